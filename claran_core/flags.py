@@ -1,0 +1,44 @@
+"""Every flag of the pipeline: one bit mask (int32), one place, used by ledger, images and catalogue.
+
+Bits are stable once published: new flags take new bits, old bits are never given a new meaning.
+"""
+
+from enum import IntFlag
+
+__all__ = ["DESCRIPTIONS", "Flag", "describe"]
+
+
+class Flag(IntFlag):
+    """Bits of the ``flags`` columns."""
+
+    RADIO_MISSING = 1
+    RADIO_PARTIAL = 2
+    INFRARED_MISSING = 4
+    INFRARED_PARTIAL = 8
+    SUSPECT_UNIT = 16
+    COARSE_PIXELS = 32
+    NO_CONTOUR = 64
+    RADIO_BLANK = 128
+    COUNTS_CLIPPED = 256
+    BELOW_MIN_PROBABILITY = 512
+    EDGE = 1024
+
+
+DESCRIPTIONS = {
+    Flag.RADIO_MISSING: "no radio image: outside the survey, or the image could not be had",
+    Flag.RADIO_PARTIAL: "part of the radio image has no data",
+    Flag.INFRARED_MISSING: "no infrared image: fused from radio alone",
+    Flag.INFRARED_PARTIAL: "part of the infrared image has no data",
+    Flag.SUSPECT_UNIT: "pixel values do not fit the unit the file claims (noise far from the survey's)",
+    Flag.COARSE_PIXELS: "native pixels are wider than the survey's beam: not an image this was made for",
+    Flag.NO_CONTOUR: "nothing in the radio image reaches the base contour",
+    Flag.RADIO_BLANK: "the radio image is constant or all zero: it carries no information",
+    Flag.COUNTS_CLIPPED: "more components or peaks than the six classes have; nearest class reported",
+    Flag.BELOW_MIN_PROBABILITY: "kept as the best of its subject although below catalogue.min_probability",
+    Flag.EDGE: "the box touches the border of the subject: the source may continue outside",
+}
+
+
+def describe(mask: int) -> list[str]:
+    """Names of the flags set in `mask`, lowest bit first."""
+    return [str(flag.name) for flag in Flag if mask & flag]

@@ -1,0 +1,93 @@
+"""The subject frame: the one place that converts between images, FITS arrays and the sky.
+
+A subject is a square image, tangent plane (TAN) projection, north up, east to the left, centred on
+its target.  Arrays of the frame are ``(ny, nx)`` with row 0 in the north, as a PNG shows them; FITS
+arrays have row 0 in the south.  Positions in the frame are continuous: pixel i covers ``[i, i + 1)``,
+so the centre of pixel 0 is at 0.5 and a box over all pixels of the default frame is 0 0 132 132.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.wcs import WCS
+
+__all__ = ["Frame", "flip_rows"]
+
+ARCSEC_PER_DEG = 3600.0
+
+
+def flip_rows(image: np.ndarray) -> np.ndarray:
+    """Turn a FITS array ``(ny, nx, ...)`` (row 0 south) into a frame array (row 0 north), or back."""
+    return image[::-1]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Geometry shared by all subjects of a run.
+
+    Attributes
+    ----------
+    size_px : int
+        Width and height in pixels (132 in the paper, section 3.4).
+    pixel_scale_arcsec : float
+        Width of a pixel in arcsec (1.375 in the paper).
+    """
+
+    size_px: int = 132
+    pixel_scale_arcsec: float = 1.375
+
+    @property
+    def width_arcsec(self) -> float:
+        """Width of the whole frame in arcsec."""
+        return self.size_px * self.pixel_scale_arcsec
+
+    def fits_wcs(self, ra_deg: float, dec_deg: float) -> WCS:
+        """WCS of the subject at (`ra_deg`, `dec_deg`, ICRS) as a FITS array (row 0 south)."""
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+        wcs.wcs.crval = [ra_deg, dec_deg]
+        wcs.wcs.crpix = [(self.size_px + 1) / 2] * 2
+        wcs.wcs.cdelt = np.array([-1.0, 1.0]) * self.pixel_scale_arcsec / ARCSEC_PER_DEG
+        wcs.wcs.cunit = ["deg", "deg"]
+        wcs.wcs.radesys = "ICRS"
+        wcs.array_shape = (self.size_px, self.size_px)
+        wcs.wcs.set()
+        return wcs
+
+    def sky_to_frame(
+        self, ra_deg: float, dec_deg: float, sky_ra_deg: np.ndarray, sky_dec_deg: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Frame positions ``x, y`` of sky positions in the subject centred at (`ra_deg`, `dec_deg`).
+
+        Gnomonic projection, in closed form (Calabretta & Greisen 2002, section 5.1.3).  Positions
+        90 degrees or more from the centre have no projection and give NaN.
+        """
+        offset = np.deg2rad(np.asarray(sky_ra_deg, float) - ra_deg)
+        dec, dec0 = np.deg2rad(np.asarray(sky_dec_deg, float)), np.deg2rad(dec_deg)
+        cos_c = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(offset)
+        cos_c = np.where(cos_c > 0, cos_c, np.nan)
+        east = np.cos(dec) * np.sin(offset) / cos_c
+        north = (np.cos(dec0) * np.sin(dec) - np.sin(dec0) * np.cos(dec) * np.cos(offset)) / cos_c
+        per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
+        return self.size_px / 2 - east / per_px, self.size_px / 2 - north / per_px
+
+    def frame_to_sky(
+        self, ra_deg: np.ndarray, dec_deg: np.ndarray, x: np.ndarray, y: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sky positions (RA in [0, 360), Dec; deg, ICRS) of frame positions; inverse of `sky_to_frame`.
+
+        All arguments broadcast against each other: many subjects are converted in one call.
+        """
+        per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
+        east = (self.size_px / 2 - np.asarray(x, float)) * per_px
+        north = (self.size_px / 2 - np.asarray(y, float)) * per_px
+        dec0 = np.deg2rad(np.asarray(dec_deg, float))
+        down = np.cos(dec0) - north * np.sin(dec0)
+        ra = np.asarray(ra_deg, float) + np.rad2deg(np.arctan2(east, down))
+        dec = np.arctan2(np.sin(dec0) + north * np.cos(dec0), np.hypot(east, down))
+        return ra % 360.0, np.rad2deg(dec)
+
+    @staticmethod
+    def fits_to_frame(size_px: int, fits_x: np.ndarray, fits_y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Frame positions of 0-based FITS array positions (pixel centres at whole numbers)."""
+        return np.asarray(fits_x) + 0.5, size_px - (np.asarray(fits_y) + 0.5)

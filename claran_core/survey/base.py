@@ -1,0 +1,120 @@
+"""What a survey is, what a cut-out is, and what every image source must answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+import numpy as np
+from astropy.wcs import WCS
+
+from claran_core.flags import Flag
+
+__all__ = ["SURVEYS", "Band", "Cutout", "ImageSource", "NoImage", "Survey"]
+
+Band = Literal["radio", "infrared"]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the pixels of a survey mean.
+
+    Attributes
+    ----------
+    name : str
+        Key of `SURVEYS`, used in the configuration and in tables.
+    band : {"radio", "infrared"}
+        Which of the two planes of a subject it can fill.
+    unit : str
+        Unit of the pixels, FITS spelling.
+    pixel_scale_arcsec, beam_arcsec : float
+        Native pixel and FWHM of the beam or point-spread function, arcsec.
+    rms : float
+        Typical noise (1.4826 x MAD of a 3 arcmin cut-out) in `unit`.
+    frequency_hz : float, optional
+        Centre frequency of a radio survey.
+    magnitude_zero_point : float, optional
+        Vega magnitude of one count of an infrared survey.
+    reference : str
+        Paper or archive that documents the survey.
+    """
+
+    name: str
+    band: Band
+    unit: str
+    pixel_scale_arcsec: float
+    beam_arcsec: float
+    rms: float
+    reference: str
+    frequency_hz: float | None = None
+    magnitude_zero_point: float | None = None
+
+
+SURVEYS: Mapping[str, Survey] = MappingProxyType(
+    {
+        "FIRST": Survey(
+            name="FIRST",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=1.8,
+            beam_arcsec=5.4,
+            rms=1.56e-4,
+            frequency_hz=1.4e9,
+            reference="Becker, White & Helfand 1995, ApJ 450, 559",
+        ),
+        "WISE_W1": Survey(
+            name="WISE_W1",
+            band="infrared",
+            unit="DN",
+            pixel_scale_arcsec=1.375,
+            beam_arcsec=8.36,
+            rms=0.18,
+            magnitude_zero_point=20.5,
+            reference="Wright et al. 2010, AJ 140, 1868 (AllWISE Atlas images)",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A window of a survey image in its own pixels.
+
+    Attributes
+    ----------
+    data : (ny, nx) float32 array
+        Pixels in the survey's unit, FITS order (row 0 is FITS row 1); NaN where there is no data.
+    wcs : astropy.wcs.WCS
+        Two-dimensional celestial WCS of `data`.
+    origin : str
+        Where the pixels come from, for the ledger: a file name, a URL, ``"simulated"``.
+    flags : Flag
+        What is known to be odd about it (suspect unit, coarse pixels).
+    """
+
+    data: np.ndarray
+    wcs: WCS
+    origin: str
+    flags: Flag = Flag(0)
+
+
+@dataclass(frozen=True)
+class NoImage:
+    """Why there is no cut-out: outside the survey, or it should be there but could not be had."""
+
+    status: Literal["no_coverage", "failed"]
+    reason: str
+
+
+class ImageSource(Protocol):
+    """Where the pixels of a survey come from."""
+
+    survey: Survey
+
+    def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
+        """Window of the survey that covers the square of `width_arcsec` around a position (deg, ICRS).
+
+        The window holds every native pixel needed to interpolate anywhere in a north-up square of that
+        width.  Never raises for what one subject may meet: that is a `NoImage`.
+        """
+        ...
