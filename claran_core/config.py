@@ -1,0 +1,293 @@
+"""Settings: the schema, the dataclasses every stage takes, and one-line answers to mistakes.
+
+`config.yaml` at the root of the repository holds the defaults with their reasons;
+`workflow/schemas/config.schema.yaml` the types and bounds; the dataclasses here the form in which
+code takes them.  A test keeps the three in step.
+"""
+
+import copy
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from claran_core.errors import ConfigError
+from claran_core.frame import Frame
+
+__all__ = [
+    "CatalogueOptions",
+    "Config",
+    "CutoutOptions",
+    "EvaluationOptions",
+    "FusionOptions",
+    "InferenceOptions",
+    "ModelOptions",
+    "ReportOptions",
+    "SurveyOptions",
+    "SurveysOptions",
+    "TargetOptions",
+    "TrainingOptions",
+    "load_config",
+    "resolve_path",
+]
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DEFAULTS = REPOSITORY / "config.yaml"
+SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """Section ``targets``."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class SurveyOptions:
+    """One of the two entries of section ``survey``: which survey, and where its pixels come from."""
+
+    name: str
+    source: str
+    path: str | None = None
+    pattern: str = "**/*.fits*"
+
+
+@dataclass(frozen=True)
+class SurveysOptions:
+    """Section ``survey``."""
+
+    radio: SurveyOptions
+    infrared: SurveyOptions
+
+
+@dataclass(frozen=True)
+class CutoutOptions:
+    """Section ``cutouts``."""
+
+    max_failed_fraction: float
+
+
+@dataclass(frozen=True)
+class FusionOptions:
+    """Section ``fusion`` (paper section 3.4)."""
+
+    methods: tuple[str, ...] = ("D4",)
+    contour_sigma: float = 5.0
+    size_px: int = 132
+    pixel_scale_arcsec: float = 1.375
+    hull_fill: tuple[int, int, int] = (213, 45, 14)
+
+    @property
+    def frame(self) -> Frame:
+        """Geometry of the subjects."""
+        return Frame(size_px=self.size_px, pixel_scale_arcsec=self.pixel_scale_arcsec)
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Section ``model``."""
+
+    architecture: str
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Section ``training``."""
+
+    batch_size: int
+    epochs: int
+    learning_rate: float
+    weight_decay: float
+    checkpoint_every: int
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """Section ``inference``."""
+
+    batch_size: int
+    min_probability: float
+    nms_iou: float
+    device: str
+
+
+@dataclass(frozen=True)
+class CatalogueOptions:
+    """Section ``catalogue`` (paper section 6.1.1)."""
+
+    method: str
+    min_probability: float
+    one_source_per_field: bool
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """Section ``evaluation`` (paper section 5.2)."""
+
+    min_iou: float
+    bootstrap: int
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Section ``report``."""
+
+    gallery_size: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run, checked."""
+
+    seed: int
+    shard_size: int
+    targets: TargetOptions
+    survey: SurveysOptions
+    cutouts: CutoutOptions
+    fusion: FusionOptions
+    model: ModelOptions
+    training: TrainingOptions
+    inference: InferenceOptions
+    catalogue: CatalogueOptions
+    evaluation: EvaluationOptions
+    report: ReportOptions
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "Config":
+        """Check merged settings and turn them into dataclasses.
+
+        Raises
+        ------
+        ConfigError
+            For the first unknown key, wrong type, value out of range or contradiction, in one line.
+        """
+        settings = copy.deepcopy(dict(settings))
+        _check_schema(settings)
+        config = _build(cls, settings)
+        _check_consistency(config)
+        return config
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionary of all settings, as YAML and Snakemake's `params` want it."""
+        return _plain(dataclasses.asdict(self))
+
+
+def load_config(overlay: Mapping[str, Any] | Path | None = None) -> Config:
+    """Default settings with `overlay` (a mapping or a YAML file) laid over them.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read as YAML, or as `Config.from_dict`.
+    """
+    settings = _read_yaml(DEFAULTS)
+    if isinstance(overlay, Path):
+        overlay = _read_yaml(overlay)
+    return Config.from_dict(_overlaid(settings, overlay or {}))
+
+
+def resolve_path(path: str, working_directory: Path | None = None) -> Path:
+    """Where a path of the configuration points.
+
+    ``resources/...`` is looked up in the repository, other relative paths in `working_directory`
+    (default: the current one).
+    """
+    given = Path(path).expanduser()
+    if given.is_absolute():
+        return given
+    if given.parts[:1] == ("resources",):
+        return REPOSITORY / given
+    return (working_directory or Path.cwd()) / given
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: must hold `key: value` settings")
+    return settings
+
+
+def _overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in overlay.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _overlaid(old, value) if both else value
+    return merged
+
+
+def _check_schema(settings: dict[str, Any]) -> None:
+    validator = jsonschema.Draft202012Validator(_read_yaml(SCHEMA))
+    error = jsonschema.exceptions.best_match(validator.iter_errors(settings))
+    if error is not None:
+        raise ConfigError(_schema_message(error))
+
+
+def _schema_message(error: jsonschema.ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path) or "the configuration"
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        wrong = next(key for key in error.instance if key not in known)
+        close = difflib.get_close_matches(str(wrong), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+        return f"config: unknown key {wrong!r} in {where}; {hint}"
+    if error.validator == "enum":
+        allowed = ", ".join(str(value) for value in error.validator_value)
+        return f"config: {where} is {error.instance!r}; write one of: {allowed}"
+    description = error.schema.get("description", "")
+    hint = f" ({description})" if description else ""
+    return f"config: {where}: {error.message}{hint}"
+
+
+def _check_consistency(config: Config) -> None:
+    methods = config.fusion.methods
+    if config.catalogue.method not in methods:
+        raise ConfigError(
+            f"config: catalogue.method is {config.catalogue.method!r}, which fusion.methods "
+            f"{list(methods)} does not make; add it there or choose one of them"
+        )
+    for band in ("radio", "infrared"):
+        options = getattr(config.survey, band)
+        if options.source == "directory" and not options.path:
+            raise ConfigError(f"config: survey.{band}.path is empty; give the folder of the FITS files")
+        if options.source == "archive":
+            raise ConfigError(
+                f"config: survey.{band}.source 'archive' does not exist yet; "
+                "download the images and use 'directory', or use 'simulated'"
+            )
+    simulated = [config.survey.radio.source == "simulated", config.survey.infrared.source == "simulated"]
+    if simulated == [False, True]:
+        raise ConfigError(
+            "config: survey.infrared.source is 'simulated' beside real radio images: "
+            "the two would show different skies; use 'none' or 'directory'"
+        )
+
+
+def _build(kind: type, settings: Any) -> Any:
+    values = {}
+    for entry in dataclasses.fields(kind):
+        if entry.name not in settings:
+            continue
+        value = settings[entry.name]
+        if dataclasses.is_dataclass(entry.type):
+            value = _build(entry.type, value)
+        values[entry.name] = tuple(value) if isinstance(value, list) else value
+    return kind(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

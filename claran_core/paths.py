@@ -1,0 +1,103 @@
+"""All file names of a run, in one place.
+
+The workflow uses the same methods with the wildcards ``{shard}`` and ``{method}`` as arguments, so a
+rule and the code behind it cannot disagree about a name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Results"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """File names below the results folder, in the order of the stages."""
+
+    root: Path = Path("results")
+
+    @property
+    def config(self) -> Path:
+        """The merged configuration of the run."""
+        return self.root / "config.yaml"
+
+    @property
+    def targets(self) -> Path:
+        """Targets with their shards (`claran_core.tables.TARGETS`)."""
+        return self.root / "targets.parquet"
+
+    def cutouts(self, shard: str, band: str) -> Path:
+        """Raw cut-outs of one shard and band: FITS, one image extension per subject."""
+        return self.root / "cutouts" / shard / f"{band}.fits"
+
+    def ledger(self, shard: str) -> Path:
+        """What became of each (subject, survey) of a shard (`claran_core.tables.LEDGER`)."""
+        return self.root / "cutouts" / shard / "ledger.parquet"
+
+    def fused(self, method: str, shard: str) -> Path:
+        """Fused images ``(n, ny, nx, 3)`` uint8 of one shard."""
+        return self.root / "fused" / method / f"{shard}.npy"
+
+    def fused_index(self, method: str, shard: str) -> Path:
+        """One row per fused image, in the same order (`claran_core.tables.FUSED`)."""
+        return self.root / "fused" / method / f"{shard}.parquet"
+
+    def shard_labels(self, shard: str) -> Path:
+        """Truth of one shard (`claran_core.tables.LABELS`)."""
+        return self.root / "labels" / f"{shard}.parquet"
+
+    @property
+    def labels(self) -> Path:
+        """Truth of the whole run (`claran_core.tables.LABELS`)."""
+        return self.root / "labels.parquet"
+
+    def model(self, method: str) -> Path:
+        """Folder of one method's training: checkpoint, weights, losses."""
+        return self.root / "model" / method
+
+    def checkpoint(self, method: str) -> Path:
+        """State of a training that is under way; gone when it has finished."""
+        return self.model(method) / "checkpoint.pt"
+
+    def weights(self, method: str) -> Path:
+        """Weights with their description (safetensors)."""
+        return self.model(method) / "weights.safetensors"
+
+    def losses(self, method: str) -> Path:
+        """The four losses of every iteration (`claran_core.tables.LOSSES`)."""
+        return self.model(method) / "losses.parquet"
+
+    def detections(self, method: str, shard: str) -> Path:
+        """What the detector found, before any filter (`claran_core.tables.DETECTIONS`)."""
+        return self.root / "detections" / method / f"{shard}.parquet"
+
+    @property
+    def catalogue(self) -> Path:
+        """The product."""
+        return self.root / "catalogue" / "catalogue.parquet"
+
+    @property
+    def catalogue_ledger(self) -> Path:
+        """The ledger of all shards, one row per (subject, survey)."""
+        return self.root / "catalogue" / "ledger.parquet"
+
+    def evaluation(self, method: str) -> Path:
+        """Folder of one method's metrics and figures."""
+        return self.root / "evaluation" / method
+
+    def metrics(self, method: str) -> Path:
+        """Average precision and counts of one method (JSON)."""
+        return self.evaluation(method) / "metrics.json"
+
+    def precision_recall(self, method: str) -> Path:
+        """Precision-recall curves of one method, as paper Fig. 10."""
+        return self.evaluation(method) / "precision_recall.png"
+
+    def loss_curves(self, method: str) -> Path:
+        """Training losses of one method, as paper Fig. 8 and 9."""
+        return self.evaluation(method) / "losses.png"
+
+    @property
+    def report(self) -> Path:
+        """The page people open."""
+        return self.root / "report.html"

@@ -1,0 +1,109 @@
+"""Columns of the tables that pass between stages.
+
+The catalogue, which is the product, has its own module (`claran_core.catalogue.schema`).
+Sky positions are ICRS degrees; boxes are frame pixels (see `claran_core.frame`).
+"""
+
+import pyarrow as pa
+
+from claran_core.morphology import probability_columns
+
+__all__ = ["DETECTIONS", "FUSED", "LABELS", "LEDGER", "LOSSES", "SPLITS", "TARGETS"]
+
+SPLITS = ("train", "test", "none")
+
+
+def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+_POSITION = [
+    _column("ra", pa.float64(), "right ascension, deg, ICRS"),
+    _column("dec", pa.float64(), "declination, deg, ICRS"),
+]
+_BOX = [
+    _column("box_x1", pa.float32(), "left edge, frame px"),
+    _column("box_y1", pa.float32(), "top edge, frame px"),
+    _column("box_x2", pa.float32(), "right edge, frame px"),
+    _column("box_y2", pa.float32(), "bottom edge, frame px"),
+]
+
+TARGETS = pa.schema(
+    [
+        _column("subject_id", pa.string(), "unique name of the subject, safe as a file name"),
+        *_POSITION,
+        _column("split", pa.string(), "train, test or none"),
+        _column("shard", pa.string(), "shard the subject is worked on in"),
+    ]
+)
+
+LEDGER = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("shard", pa.string(), "shard"),
+        _column("band", pa.string(), "radio or infrared"),
+        _column("survey", pa.string(), "name of the survey"),
+        _column("status", pa.string(), "ok, partial, no_coverage or failed"),
+        _column("reason", pa.string(), "why it is not ok; empty where it is"),
+        _column("coverage", pa.float32(), "fraction of the frame's pixels that have data"),
+        _column("flags", pa.int32(), "bit mask, see claran_core.flags"),
+        _column("origin", pa.string(), "file or service the pixels come from"),
+    ]
+)
+
+FUSED = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("ra", pa.float64(), "right ascension of the frame's centre, deg, ICRS"),
+        _column("dec", pa.float64(), "declination of the frame's centre, deg, ICRS"),
+        _column(
+            "sigma",
+            pa.float32(),
+            "radio noise, 1.4826 x MAD, survey's unit; NaN without image",
+        ),
+        _column("radio_coverage", pa.float32(), "fraction of the frame with radio data"),
+        _column("infrared_coverage", pa.float32(), "fraction of the frame with infrared data"),
+        _column("n_contours", pa.int32(), "number of base contours"),
+        _column("flags", pa.int32(), "bit mask, see claran_core.flags"),
+    ]
+)
+
+LABELS = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("label_id", pa.string(), "name of the true source (RGZ catalog_id, or the simulation's)"),
+        _column("split", pa.string(), "train, test or none"),
+        *_POSITION,
+        *_BOX,
+        _column("morphology", pa.string(), "one of the six classes"),
+        _column("n_components", pa.int32(), "components, not clipped"),
+        _column("n_peaks", pa.int32(), "peaks, not clipped"),
+        _column("angular_size", pa.float32(), "DR1 extent, arcsec"),
+        _column("consensus", pa.float32(), "consensus level, where there is one", nullable=True),
+        _column("flags", pa.int32(), "bit mask, see claran_core.flags"),
+        _column("component_ra", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
+        _column("component_dec", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
+    ]
+)
+
+LOSSES = pa.schema(
+    [
+        _column("iteration", pa.int64(), "number of batches seen, from 1"),
+        _column("learning_rate", pa.float64(), "step size of this iteration"),
+        _column("anchor_class", pa.float32(), "L_ac, paper eq. 4"),
+        _column("anchor_box", pa.float32(), "L_ar, paper eq. 6"),
+        _column("roi_class", pa.float32(), "L_rc, paper eq. 9"),
+        _column("roi_box", pa.float32(), "L_rr, paper eq. 10"),
+    ]
+)
+
+DETECTIONS = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        *_POSITION,
+        *_BOX,
+        _column("morphology", pa.string(), "class this row is about"),
+        _column("probability", pa.float32(), "probability of that class"),
+        *[_column(name, pa.float32(), "probability of the class") for name in probability_columns()],
+    ]
+)
