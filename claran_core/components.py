@@ -1,0 +1,168 @@
+"""Components, peaks, extent and centre of radio sources, by the rule of Radio Galaxy Zoo DR1.
+
+This is the one implementation behind truth labels, simulated truth and catalogue measurements.
+The rule: a *component* is what one contour at 5.3 sigma encloses; a *peak* is an innermost contour when
+levels are spaced by sqrt(3); the *extent* of one component is the diagonal of its contour's bounding
+box, that of several the largest distance between same-named corners of two boxes; the *centre* is the
+middle of the union of the boxes.  Checked against DR1 labels on real FIRST images (see the tests).
+
+Positions here are 0-based array positions of the image given: pixel centres at whole numbers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from skimage.measure import find_contours
+
+__all__ = ["Components", "dr1_extent", "find_components", "union_centre"]
+
+# RGZ contours start at 9 / sqrt(3) = 5.2 sigma of their noise estimate, 5.3 sigma of 1.4826 x MAD.
+COMPONENT_SIGMA = 5.3
+LEVEL_RATIO = np.sqrt(3.0)
+
+# Contours treat pixels that touch at a corner only as apart (as marching squares does here).
+FOUR_CONNECTED = ndimage.generate_binary_structure(2, 1)
+
+
+@dataclass(frozen=True)
+class Components:
+    """What the contour rule finds in one image; entry k - 1 belongs to pixels labelled k.
+
+    Attributes
+    ----------
+    labels : (ny, nx) int32 array
+        Component of each pixel, 0 outside all of them.
+    boxes : (n, 4) float64 array
+        Bounding boxes ``x1 y1 x2 y2`` of the contours, interpolated between pixels.
+    brightest : (n, 2) int64 array
+        Position ``x y`` of the brightest pixel.
+    n_peaks : (n,) int64 array
+        Number of innermost contours.
+    """
+
+    labels: np.ndarray
+    boxes: np.ndarray
+    brightest: np.ndarray
+    n_peaks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def at(self, x: float, y: float, *, reach_px: int = 2) -> int | None:
+        """Index of the component at a position, or of the nearest within `reach_px`; None without one."""
+        ny, nx = self.labels.shape
+        if not (-reach_px <= x <= nx - 1 + reach_px and -reach_px <= y <= ny - 1 + reach_px):
+            return None
+        rows, columns = np.mgrid[
+            max(0, round(y) - reach_px) : min(ny, round(y) + reach_px + 1),
+            max(0, round(x) - reach_px) : min(nx, round(x) + reach_px + 1),
+        ]
+        labels = self.labels[rows, columns]
+        distance = np.where(labels > 0, np.hypot(rows - y, columns - x), np.inf)
+        if distance.size == 0 or not np.isfinite(distance.min()):
+            return None
+        return int(labels.flat[np.argmin(distance)]) - 1
+
+
+def find_components(image: np.ndarray, sigma: float, *, threshold: float = COMPONENT_SIGMA) -> Components:
+    """Find components and their peaks.
+
+    Parameters
+    ----------
+    image : (ny, nx) array
+        Surface brightness; NaN counts as nothing there.
+    sigma : float
+        Noise in the image's unit; nothing is found where it is not a positive number.
+    threshold : float
+        Base contour in units of `sigma`.
+
+    Returns
+    -------
+    Components
+        Possibly none.
+    """
+    filled = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    base = threshold * sigma
+    above = filled > base if np.isfinite(base) and base > 0 else np.zeros(filled.shape, bool)
+    labels, count = ndimage.label(above, FOUR_CONNECTED)
+    if count == 0:
+        return Components(labels.astype(np.int32), np.empty((0, 4)), np.empty((0, 2), int), np.empty(0, int))
+    peak_rows, peak_columns = np.array(ndimage.maximum_position(filled, labels, np.arange(1, count + 1))).T
+    return Components(
+        labels=labels.astype(np.int32),
+        boxes=_contour_boxes(filled, labels, count, base),
+        brightest=np.stack([peak_columns, peak_rows], axis=1),
+        n_peaks=_count_innermost(filled, labels, count, base),
+    )
+
+
+def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: float) -> np.ndarray:
+    """Bounding box of each component's contours; a border of zeros closes those that leave the image."""
+    padded, padded_labels = np.pad(image, 1), np.pad(labels, 1)
+    boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (count, 1))
+    for contour in find_contours(padded, level):
+        # A vertex lies between two pixels; exactly one of them belongs to the component.
+        y, x = contour[0]
+        owner = max(
+            padded_labels[int(np.floor(y)), int(np.floor(x))], padded_labels[int(np.ceil(y)), int(np.ceil(x))]
+        )
+        boxes[owner - 1, :2] = np.minimum(boxes[owner - 1, :2], contour.min(axis=0)[::-1])
+        boxes[owner - 1, 2:] = np.maximum(boxes[owner - 1, 2:], contour.max(axis=0)[::-1])
+    return boxes - 1
+
+
+def _count_innermost(image: np.ndarray, labels: np.ndarray, count: int, base: float) -> np.ndarray:
+    """Number of contours in each component that hold no further contour."""
+    innermost = np.zeros(count, int)
+    for outer, inner in _nested_levels(image, labels, base):
+        holds_more = np.zeros(outer.max() + 1, bool)
+        holds_more[outer[inner > 0]] = True
+        ends = np.flatnonzero(~holds_more[1:]) + 1
+        owner = ndimage.maximum(labels, outer, ends).astype(int) if len(ends) else np.empty(0, int)
+        np.add.at(innermost, owner - 1, 1)
+    return innermost
+
+
+def _nested_levels(
+    image: np.ndarray, labels: np.ndarray, base: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Label images of each level and of the next higher one, up to the first empty one."""
+    level, outer = base, labels
+    while outer.any():
+        level *= LEVEL_RATIO
+        inner, _ = ndimage.label(image > level, FOUR_CONNECTED)
+        yield outer, inner
+        outer = inner
+
+
+def dr1_extent(boxes: Sequence[Sequence[float]] | np.ndarray) -> float:
+    """Extent of a source as DR1 computes ``ang_extent``, in the unit of its components' boxes.
+
+    Parameters
+    ----------
+    boxes : (n, 4) array-like
+        Contour boxes ``x1 y1 x2 y2`` of the source's components, at least one.
+
+    Raises
+    ------
+    ValueError
+        Without boxes.
+    """
+    boxes = np.asarray(boxes, float).reshape(-1, 4)
+    if len(boxes) == 0:
+        raise ValueError("the extent of a source without components is not defined")
+    if len(boxes) == 1:
+        x1, y1, x2, y2 = boxes[0]
+        return float(np.hypot(x2 - x1, y2 - y1))
+    corners = boxes[:, [[0, 1], [0, 3], [2, 1], [2, 3]]]  # (n, 4, 2)
+    apart = corners[:, None] - corners[None]  # (n, n, 4, 2)
+    return float(np.hypot(apart[..., 0], apart[..., 1]).max())
+
+
+def union_centre(boxes: Sequence[Sequence[float]] | np.ndarray) -> tuple[float, float]:
+    """Middle ``x, y`` of the smallest box around `boxes` (n, 4): the centre of a source in DR1."""
+    boxes = np.asarray(boxes, float).reshape(-1, 4)
+    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+    return float((low[0] + high[0]) / 2), float((low[1] + high[1]) / 2)

@@ -1,0 +1,111 @@
+"""The five fused images F, D1, D2, D3, D4 of paper section 3.4, from a radio and an infrared plane."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from claran_core.config import FusionOptions
+from claran_core.flags import Flag
+from claran_core.fusion.colour import cool, gist_heat, log_minmax, to_rgb, zscale
+from claran_core.fusion.contours import contour_lines, hull_mask, line_coverage
+
+__all__ = ["METHODS", "Planes", "render"]
+
+METHODS = ("F", "D1", "D2", "D3", "D4")
+
+# Blank radio pixels are white, as DS9 leaves them.
+RADIO_BLANK_RGB = (255, 255, 255)
+
+# Blue lines of 0.25 pt at 150 dpi: about half a pixel.
+CONTOUR_RGB = (0, 0, 255)
+CONTOUR_WIDTH_PX = 0.5
+
+
+@dataclass(frozen=True)
+class Planes:
+    """The two images of a subject in its frame (row 0 north).
+
+    Attributes
+    ----------
+    radio : (ny, nx) float32 array
+        Surface brightness, NaN where missing (everywhere, if there is no radio image).
+    infrared : (ny, nx) float32 array
+        Counts, NaN where missing (everywhere, if there is no infrared image).
+    sigma : float
+        Noise of the radio image in its unit; NaN without one, 0 for a blank one.
+    """
+
+    radio: np.ndarray
+    infrared: np.ndarray
+    sigma: float
+
+    @property
+    def flags(self) -> Flag:
+        """What is missing in the planes."""
+        flags = Flag(0)
+        for plane, missing, partial in (
+            (self.radio, Flag.RADIO_MISSING, Flag.RADIO_PARTIAL),
+            (self.infrared, Flag.INFRARED_MISSING, Flag.INFRARED_PARTIAL),
+        ):
+            finite = np.isfinite(plane)
+            if not finite.all():
+                flags |= partial if finite.any() else missing
+        if not flags & Flag.RADIO_MISSING and not self.sigma > 0:
+            flags |= Flag.RADIO_BLANK
+        return flags
+
+
+def render(planes: Planes, method: str, options: FusionOptions) -> tuple[np.ndarray, int]:
+    """Draw one fused image.
+
+    Parameters
+    ----------
+    planes : Planes
+        What there is of the subject; missing planes and pixels give defined output:
+        white (F, D1, D2), or `options.hull_fill` (D3, D4).
+    method : str
+        One of `METHODS`.
+    options : FusionOptions
+        Contour level and fill colour.
+
+    Returns
+    -------
+    image : (ny, nx, 3) uint8 array
+        RGB.
+    n_contours : int
+        Number of base contours of the radio image.
+    """
+    lines = contour_lines(planes.radio, options.contour_sigma * planes.sigma)
+    n_contours = len(lines[0]) if lines else 0
+    if method == "F":
+        return _radio(planes.radio, zscale), n_contours
+    if method == "D1":
+        return _radio(planes.radio, log_minmax), n_contours
+    if method == "D2":
+        return _with_red(_radio(planes.radio, log_minmax), planes.infrared), n_contours
+    if method not in METHODS:
+        raise ValueError(f"no fusion method {method!r}; there are {', '.join(METHODS)}")
+    image = _contours_over_infrared(planes.infrared, lines, options.hull_fill)
+    if method == "D4":
+        image[~hull_mask(lines[0] if lines else [], len(image))] = options.hull_fill
+    return image, n_contours
+
+
+def _radio(radio: np.ndarray, scale) -> np.ndarray:  # noqa: ANN001  (one of the two scales of colour.py)
+    return to_rgb(cool(scale(radio)), ~np.isfinite(radio), RADIO_BLANK_RGB)
+
+
+def _with_red(image: np.ndarray, infrared: np.ndarray) -> np.ndarray:
+    """D2: the red channel raised by the infrared intensity; unchanged where there is none."""
+    intensity = np.rint(np.nan_to_num(log_minmax(infrared)) * 255.0)
+    image[..., 0] = np.minimum(image[..., 0] + intensity, 255.0).astype(np.uint8)
+    return image
+
+
+def _contours_over_infrared(
+    infrared: np.ndarray, lines: list[list[np.ndarray]], fill: tuple[int, int, int]
+) -> np.ndarray:
+    """D3: radio contours in blue over the infrared image; `fill` where there is no infrared."""
+    image = to_rgb(gist_heat(log_minmax(infrared)), ~np.isfinite(infrared), fill)
+    cover = line_coverage([line for level in lines for line in level], len(image), CONTOUR_WIDTH_PX)
+    return np.rint(image * (1 - cover[..., None]) + np.multiply.outer(cover, CONTOUR_RGB)).astype(np.uint8)

@@ -1,0 +1,29 @@
+"""Noise of an image, as every stage measures it."""
+
+import numpy as np
+
+__all__ = ["MAD_TO_SIGMA", "noise_sigma"]
+
+# Standard deviation of a Gaussian in units of its median absolute deviation.
+MAD_TO_SIGMA = 1.4826
+
+
+def noise_sigma(image: np.ndarray) -> float:
+    """Robust noise of an image: 1.4826 x MAD of its finite pixels, in the image's unit.
+
+    Where more than half of the pixels share one value (padding written as zeros), that value says
+    nothing about noise and only the other pixels are used.
+
+    Returns
+    -------
+    float
+        NaN for an image without finite pixels, 0 for a constant one.
+    """
+    values = image[np.isfinite(image)].astype(np.float64)
+    if values.size == 0:
+        return float("nan")
+    deviation = np.abs(values - np.median(values))
+    spread = np.median(deviation)
+    if spread == 0 and np.any(deviation > 0):
+        return noise_sigma(values[deviation > 0]) if np.ptp(values[deviation > 0]) > 0 else 0.0
+    return float(MAD_TO_SIGMA * spread)
