@@ -1,0 +1,71 @@
+"""Where a catalogue comes from: what its file says about the run that made it."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pandas as pd
+
+from claran_core import __version__
+from claran_core.catalogue.build import HEALPIX_ORDER
+from claran_core.catalogue.postfilter import MAX_CONTAINED, MAX_IOU
+from claran_core.config import Config
+from claran_core.flags import DESCRIPTIONS
+
+__all__ = ["catalogue_provenance", "ledger_counts"]
+
+# Packages whose version can change a number in the catalogue.
+PACKAGES = ("astropy", "astropy-healpix", "numpy", "pandas", "reproject", "scikit-image", "scipy", "torch")
+
+
+def catalogue_provenance(
+    config: Config, *, ledger: pd.DataFrame, weights: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Facts about a run, JSON-serialisable, for the metadata of the catalogue's file.
+
+    Parameters
+    ----------
+    config : Config
+        Merged settings of the run.
+    ledger : DataFrame
+        Columns ``subject_id``, ``band`` and ``status`` of `claran_core.tables.LEDGER`, all shards.
+    weights : mapping, optional
+        What is known about the weights: their hash, architecture, training.
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        "pipeline": "claran-survey",
+        "pipeline_version": __version__,
+        "versions": {"python": platform.python_version(), **_package_versions()},
+        "config": config.as_dict(),
+        "weights": dict(weights or {}),
+        "n_subjects": int(ledger["subject_id"].nunique()),
+        "ledger": ledger_counts(ledger),
+        "sorted_by": f"HEALPix nested order {HEALPIX_ORDER}, source_id",
+        "competing_boxes": {"max_iou": MAX_IOU, "max_contained": MAX_CONTAINED},
+        "flags": {
+            str(flag.name).lower(): {"bit": flag.value, "means": DESCRIPTIONS[flag]} for flag in DESCRIPTIONS
+        },
+    }
+
+
+def ledger_counts(ledger: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Rows of the ledger per band and status: ``{"radio": {"ok": 98, "failed": 2}, ...}``."""
+    counts: dict[str, dict[str, int]] = {}
+    for (band, status), number in ledger.groupby(["band", "status"]).size().items():
+        counts.setdefault(str(band), {})[str(status)] = int(number)
+    return counts
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:  # the catalogue can be rebuilt where PyTorch is not installed
+            continue
+    return versions
