@@ -103,11 +103,9 @@ def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: flo
     padded, padded_labels = np.pad(image, 1), np.pad(labels, 1)
     boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (count, 1))
     for contour in find_contours(padded, level):
-        # A vertex lies between two pixels; exactly one of them belongs to the component.
-        y, x = contour[0]
-        owner = max(
-            padded_labels[int(np.floor(y)), int(np.floor(x))], padded_labels[int(np.ceil(y)), int(np.ceil(x))]
-        )
+        # Each vertex lies between two pixels, one of them in the component the contour encloses.
+        touched = [padded_labels[tuple(around(contour).astype(int).T)] for around in (np.floor, np.ceil)]
+        owner = np.max(touched)
         boxes[owner - 1, :2] = np.minimum(boxes[owner - 1, :2], contour.min(axis=0)[::-1])
         boxes[owner - 1, 2:] = np.maximum(boxes[owner - 1, 2:], contour.max(axis=0)[::-1])
     return boxes - 1

@@ -9,9 +9,11 @@ so the centre of pixel 0 is at 0.5 and a box over all pixels of the default fram
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.coordinates import ICRS, SkyCoord
 from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
 
-__all__ = ["Frame", "flip_rows"]
+__all__ = ["Frame", "flip_rows", "pixels_to_sky", "sky_to_pixels"]
 
 ARCSEC_PER_DEG = 3600.0
 
@@ -19,6 +21,28 @@ ARCSEC_PER_DEG = 3600.0
 def flip_rows(image: np.ndarray) -> np.ndarray:
     """Turn a FITS array ``(ny, nx, ...)`` (row 0 south) into a frame array (row 0 north), or back."""
     return image[::-1]
+
+
+def sky_to_pixels(wcs: WCS, ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """0-based FITS array positions of ICRS positions, whatever the celestial system of `wcs`.
+
+    Positions the projection cannot show give NaN.
+    """
+    system = wcs_to_celestial_frame(wcs)
+    if not isinstance(system, ICRS):
+        sky = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs").transform_to(system).spherical
+        ra_deg, dec_deg = sky.lon.deg, sky.lat.deg
+    return wcs.all_world2pix(ra_deg, dec_deg, 0, quiet=True)
+
+
+def pixels_to_sky(wcs: WCS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ICRS positions (deg) of 0-based FITS array positions; inverse of `sky_to_pixels`."""
+    ra_deg, dec_deg = wcs.all_pix2world(x, y, 0)
+    system = wcs_to_celestial_frame(wcs)
+    if isinstance(system, ICRS):
+        return ra_deg, dec_deg
+    sky = SkyCoord(ra_deg, dec_deg, unit="deg", frame=system).icrs
+    return sky.ra.deg, sky.dec.deg
 
 
 @dataclass(frozen=True)
@@ -87,7 +111,6 @@ class Frame:
         dec = np.arctan2(np.sin(dec0) + north * np.cos(dec0), np.hypot(east, down))
         return ra % 360.0, np.rad2deg(dec)
 
-    @staticmethod
-    def fits_to_frame(size_px: int, fits_x: np.ndarray, fits_y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Frame positions of 0-based FITS array positions (pixel centres at whole numbers)."""
-        return np.asarray(fits_x) + 0.5, size_px - (np.asarray(fits_y) + 0.5)
+    def pixel_centres(self, fits_rows: np.ndarray, fits_columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Frame positions ``x, y`` of 0-based rows and columns of the frame stored as a FITS array."""
+        return np.asarray(fits_columns) + 0.5, self.size_px - (np.asarray(fits_rows) + 0.5)

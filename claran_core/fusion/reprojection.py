@@ -8,12 +8,10 @@ smooth that this is exact to about 1e-5 pixel, at a small part of the cost.
 from functools import lru_cache
 
 import numpy as np
-from astropy.coordinates import ICRS, SkyCoord
 from astropy.wcs import WCS
-from astropy.wcs.utils import wcs_to_celestial_frame
 from scipy.ndimage import map_coordinates
 
-from claran_core.frame import Frame, flip_rows
+from claran_core.frame import Frame, flip_rows, sky_to_pixels
 from claran_core.survey.base import Cutout
 
 __all__ = ["reproject"]
@@ -53,20 +51,11 @@ def reproject(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> np
 def _pixel_map(wcs: WCS, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[np.ndarray, np.ndarray]:
     """0-based cut-out positions of all pixels of the frame, as FITS arrays (row 0 south)."""
     nodes, weights = _nodes(frame.size_px)
-    node_x, node_y = np.meshgrid(nodes, nodes)
-    sky = frame.fits_wcs(ra_deg, dec_deg).wcs_pix2world(node_x.ravel(), node_y.ravel(), 0)
-    x, y = wcs.all_world2pix(*_to_frame_of(wcs, *sky), 0)
-    shape = node_x.shape
+    columns, rows = np.meshgrid(nodes, nodes)
+    sky = frame.frame_to_sky(ra_deg, dec_deg, *frame.pixel_centres(rows.ravel(), columns.ravel()))
+    x, y = sky_to_pixels(wcs, *sky)
+    shape = rows.shape
     return weights @ x.reshape(shape) @ weights.T, weights @ y.reshape(shape) @ weights.T
-
-
-def _to_frame_of(wcs: WCS, ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates in the celestial system of `wcs` (FK5, galactic ...) of ICRS positions."""
-    system = wcs_to_celestial_frame(wcs)
-    if isinstance(system, ICRS):
-        return ra_deg, dec_deg
-    sky = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs").transform_to(system)
-    return sky.spherical.lon.deg, sky.spherical.lat.deg
 
 
 @lru_cache(maxsize=8)

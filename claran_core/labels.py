@@ -1,0 +1,233 @@
+"""Truth: boxes and classes of the sources in each subject (paper section 3.3), by the DR1 rule.
+
+What belongs together comes from people (the RGZ label table) or from the simulation; everything else
+is computed from the image by `claran_core.components`.  The box of a source is a square with the
+source's extent as its side, centred on the source and clipped to the frame.
+
+The contour rule runs on the cut-out's own pixels, restricted to the subject's frame, as DR1 saw it.
+When the emission of several simulated sources shares one contour, the contour belongs to the source
+with most flux in it; a contour in which that source has less than a third of the flux is noise.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from claran_core.components import Components, dr1_extent, find_components, union_centre
+from claran_core.flags import Flag
+from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
+from claran_core.morphology import morphology_of
+from claran_core.noise import noise_sigma
+from claran_core.survey.base import Cutout
+from claran_core.tables import LABELS
+
+__all__ = ["Subject", "label_from_table", "label_simulated", "truth_box"]
+
+logger = logging.getLogger(__name__)
+
+# A simulated source owns a contour when at least this share of the flux measured in it is the source's.
+MIN_FLUX_SHARE = 1 / 3
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One subject whose sources are to be labelled.
+
+    Attributes
+    ----------
+    subject_id : str
+        Its name.
+    ra_deg, dec_deg : float
+        Centre of its frame, ICRS.
+    split : {"train", "test", "none"}
+        What its labels may be used for.
+    frame : Frame
+        Geometry.
+    """
+
+    subject_id: str
+    ra_deg: float
+    dec_deg: float
+    split: Literal["train", "test", "none"]
+    frame: Frame
+
+
+def truth_box(subject: Subject, ra_deg: float, dec_deg: float, extent_arcsec: float) -> np.ndarray:
+    """Square ``x1 y1 x2 y2`` (frame px) of side `extent_arcsec` around a position, clipped to the frame."""
+    x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, ra_deg, dec_deg)
+    half = extent_arcsec / subject.frame.pixel_scale_arcsec / 2
+    return np.clip([x - half, y - half, x + half, y + half], 0.0, subject.frame.size_px)
+
+
+def label_simulated(subject: Subject, cutout: Cutout, sources: Sequence[Any]) -> pd.DataFrame:
+    """Labels of the simulated sources a subject shows.
+
+    Parameters
+    ----------
+    subject : Subject
+        Where to look.
+    cutout : Cutout
+        The noisy radio image.
+    sources : sequence of TrueSource
+        Sources whose emission reaches the cut-out, each with its noise-free ``image`` on the same pixels
+        (`claran_core.survey.simulated`).
+
+    Returns
+    -------
+    DataFrame
+        Columns of `claran_core.tables.LABELS`; sources below the contour rule have no row.
+    """
+    components = _components_in_frame(subject, cutout)
+    owners = _owners(components, cutout.data, [source.image for source in sources])
+    rows = []
+    for index, source in enumerate(sources):
+        own = np.flatnonzero(owners == index)
+        if len(own):
+            rows.append(_measured_row(subject, cutout, components, own, label_id=source.source_id))
+    return _label_table(row for row in rows if _is_in_frame(row))
+
+
+def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame) -> pd.DataFrame:
+    """Labels of one subject of the RGZ label table.
+
+    Parameters
+    ----------
+    subject : Subject
+        The subject.
+    cutout : Cutout or None
+        Its radio image, where there is one: the source's centre is the middle of the contours at the
+        labelled component positions.  Without an image it is the middle of those positions.  Both give way
+        to ``source_ra, source_dec`` where the table has them.
+    rows : DataFrame
+        The subject's rows as `claran_core.rgz.read_label_table` gives them.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `claran_core.tables.LABELS`.
+    """
+    components = None if cutout is None else _components_in_frame(subject, cutout)
+    labels = []
+    for row in rows.itertuples():
+        ra, dec = float(row.source_ra), float(row.source_dec)
+        if not (np.isfinite(ra) and np.isfinite(dec)):
+            ra, dec = _centre_of(row.component_ra, row.component_dec, cutout, components)
+        labels.append(
+            _row(
+                subject,
+                label_id=str(row.catalog_id),
+                centre=(ra, dec),
+                counts=(int(row.num_cpnts), int(row.num_peaks)),
+                extent_arcsec=float(row.ang_extent),
+                consensus=float(row.cl),
+                positions=(list(row.component_ra), list(row.component_dec)),
+            )
+        )
+    return _label_table(row for row in labels if _is_in_frame(row))
+
+
+def _components_in_frame(subject: Subject, cutout: Cutout) -> Components:
+    """Components of the part of a cut-out that lies in the frame; noise from that same part."""
+    rows, columns = np.indices(cutout.data.shape)
+    sky = pixels_to_sky(cutout.wcs, columns.ravel(), rows.ravel())
+    x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky)
+    size = subject.frame.size_px
+    inside = ((x >= 0) & (x <= size) & (y >= 0) & (y <= size)).reshape(cutout.data.shape)
+    visible = np.where(inside, cutout.data, np.nan)
+    return find_components(visible, noise_sigma(visible))
+
+
+def _owners(components: Components, image: np.ndarray, models: Sequence[np.ndarray]) -> np.ndarray:
+    """Index of the source that owns each component, -1 for noise; ``(len(components),)``."""
+    if not len(components) or not models:
+        return np.full(len(components), -1)
+    flat = components.labels.ravel()
+    sums = [
+        np.bincount(flat, plane.ravel(), len(components) + 1)[1:] for plane in (np.nan_to_num(image), *models)
+    ]
+    measured, parts = sums[0], np.stack(sums[1:])
+    owner = parts.argmax(axis=0)
+    return np.where(parts.max(axis=0) >= MIN_FLUX_SHARE * measured, owner, -1)
+
+
+def _measured_row(
+    subject: Subject, cutout: Cutout, components: Components, own: np.ndarray, *, label_id: str
+) -> dict[str, Any]:
+    """Label of the source made of components `own`, all of it measured by the DR1 rule."""
+    boxes = components.boxes[own]
+    centre = pixels_to_sky(cutout.wcs, *union_centre(boxes))
+    positions = pixels_to_sky(cutout.wcs, *components.brightest[own].T)
+    return _row(
+        subject,
+        label_id=label_id,
+        centre=(float(centre[0]), float(centre[1])),
+        counts=(len(own), int(components.n_peaks[own].sum())),
+        extent_arcsec=dr1_extent(boxes) * _pixel_scale_arcsec(cutout),
+        consensus=None,
+        positions=(positions[0].tolist(), positions[1].tolist()),
+    )
+
+
+def _row(
+    subject: Subject,
+    *,
+    label_id: str,
+    centre: tuple[float, float],
+    counts: tuple[int, int],
+    extent_arcsec: float,
+    consensus: float | None,
+    positions: tuple[list[float], list[float]],
+) -> dict[str, Any]:
+    morphology, clipped = morphology_of(*counts)
+    box = truth_box(subject, *centre, extent_arcsec)
+    return {
+        "subject_id": subject.subject_id,
+        "label_id": label_id,
+        "split": subject.split,
+        "ra": centre[0],
+        "dec": centre[1],
+        **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), box, strict=True)),
+        "morphology": morphology,
+        "n_components": counts[0],
+        "n_peaks": counts[1],
+        "angular_size": extent_arcsec,
+        "consensus": consensus,
+        "flags": int(Flag.COUNTS_CLIPPED if clipped else Flag(0)),
+        "component_ra": positions[0],
+        "component_dec": positions[1],
+    }
+
+
+def _centre_of(
+    ra_deg: Sequence[float], dec_deg: Sequence[float], cutout: Cutout | None, components: Components | None
+) -> tuple[float, float]:
+    """Centre of a source from its component positions, by contours where the image shows them all."""
+    if cutout is not None and components is not None:
+        x, y = sky_to_pixels(cutout.wcs, np.asarray(ra_deg), np.asarray(dec_deg))
+        found = [components.at(*position) for position in zip(x, y, strict=True)]
+        if all(index is not None for index in found):
+            centre = pixels_to_sky(cutout.wcs, *union_centre(components.boxes[found]))
+            return float(centre[0]), float(centre[1])
+    # Offsets from the first position: safe across RA 0.
+    offset = (np.asarray(ra_deg) - ra_deg[0] + 180.0) % 360.0 - 180.0
+    return (
+        float((ra_deg[0] + (offset.min() + offset.max()) / 2) % 360.0),
+        float((np.min(dec_deg) + np.max(dec_deg)) / 2),
+    )
+
+
+def _pixel_scale_arcsec(cutout: Cutout) -> float:
+    return float(np.sqrt(np.abs(np.linalg.det(cutout.wcs.pixel_scale_matrix))) * 3600.0)
+
+
+def _is_in_frame(row: Mapping[str, Any]) -> bool:
+    """Whether any of the box is left after clipping; a source wholly outside the subject has no label."""
+    return row["box_x2"] > row["box_x1"] and row["box_y2"] > row["box_y1"]
+
+
+def _label_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=LABELS.names)
