@@ -105,6 +105,7 @@ class TrainingOptions:
     epochs: int
     learning_rate: float
     weight_decay: float
+    augmentation: str
     checkpoint_every: int
 
 

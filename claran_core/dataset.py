@@ -1,0 +1,267 @@
+"""Fused images with their truth, as training takes them.
+
+The images stay on disk: shards are memory-mapped and read a batch at a time.  Subjects are ordered by
+their id, so nothing depends on how many shards there are or in which order they are given, and every
+random choice about a subject is seeded by its id, so nothing depends on the batch it lands in.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from claran_core import tables
+from claran_core.errors import InputError
+from claran_core.files import read_array, read_table
+from claran_core.flags import Flag
+from claran_core.model import Truth
+from claran_core.morphology import MORPHOLOGIES
+
+__all__ = ["AUGMENTATIONS", "FusedDataset", "open_shard", "orient"]
+
+BOX_COLUMNS = ["box_x1", "box_y1", "box_x2", "box_y2"]
+
+# What an augmentation draws from: codes of `orient`.  `flip` is the paper's (section 4.1).  All eight
+# orientations of the square are exact too, because a truth box is a square around its source (RGZ DR1).
+AUGMENTATIONS = {"none": (0,), "flip": (0, 4), "dihedral": tuple(range(8))}
+
+# Seeds of augmentation and of other draws must differ even when the other numbers in them agree.
+AUGMENTATION_STREAM = 1
+
+
+def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataFrame]:
+    """Memory-map the fused images of one shard, with their index.
+
+    Returns
+    -------
+    images : (N, ny, nx, 3) uint8 array
+        RGB images, read-only, row 0 in the north.
+    index : DataFrame
+        N rows of `claran_core.tables.FUSED`, in the order of the images.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or the two do not fit each other.
+    """
+    images = read_array(fused_path)
+    index = read_table(index_path, tables.FUSED.names)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise InputError(
+            f"{fused_path}: holds {images.dtype} {images.shape}, not uint8 RGB images (n, ny, nx, 3); "
+            "remove it and rerun fusion"
+        )
+    if len(images) != len(index):
+        raise InputError(
+            f"{fused_path}: {len(images)} images, but {len(index)} rows in {index_path.name}; "
+            "remove both and rerun fusion"
+        )
+    return images, index
+
+
+def orient(image: np.ndarray, boxes: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:
+    """Show an image and its boxes in one of the eight orientations of a square; exact, no resampling.
+
+    Parameters
+    ----------
+    image : (ny, nx, ...) array
+        An image of the frame; quarter turns swap its height and width.
+    boxes : (M, 4) array
+        Corners ``x1 y1 x2 y2`` in pixels.
+    code : int
+        0 to 7.  From 4 on the image is first mirrored in x (``x1' = W - x2, x2' = W - x1``, paper
+        section 4.1); then ``code % 4`` quarter turns anticlockwise follow.
+    """
+    if code >= 4:
+        image = image[:, ::-1]
+        x1, y1, x2, y2 = boxes.T
+        boxes = np.stack([image.shape[1] - x2, y1, image.shape[1] - x1, y2], axis=1)
+    for _ in range(code % 4):
+        width = image.shape[1]
+        x1, y1, x2, y2 = boxes.T
+        boxes = np.stack([y1, width - x2, y2, width - x1], axis=1)
+        image = np.rot90(image)
+    return image, boxes
+
+
+class FusedDataset:
+    """The subjects of one split, from any number of shards, in the order of their ids.
+
+    Subjects without radio image are left out.  Subjects without labels stay: they are examples of
+    fields without a source.
+
+    Parameters
+    ----------
+    shards : sequence of (Path, Path)
+        Fused images and index of each shard (`Results.fused`, `Results.fused_index`).
+    targets : Path
+        Which subject belongs to which split (`Results.targets`).
+    labels : Path
+        Truth of all shards (`Results.labels`).
+    split : str
+        ``train``, ``test`` or ``none``.
+
+    Attributes
+    ----------
+    subject_ids : (N,) object array
+        Ids, in ascending order.
+    frame_px : int
+        Height and width of the images.
+    n_labels : int
+        Number of true sources of all subjects.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or two files contradict each other.
+    """
+
+    def __init__(
+        self, shards: Sequence[tuple[Path, Path]], *, targets: Path, labels: Path, split: str = "train"
+    ) -> None:
+        self._images: list[np.ndarray] = []
+        frames = [self._open(fused, index, number) for number, (fused, index) in enumerate(shards)]
+        self.frame_px = _common_size(self._images, shards)
+        rows = pd.concat(frames, ignore_index=True).sort_values("subject_id", ignore_index=True)
+        rows = rows[_in_split(rows["subject_id"], targets, split)]
+        self.subject_ids = rows["subject_id"].to_numpy(dtype=object)
+        self._shard = rows["shard"].to_numpy()
+        self._row = rows["row"].to_numpy()
+        self._read_labels(labels)
+
+    def _open(self, fused: Path, index_path: Path, number: int) -> pd.DataFrame:
+        images, index = open_shard(fused, index_path)
+        self._images.append(images)
+        rows = pd.DataFrame({"subject_id": index["subject_id"], "shard": number, "row": range(len(index))})
+        return rows[(index["flags"] & Flag.RADIO_MISSING) == 0]
+
+    def _read_labels(self, path: Path) -> None:
+        columns = ["subject_id", "label_id", *BOX_COLUMNS, "morphology"]
+        labels = read_table(path, columns)
+        labels = labels[labels["subject_id"].isin(self.subject_ids)]
+        _check_labels(labels, path, self.frame_px)
+        labels = labels.sort_values(["subject_id", "label_id"], kind="stable")
+        owner = labels["subject_id"].to_numpy(dtype=object)
+        self._first = np.searchsorted(owner, self.subject_ids, side="left")
+        self._last = np.searchsorted(owner, self.subject_ids, side="right")
+        self._boxes = labels[BOX_COLUMNS].to_numpy(dtype="<f4")
+        classes = [MORPHOLOGIES.index(name) + 1 for name in labels["morphology"]]
+        self._classes = np.array(classes, dtype="<i8")
+        self.n_labels = len(labels)
+
+    def __len__(self) -> int:
+        """Return the number of subjects."""
+        return len(self.subject_ids)
+
+    def images(self, indices: Sequence[int]) -> np.ndarray:
+        """Read images of some subjects: (n, ny, nx, 3) uint8."""
+        read = [self._images[self._shard[i]][self._row[i]] for i in indices]
+        return np.stack(read) if read else np.empty((0, self.frame_px, self.frame_px, 3), np.uint8)
+
+    def truths(self, indices: Sequence[int]) -> list[Truth]:
+        """Return truth of some subjects, sources in the order of their label ids."""
+        return [_truth(*self._truth_arrays(i)) for i in indices]
+
+    def batch(
+        self, indices: Sequence[int], *, augmentation: str, seed: int, epoch: int
+    ) -> tuple[np.ndarray, list[Truth]]:
+        """Images and truth of some subjects, each turned at random as `augmentation` allows.
+
+        The orientation depends on seed, epoch and subject alone, not on the batch.
+
+        Returns
+        -------
+        images : (n, ny, nx, 3) uint8 array
+        truths : list of Truth
+        """
+        codes = AUGMENTATIONS[augmentation]
+        images, truths = self.images(indices), []
+        for position, i in enumerate(indices):
+            boxes, classes = self._truth_arrays(i)
+            code = codes[_draw(len(codes), seed=seed, epoch=epoch, subject_id=self.subject_ids[i])]
+            images[position], boxes = orient(images[position].copy(), boxes, code)
+            truths.append(_truth(boxes, classes))
+        return images, truths
+
+    def channel_means(self) -> tuple[float, float, float]:
+        """Mean of each channel over all subjects (paper section 4.1), from exact integer sums.
+
+        Raises
+        ------
+        InputError
+            If there is no subject to take a mean of.
+        """
+        if not len(self):
+            raise InputError("no subject of this split has a radio image: no channel means to take")
+        sums = np.zeros(3, dtype=np.uint64)
+        for shard, row in zip(self._shard, self._row, strict=True):
+            sums += self._images[shard][row].sum(axis=(0, 1), dtype=np.uint64)
+        red, green, blue = (int(total) / (len(self) * self.frame_px**2) for total in sums)
+        return red, green, blue
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over ids, truth and pixels of all subjects, the same for any cut into shards."""
+        digest = hashlib.sha256()
+        for i, subject_id in enumerate(self.subject_ids):
+            boxes, classes = self._truth_arrays(i)
+            digest.update(f"{subject_id}\n{len(boxes)}\n".encode())
+            digest.update(boxes.tobytes() + classes.tobytes())
+            digest.update(self._images[self._shard[i]][self._row[i]].tobytes())
+        return digest.hexdigest()
+
+    def _truth_arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        mine = slice(self._first[i], self._last[i])
+        return self._boxes[mine], self._classes[mine]
+
+
+def _truth(boxes: np.ndarray, classes: np.ndarray) -> Truth:
+    return Truth(
+        boxes=torch.from_numpy(boxes.astype(np.float32)), classes=torch.from_numpy(classes.astype(np.int64))
+    )
+
+
+def _draw(choices: int, *, seed: int, epoch: int, subject_id: str) -> int:
+    key = int.from_bytes(hashlib.sha256(subject_id.encode()).digest()[:8], "little")
+    return int(np.random.default_rng([AUGMENTATION_STREAM, seed, epoch, key]).integers(choices))
+
+
+def _common_size(images: list[np.ndarray], shards: Sequence[tuple[Path, Path]]) -> int:
+    size = images[0].shape[1]
+    for shard, (path, _) in zip(images, shards, strict=True):
+        if shard.shape[1:3] != (size, size):
+            raise InputError(
+                f"{path}: images of {shard.shape[1:3]} px, but {size} x {size} px expected as in "
+                f"{shards[0][0]}; remove the odd one and rerun fusion"
+            )
+    return size
+
+
+def _in_split(subject_ids: pd.Series, targets: Path, split: str) -> np.ndarray:
+    if split not in tables.SPLITS:
+        raise ValueError(f"split is {split!r}, not one of {tables.SPLITS}")
+    known = read_table(targets, ["subject_id", "split"]).set_index("subject_id")["split"]
+    for message, wrong in (
+        ("in more than one shard; remove the fused images and rerun", subject_ids.duplicated()),
+        (f"not in {targets}; rerun from the targets stage", ~subject_ids.isin(known.index)),
+    ):
+        if wrong.any():
+            raise InputError(f"fused images: subject {subject_ids[wrong].iloc[0]!r} is {message}")
+    return (known.loc[subject_ids] == split).to_numpy()
+
+
+def _check_labels(labels: pd.DataFrame, path: Path, frame_px: int) -> None:
+    boxes = labels[BOX_COLUMNS].to_numpy(dtype=float)
+    inside = (boxes >= 0) & (boxes <= frame_px)  # false for NaN
+    good_box = inside.all(axis=1) & (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
+    good_class = labels["morphology"].isin(MORPHOLOGIES).to_numpy()
+    for column, good in (("box", good_box), ("morphology", good_class)):
+        if not good.all():
+            row = labels.iloc[int(np.argmin(good))]
+            value = row["morphology"] if column == "morphology" else row[BOX_COLUMNS].tolist()
+            raise InputError(
+                f"{path}: label {row['label_id']!r} of {row['subject_id']!r} has {column} {value}, "
+                f"not one of a source in a {frame_px} px frame; rerun the labels stage"
+            )
