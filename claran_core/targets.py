@@ -1,0 +1,148 @@
+"""The targets of a run: from a user's list of positions, or the RGZ label table as it is.
+
+Everything that would hurt later is refused here, in one line: positions that are none, names that
+cannot be file names, rows that repeat.  All checks are vectorised; a list may hold a million rows.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from claran_core import rgz
+from claran_core.errors import InputError
+from claran_core.external_tables import ExternalTable, read_external_table
+from claran_core.tables import SPLITS
+
+__all__ = ["iau_names", "read_targets"]
+
+COLUMNS = ("subject_id", "ra", "dec", "split")
+MAX_ID_LENGTH = 100
+# Letters, digits and ._+- only, no leading dot: ids end up in file and FITS extension names.
+SAFE_ID = rf"[A-Za-z0-9_+\-][A-Za-z0-9._+\-]{{0,{MAX_ID_LENGTH - 1}}}"
+# Share of a name's last digit within which a position counts as having reached it: positions given in
+# degrees are rounded in binary, and 12h00m00.10s must not truncate to 00.09.
+TRUNCATION_SLACK = 1e-4
+
+
+def read_targets(path: Path) -> pd.DataFrame:
+    """Read and check the targets of a run.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, Parquet, FITS table or VOTable with columns ``ra`` and ``dec`` (deg, ICRS; upper or lower
+        case) and optionally ``subject_id`` (default: the IAU-style name of the position) and
+        ``split`` (train, test or none; default none); or an RGZ label table.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``subject_id`` (str), ``ra``, ``dec`` (float64, deg), ``split`` (str), in the order of
+        the file; for a label table one row per ``first_id``.
+
+    Raises
+    ------
+    InputError
+        In one line with file, row and value, for anything that cannot be a target.
+    """
+    kind: list[str] = []
+    table = read_external_table(path, lambda names: _choose(path, names, kind))
+    return _from_labels(path) if kind == ["labels"] else _from_positions(table)
+
+
+def iau_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> list[str]:
+    """Names ``JHHMMSS.ss+DDMMSS.s`` of positions (deg), truncated as the IAU asks."""
+    hundredths = _truncated(np.asarray(ra_deg, float) * 24000.0)  # of a second of time
+    tenths = _truncated(np.abs(np.asarray(dec_deg, float)) * 36000.0)  # of an arcsecond
+    hundredths %= 24 * 360000
+    signs = np.where(np.signbit(dec_deg) & (tenths > 0), "-", "+").tolist()
+    return [
+        f"J{r // 360000:02d}{r // 6000 % 60:02d}{r // 100 % 60:02d}.{r % 100:02d}"
+        f"{sign}{d // 36000:02d}{d // 600 % 60:02d}{d // 10 % 60:02d}.{d % 10}"
+        for r, sign, d in zip(hundredths.tolist(), signs, tenths.tolist(), strict=True)
+    ]
+
+
+def _truncated(values: np.ndarray) -> np.ndarray:
+    return np.floor(values + TRUNCATION_SLACK).astype(np.int64)
+
+
+def _choose(path: Path, names: Sequence[str], kind: list[str]) -> dict[str, str]:
+    if rgz.is_label_table(names):
+        kind.append("labels")
+        return {"subject_id": "first_id"}
+    chosen = {ours: _match(path, ours, names) for ours in COLUMNS}
+    missing = [ours for ours in ("ra", "dec") if chosen[ours] is None]
+    if missing:
+        raise InputError(
+            f"{path}: no column {' and '.join(map(repr, missing))} (deg, ICRS); "
+            f"it has: {', '.join(map(str, names))}"
+        )
+    return {ours: theirs for ours, theirs in chosen.items() if theirs is not None}
+
+
+def _match(path: Path, ours: str, names: Sequence[str]) -> str | None:
+    """Name of a column in the file, whatever its case; exact spelling goes first."""
+    if ours in names:
+        return ours
+    alike = [name for name in names if name.strip().lower() == ours]
+    if len(alike) > 1:
+        raise InputError(f"{path}: columns {' and '.join(alike)} could both be {ours!r}; rename one")
+    return alike[0] if alike else None
+
+
+def _from_labels(path: Path) -> pd.DataFrame:
+    subjects = rgz.read_label_table(path).drop_duplicates("first_id")
+    split = np.where(subjects["training"] == 1, "train", "test")
+    targets = subjects[["first_id", "ra", "dec"]].rename(columns={"first_id": "subject_id"})
+    return targets.assign(split=split).reset_index(drop=True)
+
+
+def _from_positions(table: ExternalTable) -> pd.DataFrame:
+    ra_deg, dec_deg = table.numbers("ra"), table.numbers("dec")
+    table.refuse_where((ra_deg < 0) | (ra_deg >= 360), "ra", "is outside 0 <= ra < 360 deg")
+    table.refuse_where(np.abs(dec_deg) > 90, "dec", "is outside -90 <= dec <= 90 deg")
+    targets = {
+        "subject_id": _ids(table, ra_deg, dec_deg),
+        "ra": ra_deg,
+        "dec": dec_deg,
+        "split": _splits(table),
+    }
+    return pd.DataFrame({name: np.asarray(values) for name, values in targets.items()})
+
+
+def _ids(table: ExternalTable, ra_deg: np.ndarray, dec_deg: np.ndarray) -> pd.Series:
+    if "subject_id" not in table.data:
+        names = pd.Series(iau_names(ra_deg, dec_deg))
+        _refuse_repeated(
+            table, names, "is within 0.1 arcsec of {first}; remove one, or give a subject_id column"
+        )
+        return names
+    ids = table.data["subject_id"]
+    safe = ids.str.fullmatch(SAFE_ID).to_numpy(dtype=bool)
+    table.refuse_where(
+        ~safe,
+        "subject_id",
+        f"is unsafe as a file name; use 1 to {MAX_ID_LENGTH} of A-Z a-z 0-9 . _ + - and no leading dot",
+    )
+    _refuse_repeated(table, ids, "is the same as on {first}; ids must be unique")
+    return ids
+
+
+def _refuse_repeated(table: ExternalTable, ids: pd.Series, problem: str) -> None:
+    repeated = ids.duplicated().to_numpy()
+    if repeated.any():
+        value = ids.iloc[int(np.argmax(repeated))]
+        first = table.row(int(np.argmax((ids == value).to_numpy())))
+        named = table.path, table.data.assign(subject_id=ids.to_numpy()), table.row_word
+        ExternalTable(*named).refuse_where(repeated, "subject_id", problem.format(first=first))
+
+
+def _splits(table: ExternalTable) -> np.ndarray:
+    if "split" not in table.data:
+        return np.full(len(table.data), "none", dtype=object)
+    splits = table.data["split"].str.lower()
+    table.refuse_where(~splits.isin(SPLITS).to_numpy(), "split", f"must be one of: {', '.join(SPLITS)}")
+    return splits.to_numpy(dtype=object)

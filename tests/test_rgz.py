@@ -1,0 +1,106 @@
+"""The RGZ label table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from claran_core import rgz
+from claran_core.errors import InputError
+
+HEADER = "catalog_id,first_id,num_cpnts,num_peaks,cpnts_ras,cpnts_decs,ang_extent,cl,training"
+GOOD = [
+    "1,FIRSTJ000230.0-003000,2,3,0.625;0.630,-0.5;-0.51,30.5,0.8,1",
+    "2,FIRSTJ000230.0-003000,1,1,0.640,-0.5,12.0,1.0,1",
+    "3,FIRSTJ120000.0+100000,1,1,180.0,10.0,12.0,0.6,0",
+]
+
+
+def write(tmp_path, rows, header=HEADER):
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_position_of_name_by_hand():
+    ra, dec = rgz.position_of_name("FIRSTJ074535.0+335754")
+    assert ra == pytest.approx(15 * (7 + 45 / 60 + 35.0 / 3600), abs=1e-12)
+    assert dec == pytest.approx(33 + 57 / 60 + 54 / 3600, abs=1e-12)
+
+
+def test_position_of_name_just_south_of_the_equator_keeps_its_sign():
+    assert rgz.position_of_name("FIRSTJ000000.0-000030") == (0.0, pytest.approx(-30 / 3600))
+
+
+@pytest.mark.parametrize(
+    "name", ["FIRSTJ0745+3357", "FIRSTJ250000.0+000000", "FIRSTJ006000.0+000000", "x", ""]
+)
+def test_position_of_name_refuses(name):
+    with pytest.raises(InputError, match="holds no position"):
+        rgz.position_of_name(name)
+
+
+def test_columns_are_typed(tmp_path):
+    labels = rgz.read_label_table(write(tmp_path, GOOD))
+    assert labels["first_id"].tolist()[0] == "FIRSTJ000230.0-003000"
+    assert labels["component_ra"].tolist() == [[0.625, 0.63], [0.64], [180.0]]
+    assert labels["component_dec"].tolist() == [[-0.5, -0.51], [-0.5], [10.0]]
+    assert labels["num_peaks"].tolist() == [3, 1, 1]
+    assert labels["ra"].tolist() == pytest.approx([0.625, 0.625, 180.0])
+    assert labels["source_ra"].isna().all() and labels["source_dec"].isna().all()
+
+
+def test_optional_source_positions_may_have_gaps(tmp_path):
+    rows = [f"{GOOD[0]},0.626,-0.505", f"{GOOD[1]},,", f"{GOOD[2]},180.0,10.0"]
+    labels = rgz.read_label_table(write(tmp_path, rows, f"{HEADER},source_ra,source_dec"))
+    np.testing.assert_array_equal(labels["source_ra"], [0.626, np.nan, 180.0])
+    np.testing.assert_array_equal(labels["source_dec"], [-0.505, np.nan, 10.0])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("4,FIRSTJ12,1,1,180.0,10.0,12.0,0.6,0", "line 5: first_id 'FIRSTJ12' is not of the form"),
+        ("3,FIRSTJ120001.0+100000,1,1,180.0,10.0,12.0,0.6,0", "line 5: catalog_id '3' is there twice"),
+        ("4,FIRSTJ120001.0+100000,0,1,180.0,10.0,12.0,0.6,0", "line 5: num_cpnts '0' is not a whole number"),
+        ("4,FIRSTJ120001.0+100000,1,1.5,180.0,10.0,12.0,0.6,0", "line 5: num_peaks '1.5' is not a whole"),
+        ("4,FIRSTJ120001.0+100000,1,1,180.0;,10.0,12.0,0.6,0", "line 5: cpnts_ras '180.0;' is not a"),
+        ("4,FIRSTJ120001.0+100000,1,1,nan,10.0,12.0,0.6,0", "line 5: cpnts_ras 'nan' is not a"),
+        ("4,FIRSTJ120001.0+100000,1,1,180.0,95,12.0,0.6,0", "line 5: cpnts_decs '95' is not a"),
+        ("4,FIRSTJ120001.0+100000,2,2,180.0,10.0,12.0,0.6,0", "line 5: cpnts_ras '180.0' does not hold"),
+        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,-3,0.6,0", "line 5: ang_extent '-3' is not above zero"),
+        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,12.0,1.2,0", "line 5: cl '1.2' is not between"),
+        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,12.0,0.6,2", "line 5: training '2' must be"),
+        ("4,FIRSTJ120000.0+100000,1,1,180.0,10.0,12.0,0.6,1", "line 5: training '1' differs from another"),
+        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,wide,0.6,0", "line 5: ang_extent 'wide' is not a finite"),
+    ],
+)
+def test_a_broken_row_is_named(tmp_path, row, message):
+    path = write(tmp_path, [*GOOD, row])
+    with pytest.raises(InputError) as error:
+        rgz.read_label_table(path)
+    assert f"{path}: {message}" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_another_table_is_not_a_label_table(tmp_path):
+    path = write(tmp_path, ["1,2"], "ra,dec")
+    assert not rgz.is_label_table(["ra", "dec"])
+    with pytest.raises(InputError, match="no column 'catalog_id'; it has: ra, dec"):
+        rgz.read_label_table(path)
+
+
+@pytest.mark.data
+def test_the_published_table(shared_data):
+    labels = rgz.read_label_table(shared_data / "rgz" / "full_catalogue.csv")
+    # Tables 2 and 3 of the paper.
+    assert len(labels) == 11_836 and labels["first_id"].nunique() == 10_744
+    assert labels["training"].value_counts().to_dict() == {1: 6_978, 0: 4_858}
+    assert [len(ras) for ras in labels["component_ra"]] == labels["num_cpnts"].tolist()
+    # A subject is centred on one of its FIRST components: the name is truncated to 1.5" and 1".
+    near = [
+        min(np.hypot((np.array(r) - ra) * np.cos(np.radians(dec)), np.array(d) - dec)) * 3600
+        for r, d, ra, dec in zip(
+            labels["component_ra"], labels["component_dec"], labels["ra"], labels["dec"], strict=True
+        )
+    ]
+    assert pd.Series(near).median() < 10
