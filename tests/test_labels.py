@@ -48,7 +48,9 @@ def observe(*models):
 def test_a_double_is_one_source_and_its_neighbour_another():
     double = gaussian(40, 52, 60) + gaussian(65, 52, 50)
     neighbour = gaussian(80, 80, 30)
-    labels = label_simulated(SUBJECT, observe(double, neighbour), [Source("a", double), Source("b", neighbour)])
+    labels = label_simulated(
+        SUBJECT, observe(double, neighbour), [Source("a", double), Source("b", neighbour)]
+    )
     assert labels.columns.tolist() == LABELS.names
     assert labels.morphology.tolist() == ["2C_2P", "1C_1P"]
     assert labels.angular_size[0] == pytest.approx(25 * 1.8, rel=0.05)
@@ -67,7 +69,9 @@ def test_sources_below_the_contours_have_no_label_and_noise_belongs_to_nobody():
 
 def test_a_shared_contour_belongs_to_the_brighter_source():
     bright, close = gaussian(50, 50, 80), gaussian(53, 50, 30)
-    labels = label_simulated(SUBJECT, observe(bright, close), [Source("close", close), Source("bright", bright)])
+    labels = label_simulated(
+        SUBJECT, observe(bright, close), [Source("close", close), Source("bright", bright)]
+    )
     assert labels.label_id.tolist() == ["bright"]
 
 
@@ -128,7 +132,9 @@ def test_label_table_with_an_image_uses_the_contours():
 
 def test_middle_of_positions_across_ra_zero():
     labels = label_from_table(
-        Subject("zero", 0.0, 0.0, "none", FRAME), None, table_row(component_ra=[359.995, 0.005], component_dec=[0, 0])
+        Subject("zero", 0.0, 0.0, "none", FRAME),
+        None,
+        table_row(component_ra=[359.995, 0.005], component_dec=[0, 0]),
     )
     assert min(labels.ra[0], 360 - labels.ra[0]) == pytest.approx(0, abs=1e-9)
 
@@ -155,7 +161,9 @@ def test_dr1_labels_of_real_images_are_reproduced(shared_data):
             found = morphology_of(len(own), int(components.n_peaks[own].sum()))[0]
             classes.append(found == morphology_of(row.num_cpnts, row.num_peaks)[0])
             ratios.append(dr1_extent(components.boxes[own]) * 1.8 / row.ang_extent)
-            offsets.append(np.hypot((label.ra - row.source_ra) * np.cos(np.deg2rad(dec)), label.dec - row.source_dec))
+            offsets.append(
+                np.hypot((label.ra - row.source_ra) * np.cos(np.deg2rad(dec)), label.dec - row.source_dec)
+            )
     assert len(counts) == 165
     assert np.mean(counts) >= 0.99
     assert np.mean(classes) >= 0.90
