@@ -1,0 +1,124 @@
+"""Figures of an evaluation as PNG: precision-recall curves (paper Fig. 10) and training losses (Fig. 8, 9).
+
+Drawn on `matplotlib.figure.Figure` objects, without pyplot and its global state.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from claran_core.files import atomic_path
+from claran_core.morphology import MORPHOLOGIES
+
+__all__ = ["plot_losses", "plot_precision_recall"]
+
+SIZE_INCHES = (7.2, 5.0)
+DPI = 140
+
+# Okabe & Ito's palette: told apart by colour-blind readers, and dashes help where colours are lost.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+DASHES = ("-", "--", "-.", "-", "--", "-.")
+
+# From the bottom of the stack, with the equation of each in the paper.
+LOSSES = {
+    "roi_box": "RoI box, $L_{rr}$ (eq. 10)",
+    "roi_class": "RoI class, $L_{rc}$ (eq. 9)",
+    "anchor_box": "anchor box, $L_{ar}$ (eq. 6)",
+    "anchor_class": "anchor class, $L_{ac}$ (eq. 4)",
+}
+
+# Iterations are averaged into at most this many bins: single batches are too noisy to read.
+LOSS_BINS = 150
+
+
+def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Draw reliability against completeness of each class, as paper Fig. 10.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    metrics : mapping
+        Result of `claran_core.evaluation.metrics.evaluate`.
+    """
+    figure, axes = _figure()
+    for name, colour, dash in zip(MORPHOLOGIES, COLOURS, DASHES, strict=True):
+        value = metrics["ap"][name]
+        if value is None:
+            continue
+        curve = metrics["curves"][name]
+        label = f"{name}  AP {value:.2f}, {metrics['counts']['sources'][name]} sources"
+        axes.plot(curve["completeness"], curve["reliability"], dash, color=colour, lw=1.8, label=label)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Completeness (recall)", ylabel="Reliability (precision)")
+    mean = metrics["ap"]["mean"]
+    title = "no truth to measure against" if mean is None else f"mAP {mean:.3f}"
+    axes.set_title(f"{metrics['method']}: {title}, {metrics['counts']['n_subjects']} subjects", loc="left")
+    if axes.lines:
+        axes.legend(loc="lower left", frameon=False, fontsize=9)
+    _save(figure, path)
+
+
+def plot_losses(path: Path, losses: pd.DataFrame | None) -> None:
+    """Draw the four training losses stacked on one another, as paper Fig. 9; their top is Fig. 8's curve.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    losses : DataFrame, optional
+        Columns of `claran_core.tables.LOSSES`; None where the weights were given, not trained.
+    """
+    figure, axes = _figure()
+    if losses is None or losses.empty:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "No training in this run: the weights were given.", ha="center", va="center")
+    else:
+        _stack(axes, _binned(losses))
+    _save(figure, path)
+
+
+def _stack(axes: Axes, binned: pd.DataFrame) -> None:
+    iteration = binned["iteration"].to_numpy()
+    heights = [binned[name].to_numpy() for name in LOSSES]
+    axes.stackplot(iteration, heights, labels=list(LOSSES.values()), colors=COLOURS[:4], alpha=0.75, lw=0)
+    total = np.sum(heights, axis=0)
+    axes.plot(iteration, total, color="black", lw=1.0, label="sum (eq. 11)")
+    axes.set(xlabel="Iteration", ylabel="Training error")
+    axes.set_xlim(iteration[0], max(iteration[-1], iteration[0] + 1))
+    axes.set_ylim(0, total.max() * 1.05 or 1.0)
+    axes.set_title(f"{iteration[-1]:.0f} iterations; means of the last: {total[-1]:.3f}", loc="left")
+    axes.legend(*_top_first(axes), loc="upper right", frameon=False, fontsize=9)
+
+
+def _top_first(axes: Axes) -> tuple[list[Any], list[str]]:
+    """Legend entries in the order in which the areas lie on one another."""
+    handles, labels = axes.get_legend_handles_labels()
+    return handles[::-1], labels[::-1]
+
+
+def _binned(losses: pd.DataFrame) -> pd.DataFrame:
+    """Means over neighbouring iterations; a bin's iteration is its last, so the axis ends where it should."""
+    ordered = losses.sort_values("iteration", kind="stable")
+    width = -(-len(ordered) // LOSS_BINS)
+    bins = np.arange(len(ordered)) // width
+    columns = {name: "mean" for name in LOSSES}
+    return ordered.groupby(bins).agg({"iteration": "last", **columns})
+
+
+def _figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.grid(alpha=0.25, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        # No program name and version in the file: equal figures are equal bytes.
+        figure.savefig(temporary, format="png", metadata={"Software": None})

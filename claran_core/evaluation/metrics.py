@@ -1,0 +1,246 @@
+"""All numbers of one method's evaluation, as a dictionary ready for JSON."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from claran_core.config import EvaluationOptions
+from claran_core.evaluation.agreement import completeness_ratios, width_correlations
+from claran_core.evaluation.matching import RankedClass, match_detections, rank_classes
+from claran_core.evaluation.precision import (
+    Metric,
+    average_precision,
+    bootstrap,
+    coco_average_precision,
+    mean_over_classes,
+    precision_recall,
+)
+from claran_core.flags import Flag
+from claran_core.morphology import MORPHOLOGIES
+
+__all__ = ["Sample", "choose_sample", "evaluate", "summary_line"]
+
+COMPONENT_CLASSES = ("1C", "2C", "3C")
+
+# COCO's AP50 is at this overlap whatever `evaluation.min_iou` is.
+COCO_MIN_IOU = 0.5
+
+# Least probability behind the paper's Tables 10 and 11 (section 6.1.1).
+PAPER_MIN_PROBABILITY = 0.8
+
+# Points kept of a precision-recall curve: enough for a figure, few enough for a file one can open.
+CURVE_POINTS = 300
+
+# Kept digits: far below what any sample of sources resolves.
+DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Subjects an evaluation is about.
+
+    Attributes
+    ----------
+    name : str
+        ``"test"``, or ``"labelled"`` where the targets have no test split.
+    subjects : (S,) str array
+        Sorted, unique.
+    """
+
+    name: str
+    subjects: np.ndarray
+
+
+def choose_sample(targets: pd.DataFrame, labels: pd.DataFrame) -> Sample:
+    """Choose the test split if the targets have one, else every subject that has labels.
+
+    All subjects of the test split count, also those without a true source or without an image: what is
+    detected where nothing is, or missed where the image failed, is part of the result.
+    """
+    test = targets.loc[targets["split"] == "test", "subject_id"]
+    if len(test):
+        return Sample("test", np.unique(test.to_numpy(dtype=str)))
+    return Sample("labelled", np.unique(labels["subject_id"].to_numpy(dtype=str)))
+
+
+def evaluate(
+    detections: pd.DataFrame,
+    labels: pd.DataFrame,
+    sample: Sample,
+    options: EvaluationOptions,
+    *,
+    method: str,
+    seed: int,
+    flags: pd.Series | None = None,
+) -> dict[str, Any]:
+    """Measure one method's detections against the truth (paper section 5).
+
+    Parameters
+    ----------
+    detections : DataFrame
+        Columns of `claran_core.tables.DETECTIONS`, before any filter; other subjects' rows are ignored.
+    labels : DataFrame
+        Columns of `claran_core.tables.LABELS`; other subjects' rows are ignored.
+    sample : Sample
+        What to evaluate on.
+    options : EvaluationOptions
+        Overlap of a true detection, number of resamplings.
+    method : str
+        Fusion method, for the record.
+    seed : int
+        Seed of the bootstrap.
+    flags : Series, optional
+        ``flags`` of the fused index by ``subject_id``, to count the subjects without infrared image.
+
+    Returns
+    -------
+    dict
+        JSON-serialisable; what cannot be measured is None.  Keys: ``method``, ``sample``, ``min_iou``,
+        ``seed``, ``n_resamplings``, ``counts``, ``ap`` (eq. 12; ``mean`` is eq. 14; ``n_classes`` of the
+        mean; ``interval_68`` and ``interval_95`` from the bootstrap), ``coco_ap50`` (the same, COCO's
+        definition), ``by_components`` (Table 6), ``multi_source`` (Table 7), ``box_width`` (Table 8),
+        ``completeness_ratio`` (Tables 10 and 11) and ``curves`` (Fig. 10).
+    """
+    detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)
+    found = match_detections(detections, labels, options.min_iou)
+    ranked = rank_classes(detections, labels, sample.subjects, MORPHOLOGIES, found)
+    coco_found = match_detections(detections, labels, COCO_MIN_IOU, inclusive=True)
+    coco = rank_classes(detections, labels, sample.subjects, MORPHOLOGIES, coco_found)
+    several = _several_sources(labels)
+    result = {
+        "method": method,
+        "sample": sample.name,
+        "min_iou": options.min_iou,
+        "seed": seed,
+        "n_resamplings": options.bootstrap,
+        "counts": _counts(detections, labels, sample.subjects, flags),
+        "ap": _precision_with_intervals(ranked, options.bootstrap, seed),
+        "coco_ap50": _precision_with_intervals(coco, options.bootstrap, seed, metric=coco_average_precision),
+        "by_components": _by_components(detections, labels, sample.subjects, options),
+        "multi_source": _by_components(_of(several, detections), _of(several, labels), several, options),
+        "box_width": width_correlations(detections, labels, found, MORPHOLOGIES),
+        "completeness_ratio": completeness_ratios(detections, labels, sample.subjects, PAPER_MIN_PROBABILITY),
+        "curves": {name: _curve(one) for name, one in ranked.items()},
+    }
+    return _json_ready(result)
+
+
+def summary_line(metrics: dict[str, Any]) -> str:
+    """Say the result in one line: mAP with its interval, on how much, and AP per class."""
+    counts, ap = metrics["counts"], metrics["ap"]
+    interval = ap["interval_68"].get("mean")
+    spread = f" ({interval[0]:.2f}-{interval[1]:.2f}, 68 % bootstrap)" if interval else ""
+    mean = "not measurable" if ap["mean"] is None else f"{ap['mean']:.2f}"
+    short = (
+        f" over {ap['n_classes']} of {len(MORPHOLOGIES)} classes"
+        if ap["n_classes"] < len(MORPHOLOGIES)
+        else ""
+    )
+    classes = ", ".join(f"{name} {_short(ap[name])}" for name in MORPHOLOGIES)
+    return (
+        f"{metrics['method']}: mAP {mean}{spread}{short} on {counts['n_sources']} sources "
+        f"of {counts['n_subjects']} {metrics['sample']} subjects; {classes}"
+    )
+
+
+def _of(subjects: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["subject_id"].isin(subjects)].reset_index(drop=True)
+
+
+def _several_sources(labels: pd.DataFrame) -> np.ndarray:
+    """Subjects with at least two true sources, sorted."""
+    number = labels["subject_id"].value_counts()
+    return np.sort(number[number > 1].index.to_numpy(dtype=str))
+
+
+def _counts(
+    detections: pd.DataFrame, labels: pd.DataFrame, subjects: np.ndarray, flags: pd.Series | None
+) -> dict[str, Any]:
+    without_infrared = None
+    if flags is not None:
+        chosen = flags[flags.index.isin(subjects)].to_numpy(int)
+        without_infrared = int(((chosen & Flag.INFRARED_MISSING) != 0).sum())
+    return {
+        "n_subjects": len(subjects),
+        "n_subjects_multi_source": len(_several_sources(labels)),
+        "n_subjects_without_detection": len(subjects) - detections["subject_id"].nunique(),
+        "n_subjects_infrared_missing": without_infrared,
+        "n_sources": len(labels),
+        "n_detections": len(detections),
+        "sources": _per_class(labels),
+        "detections": _per_class(detections),
+    }
+
+
+def _per_class(table: pd.DataFrame) -> dict[str, int]:
+    return {name: int((table["morphology"] == name).sum()) for name in MORPHOLOGIES}
+
+
+def _precision(ranked: dict[str, RankedClass], metric: Metric = average_precision) -> dict[str, Any]:
+    values = {name: metric(one.true_positive, len(one.truth_subject)) for name, one in ranked.items()}
+    n_classes = sum(len(one.truth_subject) > 0 for one in ranked.values())
+    return {"mean": mean_over_classes(values), "n_classes": n_classes, **values}
+
+
+def _precision_with_intervals(
+    ranked: dict[str, RankedClass], n_resamplings: int, seed: int, *, metric: Metric = average_precision
+) -> dict[str, Any]:
+    # A fresh generator from the same seed: both metrics see the same samples of subjects.
+    drawn = bootstrap(ranked, n_resamplings, np.random.default_rng(seed), metric=metric)
+    return {
+        **_precision(ranked, metric),
+        "interval_68": {name: _interval(values, 16.0, 84.0) for name, values in drawn.items()},
+        "interval_95": {name: _interval(values, 2.5, 97.5) for name, values in drawn.items()},
+    }
+
+
+def _interval(values: np.ndarray, low: float, high: float) -> list[float] | None:
+    """Percentiles of the samples that have a value; None if none has."""
+    measured = values[~np.isnan(values)]
+    return np.percentile(measured, [low, high]).tolist() if len(measured) else None
+
+
+def _by_components(
+    detections: pd.DataFrame, labels: pd.DataFrame, subjects: np.ndarray, options: EvaluationOptions
+) -> dict[str, Any]:
+    """AP when only the number of components is asked for (paper section 5.3)."""
+    detections, labels = _components_only(detections), _components_only(labels)
+    found = match_detections(detections, labels, options.min_iou)
+    ranked = rank_classes(detections, labels, subjects, COMPONENT_CLASSES, found)
+    sources = {name: len(one.truth_subject) for name, one in ranked.items()}
+    return {**_precision(ranked), "n_subjects": len(subjects), "sources": sources}
+
+
+def _components_only(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(morphology=[name.partition("_")[0] for name in table["morphology"]])
+
+
+def _curve(one: RankedClass) -> dict[str, list[float]]:
+    """Points of the precision-recall curve, thinned evenly; none without truth or detections."""
+    precision, recall = precision_recall(one.true_positive, len(one.truth_subject))
+    last = len(precision) - 1 if len(one.truth_subject) else -1
+    rows = np.unique(np.linspace(0, last, CURVE_POINTS).round().astype(int)) if last >= 0 else []
+    return {
+        "completeness": recall[rows].tolist(),
+        "reliability": precision[rows].tolist(),
+        "probability": one.probability[rows].tolist(),
+    }
+
+
+def _short(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.2f}".removeprefix("0")
+
+
+def _json_ready(value: Any) -> Any:
+    """Plain Python numbers, rounded; NaN becomes None, because JSON has none."""
+    if isinstance(value, dict):
+        return {key: _json_ready(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_json_ready(item) for item in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, DECIMALS)
+    return value
