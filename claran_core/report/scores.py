@@ -1,0 +1,114 @@
+"""Evaluation as the report shows it: one table per method, the paper's values beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from claran_core.morphology import MORPHOLOGIES
+
+__all__ = ["PAPER_TABLE", "Score", "ScoreRow", "read_published", "scores"]
+
+PAPER_TABLE = Path("resources/published/table5.csv")
+
+MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """Average precision of a class, or the mean over the classes; None where it cannot be measured.
+
+    Attributes
+    ----------
+    name : str
+        Class, or ``mean``.
+    n_truth, n_detections : int
+        True sources, and detections of any probability, in the evaluated subjects.
+    ap, coco_ap50 : float, optional
+        Paper eq. 12 (14 for the mean), and COCO's definition.
+    low, high : float, optional
+        Interval of `ap` that holds 95 % of the bootstrap samples.
+    published : float, optional
+        The paper's value (Table 5) for the same fusion method, on another data set.
+    """
+
+    name: str
+    n_truth: int
+    n_detections: int
+    ap: float | None
+    coco_ap50: float | None
+    low: float | None
+    high: float | None
+    published: float | None
+
+
+@dataclass(frozen=True)
+class Score:
+    """Evaluation of one fusion method; the last of `rows` is the mean over the classes."""
+
+    method: str
+    sample: str
+    n_subjects: int
+    n_without_infrared: int | None
+    rows: tuple[ScoreRow, ...]
+
+    @property
+    def total(self) -> ScoreRow:
+        """Mean over the classes."""
+        return self.rows[-1]
+
+    @property
+    def has_published(self) -> bool:
+        """Whether the paper has values for this method."""
+        return any(row.published is not None for row in self.rows)
+
+
+def read_published(path: Path) -> dict[str, dict[str, float]]:
+    """Read the paper's Table 5: per fusion method, AP of each class and their mean as printed."""
+    table = pd.read_csv(path, comment="#", index_col="morphology")
+    return {method: {str(name): float(ap) for name, ap in table[method].items()} for method in table}
+
+
+def scores(
+    metrics: Mapping[str, Mapping[str, Any]], published: Mapping[str, Mapping[str, float]]
+) -> list[Score]:
+    """One table per evaluated method.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Per method, the result of `claran_core.evaluation.evaluate`.
+    published : mapping
+        Per method, AP per class and their mean (`read_published`).
+    """
+    return [_score(method, values, published.get(method, {})) for method, values in metrics.items()]
+
+
+def _score(method: str, values: Mapping[str, Any], published: Mapping[str, float]) -> Score:
+    counts = values["counts"]
+    n_truth = {**counts["sources"], MEAN: counts["n_sources"]}
+    n_detections = {**counts["detections"], MEAN: counts["n_detections"]}
+    rows = []
+    for name in (*MORPHOLOGIES, MEAN):
+        low, high = values["ap"]["interval_95"].get(name) or (None, None)
+        rows.append(
+            ScoreRow(
+                name=name,
+                n_truth=n_truth[name],
+                n_detections=n_detections[name],
+                ap=values["ap"][name],
+                coco_ap50=values["coco_ap50"][name],
+                low=low,
+                high=high,
+                published=published.get(name),
+            )
+        )
+    return Score(
+        method=method,
+        sample=values["sample"],
+        n_subjects=counts["n_subjects"],
+        n_without_infrared=counts["n_subjects_infrared_missing"],
+        rows=tuple(rows),
+    )
