@@ -32,7 +32,9 @@ __all__ = [
     "SurveysOptions",
     "TargetOptions",
     "TrainingOptions",
+    "build_options",
     "load_config",
+    "plain",
     "resolve_path",
 ]
 
@@ -171,13 +173,13 @@ class Config:
         """
         settings = copy.deepcopy(dict(settings))
         _check_schema(settings)
-        config = _build(cls, settings)
+        config = build_options(cls, settings)
         _check_consistency(config)
         return config
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dictionary of all settings, as YAML and Snakemake's `params` want it."""
-        return _plain(dataclasses.asdict(self))
+        """Plain dictionary of all settings, as YAML and a rule's `params` want it."""
+        return plain(self)
 
 
 def load_config(overlay: Mapping[str, Any] | Path | None = None) -> Config:
@@ -274,21 +276,25 @@ def _check_consistency(config: Config) -> None:
         )
 
 
-def _build(kind: type, settings: Any) -> Any:
+def build_options(kind: type, settings: Mapping[str, Any]) -> Any:
+    """Turn a plain mapping, such as a rule's `params`, into one of the dataclasses above."""
     values = {}
     for entry in dataclasses.fields(kind):
         if entry.name not in settings:
             continue
         value = settings[entry.name]
         if dataclasses.is_dataclass(entry.type):
-            value = _build(entry.type, value)
+            value = build_options(entry.type, value)
         values[entry.name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+def plain(options: Any) -> Any:
+    """Dictionaries, lists and scalars alone, of an options dataclass; inverse of `build_options`."""
+    if dataclasses.is_dataclass(options):
+        options = dataclasses.asdict(options)
+    if isinstance(options, Mapping):
+        return {key: plain(item) for key, item in options.items()}
+    if isinstance(options, list | tuple):
+        return [plain(item) for item in options]
+    return options
