@@ -123,8 +123,12 @@ def read_detections(path: Path, frame: Frame) -> pd.DataFrame:
 def _refuse(path: Path, table: pd.DataFrame, columns: list[str], wrong: np.ndarray) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        values = ", ".join(f"{name} {table[name].iloc[row]}" for name in columns)
+        values = ", ".join(f"{name} {_readable(table[name].iloc[row])}" for name in columns)
         raise InputError(f"{path}: row {row}: {values}: not what a detector finds; {REDO}")
+
+
+def _readable(value: object) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def _common_model(detections: Sequence[Path], method: str) -> str:
@@ -171,7 +175,7 @@ def _with_path(path: Path, error: InputError) -> str:
 
 
 def _log_summary(path: Path, catalogue: pd.DataFrame) -> None:
-    below = int(((catalogue["flags"] & Flag.BELOW_MIN_PROBABILITY) != 0).sum())
+    below = int((catalogue["flags"].to_numpy(np.int32) & int(Flag.BELOW_MIN_PROBABILITY) != 0).sum())
     logger.info(
         "%s: %d sources in %d subjects, %d of them below catalogue.min_probability",
         path,

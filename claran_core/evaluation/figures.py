@@ -90,8 +90,8 @@ def _stack(axes: Axes, binned: pd.DataFrame) -> None:
     axes.plot(iteration, total, color="black", lw=1.0, label="sum (eq. 11)")
     axes.set(xlabel="Iteration", ylabel="Training error")
     axes.set_xlim(iteration[0], max(iteration[-1], iteration[0] + 1))
-    axes.set_ylim(0, total.max() * 1.05 or 1.0)
-    axes.set_title(f"{iteration[-1]:.0f} iterations; means of the last: {total[-1]:.3f}", loc="left")
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"{iteration[-1]:.0f} iterations, training error {total[-1]:.3f} at the end", loc="left")
     axes.legend(*_top_first(axes), loc="upper right", frameon=False, fontsize=9)
 
 

@@ -163,7 +163,7 @@ def _counts(
     without_infrared = None
     if flags is not None:
         chosen = flags[flags.index.isin(subjects)].to_numpy(int)
-        without_infrared = int(((chosen & Flag.INFRARED_MISSING) != 0).sum())
+        without_infrared = int((chosen & int(Flag.INFRARED_MISSING) != 0).sum())
     return {
         "n_subjects": len(subjects),
         "n_subjects_multi_source": len(_several_sources(labels)),
