@@ -1,0 +1,125 @@
+"""Emission as a sum of elliptical Gaussians, put on the pixels of a tile.
+
+Each Gaussian is evaluated on a box of tile pixels that depends on the Gaussian alone and is then cropped
+to the window.  The same pixel therefore gets the same bits in every window.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from claran_core.survey.simulated.geometry import Tile, Window, offset_to_sky
+
+__all__ = ["FWHM_PER_SIGMA", "Gaussians", "PlacedGaussians"]
+
+FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
+
+# Where a Gaussian is cut off, in units of its sigma: there it has fallen to 1.3e-6 of its peak.
+CUT_SIGMA = 5.2
+
+
+@dataclass(frozen=True)
+class Gaussians:
+    """Gaussians on the sky, as the survey's beam shows them; all fields are (n,) float arrays.
+
+    Attributes
+    ----------
+    ra_deg, dec_deg : array
+        Position of the source a Gaussian belongs to, deg, ICRS.
+    east_arcsec, north_arcsec : array
+        Offset of the Gaussian from that position, in the tangent plane there.
+    peak : array
+        Height in the survey's unit.
+    major_arcsec, minor_arcsec : array
+        FWHM, beam included.
+    angle_deg : array
+        Position angle of the major axis, from north through east.
+    """
+
+    ra_deg: np.ndarray
+    dec_deg: np.ndarray
+    east_arcsec: np.ndarray
+    north_arcsec: np.ndarray
+    peak: np.ndarray
+    major_arcsec: np.ndarray
+    minor_arcsec: np.ndarray
+    angle_deg: np.ndarray
+
+    def __len__(self) -> int:
+        return self.peak.size
+
+    @staticmethod
+    def join(parts: "list[Gaussians]") -> "Gaussians":
+        """All Gaussians of several lists, in order."""
+        empty = [np.empty(0)]
+        return Gaussians(
+            *(np.concatenate([getattr(part, f.name) for part in parts] or empty) for f in fields(Gaussians))
+        )
+
+    def reach_arcsec(self) -> np.ndarray:
+        """Distance from the source's position at which a Gaussian is surely cut off."""
+        return np.hypot(self.east_arcsec, self.north_arcsec) + CUT_SIGMA / FWHM_PER_SIGMA * self.major_arcsec
+
+    def place(self, tile: Tile) -> "PlacedGaussians":
+        """The same Gaussians in pixels of a tile.
+
+        Angles are carried over by mapping a second point one arcsec along the major axis, which holds
+        anywhere on the tile and at the poles.
+        """
+        angle = np.deg2rad(self.angle_deg)
+        east, north = self.east_arcsec, self.north_arcsec
+        x, y = tile.sky_to_pixel(*offset_to_sky(self.ra_deg, self.dec_deg, east, north))
+        ahead = offset_to_sky(self.ra_deg, self.dec_deg, east + np.sin(angle), north + np.cos(angle))
+        x_ahead, y_ahead = tile.sky_to_pixel(*ahead)
+        to_sigma_px = 1 / (FWHM_PER_SIGMA * tile.grid.pixel_scale_arcsec)
+        major, minor = self.major_arcsec * to_sigma_px, self.minor_arcsec * to_sigma_px
+        turn = np.arctan2(y_ahead - y, x_ahead - x)
+        cos, sin = np.cos(turn), np.sin(turn)
+        return PlacedGaussians(
+            x=x,
+            y=y,
+            peak=self.peak,
+            xx=(cos / major) ** 2 + (sin / minor) ** 2,
+            yy=(sin / major) ** 2 + (cos / minor) ** 2,
+            xy=sin * cos * (major**-2 - minor**-2),
+            half_px=np.ceil(CUT_SIGMA * major).astype(int),
+        )
+
+
+@dataclass(frozen=True)
+class PlacedGaussians:
+    """Gaussians on a tile: ``peak * exp(-(xx dx^2 + 2 xy dx dy + yy dy^2) / 2)`` within `half_px`."""
+
+    x: np.ndarray
+    y: np.ndarray
+    peak: np.ndarray
+    xx: np.ndarray
+    yy: np.ndarray
+    xy: np.ndarray
+    half_px: np.ndarray
+
+    def touching(self, window: Window) -> np.ndarray:
+        """Indices of the Gaussians whose boxes share a pixel with the window."""
+        column, row = np.rint(self.x) - window.x0, np.rint(self.y) - window.y0
+        near = (column + self.half_px >= 0) & (column - self.half_px < window.nx)
+        near &= (row + self.half_px >= 0) & (row - self.half_px < window.ny)
+        return np.flatnonzero(near)
+
+    def add_to(self, image: np.ndarray, window: Window, which: np.ndarray) -> None:
+        """Add the Gaussians `which` to the float64 ``(ny, nx)`` image of a window, one after the other."""
+        for k in which:
+            self._add_one(image, window, int(k))
+
+    def _add_one(self, image: np.ndarray, window: Window, k: int) -> None:
+        half = int(self.half_px[k])
+        column, row = int(np.rint(self.x[k])), int(np.rint(self.y[k]))
+        steps = np.arange(-half, half + 1, dtype=float)
+        dx = steps + (column - self.x[k])
+        dy = (steps + (row - self.y[k]))[:, None]
+        box = self.peak[k] * np.exp(
+            -0.5 * (self.xx[k] * dx * dx + dy * (2 * self.xy[k] * dx + self.yy[k] * dy))
+        )
+        left, bottom = column - half - window.x0, row - half - window.y0
+        x0, x1 = max(left, 0), min(left + box.shape[1], window.nx)
+        y0, y1 = max(bottom, 0), min(bottom + box.shape[0], window.ny)
+        image[y0:y1, x0:x1] += box[y0 - bottom : y1 - bottom, x0 - left : x1 - left]

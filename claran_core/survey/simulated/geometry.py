@@ -1,0 +1,181 @@
+"""Where things are: survey tiles on fixed pixel grids, windows of them, and the cells sources live in.
+
+Like the real surveys, the simulated ones consist of fixed images.  A tile is the tangent plane at the
+centre of a HEALPix cell; it is the image used for every position in that cell.  Pixels have absolute
+whole-number coordinates on their tile, so that a window is only a range of them.  Conversions go through
+`claran_core.frame`; tile pixels are FITS pixels (row 0 south, 0-based, whole numbers at centres).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from astropy import units as u
+from astropy.wcs import WCS
+from astropy_healpix import HEALPix
+
+from claran_core.frame import Frame
+
+__all__ = [
+    "Tile",
+    "TileGrid",
+    "Window",
+    "cell_area_deg2",
+    "cell_positions",
+    "cells_near",
+    "offset_to_sky",
+    "sky_to_cell",
+    "subcells",
+]
+
+# Native pixels beyond the square asked for: what a spline of third order needs to interpolate at its rim.
+MARGIN_PX = 2
+
+# A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
+OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
+
+
+@lru_cache
+def _healpix(nside: int) -> HEALPix:
+    return HEALPix(nside=nside, order="nested")
+
+
+def sky_to_cell(ra_deg: float, dec_deg: float, nside: int) -> int:
+    """Nested HEALPix cell that holds a position (deg, ICRS)."""
+    return int(_healpix(nside).lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg))
+
+
+def cells_near(ra_deg: float, dec_deg: float, radius_arcsec: float, nside: int) -> tuple[int, ...]:
+    """Nested HEALPix cells within a radius of a position, in ascending order."""
+    found = _healpix(nside).cone_search_lonlat(ra_deg * u.deg, dec_deg * u.deg, radius_arcsec * u.arcsec)
+    return tuple(int(cell) for cell in np.sort(found))
+
+
+def cell_area_deg2(nside: int) -> float:
+    """Area of a HEALPix cell in square degrees."""
+    return float(_healpix(nside).pixel_area.to_value(u.deg**2))
+
+
+def cell_positions(
+    cell: int, nside: int, across: np.ndarray, along: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sky positions (deg) at fractions 0..1 `across` and `along` a cell; equal areas get equal shares."""
+    lon, lat = _healpix(nside).healpix_to_lonlat(np.full(across.size, cell), dx=across, dy=along)
+    return lon.to_value(u.deg), lat.to_value(u.deg)
+
+
+def subcells(cell: int, nside: int, finer_nside: int) -> np.ndarray:
+    """Nested HEALPix cells of a finer resolution that make up a cell."""
+    children = (finer_nside // nside) ** 2
+    return np.arange(cell * children, (cell + 1) * children)
+
+
+def offset_to_sky(
+    ra_deg: np.ndarray, dec_deg: np.ndarray, east_arcsec: np.ndarray, north_arcsec: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sky positions (deg, ICRS) at tangent-plane offsets from positions; all arguments broadcast."""
+    return OFFSETS.frame_to_sky(ra_deg, dec_deg, -np.asarray(east_arcsec), -np.asarray(north_arcsec))
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """How a survey divides the sky into images.
+
+    Attributes
+    ----------
+    nside : int
+        HEALPix resolution: one tile per cell.
+    pixel_scale_arcsec : float
+        Width of a pixel.
+    size_px : int
+        Nominal width of a tile; enough for its cell, windows may reach beyond it.
+    """
+
+    nside: int
+    pixel_scale_arcsec: float
+    size_px: int
+
+    def tile_at(self, ra_deg: float, dec_deg: float) -> "Tile":
+        """Tile used for images centred on a position (deg, ICRS)."""
+        return self.tile(sky_to_cell(ra_deg, dec_deg, self.nside))
+
+    def tile(self, index: int) -> "Tile":
+        """Tile of a HEALPix cell."""
+        lon, lat = _healpix(self.nside).healpix_to_lonlat(index)
+        return Tile(self, index, float(lon.to_value(u.deg)), float(lat.to_value(u.deg)))
+
+
+@dataclass(frozen=True)
+class Window:
+    """Range of absolute tile pixels: columns ``x0 .. x0 + nx - 1``, rows ``y0 .. y0 + ny - 1``."""
+
+    x0: int
+    y0: int
+    nx: int
+    ny: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape ``(ny, nx)`` of the window's array."""
+        return self.ny, self.nx
+
+    def grown(self, margin_x: int, margin_y: int) -> "Window":
+        """Window with `margin_x` more columns and `margin_y` more rows on either side."""
+        return Window(
+            self.x0 - margin_x, self.y0 - margin_y, self.nx + 2 * margin_x, self.ny + 2 * margin_y
+        )
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image of a survey: the tangent plane at (`ra_deg`, `dec_deg`).
+
+    Attributes
+    ----------
+    grid : TileGrid
+        The survey's layout.
+    index : int
+        HEALPix cell.
+    ra_deg, dec_deg : float
+        Tangent point, deg, ICRS; the middle of the tile.
+    """
+
+    grid: TileGrid
+    index: int
+    ra_deg: float
+    dec_deg: float
+
+    @property
+    def _frame(self) -> Frame:
+        return Frame(self.grid.size_px, self.grid.pixel_scale_arcsec)
+
+    def sky_to_pixel(self, ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tile pixels ``x, y`` of sky positions (deg, ICRS)."""
+        x, y = self._frame.sky_to_frame(self.ra_deg, self.dec_deg, ra_deg, dec_deg)
+        return x - 0.5, self.grid.size_px - 0.5 - y
+
+    def pixel_to_sky(self, x: float, y: float) -> tuple[float, float]:
+        """Sky position (deg, ICRS) of a tile pixel."""
+        ra, dec = self._frame.frame_to_sky(self.ra_deg, self.dec_deg, x + 0.5, self.grid.size_px - 0.5 - y)
+        return float(ra), float(dec)
+
+    def window(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Window:
+        """Smallest window with all pixels needed inside a north-up square around a position.
+
+        North of the tile is not north of the subject away from the tile's middle, so this is the
+        bounding box of a turned square.
+        """
+        subject = Frame(size_px=2, pixel_scale_arcsec=width_arcsec / 2)
+        x, y = np.meshgrid([0.0, 1.0, 2.0], [0.0, 1.0, 2.0])
+        x, y = self.sky_to_pixel(*subject.frame_to_sky(ra_deg, dec_deg, x, y))
+        x0, y0 = int(np.floor(x.min())) - MARGIN_PX, int(np.floor(y.min())) - MARGIN_PX
+        x1, y1 = int(np.ceil(x.max())) + MARGIN_PX, int(np.ceil(y.max())) + MARGIN_PX
+        return Window(x0, y0, x1 - x0 + 1, y1 - y0 + 1)
+
+    def wcs(self, window: Window) -> WCS:
+        """Celestial WCS of a window's array."""
+        wcs = self._frame.fits_wcs(self.ra_deg, self.dec_deg)
+        wcs.wcs.crpix = [wcs.wcs.crpix[0] - window.x0, wcs.wcs.crpix[1] - window.y0]
+        wcs.array_shape = window.shape
+        wcs.wcs.set()
+        return wcs

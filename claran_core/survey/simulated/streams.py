@@ -1,0 +1,50 @@
+"""Random streams named by what they draw, so that a result never depends on what was drawn before.
+
+Every part of the sky (a cell's sources, a tile's noise level, a block of noise) has its own stream, made
+from the seed, the part's purpose and its index.  Processes, shards and order then cannot matter.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+
+__all__ = ["Purpose", "generator", "quantile_draw"]
+
+# Probabilities at which all measured distributions of this package are tabulated.
+LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+class Purpose(IntEnum):
+    """First word of a stream's name.  Numbers are part of the sky: never reuse or renumber them."""
+
+    RADIO_SOURCES = 1
+    INFRARED_SOURCES = 2
+    RADIO_FIELD = 3
+    INFRARED_FIELD = 4
+    RADIO_NOISE = 5
+    INFRARED_NOISE = 6
+    SUBJECTS = 7
+
+
+def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
+    """Random generator of one part of the sky; all arguments must be non-negative."""
+    return np.random.default_rng([seed, int(purpose), *index])
+
+
+def quantile_draw(
+    rng: np.random.Generator, values: Sequence[float], size: int | None = None
+) -> float | np.ndarray:
+    """Draw from a distribution tabulated at p0, p5, p25, p50, p75, p95 and p100 (log-linear between).
+
+    Parameters
+    ----------
+    rng : Generator
+        Stream to draw from.
+    values : sequence of 7 float
+        Positive values at the probabilities `LEVELS`.
+    size : int, optional
+        Number of draws; one float without it.
+    """
+    drawn = np.exp(np.interp(rng.random(size), LEVELS, np.log(values)))
+    return float(drawn) if size is None else drawn
