@@ -243,8 +243,16 @@ def test_boxes_of_a_card_stay_in_the_picture_and_labels_too():
     (box,) = card.found
     assert (box.x, box.y, box.width, box.height) == (0.5, 0.5, SIZE - 1, SIZE - 1)
     assert 0 < box.label_y < SIZE
+    assert (box.label_x, box.label_anchor) == (1.5, "start")
     assert box.flags == ("EDGE",)
     assert card.true == ()
+
+
+def test_labels_of_boxes_at_the_right_border_grow_to_the_left():
+    corner = {"box_x1": SIZE - 10.0, "box_y1": 20.0, "box_x2": SIZE - 2.0, "box_y2": 30.0}
+    inputs = dataclasses.replace(make_inputs(3), catalogue=sources(1).assign(**corner))
+    (box,) = make_cards(inputs)["1C_1P"][0].found
+    assert (box.label_x, box.label_y, box.label_anchor) == (SIZE - 2, 18, "end")
 
 
 def test_flags_of_a_subject_are_not_repeated_with_its_sources():

@@ -7,6 +7,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -27,6 +28,9 @@ NOTHING = "nothing"
 # Drawn boxes stay this far inside the picture, so that the line of a box over all pixels is seen.
 BORDER_PX = 0.5
 
+# Room a label such as ``2C_3P 0.97`` takes, as shares of the picture's width and height.
+LABEL_WIDTH, LABEL_HEIGHT = 0.34, 0.06
+
 
 @dataclass(frozen=True)
 class DrawnBox:
@@ -38,8 +42,9 @@ class DrawnBox:
         Upper left corner and size, frame px.
     morphology : str
         Class, which also gives the colour.
-    label_y : float
-        Where the label's baseline is: above the box, or inside where there is no room above.
+    label_x, label_y, label_anchor : float, float, str
+        Where the label starts or ends, so that it stays in the picture: above the box, or inside where
+        there is no room above.
     probability : float, optional
         Of the class; None for a true box.
     source_id : str
@@ -53,7 +58,9 @@ class DrawnBox:
     width: float
     height: float
     morphology: str
+    label_x: float
     label_y: float
+    label_anchor: str
     probability: float | None = None
     source_id: str = ""
     flags: tuple[str, ...] = ()
@@ -181,24 +188,27 @@ def _boxes(table: pd.DataFrame | None, nx: int, ny: int, *, own_flags: int) -> t
     """Boxes to draw; `own_flags` masks out the flags that are the subject's and shown with it."""
     if table is None:
         return ()
-    boxes = []
-    for row in table.to_dict("records"):
-        x1, x2 = np.clip([row["box_x1"], row["box_x2"]], BORDER_PX, nx - BORDER_PX).tolist()
-        y1, y2 = np.clip([row["box_y1"], row["box_y2"]], BORDER_PX, ny - BORDER_PX).tolist()
-        boxes.append(
-            DrawnBox(
-                x=round(x1, 2),
-                y=round(y1, 2),
-                width=round(x2 - x1, 2),
-                height=round(y2 - y1, 2),
-                morphology=row["morphology"],
-                label_y=round(y1 - 2 if y1 > ny / 16 else y1 + ny / 18, 2),
-                probability=row.get("probability"),
-                source_id=row.get("source_id", ""),
-                flags=tuple(describe(int(row.get("flags", 0)) & own_flags)),
-            )
-        )
-    return tuple(boxes)
+    return tuple(_box(row, nx, ny, own_flags) for row in table.to_dict("records"))
+
+
+def _box(row: dict[str, Any], nx: int, ny: int, own_flags: int) -> DrawnBox:
+    x1, x2 = np.clip([row["box_x1"], row["box_x2"]], BORDER_PX, nx - BORDER_PX).tolist()
+    y1, y2 = np.clip([row["box_y1"], row["box_y2"]], BORDER_PX, ny - BORDER_PX).tolist()
+    fits_right = x1 + LABEL_WIDTH * nx <= nx
+    fits_above = y1 - LABEL_HEIGHT * ny >= 0
+    return DrawnBox(
+        x=round(x1, 2),
+        y=round(y1, 2),
+        width=round(x2 - x1, 2),
+        height=round(y2 - y1, 2),
+        morphology=row["morphology"],
+        label_x=round(x1 + 1 if fits_right else x2, 2),
+        label_y=round(y1 - 2 if fits_above else y1 + LABEL_HEIGHT * ny, 2),
+        label_anchor="start" if fits_right else "end",
+        probability=row.get("probability"),
+        source_id=row.get("source_id", ""),
+        flags=tuple(describe(int(row.get("flags", 0)) & own_flags)),
+    )
 
 
 def png_data_uri(image: np.ndarray) -> str:

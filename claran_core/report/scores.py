@@ -46,12 +46,13 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class Score:
-    """Evaluation of one fusion method; the last of `rows` is the mean over the classes."""
+    """Evaluation of one fusion method; the last of `rows` is the mean over the `n_classes` with truth."""
 
     method: str
     sample: str
     n_subjects: int
     n_without_infrared: int | None
+    n_classes: int
     rows: tuple[ScoreRow, ...]
 
     @property
@@ -110,5 +111,6 @@ def _score(method: str, values: Mapping[str, Any], published: Mapping[str, float
         sample=values["sample"],
         n_subjects=counts["n_subjects"],
         n_without_infrared=counts["n_subjects_infrared_missing"],
+        n_classes=values["ap"]["n_classes"],
         rows=tuple(rows),
     )
