@@ -20,7 +20,7 @@ from claran_core.flags import Flag
 from claran_core.model import Truth
 from claran_core.morphology import MORPHOLOGIES
 
-__all__ = ["AUGMENTATIONS", "FusedDataset", "open_shard", "orient"]
+__all__ = ["AUGMENTATIONS", "FusedDataset", "has_radio", "open_shard", "orient"]
 
 BOX_COLUMNS = ["box_x1", "box_y1", "box_x2", "box_y2"]
 
@@ -60,6 +60,11 @@ def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataF
             "remove both and rerun fusion"
         )
     return images, index
+
+
+def has_radio(index: pd.DataFrame) -> np.ndarray:
+    """Which rows (N,) of an index of fused images carry any radio data; the others show nothing."""
+    return (index["flags"].to_numpy() & int(Flag.RADIO_MISSING)) == 0
 
 
 def orient(image: np.ndarray, boxes: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +141,7 @@ class FusedDataset:
         images, index = open_shard(fused, index_path)
         self._images.append(images)
         rows = pd.DataFrame({"subject_id": index["subject_id"], "shard": number, "row": range(len(index))})
-        return rows[(index["flags"] & Flag.RADIO_MISSING) == 0]
+        return rows[has_radio(index)]
 
     def _read_labels(self, path: Path) -> None:
         columns = ["subject_id", "label_id", *BOX_COLUMNS, "morphology"]

@@ -1,0 +1,265 @@
+"""Training data: order, truth, exact orientations, and files that contradict each other."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from claran_core import tables
+from claran_core.dataset import AUGMENTATIONS, FusedDataset, open_shard, orient
+from claran_core.errors import InputError
+from claran_core.files import write_array, write_table
+from claran_core.flags import Flag
+from claran_core.paths import Results
+
+
+def blob_sky(n: int, *, size_px: int = 64, seed: int = 1) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
+    """Draw n fields of one or two round blobs (every eighth: none), with index and labels.
+
+    One blob is a 1C_1P, two a 2C_2P; the truth box is a square around the middle.
+    """
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 12, (n, size_px, size_px, 3), dtype=np.uint8)
+    y, x = np.mgrid[:size_px, :size_px] + 0.5
+    labels = []
+    for i in range(n):
+        if i % 8 == 7:
+            continue
+        middle, half = rng.uniform(20, size_px - 20, 2), rng.uniform(6, 14)
+        offsets = [0.0] if i % 2 else [-half / 2, half / 2]
+        for offset in offsets:
+            square = (x - middle[0] - offset) ** 2 + (y - middle[1]) ** 2
+            images[i, ..., i % 3] |= (200 * np.exp(-square / 18)).astype(np.uint8)
+        box = np.array([*(middle - half), *(middle + half)], dtype=np.float32)
+        labels.append(label_row(f"S{i:03d}", box, "1C_1P" if i % 2 else "2C_2P"))
+    return images, index_of([f"S{i:03d}" for i in range(n)]), pd.DataFrame(labels, columns=tables.LABELS.names)
+
+
+def index_of(subject_ids: list[str]) -> pd.DataFrame:
+    """Index of complete fused images on a line in the sky."""
+    n = len(subject_ids)
+    numbers = {"sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1, "flags": 0}
+    ra = 180 + np.arange(n) / 10
+    return pd.DataFrame({"subject_id": subject_ids, "ra": ra, "dec": np.full(n, 30.0), **numbers})
+
+
+def label_row(subject_id: str, box: np.ndarray, morphology: str, label_id: str = "a") -> dict[str, object]:
+    """One row of the labels table."""
+    return {
+        **dict(zip(["box_x1", "box_y1", "box_x2", "box_y2"], map(float, box), strict=True)),
+        **{"subject_id": subject_id, "label_id": label_id, "split": "train", "ra": 180.0, "dec": 30.0},
+        **{"morphology": morphology, "n_components": 1, "n_peaks": 1, "angular_size": 10.0},
+        **{"consensus": None, "flags": 0, "component_ra": [180.0], "component_dec": [30.0]},
+    }
+
+
+def write_run(
+    root: Path,
+    sky: tuple[np.ndarray, pd.DataFrame, pd.DataFrame],
+    *,
+    cuts: tuple[int, ...] = (),
+    split: dict[str, str] | None = None,
+) -> tuple[Results, list[tuple[Path, Path]]]:
+    """Write a sky as the fusion and labels stages would, cut into shards at `cuts`."""
+    images, index, labels = sky
+    results = Results(root)
+    shards = []
+    for number, rows in enumerate(np.split(np.arange(len(index)), cuts)):
+        paths = results.fused("D4", f"{number:05d}"), results.fused_index("D4", f"{number:05d}")
+        write_array(paths[0], images[rows])
+        write_table(paths[1], index.iloc[rows], tables.FUSED)
+        shards.append(paths)
+    targets = index[["subject_id", "ra", "dec"]].drop_duplicates("subject_id").assign(shard="00000")
+    targets["split"] = [(split or {}).get(name, "train") for name in targets["subject_id"]]
+    write_table(results.targets, targets, tables.TARGETS)
+    write_table(results.labels, labels, tables.LABELS)
+    return results, shards
+
+
+def open_run(root: Path, sky, *, name: str = "train", **options) -> FusedDataset:
+    """Write a sky and open one split of it."""
+    results, shards = write_run(root, sky, **options)
+    return FusedDataset(shards, targets=results.targets, labels=results.labels, split=name)
+
+
+def test_orient_by_hand() -> None:
+    image = np.array([[1, 2, 3], [4, 5, 6]])
+    boxes = np.array([[0.0, 0.0, 1.0, 2.0]])  # the column 1, 4
+    flipped, flipped_boxes = orient(image, boxes, 4)
+    np.testing.assert_array_equal(flipped, [[3, 2, 1], [6, 5, 4]])
+    np.testing.assert_array_equal(flipped_boxes, [[2, 0, 3, 2]])
+    turned, turned_boxes = orient(image, boxes, 1)
+    np.testing.assert_array_equal(turned, [[3, 6], [2, 5], [1, 4]])
+    np.testing.assert_array_equal(turned_boxes, [[0, 2, 2, 3]])
+
+
+def test_orientations_are_eight_different_ones() -> None:
+    image = np.arange(9).reshape(3, 3)
+    seen = {orient(image, np.empty((0, 4)), code)[0].tobytes() for code in AUGMENTATIONS["dihedral"]}
+    assert len(seen) == 8
+
+
+@given(
+    corners=hnp.arrays(int, (2, 2), elements=st.integers(0, 11), unique=False),
+    code=st.integers(0, 7),
+    seed=st.integers(0, 1000),
+)
+def test_orient_moves_box_with_its_pixels(corners: np.ndarray, code: int, seed: int) -> None:
+    (x1, y1), (x2, y2) = corners.min(axis=0), corners.max(axis=0) + 1
+    image = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    turned, boxes = orient(image, np.array([[x1, y1, x2, y2]], dtype=np.float32), code)
+    a, b, c, d = boxes[0].astype(int)
+    inside = np.sort(image[y1:y2, x1:x2].reshape(-1, 3), axis=0)
+    np.testing.assert_array_equal(np.sort(turned[b:d, a:c].reshape(-1, 3), axis=0), inside)
+    assert (c - a) * (d - b) == (x2 - x1) * (y2 - y1)
+
+
+@given(boxes=hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 64, width=32)), code=st.integers(1, 3))
+def test_four_quarter_turns_and_two_flips_are_none(boxes: np.ndarray, code: int) -> None:
+    image = np.arange(64 * 64).reshape(64, 64)
+    for codes in ([4, 4], [code, 4 - code]):
+        turned, moved = image, boxes
+        for step in codes:
+            turned, moved = orient(turned, moved, step)
+        np.testing.assert_array_equal(turned, image)
+        np.testing.assert_allclose(moved, boxes, atol=1e-5)
+
+
+def test_same_for_any_cut_and_order_of_shards(tmp_path: Path) -> None:
+    images, index, labels = blob_sky(12)
+    whole = open_run(tmp_path / "one", (images, index, labels))
+    mixed = np.random.default_rng(0).permutation(12)
+    sky = images[mixed], index.iloc[mixed], labels.sample(frac=1, random_state=0)
+    cut = open_run(tmp_path / "four", sky, cuts=(2, 3, 9))
+    assert list(whole.subject_ids) == list(cut.subject_ids) == sorted(index["subject_id"])
+    np.testing.assert_array_equal(whole.images(range(12)), images)
+    np.testing.assert_array_equal(cut.images([11, 0]), images[[11, 0]])
+    assert whole.fingerprint() == cut.fingerprint()
+    assert whole.channel_means() == cut.channel_means()
+
+
+def test_channel_means_are_those_of_the_split(tmp_path: Path) -> None:
+    images, index, labels = blob_sky(6)
+    dataset = open_run(tmp_path, (images, index, labels), split={"S001": "test", "S004": "none"})
+    expected = images[[0, 2, 3, 5]].mean(axis=(0, 1, 2), dtype=np.float64)
+    np.testing.assert_allclose(dataset.channel_means(), expected, rtol=1e-14)
+
+
+def test_truth_in_label_order_and_fields_without_source(tmp_path: Path) -> None:
+    images, index, _ = blob_sky(2)
+    rows = [
+        label_row("S000", [1, 2, 11, 12], "3C_3P", "b"),
+        label_row("S000", [5, 5, 9, 9], "1C_2P", "a"),
+        label_row("ELSEWHERE", [0, 0, 1, 1], "1C_1P"),
+    ]
+    dataset = open_run(tmp_path, (images, index, pd.DataFrame(rows)))
+    two, none = dataset.truths([0, 1])
+    assert two.boxes.tolist() == [[5, 5, 9, 9], [1, 2, 11, 12]]
+    assert two.classes.tolist() == [2, 6]
+    assert none.boxes.shape == (0, 4) and none.classes.shape == (0,)
+    assert (len(dataset), dataset.n_labels) == (2, 2)
+
+
+def test_subject_without_radio_is_left_out(tmp_path: Path) -> None:
+    images, index, labels = blob_sky(4)
+    index.loc[2, "flags"] = int(Flag.RADIO_MISSING | Flag.NO_CONTOUR)
+    index.loc[3, "flags"] = int(Flag.INFRARED_MISSING)
+    dataset = open_run(tmp_path, (images, index, labels))
+    assert list(dataset.subject_ids) == ["S000", "S001", "S003"]
+    assert dataset.n_labels == 3
+
+
+def test_fingerprint_sees_one_pixel_and_one_box(tmp_path: Path) -> None:
+    images, index, labels = blob_sky(3)
+    before = open_run(tmp_path / "a", (images, index, labels)).fingerprint()
+    brighter = images.copy()
+    brighter[1, 3, 4, 0] += 1
+    assert open_run(tmp_path / "b", (brighter, index, labels)).fingerprint() != before
+    moved = labels.assign(box_x1=labels["box_x1"] + [0, 0.5, 0])
+    assert open_run(tmp_path / "c", (images, index, moved)).fingerprint() != before
+
+
+def test_augmentation_does_not_depend_on_the_batch(tmp_path: Path) -> None:
+    dataset = open_run(tmp_path, blob_sky(20))
+    options = {"augmentation": "dihedral", "seed": 5}
+    together, truths = dataset.batch(range(20), epoch=3, **options)
+    alone, truth = dataset.batch([17], epoch=3, **options)
+    np.testing.assert_array_equal(alone[0], together[17])
+    np.testing.assert_array_equal(truth[0].boxes, truths[17].boxes)
+    next_epoch, _ = dataset.batch(range(20), epoch=4, **options)
+    assert (next_epoch != together).any(axis=(1, 2, 3)).sum() >= 10
+
+
+def test_no_augmentation_leaves_images_alone(tmp_path: Path) -> None:
+    dataset = open_run(tmp_path, blob_sky(5))
+    images, truths = dataset.batch([4, 2], augmentation="none", seed=0, epoch=0)
+    np.testing.assert_array_equal(images, dataset.images([4, 2]))
+    np.testing.assert_array_equal(truths[0].boxes, dataset.truths([4])[0].boxes)
+
+
+def test_flip_draws_both_sides_and_nothing_else(tmp_path: Path) -> None:
+    dataset = open_run(tmp_path, blob_sky(16))
+    images, _ = dataset.batch(range(16), augmentation="flip", seed=0, epoch=0)
+    original = dataset.images(range(16))
+    same = (images == original).all(axis=(1, 2, 3))
+    mirrored = (images == original[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (same | mirrored).all() and same.any() and mirrored.any()
+
+
+def test_empty_split(tmp_path: Path) -> None:
+    dataset = open_run(tmp_path, blob_sky(3), name="test")
+    assert len(dataset) == dataset.n_labels == 0
+    assert dataset.images([]).shape == (0, 64, 64, 3)
+    with pytest.raises(InputError, match="no channel means"):
+        dataset.channel_means()
+
+
+def test_index_and_images_must_agree(tmp_path: Path) -> None:
+    images, index, _ = blob_sky(3)
+    fused, index_path = tmp_path / "00000.npy", tmp_path / "00000.parquet"
+    write_table(index_path, index, tables.FUSED)
+    write_array(fused, images[:2])
+    with pytest.raises(InputError, match=r"00000\.npy: 2 images, but 3 rows"):
+        open_shard(fused, index_path)
+    write_array(fused, images.astype(np.float32))
+    with pytest.raises(InputError, match=r"00000\.npy: holds float32"):
+        open_shard(fused, index_path)
+
+
+def test_subject_in_two_shards_or_in_no_target_list(tmp_path: Path) -> None:
+    images, index, labels = blob_sky(3)
+    twice = index.assign(subject_id=["S000", "S001", "S000"])
+    with pytest.raises(InputError, match="'S000' is in more than one shard"):
+        open_run(tmp_path / "a", (images, twice, labels), cuts=(2,))
+    results, shards = write_run(tmp_path / "b", (images, index, labels))
+    targets = pd.read_parquet(results.targets).iloc[1:]
+    write_table(results.targets, targets, tables.TARGETS)
+    with pytest.raises(InputError, match=r"'S000' is not in .*targets\.parquet"):
+        FusedDataset(shards, targets=results.targets, labels=results.labels)
+
+
+def test_shards_of_different_frames(tmp_path: Path) -> None:
+    results, shards = write_run(tmp_path, blob_sky(4), cuts=(2,))
+    write_array(shards[1][0], np.zeros((2, 66, 66, 3), np.uint8))
+    with pytest.raises(InputError, match=r"00001\.npy: images of \(66, 66\) px, but 64 x 64"):
+        FusedDataset(shards, targets=results.targets, labels=results.labels)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("box_x1", -0.5, "has box"),
+        ("box_x2", 65.0, "has box"),
+        ("box_y2", 0.0, "has box"),
+        ("morphology", "4C_4P", "has morphology 4C_4P"),
+    ],
+)
+def test_bad_labels_are_refused(tmp_path: Path, column: str, value: object, message: str) -> None:
+    images, index, labels = blob_sky(3)
+    labels.loc[1, column] = value
+    with pytest.raises(InputError, match=rf"labels\.parquet: label 'a' of 'S001' {message}"):
+        open_run(tmp_path, (images, index, labels))
