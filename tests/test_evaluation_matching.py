@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claran_core.evaluation.matching import NO_TRUTH, match_detections, rank_classes
-from claran_core.overlap import BOX_COLUMNS, contained_fraction, paired_iou
+from claran_core.overlap import BOX_COLUMNS, paired_iou
 
 TEN = (0, 0, 10, 10)
 
@@ -22,13 +22,6 @@ def truths(*rows: tuple) -> pd.DataFrame:
     """Table of (subject, class, box)."""
     flat = [(subject, kind, *box) for subject, kind, box in rows]
     return pd.DataFrame(flat, columns=["subject_id", "morphology", *BOX_COLUMNS])
-
-
-def test_iou_by_hand() -> None:
-    first = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10], [3, 3, 3, 3]], float)
-    second = np.array([[0, 0, 10, 5], [5, 5, 15, 15], [10, 0, 20, 10], [3, 3, 3, 3]], float)
-    np.testing.assert_allclose(paired_iou(first, second), [0.5, 25 / 175, 0, 0])
-    np.testing.assert_allclose(contained_fraction(first, second), [1, 0.25, 0, 0])
 
 
 def test_second_detection_of_a_source_is_false() -> None:

@@ -63,20 +63,20 @@ def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
     _save(figure, path)
 
 
-def plot_losses(path: Path, losses: pd.DataFrame | None) -> None:
+def plot_losses(path: Path, losses: pd.DataFrame) -> None:
     """Draw the four training losses stacked on one another, as paper Fig. 9; their top is Fig. 8's curve.
 
     Parameters
     ----------
     path : Path
         PNG to write.
-    losses : DataFrame, optional
-        Columns of `claran_core.tables.LOSSES`; None where the weights were given, not trained.
+    losses : DataFrame
+        Columns of `claran_core.tables.LOSSES`; may be empty.
     """
     figure, axes = _figure()
-    if losses is None or losses.empty:
+    if losses.empty:
         axes.set_axis_off()
-        axes.text(0.5, 0.5, "No training in this run: the weights were given.", ha="center", va="center")
+        axes.text(0.5, 0.5, "No iteration of training was recorded.", ha="center", va="center")
     else:
         _stack(axes, _binned(losses))
     _save(figure, path)
