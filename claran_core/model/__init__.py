@@ -1,0 +1,23 @@
+"""The detector: a Faster R-CNN with ST pooling in plain torch (paper section 4)."""
+
+from claran_core.model.architectures import ARCHITECTURES, CompactOptions, Vgg16Options, build_detector
+from claran_core.model.detector import Detector
+from claran_core.model.losses import LOSS_NAMES
+from claran_core.model.structures import Detections, Truth
+from claran_core.model.weights import WeightsInfo, load_weights, model_id, read_info, save_weights
+
+__all__ = [
+    "ARCHITECTURES",
+    "LOSS_NAMES",
+    "CompactOptions",
+    "Detections",
+    "Detector",
+    "Truth",
+    "Vgg16Options",
+    "WeightsInfo",
+    "build_detector",
+    "load_weights",
+    "model_id",
+    "read_info",
+    "save_weights",
+]

@@ -1,0 +1,43 @@
+"""Anchors: the fixed grid of square boxes from which proposals grow (paper section 4.3.1)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["anchor_grid", "inside_image"]
+
+
+def anchor_grid(
+    sizes_px: Sequence[float], stride_px: int, rows: int, columns: int, *, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Square anchors of every size around the centre of every cell of a feature map.
+
+    Parameters
+    ----------
+    sizes_px : sequence of float
+        Sides in pixels of the network's input.
+    stride_px : int
+        Width of a feature cell in those pixels: cell (i, j) is centred at ``(j + 1/2, i + 1/2)`` strides.
+    rows, columns : int
+        Shape of the feature map.
+    device : torch.device
+        Where to make them.
+
+    Returns
+    -------
+    (rows * columns * len(sizes_px), 4) float32 tensor
+        Corners, ordered by row, column, size.
+    """
+    y = (torch.arange(rows, dtype=torch.float32, device=device) + 0.5) * stride_px
+    x = (torch.arange(columns, dtype=torch.float32, device=device) + 0.5) * stride_px
+    centre_y, centre_x = torch.meshgrid(y, x, indexing="ij")
+    centre = torch.stack([centre_x, centre_y], dim=-1)[:, :, None, :]  # (rows, columns, 1, 2)
+    half = torch.tensor(sizes_px, dtype=torch.float32, device=device)[:, None] / 2  # (sizes, 1)
+    return torch.cat([centre - half, centre + half], dim=-1).reshape(-1, 4)
+
+
+def inside_image(anchors: Tensor, width: float, height: float) -> Tensor:
+    """(A,) bool tensor: anchors that do not cross the border of an image of `width` x `height` px."""
+    limits = anchors.new_tensor([width, height])
+    return (anchors[:, :2] >= 0).all(dim=1) & (anchors[:, 2:] <= limits).all(dim=1)

@@ -1,0 +1,216 @@
+"""The two architectures as settings of the same parts, and how their weights start."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from claran_core.errors import ConfigError
+from claran_core.model.backbones import CompactBackbone, Vgg16Backbone
+from claran_core.model.detector import Detector
+from claran_core.model.heads import RecognitionHead
+from claran_core.model.matcher import AnchorMatching, RoiMatching
+from claran_core.model.roi_pooling import STPooling
+from claran_core.model.rpn import ProposalLimits, RegionProposalNetwork, RpnOptions
+from claran_core.morphology import MORPHOLOGIES
+
+__all__ = ["ARCHITECTURES", "CompactOptions", "Vgg16Options", "build_detector"]
+
+# Samples along each side of a region (paper Table 4, layer 23).
+POOL_SIZE = 7
+
+# Proposals narrower than this in the subject are dropped (paper section 4.3.2).
+MIN_SIDE_FRAME_PX = 4.0
+
+# Spread of the weights of the layers after the backbone at the start (published code); those that
+# predict box offsets start closer to zero, so that the first proposals are the anchors themselves.
+HEAD_STD = 0.01
+OFFSET_STD = 0.001
+
+
+@dataclass(frozen=True)
+class Vgg16Options:
+    """What may be changed of the paper's network.
+
+    Attributes
+    ----------
+    fc_width : int
+        Neurons of FC_6 and FC_7: 4096, or the 256 and 64 of the paper's smaller models (section 6.3).
+    input_px : int
+        Width to which a subject is magnified (section 4.1).
+    freeze_low : bool
+        Keep the first four convolutions as they are (section 4.2); only with weights that have seen
+        other images before.
+    """
+
+    fc_width: int = 4096
+    input_px: int = 600
+    freeze_low: bool = False
+
+
+@dataclass(frozen=True)
+class CompactOptions:
+    """What may be changed of the compact network.
+
+    Attributes
+    ----------
+    proposals : int
+        Regions looked at per subject in detection, more than the paper's five: a small network ranks
+        them less surely, and looking costs little.
+    fc_width : int
+        Neurons of each hidden layer of the recognition head.
+    """
+
+    proposals: int = 40
+    fc_width: int = 192
+
+
+def build_detector(
+    architecture: str,
+    *,
+    channel_means: Sequence[float],
+    frame_px: int = 132,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> Detector:
+    """Make an untrained detector.
+
+    Parameters
+    ----------
+    architecture : str
+        A key of `ARCHITECTURES`: ``compact`` or ``vgg16``.
+    channel_means : sequence of three float
+        Mean grey level of R, G and B over the training set.
+    frame_px : int
+        Width of a subject.
+    seed : int
+        Of the initial weights; torch's global generator is left as it was.
+    options : mapping, optional
+        Fields of `Vgg16Options` or `CompactOptions` that differ from their defaults.
+
+    Returns
+    -------
+    Detector
+        On the CPU, in training mode.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown architecture or option.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(f"model.architecture is {architecture!r}; write one of: {', '.join(ARCHITECTURES)}")
+    kind, make = ARCHITECTURES[architecture]
+    try:
+        chosen = kind(**(options or {}))
+    except TypeError:
+        known = ", ".join(kind.__dataclass_fields__)
+        raise ConfigError(
+            f"options of architecture {architecture!r} are {dict(options or {})}; it knows: {known}"
+        ) from None
+    # Layers draw their default weights from the global generator when they are made; those weights are
+    # replaced below, and what was drawn is put back.
+    with torch.random.fork_rng(devices=[]):
+        detector = make(chosen, channel_means, frame_px, dict(options or {}))
+    _initialise(detector, torch.Generator().manual_seed(seed))
+    return detector
+
+
+def _vgg16(
+    chosen: Vgg16Options, channel_means: Sequence[float], frame_px: int, options: dict[str, Any]
+) -> Detector:
+    zoom = chosen.input_px / frame_px
+    return _assembled(
+        "vgg16",
+        backbone=Vgg16Backbone(freeze_low=chosen.freeze_low),
+        rpn=RpnOptions(min_side_px=MIN_SIDE_FRAME_PX * zoom),
+        matching=RoiMatching(),
+        fc_width=chosen.fc_width,
+        dropout=0.5,
+        channel_means=channel_means,
+        frame_px=frame_px,
+        input_px=chosen.input_px,
+        options=options,
+    )
+
+
+def _compact(
+    chosen: CompactOptions, channel_means: Sequence[float], frame_px: int, options: dict[str, Any]
+) -> Detector:
+    rpn = RpnOptions(
+        channels=64,
+        # Equal steps in the logarithm over the sizes RGZ labels have (7 to 66 px at 5 and 95 %), and
+        # beyond: any square box of 6..128 px then meets an anchor with an IoU of about 0.5 or more.
+        anchor_sizes_px=(8, 12, 18, 27, 41, 62, 94),
+        min_side_px=MIN_SIDE_FRAME_PX,
+        train=ProposalLimits(600, 80),
+        detect=ProposalLimits(400, chosen.proposals),
+        # Brings the sum over |A'| (thousands) to one over the sampled anchors (128), so that the boxes
+        # weigh as much as the scores in a training of minutes.
+        box_weight=60.0,
+        matching=AnchorMatching(positive_iou=0.6, negative_iou=0.35, batch=128, inside_only=False),
+    )
+    return _assembled(
+        "compact",
+        backbone=CompactBackbone(),
+        rpn=rpn,
+        matching=RoiMatching(background_iou=0.0, batch=64, jittered_truths=12, jitter_std=0.1),
+        fc_width=chosen.fc_width,
+        dropout=0.2,
+        channel_means=channel_means,
+        frame_px=frame_px,
+        input_px=frame_px,
+        options=options,
+    )
+
+
+ARCHITECTURES: Mapping[str, tuple[type, Callable[..., Detector]]] = {
+    "compact": (CompactOptions, _compact),
+    "vgg16": (Vgg16Options, _vgg16),
+}
+
+
+def _assembled(
+    architecture: str,
+    *,
+    backbone: Vgg16Backbone | CompactBackbone,
+    rpn: RpnOptions,
+    matching: RoiMatching,
+    fc_width: int,
+    dropout: float,
+    channel_means: Sequence[float],
+    frame_px: int,
+    input_px: int,
+    options: dict[str, Any],
+) -> Detector:
+    return Detector(
+        architecture=architecture,
+        options=options,
+        backbone=backbone,
+        rpn=RegionProposalNetwork(backbone.channels, backbone.stride_px, rpn),
+        pooling=STPooling(POOL_SIZE, backbone.stride_px),
+        head=RecognitionHead(
+            backbone.channels, POOL_SIZE, fc_width=fc_width, n_classes=len(MORPHOLOGIES), dropout=dropout
+        ),
+        matching=matching,
+        channel_means=channel_means,
+        frame_px=frame_px,
+        input_px=input_px,
+    )
+
+
+@torch.no_grad()
+def _initialise(detector: Detector, generator: torch.Generator) -> None:
+    """Draw all weights from `generator`: He et al. (2015) in the backbone, small normals after it."""
+    for name, module in detector.named_modules():
+        if not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        if name.startswith("backbone"):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+        else:
+            std = OFFSET_STD if name.endswith("offset") else HEAD_STD
+            nn.init.normal_(module.weight, std=std, generator=generator)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
