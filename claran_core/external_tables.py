@@ -124,6 +124,22 @@ def read_external_table(path: Path, choose: Choice) -> ExternalTable:
     return table
 
 
+def column_names(path: Path) -> list[str]:
+    """Names of the columns of a table whose rows are not of interest; errors as `read_external_table`."""
+
+    class Found(Exception):  # noqa: N818  (not an error: it ends the reading as soon as names are known)
+        pass
+
+    def stop(names: Sequence[str]) -> dict[str, str]:
+        raise Found(list(names))
+
+    try:
+        read_external_table(path, stop)
+    except Found as found:
+        return found.args[0]
+    raise AssertionError("the reader of a table asks which columns to take")
+
+
 def _read_csv(path: Path, choose: Choice) -> ExternalTable:
     comments = _leading_comments(path)
     # Nothing is taken for missing: an empty position must be refused, and NA is a fine name.
@@ -143,7 +159,6 @@ def _read_csv(path: Path, choose: Choice) -> ExternalTable:
         usecols=list(columns.values()),
         dtype={name: str for ours, name in columns.items() if ours not in ANGLES},
         low_memory=False,
-        float_precision="round_trip",
         **options,
     )
     data = data.rename(columns={theirs: ours for ours, theirs in columns.items()})[list(columns)]

@@ -7,7 +7,7 @@ killed job leaves nothing that looks finished.
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,22 @@ def write_table(
         pq.write_table(arrow, temporary, compression="zstd")
 
 
-def read_table(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
+def read_table(
+    path: Path,
+    columns: Iterable[str] | None = None,
+    *,
+    filters: Sequence[tuple[str, str, Any]] | None = None,
+) -> pd.DataFrame:
     """Read a Parquet table of the pipeline.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    columns : iterable of str, optional
+        Columns wanted; default all.
+    filters : sequence of (column, operator, value), optional
+        Rows wanted, as `pyarrow.parquet.read_table` takes them; default all.
 
     Raises
     ------
@@ -98,7 +112,9 @@ def read_table(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame
     """
     wanted = None if columns is None else list(columns)
     try:
-        return pq.ParquetFile(path).read(columns=_present(path, wanted)).to_pandas()
+        present = _present(path, wanted)
+        # No partitioning: a folder named like `key=value` above the file must not add a column.
+        return pq.read_table(path, columns=present, filters=filters, partitioning=None).to_pandas()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that writes it") from None
     except (pa.ArrowException, OSError) as error:

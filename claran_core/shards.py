@@ -24,7 +24,7 @@ from claran_core.paths import Results
 from claran_core.tables import TARGETS
 from claran_core.targets import read_targets
 
-__all__ = ["ShardPlan", "assign_shards", "plan", "write_targets"]
+__all__ = ["ShardPlan", "assign_shards", "plan", "read_shard", "write_targets"]
 
 # Order of subjects on the sky: HEALPix cells of 6 arcsec, finer than the subjects are apart.
 HEALPIX_NSIDE = 2**15
@@ -110,6 +110,20 @@ def write_targets(config: Config, targets_path: Path, results: Results) -> Shard
     metadata = {"shard_size": config.shard_size, "source": _source(targets_path), "digests": digests}
     files.write_table(results.targets, assigned, TARGETS, metadata=metadata)
     return _plan_of(digests)
+
+
+def read_shard(targets_path: Path, shard: str) -> pd.DataFrame:
+    """Targets of one shard (columns of `claran_core.tables.TARGETS`), in the order of its files.
+
+    Raises
+    ------
+    InputError
+        If the targets file cannot be read or has no such shard.
+    """
+    targets = files.read_table(targets_path, TARGETS.names, filters=[("shard", "==", shard)])
+    if targets.empty:
+        raise InputError(f"{targets_path}: has no shard {shard}; rerun the stage `targets`")
+    return targets
 
 
 def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.ndarray:

@@ -28,9 +28,7 @@ def test_one_blob_has_the_box_of_its_contour():
     found = find_components(image, 1.0)
     radius = 8.0 / 2 * np.sqrt(np.log2(10))
     assert len(found) == 1 and found.n_peaks.tolist() == [1] and found.brightest.tolist() == [[20, 15]]
-    np.testing.assert_allclose(
-        found.boxes[0], [20 - radius, 15 - radius, 20 + radius, 15 + radius], atol=0.1
-    )
+    np.testing.assert_allclose(found.boxes[0], [20 - radius, 15 - radius, 20 + radius, 15 + radius], atol=0.1)
 
 
 def test_two_peaks_in_one_component_and_a_second_component():

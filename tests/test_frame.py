@@ -57,7 +57,8 @@ def test_frame_stored_as_fits_has_its_first_row_in_the_south():
 
 
 @pytest.mark.parametrize(
-    ("ctype", "radesys"), [(("RA---SIN", "DEC--SIN"), "FK5"), (("GLON-CAR", "GLAT-CAR"), None), (("RA---TAN", "DEC--TAN"), "FK4")]
+    ("ctype", "radesys"),
+    [(("RA---SIN", "DEC--SIN"), "FK5"), (("GLON-CAR", "GLAT-CAR"), None), (("RA---TAN", "DEC--TAN"), "FK4")],
 )
 def test_pixels_and_sky_round_trip_in_other_systems(ctype, radesys):
     wcs = WCS(naxis=2)

@@ -1,0 +1,104 @@
+"""Fused images of one shard: from cut-outs on disk to an array and its table."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from claran_core.config import FusionOptions
+from claran_core.cutouts import read_cutouts
+from claran_core.files import read_table, write_array, write_table
+from claran_core.flags import Flag
+from claran_core.fusion.render import Planes, render
+from claran_core.fusion.reprojection import reproject
+from claran_core.log import Progress
+from claran_core.noise import noise_sigma
+from claran_core.survey.base import Cutout
+from claran_core.tables import FUSED
+
+__all__ = ["fuse_shard", "make_planes"]
+
+# Flags of the planes as drawn replace those the ledger had for coverage; these are carried over.
+CARRIED = Flag.SUSPECT_UNIT | Flag.COARSE_PIXELS
+
+
+def make_planes(
+    radio: Cutout | None, infrared: Cutout | None, options: FusionOptions, *, ra_deg: float, dec_deg: float
+) -> Planes:
+    """Bring both cut-outs of a subject to its frame; a missing one becomes a plane of NaN.
+
+    The noise is that of the radio cut-out in its own pixels: interpolation would lower it.
+    """
+    frame = options.frame
+    blank = np.full((frame.size_px, frame.size_px), np.nan, np.float32)
+    return Planes(
+        radio=blank if radio is None else reproject(radio, frame, ra_deg, dec_deg),
+        infrared=blank if infrared is None else reproject(infrared, frame, ra_deg, dec_deg),
+        sigma=float("nan") if radio is None else noise_sigma(radio.data),
+    )
+
+
+def fuse_shard(
+    targets: pd.DataFrame,
+    method: str,
+    options: FusionOptions,
+    *,
+    radio_path: Path,
+    infrared_path: Path,
+    ledger_path: Path,
+    images_path: Path,
+    index_path: Path,
+) -> None:
+    """Fuse all subjects of a shard and write images and index.
+
+    Parameters
+    ----------
+    targets : DataFrame
+        Rows of the shard, columns of `claran_core.tables.TARGETS`; images come in their order.
+    method : str
+        One of `claran_core.fusion.render.METHODS`.
+    options : FusionOptions
+        Frame, contours, colours.
+    radio_path, infrared_path, ledger_path : Path
+        Cut-outs and ledger of the shard.
+    images_path, index_path : Path
+        Where images ``(n, ny, nx, 3)`` uint8 and the index (`claran_core.tables.FUSED`) go.
+
+    Raises
+    ------
+    InputError
+        If an input cannot be read.
+    """
+    ledger = read_table(ledger_path, ["subject_id", "flags"])
+    carried = ledger.groupby("subject_id")["flags"].agg(np.bitwise_or.reduce) & int(CARRIED)
+    size = options.size_px
+    images = np.empty((len(targets), size, size, 3), np.uint8)
+    rows = []
+    progress = Progress(f"{images_path}: subjects fused", len(targets))
+    with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
+        for number, target in enumerate(targets.itertuples()):
+            name = target.subject_id
+            planes = make_planes(
+                radio.get(name), infrared.get(name), options, ra_deg=target.ra, dec_deg=target.dec
+            )
+            images[number], n_contours = render(planes, method, options)
+            rows.append(_index_row(target, planes, n_contours, int(carried.get(name, 0))))
+            progress.step()
+    write_array(images_path, images)
+    write_table(index_path, pd.DataFrame(rows, columns=FUSED.names), FUSED, metadata={"method": method})
+
+
+def _index_row(target, planes: Planes, n_contours: int, carried: int) -> dict[str, object]:  # noqa: ANN001
+    flags = planes.flags | Flag(carried)
+    if n_contours == 0 and not flags & Flag.RADIO_MISSING:
+        flags |= Flag.NO_CONTOUR
+    return {
+        "subject_id": target.subject_id,
+        "ra": target.ra,
+        "dec": target.dec,
+        "sigma": planes.sigma,
+        "radio_coverage": np.isfinite(planes.radio).mean(),
+        "infrared_coverage": np.isfinite(planes.infrared).mean(),
+        "n_contours": n_contours,
+        "flags": int(flags),
+    }

@@ -1,0 +1,116 @@
+"""The truth of a run: where it comes from, and the label files of shards and run."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from claran_core.config import Config
+from claran_core.cutouts import read_cutouts
+from claran_core.external_tables import column_names
+from claran_core.files import read_table, write_table
+from claran_core.frame import Frame
+from claran_core.labels import Subject, label_from_table, label_simulated
+from claran_core.log import Progress
+from claran_core.rgz import is_label_table, read_label_table
+from claran_core.survey.simulated import SimulatedSource
+from claran_core.tables import LABELS
+
+__all__ = ["TruthKind", "gather_labels", "label_shard_from_table", "label_simulated_shard", "truth_kind"]
+
+logger = logging.getLogger(__name__)
+
+TruthKind = Literal["simulated", "label table"]
+
+
+def truth_kind(config: Config, target_table: Path) -> TruthKind | None:
+    """Where the truth of a run comes from; None for a survey whose truth nobody knows."""
+    if config.survey.radio.source == "simulated":
+        return "simulated"
+    return "label table" if is_label_table(column_names(target_table)) else None
+
+
+def label_simulated_shard(
+    targets: pd.DataFrame, sky: SimulatedSource, frame: Frame, *, radio_path: Path, output_path: Path
+) -> None:
+    """Label the simulated sources of one shard from its noisy cut-outs, and write the table.
+
+    Parameters
+    ----------
+    targets : DataFrame
+        Rows of the shard, columns of `claran_core.tables.TARGETS`.
+    sky : SimulatedSource
+        The radio sky the cut-outs were taken from.
+    frame : Frame
+        Geometry of the subjects.
+    radio_path, output_path : Path
+        Radio cut-outs of the shard; where the labels go.
+
+    Raises
+    ------
+    InputError
+        If the cut-outs cannot be read.
+    """
+    progress = Progress(f"{output_path}: subjects labelled", len(targets))
+    tables = []
+    with read_cutouts(radio_path) as cutouts:
+        for target in targets.itertuples():
+            cutout = cutouts.get(target.subject_id)
+            if cutout is not None:
+                subject = _subject(target, frame)
+                sources = sky.truth(target.ra, target.dec, frame.width_arcsec)
+                tables.append(label_simulated(subject, cutout, sources))
+            progress.step()
+    _write(output_path, tables)
+
+
+def label_shard_from_table(
+    targets: pd.DataFrame, label_table: Path, frame: Frame, *, radio_path: Path, output_path: Path
+) -> None:
+    """Label one shard's subjects from the RGZ label table, and write the table.
+
+    Parameters and errors as `label_simulated_shard`, with the label table instead of a sky; the
+    label table may be unreadable too.
+    """
+    rows = read_label_table(label_table)
+    by_subject = dict(tuple(rows[rows["first_id"].isin(targets["subject_id"])].groupby("first_id")))
+    tables = []
+    with read_cutouts(radio_path) as cutouts:
+        for target in targets.itertuples():
+            if target.subject_id in by_subject:
+                cutout = cutouts.get(target.subject_id)
+                own = by_subject[target.subject_id]
+                tables.append(label_from_table(_subject(target, frame), cutout, own))
+    _write(output_path, tables)
+
+
+def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
+    """Join the labels of all shards, sorted by subject and label, so that shards leave no trace.
+
+    Raises
+    ------
+    InputError
+        If a shard's labels cannot be read.
+    """
+    labels = pd.concat([read_table(path, LABELS.names) for path in shard_paths], ignore_index=True)
+    labels = labels.sort_values(["subject_id", "label_id"], kind="stable", ignore_index=True)
+    write_table(output_path, labels, LABELS)
+    counts = labels["morphology"].value_counts().sort_index()
+    logger.info(
+        "%d true sources in %d subjects: %s",
+        len(labels),
+        labels["subject_id"].nunique(),
+        ", ".join(f"{name} {count}" for name, count in counts.items()),
+    )
+
+
+def _subject(target, frame: Frame) -> Subject:  # noqa: ANN001  (a row of TARGETS)
+    return Subject(target.subject_id, target.ra, target.dec, target.split, frame)
+
+
+def _write(path: Path, tables: Sequence[pd.DataFrame]) -> None:
+    filled = [table for table in tables if len(table)]
+    labels = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=LABELS.names)
+    write_table(path, labels, LABELS)

@@ -1,0 +1,93 @@
+# This part of the workflow holds what all stages share: the checked settings, the file names, the
+# shards, and the functions that rules use as input and parameters.
+#
+# REQUIRED INPUTS: the merged configuration; the target table it names.
+# OUTPUTS: none.
+
+import sys
+
+from claran_core import __version__
+from claran_core.config import Config, plain, resolve_path
+from claran_core.errors import ClaranError
+from claran_core.evaluation import summary_line
+from claran_core.paths import Results
+from claran_core.shards import plan
+from claran_core.truth import truth_kind
+
+RESULTS = Results(Path("results"))
+LOGS = RESULTS.root / "logs"
+BENCHMARKS = RESULTS.root / "benchmarks"
+CONDA_ENVIRONMENT = Path(workflow.basedir) / "envs" / "claran.yaml"
+
+try:
+    CONFIG = Config.from_dict(config)
+    TARGET_TABLE = resolve_path(CONFIG.targets.path)
+    SHARDS = plan(CONFIG, TARGET_TABLE, RESULTS)
+    TRUTH = truth_kind(CONFIG, TARGET_TABLE)
+except ClaranError as error:
+    sys.exit(f"claran: {error}")
+
+METHODS = CONFIG.fusion.methods
+# What decides how a fused image looks; adding a method must not make the others again.
+FUSION = {key: value for key, value in plain(CONFIG.fusion).items() if key != "methods"}
+TRAINED_HERE = tuple(method for method in METHODS if method not in CONFIG.model.weights)
+if TRAINED_HERE and not TRUTH:
+    sys.exit(
+        f"claran: config: no weights for {', '.join(TRAINED_HERE)} and no truth to train them with; "
+        f"give model.weights, for example {{{TRAINED_HERE[0]}: my/weights.safetensors}}"
+    )
+
+
+wildcard_constraints:
+    shard=r"\d+",  # as claran_core.shards names them
+    method="F|D1|D2|D3|D4",  # fusion methods of the paper
+
+
+def for_shards(path, **wildcards):
+    """Names of one kind of file for all shards, from a method of `Results`."""
+    return [path(shard=shard, **wildcards) for shard in SHARDS.names]
+
+
+def get_shard_digest(wildcards):
+    """What a shard holds: a rule with this parameter reruns only where its subjects changed."""
+    return SHARDS.digests[wildcards.shard]
+
+
+def get_weights(wildcards):
+    """The user's weights of a method, or those trained in this run."""
+    given = CONFIG.model.weights.get(wildcards.method)
+    return str(resolve_path(given)) if given else str(RESULTS.weights(wildcards.method))
+
+
+def get_fused(wildcards):
+    """Fused images of one method, all shards."""
+    return for_shards(RESULTS.fused, method=wildcards.method)
+
+
+def get_fused_index(wildcards):
+    """Tables beside the fused images of one method, all shards."""
+    return for_shards(RESULTS.fused_index, method=wildcards.method)
+
+
+def get_detections(wildcards):
+    """Detections of one method, all shards."""
+    return for_shards(RESULTS.detections, method=wildcards.method)
+
+
+def get_sampled_pixels():
+    """Settings that decide which pixels a subject has, and nothing else."""
+    return {
+        "survey": plain(CONFIG.survey),
+        "frame": plain(CONFIG.fusion.frame),
+        "seed": CONFIG.seed,
+    }
+
+
+def print_summary():
+    """Tell where the products are, and how good the detections were where truth is known."""
+    print("\nCatalogue:", RESULTS.catalogue.resolve())
+    for method in METHODS:
+        if RESULTS.metrics(method).exists():
+            print("Metrics:  ", RESULTS.metrics(method).resolve())
+            print("          ", summary_line(RESULTS.metrics(method)))
+    print("Report:   ", RESULTS.report.resolve())

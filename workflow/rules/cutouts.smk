@@ -1,0 +1,115 @@
+# This part of the workflow takes radio and infrared cut-outs around all targets, and their truth where
+# the sky is simulated or the targets are a label table.
+#
+# REQUIRED INPUTS: results/targets.parquet; the surveys of `survey`.
+# OUTPUTS: per shard results/cutouts/{shard}/radio.fits, infrared.fits, ledger.parquet, and where truth
+# is known results/labels/{shard}.parquet; results/labels.parquet; results/catalogue/ledger.parquet.
+
+
+rule cutouts:
+    input:
+        for_shards(RESULTS.ledger),
+        RESULTS.catalogue_ledger,
+        [RESULTS.labels] if TRUTH else [],
+
+
+rule cut_out:
+    input:
+        # Not its age but the digest of the shard decides: added targets leave other shards alone.
+        targets=ancient(RESULTS.targets),
+    output:
+        radio=RESULTS.cutouts("{shard}", "radio"),
+        infrared=RESULTS.cutouts("{shard}", "infrared"),
+        ledger=RESULTS.ledger("{shard}"),
+    log:
+        LOGS / "cut_out" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "cut_out" / "{shard}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        digest=get_shard_digest,
+        pixels=get_sampled_pixels(),
+        version=__version__,
+    message:
+        "Cut-outs: shard {wildcards.shard}"
+    script:
+        "../scripts/cut_out.py"
+
+
+rule gather_ledger:
+    input:
+        ledgers=for_shards(RESULTS.ledger),
+    output:
+        ledger=RESULTS.catalogue_ledger,
+    log:
+        LOGS / "gather_ledger.log",
+    benchmark:
+        BENCHMARKS / "gather_ledger.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        version=__version__,
+    message:
+        "Cut-outs: what became of every subject"
+    script:
+        "../scripts/gather_ledger.py"
+
+
+rule label_shard:
+    input:
+        targets=ancient(RESULTS.targets),
+        radio=RESULTS.cutouts("{shard}", "radio"),
+        table=[TARGET_TABLE] if TRUTH == "label table" else [],
+    output:
+        labels=RESULTS.shard_labels("{shard}"),
+    log:
+        LOGS / "label_shard" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "label_shard" / "{shard}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        digest=get_shard_digest,
+        pixels=get_sampled_pixels(),
+        truth=TRUTH,
+        version=__version__,
+    message:
+        "Truth: shard {wildcards.shard}"
+    script:
+        "../scripts/label_shard.py"
+
+
+rule gather_labels:
+    input:
+        labels=for_shards(RESULTS.shard_labels),
+    output:
+        labels=RESULTS.labels,
+    log:
+        LOGS / "gather_labels.log",
+    benchmark:
+        BENCHMARKS / "gather_labels.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        version=__version__,
+    message:
+        "Truth: all shards"
+    script:
+        "../scripts/gather_labels.py"

@@ -1,0 +1,38 @@
+# This part of the workflow draws radio and infrared cut-outs into one RGB image per subject.
+#
+# REQUIRED INPUTS: results/targets.parquet, results/cutouts/{shard}/*.
+# OUTPUTS: results/fused/{method}/{shard}.npy and .parquet.
+
+
+rule fusion:
+    input:
+        [for_shards(RESULTS.fused, method=method) for method in METHODS],
+
+
+rule fuse:
+    input:
+        targets=ancient(RESULTS.targets),
+        radio=RESULTS.cutouts("{shard}", "radio"),
+        infrared=RESULTS.cutouts("{shard}", "infrared"),
+        ledger=RESULTS.ledger("{shard}"),
+    output:
+        images=RESULTS.fused("{method}", "{shard}"),
+        index=RESULTS.fused_index("{method}", "{shard}"),
+    log:
+        LOGS / "fuse" / "{method}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "fuse" / "{method}" / "{shard}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        digest=get_shard_digest,
+        fusion=FUSION,
+        version=__version__,
+    message:
+        "Fusion: {wildcards.method}, shard {wildcards.shard}"
+    script:
+        "../scripts/fuse.py"

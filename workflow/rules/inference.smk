@@ -1,0 +1,36 @@
+# This part of the workflow runs the detector over the fused images.
+#
+# REQUIRED INPUTS: results/fused/{method}/{shard}.*; weights, given or trained.
+# OUTPUTS: results/detections/{method}/{shard}.parquet.
+
+
+rule inference:
+    input:
+        [for_shards(RESULTS.detections, method=method) for method in METHODS],
+
+
+rule infer:
+    input:
+        images=RESULTS.fused("{method}", "{shard}"),
+        index=RESULTS.fused_index("{method}", "{shard}"),
+        weights=get_weights,
+    output:
+        detections=RESULTS.detections("{method}", "{shard}"),
+    log:
+        LOGS / "infer" / "{method}" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "infer" / "{method}" / "{shard}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        fusion=FUSION,
+        inference=plain(CONFIG.inference),
+        version=__version__,
+    message:
+        "Inference: {wildcards.method}, shard {wildcards.shard}"
+    script:
+        "../scripts/infer.py"

@@ -1,0 +1,41 @@
+# This part of the workflow trains the detector of each fusion method that was given no weights.
+#
+# REQUIRED INPUTS: results/fused/{method}/*, results/labels.parquet.
+# OUTPUTS: results/model/{method}/weights.safetensors and losses.parquet.
+
+
+rule training:
+    input:
+        expand(RESULTS.weights("{method}"), method=TRAINED_HERE),
+
+
+rule train:
+    input:
+        targets=ancient(RESULTS.targets),  # only its column `split` matters, and the labels have that too
+        images=get_fused,
+        index=get_fused_index,
+        labels=RESULTS.labels,
+    output:
+        weights=RESULTS.weights("{method}"),
+        losses=RESULTS.losses("{method}"),
+    log:
+        LOGS / "train" / "{method}.log",
+    benchmark:
+        BENCHMARKS / "train" / "{method}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 8
+    resources:
+        mem_mb=8000,
+        runtime=720,
+    params:
+        fusion=FUSION,
+        architecture=CONFIG.model.architecture,
+        training=plain(CONFIG.training),
+        seed=CONFIG.seed,
+        device=CONFIG.inference.device,
+        version=__version__,
+    message:
+        "Training: {wildcards.method}"
+    script:
+        "../scripts/train.py"

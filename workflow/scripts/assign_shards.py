@@ -1,0 +1,15 @@
+"""Read the targets and cut them into shards."""
+
+from pathlib import Path
+
+from claran_core.config import Config
+from claran_core.log import job
+from claran_core.paths import Results
+from claran_core.shards import write_targets
+
+with job(snakemake.log[0]):
+    write_targets(
+        Config.from_dict(snakemake.config),
+        Path(snakemake.input.table),
+        Results(Path(snakemake.output.targets).parent),
+    )

@@ -1,0 +1,25 @@
+"""Take the cut-outs of one shard."""
+
+from pathlib import Path
+
+from claran_core.cutouts import cut_shard
+from claran_core.survey.open import open_source
+
+from claran_core.config import SurveysOptions, build_options
+from claran_core.frame import Frame
+from claran_core.log import job
+from claran_core.paths import Results
+from claran_core.shards import read_shard
+
+with job(snakemake.log[0]):
+    results = Results(Path(snakemake.input.targets).parent)
+    pixels = snakemake.params.pixels
+    survey = build_options(SurveysOptions, pixels["survey"])
+    cut_shard(
+        read_shard(results.targets, snakemake.wildcards.shard),
+        open_source(survey.radio, seed=pixels["seed"]),
+        open_source(survey.infrared, seed=pixels["seed"]),
+        Frame(**pixels["frame"]),
+        results=results,
+        shard=snakemake.wildcards.shard,
+    )

@@ -1,0 +1,20 @@
+"""Fuse the images of one shard by one method."""
+
+from pathlib import Path
+
+from claran_core.config import FusionOptions, build_options
+from claran_core.fusion.shard import fuse_shard
+from claran_core.log import job
+from claran_core.shards import read_shard
+
+with job(snakemake.log[0]):
+    fuse_shard(
+        read_shard(Path(snakemake.input.targets), snakemake.wildcards.shard),
+        snakemake.wildcards.method,
+        build_options(FusionOptions, snakemake.params.fusion),
+        radio_path=Path(snakemake.input.radio),
+        infrared_path=Path(snakemake.input.infrared),
+        ledger_path=Path(snakemake.input.ledger),
+        images_path=Path(snakemake.output.images),
+        index_path=Path(snakemake.output.index),
+    )

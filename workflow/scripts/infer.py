@@ -1,0 +1,19 @@
+"""Run the detector over one shard."""
+
+from pathlib import Path
+
+from claran_core.config import FusionOptions, InferenceOptions, build_options
+from claran_core.infer import run_inference
+from claran_core.log import job
+
+with job(snakemake.log[0]):
+    run_inference(
+        Path(snakemake.input.weights),
+        method=snakemake.wildcards.method,
+        fusion=build_options(FusionOptions, snakemake.params.fusion),
+        options=build_options(InferenceOptions, snakemake.params.inference),
+        fused_path=Path(snakemake.input.images),
+        index_path=Path(snakemake.input.index),
+        output_path=Path(snakemake.output.detections),
+        threads=snakemake.threads,
+    )

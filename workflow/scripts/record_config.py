@@ -1,0 +1,12 @@
+"""Write the merged settings of the run."""
+
+from pathlib import Path
+
+import yaml
+
+from claran_core.files import write_text
+from claran_core.log import job
+
+with job(snakemake.log[0]):
+    settings = yaml.safe_dump(snakemake.params.config, sort_keys=False, allow_unicode=True)
+    write_text(Path(snakemake.output.config), settings)

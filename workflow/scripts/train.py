@@ -1,0 +1,27 @@
+"""Train the detector of one fusion method."""
+
+from pathlib import Path
+
+from claran_core.config import FusionOptions, ModelOptions, TrainingOptions, build_options
+from claran_core.dataset import FusedDataset
+from claran_core.log import job
+from claran_core.paths import Results
+from claran_core.train import train
+
+with job(snakemake.log[0]):
+    method = snakemake.wildcards.method
+    results = Results(Path(snakemake.input.targets).parent)
+    shards = zip(map(Path, snakemake.input.images), map(Path, snakemake.input.index), strict=True)
+    train(
+        FusedDataset(list(shards), targets=results.targets, labels=Path(snakemake.input.labels)),
+        method=method,
+        fusion=build_options(FusionOptions, snakemake.params.fusion),
+        model=ModelOptions(architecture=snakemake.params.architecture),
+        training=build_options(TrainingOptions, snakemake.params.training),
+        seed=snakemake.params.seed,
+        weights_path=Path(snakemake.output.weights),
+        losses_path=Path(snakemake.output.losses),
+        checkpoint_path=results.checkpoint(method),
+        device=snakemake.params.device,
+        threads=snakemake.threads,
+    )
