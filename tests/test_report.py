@@ -123,7 +123,7 @@ def make_inputs(n: int = 24, *, gallery_size: int = 12) -> ReportInputs:
             "ra": 150.0 + np.arange(n) / 10,
             "dec": 30.0,
             "split": [SPLITS[i % 2] for i in range(n)],
-            "shard": "00000",
+            "shard": ["00000"] * 3 + ["00001"] * (n - 3),
         }
     )
     flags = np.zeros(n, int)
@@ -412,7 +412,8 @@ def write_run(root: Path, inputs: ReportInputs) -> Results:
     write_table(results.catalogue_ledger, inputs.ledger, LEDGER)
     write_table(results.catalogue, inputs.catalogue, CATALOGUE)
     filler = {"sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1}
-    for shard, rows in (("00000", inputs.fused.iloc[:3]), ("00001", inputs.fused.iloc[3:])):
+    for shard, ids in inputs.targets.groupby("shard")["subject_id"]:
+        rows = inputs.fused[inputs.fused["subject_id"].isin(ids)]
         write_table(results.fused_index("D4", shard), rows.assign(**filler)[FUSED.names], FUSED)
         write_array(results.fused("D4", shard), np.stack([image_of(name) for name in rows["subject_id"]]))
     return results
@@ -429,9 +430,7 @@ def test_inputs_are_read_from_the_files_of_a_run(tmp_path):
     ):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
-    read = read_inputs(
-        results, made.config, shards=["00000", "00001"], date=made.date, evaluated=["D4"], trained=["D4"]
-    )
+    read = read_inputs(results, made.config, date=made.date, evaluated=["D4"], trained=["D4"])
     assert render_report(read) == render_report(made)
     np.testing.assert_array_equal(read.image_of("S004"), image_of("S004"))
 
@@ -441,4 +440,4 @@ def test_missing_metrics_end_in_one_line(tmp_path):
     results = write_run(tmp_path, made)
     write_table(results.labels, make_labels(22), LABELS)
     with pytest.raises(InputError, match=r"metrics\.json"):
-        read_inputs(results, made.config, shards=["00000"], date=made.date, evaluated=["D4"])
+        read_inputs(results, made.config, date=made.date, evaluated=["D4"])

@@ -71,7 +71,6 @@ def read_inputs(
     results: Results,
     config: Config,
     *,
-    shards: Sequence[str],
     date: str,
     evaluated: Sequence[str] = (),
     trained: Sequence[str] = (),
@@ -86,8 +85,6 @@ def read_inputs(
         File names of the run.
     config : Config
         Its settings.
-    shards : sequence of str
-        All shards.
     date : str
         When the run ended, ISO 8601.
     evaluated, trained : sequence of str
@@ -99,11 +96,12 @@ def read_inputs(
         If one of the files is missing or damaged.
     """
     method = config.catalogue.method
-    fused = _read_fused(results, method, shards)
+    targets = read_table(results.targets)
+    fused = _read_fused(results, method, sorted(targets["shard"].unique()))
     labels = ["subject_id", *_BOX_COLUMNS, "morphology"]
     return ReportInputs(
         config=config,
-        targets=read_table(results.targets),
+        targets=targets,
         ledger=read_table(results.catalogue_ledger),
         fused=fused,
         image_of=_image_reader(results, method, fused),
