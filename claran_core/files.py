@@ -80,12 +80,23 @@ def write_table(
     unknown = set(table.columns) ^ set(schema.names)
     if unknown:
         raise ValueError(f"{path}: columns differ from the schema: {sorted(unknown)}")
-    arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False)
-    arrow = arrow.replace_schema_metadata(
-        {**(schema.metadata or {}), METADATA_KEY: json.dumps(dict(metadata or {})).encode()}
-    )
+    facts = {**(schema.metadata or {}), METADATA_KEY: json.dumps(dict(metadata or {})).encode()}
+    columns = [_arrow_column(path, table[field.name], field) for field in schema]
     with atomic_path(path) as temporary:
-        pq.write_table(arrow, temporary, compression="zstd")
+        pq.write_table(
+            pa.Table.from_arrays(columns, schema=schema.with_metadata(facts)), temporary, compression="zstd"
+        )
+
+
+def _arrow_column(path: Path, values: pd.Series, field: pa.Field) -> pa.Array:
+    """Column of the field's type; NaN is null where the field may be null, and a number elsewhere."""
+    try:
+        column = pa.array(values, type=field.type, from_pandas=field.nullable)
+    except pa.ArrowException as error:
+        raise ValueError(f"{path}: column {field.name!r}: {error}") from None
+    if column.null_count and not field.nullable:
+        raise ValueError(f"{path}: column {field.name!r} has {column.null_count} missing values")
+    return column
 
 
 def read_table(

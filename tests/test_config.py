@@ -1,0 +1,76 @@
+"""Settings: laid over the defaults, and mistakes answered in one line."""
+
+import pytest
+
+from claran_core.config import (
+    REPOSITORY,
+    Config,
+    FusionOptions,
+    SurveysOptions,
+    build_options,
+    load_config,
+    plain,
+    resolve_path,
+)
+from claran_core.errors import ConfigError
+
+
+def test_overlay_changes_only_what_it_names():
+    config = load_config({"fusion": {"contour_sigma": 4}, "survey": {"infrared": {"source": "none"}}})
+    assert config.fusion.contour_sigma == 4 and config.fusion.size_px == 132
+    assert config.survey.infrared.source == "none" and config.survey.infrared.name == "WISE_W1"
+    assert config.survey.radio.source == "simulated"
+
+
+def test_settings_survive_the_way_through_plain_mappings():
+    config = load_config()
+    assert Config.from_dict(config.as_dict()) == config
+    assert build_options(FusionOptions, plain(config.fusion)) == config.fusion
+    assert build_options(SurveysOptions, plain(config.survey)) == config.survey
+
+
+def test_overlay_from_a_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: 3\n")
+    assert load_config(path).seed == 3
+    for text in ("seed: [1\n", "just words\n"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=r"mine\.yaml"):
+            load_config(path)
+    with pytest.raises(ConfigError, match=r"absent\.yaml"):
+        load_config(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("overlay", "says"),
+    [
+        ({"fusion": {"contour_sgima": 4}}, "did you mean 'contour_sigma'"),
+        ({"colour": "red"}, "unknown key 'colour'"),
+        ({"fusion": {"contour_sigma": -1}}, "fusion.contour_sigma"),
+        ({"fusion": {"contour_sigma": "five"}}, "'five' is not of type 'number'"),
+        ({"fusion": {"methods": ["D5"]}}, "write one of: F, D1, D2, D3, D4"),
+        ({"fusion": {"methods": []}}, "fusion.methods"),
+        ({"fusion": {"methods": ["D1"]}}, "catalogue.method is 'D4'"),
+        ({"shard_size": 0}, "shard_size"),
+        ({"seed": 1.5}, "seed"),
+        ({"survey": {"radio": {"source": "directory"}}}, "survey.radio.path is empty"),
+        ({"survey": {"radio": {"source": "archive"}}}, "does not exist yet"),
+        ({"survey": {"radio": {"source": "none"}}}, "survey.radio.source"),
+        (
+            {"survey": {"radio": {"source": "directory", "path": "x"}}},
+            "the two would show different skies",
+        ),
+        ({"model": {"weights": {"D9": "x"}}}, "unknown key 'D9'"),
+        ({"training": None}, "training"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line(overlay, says):
+    with pytest.raises(ConfigError) as caught:
+        load_config(overlay)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_paths_of_the_configuration(tmp_path):
+    assert resolve_path("resources/x.csv", tmp_path) == REPOSITORY / "resources" / "x.csv"
+    assert resolve_path("data/x.csv", tmp_path) == tmp_path / "data" / "x.csv"
+    assert resolve_path(str(tmp_path / "x.csv")) == tmp_path / "x.csv"
