@@ -1,0 +1,198 @@
+"""Inference: what the detector finds in the fused images of one shard, as a table.
+
+All batches have the same shape (the last is filled up with blank images), so that what is found in
+a subject does not depend on the subjects it shares a batch or a shard with.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from claran_core import tables
+from claran_core.config import FusionOptions, InferenceOptions
+from claran_core.dataset import BOX_COLUMNS, has_radio, open_shard
+from claran_core.errors import ConfigError, InputError
+from claran_core.files import write_table
+from claran_core.frame import Frame
+from claran_core.log import Progress
+from claran_core.model import Detections, Detector, load_weights, model_id
+from claran_core.morphology import MORPHOLOGIES, probability_columns
+
+__all__ = ["choose_device", "infer_shard", "reproducible", "run_inference"]
+
+logger = logging.getLogger(__name__)
+
+
+def choose_device(name: str) -> torch.device:
+    """Device for ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    ConfigError
+        If a GPU is asked for and PyTorch sees none.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"config: inference.device is {name!r}; write one of: auto, cpu, cuda")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ConfigError(
+            "config: inference.device is 'cuda', but PyTorch sees no GPU; "
+            "write 'auto' or 'cpu', or install a CUDA build of torch"
+        )
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+@contextmanager
+def reproducible(threads: int | None = None) -> Iterator[None]:
+    """Use only deterministic algorithms, and `threads` CPU threads, until the context is left.
+
+    An operation that has no deterministic version on a GPU still runs, with a warning.
+    """
+    # cuBLAS repeats itself only with a fixed work space, and reads this when the GPU is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.get_num_threads()
+    strict, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(strict, warn_only=warn_only)
+
+
+def infer_shard(
+    images: np.ndarray,
+    index: pd.DataFrame,
+    detector: Detector,
+    options: InferenceOptions,
+    frame: Frame,
+    *,
+    threads: int | None = None,
+) -> pd.DataFrame:
+    """Detect sources in the fused images of one shard.
+
+    Parameters
+    ----------
+    images : (N, ny, nx, 3) uint8 array
+        Fused images, row 0 in the north; may be memory-mapped.
+    index : DataFrame
+        N rows of `claran_core.tables.FUSED`.  Subjects without radio image are passed over.
+    detector : Detector
+        A trained detector; moved to the device of `options`.
+    options : InferenceOptions
+        Batch size, least probability, overlap for suppression, device.
+    frame : Frame
+        Geometry of the subjects.
+    threads : int, optional
+        CPU threads to use; default PyTorch's.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `claran_core.tables.DETECTIONS`: subjects in the order of the index, within each
+        the most probable first (then by class, then by left edge).
+
+    Raises
+    ------
+    ConfigError
+        If the device asked for is not there.
+    InputError
+        If the images do not have the size of the frame.
+    """
+    if images.shape[1:3] != (frame.size_px, frame.size_px):
+        raise InputError(
+            f"fused images of {images.shape[1:3]} px do not fit fusion.size_px {frame.size_px}; rerun fusion"
+        )
+    device = choose_device(options.device)
+    detector = detector.to(device).eval()
+    with_radio = np.flatnonzero(has_radio(index))
+    progress = Progress("subjects searched for sources", len(with_radio))
+    found: list[Detections] = []
+    with reproducible(threads), torch.inference_mode():
+        for start in range(0, len(with_radio), options.batch_size):
+            rows = with_radio[start : start + options.batch_size]
+            batch = _padded(images[rows], options.batch_size).to(device)
+            results = detector.detect(batch, min_probability=options.min_probability, nms_iou=options.nms_iou)
+            found += results[: len(rows)]
+            progress.step(len(rows))
+    return _table(with_radio, found, index, frame)
+
+
+def run_inference(
+    weights_path: Path,
+    *,
+    method: str,
+    fusion: FusionOptions,
+    options: InferenceOptions,
+    fused_path: Path,
+    index_path: Path,
+    output_path: Path,
+    threads: int | None = None,
+) -> None:
+    """Detect sources in one shard on disk and write the table, with the model's id as metadata.
+
+    Raises
+    ------
+    ConfigError, InputError
+        As `infer_shard`.
+    WeightsError
+        If the weights cannot be read, or belong to another fusion method or other fusion options.
+    """
+    detector, _ = load_weights(weights_path, method=method, fusion_options=fusion_facts(fusion))
+    images, index = open_shard(fused_path, index_path)
+    table = infer_shard(images, index, detector, options, fusion.frame, threads=threads)
+    metadata = {"model_id": model_id(weights_path), "method": method}
+    write_table(output_path, table, tables.DETECTIONS, metadata=metadata)
+    logger.info("%s: %d boxes in %d subjects", output_path, len(table), table["subject_id"].nunique())
+
+
+def fusion_facts(fusion: FusionOptions) -> dict[str, object]:
+    """Return the fusion options that change pixels, as the header of the weights holds them."""
+    return {
+        "contour_sigma": fusion.contour_sigma,
+        "hull_fill": list(fusion.hull_fill),
+        "size_px": fusion.size_px,
+        "pixel_scale_arcsec": fusion.pixel_scale_arcsec,
+    }
+
+
+def _padded(images: np.ndarray, n: int) -> torch.Tensor:
+    batch = np.zeros((n, *images.shape[1:]), dtype=np.uint8)
+    batch[: len(images)] = images
+    return torch.from_numpy(batch)  # (n, ny, nx, 3)
+
+
+def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame: Frame) -> pd.DataFrame:
+    """Rows of all subjects, sorted; ``rows[i]`` is the place in the index of ``found[i]``."""
+    row = np.repeat(rows, [len(one.classes) for one in found])
+    if not len(row):
+        return tables.DETECTIONS.empty_table().to_pandas()
+    boxes = torch.cat([one.boxes for one in found]).cpu().double().numpy()
+    probabilities = torch.cat([one.probabilities for one in found]).cpu().numpy()
+    classes = torch.cat([one.classes for one in found]).cpu().numpy()
+    probability = probabilities[np.arange(len(row)), classes - 1]
+    order = np.lexsort((boxes[:, 0], classes, -probability, row))
+    subjects = index.iloc[row[order]]
+    boxes, probabilities = boxes[order], probabilities[order]
+    centre_x, centre_y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    ra, dec = frame.frame_to_sky(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), centre_x, centre_y)
+    columns = {
+        "subject_id": subjects["subject_id"].to_numpy(),
+        "ra": ra,
+        "dec": dec,
+        **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
+        "morphology": [MORPHOLOGIES[k - 1] for k in classes[order]],
+        "probability": probability[order],
+        **dict(zip(probability_columns(), probabilities.T, strict=True)),
+    }
+    return pd.DataFrame(columns)
