@@ -15,7 +15,7 @@ rule build_catalogue:
         detections=for_shards(RESULTS.detections, method=CONFIG.catalogue.method),
         index=for_shards(RESULTS.fused_index, method=CONFIG.catalogue.method),
         ledger=RESULTS.catalogue_ledger,
-        config=RESULTS.config,
+        weights=weights_of(CONFIG.catalogue.method),
     output:
         catalogue=RESULTS.catalogue,
     log:

@@ -53,10 +53,15 @@ def get_shard_digest(wildcards):
     return SHARDS.digests[wildcards.shard]
 
 
-def get_weights(wildcards):
+def weights_of(method):
     """The user's weights of a method, or those trained in this run."""
-    given = CONFIG.model.weights.get(wildcards.method)
-    return str(resolve_path(given)) if given else str(RESULTS.weights(wildcards.method))
+    given = CONFIG.model.weights.get(method)
+    return str(resolve_path(given)) if given else str(RESULTS.weights(method))
+
+
+def get_weights(wildcards):
+    """Weights of the wildcard's method."""
+    return weights_of(wildcards.method)
 
 
 def get_fused(wildcards):

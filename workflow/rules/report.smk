@@ -36,7 +36,7 @@ rule write_report:
         runtime=30,
     params:
         report=plain(CONFIG.report),
-        methods=list(METHODS),
+        evaluated=list(METHODS if TRUTH else []),
         trained=list(TRAINED_HERE),
         seed=CONFIG.seed,
         version=__version__,

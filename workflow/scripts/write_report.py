@@ -1,0 +1,20 @@
+"""Write the report of the run."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from claran_core.config import Config
+from claran_core.log import job
+from claran_core.paths import Results
+from claran_core.report import read_inputs, write_report
+
+with job(snakemake.log[0]):
+    output = Path(snakemake.output.report)
+    inputs = read_inputs(
+        Results(output.parent),
+        Config.from_dict(snakemake.config),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        evaluated=snakemake.params.evaluated,
+        trained=snakemake.params.trained,
+    )
+    write_report(output, inputs)
