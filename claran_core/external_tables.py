@@ -5,25 +5,25 @@ as a user counts them, so that every refusal can say which file, which row and w
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy import units as u
-from astropy.io import votable
+from astropy.io import fits, votable
 from astropy.table import Column, Table
 from astropy.utils.exceptions import AstropyWarning
 
 from claran_core.errors import InputError
 
-__all__ = ["ExternalTable", "read_external_table"]
-
-# Picks columns: from the names in the file to {our name: name in the file}.
-Choice = Callable[[Sequence[str]], Mapping[str, str]]
+__all__ = ["ExternalTable", "column_names", "read_external_table"]
 
 # Columns that are angles in degrees; all others are read as text, so that ids keep leading zeros.
 ANGLES = ("ra", "dec")
@@ -92,15 +92,22 @@ class ExternalTable:
         return repr(value if isinstance(value, str) else getattr(value, "item", lambda: value)())
 
 
-def read_external_table(path: Path, choose: Choice) -> ExternalTable:
-    """Read the columns that `choose` picks; the format goes by the file's extension.
+def column_names(path: Path) -> list[str]:
+    """Names of the columns of a table, without reading its rows; errors as `read_external_table`."""
+    kind = _format_of(path)
+    with _one_line_errors(path):
+        return kind.names(path)
+
+
+def read_external_table(path: Path, columns: Mapping[str, str]) -> ExternalTable:
+    """Read some columns of a table; the format goes by the file's extension.
 
     Parameters
     ----------
     path : Path
         ``.csv``, ``.parquet``, ``.fits`` (or ``.fit``, ``.fits.gz``), ``.vot`` (or ``.votable``, ``.xml``).
-    choose : callable
-        Takes the names in the file, returns {our name: name in the file}, or raises `InputError`.
+    columns : mapping
+        {our name: name in the file}.  ``ra`` and ``dec`` come in degrees, all others as text.
 
     Raises
     ------
@@ -108,61 +115,70 @@ def read_external_table(path: Path, choose: Choice) -> ExternalTable:
         If the file is missing, unreadable, empty, of unknown extension, or holds angles in a unit that
         cannot be degrees.
     """
-    suffix = path.name.lower().removesuffix(".gz")
-    readers = [reader for ending, reader in READERS.items() if suffix.endswith(ending)]
-    if not readers:
-        raise InputError(f"{path}: unknown kind of table; the extension must be one of: {', '.join(READERS)}")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; set targets.path to your table of positions")
-    try:
-        table = readers[0](path, choose)
-    except (OSError, EOFError, ValueError, IndexError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: cannot be read as a table ({reason})") from None
+    kind = _format_of(path)
+    with _one_line_errors(path):
+        table = kind.read(path, columns)
     if table.data.empty:
         raise InputError(f"{path}: the table is empty; it needs at least one row")
     return table
 
 
-def column_names(path: Path) -> list[str]:
-    """Names of the columns of a table whose rows are not of interest; errors as `read_external_table`."""
+@dataclass(frozen=True)
+class _Format:
+    names: Callable[[Path], list[str]]
+    read: Callable[[Path, Mapping[str, str]], ExternalTable]
 
-    class Found(Exception):  # noqa: N818  (not an error: it ends the reading as soon as names are known)
-        pass
 
-    def stop(names: Sequence[str]) -> dict[str, str]:
-        raise Found(list(names))
+def _format_of(path: Path) -> _Format:
+    name = path.name.lower().removesuffix(".gz")
+    formats = [form for ending, form in FORMATS.items() if name.endswith(ending)]
+    if not formats:
+        raise InputError(f"{path}: unknown kind of table; the extension must be one of: {', '.join(FORMATS)}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the path of your table (targets.path)")
+    return formats[0]
 
+
+@contextmanager
+def _one_line_errors(path: Path) -> Iterator[None]:
+    """Turn what the readers of the formats raise for broken files into one line; silence their warnings."""
     try:
-        read_external_table(path, stop)
-    except Found as found:
-        return found.args[0]
-    raise AssertionError("the reader of a table asks which columns to take")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            yield
+    except (OSError, EOFError, ValueError, IndexError, pa.ArrowException, ElementTree.ParseError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: cannot be read as a table ({reason})") from None
 
 
-def _read_csv(path: Path, choose: Choice) -> ExternalTable:
-    comments = _leading_comments(path)
+def _csv_options(path: Path) -> dict[str, Any]:
     # Nothing is taken for missing: an empty position must be refused, and NA is a fine name.
-    options = {
+    return {
         "encoding": "utf-8-sig",
-        "skiprows": comments,
+        "skiprows": _leading_comments(path),
         "skipinitialspace": True,
         "skip_blank_lines": False,
         "na_filter": False,
     }
-    names = [str(name).strip() for name in pd.read_csv(path, nrows=0, **options).columns]
-    columns = choose(names)
+
+
+def _csv_names(path: Path) -> list[str]:
+    return [str(name).strip() for name in pd.read_csv(path, nrows=0, **_csv_options(path)).columns]
+
+
+def _read_csv(path: Path, columns: Mapping[str, str]) -> ExternalTable:
+    options = _csv_options(path)
     data = pd.read_csv(
         path,
         header=0,
-        names=names,
+        names=_csv_names(path),
         usecols=list(columns.values()),
         dtype={name: str for ours, name in columns.items() if ours not in ANGLES},
         low_memory=False,
         **options,
     )
     data = data.rename(columns={theirs: ours for ours, theirs in columns.items()})[list(columns)]
-    data.index = data.index + comments + 2  # the header is one line, and lines count from 1
+    data.index = data.index + options["skiprows"] + 2  # the header is one line, and lines count from 1
     return ExternalTable(path, _without_blank_lines(data), "line")
 
 
@@ -183,28 +199,50 @@ def _without_blank_lines(data: pd.DataFrame) -> pd.DataFrame:
     return data[~blank]
 
 
-def _read_parquet(path: Path, choose: Choice) -> ExternalTable:
-    columns = choose(pq.read_schema(path).names)
+def _parquet_names(path: Path) -> list[str]:
+    return list(pq.read_schema(path).names)
+
+
+def _read_parquet(path: Path, columns: Mapping[str, str]) -> ExternalTable:
     table = pq.ParquetFile(path).read(columns=list(columns.values()))
     data = {ours: _plain(table[theirs].to_pandas(), ours) for ours, theirs in columns.items()}
     return _counted(path, pd.DataFrame(data))
 
 
-def _read_fits(path: Path, choose: Choice) -> ExternalTable:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        return _from_astropy(path, Table.read(path, format="fits", hdu=None), choose)
+def _first_table(hdus: fits.HDUList) -> fits.BinTableHDU | fits.TableHDU:
+    for hdu in hdus:
+        if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and not isinstance(hdu, fits.CompImageHDU):
+            return hdu
+    raise ValueError("it holds no table")
 
 
-def _read_votable(path: Path, choose: Choice) -> ExternalTable:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        table = votable.parse_single_table(path).to_table(use_names_over_ids=True)
-    return _from_astropy(path, table, choose)
+def _fits_names(path: Path) -> list[str]:
+    with fits.open(path) as hdus:
+        return list(_first_table(hdus).columns.names)
 
 
-def _from_astropy(path: Path, table: Table, choose: Choice) -> ExternalTable:
-    columns = choose(table.colnames)
+def _read_fits(path: Path, columns: Mapping[str, str]) -> ExternalTable:
+    with fits.open(path) as hdus:
+        return _from_astropy(path, Table.read(_first_table(hdus)), columns)
+
+
+def _votable_names(path: Path) -> list[str]:
+    names = []
+    for _, element in ElementTree.iterparse(path, events=("start",)):
+        tag = element.tag.rpartition("}")[2]
+        if tag == "FIELD":
+            names.append(element.get("name") or element.get("ID", ""))
+        elif tag == "DATA":
+            break
+    return names
+
+
+def _read_votable(path: Path, columns: Mapping[str, str]) -> ExternalTable:
+    table = votable.parse_single_table(path).to_table(use_names_over_ids=True)
+    return _from_astropy(path, table, columns)
+
+
+def _from_astropy(path: Path, table: Table, columns: Mapping[str, str]) -> ExternalTable:
     data = {}
     for ours, theirs in columns.items():
         values = _column_values(table[theirs])
@@ -251,12 +289,14 @@ def _counted(path: Path, data: pd.DataFrame) -> ExternalTable:
     return ExternalTable(path, data, "row")
 
 
-READERS: Mapping[str, Callable[[Path, Choice], ExternalTable]] = {
-    ".csv": _read_csv,
-    ".parquet": _read_parquet,
-    ".fits": _read_fits,
-    ".fit": _read_fits,
-    ".vot": _read_votable,
-    ".votable": _read_votable,
-    ".xml": _read_votable,
+FITS = _Format(_fits_names, _read_fits)
+VOTABLE = _Format(_votable_names, _read_votable)
+FORMATS: Mapping[str, _Format] = {
+    ".csv": _Format(_csv_names, _read_csv),
+    ".parquet": _Format(_parquet_names, _read_parquet),
+    ".fits": FITS,
+    ".fit": FITS,
+    ".vot": VOTABLE,
+    ".votable": VOTABLE,
+    ".xml": VOTABLE,
 }

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from claran_core.errors import InputError
-from claran_core.external_tables import ExternalTable, read_external_table
+from claran_core.external_tables import ExternalTable, column_names, read_external_table
 
 __all__ = ["is_label_table", "position_of_name", "positions_of_names", "read_label_table"]
 
@@ -90,7 +90,7 @@ def read_label_table(path: Path) -> pd.DataFrame:
         that do not match their count, numbers that are none, a repeated ``catalog_id``, or rows of one
         subject that belong to different splits.
     """
-    table = read_external_table(path, lambda names: _choose(path, names))
+    table = read_external_table(path, _choose(path, column_names(path)))
     _check_names(table)
     data = table.data
     ra_deg, dec_deg = positions_of_names(data["first_id"])

@@ -12,7 +12,7 @@ import pandas as pd
 
 from claran_core import rgz
 from claran_core.errors import InputError
-from claran_core.external_tables import ExternalTable, read_external_table
+from claran_core.external_tables import ExternalTable, column_names, read_external_table
 from claran_core.tables import SPLITS
 
 __all__ = ["iau_names", "read_targets"]
@@ -47,9 +47,10 @@ def read_targets(path: Path) -> pd.DataFrame:
     InputError
         In one line with file, row and value, for anything that cannot be a target.
     """
-    kind: list[str] = []
-    table = read_external_table(path, lambda names: _choose(path, names, kind))
-    return _from_labels(path) if kind == ["labels"] else _from_positions(table)
+    names = column_names(path)
+    if rgz.is_label_table(names):
+        return _from_labels(path)
+    return _from_positions(read_external_table(path, _choose(path, names)))
 
 
 def iau_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> list[str]:
@@ -69,10 +70,7 @@ def _truncated(values: np.ndarray) -> np.ndarray:
     return np.floor(values + TRUNCATION_SLACK).astype(np.int64)
 
 
-def _choose(path: Path, names: Sequence[str], kind: list[str]) -> dict[str, str]:
-    if rgz.is_label_table(names):
-        kind.append("labels")
-        return {"subject_id": "first_id"}
+def _choose(path: Path, names: Sequence[str]) -> dict[str, str]:
     chosen = {ours: _match(path, ours, names) for ours in COLUMNS}
     missing = [ours for ours in ("ra", "dec") if chosen[ours] is None]
     if missing:
