@@ -126,21 +126,6 @@ def read_shard(targets_path: Path, shard: str) -> pd.DataFrame:
     return targets
 
 
-def read_shard(targets_path: Path, shard: str) -> pd.DataFrame:
-    """Rows of one shard of a targets file (`claran_core.tables.TARGETS`), in the file's order.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or has no such shard.
-    """
-    targets = files.read_table(targets_path, TARGETS.names)
-    rows = targets[targets["shard"] == shard].reset_index(drop=True)
-    if rows.empty:
-        raise InputError(f"{targets_path}: it has no shard {shard!r}; start the run again to plan it anew")
-    return rows
-
-
 def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.ndarray:
     """Shards, (n,) str objects, of targets that are where they were; None for new or moved ones."""
     if existing is None or existing.empty:
