@@ -1,7 +1,7 @@
 """A simulated radio and infrared sky of known truth.
 
-One seed is one sky.  It looks like FIRST and WISE W1 and can be had anywhere, in any order and in windows of any
-size; the embedded demonstration and the tests live on it.
+One seed is one sky.  It looks like FIRST and WISE W1 and can be had anywhere, in any order and in
+windows of any size; the embedded demonstration and the tests live on it.
 """
 
 from claran_core.survey.simulated.source import SimulatedSource, TrueSource

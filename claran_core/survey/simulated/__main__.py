@@ -1,6 +1,6 @@
 """Write a target list of the simulated sky.
 
-    python -m claran_core.survey.simulated --train 900 --test 400 --output targets.csv
+python -m claran_core.survey.simulated --train 900 --test 400 --output targets.csv
 """
 
 import argparse
@@ -21,7 +21,9 @@ DEFAULT_SEED = 20181031
 def main(arguments: Sequence[str] | None = None) -> int:
     """Choose subjects and write them as CSV; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m claran_core.survey.simulated", description=__doc__)
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="which sky: `seed` of the run's config")
+    parser.add_argument(
+        "--seed", type=int, default=DEFAULT_SEED, help="which sky: `seed` of the run's config"
+    )
     parser.add_argument("--train", type=int, required=True, help="number of training subjects")
     parser.add_argument("--test", type=int, required=True, help="number of test subjects")
     parser.add_argument("--output", type=Path, required=True, help="CSV file to write")

@@ -14,14 +14,14 @@ from claran_core.survey.simulated.streams import quantile_draw
 __all__ = ["Structure", "build_chain", "build_single"]
 
 # In units of the noise.  Contours start at 5.3 sigma: gaps must stay clearly below, bridges clearly above.
-GAP_BELOW = 3.6
-BRIDGE_ABOVE = 7.4
+GAP_BELOW = 4.0
+BRIDGE_ABOVE = 6.6
 
 # Contour levels are spaced by sqrt(3): peaks this much above the valley between them are told apart.
-PEAK_OVER_VALLEY = 2.0
+PEAK_OVER_VALLEY = 1.85
 
 # A peak of its own component, and one that stands above a bridge.
-FAINTEST_LONE_PEAK = 8.0
+FAINTEST_LONE_PEAK = 7.5
 FAINTEST_JOINED_PEAK = 1.05 * BRIDGE_ABOVE * PEAK_OVER_VALLEY
 
 LONGEST_CHAIN_ARCSEC = 150.0
@@ -104,7 +104,7 @@ def build_single(rng: np.random.Generator, *, peak_snr: float, size_arcsec: floa
     )
     arc = _Arc(np.deg2rad(rng.normal(0, 1.0)), np.deg2rad(angle))
     kind = "single"
-    if rng.random() < 0.2:
+    if rng.random() < 0.12:
         beads, kind = beads + _plume(rng, start=0.0, level=peak_snr, outwards=1.0), "plume"
         if rng.random() < 0.5:
             beads += _plume(rng, start=0.0, level=peak_snr, outwards=-1.0)
@@ -116,8 +116,9 @@ def build_chain(rng: np.random.Generator, recipe: ChainRecipe) -> Structure:
     links = recipe.links[:: rng.choice([-1, 1])]
     levels = _peak_levels(rng, recipe, links)
     core_jet = len(links) == 1 and rng.random() < 0.25
-    knots, lobes = _knots(rng, levels, links, core_jet=core_jet)
-    along, knots, lobes = _lay_out(rng, recipe, links, knots, lobes)
+    span = quantile_draw(rng, recipe.span_arcsec)
+    knots, lobes = _knots(rng, levels, links, span, core_jet=core_jet)
+    along, knots, lobes = _lay_out(rng, span, links, knots, lobes)
     beads = _filled(rng, along, links, knots + lobes, levels)
     kind = "core_jet" if core_jet else {1: "double", 2: "triple"}.get(len(links), "chain")
     if "-" not in links and not core_jet and rng.random() < 0.25:
@@ -137,37 +138,42 @@ def _peak_levels(rng: np.random.Generator, recipe: ChainRecipe, links: str) -> n
     inner = brightest * quantile_draw(rng, recipe.inner_ratio, recipe.n_peaks - 2)
     levels = np.concatenate([ends[:1], inner, ends[1:]])[:: rng.choice([-1, 1])]
     levels *= brightest / levels.max()
-    joined = np.array([left == "=" or right == "=" for left, right in zip("-" + links, links + "-", strict=True)])
+    joined = np.array(
+        [left == "=" or right == "=" for left, right in zip("-" + links, links + "-", strict=True)]
+    )
     floor = np.where(joined, FAINTEST_JOINED_PEAK, FAINTEST_LONE_PEAK) * rng.uniform(1, 1.3, levels.size)
     return np.maximum(levels, floor)
 
 
 def _knots(
-    rng: np.random.Generator, levels: np.ndarray, links: str, *, core_jet: bool
+    rng: np.random.Generator, levels: np.ndarray, links: str, span: float, *, core_jet: bool
 ) -> tuple[_Beads, _Beads]:
-    """Peaks of a chain, and the lobes behind its hotspots; their places are found later."""
+    """Peaks of a chain, and the lobes behind its hotspots; their places are found later.
+
+    Both grow with the source, so that large sources are not strings of points.
+    """
     n = levels.size
-    length = _behind_beam(rng.uniform(0.5, 4.5, n))
-    breadth = _behind_beam(rng.uniform(0.5, 4.5, n))
+    length = _behind_beam(rng.uniform(0.01, 0.12, n) * span + rng.uniform(0.3, 3, n))
+    breadth = _behind_beam(rng.uniform(0.01, 0.12, n) * span + rng.uniform(0.3, 3, n))
     core = n // 2 if n % 2 else (0 if core_jet else None)
     if core is not None:
         length[core] = breadth[core] = _behind_beam(1.0)
-    lobed = [k for k in (0, n - 1) if k != core and rng.random() < 0.5]
+    lobed = [k for k in (0, n - 1) if k != core and rng.random() < 0.65]
     lobes = _Beads(
         np.array(lobed, dtype=float),
-        levels[lobed] * rng.uniform(0.08, 0.35, len(lobed)),
-        rng.uniform(8, 15, len(lobed)),
-        rng.uniform(7, 12, len(lobed)),
+        levels[lobed] * rng.uniform(0.08, 0.4, len(lobed)),
+        _behind_beam(rng.uniform(0.15, 0.3, len(lobed)) * span + 2),
+        _behind_beam(rng.uniform(0.08, 0.18, len(lobed)) * span + 2),
     )
     return _Beads(np.zeros(n), levels, length, breadth), lobes
 
 
 def _lay_out(
-    rng: np.random.Generator, recipe: ChainRecipe, links: str, knots: _Beads, lobes: _Beads
+    rng: np.random.Generator, span: float, links: str, knots: _Beads, lobes: _Beads
 ) -> tuple[np.ndarray, _Beads, _Beads]:
     """Positions along the axis: the recipe's span, stretched where peaks would run together."""
     steps = rng.uniform(0.7, 1.3, len(links))
-    steps *= quantile_draw(rng, recipe.span_arcsec) / steps.sum()
+    steps *= span / steps.sum()
     owner = lobes.along.astype(int)
     inwards = np.where(owner == 0, 1.0, -1.0) * rng.uniform(0.15, 0.35, owner.size) * lobes.length
     while True:
@@ -229,9 +235,7 @@ def _host(rng: np.random.Generator, along: np.ndarray, *, core_jet: bool) -> flo
     return along[0] + rng.normal(0.5, 0.07) * (along[-1] - along[0])
 
 
-def _on_sky(
-    kind: str, arc: _Arc, beads: _Beads, along: np.ndarray, links: str, host: float
-) -> Structure:
+def _on_sky(kind: str, arc: _Arc, beads: _Beads, along: np.ndarray, links: str, host: float) -> Structure:
     """Bend the axis, turn it, and measure everything from the host."""
     east, north, angle = arc.at(beads.along - host)
     upright = beads.length >= beads.breadth

@@ -121,9 +121,7 @@ class Window:
 
     def grown(self, margin_x: int, margin_y: int) -> "Window":
         """Window with `margin_x` more columns and `margin_y` more rows on either side."""
-        return Window(
-            self.x0 - margin_x, self.y0 - margin_y, self.nx + 2 * margin_x, self.ny + 2 * margin_y
-        )
+        return Window(self.x0 - margin_x, self.y0 - margin_y, self.nx + 2 * margin_x, self.ny + 2 * margin_y)
 
 
 @dataclass(frozen=True)

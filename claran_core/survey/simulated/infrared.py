@@ -38,8 +38,11 @@ GALAXY_SIZE_ARCSEC = 2.0
 # Stars brighter than this show the wings of the point-spread function and its diffraction spikes.
 HALO_ABOVE_DN = 25.0
 
-# Wings of the point-spread function: height relative to the peak, FWHM along and across (arcsec), angle (deg).
-WINGS = np.array([[0.02, 26.0, 26.0, 0.0], [0.0025, 56.0, 56.0, 0.0], [0.008, 50.0, 9.0, 45.0], [0.008, 50.0, 9.0, 135.0]])
+# Wings of the point-spread function: height relative to the peak, FWHM along and across (arcsec), position
+# angle (deg).
+WINGS = np.array(
+    [[0.02, 26.0, 26.0, 0.0], [0.0025, 56.0, 56.0, 0.0], [0.008, 50.0, 9.0, 45.0], [0.008, 50.0, 9.0, 135.0]]
+)
 
 # Hosts brighter than this are near enough to be resolved: envelope of this FWHM and relative height.
 RESOLVED_BELOW_MAGNITUDE = 14.0
@@ -87,6 +90,13 @@ def host_gaussians(sources: tuple[RadioSource, ...]) -> Gaussians:
     near = magnitude < RESOLVED_BELOW_MAGNITUDE
     wide = np.full(near.sum(), ENVELOPE_ARCSEC)
     envelope = Gaussians(
-        ra[near], dec[near], zero[near], zero[near], ENVELOPE_HEIGHT * peak[near], wide, 0.8 * wide, zero[near]
+        ra[near],
+        dec[near],
+        zero[near],
+        zero[near],
+        ENVELOPE_HEIGHT * peak[near],
+        wide,
+        0.8 * wide,
+        zero[near],
     )
     return Gaussians.join([points, envelope])

@@ -20,8 +20,8 @@ BLOCK_PX = 64
 # Blocks are counted from here, because the words of a stream's name must not be negative.
 FIRST_BLOCK = 1 << 20
 
-# Kernels end at this many sigma, where they have fallen to 3e-4 of their peak.
-KERNEL_SIGMA = 4.0
+# Kernels end at this many sigma, where they have fallen to 2e-3 of their peak.
+KERNEL_SIGMA = 3.5
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class NoiseLayer:
 # FIRST: two-Gaussian model of 6,639 source-free tiles, whose broad part is wider in RA.
 RADIO_NOISE = (NoiseLayer(0.795, 4.75, 5.0), NoiseLayer(0.205, 36.0, 20.0))
 
-# W1: what is left of the sources too faint to be drawn one by one, hence smoothed by the point-spread function.
-INFRARED_NOISE = (NoiseLayer(0.75, 10.5, 10.5), NoiseLayer(0.25, 34.0, 34.0))
+# W1: what is left of the sources too faint to be drawn one by one, hence smoothed by the point-spread
+# function, and of the wings of bright ones.
+INFRARED_NOISE = (NoiseLayer(0.65, 11.0, 11.0), NoiseLayer(0.35, 34.0, 34.0))
 
 
 def white_noise(seed: int, purpose: Purpose, tile: int, layer: int, window: Window) -> np.ndarray:
@@ -96,6 +97,9 @@ def correlated_noise(
         wide = window.grown(along_x.size // 2, along_y.size // 2)
         white = white_noise(seed, purpose, tile.index, number, wide)
         smooth = correlate1d(correlate1d(white, along_x, axis=1), along_y, axis=0)
-        inner = (slice(along_y.size // 2, -(along_y.size // 2)), slice(along_x.size // 2, -(along_x.size // 2)))
+        inner = (
+            slice(along_y.size // 2, -(along_y.size // 2)),
+            slice(along_x.size // 2, -(along_x.size // 2)),
+        )
         noise += np.sqrt(layer.variance) * smooth[inner]
     return noise

@@ -31,7 +31,7 @@ RADIO_RMS = (1.15e-4, 1.40e-4, 1.49e-4, 1.56e-4, 1.67e-4, 1.90e-4, 2.5e-4)
 
 # Background of AllWISE W1 images and the noise on it, DN, at the same probabilities (12 images).
 INFRARED_BACKGROUND = (1.9, 2.0, 3.8, 4.1, 4.3, 4.5, 4.6)
-INFRARED_RMS = (0.07, 0.08, 0.095, 0.105, 0.12, 0.15, 0.2)
+INFRARED_RMS = (0.07, 0.08, 0.1, 0.115, 0.135, 0.17, 0.22)
 
 # A source reaches a window if its emission there gets this bright anywhere, Jy/beam (6 % of the noise).
 REACHES_JY = 1e-5

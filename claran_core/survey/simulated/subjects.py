@@ -90,8 +90,11 @@ def select_subjects(
     Raises
     ------
     InputError
-        If a number is negative, the mix is not one of the six classes, or the sky has too few sources.
+        If the seed or a number is negative, the mix is not one of the six classes, or the sky has too few
+        sources.
     """
+    if seed < 0:
+        raise InputError(f"simulated sky: seed {seed} is negative; give 0 or more")
     wanted = {
         "train": _Quota("train", _shares(n_train, mix["train"])),
         "test": _Quota("test", _shares(n_test, mix["test"])),
