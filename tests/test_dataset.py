@@ -20,7 +20,7 @@ from claran_core.paths import Results
 def blob_sky(n: int, *, size_px: int = 64, seed: int = 1) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
     """Draw n fields of one or two round blobs (every eighth: none), with index and labels.
 
-    One blob is a 1C_1P, two a 2C_2P; the truth box is a square around the middle.
+    One wide blob is a 1C_1P, two narrow ones a 2C_2P; the truth box is a square around the middle.
     """
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 12, (n, size_px, size_px, 3), dtype=np.uint8)
@@ -30,13 +30,17 @@ def blob_sky(n: int, *, size_px: int = 64, seed: int = 1) -> tuple[np.ndarray, p
         if i % 8 == 7:
             continue
         middle, half = rng.uniform(20, size_px - 20, 2), rng.uniform(6, 14)
-        offsets = [0.0] if i % 2 else [-half / 2, half / 2]
+        width, offsets = (half / 2, [0.0]) if i % 2 else (half / 5, [-half / 2, half / 2])
         for offset in offsets:
             square = (x - middle[0] - offset) ** 2 + (y - middle[1]) ** 2
-            images[i, ..., i % 3] |= (200 * np.exp(-square / 18)).astype(np.uint8)
+            images[i, ..., i % 3] |= (200 * np.exp(-square / (2 * width**2))).astype(np.uint8)
         box = np.array([*(middle - half), *(middle + half)], dtype=np.float32)
         labels.append(label_row(f"S{i:03d}", box, "1C_1P" if i % 2 else "2C_2P"))
-    return images, index_of([f"S{i:03d}" for i in range(n)]), pd.DataFrame(labels, columns=tables.LABELS.names)
+    return (
+        images,
+        index_of([f"S{i:03d}" for i in range(n)]),
+        pd.DataFrame(labels, columns=tables.LABELS.names),
+    )
 
 
 def index_of(subject_ids: list[str]) -> pd.DataFrame:

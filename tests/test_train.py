@@ -1,0 +1,267 @@
+"""Training: it learns, repeats itself to the bit, and survives being cut anywhere."""
+
+import dataclasses
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from test_dataset import blob_sky, write_run
+
+from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
+from claran_core.dataset import FusedDataset
+from claran_core.errors import ConfigError, InputError
+from claran_core.model import LOSS_NAMES, WeightsInfo, read_info
+from claran_core.paths import Results
+from claran_core.train import learning_rate_at, train
+
+FUSION = FusionOptions(size_px=64)
+TRAINING = TrainingOptions(
+    batch_size=4,
+    epochs=3,
+    learning_rate=0.001,
+    weight_decay=1e-4,
+    augmentation="dihedral",
+    checkpoint_every=1,
+)
+
+# What a killed training runs; the folder of its results is the argument.
+SCRIPT = """
+import sys
+from pathlib import Path
+from test_train import open_blobs, run
+run(open_blobs(Path(sys.argv[1])), Path(sys.argv[1]))
+"""
+
+
+def open_blobs(root: Path, n: int = 10, *, cuts: tuple[int, ...] = (), **options) -> FusedDataset:
+    results, shards = write_run(root, blob_sky(n), cuts=cuts, **options)
+    return FusedDataset(shards, targets=results.targets, labels=results.labels)
+
+
+def run(
+    dataset: FusedDataset,
+    root: Path,
+    *,
+    training: TrainingOptions = TRAINING,
+    seed: int = 7,
+    fusion: FusionOptions = FUSION,
+    threads: int = 1,
+) -> WeightsInfo:
+    results = Results(root)
+    return train(
+        dataset,
+        method="D4",
+        fusion=fusion,
+        model=ModelOptions(architecture="compact"),
+        training=training,
+        seed=seed,
+        weights_path=results.weights("D4"),
+        losses_path=results.losses("D4"),
+        checkpoint_path=results.checkpoint("D4"),
+        device="cpu",
+        threads=threads,
+    )
+
+
+def outputs(root: Path) -> tuple[bytes, bytes]:
+    return Results(root).weights("D4").read_bytes(), Results(root).losses("D4").read_bytes()
+
+
+class CutDataset(FusedDataset):
+    """Stops the training as the power switch would: in the middle of epoch `cut_in`."""
+
+    cut_in = 2
+
+    def batch(self, indices, *, epoch: int, **options):
+        if epoch == self.cut_in and 0 in indices:
+            raise KeyboardInterrupt
+        return super().batch(indices, epoch=epoch, **options)
+
+
+def cut_run(root: Path, **options) -> Path:
+    """Train until the middle of epoch 3, and return the checkpoint that is left."""
+    results, shards = write_run(root, blob_sky(10))
+    with pytest.raises(KeyboardInterrupt):
+        run(CutDataset(shards, targets=results.targets, labels=results.labels), root, **options)
+    assert not results.weights("D4").exists()
+    return results.checkpoint("D4")
+
+
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("uncut")
+    run(open_blobs(root), root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def left_behind(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Content of the checkpoint that a cut training leaves."""
+    return cut_run(tmp_path_factory.mktemp("cut")).read_bytes()
+
+
+@pytest.fixture
+def messages(caplog: pytest.LogCaptureFixture):
+    """Messages of the package, whatever an earlier test made of its logger."""
+    package = logging.getLogger("claran_core")
+    before = package.level
+    package.addHandler(caplog.handler)
+    package.setLevel(logging.INFO)
+    yield caplog
+    package.removeHandler(caplog.handler)
+    package.setLevel(before)
+
+
+def test_learning_rate_by_hand() -> None:
+    rates = [learning_rate_at(i, 10, peak=2.0, warmup_fraction=0.2) for i in range(1, 11)]
+    assert rates[:2] == [1.0, 2.0]
+    assert rates[2] == pytest.approx(1 + math.cos(math.pi / 9))
+    assert rates[9] == pytest.approx(1 + math.cos(math.pi * 8 / 9))
+    assert np.all(np.diff(rates[1:]) < 0) and rates[9] > 0
+    assert learning_rate_at(1, 1, peak=2.0, warmup_fraction=0.05) == 2.0
+
+
+def test_files_of_a_finished_training(uncut: Path) -> None:
+    losses = pd.read_parquet(Results(uncut).losses("D4"))
+    assert losses["iteration"].tolist() == list(range(1, 10))  # 3 epochs of ceil(10 / 4) batches
+    assert np.isfinite(losses).all(axis=None) and (losses[list(LOSS_NAMES)] >= 0).all(axis=None)
+    assert losses["learning_rate"].iloc[0] == TRAINING.learning_rate  # one iteration of warm-up
+    assert not Results(uncut).checkpoint("D4").exists()
+    assert not list(Results(uncut).model("D4").glob(".*"))
+
+
+def test_header_of_the_weights(uncut: Path, tmp_path: Path) -> None:
+    info, dataset = read_info(Results(uncut).weights("D4")), open_blobs(tmp_path)
+    assert (info.architecture, info.method, info.seed) == ("compact", "D4", 7)
+    assert info.fusion_options == {
+        "contour_sigma": 5.0,
+        "hull_fill": [213, 45, 14],
+        "size_px": 64,
+        "pixel_scale_arcsec": 1.375,
+    }
+    assert info.channel_means == dataset.channel_means()
+    assert info.data["hash"] == dataset.fingerprint()
+    assert (info.data["n_subjects"], info.data["n_labels"]) == (10, 9)
+    assert (info.training["epochs"], info.training["optimizer"]) == (3, "adamw")
+    last = pd.read_parquet(Results(uncut).losses("D4")).tail(3)
+    assert info.metrics["training_error"] == pytest.approx(last[list(LOSS_NAMES)].mean().sum(), rel=1e-6)
+
+
+def test_same_bytes_for_any_cut_into_shards(uncut: Path, tmp_path: Path) -> None:
+    run(open_blobs(tmp_path, cuts=(3, 4)), tmp_path)
+    assert outputs(tmp_path) == outputs(uncut)
+
+
+def test_seed_matters(uncut: Path, tmp_path: Path) -> None:
+    run(open_blobs(tmp_path), tmp_path, seed=8)
+    assert outputs(tmp_path)[0] != outputs(uncut)[0]
+
+
+def test_number_of_threads_matters_little(tmp_path: Path) -> None:
+    short = dataclasses.replace(TRAINING, epochs=1)
+    losses = []
+    for threads in (1, 2):
+        root = tmp_path / str(threads)
+        run(open_blobs(root, 8), root, training=short, threads=threads)
+        losses.append(pd.read_parquet(Results(root).losses("D4"))[list(LOSS_NAMES)])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+def test_cut_and_resumed_equals_uncut(
+    uncut: Path, tmp_path: Path, messages: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = cut_run(tmp_path)
+    assert torch.load(checkpoint, weights_only=True)["epoch"] == 2
+    run(open_blobs(tmp_path), tmp_path)
+    assert "training goes on after epoch 2" in messages.text
+    assert outputs(tmp_path) == outputs(uncut)
+    assert not checkpoint.exists()
+
+
+def test_killed_process_and_resumed_equals_uncut(uncut: Path, tmp_path: Path) -> None:
+    path = os.pathsep.join(sys.path)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)], env={**os.environ, "PYTHONPATH": path}
+    )
+    deadline = time.monotonic() + 60
+    while not Results(tmp_path).checkpoint("D4").exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    run(open_blobs(tmp_path), tmp_path)
+    assert outputs(tmp_path) == outputs(uncut)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text", "other"])
+def test_damaged_checkpoint_is_not_used(
+    uncut: Path, left_behind: bytes, tmp_path: Path, damage: str, messages: pytest.LogCaptureFixture
+) -> None:
+    dataset, checkpoint = open_blobs(tmp_path), Results(tmp_path).checkpoint("D4")
+    middle = len(left_behind) // 2
+    damaged = {
+        "truncated": left_behind[:middle],
+        "flipped": left_behind[:middle] + bytes([left_behind[middle] ^ 255]) + left_behind[middle + 1 :],
+        "empty": b"",
+        "text": b"not a checkpoint\n",
+    }
+    checkpoint.parent.mkdir(parents=True)
+    if damage == "other":
+        torch.save(torch.zeros(3), checkpoint)
+    else:
+        checkpoint.write_bytes(damaged[damage])
+    run(dataset, tmp_path)
+    assert "damaged or not a checkpoint; training starts afresh" in messages.text
+    assert outputs(tmp_path) == outputs(uncut)
+
+
+def test_checkpoint_of_other_settings_is_not_used(
+    uncut: Path, tmp_path: Path, messages: pytest.LogCaptureFixture
+) -> None:
+    cut_run(tmp_path, seed=8)
+    run(open_blobs(tmp_path), tmp_path)
+    assert "made with other settings or data; training starts afresh" in messages.text
+    assert outputs(tmp_path) == outputs(uncut)
+
+
+def test_checkpoint_of_other_data_is_not_used(tmp_path: Path, messages: pytest.LogCaptureFixture) -> None:
+    cut_run(tmp_path)
+    run(open_blobs(tmp_path, split={"S000": "test"}), tmp_path)
+    assert "made with other settings or data" in messages.text
+    assert read_info(Results(tmp_path).weights("D4")).data["n_subjects"] == 9
+
+
+def test_checkpoints_may_be_rarer(uncut: Path, tmp_path: Path) -> None:
+    rarer = dataclasses.replace(TRAINING, checkpoint_every=2)
+    assert torch.load(cut_run(tmp_path, training=rarer), weights_only=True)["epoch"] == 2
+    run(open_blobs(tmp_path), tmp_path)  # how often is no reason to start afresh
+    assert outputs(tmp_path) == outputs(uncut)
+
+
+def test_no_labels(tmp_path: Path) -> None:
+    images, index, labels = blob_sky(3)
+    results, shards = write_run(tmp_path, (images, index, labels.iloc[:0]))
+    dataset = FusedDataset(shards, targets=results.targets, labels=results.labels)
+    with pytest.raises(InputError, match=r"training needs labels.*give model\.weights\.D4"):
+        run(dataset, tmp_path)
+
+
+def test_images_of_another_size(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"images of 64 px do not fit fusion\.size_px 132"):
+        run(open_blobs(tmp_path, 2), tmp_path, fusion=FusionOptions())
+
+
+def test_divergence_ends_in_one_line(tmp_path: Path) -> None:
+    wild = dataclasses.replace(TRAINING, learning_rate=1e20)
+    with pytest.raises(ConfigError, match=r"diverged at iteration \d+ .*lower training\.learning_rate"):
+        run(open_blobs(tmp_path), tmp_path, training=wild)
+    assert not Results(tmp_path).weights("D4").exists()
