@@ -132,14 +132,7 @@ def train(
         )
         fingerprint = _fingerprint({**settings, "data": data_hash})
         state.resume(checkpoint_path, fingerprint)
-        _run_epochs(
-            state,
-            dataset,
-            seed=seed,
-            label=method,
-            checkpoint_path=checkpoint_path,
-            fingerprint=fingerprint,
-        )
+        _run_epochs(state, dataset, seed, method, checkpoint_path, fingerprint)
     losses = state.losses_table()
     info = WeightsInfo(
         **settings,
@@ -283,26 +276,20 @@ def learning_rate_at(iteration: int, total: int, *, peak: float, warmup_fraction
 
 
 def _run_epochs(
-    state: TrainingState,
-    dataset: FusedDataset,
-    *,
-    seed: int,
-    label: str,
-    checkpoint_path: Path,
-    fingerprint: str,
+    state: TrainingState, dataset: FusedDataset, seed: int, method: str, checkpoint: Path, fingerprint: str
 ) -> None:
     training = state.training
     progress = Progress(
-        f"training {label}: batches", (training.epochs - state.epoch) * state.batches_per_epoch
+        f"training {method}: batches", (training.epochs - state.epoch) * state.batches_per_epoch
     )
     while state.epoch < training.epochs:
         _run_epoch(state, dataset, seed, progress)
         state.epoch += 1
         means = np.mean(state.losses[-state.batches_per_epoch :], axis=0)[1:]
         shown = ", ".join(f"{name} {mean:.4f}" for name, mean in zip(LOSS_NAMES, means, strict=True))
-        logger.info("training %s: epoch %d of %d: %s", label, state.epoch, training.epochs, shown)
+        logger.info("training %s: epoch %d of %d: %s", method, state.epoch, training.epochs, shown)
         if state.epoch % training.checkpoint_every == 0:
-            state.save(checkpoint_path, fingerprint)
+            state.save(checkpoint, fingerprint)
 
 
 def _run_epoch(state: TrainingState, dataset: FusedDataset, seed: int, progress: Progress) -> None:

@@ -256,6 +256,7 @@ def test_shards_of_different_frames(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
+        ("box_x1", np.nan, "has box"),
         ("box_x1", -0.5, "has box"),
         ("box_x2", 65.0, "has box"),
         ("box_y2", 0.0, "has box"),
