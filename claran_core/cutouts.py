@@ -1,0 +1,165 @@
+"""Cut-outs of a shard, and the ledger that says what became of every subject in every survey.
+
+Missing images are data: each (subject, band) is one row, ``ok``, ``partial``, ``no_coverage`` or
+``failed`` with a reason.  Nothing one subject meets stops another; whether too much has failed is
+asked before the catalogue is built.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from claran_core import files
+from claran_core.cutout_files import CutoutFile, CutoutWriter, read_cutouts
+from claran_core.errors import GateError
+from claran_core.flags import Flag
+from claran_core.frame import Frame
+from claran_core.fusion.reprojection import reproject
+from claran_core.log import Progress
+from claran_core.paths import Results
+from claran_core.survey.base import Band, Cutout, ImageSource, NoImage
+from claran_core.tables import LEDGER
+
+__all__ = ["CutoutFile", "check_failures", "cut_shard", "merge_ledgers", "read_cutouts"]
+
+logger = logging.getLogger(__name__)
+
+MISSING = {"radio": Flag.RADIO_MISSING, "infrared": Flag.INFRARED_MISSING}
+PARTIAL = {"radio": Flag.RADIO_PARTIAL, "infrared": Flag.INFRARED_PARTIAL}
+
+# Answer for a band the run goes without.
+RADIO_ONLY = NoImage("no_coverage", "radio only")
+
+
+def cut_shard(
+    targets: pd.DataFrame,
+    radio: ImageSource,
+    infrared: ImageSource | None,
+    frame: Frame,
+    *,
+    results: Results,
+    shard: str,
+) -> None:
+    """Take the cut-outs of one shard, and write them and their ledger (the ledger last).
+
+    Parameters
+    ----------
+    targets : DataFrame
+        Rows of the shard, columns of `claran_core.tables.TARGETS`.
+    radio, infrared : ImageSource
+        Where images come from; None for a run without infrared.
+    frame : Frame
+        Geometry of the subjects.
+    results : Results
+        File names of the run.
+    shard : str
+        Name of the shard.
+    """
+    sources: dict[Band, ImageSource | None] = {"radio": radio, "infrared": infrared}
+    rows = []
+    progress = Progress(f"shard {shard}: subjects cut out", len(targets))
+    with ExitStack() as stack:
+        writers = {
+            band: _open_writer(stack, results.cutouts(shard, band), source)
+            for band, source in sources.items()
+        }
+        for target in targets.itertuples():
+            for band, source in sources.items():
+                cutout, row = _take(source, band, target.subject_id, target.ra, target.dec, frame)
+                rows.append({**row, "subject_id": target.subject_id, "shard": shard})
+                if cutout is not None:
+                    writers[band].add(target.subject_id, cutout)
+            progress.step()
+        for writer in writers.values():
+            writer.close()
+    files.write_table(results.ledger(shard), pd.DataFrame(rows, columns=LEDGER.names), LEDGER)
+
+
+def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFrame:
+    """Join the ledgers of all shards, by subject, write the result and log how it stands.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `claran_core.tables.LEDGER`, radio before infrared for each subject.
+
+    Raises
+    ------
+    InputError
+        If a ledger cannot be read.
+    """
+    ledger = pd.concat([files.read_table(path, LEDGER.names) for path in ledger_paths], ignore_index=True)
+    ledger = ledger.sort_values(["subject_id", "band"], ascending=[True, False], ignore_index=True)
+    files.write_table(output_path, ledger, LEDGER)
+    for band, rows in ledger.groupby("band", sort=False):
+        counts = ", ".join(f"{count} {status}" for status, count in rows["status"].value_counts().items())
+        logger.info("%s images of %d subjects: %s", band, len(rows), counts)
+    return ledger
+
+
+def check_failures(ledger: pd.DataFrame, max_failed_fraction: float) -> None:
+    """Refuse to go on if too many rows of a run's ledger are ``failed``.
+
+    Raises
+    ------
+    GateError
+        In one line: how many, why the first one, which shards, and the options that retry only those.
+    """
+    failed = ledger[ledger["status"] == "failed"]
+    if len(failed) <= max_failed_fraction * len(ledger):
+        return
+    first = failed.iloc[0]
+    shards = sorted(failed["shard"].unique())
+    # The workflow runs in the folder above its results: these are the names it knows its files by.
+    retry = " ".join(str(Results().ledger(shard)) for shard in shards)
+    raise GateError(
+        f"cut-outs: {len(failed)} of {len(ledger)} (subject, survey) rows failed, more than "
+        f"cutouts.max_failed_fraction {max_failed_fraction:g} allows; the first, {first['subject_id']} "
+        f"({first['band']}): {first['reason']}; failures are in shards {', '.join(shards)}; when the cause "
+        f"is gone, retry only these: add to your snakemake command --forcerun {retry}"
+    )
+
+
+def _open_writer(stack: ExitStack, path: Path, source: ImageSource | None) -> CutoutWriter:
+    handle = stack.enter_context(stack.enter_context(files.atomic_path(path)).open("wb"))
+    if source is None:
+        return CutoutWriter(handle)
+    return CutoutWriter(handle, survey=source.survey.name, unit=source.survey.unit)
+
+
+def _take(
+    source: ImageSource | None, band: Band, subject_id: str, ra_deg: float, dec_deg: float, frame: Frame
+) -> tuple[Cutout | None, dict[str, Any]]:
+    """Cut-out of one subject and band, if there is one, and its ledger row."""
+    coverage = 0.0
+    try:
+        answer = RADIO_ONLY
+        if source is not None:
+            answer = source.cutout(subject_id, ra_deg, dec_deg, frame.width_arcsec)
+        if isinstance(answer, Cutout):
+            coverage = float(np.isfinite(reproject(answer, frame, ra_deg, dec_deg)).mean())
+    except Exception as error:  # whatever it is, the other subjects must not suffer
+        logger.warning("%s: %s image failed", subject_id, band, exc_info=True)
+        answer = NoImage("failed", " ".join(f"{type(error).__name__}: {error}".split()))
+    if isinstance(answer, Cutout) and coverage == 0:
+        answer = NoImage("no_coverage", f"only blank pixels there in {answer.origin}")
+    survey = "none" if source is None else source.survey.name
+    return _row(answer, band, survey, coverage)
+
+
+def _row(
+    answer: Cutout | NoImage, band: Band, survey: str, coverage: float
+) -> tuple[Cutout | None, dict[str, Any]]:
+    row = {"band": band, "survey": survey, "coverage": coverage, "origin": ""}
+    if isinstance(answer, NoImage):
+        return None, row | {"status": answer.status, "reason": answer.reason, "flags": int(MISSING[band])}
+    row |= {"origin": answer.origin, "status": "ok", "reason": "", "flags": int(answer.flags)}
+    if coverage < 1:
+        row |= {"status": "partial", "reason": f"{1 - coverage:.2%} of the pixels have no data"}
+        row["flags"] |= int(PARTIAL[band])
+    return answer, row

@@ -1,0 +1,233 @@
+"""FITS images on disk: what a file holds, by its headers alone, and its pixels a window at a time.
+
+Real headers are allowed a lot: degenerate third and fourth axes, AIPS's NCP projection, units and
+dates outside the standard, BLANK where it means nothing.  astropy repairs or ignores all that, and its
+warnings about it are kept from the user, who can do nothing about them.
+"""
+
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
+
+from claran_core.survey.footprint import Footprint, Window
+
+__all__ = ["READ_ERRORS", "FitsImage", "UnreadableFile", "quiet_astropy", "read_window", "scan_file"]
+
+# What reading a damaged file may raise.
+READ_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError)
+
+# Start of a FITS file that is not compressed as a whole.
+FITS_START = b"SIMPLE"
+# Compressed images cannot be memory-mapped and are kept in memory whole; subjects of a shard are close
+# on the sky, so that a few are enough.
+DECOMPRESSED_FILES = 2
+
+
+@dataclass(frozen=True)
+class PixelLayout:
+    """Where the pixels of an uncompressed image lie in its file, and how to read them.
+
+    Attributes
+    ----------
+    offset : int
+        First byte of the pixels.
+    dtype : numpy.dtype
+        Big-endian type of the stored values.
+    scale, zero : float
+        Pixel = stored value x `scale` + `zero` (BSCALE, BZERO).
+    blank : int or None
+        Stored value without data, of integer images.
+    """
+
+    offset: int
+    dtype: np.dtype
+    scale: float
+    zero: float
+    blank: int | None
+
+
+@dataclass(frozen=True)
+class FitsImage:
+    """One image of a FITS file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    name : str
+        What users are told: the file below the survey's folder, with ``[n]`` for extension n.
+    hdu : int
+        Number of the header-data unit, 0 for the primary one.
+    footprint : Footprint
+        Where it lies on the sky.
+    unit : str
+        BUNIT as it stands there, empty where it does not.
+    transposed : bool
+        Whether the file has latitude as its first axis.
+    layout : PixelLayout or None
+        None for a compressed image.
+    """
+
+    path: Path
+    name: str
+    hdu: int
+    footprint: Footprint
+    unit: str
+    transposed: bool
+    layout: PixelLayout | None
+
+
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A file, or an image of one, without usable pixels: why, and where it lies if that is known."""
+
+    name: str
+    reason: str
+    footprint: Footprint | None = None
+
+
+class _Unusable(Exception):  # noqa: N818  (a finding about a file, not a fault)
+    """Why an image cannot be used, and where it lies if that is known."""
+
+    def __init__(self, reason: str, footprint: Footprint | None = None) -> None:
+        super().__init__(reason)
+        self.footprint = footprint
+
+
+@contextmanager
+def quiet_astropy() -> Iterator[None]:
+    """Silence astropy's warnings about files that are not quite standard."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        yield
+
+
+def scan_file(path: Path, name: str) -> tuple[list[FitsImage], list[UnreadableFile]]:
+    """Find the images of a FITS file from its headers.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        What to call it.
+
+    Returns
+    -------
+    images : list of FitsImage
+        All images with a celestial WCS, in the order of the file.
+    unreadable : list of UnreadableFile
+        Images that are damaged or no single plane; the file itself if there is nothing in it.
+    """
+    images, faults = [], []
+    try:
+        with quiet_astropy(), fits.open(path, memmap=True) as hdus:
+            for number, hdu in enumerate(hdus):
+                if not hdu.is_image or len(hdu.shape) < 2:
+                    continue
+                label = name if number == 0 else f"{name}[{number}]"
+                try:
+                    images.append(_image(path, label, number, hdu, hdus))
+                except _Unusable as fault:
+                    faults.append(UnreadableFile(label, str(fault), fault.footprint))
+    except READ_ERRORS as error:
+        faults.append(UnreadableFile(name, f"it is damaged or not FITS ({_one_line(error)})"))
+    if not images and not faults:
+        faults.append(UnreadableFile(name, "it holds no image"))
+    # An extension without WCS, a thumbnail or a beam, is no loss beside real images.
+    return images, [fault for fault in faults if fault.footprint or not images]
+
+
+def read_window(image: FitsImage, window: Window) -> np.ndarray:
+    """Read pixels of an image.
+
+    Returns
+    -------
+    (ny, nx) float32 array
+        In the file's unit, FITS row order, longitude along x; NaN where there is no data.
+
+    Raises
+    ------
+    OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, astropy.io.fits.VerifyError
+        If the file is damaged or has changed since it was scanned (`READ_ERRORS`).
+    """
+    ny, nx = image.footprint.shape
+    stored_shape = (nx, ny) if image.transposed else (ny, nx)
+    rows, columns = reversed(window.slices) if image.transposed else window.slices
+    if image.layout is not None:
+        mapped = np.memmap(image.path, image.layout.dtype, "r", image.layout.offset, stored_shape)
+        data = _physical(np.array(mapped[rows, columns]), image.layout)
+    else:
+        data = _decompressed(image.path, image.hdu).reshape(stored_shape)[rows, columns].copy()
+    data[~np.isfinite(data)] = np.nan
+    return np.ascontiguousarray(data.T) if image.transposed else data
+
+
+def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HDUList) -> FitsImage:
+    try:
+        wcs = WCS(hdu.header, hdus)
+        if not wcs.has_celestial:
+            raise _Unusable("its image has no celestial WCS")
+        axes = wcs.wcs.lng, wcs.wcs.lat
+        transposed = axes[0] > axes[1]
+        # numpy counts axes from the other end.
+        nx, ny = (hdu.shape[len(hdu.shape) - 1 - axis] for axis in axes)
+        footprint = Footprint.of(wcs.celestial, (ny, nx))
+    except (*READ_ERRORS, IndexError) as error:
+        raise _Unusable(f"its WCS cannot be used ({_one_line(error)})") from None
+    if np.prod(hdu.shape) != nx * ny:
+        planes = int(np.prod(hdu.shape)) // (nx * ny)
+        raise _Unusable(f"it is a cube of {planes} planes; make an image of the one you want", footprint)
+    layout = None
+    if not isinstance(hdu, fits.CompImageHDU) and _is_plain(path):
+        layout = _layout(hdu)
+        if layout.offset + nx * ny * layout.dtype.itemsize > path.stat().st_size:
+            raise _Unusable("it is truncated: pixels are missing at its end", footprint)
+    unit = str(hdu.header.get("BUNIT", ""))
+    return FitsImage(path, name, number, footprint, unit, transposed, layout)
+
+
+def _layout(hdu: fits.ImageHDU) -> PixelLayout:
+    bits = hdu.header["BITPIX"]
+    kind = "f" if bits < 0 else "u" if bits == 8 else "i"
+    return PixelLayout(
+        offset=hdu.fileinfo()["datLoc"],
+        dtype=np.dtype(f">{kind}{abs(bits) // 8}"),
+        scale=float(hdu.header.get("BSCALE", 1.0)),
+        zero=float(hdu.header.get("BZERO", 0.0)),
+        blank=hdu.header.get("BLANK") if bits > 0 else None,
+    )
+
+
+def _physical(stored: np.ndarray, layout: PixelLayout) -> np.ndarray:
+    if (layout.scale, layout.zero) == (1.0, 0.0):
+        data = stored.astype(np.float32)
+    else:
+        data = (stored.astype(np.float64) * layout.scale + layout.zero).astype(np.float32)
+    if layout.blank is not None:
+        data[stored == layout.blank] = np.nan
+    return data
+
+
+@lru_cache(maxsize=DECOMPRESSED_FILES)
+def _decompressed(path: Path, hdu: int) -> np.ndarray:
+    with quiet_astropy():
+        return np.asarray(fits.getdata(path, hdu), dtype=np.float32)
+
+
+def _is_plain(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(len(FITS_START)) == FITS_START
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

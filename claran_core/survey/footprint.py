@@ -1,0 +1,119 @@
+"""Where on the sky an image lies, and which of its pixels a subject needs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
+
+from claran_core.frame import ARCSEC_PER_DEG, Frame, pixels_to_sky, sky_to_pixels
+
+__all__ = ["Footprint", "Window", "unit_vectors"]
+
+# Points along each side of an image that are looked up to find the circle around it.
+BORDER_POINTS = 9
+# Points along each side of a subject that are looked up to find its pixels.
+FRAME_POINTS = 9
+# Pixels around those: for interpolation, and for the bend of the subject's border between the points.
+WINDOW_MARGIN_PX = 3
+
+
+@dataclass(frozen=True)
+class Window:
+    """Pixels ``[y0:y1, x0:x1]`` of an image, FITS order; `complete` if the subject lies all inside."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+    complete: bool
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the pixels in an array ``(ny, nx)``."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The part of the sky an image shows.
+
+    Attributes
+    ----------
+    wcs : WCS
+        Two-dimensional, celestial, longitude first.
+    shape : (int, int)
+        ``ny, nx``.
+    centre : (3,) float64 array
+        Unit vector (ICRS) to the middle of the image.
+    radius_deg : float
+        Radius of a circle around `centre` that holds the image.
+    pixel_scale_arcsec : float
+        Side of a square of the area of a pixel.
+    """
+
+    wcs: WCS
+    shape: tuple[int, int]
+    centre: np.ndarray
+    radius_deg: float
+    pixel_scale_arcsec: float
+
+    @classmethod
+    def of(cls, wcs: WCS, shape: tuple[int, int]) -> "Footprint":
+        """Footprint of an image with this WCS.
+
+        Raises
+        ------
+        ValueError
+            If the WCS cannot place the image on the sky.
+        """
+        scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(wcs)))) * ARCSEC_PER_DEG
+        vectors = unit_vectors(*pixels_to_sky(wcs, *_middle_and_border(shape)))
+        centre, border = vectors[0], vectors[1:]
+        if not (np.isfinite(centre).all() and np.isfinite(border).all()):
+            # The corners of an all-sky map are not on the sky: it may show anything.
+            return cls(wcs, shape, np.array([1.0, 0.0, 0.0]), 180.0, scale)
+        radius_deg = float(np.rad2deg(np.arccos(np.clip(border @ centre, -1, 1)).max()))
+        # A little more, because the border may bulge between its points.
+        return cls(wcs, shape, centre, min(180.0, 1.02 * radius_deg + scale / ARCSEC_PER_DEG), scale)
+
+    def window(self, frame: Frame, ra_deg: float, dec_deg: float) -> Window | None:
+        """Pixels needed to interpolate anywhere in a subject; None if the image has none of them."""
+        edges = np.linspace(0, frame.size_px, FRAME_POINTS)
+        x, y = (axis.ravel() for axis in np.meshgrid(edges, edges))
+        x, y = sky_to_pixels(self.wcs, *frame.frame_to_sky(ra_deg, dec_deg, x, y))
+        seen = np.isfinite(x) & np.isfinite(y)
+        if not seen.any():
+            return None
+        ny, nx = self.shape
+        low_x, high_x, low_y, high_y = x[seen].min(), x[seen].max(), y[seen].min(), y[seen].max()
+        if high_x < -0.5 or low_x > nx - 0.5 or high_y < -0.5 or low_y > ny - 0.5:
+            return None
+        inside = low_x >= -0.5 and high_x <= nx - 0.5 and low_y >= -0.5 and high_y <= ny - 0.5
+        return Window(
+            y0=max(0, int(np.floor(low_y)) - WINDOW_MARGIN_PX),
+            y1=min(ny, int(np.ceil(high_y)) + 1 + WINDOW_MARGIN_PX),
+            x0=max(0, int(np.floor(low_x)) - WINDOW_MARGIN_PX),
+            x1=min(nx, int(np.ceil(high_x)) + 1 + WINDOW_MARGIN_PX),
+            complete=bool(seen.all() and inside),
+        )
+
+    def distance_deg(self, ra_deg: float, dec_deg: float) -> float:
+        """Angle between a position and the middle of the image."""
+        return float(np.rad2deg(np.arccos(np.clip(unit_vectors(ra_deg, dec_deg) @ self.centre, -1, 1))))
+
+
+def unit_vectors(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+    """Unit vectors ``(..., 3)`` of positions in deg."""
+    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def _middle_and_border(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """0-based positions of the middle of an image, then of points on its outer border."""
+    ny, nx = shape
+    across, up = np.linspace(-0.5, nx - 0.5, BORDER_POINTS), np.linspace(-0.5, ny - 0.5, BORDER_POINTS)
+    low, high = np.full(BORDER_POINTS, -0.5), np.ones(BORDER_POINTS)
+    x = np.concatenate([[(nx - 1) / 2], across, across, low, high * (nx - 0.5)])
+    y = np.concatenate([[(ny - 1) / 2], low, high * (ny - 0.5), up, up])
+    return x, y

@@ -1,0 +1,67 @@
+"""Units of image pixels, as files spell them, and whether the pixels agree with them."""
+
+import re
+
+import numpy as np
+from astropy import units as u
+
+from claran_core.noise import noise_sigma
+from claran_core.survey.base import Survey
+
+__all__ = ["noise_fits", "unit_factor"]
+
+# ``JY/BEAM`` and its relatives, which astropy does not parse.  Programs that write in capitals turn
+# mJy into MJY; nobody means a megajansky per beam.
+JANSKY_PER_BEAM = re.compile(
+    r"(?P<prefix>milli|micro|[mu\u00b5\u03bcn]?)jy\s*(/|\.|\*|\s)\s*(beam|bm)(\^?-1)?", re.I
+)
+PREFIXES = {
+    "": 1.0,
+    "m": 1e-3,
+    "milli": 1e-3,
+    "u": 1e-6,
+    "\u00b5": 1e-6,
+    "\u03bc": 1e-6,
+    "micro": 1e-6,
+    "n": 1e-9,
+}
+COUNTS = {"dn", "adu", "count", "counts", "ct"}
+
+# The noise of images of one survey differs by a factor of a few, also around 3C sources (2 for 3C 192);
+# a wrong power of ten in the unit is a factor of a thousand, as a rule.
+MAX_NOISE_RATIO = 30.0
+# Noise of fewer pixels than this says nothing about the unit.
+MIN_NOISE_PIXELS = 100
+
+
+def unit_factor(unit: str, survey: Survey) -> float | None:
+    """What to multiply pixels in `unit` by to have them in the survey's unit.
+
+    Returns
+    -------
+    float or None
+        1 where the file gives no unit; None for a unit that cannot be the survey's.
+    """
+    text = unit.strip()
+    if not text or text.lower() == survey.unit.lower():
+        return 1.0
+    if survey.unit == "DN":
+        return 1.0 if text.lower() in COUNTS else None
+    spelled = JANSKY_PER_BEAM.fullmatch(text)
+    if spelled:
+        return PREFIXES[spelled["prefix"].lower()]
+    try:
+        return float(u.Unit(text).to(survey.unit))
+    except (ValueError, TypeError):  # not a unit, or not a compatible one
+        return None
+
+
+def noise_fits(data: np.ndarray, survey: Survey) -> bool:
+    """Whether the noise of a cut-out (in the survey's unit) is near enough the survey's.
+
+    Too few pixels, or constant ones, are given the benefit of the doubt.
+    """
+    if np.count_nonzero(np.isfinite(data)) < MIN_NOISE_PIXELS:
+        return True
+    sigma = noise_sigma(data)
+    return sigma == 0 or 1 / MAX_NOISE_RATIO <= sigma / survey.rms <= MAX_NOISE_RATIO
