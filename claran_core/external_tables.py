@@ -272,8 +272,9 @@ def _degrees_per(path: Path, name: str, unit: u.UnitBase) -> float:
     if str(unit).strip().lower() in DEGREES:
         return 1.0
     try:
-        return float(unit.to(u.deg))
-    except (u.UnitConversionError, u.UnitTypeError):
+        # Through its spelling: the readers of the formats know fewer units than astropy (no hour angle).
+        return float(u.Unit(str(unit)).to(u.deg))
+    except (ValueError, TypeError):
         raise InputError(f"{path}: column {name} is in {str(unit)!r}; give degrees") from None
 
 
