@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -106,7 +106,7 @@ def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
     )
 
 
-def _subject(target, frame: Frame) -> Subject:  # noqa: ANN001  (a row of TARGETS)
+def _subject(target: Any, frame: Frame) -> Subject:
     return Subject(target.subject_id, target.ra, target.dec, target.split, frame)
 
 

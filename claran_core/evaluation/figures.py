@@ -59,7 +59,7 @@ def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
     title = "no truth to measure against" if mean is None else f"mAP {mean:.3f}"
     axes.set_title(f"{metrics['method']}: {title}, {metrics['counts']['n_subjects']} subjects", loc="left")
     if axes.lines:
-        axes.legend(loc="lower left", frameon=False, fontsize=9)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
     _save(figure, path)
 
 

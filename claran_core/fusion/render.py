@@ -1,5 +1,6 @@
 """The five fused images F, D1, D2, D3, D4 of paper section 3.4, from a radio and an infrared plane."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +92,7 @@ def render(planes: Planes, method: str, options: FusionOptions) -> tuple[np.ndar
     return image, n_contours
 
 
-def _radio(radio: np.ndarray, scale) -> np.ndarray:  # noqa: ANN001  (one of the two scales of colour.py)
+def _radio(radio: np.ndarray, scale: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     return to_rgb(cool(scale(radio)), ~np.isfinite(radio), RADIO_BLANK_RGB)
 
 

@@ -1,6 +1,7 @@
 """Fused images of one shard: from cut-outs on disk to an array and its table."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,7 +89,7 @@ def fuse_shard(
     write_table(index_path, pd.DataFrame(rows, columns=FUSED.names), FUSED, metadata={"method": method})
 
 
-def _index_row(target, planes: Planes, n_contours: int, carried: int) -> dict[str, object]:  # noqa: ANN001
+def _index_row(target: Any, planes: Planes, n_contours: int, carried: int) -> dict[str, object]:
     flags = planes.flags | Flag(carried)
     if n_contours == 0 and not flags & Flag.RADIO_MISSING:
         flags |= Flag.NO_CONTOUR

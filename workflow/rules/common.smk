@@ -4,6 +4,7 @@
 # REQUIRED INPUTS: the merged configuration; the target table it names.
 # OUTPUTS: none.
 
+import json
 import sys
 
 from claran_core import __version__
@@ -94,5 +95,5 @@ def print_summary():
     for method in METHODS:
         if RESULTS.metrics(method).exists():
             print("Metrics:  ", RESULTS.metrics(method).resolve())
-            print("          ", summary_line(RESULTS.metrics(method)))
+            print("          ", summary_line(json.loads(RESULTS.metrics(method).read_text())))
     print("Report:   ", RESULTS.report.resolve())
