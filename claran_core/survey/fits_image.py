@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
-from astropy.wcs import WCS
+from astropy.wcs import WCS, WCSSUB_LATITUDE, WCSSUB_LONGITUDE
 
 from claran_core.survey.footprint import Footprint, Window
 
@@ -181,7 +181,8 @@ def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HD
         transposed = axes[0] > axes[1]
         # numpy counts axes from the other end.
         nx, ny = (hdu.shape[len(hdu.shape) - 1 - axis] for axis in axes)
-        footprint = Footprint.of(wcs.celestial, (ny, nx))
+        # Longitude first whatever the file's order, which `wcs.celestial` would keep.
+        footprint = Footprint.of(wcs.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE]), (ny, nx))
     except (*READ_ERRORS, IndexError) as error:
         raise _Unusable(f"its WCS cannot be used ({_one_line(error)})") from None
     if np.prod(hdu.shape) != nx * ny:
