@@ -1,0 +1,72 @@
+"""What a FITS file holds, by its headers, and its pixels a window at a time."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from sky_images import image_header, open_odd, write_image
+
+from claran_core.survey.fits_image import READ_ERRORS, read_window, scan_file
+from claran_core.survey.footprint import Window
+
+WINDOW = Window(y0=10, y1=30, x0=5, x1=55, complete=False)
+
+
+def test_an_image_by_its_header(tmp_path):
+    path = write_image(tmp_path / "a.fits")
+    (image,), faults = scan_file(path, "deep/a.fits")
+    assert faults == []
+    assert (image.name, image.hdu, image.unit, image.transposed) == ("deep/a.fits", 0, "JY/BEAM", False)
+    assert image.footprint.shape == (80, 80)
+
+
+def test_pixels_of_a_window(tmp_path):
+    path = write_image(tmp_path / "a.fits", change=lambda data: data.__setitem__((12, 7), np.inf))
+    (image,), _ = scan_file(path, "a.fits")
+    with open_odd(path) as hdus:
+        expected = hdus[0].data[10:30, 5:55].astype(np.float32)
+    expected[2, 2] = np.nan
+    data = read_window(image, WINDOW)
+    assert data.dtype == np.float32 and data.dtype.isnative
+    np.testing.assert_array_equal(data, expected)
+
+
+@pytest.mark.parametrize("dtype", [">u1", ">i2", ">i4", ">i8", ">f4", ">f8"])
+def test_all_types_of_pixels(tmp_path, dtype):
+    stored = np.arange(40 * 60).reshape(40, 60).astype(dtype)
+    fits.PrimaryHDU(stored, image_header(30, 10)).writeto(tmp_path / "a.fits", output_verify="ignore")
+    (image,), _ = scan_file(tmp_path / "a.fits", "a.fits")
+    expected = stored[10:30, 5:55].astype(np.float32)
+    np.testing.assert_array_equal(read_window(image, WINDOW), expected)
+
+
+def test_several_images_of_one_file(tmp_path):
+    images = [fits.ImageHDU(np.zeros((8, 8), np.float32), image_header(ra, 10)) for ra in (30, 40)]
+    thumbnail = fits.PrimaryHDU(np.zeros((4, 4), np.float32))
+    fits.HDUList([thumbnail, *images]).writeto(tmp_path / "a.fits", output_verify="ignore")
+    found, faults = scan_file(tmp_path / "a.fits", "a.fits")
+    assert [image.name for image in found] == ["a.fits[1]", "a.fits[2]"]
+    assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("cards", "reason"),
+    [
+        ({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}, "its image has no celestial WCS"),
+        ({"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"}, "its WCS cannot be used"),
+        ({"CDELT1": 0.0}, "its WCS cannot be used"),
+    ],
+)
+def test_images_that_cannot_be_placed(tmp_path, cards, reason):
+    header = image_header(30, 10, **cards)
+    fits.PrimaryHDU(np.zeros((8, 8), np.float32), header).writeto(tmp_path / "a.fits", output_verify="ignore")
+    images, (fault,) = scan_file(tmp_path / "a.fits", "a.fits")
+    assert images == [] and fault.footprint is None
+    assert fault.reason.startswith(reason) and "\n" not in fault.reason
+
+
+def test_an_image_that_shrank_raises_what_is_caught(tmp_path):
+    path = write_image(tmp_path / "a.fits")
+    (image,), _ = scan_file(path, "a.fits")
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(READ_ERRORS):
+        read_window(image, WINDOW)
