@@ -110,8 +110,11 @@ def test_alone_or_in_company(detector: Detector) -> None:
     alone, together = (infer(detector, images, index, batch_size=size) for size in (1, 16))
     texts = ["subject_id", "morphology"]
     pd.testing.assert_frame_equal(alone[texts], together[texts])
-    numbers = [name for name in tables.DETECTIONS.names if name not in texts]
-    np.testing.assert_allclose(alone[numbers], together[numbers], rtol=0, atol=1e-5)
+    # The detector rounds boxes to 1e-4 px and probabilities to 1e-6; a last bit may tip either one step.
+    boxes = [f"box_{corner}" for corner in ("x1", "y1", "x2", "y2")]
+    np.testing.assert_allclose(alone[boxes], together[boxes], rtol=0, atol=1.5e-4)
+    others = [name for name in tables.DETECTIONS.names if name not in texts + boxes]
+    np.testing.assert_allclose(alone[others], together[others], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("cut", [1, 6, 11])
