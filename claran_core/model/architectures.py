@@ -24,8 +24,9 @@ POOL_SIZE = 7
 # Proposals narrower than this in the subject are dropped (paper section 4.3.2).
 MIN_SIDE_FRAME_PX = 4.0
 
-# Spread of the weights of the layers after the backbone at the start (published code); those that
-# predict box offsets start closer to zero, so that the first proposals are the anchors themselves.
+# Spread of the weights at the start of VGG-16's layers after the backbone (published code) and of all
+# layers that predict scores; those that predict box offsets start closer to zero, so that the first
+# proposals are the anchors themselves.
 HEAD_STD = 0.01
 OFFSET_STD = 0.001
 
@@ -203,14 +204,19 @@ def _assembled(
 
 @torch.no_grad()
 def _initialise(detector: Detector, generator: torch.Generator) -> None:
-    """Draw all weights from `generator`: He et al. (2015) in the backbone, small normals after it."""
+    """Draw all weights from `generator`.
+
+    Layers followed by a ReLU start as He et al. (2015, arXiv:1502.01852) derive it, except the hidden
+    layers behind VGG-16's backbone; the layers that predict start near zero.
+    """
     for name, module in detector.named_modules():
         if not isinstance(module, nn.Conv2d | nn.Linear):
             continue
-        if name.startswith("backbone"):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-        else:
+        predicts = name.endswith(("score", "offset"))
+        if predicts or (detector.architecture == "vgg16" and not name.startswith("backbone")):
             std = OFFSET_STD if name.endswith("offset") else HEAD_STD
             nn.init.normal_(module.weight, std=std, generator=generator)
+        else:
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
         if module.bias is not None:
             nn.init.zeros_(module.bias)

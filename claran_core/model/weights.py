@@ -180,7 +180,8 @@ def _refuse_pickle(path: Path) -> None:
             start = handle.read(4)
     except OSError as error:
         raise WeightsError(
-            f"{path}: cannot be read ({error.strerror}); check model.weights, or leave the method out to train it"
+            f"{path}: cannot be read ({error.strerror}); check model.weights, "
+            "or leave the method out there to train it"
         ) from None
     if start.startswith(PICKLE_STARTS):
         raise WeightsError(
@@ -206,11 +207,13 @@ def _parsed_header(path: Path, metadata: Mapping[str, str]) -> tuple[WeightsInfo
 def _check_purpose(path: Path, info: WeightsInfo, method: str, fusion_options: Mapping[str, Any]) -> None:
     if info.architecture not in ARCHITECTURES:
         raise WeightsError(
-            f"{path}: architecture {info.architecture!r} is unknown; this program has: {', '.join(ARCHITECTURES)}"
+            f"{path}: architecture {info.architecture!r} is unknown; "
+            f"this program has: {', '.join(ARCHITECTURES)}"
         )
     if info.class_names != MORPHOLOGIES:
         raise WeightsError(
-            f"{path}: its classes are {', '.join(info.class_names)}; this program needs {', '.join(MORPHOLOGIES)}"
+            f"{path}: its classes are {', '.join(info.class_names)}; "
+            f"this program needs {', '.join(MORPHOLOGIES)}"
         )
     if info.method != method:
         raise WeightsError(
