@@ -76,6 +76,9 @@ class RoiMatching:
         minutes would otherwise see few good proposals before the end.  None in the paper.
     jitter_std : float
         Spread of that displacement, in the terms of `encode`.
+    box_gradient : float
+        Factor on the gradient that the recognition losses pass to the coordinates of foreground
+        proposals: 1 is end to end (section 4.4), 0 none.
     """
 
     foreground_iou: float = 0.5
@@ -85,6 +88,7 @@ class RoiMatching:
     offset_std: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.2)
     jittered_truths: int = 0
     jitter_std: float = 0.1
+    box_gradient: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class RoiTargets:
     Attributes
     ----------
     boxes : (R, 4) float tensor
-        Proposals, foreground first, with the gradient they came with; R is fixed, unused rows are zero.
+        Proposals, foreground first and with its gradient; R is fixed, unused rows are zero.
     classes : (R,) int64 tensor
         Class 1..6, 0 background, -1 unused.
     offsets : (R, 4) float tensor
@@ -189,7 +193,8 @@ def sample_rois(
         Exactly ``options.batch`` rows.
     """
     candidates = torch.cat([proposals, truth.boxes, _jittered(truth.boxes, options, generator)])
-    best, nearest = _best(box_iou(candidates.detach(), truth.boxes))
+    fixed = candidates.detach()
+    best, nearest = _best(box_iou(fixed, truth.boxes))
     foreground = _choose(
         best >= options.foreground_iou, int(options.batch * options.foreground_fraction), generator
     )
@@ -203,10 +208,13 @@ def sample_rois(
     classes[: len(foreground)] = truth.classes[nearest[foreground]]
     offsets = candidates.new_zeros(options.batch, 4)
     std = candidates.new_tensor(options.offset_std)
-    wanted = encode(truth.boxes[nearest[foreground]], candidates[foreground].detach())
+    wanted = encode(truth.boxes[nearest[foreground]], fixed[foreground])
     offsets[: len(foreground)] = wanted / std
+    # A label is true of a box where it is now.  Background boxes must therefore stay: free to move, they
+    # make background easier to recognise by running from every source, and take the proposals along.
+    moving = fixed[foreground] + options.box_gradient * (candidates - fixed)[foreground]
     unused = candidates.new_zeros(options.batch - len(chosen), 4)
-    return RoiTargets(torch.cat([candidates[chosen], unused]), classes, offsets)
+    return RoiTargets(torch.cat([moving, fixed[background], unused]), classes, offsets)
 
 
 def _best(overlap: Tensor) -> tuple[Tensor, Tensor]:
