@@ -13,17 +13,15 @@ import pandas as pd
 from claran_core import rgz
 from claran_core.errors import InputError
 from claran_core.external_tables import ExternalTable, column_names, read_external_table
+from claran_core.names import position_names
 from claran_core.tables import SPLITS
 
-__all__ = ["iau_names", "read_targets"]
+__all__ = ["read_targets"]
 
 COLUMNS = ("subject_id", "ra", "dec", "split")
 MAX_ID_LENGTH = 100
 # Letters, digits and ._+- only, no leading dot: ids end up in file and FITS extension names.
 SAFE_ID = rf"[A-Za-z0-9_+\-][A-Za-z0-9._+\-]{{0,{MAX_ID_LENGTH - 1}}}"
-# Share of a name's last digit within which a position counts as having reached it: positions given in
-# degrees are rounded in binary, and 12h00m00.10s must not truncate to 00.09.
-TRUNCATION_SLACK = 1e-4
 
 
 def read_targets(path: Path) -> pd.DataFrame:
@@ -51,23 +49,6 @@ def read_targets(path: Path) -> pd.DataFrame:
     if rgz.is_label_table(names):
         return _from_labels(path)
     return _from_positions(read_external_table(path, _choose(path, names)))
-
-
-def iau_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> list[str]:
-    """Names ``JHHMMSS.ss+DDMMSS.s`` of positions (deg), truncated as the IAU asks."""
-    hundredths = _truncated(np.asarray(ra_deg, float) * 24000.0)  # of a second of time
-    tenths = _truncated(np.abs(np.asarray(dec_deg, float)) * 36000.0)  # of an arcsecond
-    hundredths %= 24 * 360000
-    signs = np.where(np.signbit(dec_deg) & (tenths > 0), "-", "+").tolist()
-    return [
-        f"J{r // 360000:02d}{r // 6000 % 60:02d}{r // 100 % 60:02d}.{r % 100:02d}"
-        f"{sign}{d // 36000:02d}{d // 600 % 60:02d}{d // 10 % 60:02d}.{d % 10}"
-        for r, sign, d in zip(hundredths.tolist(), signs, tenths.tolist(), strict=True)
-    ]
-
-
-def _truncated(values: np.ndarray) -> np.ndarray:
-    return np.floor(values + TRUNCATION_SLACK).astype(np.int64)
 
 
 def _choose(path: Path, names: Sequence[str]) -> dict[str, str]:
@@ -113,7 +94,7 @@ def _from_positions(table: ExternalTable) -> pd.DataFrame:
 
 def _ids(table: ExternalTable, ra_deg: np.ndarray, dec_deg: np.ndarray) -> pd.Series:
     if "subject_id" not in table.data:
-        names = pd.Series(iau_names(ra_deg, dec_deg))
+        names = pd.Series(position_names(ra_deg, dec_deg, ra_decimals=2, dec_decimals=1))
         _refuse_repeated(
             table, names, "is within 0.1 arcsec of {first}; remove one, or give a subject_id column"
         )

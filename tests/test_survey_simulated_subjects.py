@@ -16,25 +16,10 @@ from claran_core.survey.simulated import SimulatedSource, select_subjects
 from claran_core.survey.simulated.__main__ import DEFAULT_SEED, main
 from claran_core.survey.simulated.geometry import cells_near, sky_to_cell
 from claran_core.survey.simulated.population import RADIO_NSIDE, radio_cell
-from claran_core.survey.simulated.subjects import REGION_NSIDE, TABLE_3, _shares, iau_name
+from claran_core.survey.simulated.subjects import REGION_NSIDE, TABLE_3, _shares
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO = REPOSITORY / "resources" / "demo" / "targets.csv"
-
-
-@pytest.mark.parametrize(
-    ("ra", "dec", "name"),
-    [
-        (0.0, 0.0, "J000000.0+000000"),
-        (191.6946556, 22.7615058, "J124646.7+224541"),
-        (359.99999, -89.99999, "J235959.9-895959"),
-        (15.0, -0.5, "J010000.0-003000"),
-        (360.0, 90.0, "J000000.0+900000"),
-        (10.0041625, 1.0, "J004000.9+010000"),  # 0.999 s is cut off, not rounded
-    ],
-)
-def test_names_are_cut_off(ra: float, dec: float, name: str) -> None:
-    assert iau_name(ra, dec) == name
 
 
 def test_shares_are_whole_and_sum_up() -> None:

@@ -5,14 +5,10 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from astropy import units as u
-from astropy.coordinates import Angle
 from astropy.table import Table
-from hypothesis import given
-from hypothesis import strategies as st
 
 from claran_core.errors import InputError
-from claran_core.targets import iau_names, read_targets
+from claran_core.targets import read_targets
 
 
 def csv(tmp_path, text):
@@ -134,25 +130,10 @@ def test_labels_without_positions_are_no_targets(shared_data):
     assert "no column 'ra' and 'dec'" in message and "it has: file, catalog_id, first_id" in message
 
 
-def test_names_are_truncated_not_rounded():
-    names = iau_names(
-        np.array([0.0, 15 * (10 + 59.999 / 3600), 359.999999]), np.array([-1e-6, 9.99999, -89.99999])
-    )
-    assert names == ["J000000.00+000000.0", "J100059.99+095959.9", "J235959.99-895959.9"]
-
-
-def test_positions_given_in_binary_degrees_reach_their_last_digit():
-    ra = Angle("12h34m56.78s").deg
-    assert iau_names(np.array([ra]), np.array([-Angle("1d02m03.4s").deg])) == ["J123456.78-010203.4"]
-
-
-@given(st.floats(0, 359.9999), st.floats(-90, 90))
-def test_a_name_holds_its_position(ra, dec):
-    name = iau_names(np.array([ra]), np.array([dec]))[0]
-    got_ra = Angle(f"{name[1:3]}h{name[3:5]}m{name[5:10]}s").deg
-    got_dec = Angle(f"{name[10]}{name[11:13]}d{name[13:15]}m{name[15:]}s").to_value(u.deg)
-    assert -1e-8 <= ra - got_ra < 0.01 * 15 / 3600
-    assert -1e-8 <= abs(dec) - abs(got_dec) < 0.1 / 3600
+def test_targets_without_names_are_named_after_their_position(tmp_path):
+    path = tmp_path / "targets.csv"
+    path.write_text("ra,dec\n188.736583334,-1.034277778\n0,0\n")
+    assert read_targets(path)["subject_id"].tolist() == ["J123456.78-010203.4", "J000000.00+000000.0"]
 
 
 def test_a_million_targets_are_read_in_seconds(tmp_path):

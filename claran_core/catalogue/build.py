@@ -10,7 +10,6 @@ from astropy import units as u
 from astropy_healpix import HEALPix
 
 from claran_core import __version__
-from claran_core.catalogue.names import source_names
 from claran_core.catalogue.postfilter import select_sources
 from claran_core.catalogue.schema import CATALOGUE
 from claran_core.config import CatalogueOptions
@@ -18,6 +17,7 @@ from claran_core.errors import InputError
 from claran_core.flags import Flag
 from claran_core.frame import Frame
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.names import source_names
 from claran_core.overlap import BOX_COLUMNS, box_array
 
 __all__ = ["build_catalogue", "describe_sources", "finish_catalogue"]

@@ -16,6 +16,7 @@ import pandas as pd
 
 from claran_core.errors import InputError
 from claran_core.morphology import MORPHOLOGIES, morphology_of
+from claran_core.names import position_names
 from claran_core.survey.simulated.geometry import (
     TileGrid,
     cells_near,
@@ -25,7 +26,7 @@ from claran_core.survey.simulated.geometry import (
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource, radio_cell
 from claran_core.survey.simulated.streams import Purpose, generator
 
-__all__ = ["TABLE_3", "iau_name", "select_subjects"]
+__all__ = ["TABLE_3", "select_subjects"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,18 +50,6 @@ SUBJECT_RADIUS_ARCSEC = 130.0
 
 # Error of a catalogued component position, arcsec, along each axis.
 POSITION_ERROR_ARCSEC = 0.3
-
-
-def iau_name(ra_deg: float, dec_deg: float) -> str:
-    """Name ``JHHMMSS.s+DDMMSS`` of a position; digits are cut off, not rounded, as the IAU asks."""
-    tenths = int(np.floor(np.round((ra_deg % 360.0) * 2400, 6)))
-    seconds = int(np.floor(np.round(abs(dec_deg) * 3600, 6)))
-    hours, minutes = tenths // 36000, tenths // 600 % 60
-    sign = "-" if dec_deg < 0 else "+"
-    return (
-        f"J{hours:02d}{minutes:02d}{tenths % 600 / 10:04.1f}"
-        f"{sign}{seconds // 3600:02d}{seconds // 60 % 60:02d}{seconds % 60:02d}"
-    )
 
 
 def select_subjects(
@@ -194,7 +183,8 @@ def _subject(
     ra, dec = (round(float(value), 6) for value in offset_to_sky(source.ra_deg, source.dec_deg, east, north))
     if cells_near(ra, dec, BORDER_ARCSEC, REGION_NSIDE) != (region,) or _is_crowded(seed, ra, dec):
         return None
-    return f"FIRST{iau_name(ra, dec)}", ra, dec, split
+    name = position_names(np.array([ra]), np.array([dec]))[0]
+    return f"FIRST{name}", ra, dec, split
 
 
 def _is_crowded(seed: int, ra_deg: float, dec_deg: float) -> bool:

@@ -1,4 +1,4 @@
-"""Names of sources after their positions, as the IAU asks: ``JHHMMSS.s+DDMMSS``.
+"""Names after positions, as the IAU asks: ``JHHMMSS.s+DDMMSS``.
 
 Coordinates are truncated, not rounded, so a name never claims a position the source has not reached
 (IAU Recommendations for Nomenclature, https://cds.unistra.fr/Dic/iau-spec.html).
@@ -8,35 +8,35 @@ import numpy as np
 
 __all__ = ["position_names", "source_names"]
 
-TENTHS_PER_DEG = 2400  # tenths of a second of right ascension
-TENTHS_PER_TURN = 360 * TENTHS_PER_DEG
+SECONDS_PER_DEG = 240  # of time, in right ascension
 ARCSEC_PER_DEG = 3600
 
-# Before truncation the binary noise of a coordinate is rounded away (1e-6 of the last digit of the name:
-# 1 micro-arcsec), or 46.7 s exactly would become 46.6 s.
+# Before truncation the binary noise of a coordinate is rounded away (1e-6 of the last digit of the name),
+# or 46.7 s exactly would become 46.6 s.
 NOISE_DECIMALS = 6
 
 
-def position_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Names ``JHHMMSS.s+DDMMSS`` of positions, truncated; equal for sources that are close together.
+def position_names(
+    ra_deg: np.ndarray, dec_deg: np.ndarray, *, ra_decimals: int = 1, dec_decimals: int = 0
+) -> np.ndarray:
+    """Names ``JHHMMSS.s+DDMMSS`` of positions, truncated; equal for positions that are close together.
 
     Parameters
     ----------
     ra_deg, dec_deg : (N,) float arrays
         Positions, deg, ICRS.
+    ra_decimals, dec_decimals : int
+        Decimals of the seconds.
 
     Returns
     -------
     (N,) str array
     """
-    turns = np.round(np.asarray(ra_deg, float) * TENTHS_PER_DEG, NOISE_DECIMALS)
-    tenths = np.floor(turns).astype(np.int64) % TENTHS_PER_TURN
     dec_deg = np.asarray(dec_deg, float)
-    arcsec = np.floor(np.round(np.abs(dec_deg) * ARCSEC_PER_DEG, NOISE_DECIMALS)).astype(np.int64)
+    right = _digits(np.asarray(ra_deg, float), SECONDS_PER_DEG, ra_decimals)
     sign = np.where(dec_deg < 0, "-", "+")
-    name = np.char.mod("J%06d.", _sexagesimal(tenths // 10))
-    name = np.char.add(name, np.char.mod("%d", tenths % 10))
-    return np.char.add(np.char.add(name, sign), np.char.mod("%06d", _sexagesimal(arcsec)))
+    up = _digits(np.abs(dec_deg), ARCSEC_PER_DEG, dec_decimals)
+    return np.char.add(np.char.add(np.char.add("J", right), sign), up)
 
 
 def source_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
@@ -63,10 +63,14 @@ def source_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
     return names
 
 
-def _sexagesimal(seconds: np.ndarray) -> np.ndarray:
-    """Whole seconds as the number whose digits are HHMMSS or DDMMSS."""
+def _digits(angle_deg: np.ndarray, per_deg: int, decimals: int) -> np.ndarray:
+    """Digits HHMMSS.s or DDMMSS of angles, whose unit goes `per_deg` seconds to the degree."""
+    parts = 10**decimals
+    counted = np.floor(np.round(angle_deg * per_deg * parts, NOISE_DECIMALS)).astype(np.int64)
+    seconds, rest = np.divmod(counted % (360 * per_deg * parts), parts)
     minutes = seconds // 60
-    return minutes // 60 * 10_000 + minutes % 60 * 100 + seconds % 60
+    text = np.char.mod("%06d", minutes // 60 * 10_000 + minutes % 60 * 100 + seconds % 60)
+    return np.char.add(text, np.char.mod(f".%0{decimals}d", rest)) if decimals else text
 
 
 def _letters(rank: int) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claran_core.catalogue.names import position_names, source_names
+from claran_core.names import position_names, source_names
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ from claran_core.catalogue.names import position_names, source_names
 )
 def test_truncated(ra: float, dec: float, name: str) -> None:
     assert position_names(np.array([ra]), np.array([dec])).tolist() == [name]
+
+
+def test_more_decimals_for_subjects() -> None:
+    ra, dec = np.array([15 * 59.999 / 3600, 359.999999]), np.array([9.99999, -89.99999])
+    names = position_names(ra, dec, ra_decimals=2, dec_decimals=1)
+    assert names.tolist() == ["J000059.99+095959.9", "J235959.99-895959.9"]
 
 
 @given(
