@@ -22,11 +22,24 @@ pytestmark = [pytest.mark.data, pytest.mark.xdist_group("workflow-real")]
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("weights")
-    path = demo_targets(directory / "targets.csv", 24, 2)
-    run = Run(directory, {"targets": {"path": str(path)}, "training": {"epochs": 2}})
-    run("training")
-    return run.results / "model" / "D4" / "weights.safetensors"
+    """Makes weights for D4 images of a given size, once."""
+    made = {}
+
+    def make(size_px):
+        if size_px not in made:
+            directory = tmp_path_factory.mktemp(f"weights_{size_px}")
+            path = demo_targets(directory / "targets.csv", 24, 2)
+            settings = {
+                "targets": {"path": str(path)},
+                "training": {"epochs": 2},
+                "fusion": {"size_px": size_px},
+            }
+            run = Run(directory, settings)
+            run("training")
+            made[size_px] = run.results / "model" / "D4" / "weights.safetensors"
+        return str(made[size_px])
+
+    return make
 
 
 @pytest.fixture
@@ -37,7 +50,8 @@ def real_run(tmp_path, shared_data, weights):
         (tmp_path / "data").symlink_to(shared_data)
         shutil.copy(OVERLAYS / f"{name}_targets.csv", tmp_path)
         settings = yaml.safe_load((OVERLAYS / f"{name}.yaml").read_text())
-        return Run(tmp_path, {**settings, "model": {"weights": {"D4": str(weights)}}})
+        size_px = settings.get("fusion", {}).get("size_px", 132)
+        return Run(tmp_path, {**settings, "model": {"weights": {"D4": weights(size_px)}}})
 
     return make
 
