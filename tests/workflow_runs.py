@@ -30,16 +30,9 @@ class Run:
         """Run snakemake; on an unexpected failure show what it printed."""
         overlay = self.directory / "settings.yaml"
         overlay.write_text(yaml.safe_dump(self.settings))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-        command += [
-            "--cores",
-            "2",
-            "--directory",
-            str(self.directory),
-            "--configfile",
-            str(overlay),
-            *arguments,
-        ]
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.directory)]
+        command += ["--cores", "2", "--configfile", str(overlay)]  # last: it takes all words that follow
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
         if check:

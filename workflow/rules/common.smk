@@ -91,9 +91,10 @@ def get_sampled_pixels():
 
 def print_summary():
     """Tell where the products are, and how good the detections were where truth is known."""
-    print("\nCatalogue:", RESULTS.catalogue.resolve())
     for method in METHODS:
         if RESULTS.metrics(method).exists():
+            print(summary_line(json.loads(RESULTS.metrics(method).read_text())))
             print("Metrics:  ", RESULTS.metrics(method).resolve())
-            print("          ", summary_line(json.loads(RESULTS.metrics(method).read_text())))
-    print("Report:   ", RESULTS.report.resolve())
+    for name, path in (("Catalogue:", RESULTS.catalogue), ("Report:   ", RESULTS.report)):
+        if path.exists():
+            print(name, path.resolve())
