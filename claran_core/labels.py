@@ -25,7 +25,7 @@ from claran_core.noise import noise_sigma
 from claran_core.survey.base import Cutout
 from claran_core.tables import LABELS
 
-__all__ = ["Subject", "label_from_table", "label_simulated", "truth_box"]
+__all__ = ["Subject", "components_in_frame", "label_from_table", "label_simulated", "truth_box"]
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def label_simulated(subject: Subject, cutout: Cutout, sources: Sequence[Any]) ->
     DataFrame
         Columns of `claran_core.tables.LABELS`; sources below the contour rule have no row.
     """
-    components = _components_in_frame(subject, cutout)
+    components = components_in_frame(subject, cutout)
     owners = _owners(components, cutout.data, [source.image for source in sources])
     rows = []
     for index, source in enumerate(sources):
@@ -110,7 +110,7 @@ def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame
     DataFrame
         Columns of `claran_core.tables.LABELS`.
     """
-    components = None if cutout is None else _components_in_frame(subject, cutout)
+    components = None if cutout is None else components_in_frame(subject, cutout)
     labels = []
     for row in rows.itertuples():
         ra, dec = float(row.source_ra), float(row.source_dec)
@@ -130,7 +130,7 @@ def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame
     return _label_table(row for row in labels if _is_in_frame(row))
 
 
-def _components_in_frame(subject: Subject, cutout: Cutout) -> Components:
+def components_in_frame(subject: Subject, cutout: Cutout) -> Components:
     """Components of the part of a cut-out that lies in the frame; noise from that same part."""
     rows, columns = np.indices(cutout.data.shape)
     sky = pixels_to_sky(cutout.wcs, columns.ravel(), rows.ravel())
