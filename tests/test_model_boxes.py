@@ -84,10 +84,8 @@ def test_decode_inverts_encode(rows):
     values = torch.tensor(rows, dtype=torch.float64)
     boxes = torch.cat([values[:, :2], values[:, :2] + values[:, 2:4]], dim=1)
     targets = torch.cat([values[:, 4:6], values[:, 4:6] + values[:, 6:]], dim=1)
-    # The largest growth is limited; leave those out.
-    usable = ((targets - boxes)[:, 2:].abs() < 1e9).all(dim=1)
     growth = torch.log(values[:, 6:] / values[:, 2:4]).amax(dim=1)
-    usable &= growth < MAX_LOG_RATIO
+    usable = growth < MAX_LOG_RATIO  # `decode` limits how much a box grows
     back = decode(encode(targets, boxes), boxes)
     torch.testing.assert_close(back[usable], targets[usable], atol=1e-8, rtol=1e-8)
 
@@ -122,7 +120,7 @@ def test_nms_is_the_plain_loop(candidates, max_iou, limit):
 @pytest.mark.parametrize("spread", [0.05, 0.2])
 @pytest.mark.parametrize("limit", [None, 300])
 def test_nms_is_the_plain_loop_across_blocks(spread, limit):
-    boxes, scores = clustered(1300, 60, spread)
+    boxes, scores = clustered(900, 60, spread)
     scores = torch.round(scores, decimals=2)
     assert nms(boxes, scores, max_iou=0.7, limit=limit).tolist() == plain_nms(boxes, scores, 0.7, limit)
 

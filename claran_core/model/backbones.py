@@ -120,7 +120,7 @@ class CompactBackbone(nn.Module):
 
     stride_px = 4
 
-    def __init__(self, *, widths: Sequence[int] = (16, 48, 64, 96, 96), channels: int = 64) -> None:
+    def __init__(self, *, widths: Sequence[int] = (16, 32, 64, 96, 96), channels: int = 64) -> None:
         super().__init__()
         self.channels = channels
         self.stem = _Halving(3, widths[0])
