@@ -102,8 +102,8 @@ class FusedDataset:
     ----------
     shards : sequence of (Path, Path)
         Fused images and index of each shard (`Results.fused`, `Results.fused_index`).
-    targets : Path
-        Which subject belongs to which split (`Results.targets`).
+    targets : sequence of Path
+        Which subject belongs to which split (`Results.shard_targets` of all shards).
     labels : Path
         Truth of all shards (`Results.labels`).
     split : str
@@ -125,7 +125,12 @@ class FusedDataset:
     """
 
     def __init__(
-        self, shards: Sequence[tuple[Path, Path]], *, targets: Path, labels: Path, split: str = "train"
+        self,
+        shards: Sequence[tuple[Path, Path]],
+        *,
+        targets: Sequence[Path],
+        labels: Path,
+        split: str = "train",
     ) -> None:
         self._images: list[np.ndarray] = []
         frames = [self._open(fused, index, number) for number, (fused, index) in enumerate(shards)]
@@ -244,13 +249,14 @@ def _common_size(images: list[np.ndarray], shards: Sequence[tuple[Path, Path]]) 
     return size
 
 
-def _in_split(subject_ids: pd.Series, targets: Path, split: str) -> np.ndarray:
+def _in_split(subject_ids: pd.Series, targets: Sequence[Path], split: str) -> np.ndarray:
     if split not in tables.SPLITS:
         raise ValueError(f"split is {split!r}, not one of {tables.SPLITS}")
-    known = read_table(targets, ["subject_id", "split"]).set_index("subject_id")["split"]
+    lists = [read_table(path, ["subject_id", "split"]) for path in targets]
+    known = pd.concat(lists).set_index("subject_id")["split"]
     for message, wrong in (
         ("in more than one shard; remove the fused images and rerun", subject_ids.duplicated()),
-        (f"not in {targets}; rerun from the targets stage", ~subject_ids.isin(known.index)),
+        ("not among the targets; rerun from the targets stage", ~subject_ids.isin(known.index)),
     ):
         if wrong.any():
             raise InputError(f"fused images: subject {subject_ids[wrong].iloc[0]!r} is {message}")

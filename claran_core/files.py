@@ -7,7 +7,7 @@ killed job leaves nothing that looks finished.
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,12 +99,7 @@ def _arrow_column(path: Path, values: pd.Series, field: pa.Field) -> pa.Array:
     return column
 
 
-def read_table(
-    path: Path,
-    columns: Iterable[str] | None = None,
-    *,
-    filters: Sequence[tuple[str, str, Any]] | None = None,
-) -> pd.DataFrame:
+def read_table(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
     """Read a Parquet table of the pipeline.
 
     Parameters
@@ -113,8 +108,6 @@ def read_table(
         The table.
     columns : iterable of str, optional
         Columns wanted; default all.
-    filters : sequence of (column, operator, value), optional
-        Rows wanted, as `pyarrow.parquet.read_table` takes them; default all.
 
     Raises
     ------
@@ -125,7 +118,7 @@ def read_table(
     try:
         present = _present(path, wanted)
         # No partitioning: a folder named like `key=value` above the file must not add a column.
-        return pq.read_table(path, columns=present, filters=filters, partitioning=None).to_pandas()
+        return pq.read_table(path, columns=present, partitioning=None).to_pandas()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that writes it") from None
     except (pa.ArrowException, OSError) as error:

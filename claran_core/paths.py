@@ -26,6 +26,10 @@ class Results:
         """Targets with their shards (`claran_core.tables.TARGETS`)."""
         return self.root / "targets.parquet"
 
+    def shard_targets(self, shard: str) -> Path:
+        """Targets of one shard, written once: added targets leave it alone."""
+        return self.root / "targets" / f"{shard}.parquet"
+
     def cutouts(self, shard: str, band: str) -> Path:
         """Raw cut-outs of one shard and band: FITS, one image extension per subject."""
         return self.root / "cutouts" / shard / f"{band}.fits"

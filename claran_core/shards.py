@@ -2,8 +2,8 @@
 
 A shard is a batch of subjects close on the sky: one job and one set of files per stage.  The plan of a
 run is a pure function of the target table and the targets file of an earlier run, so that it can be
-made when the workflow is parsed; every shard carries a digest of its subjects, so that only shards
-whose subjects changed are worked on again.
+made when the workflow is parsed.  Each shard has its own list of targets, written when its subjects are
+new or changed and left alone otherwise: only shards with a new list are worked on again.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from claran_core.paths import Results
 from claran_core.tables import TARGETS
 from claran_core.targets import read_targets
 
-__all__ = ["ShardPlan", "assign_shards", "plan", "read_shard", "write_targets"]
+__all__ = ["ShardPlan", "assign_shards", "plan", "write_targets"]
 
 # Order of subjects on the sky: HEALPix cells of 6 arcsec, finer than the subjects are apart.
 HEALPIX_NSIDE = 2**15
@@ -41,12 +41,12 @@ class ShardPlan:
     ----------
     names : tuple of str
         Names of all shards, in order.
-    digests : mapping
-        SHA-256 (hex) of each shard's subject ids and positions.
+    stale : tuple of str
+        Those whose list of targets is not there yet, or holds other subjects than it should.
     """
 
     names: tuple[str, ...]
-    digests: Mapping[str, str]
+    stale: tuple[str, ...]
 
 
 def assign_shards(targets: pd.DataFrame, existing: pd.DataFrame | None, shard_size: int) -> pd.DataFrame:
@@ -93,12 +93,12 @@ def plan(config: Config, targets_path: Path, results: Results) -> ShardPlan:
     """
     stored = _stored(results)
     if stored.get("shard_size") == config.shard_size and _is_source(stored.get("source"), targets_path):
-        return _plan_of(stored["digests"])
-    return _plan_of(_digests(_assigned(config, targets_path, results)))
+        return _plan_of(stored["digests"], stored, results)
+    return _plan_of(_digests(_assigned(config, targets_path, results)), stored, results)
 
 
-def write_targets(config: Config, targets_path: Path, results: Results) -> ShardPlan:
-    """Write the targets file with the shards that `plan` announced.
+def write_targets(config: Config, targets_path: Path, results: Results) -> None:
+    """Write what `plan` announced: the lists of stale shards, then the targets file.
 
     Raises
     ------
@@ -107,23 +107,12 @@ def write_targets(config: Config, targets_path: Path, results: Results) -> Shard
     """
     assigned = _assigned(config, targets_path, results)
     digests = _digests(assigned)
+    stale = set(_plan_of(digests, _stored(results), results).stale)
+    for shard, rows in assigned.groupby("shard", sort=False):
+        if shard in stale:
+            files.write_table(results.shard_targets(str(shard)), rows, TARGETS)
     metadata = {"shard_size": config.shard_size, "source": _source(targets_path), "digests": digests}
     files.write_table(results.targets, assigned, TARGETS, metadata=metadata)
-    return _plan_of(digests)
-
-
-def read_shard(targets_path: Path, shard: str) -> pd.DataFrame:
-    """Targets of one shard (columns of `claran_core.tables.TARGETS`), in the order of its files.
-
-    Raises
-    ------
-    InputError
-        If the targets file cannot be read or has no such shard.
-    """
-    targets = files.read_table(targets_path, TARGETS.names, filters=[("shard", "==", shard)])
-    if targets.empty:
-        raise InputError(f"{targets_path}: has no shard {shard}; rerun the stage `targets`")
-    return targets
 
 
 def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.ndarray:
@@ -146,18 +135,26 @@ def _sky_order(targets: pd.DataFrame) -> np.ndarray:
 
 
 def _digests(assigned: pd.DataFrame) -> dict[str, str]:
-    """SHA-256 of each shard's sorted ids and positions, in the shards' order."""
+    """SHA-256 of what each shard's list holds, whatever its order; in the shards' order."""
     digests = {}
     for shard, rows in assigned.groupby("shard", sort=False):
         rows = rows.sort_values("subject_id")
-        digest = hashlib.sha256("\n".join(rows["subject_id"]).encode())
+        digest = hashlib.sha256("\n".join(rows["subject_id"] + " " + rows["split"]).encode())
         digest.update(rows[["ra", "dec"]].to_numpy(dtype="<f8").tobytes())
         digests[str(shard)] = digest.hexdigest()
     return digests
 
 
-def _plan_of(digests: Mapping[str, str]) -> ShardPlan:
-    return ShardPlan(names=tuple(digests), digests=dict(digests))
+def _plan_of(digests: Mapping[str, str], stored: Mapping[str, Any], results: Results) -> ShardPlan:
+    before = stored.get("digests", {})
+    folder = results.shard_targets("any").parent
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    stale = [
+        shard
+        for shard, digest in digests.items()
+        if before.get(shard) != digest or results.shard_targets(shard).name not in there
+    ]
+    return ShardPlan(names=tuple(digests), stale=tuple(stale))
 
 
 def _assigned(config: Config, targets_path: Path, results: Results) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def write_run(
 def open_run(root: Path, sky, *, name: str = "train", **options) -> FusedDataset:
     """Write a sky and open one split of it."""
     results, shards = write_run(root, sky, **options)
-    return FusedDataset(shards, targets=results.targets, labels=results.labels, split=name)
+    return FusedDataset(shards, targets=[results.targets], labels=results.labels, split=name)
 
 
 def test_orient_by_hand() -> None:
@@ -242,15 +242,15 @@ def test_subject_in_two_shards_or_in_no_target_list(tmp_path: Path) -> None:
     results, shards = write_run(tmp_path / "b", (images, index, labels))
     targets = pd.read_parquet(results.targets).iloc[1:]
     write_table(results.targets, targets, tables.TARGETS)
-    with pytest.raises(InputError, match=r"'S000' is not in .*targets\.parquet"):
-        FusedDataset(shards, targets=results.targets, labels=results.labels)
+    with pytest.raises(InputError, match=r"'S000' is not among the targets"):
+        FusedDataset(shards, targets=[results.targets], labels=results.labels)
 
 
 def test_shards_of_different_frames(tmp_path: Path) -> None:
     results, shards = write_run(tmp_path, blob_sky(4), cuts=(2,))
     write_array(shards[1][0], np.zeros((2, 66, 66, 3), np.uint8))
     with pytest.raises(InputError, match=r"00001\.npy: images of \(66, 66\) px, but 64 x 64"):
-        FusedDataset(shards, targets=results.targets, labels=results.labels)
+        FusedDataset(shards, targets=[results.targets], labels=results.labels)
 
 
 @pytest.mark.parametrize(

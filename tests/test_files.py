@@ -28,7 +28,6 @@ def test_table_round_trip_with_metadata(tmp_path):
     stored = pq.read_table(path)
     assert stored["value"].null_count == 1 and stored["sigma"].null_count == 0  # NaN is a number there
     assert files.read_table(path, ["value"]).columns.tolist() == ["value"]
-    assert files.read_table(path, filters=[("name", "==", "b")]).name.tolist() == ["b"]
     assert files.read_metadata(path) == {"n": 2, "deep": {"x": [1]}}
     assert [entry.name for entry in path.parent.iterdir()] == ["table.parquet"]
 

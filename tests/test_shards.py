@@ -1,6 +1,5 @@
 """Shards: size, closeness, stability, and a plan that is known before the run."""
 
-import hashlib
 import os
 import time
 
@@ -15,7 +14,7 @@ from claran_core.config import load_config
 from claran_core.errors import InputError
 from claran_core.files import read_table
 from claran_core.paths import Results
-from claran_core.shards import assign_shards, plan, read_shard, write_targets
+from claran_core.shards import ShardPlan, assign_shards, plan, write_targets
 
 
 def sky(n, seed=1):
@@ -100,44 +99,69 @@ def run(tmp_path):
 def test_the_plan_is_what_is_written(run):
     path, results, config = run
     planned = plan(config(10), path, results)
-    assert not results.targets.exists()
-    assert planned == write_targets(config(10), path, results) == plan(config(10), path, results)
-    assert planned.names == ("00000", "00001", "00002") == tuple(planned.digests)
+    assert not results.root.exists()
+    assert planned == ShardPlan(names=("00000", "00001", "00002"), stale=("00000", "00001", "00002"))
+    write_targets(config(10), path, results)
+    assert plan(config(10), path, results) == ShardPlan(names=planned.names, stale=())
     targets = read_table(results.targets)
     assert targets["shard"].value_counts().to_dict() == {"00000": 10, "00001": 10, "00002": 5}
+    lists = [read_table(results.shard_targets(shard)) for shard in planned.names]
+    pd.testing.assert_frame_equal(pd.concat(lists, ignore_index=True), targets)
 
 
-def test_digests_are_of_ids_and_positions(run):
+def test_added_targets_leave_the_lists_of_old_shards_alone(run):
     path, results, config = run
-    digests = write_targets(config(10), path, results).digests
-    rows = read_shard(results.targets, "00002").sort_values("subject_id")
-    text = "\n".join(rows["subject_id"]).encode()
-    positions = np.stack([rows["ra"], rows["dec"]], axis=1).astype("<f8").tobytes()
-    assert digests["00002"] == hashlib.sha256(text + positions).hexdigest()
-
-
-def test_adding_targets_keeps_the_digests_of_old_shards(run):
-    path, results, config = run
-    before = write_targets(config(10), path, results)
-    sky(31).sample(frac=1, random_state=3).to_csv(path, index=False)  # sky(25) is not its beginning
+    write_targets(config(10), path, results)
+    before = {file.name: file.stat().st_mtime_ns for file in results.shard_targets("0").parent.iterdir()}
     old, new = sky(25), sky(6, seed=2).assign(subject_id=[f"new{n}" for n in range(6)])
     pd.concat([new, old]).to_csv(path, index=False)
-    after = plan(config(10), path, results)
-    assert after.names == (*before.names, "00003")
-    assert {name: after.digests[name] for name in before.names} == dict(before.digests)
-    assert write_targets(config(10), path, results) == after == plan(config(10), path, results)
+    assert plan(config(10), path, results).stale == ("00003",)
+    write_targets(config(10), path, results)
+    after = {file.name: file.stat().st_mtime_ns for file in results.shard_targets("0").parent.iterdir()}
+    assert after.keys() - before.keys() == {"00003.parquet"}
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("change", ["removed", "moved", "split"])
+def test_a_shard_whose_subjects_changed_is_stale(run, change):
+    path, results, config = run
+    write_targets(config(10), path, results)
+    first = read_table(results.shard_targets("00001"))["subject_id"][0]
+    targets = sky(25).set_index("subject_id")
+    if change == "removed":
+        targets = targets.drop(index=first)
+    elif change == "moved":
+        targets.loc[first, "dec"] = 1.0
+    else:
+        targets["split"] = "none"
+        targets.loc[first, "split"] = "test"
+    targets.reset_index().to_csv(path, index=False)
+    stale = plan(config(10), path, results).stale
+    assert stale[0] == "00001" and set(stale) <= {"00001", "00003"}
+    write_targets(config(10), path, results)
+    assert plan(config(10), path, results).stale == ()
+
+
+def test_a_lost_list_is_written_again(run):
+    path, results, config = run
+    write_targets(config(10), path, results)
+    results.shard_targets("00001").unlink()
+    assert plan(config(10), path, results).stale == ("00001",)
 
 
 def test_a_new_shard_size_cuts_everything_again(run):
     path, results, config = run
     write_targets(config(10), path, results)
-    assert plan(config(5), path, results).names == tuple(f"0000{n}" for n in range(5))
-    assert plan(config(5), path, results) == write_targets(config(5), path, results)
+    names = tuple(f"0000{n}" for n in range(5))
+    assert plan(config(5), path, results) == ShardPlan(names=names, stale=names)
+    write_targets(config(5), path, results)
+    assert plan(config(5), path, results) == ShardPlan(names=names, stale=())
 
 
 def test_an_unchanged_table_is_not_read_again(run, monkeypatch):
     path, results, config = run
-    written = write_targets(config(10), path, results)
+    write_targets(config(10), path, results)
+    written = plan(config(10), path, results)
 
     def refuse(*_):
         raise AssertionError("the table was read")
@@ -159,15 +183,6 @@ def test_a_missing_or_bad_table_is_one_line(run, tmp_path):
     path.unlink()
     with pytest.raises(InputError, match="targets.path"):
         plan(config(10), path, results)
-
-
-def test_one_shard_of_the_file(run):
-    path, results, config = run
-    write_targets(config(10), path, results)
-    rows = read_shard(results.targets, "00001")
-    assert len(rows) == 10 and set(rows["shard"]) == {"00001"}
-    with pytest.raises(InputError, match="00009"):
-        read_shard(results.targets, "00009")
 
 
 def test_a_million_targets_are_cut_in_seconds():

@@ -44,7 +44,7 @@ run(open_blobs(Path(sys.argv[1])), Path(sys.argv[1]))
 
 def open_blobs(root: Path, n: int = 10, *, cuts: tuple[int, ...] = (), **options) -> FusedDataset:
     results, shards = write_run(root, blob_sky(n), cuts=cuts, **options)
-    return FusedDataset(shards, targets=results.targets, labels=results.labels)
+    return FusedDataset(shards, targets=[results.targets], labels=results.labels)
 
 
 def run(
@@ -91,7 +91,7 @@ def cut_run(root: Path, **options) -> Path:
     """Train until the middle of epoch 3, and return the checkpoint that is left."""
     results, shards = write_run(root, blob_sky(10))
     with pytest.raises(KeyboardInterrupt):
-        run(CutDataset(shards, targets=results.targets, labels=results.labels), root, **options)
+        run(CutDataset(shards, targets=[results.targets], labels=results.labels), root, **options)
     assert not results.weights("D4").exists()
     return results.checkpoint("D4")
 
@@ -250,7 +250,7 @@ def test_checkpoints_may_be_rarer(uncut: Path, tmp_path: Path) -> None:
 def test_no_labels(tmp_path: Path) -> None:
     images, index, labels = blob_sky(3)
     results, shards = write_run(tmp_path, (images, index, labels.iloc[:0]))
-    dataset = FusedDataset(shards, targets=results.targets, labels=results.labels)
+    dataset = FusedDataset(shards, targets=[results.targets], labels=results.labels)
     with pytest.raises(InputError, match=r"training needs labels.*give model\.weights\.D4"):
         run(dataset, tmp_path)
 

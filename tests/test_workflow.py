@@ -68,7 +68,7 @@ def test_every_job_has_a_log_and_a_benchmark(tiny):
             path.relative_to(tiny.results / folder).with_suffix("")
             for path in (tiny.results / folder).rglob(f"*{suffix}")
         }
-        assert len(jobs) == 4 * 4 + 10, sorted(map(str, jobs))
+        assert len(jobs) == 4 * 4 + 9, sorted(map(str, jobs))
 
 
 def test_a_second_run_finds_nothing_to_do(tiny):

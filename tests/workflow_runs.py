@@ -41,8 +41,8 @@ class Run:
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs that a dry run lists, per rule."""
-        done = self("--dry-run", "--quiet", "progress", *arguments)
-        lines = (line.split() for line in done.stdout.splitlines())
+        done = self(*arguments, "--dry-run", "--quiet", "rules")
+        lines = (line.split() for line in (done.stdout + done.stderr).splitlines())
         return {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdigit()}
 
     def table(self, name: str) -> pd.DataFrame:

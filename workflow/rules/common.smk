@@ -49,11 +49,6 @@ def for_shards(path, **wildcards):
     return [path(shard=shard, **wildcards) for shard in SHARDS.names]
 
 
-def get_shard_digest(wildcards):
-    """What a shard holds: a rule with this parameter reruns only where its subjects changed."""
-    return SHARDS.digests[wildcards.shard]
-
-
 def weights_of(method):
     """The user's weights of a method, or those trained in this run."""
     given = CONFIG.model.weights.get(method)

@@ -1,7 +1,7 @@
 # This part of the workflow takes radio and infrared cut-outs around all targets, and their truth where
 # the sky is simulated or the targets are a label table.
 #
-# REQUIRED INPUTS: results/targets.parquet; the surveys of `survey`.
+# REQUIRED INPUTS: results/targets/{shard}.parquet; the surveys of `survey`.
 # OUTPUTS: per shard results/cutouts/{shard}/radio.fits, infrared.fits, ledger.parquet, and where truth
 # is known results/labels/{shard}.parquet; results/labels.parquet; results/catalogue/ledger.parquet.
 
@@ -15,8 +15,7 @@ rule cutouts:
 
 rule cut_out:
     input:
-        # Not its age but the digest of the shard decides: added targets leave other shards alone.
-        targets=ancient(RESULTS.targets),
+        targets=RESULTS.shard_targets("{shard}"),
     output:
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),
@@ -32,7 +31,6 @@ rule cut_out:
         mem_mb=2000,
         runtime=60,
     params:
-        digest=get_shard_digest,
         pixels=get_sampled_pixels(),
         version=__version__,
     message:
@@ -66,7 +64,7 @@ rule gather_ledger:
 
 rule label_shard:
     input:
-        targets=ancient(RESULTS.targets),
+        targets=RESULTS.shard_targets("{shard}"),
         radio=RESULTS.cutouts("{shard}", "radio"),
         table=[TARGET_TABLE] if TRUTH == "label table" else [],
     output:
@@ -82,7 +80,6 @@ rule label_shard:
         mem_mb=2000,
         runtime=60,
     params:
-        digest=get_shard_digest,
         pixels=get_sampled_pixels(),
         truth=TRUTH,
         version=__version__,

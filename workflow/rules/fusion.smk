@@ -1,6 +1,6 @@
 # This part of the workflow draws radio and infrared cut-outs into one RGB image per subject.
 #
-# REQUIRED INPUTS: results/targets.parquet, results/cutouts/{shard}/*.
+# REQUIRED INPUTS: results/targets/{shard}.parquet, results/cutouts/{shard}/*.
 # OUTPUTS: results/fused/{method}/{shard}.npy and .parquet.
 
 
@@ -11,7 +11,7 @@ rule fusion:
 
 rule fuse:
     input:
-        targets=ancient(RESULTS.targets),
+        targets=RESULTS.shard_targets("{shard}"),
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),
         ledger=RESULTS.ledger("{shard}"),
@@ -29,7 +29,6 @@ rule fuse:
         mem_mb=2000,
         runtime=30,
     params:
-        digest=get_shard_digest,
         fusion=FUSION,
         version=__version__,
     message:

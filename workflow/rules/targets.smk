@@ -1,7 +1,7 @@
 # This part of the workflow reads the positions to work on and cuts them into shards close on the sky.
 #
 # REQUIRED INPUTS: the target table of `targets.path`.
-# OUTPUTS: results/targets.parquet, and results/config.yaml with the merged settings.
+# OUTPUTS: results/targets.parquet, per shard results/targets/{shard}.parquet, and results/config.yaml with the merged settings.
 
 
 rule targets:
@@ -15,6 +15,8 @@ rule assign_shards:
         table=TARGET_TABLE,
     output:
         targets=update(RESULTS.targets),  # an earlier table keeps its shards when targets are added
+        # Lists of shards that are as they were belong to no rule: nothing that hangs on them reruns.
+        lists=[RESULTS.shard_targets(shard) for shard in SHARDS.stale],
     log:
         LOGS / "assign_shards.log",
     benchmark:

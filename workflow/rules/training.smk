@@ -1,6 +1,6 @@
 # This part of the workflow trains the detector of each fusion method that was given no weights.
 #
-# REQUIRED INPUTS: results/fused/{method}/*, results/labels.parquet.
+# REQUIRED INPUTS: results/targets/*, results/fused/{method}/*, results/labels.parquet.
 # OUTPUTS: results/model/{method}/weights.safetensors and losses.parquet.
 
 
@@ -11,7 +11,7 @@ rule training:
 
 rule train:
     input:
-        targets=ancient(RESULTS.targets),  # only its column `split` matters, and the labels have that too
+        targets=for_shards(RESULTS.shard_targets),
         images=get_fused,
         index=get_fused_index,
         labels=RESULTS.labels,

@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-from claran_core.cutouts import cut_shard
-from claran_core.survey.open import open_source
-
 from claran_core.config import SurveysOptions, build_options
+from claran_core.cutouts import cut_shard
+from claran_core.files import read_table
 from claran_core.frame import Frame
 from claran_core.log import job
 from claran_core.paths import Results
-from claran_core.shards import read_shard
+from claran_core.survey.open import open_source
+from claran_core.tables import TARGETS
 
 with job(snakemake.log[0]):
-    results = Results(Path(snakemake.input.targets).parent)
+    results = Results(Path(snakemake.output.ledger).parents[2])
     pixels = snakemake.params.pixels
     survey = build_options(SurveysOptions, pixels["survey"])
     cut_shard(
-        read_shard(results.targets, snakemake.wildcards.shard),
+        read_table(Path(snakemake.input.targets), TARGETS.names),
         open_source(survey.radio, seed=pixels["seed"]),
         open_source(survey.infrared, seed=pixels["seed"]),
         Frame(**pixels["frame"]),

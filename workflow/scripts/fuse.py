@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from claran_core.config import FusionOptions, build_options
+from claran_core.files import read_table
 from claran_core.fusion.shard import fuse_shard
 from claran_core.log import job
-from claran_core.shards import read_shard
+from claran_core.tables import TARGETS
 
 with job(snakemake.log[0]):
     fuse_shard(
-        read_shard(Path(snakemake.input.targets), snakemake.wildcards.shard),
+        read_table(Path(snakemake.input.targets), TARGETS.names),
         snakemake.wildcards.method,
         build_options(FusionOptions, snakemake.params.fusion),
         radio_path=Path(snakemake.input.radio),

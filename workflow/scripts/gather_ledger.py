@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from claran_core.cutouts import merge_ledgers
-
 from claran_core.log import job
 
 with job(snakemake.log[0]):

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from claran_core.survey.open import open_source
-
 from claran_core.config import SurveyOptions, build_options
+from claran_core.files import read_table
 from claran_core.frame import Frame
 from claran_core.log import job
-from claran_core.shards import read_shard
+from claran_core.survey.open import open_source
+from claran_core.tables import TARGETS
 from claran_core.truth import label_shard_from_table, label_simulated_shard
 
 with job(snakemake.log[0]):
     pixels = snakemake.params.pixels
-    targets = read_shard(Path(snakemake.input.targets), snakemake.wildcards.shard)
+    targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     files = {
         "radio_path": Path(snakemake.input.radio),
         "output_path": Path(snakemake.output.labels),

@@ -10,10 +10,13 @@ from claran_core.train import train
 
 with job(snakemake.log[0]):
     method = snakemake.wildcards.method
-    results = Results(Path(snakemake.input.targets).parent)
     shards = zip(map(Path, snakemake.input.images), map(Path, snakemake.input.index), strict=True)
     train(
-        FusedDataset(list(shards), targets=results.targets, labels=Path(snakemake.input.labels)),
+        FusedDataset(
+            list(shards),
+            targets=list(map(Path, snakemake.input.targets)),
+            labels=Path(snakemake.input.labels),
+        ),
         method=method,
         fusion=build_options(FusionOptions, snakemake.params.fusion),
         model=ModelOptions(architecture=snakemake.params.architecture),
@@ -21,7 +24,7 @@ with job(snakemake.log[0]):
         seed=snakemake.params.seed,
         weights_path=Path(snakemake.output.weights),
         losses_path=Path(snakemake.output.losses),
-        checkpoint_path=results.checkpoint(method),
+        checkpoint_path=Results(Path(snakemake.output.weights).parents[2]).checkpoint(method),
         device=snakemake.params.device,
         threads=snakemake.threads,
     )
