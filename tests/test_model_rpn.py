@@ -1,10 +1,18 @@
 """Proposals from scored anchors."""
 
+import hypothesis.strategies as st
 import pytest
 import torch
+from hypothesis import given
 
 from claran_core.model.boxes import box_iou
-from claran_core.model.rpn import AnchorScores, ProposalLimits, RegionProposalNetwork, RpnOptions
+from claran_core.model.rpn import (
+    AnchorScores,
+    ProposalLimits,
+    RegionProposalNetwork,
+    RpnOptions,
+    _best_first,
+)
 from claran_core.model.structures import Truth
 
 OPTIONS = RpnOptions(channels=8, anchor_sizes_px=(8, 16), min_side_px=4)
@@ -69,6 +77,13 @@ def test_nan_is_not_a_proposal(network, what):
     proposals = propose(network, good)
     assert proposals.counts == [1]
     assert proposals.boxes[0, 0].tolist() == [50, 50, 60, 60]
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(1, 50))
+def test_best_first_is_a_stable_sort(values, n):
+    scores = torch.tensor(values, dtype=torch.float32)
+    expected = sorted(range(len(values)), key=lambda k: (-values[k], k))[:n]
+    assert _best_first(scores, n).tolist() == expected
 
 
 def test_no_proposals_at_all(network):

@@ -40,8 +40,9 @@ def class_loss(scores: Tensor, labels: Tensor) -> Tensor:
     scalar tensor
         Zero without rows.
     """
-    total = F.cross_entropy(scores, labels, ignore_index=IGNORED, reduction="sum")
-    return total / (labels != IGNORED).sum().clamp(min=1)
+    counted = (labels != IGNORED).nonzero().squeeze(1)
+    total = F.cross_entropy(scores[counted], labels[counted], reduction="sum")
+    return total / max(len(counted), 1)
 
 
 def anchor_box_loss(offsets: Tensor, targets: Tensor, labels: Tensor, *, n_usable: int) -> Tensor:
