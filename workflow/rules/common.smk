@@ -5,6 +5,7 @@
 # OUTPUTS: none.
 
 import json
+import os
 import sys
 
 from claran_core import __version__
@@ -14,6 +15,10 @@ from claran_core.evaluation import summary_line
 from claran_core.paths import Results
 from claran_core.shards import plan
 from claran_core.truth import truth_kind
+
+# Threads of a training that wait for each other must sleep, not spin: beside any other work on the
+# machine spinning slowed training 30 times (docs/measurements.md).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 RESULTS = Results(Path("results"))
 LOGS = RESULTS.root / "logs"
