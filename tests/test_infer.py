@@ -31,7 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[tup
     """Files of a run after a short training on blobs."""
     results, shards = write_run(tmp_path_factory.mktemp("trained"), blob_sky(N))
     train(
-        FusedDataset(shards, targets=results.targets, labels=results.labels),
+        FusedDataset(shards, targets=[results.targets], labels=results.labels),
         method="D4",
         fusion=FUSION,
         model=ModelOptions(architecture="compact"),

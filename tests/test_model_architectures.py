@@ -42,6 +42,15 @@ def test_vgg16_starts_as_the_published_code_does(vgg16):
     assert not vgg16.head.fc6.bias.any()
 
 
+def test_vgg16_starts_with_scores_near_zero(vgg16):
+    image = torch.randint(0, 255, (1, 132, 132, 3), generator=torch.Generator().manual_seed(0)).float()
+    inputs, _ = vgg16._prepared(image)
+    with torch.no_grad():
+        features = vgg16.backbone(inputs[..., 200:328, 200:328])
+        assert vgg16.rpn(features).scores.abs().max() < 2
+        assert vgg16.head(features[..., :7, :7])[0].abs().max() < 2
+
+
 def test_vgg16_with_smaller_layers():
     # Section 6.3: 23 and 18 million parameters.
     for width, millions in ((256, 23), (64, 18)):

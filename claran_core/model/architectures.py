@@ -30,6 +30,10 @@ MIN_SIDE_FRAME_PX = 4.0
 HEAD_STD = 0.01
 OFFSET_STD = 0.001
 
+# Typical departure of a pixel from its channel's mean, in grey levels.  VGG-16 has no normalisation:
+# its first layer starts that much smaller, or the first scores would be in the tens.
+PIXEL_SPREAD = 64.0
+
 
 @dataclass(frozen=True)
 class Vgg16Options:
@@ -228,5 +232,7 @@ def _initialise(detector: Detector, generator: torch.Generator) -> None:
             nn.init.normal_(module.weight, std=std, generator=generator)
         else:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            if name == "backbone.layers.0":
+                module.weight /= PIXEL_SPREAD
         if module.bias is not None:
             nn.init.zeros_(module.bias)
