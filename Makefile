@@ -27,7 +27,7 @@ demo: $(INSTALLED)  ## install, then run the whole pipeline on the simulated sky
 	$(BIN)/python -m snakemake --cores $(CORES)
 
 test: $(INSTALLED_TEST)  ## install what tests need, then run all of them
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
 lint: $(INSTALLED_TEST)  ## check style of Python and workflow files
 	$(BIN)/ruff check .

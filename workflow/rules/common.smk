@@ -16,9 +16,9 @@ from claran_core.paths import Results
 from claran_core.shards import plan
 from claran_core.truth import truth_kind
 
-# Threads of a training that wait for each other must sleep, not spin: beside any other work on the
-# machine spinning slowed training 30 times (docs/measurements.md).
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads of a training that wait for each other must soon sleep: spinning on, they slow it thirtyfold
+# where anything else runs on the machine (docs/measurements.md).
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 RESULTS = Results(Path("results"))
 LOGS = RESULTS.root / "logs"
