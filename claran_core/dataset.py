@@ -19,10 +19,9 @@ from claran_core.files import read_array, read_table
 from claran_core.flags import Flag
 from claran_core.model import Truth
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.overlap import BOX_COLUMNS
 
 __all__ = ["AUGMENTATIONS", "FusedDataset", "has_radio", "open_shard", "orient"]
-
-BOX_COLUMNS = ["box_x1", "box_y1", "box_x2", "box_y2"]
 
 # What an augmentation draws from: codes of `orient`.  `flip` is the paper's (section 4.1).  All eight
 # orientations of the square are exact too, because a truth box is a square around its source (RGZ DR1).

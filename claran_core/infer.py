@@ -16,13 +16,14 @@ import torch
 
 from claran_core import tables
 from claran_core.config import FusionOptions, InferenceOptions
-from claran_core.dataset import BOX_COLUMNS, has_radio, open_shard
+from claran_core.dataset import has_radio, open_shard
 from claran_core.errors import ConfigError, InputError
 from claran_core.files import write_table
 from claran_core.frame import Frame
 from claran_core.log import Progress
 from claran_core.model import Detections, Detector, load_weights, model_id
 from claran_core.morphology import MORPHOLOGIES, probability_columns
+from claran_core.overlap import BOX_COLUMNS
 
 __all__ = ["choose_device", "infer_shard", "reproducible", "run_inference"]
 

@@ -14,12 +14,12 @@ from claran_core.catalogue.schema import CATALOGUE
 from claran_core.config import Config
 from claran_core.errors import InputError
 from claran_core.files import read_array, read_table
+from claran_core.overlap import BOX_COLUMNS
 from claran_core.paths import Results
 
 __all__ = ["ReportInputs", "read_inputs"]
 
 _FUSED_COLUMNS = ["subject_id", "ra", "dec", "flags"]
-_BOX_COLUMNS = ["box_x1", "box_y1", "box_x2", "box_y2"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_inputs(
     method = config.catalogue.method
     targets = read_table(results.targets)
     fused = _read_fused(results, method, sorted(targets["shard"].unique()))
-    labels = ["subject_id", *_BOX_COLUMNS, "morphology"]
+    labels = ["subject_id", *BOX_COLUMNS, "morphology"]
     return ReportInputs(
         config=config,
         targets=targets,
