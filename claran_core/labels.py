@@ -25,7 +25,14 @@ from claran_core.noise import noise_sigma
 from claran_core.survey.base import Cutout
 from claran_core.tables import LABELS
 
-__all__ = ["Subject", "components_in_frame", "label_from_table", "label_simulated", "truth_box"]
+__all__ = [
+    "Subject",
+    "components_in_frame",
+    "label_from_table",
+    "label_simulated",
+    "truth_box",
+    "visible_in_frame",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -132,13 +139,18 @@ def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame
 
 def components_in_frame(subject: Subject, cutout: Cutout) -> Components:
     """Components of the part of a cut-out that lies in the frame; noise from that same part."""
+    visible = visible_in_frame(subject, cutout)
+    return find_components(visible, noise_sigma(visible))
+
+
+def visible_in_frame(subject: Subject, cutout: Cutout) -> np.ndarray:
+    """Pixels of a cut-out ``(ny, nx)``, NaN where their centres lie outside the subject's frame."""
     rows, columns = np.indices(cutout.data.shape)
     sky = pixels_to_sky(cutout.wcs, columns.ravel(), rows.ravel())
     x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky)
     size = subject.frame.size_px
     inside = ((x >= 0) & (x <= size) & (y >= 0) & (y <= size)).reshape(cutout.data.shape)
-    visible = np.where(inside, cutout.data, np.nan)
-    return find_components(visible, noise_sigma(visible))
+    return np.where(inside, cutout.data, np.nan)
 
 
 def _owners(components: Components, image: np.ndarray, models: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,0 +1,230 @@
+"""The classical baseline: components by the contour rule, grouped by friends-of-friends, no learning.
+
+Components whose contour boxes lie closer together than a linking length, edge to edge, are one source; its
+box, class and centre follow the rule of Radio Galaxy Zoo DR1, its score is SNR / (SNR + 10) of its
+brightest pixel.  Scored as the paper does (eq. 12-14), with intervals from a bootstrap over the subjects.
+
+    python benchmarks/classical_baseline.py real ../shared/data/first_train
+    python benchmarks/classical_baseline.py simulated resources/demo/targets.csv --seed 20181031 --split test
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+from astropy.wcs import WCS
+from scipy.sparse.csgraph import connected_components
+
+from claran_core.components import Components, dr1_extent, find_components, union_centre
+from claran_core.config import EvaluationOptions, load_config
+from claran_core.errors import ClaranError, InputError
+from claran_core.evaluation import Sample, evaluate
+from claran_core.frame import Frame, pixels_to_sky
+from claran_core.labels import Subject, label_from_table, label_simulated, truth_box, visible_in_frame
+from claran_core.morphology import MORPHOLOGIES, morphology_of
+from claran_core.noise import noise_sigma
+from claran_core.overlap import BOX_COLUMNS
+from claran_core.rgz import read_label_table
+from claran_core.survey import SURVEYS
+from claran_core.survey.base import Cutout
+from claran_core.survey.simulated import SimulatedSource
+from claran_core.targets import read_targets
+
+__all__ = [
+    "LINKS_ARCSEC",
+    "Labelled",
+    "box_gaps",
+    "detect",
+    "main",
+    "measure",
+    "real_subjects",
+    "simulated_subjects",
+]
+
+# Linking lengths tried; None groups nothing.
+LINKS_ARCSEC = (None, 20.0, 40.0, 60.0)
+
+# Signal to noise at which a source scores one half.
+HALF_SCORE_SNR = 10.0
+
+N_RESAMPLINGS = 1000
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A subject, its radio image, and its true sources (columns of `claran_core.tables.LABELS`)."""
+
+    subject: Subject
+    cutout: Cutout
+    labels: pd.DataFrame
+
+
+def real_subjects(folder: Path) -> Iterator[Labelled]:
+    """Subjects of a folder with ``labels.csv`` (an RGZ label table) and ``radio/<first_id>.fits``.
+
+    Raises
+    ------
+    InputError
+        If the label table is missing or broken.
+    """
+    for name, rows in read_label_table(folder / "labels.csv").groupby("first_id"):
+        with fits.open(folder / "radio" / f"{name}.fits") as hdus:
+            header, image = hdus[0].header, hdus[0].data.astype(np.float32)
+        split = "train" if rows["training"].iloc[0] == 1 else "test"
+        subject = Subject(str(name), rows["ra"].iloc[0], rows["dec"].iloc[0], split, Frame())
+        cutout = Cutout(image, WCS(header).celestial, str(name))
+        yield Labelled(subject, cutout, label_from_table(subject, cutout, rows))
+
+
+def simulated_subjects(targets: pd.DataFrame, sky: SimulatedSource) -> Iterator[Labelled]:
+    """Subjects of the simulated radio sky; `targets` as `claran_core.targets.read_targets` gives them."""
+    for target in targets.itertuples():
+        subject = Subject(target.subject_id, target.ra, target.dec, target.split, Frame())
+        window = target.ra, target.dec, subject.frame.width_arcsec
+        cutout = sky.cutout(target.subject_id, *window)
+        yield Labelled(subject, cutout, label_simulated(subject, cutout, sky.truth(*window)))
+
+
+def box_gaps(boxes: np.ndarray) -> np.ndarray:
+    """Distance from edge to edge between all pairs of boxes ``(n, 4)``: ``(n, n)``, 0 where they touch."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    apart = np.clip(low - high, 0.0, None)
+    return np.hypot(apart[..., 0], apart[..., 1])
+
+
+def _groups(boxes: np.ndarray, link: float | None) -> list[np.ndarray]:
+    """Friends-of-friends: indices of the boxes in each group, linked by gaps of at most `link`."""
+    friends = np.eye(len(boxes), dtype=bool) if link is None else box_gaps(boxes) <= link
+    count, group = connected_components(friends, directed=False)
+    return [np.flatnonzero(group == number) for number in range(count)]
+
+
+def detect(
+    subject: Subject, cutout: Cutout, links_arcsec: Sequence[float | None]
+) -> dict[float | None, list[dict[str, Any]]]:
+    """Sources the baseline finds in one subject, per linking length.
+
+    Returns
+    -------
+    dict
+        Rows with ``subject_id``, box (frame px), ``morphology`` and ``probability``.
+    """
+    visible = visible_in_frame(subject, cutout)
+    sigma = noise_sigma(visible)
+    components = find_components(visible, sigma)
+    native_px = float(np.sqrt(np.abs(np.linalg.det(cutout.wcs.pixel_scale_matrix))) * 3600.0)
+    x, y = components.brightest.T
+    snr = visible[y, x] / sigma
+    return {
+        link: [
+            _source(subject, cutout, components, own, snr[own].max(), native_px)
+            for own in _groups(components.boxes, None if link is None else link / native_px)
+        ]
+        for link in links_arcsec
+    }
+
+
+def _source(
+    subject: Subject, cutout: Cutout, components: Components, own: np.ndarray, snr: float, native_px: float
+) -> dict[str, Any]:
+    boxes = components.boxes[own]
+    ra, dec = pixels_to_sky(cutout.wcs, *union_centre(boxes))
+    box = truth_box(subject, float(ra), float(dec), dr1_extent(boxes) * native_px)
+    return {
+        "subject_id": subject.subject_id,
+        **dict(zip(BOX_COLUMNS, box, strict=True)),
+        "morphology": morphology_of(len(own), int(components.n_peaks[own].sum()))[0],
+        "probability": snr / (snr + HALF_SCORE_SNR),
+    }
+
+
+def measure(
+    labelled: Iterable[Labelled],
+    links_arcsec: Sequence[float | None] = LINKS_ARCSEC,
+    *,
+    n_resamplings: int = N_RESAMPLINGS,
+    seed: int = 0,
+) -> dict[float | None, dict[str, Any]]:
+    """Score the baseline: what `claran_core.evaluation.evaluate` says, per linking length.
+
+    Raises
+    ------
+    InputError
+        If there is no subject, or no true source in any.
+    """
+    rows: dict[float | None, list[dict[str, Any]]] = {link: [] for link in links_arcsec}
+    labels, names = [], []
+    for one in labelled:
+        names.append(one.subject.subject_id)
+        labels.append(one.labels)
+        for link, found in detect(one.subject, one.cutout, links_arcsec).items():
+            rows[link].extend(found)
+    filled = [table for table in labels if len(table)]
+    if not filled:
+        raise InputError(f"nothing to measure: no true source in {len(names)} subjects")
+    truth = pd.concat(filled, ignore_index=True)
+    sample = Sample("baseline", np.unique(np.array(names, dtype=str)))
+    options = EvaluationOptions(min_iou=0.5, bootstrap=n_resamplings)
+    columns = ["subject_id", *BOX_COLUMNS, "morphology", "probability"]
+    return {
+        link: evaluate(
+            pd.DataFrame(found, columns=columns), truth, sample, options, method="baseline", seed=seed
+        )
+        for link, found in rows.items()
+    }
+
+
+def _line(link: float | None, metrics: dict[str, Any]) -> str:
+    ap = metrics["ap"]
+    name = "no grouping" if link is None else f'link {link:.0f}"'
+    low, high = ap["interval_68"]["mean"] or (np.nan, np.nan)
+    classes = "  ".join(f"{one} {np.nan if ap[one] is None else ap[one]:.2f}" for one in MORPHOLOGIES)
+    return f"{name:>12}: mAP {ap['mean']:.3f} ({low:.2f}-{high:.2f}, 68 % bootstrap)  {classes}"
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    real = kinds.add_parser("real", help="real cut-outs with an RGZ label table")
+    real.add_argument("folder", type=Path)
+    simulated = kinds.add_parser("simulated", help="targets of the simulated sky")
+    simulated.add_argument("targets", type=Path)
+    simulated.add_argument("--seed", type=int, default=load_config().seed, help="which sky")
+    simulated.add_argument("--split", default="test", choices=("train", "test", "none", "all"))
+    simulated.add_argument("--limit", type=int, help="first so many targets only")
+    return parser.parse_args(arguments)
+
+
+def _labelled(options: argparse.Namespace) -> Iterator[Labelled]:
+    if options.kind == "real":
+        return real_subjects(options.folder)
+    targets = read_targets(options.targets)
+    chosen = targets if options.split == "all" else targets[targets["split"] == options.split]
+    sky = SimulatedSource(SURVEYS["FIRST"], seed=options.seed)
+    return simulated_subjects(chosen.head(options.limit) if options.limit else chosen, sky)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the baseline's scores; return the exit status."""
+    options = _options(arguments)
+    try:
+        results = measure(_labelled(options))
+    except (ClaranError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    counts = next(iter(results.values()))["counts"]
+    print(f"{counts['n_sources']} true sources in {counts['n_subjects']} subjects")
+    for link, metrics in results.items():
+        print(_line(link, metrics))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

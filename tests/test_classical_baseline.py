@@ -1,0 +1,90 @@
+"""The classical baseline: gaps by hand, made images with a known answer, and its score on real images."""
+
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+from classical_baseline import Labelled, box_gaps, detect, main, measure, real_subjects
+
+from claran_core.frame import Frame
+from claran_core.labels import Subject, label_simulated
+from claran_core.survey.base import Cutout
+from claran_core.survey.simulated import TrueSource
+
+SIZE = 106  # native pixels of 1.8 arcsec
+SUBJECT = Subject("here", 150.0, 20.0, "test", Frame())
+
+
+def test_gaps_between_boxes_by_hand():
+    gaps = box_gaps(np.array([[0, 0, 2, 2], [5, 1, 6, 3], [5, 6, 6, 9], [1, 1, 3, 3]], float))
+    np.testing.assert_allclose(gaps[0], [0, 3, 5, 0])
+    np.testing.assert_allclose(gaps, gaps.T)
+
+
+def made(**sources):
+    """Subject with sources of Gaussian blobs ``(x, y, peak)`` in units of the noise."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 20.0]
+    wcs.wcs.cdelt, wcs.wcs.crpix = [-5e-4, 5e-4], [(SIZE + 1) / 2] * 2
+    rows, columns = np.indices((SIZE, SIZE))
+    models = {
+        name: sum(
+            peak * np.exp(-4 * np.log(2) * ((columns - x) ** 2 + (rows - y) ** 2) / 9) for x, y, peak in blobs
+        )
+        for name, blobs in sources.items()
+    }
+    noise = np.random.default_rng(3).normal(0, 1.0, (SIZE, SIZE))
+    cutout = Cutout((noise + sum(models.values())).astype(np.float32), wcs, "made")
+    true = [
+        TrueSource(
+            source_id=name,
+            ra_deg=150.0,
+            dec_deg=20.0,
+            image=image,
+            kind="double",
+            n_components=1,
+            n_peaks=1,
+            host_magnitude=15.0,
+        )
+        for name, image in models.items()
+    ]
+    return Labelled(SUBJECT, cutout, label_simulated(SUBJECT, cutout, true))
+
+
+DOUBLE_AND_NEIGHBOUR = {"double": [(40, 52, 60), (65, 52, 40)], "neighbour": [(80, 90, 30)]}
+
+
+def test_the_linking_length_decides_what_is_one_source():
+    one = made(**DOUBLE_AND_NEIGHBOUR)
+    found = detect(one.subject, one.cutout, (None, 20.0, 60.0, 100.0))
+    classes = {link: sorted(row["morphology"] for row in rows) for link, rows in found.items()}
+    assert classes[None] == classes[20.0] == ["1C_1P"] * 3
+    # 25 px of 1.8" less half a box on either side: about 32".
+    assert classes[60.0] == ["1C_1P", "2C_2P"]
+    assert classes[100.0] == ["3C_3P"]
+    assert found[60.0][0]["probability"] == pytest.approx(60 / 70, abs=0.02)
+
+
+def test_what_is_grouped_rightly_scores_one_and_what_is_not_nothing():
+    results = measure([made(**DOUBLE_AND_NEIGHBOUR)], (None, 60.0), n_resamplings=20)
+    assert results[60.0]["ap"]["mean"] == 1.0
+    # Ungrouped, the double is missed, and its two halves stand before the neighbour: 1/3.
+    assert results[None]["ap"]["2C_2P"] == 0.0
+    assert results[None]["ap"]["1C_1P"] == pytest.approx(1 / 3)
+
+
+def test_nothing_to_measure_is_one_line(tmp_path, capsys):
+    assert main(["real", str(tmp_path)]) == 1
+    empty = tmp_path / "targets.csv"
+    empty.write_text("ra,dec,split\n150.0,20.0,none\n")
+    assert main(["simulated", str(empty), "--split", "test"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and "no such file" in told[0] and "no true source in 0 subjects" in told[1]
+
+
+@pytest.mark.data
+def test_the_published_baseline_is_reproduced_on_real_images(shared_data):
+    """facts.md section 2, column first_train: 0.28, 0.50, 0.44 and 0.46."""
+    results = measure(real_subjects(shared_data / "first_train"), n_resamplings=20)
+    means = [metrics["ap"]["mean"] for metrics in results.values()]
+    assert next(iter(results.values()))["counts"]["n_sources"] == 165
+    assert means == pytest.approx([0.28, 0.50, 0.44, 0.46], abs=0.006)
