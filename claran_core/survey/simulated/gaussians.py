@@ -56,6 +56,10 @@ class Gaussians:
             *(np.concatenate([getattr(part, f.name) for part in parts] or empty) for f in fields(Gaussians))
         )
 
+    def take(self, which: np.ndarray) -> "Gaussians":
+        """Some of the Gaussians, by index or mask."""
+        return Gaussians(*(getattr(self, f.name)[which] for f in fields(Gaussians)))
+
     def reach_arcsec(self) -> np.ndarray:
         """Distance from the source's position at which a Gaussian is surely cut off."""
         return np.hypot(self.east_arcsec, self.north_arcsec) + CUT_SIGMA / FWHM_PER_SIGMA * self.major_arcsec

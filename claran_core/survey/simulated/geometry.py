@@ -22,6 +22,7 @@ __all__ = [
     "Window",
     "cell_area_deg2",
     "cell_positions",
+    "cells_around",
     "cells_near",
     "offset_to_sky",
     "sky_to_cell",
@@ -88,12 +89,15 @@ class TileGrid:
     pixel_scale_arcsec : float
         Width of a pixel.
     size_px : int
-        Nominal width of a tile; enough for its cell, windows may reach beyond it.
+        Width of a tile's plane: pixel 0 is half of it west and south of the tangent point.
+    overlap_arcsec : float
+        How far a tile's pixels go on beyond the cell it belongs to.
     """
 
     nside: int
     pixel_scale_arcsec: float
     size_px: int
+    overlap_arcsec: float = 0.0
 
     def tile_at(self, ra_deg: float, dec_deg: float) -> "Tile":
         """Tile used for images centred on a position (deg, ICRS)."""
@@ -147,6 +151,11 @@ class Tile:
     def _frame(self) -> Frame:
         return Frame(self.grid.size_px, self.grid.pixel_scale_arcsec)
 
+    @property
+    def limits(self) -> Window:
+        """The tile's pixels: the box around its cell, and the overlap with its neighbours."""
+        return _limits(self)
+
     def sky_to_pixel(self, ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Tile pixels ``x, y`` of sky positions (deg, ICRS)."""
         x, y = self._frame.sky_to_frame(self.ra_deg, self.dec_deg, ra_deg, dec_deg)
@@ -177,3 +186,23 @@ class Tile:
         wcs.array_shape = window.shape
         wcs.wcs.set()
         return wcs
+
+
+def cells_around(tile: Tile, window: Window, reach_arcsec: float, nside: int) -> tuple[int, ...]:
+    """Nested HEALPix cells whose sources may reach a window, in ascending order.
+
+    The order is that of addition, and is the same for all windows of a tile.
+    """
+    ra_deg, dec_deg = tile.pixel_to_sky(window.x0 + (window.nx - 1) / 2, window.y0 + (window.ny - 1) / 2)
+    radius = 0.5 * float(np.hypot(*window.shape)) * tile.grid.pixel_scale_arcsec
+    return cells_near(ra_deg, dec_deg, radius + reach_arcsec, nside)
+
+
+@lru_cache(maxsize=1024)
+def _limits(tile: Tile) -> Window:
+    lon, lat = _healpix(tile.grid.nside).boundaries_lonlat(tile.index, step=8)
+    x, y = tile.sky_to_pixel(lon.to_value(u.deg).ravel(), lat.to_value(u.deg).ravel())
+    overlap = tile.grid.overlap_arcsec / tile.grid.pixel_scale_arcsec
+    x0, y0 = int(np.floor(x.min() - overlap)), int(np.floor(y.min() - overlap))
+    x1, y1 = int(np.ceil(x.max() + overlap)), int(np.ceil(y.max() + overlap))
+    return Window(x0, y0, x1 - x0 + 1, y1 - y0 + 1)

@@ -1,27 +1,61 @@
-"""Correlated noise that any window shows the same way.
+"""Correlated noise that any window shows the same way, and the pattern of residual sidelobes.
 
-White noise is drawn in blocks of tile pixels, each from its own stream, and smoothed in space with short
-kernels.  Fourier transforms are avoided on purpose: transforms of different sizes differ in the last bits.
+White noise is drawn in blocks of tile pixels, each from its own stream.  Noise of W1 is smoothed in space
+with short kernels.  Noise of FIRST has the stripes of the VLA's three arms, which no short kernel has: it
+is made in fixed blocks by Fourier transforms of one size, since transforms of different sizes differ in
+the last bits.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+from scipy import fft
 from scipy.ndimage import correlate1d
+from scipy.signal import convolve2d
 
 from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA
 from claran_core.survey.simulated.geometry import Tile, Window
 from claran_core.survey.simulated.streams import Purpose, generator
 
-__all__ = ["INFRARED_NOISE", "RADIO_NOISE", "NoiseLayer", "correlated_noise", "white_noise"]
+__all__ = [
+    "FIRST_KERNEL",
+    "INFRARED_NOISE",
+    "KERNEL_RADIUS_PX",
+    "NoiseLayer",
+    "correlated_noise",
+    "first_noise",
+    "sidelobe_pattern",
+    "white_noise",
+]
 
 BLOCK_PX = 64
 
 # Blocks are counted from here, because the words of a stream's name must not be negative.
 FIRST_BLOCK = 1 << 20
 
-# Kernels end at this many sigma, where they have fallen to 2e-3 of their peak.
+# Gaussian kernels end at this many sigma, where they have fallen to 2e-3 of their peak.
 KERNEL_SIGMA = 3.5
+
+# FIRST noise is made in blocks of two by two white ones, and half a white one around them.
+FIRST_BLOCK_PX = 2 * BLOCK_PX
+KERNEL_RADIUS_PX = BLOCK_PX // 2
+TRANSFORM_PX = FIRST_BLOCK_PX + 2 * KERNEL_RADIUS_PX
+
+# Residual sidelobes are drawn this far from a source, and begin outside the main lobe.
+SIDELOBES_PX = 48
+MAIN_LOBE_PX = 4.0
+
+
+def _read_kernel() -> np.ndarray:
+    """Kernel of FIRST's noise (benchmarks/first_noise.py), ``(65, 65)``; half of it is in the file."""
+    half = np.loadtxt(Path(__file__).with_name("first_noise_kernel.csv"), delimiter=",")
+    kernel = np.concatenate([half, half[-2::-1, ::-1]])
+    return kernel / np.sqrt((kernel**2).sum())
+
+
+FIRST_KERNEL = _read_kernel()
 
 
 @dataclass(frozen=True)
@@ -41,12 +75,34 @@ class NoiseLayer:
     fwhm_y_arcsec: float
 
 
-# FIRST: two-Gaussian model of 6,639 source-free tiles, whose broad part is wider in RA.
-RADIO_NOISE = (NoiseLayer(0.795, 4.75, 5.0), NoiseLayer(0.205, 36.0, 20.0))
-
 # W1: what is left of the sources too faint to be drawn one by one, hence smoothed by the point-spread
 # function, and of the wings of bright ones.
 INFRARED_NOISE = (NoiseLayer(0.65, 11.0, 11.0), NoiseLayer(0.35, 34.0, 34.0))
+
+
+@lru_cache(maxsize=256)
+def _white_block(
+    seed: int, purpose: Purpose, tile: int, layer: int, block_x: int, block_y: int
+) -> np.ndarray:
+    rng = generator(seed, purpose, tile, layer, FIRST_BLOCK + block_y, FIRST_BLOCK + block_x)
+    return rng.standard_normal((BLOCK_PX, BLOCK_PX))
+
+
+def _blocks(window: Window, size_px: int) -> list[tuple[int, int]]:
+    """Column and row of the blocks of a size that share a pixel with a window."""
+    columns = range(window.x0 // size_px, (window.x0 + window.nx - 1) // size_px + 1)
+    rows = range(window.y0 // size_px, (window.y0 + window.ny - 1) // size_px + 1)
+    return [(column, row) for row in rows for column in columns]
+
+
+def _paste(image: np.ndarray, window: Window, block: np.ndarray, x0: int, y0: int) -> None:
+    """Copy the part of a block (its first pixel at tile pixel `x0, y0`) that a window shows."""
+    ny, nx = block.shape
+    left, bottom = max(x0, window.x0), max(y0, window.y0)
+    right, top = min(x0 + nx, window.x0 + window.nx), min(y0 + ny, window.y0 + window.ny)
+    image[bottom - window.y0 : top - window.y0, left - window.x0 : right - window.x0] = block[
+        bottom - y0 : top - y0, left - x0 : right - x0
+    ]
 
 
 def white_noise(seed: int, purpose: Purpose, tile: int, layer: int, window: Window) -> np.ndarray:
@@ -58,14 +114,8 @@ def white_noise(seed: int, purpose: Purpose, tile: int, layer: int, window: Wind
         The same values at the same tile pixels, whatever the window.
     """
     image = np.empty(window.shape)
-    for block_y in range(window.y0 // BLOCK_PX, (window.y0 + window.ny - 1) // BLOCK_PX + 1):
-        for block_x in range(window.x0 // BLOCK_PX, (window.x0 + window.nx - 1) // BLOCK_PX + 1):
-            rng = generator(seed, purpose, tile, layer, FIRST_BLOCK + block_y, FIRST_BLOCK + block_x)
-            block = rng.standard_normal((BLOCK_PX, BLOCK_PX))
-            left, bottom = block_x * BLOCK_PX - window.x0, block_y * BLOCK_PX - window.y0
-            x0, x1 = max(left, 0), min(left + BLOCK_PX, window.nx)
-            y0, y1 = max(bottom, 0), min(bottom + BLOCK_PX, window.ny)
-            image[y0:y1, x0:x1] = block[y0 - bottom : y1 - bottom, x0 - left : x1 - left]
+    for x, y in _blocks(window, BLOCK_PX):
+        _paste(image, window, _white_block(seed, purpose, tile, layer, x, y), x * BLOCK_PX, y * BLOCK_PX)
     return image
 
 
@@ -103,3 +153,50 @@ def correlated_noise(
         )
         noise += np.sqrt(layer.variance) * smooth[inner]
     return noise
+
+
+def first_noise(seed: int, tile: Tile, window: Window) -> np.ndarray:
+    """Noise of unit variance with the autocorrelation of FIRST's, in a window of a tile of 1.8" pixels.
+
+    Returns
+    -------
+    (ny, nx) float64 array
+        FITS order; the same bits at the same tile pixels, whatever the window.
+    """
+    image = np.empty(window.shape)
+    for x, y in _blocks(window, FIRST_BLOCK_PX):
+        block = _first_block(seed, tile.index, x, y)
+        _paste(image, window, block, x * FIRST_BLOCK_PX, y * FIRST_BLOCK_PX)
+    return image
+
+
+@lru_cache(maxsize=256)
+def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray:
+    inner = Window(block_x * FIRST_BLOCK_PX, block_y * FIRST_BLOCK_PX, FIRST_BLOCK_PX, FIRST_BLOCK_PX)
+    outer = inner.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
+    white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer)
+    smooth = fft.irfft2(fft.rfft2(white) * _first_response(), (TRANSFORM_PX, TRANSFORM_PX))
+    cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
+    return smooth[cut, cut]
+
+
+@lru_cache(maxsize=1)
+def _first_response() -> np.ndarray:
+    plane = np.zeros((TRANSFORM_PX, TRANSFORM_PX))
+    width = 2 * KERNEL_RADIUS_PX + 1
+    plane[:width, :width] = FIRST_KERNEL
+    return fft.rfft2(np.roll(plane, (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (0, 1)))
+
+
+@lru_cache(maxsize=1)
+def sidelobe_pattern() -> np.ndarray:
+    """Sidelobes of FIRST's beam per unit of peak, without the main lobe; ``(97, 97)``.
+
+    Noise of equally weighted visibilities has the beam as its autocorrelation, stripes and all.  What
+    deconvolution leaves around a source is a small part of it.
+    """
+    beam = convolve2d(FIRST_KERNEL, FIRST_KERNEL[::-1, ::-1])
+    middle = beam.shape[0] // 2
+    beam = beam[(slice(middle - SIDELOBES_PX, middle + SIDELOBES_PX + 1),) * 2]
+    lag = np.hypot(*np.indices(beam.shape) - SIDELOBES_PX)
+    return beam * np.clip((lag - MAIN_LOBE_PX) / MAIN_LOBE_PX, 0, 1)

@@ -1,28 +1,35 @@
 """Radio sources of the simulated sky, cell by cell.
 
 The sky is divided into HEALPix cells.  A cell's sources come from its own random stream, so any part of the
-sky can be had without the rest.  Field sources follow the counts of FIRST, N(>S) ~ S^-0.89 in peak
-flux density; extended ones are built after `claran_core.survey.simulated.recipes`.
+sky can be had without the rest.  Field sources are compact and follow the counts of FIRST, N(>S) ~ S^-0.89
+in peak flux density; extended ones follow `claran_core.survey.simulated.recipes`.  Their structure is only
+built when somebody looks.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
+from typing import Protocol
 
 import numpy as np
 
-from claran_core.survey.simulated.chains import Structure, build_chain, build_single
+from claran_core.survey.simulated.forms import Structure, build_compact, build_extended
 from claran_core.survey.simulated.gaussians import Gaussians
 from claran_core.survey.simulated.geometry import cell_area_deg2, cell_positions
-from claran_core.survey.simulated.recipes import BEAM_ARCSEC, RECIPES, SINGLE, SNR_UNIT_JY
+from claran_core.survey.simulated.recipes import RECIPES, SNR_UNIT_JY, Recipe
 from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
 
-__all__ = ["MAX_REACH_ARCSEC", "RADIO_NSIDE", "RadioSource", "radio_cell"]
+__all__ = ["MAX_REACH_ARCSEC", "RADIO_NSIDE", "DrawnPopulation", "Population", "RadioSource", "radio_cell"]
 
-# Cells of 27 arcmin: about twenty-five sources each.
+# Cells of 27 arcmin: about forty sources each.
 RADIO_NSIDE = 128
 
 # No source's emission is drawn farther than this from its position.
 MAX_REACH_ARCSEC = 220.0
+
+# Emission of an extended source is cut off at this distance: a part of its extent, and what blobs of the
+# outer ends need to fade.
+REACH_PER_EXTENT, REACH_BEYOND_ARCSEC = 1.0, 80.0
 
 # Field sources: number per square degree above the 5 sigma limit, that limit, and the range drawn, Jy/beam.
 FIELD_DENSITY_DEG2 = 84.0
@@ -32,6 +39,10 @@ FIELD_RANGE_JY = (3e-4, 2.0)
 
 # FWHM of field sources before the beam: mostly unresolved.
 FIELD_SIZE_ARCSEC = 1.0
+FIELD_REACH_ARCSEC = 60.0
+
+# Residual sidelobes relative to those of the beam (standard deviation).
+SIDELOBE_GAIN = 0.012
 
 # Vega W1 magnitudes of hosts, mean and standard deviation: radio galaxies with lobes are nearer and brighter
 # than the faint field.  Beyond about 17 the host is not seen.
@@ -51,17 +62,19 @@ class RadioSource:
     ra_deg, dec_deg : float
         Position of its host, deg, ICRS.
     kind : str
-        What it was built as (`claran_core.survey.simulated.chains.Structure`), or ``field``.
+        ``field``, or the key of its recipe.
     n_components, n_peaks : int
         What it is meant to show; the noisy image decides.
     host_magnitude : float
         W1 magnitude of its host (Vega).
-    gaussians : Gaussians
-        Its emission, Jy/beam, restored with the beam.
-    peaks : (k, 2) array
-        East and north offset of its peaks from the position, arcsec.
-    component : (k,) int array
-        Component each peak belongs to.
+    reach_arcsec : float
+        Distance beyond which it has no emission.
+    peak_jy : float
+        Its brightest pixel, Jy/beam.
+    sidelobe_gain : float
+        What deconvolution left around it, relative to the beam's sidelobes; of either sign.
+    build : callable
+        Makes its structure.
     """
 
     source_id: str
@@ -71,86 +84,136 @@ class RadioSource:
     n_components: int
     n_peaks: int
     host_magnitude: float
-    gaussians: Gaussians
-    peaks: np.ndarray
-    component: np.ndarray
+    reach_arcsec: float
+    peak_jy: float
+    sidelobe_gain: float
+    build: Callable[[], Structure] = field(repr=False, compare=False)
 
+    @property
+    def is_compact(self) -> bool:
+        """Whether it is one Gaussian that costs nothing to build: a field source."""
+        return self.kind == "field"
 
-@lru_cache(maxsize=512)
-def radio_cell(seed: int, cell: int) -> tuple[RadioSource, ...]:
-    """All radio sources whose hosts lie in a nested HEALPix cell of `RADIO_NSIDE`."""
-    rng = generator(seed, Purpose.RADIO_SOURCES, cell)
-    structures = [*_field(rng), *_singles(rng), *_chains(rng)]
-    ra, dec = cell_positions(cell, RADIO_NSIDE, rng.random(len(structures)), rng.random(len(structures)))
-    return tuple(
-        _source(f"sim-{cell:06d}-{k:03d}", float(ra[k]), float(dec[k]), structure, rng)
-        for k, structure in enumerate(structures)
-    )
+    @cached_property
+    def structure(self) -> Structure:
+        """What it is made of, built when first asked for."""
+        return self.build()
 
+    @property
+    def peaks(self) -> np.ndarray:
+        """East and north offset of its peaks from the position, arcsec; ``(k, 2)``, brightest first."""
+        return self.structure.peaks
 
-def _count(rng: np.random.Generator, density_deg2: float) -> int:
-    return int(rng.poisson(density_deg2 * cell_area_deg2(RADIO_NSIDE)))
-
-
-def _field(rng: np.random.Generator) -> list[Structure]:
-    """Field sources, from the power law between the two ends of `FIELD_RANGE_JY`."""
-    low, high = ((flux / FIELD_LIMIT_JY) ** -FIELD_SLOPE for flux in FIELD_RANGE_JY)
-    n = _count(rng, FIELD_DENSITY_DEG2 * (low - high))
-    peak = FIELD_LIMIT_JY * rng.uniform(high, low, n) ** (-1 / FIELD_SLOPE) / SNR_UNIT_JY
-    size = rng.exponential(FIELD_SIZE_ARCSEC, n)
-    rows = np.column_stack(
-        [
-            np.zeros(n),
-            np.zeros(n),
-            peak,
-            np.hypot(BEAM_ARCSEC, size),
-            np.hypot(BEAM_ARCSEC, size * rng.random(n)),
-            rng.uniform(0, 180, n),
-        ]
-    )
-    return [Structure("field", rows[k : k + 1], np.zeros((1, 2)), np.zeros(1, int)) for k in range(n)]
-
-
-def _singles(rng: np.random.Generator) -> list[Structure]:
-    return [
-        build_single(
-            rng,
-            peak_snr=quantile_draw(rng, SINGLE.peak_snr),
-            size_arcsec=quantile_draw(rng, SINGLE.size_arcsec),
-        )
-        for _ in range(_count(rng, SINGLE.density_deg2))
-    ]
-
-
-def _chains(rng: np.random.Generator) -> list[Structure]:
-    counts = [(recipe, _count(rng, recipe.density_deg2)) for recipe in RECIPES.values()]
-    return [build_chain(rng, recipe) for recipe, count in counts for _ in range(count)]
-
-
-def _source(
-    source_id: str, ra_deg: float, dec_deg: float, structure: Structure, rng: np.random.Generator
-) -> RadioSource:
-    """Put a structure on the sky and give it a host."""
-    mean, spread = FIELD_HOST_MAGNITUDE if structure.kind == "field" else EXTENDED_HOST_MAGNITUDE
-    east, north, peak, major, minor, angle = structure.gaussians.T
-    return RadioSource(
-        source_id=source_id,
-        ra_deg=ra_deg,
-        dec_deg=dec_deg,
-        kind=structure.kind,
-        n_components=int(structure.component[-1]) + 1,
-        n_peaks=len(structure.peaks),
-        host_magnitude=max(BRIGHTEST_HOST_MAGNITUDE, rng.normal(mean, spread)),
-        gaussians=Gaussians(
-            np.full(peak.size, ra_deg),
-            np.full(peak.size, dec_deg),
+    @cached_property
+    def gaussians(self) -> Gaussians:
+        """Its emission, Jy/beam, restored with the beam."""
+        east, north, peak, major, minor, angle = self.structure.gaussians.T
+        everything = Gaussians(
+            np.full(peak.size, self.ra_deg),
+            np.full(peak.size, self.dec_deg),
             east,
             north,
             peak * SNR_UNIT_JY,
             major,
             minor,
             angle,
-        ),
-        peaks=structure.peaks,
-        component=structure.component,
+        )
+        return everything.take(everything.reach_arcsec() <= self.reach_arcsec)
+
+
+@lru_cache(maxsize=512)
+def radio_cell(seed: int, cell: int) -> tuple[RadioSource, ...]:
+    """All radio sources whose hosts lie in a nested HEALPix cell of `RADIO_NSIDE`, field sources first."""
+    rng = generator(seed, Purpose.RADIO_SOURCES, cell)
+    parts = [*_field(rng), *_extended(rng, seed, cell)]
+    ra, dec = cell_positions(cell, RADIO_NSIDE, rng.random(len(parts)), rng.random(len(parts)))
+    magnitude = _host_magnitudes(rng, [part["kind"] for part in parts])
+    gain = rng.normal(0, SIDELOBE_GAIN, len(parts))
+    return tuple(
+        RadioSource(
+            source_id=f"sim-{cell:06d}-{k:03d}",
+            ra_deg=float(ra[k]),
+            dec_deg=float(dec[k]),
+            host_magnitude=float(magnitude[k]),
+            sidelobe_gain=float(gain[k]),
+            **part,
+        )
+        for k, part in enumerate(parts)
     )
+
+
+class Population(Protocol):
+    """Whose sources are on a sky; hashable, since images are cached by it."""
+
+    seed: int
+
+    def cell(self, index: int) -> tuple[RadioSource, ...]:
+        """All radio sources whose hosts lie in a nested HEALPix cell of `RADIO_NSIDE`, in fixed order."""
+        ...
+
+
+@dataclass(frozen=True)
+class DrawnPopulation:
+    """The sky of a seed."""
+
+    seed: int
+
+    def cell(self, index: int) -> tuple[RadioSource, ...]:
+        """See `Population`."""
+        return radio_cell(self.seed, index)
+
+
+def _count(rng: np.random.Generator, density_deg2: float) -> int:
+    return int(rng.poisson(density_deg2 * cell_area_deg2(RADIO_NSIDE)))
+
+
+def _field(rng: np.random.Generator) -> list[dict]:
+    """Field sources, from the power law between the two ends of `FIELD_RANGE_JY`."""
+    low, high = ((flux / FIELD_LIMIT_JY) ** -FIELD_SLOPE for flux in FIELD_RANGE_JY)
+    n = _count(rng, FIELD_DENSITY_DEG2 * (low - high))
+    peak = FIELD_LIMIT_JY * rng.uniform(high, low, n) ** (-1 / FIELD_SLOPE) / SNR_UNIT_JY
+    size, ratio, angle = rng.exponential(FIELD_SIZE_ARCSEC, n), rng.random(n), rng.uniform(0, 180, n)
+    return [
+        {
+            "kind": "field",
+            "n_components": 1,
+            "n_peaks": 1,
+            "reach_arcsec": FIELD_REACH_ARCSEC,
+            "peak_jy": float(values[0]) * SNR_UNIT_JY,
+            "build": partial(build_compact, *(float(value) for value in values)),
+        }
+        for values in zip(peak, size, size * ratio, angle, strict=True)
+    ]
+
+
+def _extended(rng: np.random.Generator, seed: int, cell: int) -> list[dict]:
+    parts = []
+    for number, (name, recipe) in enumerate(RECIPES.items()):
+        for k in range(_count(rng, recipe.density_deg2)):
+            snr = quantile_draw(rng, recipe.peak_snr)
+            extent = quantile_draw(rng, recipe.extent_arcsec)
+            stream = (seed, Purpose.RADIO_STRUCTURE, cell, number, k)
+            parts.append(
+                {
+                    "kind": name,
+                    "n_components": recipe.n_components,
+                    "n_peaks": recipe.n_peaks,
+                    "reach_arcsec": REACH_PER_EXTENT * extent + REACH_BEYOND_ARCSEC,
+                    "peak_jy": snr * SNR_UNIT_JY,
+                    "build": partial(_build, stream, recipe, snr, extent),
+                }
+            )
+    return parts
+
+
+def _build(stream: tuple[int, ...], recipe: Recipe, peak_snr: float, extent_arcsec: float) -> Structure:
+    return build_extended(generator(*stream), recipe, peak_snr=peak_snr, extent_arcsec=extent_arcsec)
+
+
+def _host_magnitudes(rng: np.random.Generator, kinds: list[str]) -> np.ndarray:
+    field_source = np.array([kind == "field" for kind in kinds], dtype=bool)
+    mean, spread = (
+        np.where(field_source, *pair)
+        for pair in zip(FIELD_HOST_MAGNITUDE, EXTENDED_HOST_MAGNITUDE, strict=True)
+    )
+    return np.maximum(BRIGHTEST_HOST_MAGNITUDE, rng.normal(mean, spread))

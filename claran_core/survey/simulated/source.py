@@ -7,27 +7,25 @@ import numpy as np
 
 from claran_core.errors import ConfigError
 from claran_core.survey.base import Cutout, NoImage, Survey
-from claran_core.survey.simulated import infrared, population
-from claran_core.survey.simulated.gaussians import Gaussians, PlacedGaussians
-from claran_core.survey.simulated.geometry import Tile, TileGrid, Window, cells_near
+from claran_core.survey.simulated import infrared
+from claran_core.survey.simulated.gaussians import PlacedGaussians
+from claran_core.survey.simulated.geometry import Tile, TileGrid, Window, cells_around
 from claran_core.survey.simulated.infrared import INFRARED_NSIDE, host_gaussians, infrared_cell
-from claran_core.survey.simulated.noise import INFRARED_NOISE, RADIO_NOISE, correlated_noise
-from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource, radio_cell
+from claran_core.survey.simulated.noise import INFRARED_NOISE, correlated_noise
+from claran_core.survey.simulated.population import RADIO_NSIDE, DrawnPopulation, Population, RadioSource
+from claran_core.survey.simulated.radio import emission, radio_image
 from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
 
 __all__ = ["SimulatedSource", "TrueSource"]
 
 # Tiles: a degree for FIRST, two for W1, which covers their HEALPix cells (0.48 and 0.95 degrees to a corner).
 GRIDS = {
-    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000),
-    "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200),
+    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=60.0),
+    "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=200.0),
 }
 
 # Wider windows are a mistake, and would not fit in memory.
 MAX_WIDTH_ARCSEC = 7200.0
-
-# Noise of FIRST fields, Jy/beam, at p0, p5, p25, p50, p75, p95, p100 (1,255 fields).
-RADIO_RMS = (1.15e-4, 1.40e-4, 1.49e-4, 1.56e-4, 1.67e-4, 1.90e-4, 2.5e-4)
 
 # Background of AllWISE W1 images and the noise on it, DN, at the same probabilities (12 images).
 INFRARED_BACKGROUND = (1.9, 2.0, 3.8, 4.1, 4.3, 4.5, 4.6)
@@ -88,6 +86,7 @@ class SimulatedSource:
             raise ConfigError(f"seed: {seed} is negative; the simulated sky needs 0 or more")
         self.survey = survey
         self.seed = seed
+        self.population = DrawnPopulation(seed)
         self.grid = GRIDS[survey.band]
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
@@ -112,8 +111,15 @@ class SimulatedSource:
             return NoImage("failed", wrong)
         tile = self.grid.tile_at(ra_deg, dec_deg)
         window = tile.window(ra_deg, dec_deg, width_arcsec)
-        image = self._radio(tile, window) if self.survey.band == "radio" else self._infrared(tile, window)
+        image = self.render(tile, window)
+        image[~_inside(tile.limits, window)] = np.nan
         return Cutout(image.astype(np.float32), tile.wcs(window), "simulated")
+
+    def render(self, tile: Tile, window: Window) -> np.ndarray:
+        """Any window of the plane of a tile, also beyond the tile's limits; float64 ``(ny, nx)``."""
+        if self.survey.band == "radio":
+            return radio_image(self.population, tile, window)
+        return self._infrared(tile, window)
 
     def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> list[TrueSource]:
         """Radio sources whose emission reaches the window that `cutout` gives for the same arguments.
@@ -130,36 +136,31 @@ class SimulatedSource:
         tile = self.grid.tile_at(ra_deg, dec_deg)
         window = tile.window(ra_deg, dec_deg, width_arcsec)
         found = []
-        for cell in _cells(tile, window, population.MAX_REACH_ARCSEC, RADIO_NSIDE):
-            placed, owner = _placed_radio(self.seed, tile, cell)
-            touching = placed.touching(window)
-            for number in np.unique(owner[touching]):
-                image = np.zeros(window.shape)
-                placed.add_to(image, window, touching[owner[touching] == number])
-                if image.max() >= REACHES_JY:
-                    found.append(_true_source(radio_cell(self.seed, cell)[number], image))
+        for source, image in emission(self.population, tile, window):
+            if image.max() >= REACHES_JY:
+                found.append(_true_source(source, image))
         return found
-
-    def _radio(self, tile: Tile, window: Window) -> np.ndarray:
-        image = np.zeros(window.shape)
-        for cell in _cells(tile, window, population.MAX_REACH_ARCSEC, RADIO_NSIDE):
-            placed, _ = _placed_radio(self.seed, tile, cell)
-            placed.add_to(image, window, placed.touching(window))
-        rms = quantile_draw(generator(self.seed, Purpose.RADIO_FIELD, tile.index), RADIO_RMS)
-        return image + rms * correlated_noise(self.seed, Purpose.RADIO_NOISE, tile, RADIO_NOISE, window)
 
     def _infrared(self, tile: Tile, window: Window) -> np.ndarray:
         image = np.zeros(window.shape)
-        for cell in _cells(tile, window, infrared.MAX_REACH_ARCSEC, INFRARED_NSIDE):
+        for cell in cells_around(tile, window, infrared.MAX_REACH_ARCSEC, INFRARED_NSIDE):
             placed = _placed_infrared(self.seed, tile, cell)
             placed.add_to(image, window, placed.touching(window))
-        for cell in _cells(tile, window, infrared.MAX_REACH_ARCSEC, RADIO_NSIDE):
-            placed = _placed_hosts(self.seed, tile, cell)
+        for cell in cells_around(tile, window, infrared.MAX_REACH_ARCSEC, RADIO_NSIDE):
+            placed = _placed_hosts(self.population, tile, cell)
             placed.add_to(image, window, placed.touching(window))
         rng = generator(self.seed, Purpose.INFRARED_FIELD, tile.index)
         background, rms = quantile_draw(rng, INFRARED_BACKGROUND), quantile_draw(rng, INFRARED_RMS)
         noise = correlated_noise(self.seed, Purpose.INFRARED_NOISE, tile, INFRARED_NOISE, window)
         return image + background + rms * noise
+
+
+def _inside(limits: Window, window: Window) -> np.ndarray:
+    """Which pixels of a window belong to the tile; boolean ``(ny, nx)``."""
+    x, y = window.x0 + np.arange(window.nx), window.y0 + np.arange(window.ny)
+    columns = (x >= limits.x0) & (x < limits.x0 + limits.nx)
+    rows = (y >= limits.y0) & (y < limits.y0 + limits.ny)
+    return rows[:, None] & columns
 
 
 def _refusal(ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
@@ -169,16 +170,6 @@ def _refusal(ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
     if not 0 < width_arcsec <= MAX_WIDTH_ARCSEC:
         return f"width {width_arcsec} arcsec: must be above 0 and at most {MAX_WIDTH_ARCSEC:g}"
     return None
-
-
-def _cells(tile: Tile, window: Window, reach_arcsec: float, nside: int) -> tuple[int, ...]:
-    """Cells whose sources may reach a window, in ascending order.
-
-    The order is that of addition, and must be the same for all windows of a tile.
-    """
-    ra_deg, dec_deg = tile.pixel_to_sky(window.x0 + (window.nx - 1) / 2, window.y0 + (window.ny - 1) / 2)
-    radius = 0.5 * float(np.hypot(*window.shape)) * tile.grid.pixel_scale_arcsec
-    return cells_near(ra_deg, dec_deg, radius + reach_arcsec, nside)
 
 
 def _true_source(source: RadioSource, image: np.ndarray) -> TrueSource:
@@ -198,15 +189,8 @@ def _true_source(source: RadioSource, image: np.ndarray) -> TrueSource:
 
 
 @lru_cache(maxsize=512)
-def _placed_radio(seed: int, tile: Tile, cell: int) -> tuple[PlacedGaussians, np.ndarray]:
-    sources = radio_cell(seed, cell)
-    owner = np.repeat(np.arange(len(sources)), [len(source.gaussians) for source in sources])
-    return Gaussians.join([source.gaussians for source in sources]).place(tile), owner
-
-
-@lru_cache(maxsize=512)
-def _placed_hosts(seed: int, tile: Tile, cell: int) -> PlacedGaussians:
-    return host_gaussians(radio_cell(seed, cell)).place(tile)
+def _placed_hosts(population: Population, tile: Tile, cell: int) -> PlacedGaussians:
+    return host_gaussians(population.cell(cell)).place(tile)
 
 
 @lru_cache(maxsize=512)

@@ -25,6 +25,9 @@ class Purpose(IntEnum):
     RADIO_NOISE = 5
     INFRARED_NOISE = 6
     SUBJECTS = 7
+    RADIO_STRUCTURE = 8
+    RADIO_RMS = 9
+    SIDELOBES = 10
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:

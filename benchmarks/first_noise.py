@@ -1,0 +1,112 @@
+"""Noise of FIRST: its autocorrelation on real images, and the kernel that gives simulated noise the same.
+
+    python benchmarks/first_noise.py ../shared/data                    # compare real and simulated
+    python benchmarks/first_noise.py ../shared/data --kernel FILE.csv  # make the kernel that ships
+
+The autocorrelation near lag 0 is that of `first_noise_acf.npy` (6,639 source-free tiles of 1,255 FIRST
+fields), continued to larger lags by the fields at hand, with sources masked.
+"""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from scipy import ndimage
+from scipy.signal import fftconvolve
+
+from claran_core.noise import noise_sigma
+from claran_core.survey.simulated.noise import FIRST_KERNEL, KERNEL_RADIUS_PX
+
+# Largest lag of the continued autocorrelation; it fades to nothing over the last pixels.
+MAX_LAG_PX = 48
+FADE_PX = (28.0, 46.0)
+
+# The published autocorrelation is used up to the first of these lags, the measured one from the second on.
+JOIN_PX = (16.0, 22.0)
+
+# Images with a brighter source tell more about sidelobes than about noise, Jy/beam.
+BRIGHTEST_JY = 0.02
+
+
+def masked_autocorrelation(images: Iterable[np.ndarray], max_lag_px: int) -> np.ndarray:
+    """Mean autocorrelation of what is not source in images; ``(2 n + 1, 2 n + 1)``, lag 0 in the middle."""
+    total = np.zeros((2 * max_lag_px + 1,) * 2)
+    pairs = np.zeros_like(total)
+    for image in images:
+        bright = np.nan_to_num(image) > 4 * noise_sigma(image)
+        free = np.isfinite(image) & ~ndimage.binary_dilation(bright, iterations=6)
+        noise = np.where(free, image - image[free].mean(), 0) / image[free].std()
+        for sums, values in ((total, noise), (pairs, free.astype(float))):
+            correlation = fftconvolve(values, values[::-1, ::-1])
+            middle = np.array(correlation.shape) // 2
+            sums += correlation[tuple(slice(m - max_lag_px, m + max_lag_px + 1) for m in middle)]
+    return total / pairs
+
+
+def continued(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Autocorrelation `near` lag 0, continued by `far`, which is scaled to it where they meet."""
+    lag = np.hypot(*np.indices(far.shape) - far.shape[0] // 2)
+    margin = (far.shape[0] - near.shape[0]) // 2
+    inner = (slice(margin, -margin),) * 2
+    meet = (lag[inner] > 12) & (lag[inner] < 24)
+    joined = np.polyval(np.polyfit(far[inner][meet], near[meet], 1), far)
+    weight = np.clip((JOIN_PX[1] - lag[inner]) / (JOIN_PX[1] - JOIN_PX[0]), 0, 1)
+    joined[inner] = weight * near + (1 - weight) * joined[inner]
+    fade = np.clip((FADE_PX[1] - lag) / (FADE_PX[1] - FADE_PX[0]), 0, 1)
+    joined *= 0.5 - 0.5 * np.cos(np.pi * fade)
+    return 0.5 * (joined + joined[::-1, ::-1])
+
+
+def kernel_of(autocorrelation: np.ndarray, radius_px: int) -> np.ndarray:
+    """Symmetric kernel that gives white noise this autocorrelation, cut off at `radius_px`."""
+    size, half = 4 * radius_px + 4 * MAX_LAG_PX, autocorrelation.shape[0] // 2
+    plane = np.zeros((size, size))
+    plane[: 2 * half + 1, : 2 * half + 1] = autocorrelation
+    power = np.fft.fft2(np.roll(plane, (-half, -half), (0, 1))).real
+    kernel = np.fft.fftshift(np.fft.ifft2(np.sqrt(np.clip(power, 0, None))).real)
+    middle = size // 2
+    kernel = kernel[(slice(middle - radius_px, middle + radius_px + 1),) * 2]
+    return kernel / np.sqrt((kernel**2).sum())
+
+
+def autocorrelation_of(kernel: np.ndarray, max_lag_px: int) -> np.ndarray:
+    """Autocorrelation that a kernel gives to white noise."""
+    correlation = fftconvolve(kernel, kernel[::-1, ::-1])
+    middle = correlation.shape[0] // 2
+    return correlation[(slice(middle - max_lag_px, middle + max_lag_px + 1),) * 2]
+
+
+def read_images(folder: Path) -> Iterable[np.ndarray]:
+    """Real FIRST images below `folder` that have no very bright source."""
+    for path in sorted([*folder.glob("first_train/radio/*.fits"), *folder.glob("wide/*.fits")]):
+        image = fits.getdata(path).squeeze().astype(float)
+        if np.nanmax(image) < BRIGHTEST_JY:
+            yield image
+
+
+def main() -> None:
+    """Print lags of the real and the simulated noise; with ``--kernel``, write the kernel."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder with first_train, wide and first_noise_acf.npy")
+    parser.add_argument("--kernel", type=Path, help="CSV file to write the kernel to")
+    options = parser.parse_args()
+    near = np.load(options.folder / "first_noise_acf.npy")
+    if options.kernel:
+        far = masked_autocorrelation(read_images(options.folder), MAX_LAG_PX)
+        kernel = kernel_of(continued(near, far), KERNEL_RADIUS_PX)
+        # It is the same when turned by half a turn: one half, and the row through the middle, say it all.
+        np.savetxt(options.kernel, kernel[: KERNEL_RADIUS_PX + 1], fmt="%.5f", delimiter=",")
+        return
+    half = near.shape[0] // 2
+    ours = autocorrelation_of(FIRST_KERNEL, half)
+    lags = np.arange(13)
+    for name, rows, columns in (("x (RA)", 0 * lags, lags), ("y (Dec)", lags, 0 * lags), ("xy", lags, lags)):
+        print(f"{name:8} real     ", *(f"{value:6.3f}" for value in near[half + rows, half + columns]))
+        print(f"{'':8} simulated", *(f"{value:6.3f}" for value in ours[half + rows, half + columns]))
+    print(f"largest difference within {half} px: {np.abs(near - ours).max():.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,307 @@
+"""Extended radio sources: cores, jets, knots, hotspots, lobes and plumes around a host, as Gaussians.
+
+A shape is drawn from a form (`claran_core.survey.simulated.recipes`): two arms leave the host, more or
+less opposite, curved, of unequal length and flux, and carry emission that ends in hotspots or fades.
+Lobes are clouds of overlapping blobs, so that they are ragged as real ones are.  The shape is then made as
+large as its recipe asks, measured by the contour rule on its noise-free image, and taken if it shows the
+components and peaks of the recipe; else another is drawn.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from claran_core.components import Components, dr1_extent, find_components
+from claran_core.survey.simulated.recipes import BEAM_ARCSEC, FORMS, Form, Recipe
+
+__all__ = ["Structure", "build_compact", "build_extended"]
+
+# Pixels on which shapes are measured: FIRST's.
+PIXEL_ARCSEC = 1.8
+
+# Shapes drawn for a recipe before the one nearest to it is taken as it is.
+MAX_SHAPES = 12
+
+# Renderings to reach the size asked for, and how near (relative) is near enough.
+MAX_SIZES = 4
+SIZE_TOLERANCE = 0.08
+
+# Nothing is larger than this from host to end, before the beam.
+LONGEST_ARM_ARCSEC = 110.0
+
+# FWHM of the smallest feature of a shape, and the part of an arm's length that hotspots have.
+SMALLEST_ARCSEC = 0.5
+HOTSPOT_SIZE = (0.01, 0.08)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Emission of one source around its host, and what its noise-free image shows.
+
+    Attributes
+    ----------
+    form : str
+        What it was made as: a key of `FORMS`, or ``compact``.
+    gaussians : (n, 6) array
+        East and north offset (arcsec), peak (units of the noise), FWHM of major and minor axis (arcsec,
+        beam included) and position angle (deg).
+    peaks : (k, 2) array
+        East and north offset of the local maxima above the contour rule's threshold, brightest first.
+    n_components, n_peaks : int
+        Counts by the contour rule.
+    """
+
+    form: str
+    gaussians: np.ndarray
+    peaks: np.ndarray
+    n_components: int
+    n_peaks: int
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Blobs before the beam, in units of the longer arm: columns east, north, flux, FWHM along and across,
+    position angle (rad)."""
+
+    form: str
+    blobs: np.ndarray
+
+    def gaussians(self, arm_arcsec: float, peak_snr: float) -> np.ndarray:
+        """The shape behind the beam, with an arm of this length; rows as in `Structure.gaussians`.
+
+        `peak_snr` is first given to the brightest blob; `_measure` sees what the sum has.
+        """
+        east, north, flux, along, across, angle = self.blobs.T
+        along, across = (np.hypot(size * arm_arcsec, SMALLEST_ARCSEC) for size in (along, across))
+        major, minor = np.maximum(along, across), np.minimum(along, across)
+        turned = np.where(along >= across, angle, angle + np.pi / 2)
+        major, minor = np.hypot(BEAM_ARCSEC, major), np.hypot(BEAM_ARCSEC, minor)
+        peak = flux * BEAM_ARCSEC**2 / (major * minor)
+        return np.column_stack(
+            [
+                east * arm_arcsec,
+                north * arm_arcsec,
+                peak * peak_snr / peak.max(),
+                major,
+                minor,
+                np.rad2deg(turned),
+            ]
+        )
+
+
+def build_compact(peak_snr: float, major_arcsec: float, minor_arcsec: float, angle_deg: float) -> Structure:
+    """A source of one Gaussian of these axes (FWHM before the beam) at its host."""
+    row = [0.0, 0.0, peak_snr, np.hypot(BEAM_ARCSEC, major_arcsec), np.hypot(BEAM_ARCSEC, minor_arcsec)]
+    return Structure("compact", np.array([[*row, angle_deg]]), np.zeros((1, 2)), 1, 1)
+
+
+def build_extended(
+    rng: np.random.Generator, recipe: Recipe, *, peak_snr: float, extent_arcsec: float
+) -> Structure:
+    """Draw a source that shows what its recipe says, as bright and as large as asked.
+
+    Parameters
+    ----------
+    rng : Generator
+        Stream to draw from.
+    recipe : Recipe
+        Class and forms.
+    peak_snr : float
+        Brightest pixel, in units of the noise.
+    extent_arcsec : float
+        Extent by the DR1 rule.
+
+    Returns
+    -------
+    Structure
+        The first that fits; without one, the last that had the right class, or else the last one.
+    """
+    forms, weights = list(recipe.forms), np.array(list(recipe.forms.values()))
+    chosen = None
+    for _ in range(MAX_SHAPES):
+        form = forms[rng.choice(len(forms), p=weights / weights.sum())]
+        structure, size_fits = _sized(_draw_shape(rng, form), peak_snr, extent_arcsec)
+        fits = _is_class(structure, recipe)
+        if fits and size_fits:
+            return structure
+        if chosen is None or fits or not _is_class(chosen, recipe):
+            chosen = structure
+    return chosen
+
+
+def _is_class(structure: Structure, recipe: Recipe) -> bool:
+    counts = structure.n_components, structure.n_peaks
+    if recipe.n_peaks > 3:
+        return max(counts) > 3
+    return counts == (recipe.n_components, recipe.n_peaks)
+
+
+def _sized(shape: _Shape, peak_snr: float, extent_arcsec: float) -> tuple[Structure, bool]:
+    """A shape at the size asked for, by Newton's steps: the extent grows by two arms with an arm.
+
+    What the beam alone makes larger than asked for is as small as it can be, and fits.
+    """
+    arm = max(0.5 * extent_arcsec - BEAM_ARCSEC, SMALLEST_ARCSEC)
+    for _ in range(MAX_SIZES):
+        structure, extent = _measure(shape, arm, peak_snr)
+        step = 0.5 * (extent_arcsec - extent)
+        at_limit = (arm <= SMALLEST_ARCSEC and step < 0) or (arm >= LONGEST_ARM_ARCSEC and step > 0)
+        if at_limit or abs(extent - extent_arcsec) < SIZE_TOLERANCE * extent_arcsec:
+            return structure, True
+        arm = float(np.clip(arm + step, max(0.4 * arm, SMALLEST_ARCSEC), LONGEST_ARM_ARCSEC))
+    return structure, False
+
+
+def _measure(shape: _Shape, arm_arcsec: float, peak_snr: float) -> tuple[Structure, float]:
+    """The shape at one size with `peak_snr` in its brightest pixel, and its extent (arcsec)."""
+    gaussians = shape.gaussians(arm_arcsec, peak_snr)
+    image, east, north = _noise_free(gaussians)
+    gaussians[:, 2] *= peak_snr / image.max()
+    image *= peak_snr / image.max()
+    found = find_components(image, 1.0)
+    structure = Structure(
+        form=shape.form,
+        gaussians=gaussians,
+        peaks=_local_maxima(image, found, east, north),
+        n_components=len(found),
+        n_peaks=int(found.n_peaks.sum()),
+    )
+    return structure, dr1_extent(found.boxes) * PIXEL_ARCSEC
+
+
+def _noise_free(gaussians: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image ``(ny, nx)`` of Gaussians that holds them all, with the east and north offsets of its axes."""
+    east, north, peak, major, minor, angle_deg = gaussians.T
+    # Twice the FWHM from its middle a Gaussian has fallen to 2e-5.
+    axes = [
+        np.arange(
+            np.floor((offset - 2 * major).min() / PIXEL_ARCSEC),
+            np.ceil((offset + 2 * major).max() / PIXEL_ARCSEC) + 1,
+        )
+        * PIXEL_ARCSEC
+        for offset in (east, north)
+    ]
+    sin, cos = np.sin(np.deg2rad(angle_deg)), np.cos(np.deg2rad(angle_deg))
+    a, b = 4 * np.log(2) / major**2, 4 * np.log(2) / minor**2  # along the axes
+    dx = (axes[0][None] - east[:, None])[:, None, :]  # (n, 1, nx)
+    dy = (axes[1][None] - north[:, None])[:, :, None]  # (n, ny, 1)
+    xx, yy, xy = a * sin**2 + b * cos**2, a * cos**2 + b * sin**2, 2 * (a - b) * sin * cos
+    xx, yy, xy, peak = (value[:, None, None] for value in (xx, yy, xy, peak))
+    exponent = dx * xy  # (n, 1, nx)
+    exponent = exponent * dy
+    exponent += xx * dx**2
+    exponent += yy * dy**2
+    return (peak * np.exp(-exponent)).sum(axis=0), *axes
+
+
+def _local_maxima(image: np.ndarray, found: Components, east: np.ndarray, north: np.ndarray) -> np.ndarray:
+    """Offsets of the pixels that no neighbour outshines, within components, brightest first; ``(k, 2)``."""
+    is_peak = (image == ndimage.maximum_filter(image, 3)) & (found.labels > 0)
+    rows, columns = np.nonzero(is_peak)
+    order = np.argsort(-image[rows, columns], kind="stable")
+    return np.column_stack([east[columns], north[rows]])[order]
+
+
+def _uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
+    return float(rng.uniform(*limits))
+
+
+def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
+    return float(np.exp(rng.uniform(*np.log(limits))))
+
+
+def _draw_shape(rng: np.random.Generator, form_name: str) -> _Shape:
+    form = FORMS[form_name]
+    core = _log_uniform(rng, form.core_flux) if rng.random() < form.core_chance else 0.0
+    side_flux = np.array([1.0, _uniform(rng, form.side_ratio)])
+    side_flux *= (1 - core) / side_flux.sum()
+    lengths = np.array([1.0, _uniform(rng, form.arm_ratio)])
+    if rng.random() < 0.5:
+        lengths = lengths[::-1]
+    curves = rng.normal(0, form.curve) * np.array([1.0, rng.choice([-1.0, 1.0]) * _uniform(rng, (0.5, 1.2))])
+    bend = np.deg2rad(min(abs(rng.normal(0, form.bend_deg)), 150.0))
+    first = rng.uniform(0, 2 * np.pi)
+    directions = (first, first + np.pi - bend)
+    parts = [np.array([[0.0, 0.0, core, 0.0, 0.0, 0.0]])] if core else []
+    for flux, length, curve, direction in zip(side_flux, lengths, curves, directions, strict=True):
+        if flux > 0.002:
+            parts.append(_on_arm(_draw_side(rng, form, flux), length, curve, direction))
+    return _Shape(form_name, np.concatenate(parts))
+
+
+def _draw_side(rng: np.random.Generator, form: Form, flux: float) -> np.ndarray:
+    """Emission of one side in units of its arm: rows of distance along and offset across the arm, flux,
+    FWHM along and across."""
+    hotspots, jet = flux * _uniform(rng, form.hotspot_flux), flux * _uniform(rng, form.jet_flux)
+    n_knots = int(rng.integers(form.knots[0], form.knots[1] + 1))
+    knots = flux * n_knots * _uniform(rng, (0.08, 0.3))
+    lobe = max(flux - hotspots - jet - knots, 0.1 * flux)
+    return np.concatenate(
+        [
+            _hotspots(rng, hotspots),
+            _jet(rng, jet),
+            _knots(rng, knots, n_knots),
+            _lobe(rng, form, lobe),
+        ]
+    )
+
+
+def _rows(along, across, flux, length, breadth) -> np.ndarray:
+    return np.column_stack(np.broadcast_arrays(along, across, flux, length, breadth))
+
+
+def _hotspots(rng: np.random.Generator, flux: float) -> np.ndarray:
+    """One hotspot at the end of the arm, or a second, fainter one near it."""
+    n = (1 + (rng.random() < 0.3)) if flux > 0 else 0
+    shares = rng.dirichlet(np.full(n, 2.0)) if n else np.empty(0)
+    along = 1 - np.abs(rng.normal(0, 0.08, n))
+    size = rng.uniform(*HOTSPOT_SIZE, n)
+    return _rows(along, rng.normal(0, 0.05, n), flux * shares, size, size * rng.uniform(0.5, 1, n))
+
+
+def _jet(rng: np.random.Generator, flux: float) -> np.ndarray:
+    """A narrow ridge from the core outwards, fading."""
+    n = 6 if flux > 0 else 0
+    along = np.linspace(0.04, rng.uniform(0.25, 0.8), n)
+    shares = np.exp(-rng.uniform(0, 2) * np.linspace(0, 1, n))
+    return _rows(along, rng.normal(0, 0.01, n), flux * shares / max(shares.sum(), 1e-9), 0.08, 0.03)
+
+
+def _knots(rng: np.random.Generator, flux: float, n: int) -> np.ndarray:
+    shares = rng.dirichlet(np.full(n, 3.0)) if n else np.empty(0)
+    along = (np.arange(n) + rng.uniform(0.3, 0.9, n)) / (n + 0.3)
+    return _rows(along, rng.normal(0, 0.03, n), flux * shares, 0.05, 0.04)
+
+
+def _lobe(rng: np.random.Generator, form: Form, flux: float) -> np.ndarray:
+    """Lobe or plume: a ragged cloud of blobs from its inner end to its outer one."""
+    n = int(rng.integers(6, 15))
+    start, width = _uniform(rng, form.lobe_start), _uniform(rng, form.lobe_width)
+    part = np.sort(rng.random(n))
+    along = start + (1 - start) * part
+    local = width * (form.widening + (1 - form.widening) * part)
+    # Blobs of half the lobe's width, scattered so that the cloud has that width.
+    size = local * rng.uniform(0.35, 0.85, n)
+    across = rng.normal(0, 0.33, n) * local
+    shares = np.exp(_uniform(rng, form.brightening) * part + rng.normal(0, 0.5, n)) * size
+    stretch = rng.uniform(1.0, 1.6, n)
+    return _rows(along - 0.3 * size, across, flux * shares / shares.sum(), size * stretch, size)
+
+
+def _on_arm(side: np.ndarray, length: float, curve: float, direction: float) -> np.ndarray:
+    """Put one side's emission on its curved arm, around the host; rows as in `_Shape.blobs`."""
+    along, across, flux, blob_length, breadth = side.T
+    along, across = along * length, across * length + curve * length * along**2
+    sin, cos = np.sin(direction), np.cos(direction)
+    angle = direction + np.arctan(2 * curve * along)
+    return np.column_stack(
+        [
+            along * sin + across * cos,
+            along * cos - across * sin,
+            flux,
+            blob_length * length,
+            breadth * length,
+            angle,
+        ]
+    )

@@ -1,0 +1,157 @@
+"""The radio image of the simulated sky: emission, residual sidelobes and noise of FIRST.
+
+Everything is added in one fixed order (cells ascending, sources as numbered, Gaussians as listed), pixel by
+pixel on the tile's grid, so that any two windows of a tile agree to the last bit where they overlap.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from claran_core.survey.simulated.gaussians import Gaussians, PlacedGaussians
+from claran_core.survey.simulated.geometry import Tile, Window, cells_around
+from claran_core.survey.simulated.noise import first_noise, sidelobe_pattern
+from claran_core.survey.simulated.population import (
+    MAX_REACH_ARCSEC,
+    RADIO_NSIDE,
+    Population,
+    RadioSource,
+)
+from claran_core.survey.simulated.recipes import SNR_UNIT_JY
+from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
+
+__all__ = ["emission", "radio_image", "radio_rms"]
+
+# Noise of FIRST fields, Jy/beam, at p0, p5, p25, p50, p75, p95, p100 (1,255 fields).
+RADIO_RMS = (1.15e-4, 1.40e-4, 1.49e-4, 1.56e-4, 1.67e-4, 1.90e-4, 2.5e-4)
+
+# Its relative scatter from place to place within a tile, and the distance over which it varies (3 arcmin).
+RMS_SCATTER, RMS_NODE_PX = 0.05, 100
+
+# Nodes are counted from here, because the words of a stream's name must not be negative.
+FIRST_NODE = 1 << 20
+
+# Residual sidelobes weaker than this are left out: the strongest of them are a fifth of it.
+SIDELOBES_ABOVE_JY = 1.0 * SNR_UNIT_JY
+
+
+def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarray:
+    """FIRST image of a window of a tile's plane, Jy/beam; float64 ``(ny, nx)``, FITS order."""
+    image = np.zeros(window.shape)
+    for _, placed, own in _sources(population, tile, window):
+        placed.add_to(image, window, own)
+    _add_sidelobes(image, population, tile, window)
+    return image + radio_rms(population.seed, tile, window) * first_noise(population.seed, tile, window)
+
+
+def emission(population: Population, tile: Tile, window: Window) -> Iterator[tuple[RadioSource, np.ndarray]]:
+    """Sources that touch a window, each with its own emission there, Jy/beam; ``(ny, nx)``, no noise."""
+    for source, placed, own in _sources(population, tile, window):
+        image = np.zeros(window.shape)
+        placed.add_to(image, window, own)
+        yield source, image
+
+
+def radio_rms(seed: int, tile: Tile, window: Window) -> np.ndarray:
+    """Noise level at each pixel of a window, Jy/beam: the tile's, varying smoothly from node to node."""
+    level = quantile_draw(generator(seed, Purpose.RADIO_FIELD, tile.index), RADIO_RMS)
+    x, y = (
+        (start + np.arange(n)) / RMS_NODE_PX for start, n in ((window.x0, window.nx), (window.y0, window.ny))
+    )
+    x_node, y_node = np.floor(x).astype(int), np.floor(y).astype(int)
+    nodes = np.array(
+        [
+            [_rms_node(seed, tile.index, int(i), int(j)) for i in range(x_node[0], x_node[-1] + 2)]
+            for j in range(y_node[0], y_node[-1] + 2)
+        ]
+    )
+    # Pixel by pixel, not as a product of matrices: its last bits would depend on the window's size.
+    right, up = (x - x_node)[None, :], (y - y_node)[:, None]
+    column, row = x_node - x_node[0], (y_node - y_node[0])[:, None]
+    below = nodes[row, column] * (1 - right) + nodes[row, column + 1] * right
+    above = nodes[row + 1, column] * (1 - right) + nodes[row + 1, column + 1] * right
+    return level * (below * (1 - up) + above * up)
+
+
+@lru_cache(maxsize=4096)
+def _rms_node(seed: int, tile: int, i: int, j: int) -> float:
+    rng = generator(seed, Purpose.RADIO_RMS, tile, FIRST_NODE + i, FIRST_NODE + j)
+    return float(np.exp(RMS_SCATTER * rng.standard_normal()))
+
+
+def _sources(
+    population: Population, tile: Tile, window: Window
+) -> Iterator[tuple[RadioSource, PlacedGaussians, np.ndarray]]:
+    """Sources that touch a window, where their Gaussians are, and which of these touch it."""
+    for cell in cells_around(tile, window, MAX_REACH_ARCSEC, RADIO_NSIDE):
+        compact, placed = _placed_compact(population, tile, cell)
+        for number in placed.touching(window):
+            yield compact[number], placed, np.array([number])
+        sources, position, reach = _extended(population, tile, cell)
+        for number in np.flatnonzero(_is_near(window, position, reach)):
+            placed = _placed_extended(population, tile, cell, int(number))
+            own = placed.touching(window)
+            if own.size:
+                yield sources[number], placed, own
+
+
+def _is_near(window: Window, position: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Which of the positions ``(n, 2)`` (tile px) lie within their reach of a window."""
+    low, high = np.array([window.x0, window.y0]), np.array([window.x0 + window.nx, window.y0 + window.ny])
+    return ((position + reach[:, None] >= low) & (position - reach[:, None] < high)).all(axis=1)
+
+
+def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window: Window) -> None:
+    """Add what deconvolution left around the peaks of bright sources.
+
+    The pattern is centred on whole pixels, so that it is the same in every window.
+    """
+    pattern = sidelobe_pattern()
+    half = pattern.shape[0] // 2
+    for cell in cells_around(tile, window, MAX_REACH_ARCSEC, RADIO_NSIDE):
+        for x, y, strength in _sidelobe_centres(population, tile, cell):
+            left, bottom = x - half - window.x0, y - half - window.y0
+            x0, x1 = max(left, 0), min(left + pattern.shape[1], window.nx)
+            y0, y1 = max(bottom, 0), min(bottom + pattern.shape[0], window.ny)
+            if x0 < x1 and y0 < y1:
+                image[y0:y1, x0:x1] += strength * pattern[y0 - bottom : y1 - bottom, x0 - left : x1 - left]
+
+
+@lru_cache(maxsize=512)
+def _sidelobe_centres(population: Population, tile: Tile, cell: int) -> tuple[tuple[int, int, float], ...]:
+    """Tile pixel and strength (Jy/beam) of the residual sidelobes of a cell, at the hosts of its sources."""
+    strong = [s for s in population.cell(cell) if abs(s.sidelobe_gain) * s.peak_jy > SIDELOBES_ABOVE_JY]
+    positions = np.array([(s.ra_deg, s.dec_deg) for s in strong]).reshape(-1, 2)
+    x, y = (np.rint(values).astype(int) for values in tile.sky_to_pixel(*positions.T))
+    return tuple(
+        (int(column), int(row), s.sidelobe_gain * s.peak_jy)
+        for column, row, s in zip(x, y, strong, strict=True)
+    )
+
+
+# Placing a whole cell at once keeps the bits of a source independent of what else is in the window.
+
+
+@lru_cache(maxsize=512)
+def _placed_compact(
+    population: Population, tile: Tile, cell: int
+) -> tuple[tuple[RadioSource, ...], PlacedGaussians]:
+    sources = tuple(source for source in population.cell(cell) if source.is_compact)
+    return sources, Gaussians.join([source.gaussians for source in sources]).place(tile)
+
+
+@lru_cache(maxsize=512)
+def _extended(
+    population: Population, tile: Tile, cell: int
+) -> tuple[tuple[RadioSource, ...], np.ndarray, np.ndarray]:
+    """Extended sources of a cell, not built yet: their tile pixels ``(n, 2)`` and reach (px)."""
+    sources = tuple(source for source in population.cell(cell) if not source.is_compact)
+    positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
+    reach = np.array([source.reach_arcsec for source in sources]) / tile.grid.pixel_scale_arcsec
+    return sources, np.stack(tile.sky_to_pixel(*positions.T), axis=1), np.ceil(reach) + 2
+
+
+@lru_cache(maxsize=4096)
+def _placed_extended(population: Population, tile: Tile, cell: int, number: int) -> PlacedGaussians:
+    return _extended(population, tile, cell)[0][number].gaussians.place(tile)
