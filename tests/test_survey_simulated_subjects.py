@@ -1,5 +1,8 @@
-"""Subjects of the simulated sky: the right number, mix, names and places, and no leak."""
+"""Subjects of the simulated sky: chosen by what they show, where they say they are, and no leak."""
 
+import logging
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,68 +13,189 @@ from astropy.coordinates import SkyCoord
 
 from claran_core.errors import InputError
 from claran_core.frame import Frame
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.labels import Subject, label_simulated
+from claran_core.rgz import position_of_name
 from claran_core.survey import SURVEYS
-from claran_core.survey.simulated import SimulatedSource, select_subjects
-from claran_core.survey.simulated.__main__ import DEFAULT_SEED, main
-from claran_core.survey.simulated.geometry import cells_near, sky_to_cell
-from claran_core.survey.simulated.population import RADIO_NSIDE, radio_cell
-from claran_core.survey.simulated.subjects import REGION_NSIDE, TABLE_3, _shares
+from claran_core.survey.simulated import SimulatedSource, subjects
+from claran_core.survey.simulated.__main__ import DEFAULT_SEED
+from claran_core.survey.simulated.geometry import sky_to_cell
+from claran_core.survey.simulated.subjects import (
+    REGION_NSIDE,
+    Selection,
+    blind_subjects,
+    select_subjects,
+    sources_near,
+)
+from claran_core.tables import LABELS
+from claran_core.targets import read_targets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEMO = REPOSITORY / "resources" / "demo" / "targets.csv"
+SEED = 3
 
-
-def test_shares_are_whole_and_sum_up() -> None:
-    for n in (0, 1, 7, 900, 6978):
-        assert _shares(n, TABLE_3["train"]).total() == n
-    assert dict(_shares(6978, TABLE_3["train"])) == dict(TABLE_3["train"])
+# Signatures that are found fast.
+FREQUENT = {"1C_1P": 4, "1C_2P": 3, "2C_2P": 2, "1C_1P+1C_1P": 2, "1C_1P+1C_2P": 1}
+MIX = {"train": FREQUENT, "test": {"1C_1P": 2, "2C_2P": 2, "1C_1P+1C_1P": 2}}
 
 
 @pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
-    return select_subjects(seed=3, n_train=60, n_test=30)
+def selection() -> Selection:
+    return select_subjects(seed=SEED, n_train=12, n_test=6, mix=MIX)
 
 
-def test_selection_is_as_asked(table: pd.DataFrame) -> None:
-    assert table.columns.tolist() == ["subject_id", "ra", "dec", "split"]
-    assert table.split.value_counts().to_dict() == {"train": 60, "test": 30}
-    assert table.subject_id.is_unique
-    assert table.subject_id.str.fullmatch(r"FIRSTJ\d{6}\.\d[+-]\d{6}").all()
-    pd.testing.assert_frame_equal(table, select_subjects(seed=3, n_train=60, n_test=30))
+def test_selection_is_as_asked(selection: Selection) -> None:
+    targets = selection.targets
+    assert targets.columns.tolist() == ["subject_id", "ra", "dec", "split"]
+    assert targets.split.tolist() == ["train"] * 12 + ["test"] * 6
+    assert targets.subject_id.is_unique
+    assert targets.subject_id.str.fullmatch(r"FIRSTJ\d{6}\.\d[+-]\d{6}").all()
+    assert selection.labels.columns.tolist() == LABELS.names
 
 
-def nearest_source(ra: float, dec: float):
-    """Source one of whose peaks is at a position, and the distance of its middle (arcsec)."""
-    near = [s for cell in cells_near(ra, dec, 200.0, RADIO_NSIDE) for s in radio_cell(3, cell)]
-
-    def distance(source) -> float:
-        west, south = Frame(0, 1.0).sky_to_frame(source.ra_deg, source.dec_deg, ra, dec)
-        return float(np.hypot(*(source.peaks + [west, south]).T).min())
-
-    return min(near, key=distance), min(map(distance, near))
-
-
-def test_subjects_are_centred_on_a_component_in_the_mix_asked_for(table: pd.DataFrame) -> None:
-    classes = []
-    for row in table[table.split == "train"].itertuples():
-        source, distance = nearest_source(row.ra, row.dec)
-        assert distance < 1.6
-        assert source.kind != "field"
-        classes.append(f"{source.n_components}C_{source.n_peaks}P")
-    assert {name: classes.count(name) for name in MORPHOLOGIES} == dict(_shares(60, TABLE_3["train"]))
+def test_subjects_show_what_was_asked_for(selection: Selection) -> None:
+    labels = selection.labels.groupby(["split", "subject_id"]).morphology.apply(
+        lambda classes: "+".join(sorted(classes))
+    )
+    assert Counter(labels["train"]) == FREQUENT and Counter(labels["test"]) == MIX["test"]
+    own = selection.own_labels
+    assert own.subject_id.tolist() == selection.targets.subject_id.tolist()
+    assert (own.n_components <= 3).all() and (own.n_peaks <= 3).all()
 
 
-def test_splits_share_no_region_and_keep_apart(table: pd.DataFrame) -> None:
+def test_labels_are_those_of_the_noisy_images_at_the_positions_in_the_names(selection: Selection) -> None:
+    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED)
+    bright = []
+    for row in selection.targets.itertuples():
+        assert (row.ra, row.dec) == position_of_name(row.subject_id)
+        cutout = sky.cutout("", row.ra, row.dec, 181.5)
+        subject = Subject(row.subject_id, row.ra, row.dec, row.split, Frame())
+        labels = label_simulated(subject, cutout, sky.truth(row.ra, row.dec, 181.5))
+        expected = selection.labels[selection.labels.subject_id == row.subject_id]
+        pd.testing.assert_frame_equal(labels, expected.reset_index(drop=True), check_dtype=False)
+        x, y = np.rint(cutout.wcs.wcs_world2pix(row.ra, row.dec, 0)).astype(int)
+        bright.append(cutout.data[y - 1 : y + 2, x - 1 : x + 2].max() > 5 * 1.56e-4)
+    # Centred on a component: some peaks of sources of two are too faint to show.
+    assert np.mean(bright) > 0.9
+
+
+def test_the_same_again_whatever_was_looked_at_before(selection: Selection) -> None:
+    subjects._positions.cache_clear()
+    subjects.radio_cell.cache_clear()
+    again = select_subjects(seed=SEED, n_train=12, n_test=6, mix=MIX)
+    pd.testing.assert_frame_equal(again.targets, selection.targets)
+    pd.testing.assert_frame_equal(again.labels, selection.labels)
+    pd.testing.assert_series_equal(again.centred_on, selection.centred_on)
+
+
+def test_no_source_is_in_two_subjects_and_splits_keep_apart(selection: Selection) -> None:
+    assert selection.labels.label_id.is_unique
+    targets = selection.targets
     regions = {
-        split: {sky_to_cell(r.ra, r.dec, REGION_NSIDE) for r in rows.itertuples()}
-        for split, rows in table.groupby("split")
+        split: {sky_to_cell(row.ra, row.dec, REGION_NSIDE) for row in rows.itertuples()}
+        for split, rows in targets.groupby("split")
     }
     assert regions["train"].isdisjoint(regions["test"])
     train, test = (
-        SkyCoord(t.ra, t.dec, unit="deg") for t in (table[table.split == s] for s in ("train", "test"))
+        SkyCoord(rows.ra, rows.dec, unit="deg") for _, rows in sorted(targets.groupby("split"), reverse=True)
     )
     assert train.match_to_catalog_sky(test)[1].arcsec.min() > 600
+
+
+def test_a_target_table_keeps_every_digit(selection: Selection, tmp_path: Path) -> None:
+    path = tmp_path / "targets.csv"
+    selection.targets.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(read_targets(path), selection.targets, check_dtype=False, check_exact=True)
+
+
+def test_progress_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="claran_core.survey.simulated.subjects"):
+        select_subjects(seed=SEED, n_train=1, n_test=0, mix=MIX)
+    assert "train subjects: 0 of 1 to go" in caplog.text
+    assert "1 of 1 train subjects found" in caplog.text
+
+
+def one_source(**changes):
+    """A candidate of the sky and its cell, changed."""
+    return replace(
+        next(source for source in subjects.radio_cell(SEED, 70_000) if source.kind != "field"), **changes
+    )
+
+
+def test_what_is_around_a_candidate_is_looked_at_before_it_is_rendered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lone, friend = (one_source(kind="x", n_components=1, n_peaks=1, ra_deg=120.0, dec_deg=10.0) for _ in "ab")
+    friend = replace(friend, dec_deg=10.02)
+    crowd = {
+        "lone": [lone],
+        "pair": [lone, friend],
+        "with field": [lone, replace(friend, kind="field")],
+        "far": [lone, replace(friend, dec_deg=10.1)],
+    }
+
+    def promising(around: str, signature: str, candidate=lone) -> bool:
+        # The cell of the frame's middle holds them all; cells beside it are empty.
+        home = sky_to_cell(120.0, 10.0, subjects.RADIO_NSIDE)
+        subjects._positions.cache_clear()
+        monkeypatch.setattr(subjects, "_candidates", lambda _, cell: crowd[around] if cell == home else [])
+        return subjects._promising(SEED, candidate, subjects._Quota("train", Counter({signature: 1})))
+
+    assert promising("lone", "1C_1P")
+    assert not promising("lone", "1C_2P")
+    assert not promising("lone", "1C_1P+1C_1P") and not promising("far", "1C_1P+1C_1P")
+    assert promising("with field", "1C_1P+1C_1P")
+    assert promising("pair", "1C_1P+2C_2P") and not promising("with field", "1C_1P+2C_2P+2C_2P")
+    # A compact source alone or beside another is no subject.
+    assert not promising("pair", "1C_1P+1C_1P", replace(lone, kind="field"))
+    subjects._positions.cache_clear()
+
+
+def test_too_many_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = next(subjects._regions(SEED))
+    monkeypatch.setattr(subjects, "_regions", lambda seed: iter([(first[0], first[1][:2])]))
+    with pytest.raises(InputError, match=r"40 of 40 train subjects not found .*3C_3P\+3C_3P 40") as caught:
+        select_subjects(seed=SEED, n_train=40, n_test=0, mix=MIX | {"train": {"3C_3P+3C_3P": 1}})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": -1}, "-1"),
+        ({"n_train": -1}, "-1"),
+        ({"multi_source_fraction": 2.0}, "2.0 is not a share"),
+        ({"mix": {"train": {"1C_1P": 1}}}, "splits"),
+        ({"mix": MIX | {"test": {"4C_4P": 1}}}, "4C_4P"),
+        ({"mix": MIX | {"test": {"1C_1P": 0}}}, "all shares are zero"),
+    ],
+)
+def test_impossible_requests_are_refused_in_one_line(change: dict, told: str) -> None:
+    with pytest.raises(InputError, match=told) as caught:
+        select_subjects(**({"seed": 1, "n_train": 2, "n_test": 1} | change))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_subjects_are_empty_tables() -> None:
+    none = select_subjects(seed=1, n_train=0, n_test=0)
+    assert len(none.targets) == 0 and none.targets.columns.tolist() == ["subject_id", "ra", "dec", "split"]
+    assert len(none.labels) == 0 and none.labels.columns.tolist() == LABELS.names
+    assert len(none.own_labels) == 0
+
+
+def test_blind_subjects_are_every_source_that_shows() -> None:
+    circle = {"ra_deg": 180.0, "dec_deg": 20.0, "radius_arcsec": 700.0}
+    blind = blind_subjects(seed=SEED, **circle)
+    sources = {source.source_id: source for source in sources_near(SEED, *circle.values())}
+    assert set(blind.centred_on) <= set(sources)
+    assert blind.targets.split.unique().tolist() == ["none"]
+    assert blind.own_labels.subject_id.tolist() == blind.targets.subject_id.tolist()
+    # Sources in the middle of the patch that show in a subject have a subject of their own.
+    middle = [one.source_id for one in sources.values() if np.hypot(one.ra_deg - 180, one.dec_deg - 20) < 0.1]
+    shown = set(blind.labels.label_id) & set(middle)
+    assert shown and shown <= set(blind.centred_on)
+    extended = blind_subjects(seed=SEED, **circle, compact=False)
+    kinds = {sources[name].kind for name in extended.centred_on}
+    assert "field" not in kinds and len(extended.targets) < len(blind.targets)
 
 
 def test_demo_targets_are_the_sky_of_the_default_configuration() -> None:
@@ -82,39 +206,7 @@ def test_demo_targets_are_the_sky_of_the_default_configuration() -> None:
     assert demo.subject_id.is_unique
     sky = SimulatedSource(SURVEYS["FIRST"], seed=DEFAULT_SEED)
     for row in demo.sample(20, random_state=0).itertuples():
+        assert (row.ra, row.dec) == position_of_name(row.subject_id)
         cutout = sky.cutout(row.subject_id, row.ra, row.dec, 20.0)
         x, y = np.rint(cutout.wcs.wcs_world2pix(row.ra, row.dec, 0)).astype(int)
         assert cutout.data[y - 1 : y + 2, x - 1 : x + 2].max() > 5 * 1.56e-4
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"n_train": -1}, "-1"),
-        ({"mix": {"train": {"1C_1P": 1}, "test": {"1C_1P": 1}}}, "1C_1P"),
-        ({"mix": {s: dict.fromkeys(MORPHOLOGIES, 0) for s in ("train", "test")}}, "not all zero"),
-        ({"mix": {s: dict.fromkeys(MORPHOLOGIES, -1) for s in ("train", "test")}}, ">= 0"),
-    ],
-)
-def test_impossible_requests_are_refused_in_one_line(change: dict, told: str) -> None:
-    with pytest.raises(InputError, match=told) as caught:
-        select_subjects(**({"seed": 1, "n_train": 2, "n_test": 1} | change))
-    assert "\n" not in str(caught.value)
-
-
-def test_no_subjects_is_an_empty_table() -> None:
-    table = select_subjects(seed=1, n_train=0, n_test=0)
-    assert len(table) == 0 and table.columns.tolist() == ["subject_id", "ra", "dec", "split"]
-
-
-def test_command_writes_the_table_and_refuses_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    path = tmp_path / "targets.csv"
-    assert main(["--seed", "3", "--train", "4", "--test", "2", "--output", str(path)]) == 0
-    written = pd.read_csv(path)
-    assert len(written) == 6 and (written.ra * 1e6 % 1).round(3).isin([0.0, 1.0]).all()
-    assert main(["--seed", "-3", "--train", "4", "--test", "2", "--output", str(path)]) == 1
-    assert capsys.readouterr().err.startswith("error: ")
-    assert main(["--train", "-4", "--test", "2", "--output", str(tmp_path / "no.csv")]) == 1
-    assert not (tmp_path / "no.csv").exists()

@@ -29,11 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="CSV file to write")
     options = parser.parse_args(arguments)
     try:
-        table = select_subjects(seed=options.seed, n_train=options.train, n_test=options.test)
+        table = select_subjects(seed=options.seed, n_train=options.train, n_test=options.test).targets
     except ClaranError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    write_text(options.output, table.to_csv(index=False, float_format="%.6f"))
+    write_text(options.output, table.to_csv(index=False))
     print(f"{options.output}: {len(table)} subjects of sky {options.seed}")
     return 0
 

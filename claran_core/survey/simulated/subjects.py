@@ -1,22 +1,30 @@
 """Choosing subjects of the simulated sky, as Radio Galaxy Zoo chose its own: a sample, not a blind patch.
 
-A subject is centred on one component of an extended source, not on its middle.  Classes are mixed as in
-Table 3 of the paper, by what sources are meant to show; nothing is rendered.  Training and test subjects
-come from different regions of the sky, away from their borders, so that no source is in both.
+A subject is centred on one component of a source, not on the source's middle, and its centre is the
+position in its name.  Candidates are rendered with noise and labelled by the contour rule, and taken by
+what the labels say: as many subjects of each signature (see `claran_core.survey.simulated.signatures`) as
+are asked for.  Training and test subjects come from different regions of the sky, away from their
+borders, and no source is in two subjects.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from claran_core.errors import InputError
-from claran_core.morphology import MORPHOLOGIES, morphology_of
+from claran_core.flags import Flag
+from claran_core.frame import Frame
+from claran_core.labels import Subject, label_simulated
+from claran_core.log import Progress
+from claran_core.morphology import morphology_of
 from claran_core.names import position_names
+from claran_core.rgz import position_of_name
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated.geometry import (
     TileGrid,
     cells_near,
@@ -24,32 +32,108 @@ from claran_core.survey.simulated.geometry import (
     subcells,
 )
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource, radio_cell
+from claran_core.survey.simulated.signatures import (
+    classes_of,
+    published_signatures,
+    reweighted,
+    shared_out,
+    signature_of,
+)
+from claran_core.survey.simulated.source import SimulatedSource
 from claran_core.survey.simulated.streams import Purpose, generator
+from claran_core.tables import LABELS
 
-__all__ = ["TABLE_3", "select_subjects"]
+__all__ = ["Selection", "blind_subjects", "select_subjects", "sources_near"]
 
 logger = logging.getLogger(__name__)
-
-# Number of sources per class in the paper's sets (Table 3).
-TABLE_3: Mapping[str, Mapping[str, int]] = MappingProxyType(
-    {
-        "train": dict(zip(MORPHOLOGIES, (3518, 810, 728, 647, 609, 666), strict=True)),
-        "test": dict(zip(MORPHOLOGIES, (1782, 521, 684, 604, 599, 668), strict=True)),
-    }
-)
 
 # Regions of 7.3 degrees; subjects keep this far from their borders.
 REGION_NSIDE = 8
 BORDER_ARCSEC = 400.0
 
-# Where FIRST looked in the north Galactic cap: RA and Dec limits, deg.
-FOOTPRINT = ((110.0, 260.0), (-8.0, 62.0))
-
-# Half a diagonal of a 3 arcmin subject: within it every source must have at most three components and peaks.
-SUBJECT_RADIUS_ARCSEC = 130.0
+# FIRST's declinations (deg), at every right ascension: Galaxy or not, this sky is the same, and FIRST's own
+# 10,000 square degrees held no more 1C_3P, 2C_3P and 3C_3P sources than the paper took (Tables 1 and 3).
+FOOTPRINT_DEC_DEG = (-8.0, 62.0)
 
 # Error of a catalogued component position, arcsec, along each axis.
 POSITION_ERROR_ARCSEC = 0.3
+
+# Compact field sources are the middle of a subject only where at least this many sources are wanted in it:
+# crowds too rare around the others.
+CROWD = 3
+
+# The middle of a subject, one peak of its source, is seldom farther from the host than this.
+PEAK_OFFSET_ARCSEC = 60.0
+
+COMPACT_CLASS = "1C_1P"
+
+TARGET_COLUMNS = ["subject_id", "ra", "dec", "split"]
+
+Mix = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Subjects and what they show.
+
+    Attributes
+    ----------
+    targets : DataFrame
+        ``subject_id`` (``FIRSTJHHMMSS.s+DDMMSS``, unique), ``ra``, ``dec`` (deg, exactly the position in
+        the name), ``split``.
+    labels : DataFrame
+        All labelled sources of these subjects, columns of `claran_core.tables.LABELS`.
+    centred_on : Series
+        ``label_id`` of the source each subject is centred on, by ``subject_id``.
+    """
+
+    targets: pd.DataFrame
+    labels: pd.DataFrame
+    centred_on: pd.Series
+
+    @property
+    def own_labels(self) -> pd.DataFrame:
+        """Labels of the sources the subjects are centred on: one row per subject."""
+        own = self.labels["label_id"] == self.labels["subject_id"].map(self.centred_on)
+        return self.labels[own.to_numpy(dtype=bool)].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A subject that was rendered: its name and centre, its source, and all labels in it."""
+
+    subject: Subject
+    source_id: str
+    labels: pd.DataFrame
+
+    @property
+    def signature(self) -> str:
+        return signature_of(self.labels["morphology"])
+
+
+def _candidates(seed: int, cell: int) -> tuple[RadioSource, ...]:
+    """Sources of a cell of `RADIO_NSIDE`: the only way from here to the population.
+
+    Used of each: ``source_id``, ``ra_deg``, ``dec_deg``, ``n_components``, ``n_peaks`` (what it is meant
+    to show), ``kind`` (``field`` for compact ones), ``peaks`` (offsets east and north, arcsec; built
+    when asked for).
+    """
+    return radio_cell(seed, cell)
+
+
+def sources_near(seed: int, ra_deg: float, dec_deg: float, radius_arcsec: float) -> list[RadioSource]:
+    """Sources of the radio sky whose hosts lie within a radius of a position, seen or not."""
+    return [
+        source
+        for cell in cells_near(ra_deg, dec_deg, radius_arcsec, RADIO_NSIDE)
+        for source in _candidates(seed, cell)
+        if _offset_arcsec(ra_deg, dec_deg, source.ra_deg, source.dec_deg) <= radius_arcsec
+    ]
+
+
+def _offset_arcsec(ra_deg: float, dec_deg: float, other_ra_deg: float, other_dec_deg: float) -> float:
+    x, y = Frame(0, 1.0).sky_to_frame(ra_deg, dec_deg, other_ra_deg, other_dec_deg)
+    return float(np.hypot(x, y))
 
 
 def select_subjects(
@@ -57,8 +141,9 @@ def select_subjects(
     seed: int,
     n_train: int,
     n_test: int,
-    mix: Mapping[str, Mapping[str, int]] = TABLE_3,
-) -> pd.DataFrame:
+    multi_source_fraction: float | None = None,
+    mix: Mix | None = None,
+) -> Selection:
     """Choose subjects from the sky of `seed`.
 
     Parameters
@@ -66,49 +151,90 @@ def select_subjects(
     seed : int
         Which sky.
     n_train, n_test : int
-        Number of subjects per split.
+        Number of subjects per split.  6141 and 4603 with the default mix are the paper's Table 3 to the
+        source.
+    multi_source_fraction : float, optional
+        Share of subjects with several sources, 0 to 1; default that of `mix`.
     mix : mapping, optional
-        Per split, relative number of subjects per class, by what their source is meant to show.
+        Per split, relative number of subjects per signature, such as
+        ``{"train": {"1C_1P": 2, "1C_1P+2C_2P": 1}, "test": {...}}``; default the paper's.
 
     Returns
     -------
-    DataFrame
-        ``subject_id`` (``FIRSTJHHMMSS.s+DDMMSS``, unique), ``ra``, ``dec`` (deg, six decimals), ``split``;
-        ordered by split (train first) and name.
+    Selection
+        Ordered by split (train first) and name.
 
     Raises
     ------
     InputError
-        If the seed or a number is negative, the mix is not one of the six classes, or the sky has too few
-        sources.
+        In one line, if the seed or a number is negative, the mix or the fraction is none, or the sky has
+        too few such subjects.
     """
     if seed < 0:
         raise InputError(f"simulated sky: seed {seed} is negative; give 0 or more")
-    wanted = {
-        "train": _Quota("train", _shares(n_train, mix["train"])),
-        "test": _Quota("test", _shares(n_test, mix["test"])),
+    mix = published_signatures() if mix is None else mix
+    if set(mix) != {"train", "test"}:
+        raise InputError(f"mix of subjects: needs the splits train and test, not {', '.join(mix)}")
+    quotas = {
+        split: _Quota(split, shared_out(n, reweighted(mix[split], multi_source_fraction)))
+        for split, n in (("train", n_train), ("test", n_test))
     }
-    names: set[str] = set()
-    for region, rng in _regions(seed):
-        short = {split: quota for split, quota in wanted.items() if quota.missing}
+    search = _Search(SimulatedSource(SURVEYS["FIRST"], seed=seed))
+    for region, cells in _regions(seed):
+        short = [quota for quota in quotas.values() if quota.missing]
         if not short:
             break
-        split = max(short, key=lambda name: short[name].missing / short[name].total)
-        _search(seed, region, rng, short[split], names)
-    for quota in wanted.values():
-        if quota.missing:
-            raise InputError(
-                f"simulated sky {seed}: {quota.missing} of {quota.total} {quota.split} subjects not found "
-                f"({dict(quota.left)} left); ask for fewer"
-            )
-    table = pd.DataFrame([row for quota in wanted.values() for row in sorted(quota.rows)])
-    return table.set_axis(["subject_id", "ra", "dec", "split"], axis=1) if len(table) else _no_subjects()
+        search.region(region, cells, max(short, key=lambda quota: quota.missing / quota.total))
+    for quota in quotas.values():
+        quota.close(seed)
+    return _selection([one for quota in quotas.values() for one in sorted(quota.found, key=_name)])
 
 
-def _no_subjects() -> pd.DataFrame:
-    return pd.DataFrame({"subject_id": [], "ra": [], "dec": [], "split": []}).astype(
-        {"subject_id": str, "ra": float, "dec": float, "split": str}
-    )
+def blind_subjects(
+    *, seed: int, ra_deg: float, dec_deg: float, radius_arcsec: float, compact: bool = True
+) -> Selection:
+    """Every source of a patch of sky that the contour rule sees, without any choice: the natural mix.
+
+    Parameters
+    ----------
+    seed : int
+        Which sky.
+    ra_deg, dec_deg, radius_arcsec : float
+        Circle that holds the hosts.
+    compact : bool
+        Whether compact field sources get subjects too; the others' labels show them in any case.
+
+    Returns
+    -------
+    Selection
+        One subject per source, centred on one of its peaks, split ``none``, ordered by name.  Subjects
+        overlap, so a source may be labelled in several; `Selection.own_labels` has each once.
+    """
+    sources = sources_near(seed, ra_deg, dec_deg, radius_arcsec)
+    chosen = [source for source in sources if compact or source.kind != "field"]
+    sky, found = SimulatedSource(SURVEYS["FIRST"], seed=seed), {}
+    progress = Progress(f"blind subjects of sky {seed}", len(chosen))
+    for source in chosen:
+        one = _render(sky, source, _centre(seed, source), "none")
+        if one is not None:
+            found.setdefault(one.subject.subject_id, one)
+        progress.step()
+    return _selection(sorted(found.values(), key=_name))
+
+
+def _name(found: _Found) -> str:
+    return found.subject.subject_id
+
+
+def _selection(found: list[_Found]) -> Selection:
+    subjects = [one.subject for one in found]
+    rows = [(one.subject_id, one.ra_deg, one.dec_deg, one.split) for one in subjects]
+    targets = pd.DataFrame(rows, columns=TARGET_COLUMNS)
+    if not found:
+        targets = targets.astype({"subject_id": str, "ra": float, "dec": float, "split": str})
+    labels = [one.labels for one in found] or [pd.DataFrame(columns=LABELS.names)]
+    centred_on = pd.Series({_name(one): one.source_id for one in found}, dtype=object, name="label_id")
+    return Selection(targets, pd.concat(labels, ignore_index=True), centred_on)
 
 
 @dataclass
@@ -117,83 +243,147 @@ class _Quota:
 
     split: str
     left: Counter[str]
-    rows: list[tuple[str, float, float, str]] = field(default_factory=list)
+    found: list[_Found] = field(default_factory=list)
+    rendered: int = 0
     total: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.total = max(self.missing, 1)
+        self.total = self.missing
 
     @property
     def missing(self) -> int:
         return self.left.total()
 
+    def open_signatures(self, morphology: str, *, compact: bool) -> list[tuple[str, ...]]:
+        """Classes of the open signatures a candidate could be the middle of."""
+        every = [classes_of(signature) for signature, number in self.left.items() if number]
+        least = CROWD if compact else 1
+        return [classes for classes in every if morphology in classes and len(classes) >= least]
 
-def _shares(n: int, mix: Mapping[str, int]) -> Counter[str]:
-    """Split `n` over classes in proportion to `mix`: whole numbers that sum to `n` (largest remainders)."""
-    if n < 0 or set(mix) != set(MORPHOLOGIES) or min(mix.values()) < 0 or sum(mix.values()) == 0:
-        raise InputError(
-            f"subjects: number {n} and class mix {dict(mix)} need n >= 0 and a share >= 0 for each of "
-            f"{', '.join(MORPHOLOGIES)}, not all zero"
-        )
-    exact = {name: n * share / sum(mix.values()) for name, share in mix.items()}
-    counts = Counter({name: int(value) for name, value in exact.items()})
-    rest = sorted(exact, key=lambda name: counts[name] - exact[name])[: n - counts.total()]
-    counts.update(rest)
-    return counts
+    def take(self, found: _Found) -> None:
+        """Add a subject."""
+        self.found.append(found)
+        self.left[found.signature] -= 1
+
+    def close(self, seed: int) -> None:
+        """Say what was found; raise if that is not enough."""
+        numbers = len(self.found), self.total, self.split, self.rendered
+        logger.info("sky %d: %d of %d %s subjects found, %d rendered", seed, *numbers)
+        if self.missing:
+            south, north = FOOTPRINT_DEC_DEG
+            left = ", ".join(f"{name} {number}" for name, number in self.left.items() if number)
+            raise InputError(
+                f"simulated sky {seed}: {self.missing} of {self.total} {self.split} subjects not found "
+                f"between declinations {south:g} and {north:g} deg ({left} left); ask for fewer, for "
+                "another mix, or take another seed"
+            )
 
 
-def _regions(seed: int) -> Iterator[tuple[int, np.random.Generator]]:
-    """Regions of the footprint in random order, each with its own stream."""
-    (west, east), (south, north) = FOOTPRINT
+def _regions(seed: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Regions of the footprint in random order, each with its cells in random order."""
+    south, north = FOOTPRINT_DEC_DEG
     grid = TileGrid(nside=REGION_NSIDE, pixel_scale_arcsec=1.0, size_px=1)
     tiles = [grid.tile(index) for index in range(12 * REGION_NSIDE**2)]
-    inside = [t.index for t in tiles if west <= t.ra_deg <= east and south <= t.dec_deg <= north]
+    inside = [tile.index for tile in tiles if south <= tile.dec_deg <= north]
     for region in generator(seed, Purpose.SUBJECTS).permutation(inside):
-        yield int(region), generator(seed, Purpose.SUBJECTS, int(region))
+        cells = subcells(int(region), REGION_NSIDE, RADIO_NSIDE)
+        yield int(region), generator(seed, Purpose.SUBJECTS, int(region)).permutation(cells)
 
 
-def _search(seed: int, region: int, rng: np.random.Generator, quota: _Quota, names: set[str]) -> None:
-    """Take what a quota still needs from one region, cell after cell in random order."""
-    for cell in rng.permutation(subcells(region, REGION_NSIDE, RADIO_NSIDE)):
-        if not quota.missing:
-            return
-        for source in radio_cell(seed, int(cell)):
-            morphology = _class_of(source)
-            if morphology is None or not quota.left[morphology]:
-                continue
-            row = _subject(seed, source, region, rng, quota.split)
-            if row is not None and row[0] not in names:
-                names.add(row[0])
-                quota.rows.append(row)
-                quota.left[morphology] -= 1
-    logger.info("region %d searched for %s subjects: %d to go", region, quota.split, quota.missing)
+@dataclass
+class _Search:
+    """A search of the sky: the names and sources that are taken."""
+
+    sky: SimulatedSource
+    names: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
+
+    def region(self, region: int, cells: np.ndarray, quota: _Quota) -> None:
+        """Take what a quota still needs from one region."""
+        for cell in cells:
+            if not quota.missing:
+                break
+            for candidate in _candidates(self.sky.seed, int(cell)):
+                found = self._subject(candidate, region, quota)
+                if found is not None:
+                    quota.take(found)
+                    self.names.add(found.subject.subject_id)
+                    self.sources.update(found.labels["label_id"])
+        logger.info(
+            "region %d searched for %s subjects: %d of %d to go, %d rendered so far",
+            region,
+            quota.split,
+            quota.missing,
+            quota.total,
+            quota.rendered,
+        )
+
+    def _subject(self, candidate: RadioSource, region: int, quota: _Quota) -> _Found | None:
+        """Subject around a candidate, or None where it is not wanted or RGZ would not have taken it."""
+        if candidate.source_id in self.sources or not _promising(self.sky.seed, candidate, quota):
+            return None
+        name = _centre(self.sky.seed, candidate)
+        near_border = cells_near(*position_of_name(name), BORDER_ARCSEC, REGION_NSIDE) != (region,)
+        if near_border or name in self.names:
+            return None
+        quota.rendered += 1
+        found = _render(self.sky, candidate, name, quota.split)
+        if found is None or not quota.left[found.signature]:
+            return None
+        beyond_three = (found.labels["flags"] & int(Flag.COUNTS_CLIPPED)).any()
+        taken = not self.sources.isdisjoint(found.labels["label_id"])
+        return None if beyond_three or taken else found
 
 
-def _class_of(source: RadioSource) -> str | None:
-    """Class a source may be a subject of; field sources and those beyond three are none's."""
-    name, clipped = morphology_of(source.n_components, source.n_peaks)
-    return None if clipped or source.kind == "field" else name
+def _promising(seed: int, candidate: RadioSource, quota: _Quota) -> bool:
+    """Whether a candidate could be the middle of a subject that is still wanted, by what is around it.
+
+    A first sieve only, since rendering takes most of the time: there must be as many sources near, and as
+    many extended ones among them, as the signature asks for.
+    """
+    compact = candidate.kind == "field"
+    morphology, _ = morphology_of(candidate.n_components, candidate.n_peaks)
+    wanted = quota.open_signatures(morphology, compact=compact)
+    if not wanted or any(len(classes) == 1 for classes in wanted):
+        return bool(wanted)
+    n_near, n_extended = _neighbours(seed, candidate, 0.0 if compact else PEAK_OFFSET_ARCSEC)
+    return any(
+        n_near >= len(classes) and n_extended >= len(classes) - classes.count(COMPACT_CLASS)
+        for classes in wanted
+    )
 
 
-def _subject(
-    seed: int, source: RadioSource, region: int, rng: np.random.Generator, split: str
-) -> tuple[str, float, float, str] | None:
-    """Row of a subject centred on one peak of a source, or None where RGZ would not have taken it."""
+def _neighbours(seed: int, candidate: RadioSource, margin_arcsec: float) -> tuple[int, int]:
+    """Sources, and extended ones, in and up to a margin around the frame at a candidate; itself counts."""
+    half = Frame().width_arcsec / 2 + margin_arcsec
+    cells = cells_near(candidate.ra_deg, candidate.dec_deg, np.sqrt(2) * half, RADIO_NSIDE)
+    ra, dec, extended = np.concatenate([_positions(seed, cell) for cell in cells]).T
+    x, y = Frame(0, 1.0).sky_to_frame(candidate.ra_deg, candidate.dec_deg, ra, dec)
+    near = np.maximum(np.abs(x), np.abs(y)) <= half
+    return int(near.sum()), int(extended[near].sum())
+
+
+@lru_cache(maxsize=512)
+def _positions(seed: int, cell: int) -> np.ndarray:
+    """RA, Dec (deg) of the sources of a cell, and 1 for extended ones; ``(n, 3)``."""
+    rows = [(one.ra_deg, one.dec_deg, one.kind != "field") for one in _candidates(seed, cell)]
+    return np.array(rows, dtype=float).reshape(-1, 3)
+
+
+def _centre(seed: int, source: RadioSource) -> str:
+    """Name of a subject on one peak of a source: the truncated position, as in Radio Galaxy Zoo."""
+    _, cell, number = source.source_id.split("-")
+    rng = generator(seed, Purpose.SUBJECTS, 1 + int(cell), 1 + int(number))
     east, north = source.peaks[rng.integers(len(source.peaks))] + rng.normal(0, POSITION_ERROR_ARCSEC, 2)
-    ra, dec = (round(float(value), 6) for value in offset_to_sky(source.ra_deg, source.dec_deg, east, north))
-    if cells_near(ra, dec, BORDER_ARCSEC, REGION_NSIDE) != (region,) or _is_crowded(seed, ra, dec):
-        return None
-    name = position_names(np.array([ra]), np.array([dec]))[0]
-    return f"FIRST{name}", ra, dec, split
+    ra, dec = offset_to_sky(source.ra_deg, source.dec_deg, east, north)
+    return f"FIRST{position_names(np.array([ra]), np.array([dec]))[0]}"
 
 
-def _is_crowded(seed: int, ra_deg: float, dec_deg: float) -> bool:
-    """Whether a source of more than three components or peaks lies within the subject (paper section 3.2)."""
-    for cell in cells_near(ra_deg, dec_deg, SUBJECT_RADIUS_ARCSEC, RADIO_NSIDE):
-        for source in radio_cell(seed, cell):
-            if morphology_of(source.n_components, source.n_peaks)[1]:
-                east = (source.ra_deg - ra_deg + 180) % 360 - 180
-                offset = np.hypot(east * np.cos(np.deg2rad(dec_deg)), source.dec_deg - dec_deg) * 3600
-                if offset < SUBJECT_RADIUS_ARCSEC:
-                    return True
-    return False
+def _render(sky: SimulatedSource, source: RadioSource, name: str, split: str) -> _Found | None:
+    """Look at a subject; None where its own source does not show."""
+    ra, dec = position_of_name(name)
+    subject = Subject(name, ra, dec, split, Frame())
+    window = ra, dec, subject.frame.width_arcsec
+    labels = label_simulated(subject, sky.cutout(name, *window), sky.truth(*window))
+    shows = source.source_id in set(labels["label_id"])
+    return _Found(subject, source.source_id, labels) if shows else None
