@@ -21,7 +21,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from scipy.sparse.csgraph import connected_components
 
-from claran_core.components import Components, dr1_extent, find_components, union_centre
+from claran_core.components import Components, box_gaps, dr1_extent, find_components, union_centre
 from claran_core.config import EvaluationOptions, load_config
 from claran_core.errors import ClaranError, InputError
 from claran_core.evaluation import Sample, evaluate
@@ -39,7 +39,6 @@ from claran_core.targets import read_targets
 __all__ = [
     "LINKS_ARCSEC",
     "Labelled",
-    "box_gaps",
     "detect",
     "main",
     "measure",
@@ -89,14 +88,6 @@ def simulated_subjects(targets: pd.DataFrame, sky: SimulatedSource) -> Iterator[
         window = target.ra, target.dec, subject.frame.width_arcsec
         cutout = sky.cutout(target.subject_id, *window)
         yield Labelled(subject, cutout, label_simulated(subject, cutout, sky.truth(*window)))
-
-
-def box_gaps(boxes: np.ndarray) -> np.ndarray:
-    """Distance from edge to edge between all pairs of boxes ``(n, 4)``: ``(n, n)``, 0 where they touch."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    apart = np.clip(low - high, 0.0, None)
-    return np.hypot(apart[..., 0], apart[..., 1])
 
 
 def _groups(boxes: np.ndarray, link: float | None) -> list[np.ndarray]:

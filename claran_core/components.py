@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import find_contours
 
-__all__ = ["Components", "dr1_extent", "find_components", "union_centre"]
+__all__ = ["Components", "box_gaps", "dr1_extent", "find_components", "union_centre"]
 
 # RGZ contours start at 9 / sqrt(3) = 5.2 sigma of their noise estimate, 5.3 sigma of 1.4826 x MAD.
 COMPONENT_SIGMA = 5.3
@@ -157,6 +157,14 @@ def dr1_extent(boxes: Sequence[Sequence[float]] | np.ndarray) -> float:
     corners = boxes[:, [[0, 1], [0, 3], [2, 1], [2, 3]]]  # (n, 4, 2)
     apart = corners[:, None] - corners[None]  # (n, n, 4, 2)
     return float(np.hypot(apart[..., 0], apart[..., 1]).max())
+
+
+def box_gaps(boxes: np.ndarray) -> np.ndarray:
+    """Distance from edge to edge between all pairs of boxes (n, 4): ``(n, n)``, 0 where they touch."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    apart = np.clip(low - high, 0.0, None)
+    return np.hypot(apart[..., 0], apart[..., 1])
 
 
 def union_centre(boxes: Sequence[Sequence[float]] | np.ndarray) -> tuple[float, float]:

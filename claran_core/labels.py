@@ -23,6 +23,7 @@ from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
 from claran_core.morphology import morphology_of
 from claran_core.noise import noise_sigma
 from claran_core.survey.base import Cutout
+from claran_core.survey.simulated.consensus import consensus_level, difficulty_of
 from claran_core.tables import LABELS
 
 __all__ = [
@@ -80,22 +81,38 @@ def label_simulated(subject: Subject, cutout: Cutout, sources: Sequence[Any]) ->
     cutout : Cutout
         The noisy radio image.
     sources : sequence of TrueSource
-        Sources whose emission reaches the cut-out, each with its noise-free ``image`` on the same pixels
-        (`claran_core.survey.simulated`).
+        Sources whose emission reaches the cut-out, each with its noise-free ``image`` on the same pixels,
+        and its host's position and magnitude (`claran_core.survey.simulated`).
 
     Returns
     -------
     DataFrame
-        Columns of `claran_core.tables.LABELS`; sources below the contour rule have no row.
+        Columns of `claran_core.tables.LABELS`; sources below the contour rule have no row.  The consensus
+        level is that of `claran_core.survey.simulated.consensus`.
     """
-    components = components_in_frame(subject, cutout)
+    visible = visible_in_frame(subject, cutout)
+    sigma = noise_sigma(visible)
+    components = find_components(visible, sigma)
     owners = _owners(components, cutout.data, [source.image for source in sources])
+    x, y = components.brightest.T
+    snr = visible[y, x] / sigma
     rows = []
-    for index, source in enumerate(sources):
-        own = np.flatnonzero(owners == index)
-        if len(own):
-            rows.append(_measured_row(subject, cutout, components, own, label_id=source.source_id))
+    for index in np.unique(owners[owners >= 0]):
+        row = _measured_row(subject, cutout, components, np.flatnonzero(owners == index))
+        magnitude = sources[index].host_magnitude
+        hardness = difficulty_of(components, snr, owners, index, host_magnitude=magnitude)
+        rows.append(row | _known(sources[index], consensus_level(row["morphology"], hardness)))
     return _label_table(row for row in rows if _is_in_frame(row))
+
+
+def _known(source: Any, consensus: float) -> dict[str, Any]:
+    """What is known of a simulated source beside its image."""
+    return {
+        "label_id": source.source_id,
+        "consensus": consensus,
+        "host_ra": source.ra_deg,
+        "host_dec": source.dec_deg,
+    }
 
 
 def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame) -> pd.DataFrame:
@@ -123,17 +140,16 @@ def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame
         ra, dec = float(row.source_ra), float(row.source_dec)
         if not (np.isfinite(ra) and np.isfinite(dec)):
             ra, dec = _centre_of(row.component_ra, row.component_dec, cutout, components)
-        labels.append(
-            _row(
-                subject,
-                label_id=str(row.catalog_id),
-                centre=(ra, dec),
-                counts=(int(row.num_cpnts), int(row.num_peaks)),
-                extent_arcsec=float(row.ang_extent),
-                consensus=float(row.cl),
-                positions=(list(row.component_ra), list(row.component_dec)),
-            )
+        measured = _row(
+            subject,
+            centre=(ra, dec),
+            counts=(int(row.num_cpnts), int(row.num_peaks)),
+            extent_arcsec=float(row.ang_extent),
+            positions=(list(row.component_ra), list(row.component_dec)),
         )
+        told = {"label_id": str(row.catalog_id), "consensus": float(row.cl)}
+        host = {"host_ra": float(row.host_ra), "host_dec": float(row.host_dec)}
+        labels.append(measured | told | host)
     return _label_table(row for row in labels if _is_in_frame(row))
 
 
@@ -167,19 +183,17 @@ def _owners(components: Components, image: np.ndarray, models: Sequence[np.ndarr
 
 
 def _measured_row(
-    subject: Subject, cutout: Cutout, components: Components, own: np.ndarray, *, label_id: str
+    subject: Subject, cutout: Cutout, components: Components, own: np.ndarray
 ) -> dict[str, Any]:
-    """Label of the source made of components `own`, all of it measured by the DR1 rule."""
+    """What the DR1 rule says of the source made of components `own`."""
     boxes = components.boxes[own]
     centre = pixels_to_sky(cutout.wcs, *union_centre(boxes))
     positions = pixels_to_sky(cutout.wcs, *components.brightest[own].T)
     return _row(
         subject,
-        label_id=label_id,
         centre=(float(centre[0]), float(centre[1])),
         counts=(len(own), int(components.n_peaks[own].sum())),
         extent_arcsec=dr1_extent(boxes) * _pixel_scale_arcsec(cutout),
-        consensus=None,
         positions=(positions[0].tolist(), positions[1].tolist()),
     )
 
@@ -187,18 +201,15 @@ def _measured_row(
 def _row(
     subject: Subject,
     *,
-    label_id: str,
     centre: tuple[float, float],
     counts: tuple[int, int],
     extent_arcsec: float,
-    consensus: float | None,
     positions: tuple[list[float], list[float]],
 ) -> dict[str, Any]:
     morphology, clipped = morphology_of(*counts)
     box = truth_box(subject, *centre, extent_arcsec)
     return {
         "subject_id": subject.subject_id,
-        "label_id": label_id,
         "split": subject.split,
         "ra": centre[0],
         "dec": centre[1],
@@ -207,7 +218,6 @@ def _row(
         "n_components": counts[0],
         "n_peaks": counts[1],
         "angular_size": extent_arcsec,
-        "consensus": consensus,
         "flags": int(Flag.COUNTS_CLIPPED if clipped else Flag(0)),
         "component_ra": positions[0],
         "component_dec": positions[1],

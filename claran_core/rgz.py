@@ -27,8 +27,8 @@ COLUMNS = (
     "cl",
     "training",
 )
-# Middle of the source by the contours of its components; not in the published table.
-OPTIONAL = ("source_ra", "source_dec")
+# Middle of the source by the contours of its components, and its host; not in the published table.
+OPTIONAL = ("source_ra", "source_dec", "host_ra", "host_dec")
 
 # FIRSTJhhmmss.s+ddmmss, with more decimals where a table has them.
 NAME = r"FIRSTJ(\d{2})(\d{2})(\d{2}(?:\.\d+)?)([+-])(\d{2})(\d{2})(\d{2}(?:\.\d+)?)"
@@ -81,7 +81,8 @@ def read_label_table(path: Path) -> pd.DataFrame:
         One row per source, in the file's order: ``catalog_id``, ``first_id`` (str), ``ra``, ``dec``
         (deg, the position in the name), ``num_cpnts``, ``num_peaks`` (int), ``component_ra``,
         ``component_dec`` (lists of float, deg), ``ang_extent`` (arcsec), ``cl`` (consensus level, 0 to
-        1), ``training`` (1 or 0), ``source_ra``, ``source_dec`` (deg; NaN where the table has none).
+        1), ``training`` (1 or 0), ``source_ra``, ``source_dec``, ``host_ra``, ``host_dec`` (deg; NaN
+        where the table has none).
 
     Raises
     ------

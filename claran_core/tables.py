@@ -80,6 +80,8 @@ LABELS = pa.schema(
         _column("n_peaks", pa.int32(), "peaks, not clipped"),
         _column("angular_size", pa.float32(), "DR1 extent, arcsec"),
         _column("consensus", pa.float32(), "consensus level, where there is one", nullable=True),
+        _column("host_ra", pa.float64(), "right ascension of the host, deg, where known", nullable=True),
+        _column("host_dec", pa.float64(), "declination of the host, deg, where known", nullable=True),
         _column("flags", pa.int32(), "bit mask, see claran_core.flags"),
         _column("component_ra", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
         _column("component_dec", pa.list_(pa.float64()), "brightest pixel of each component, deg"),

@@ -1,7 +1,7 @@
 """The truth of a run: where it comes from, and the label files of shards and run."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,14 @@ from claran_core.rgz import is_label_table, read_label_table
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.tables import LABELS
 
-__all__ = ["TruthKind", "gather_labels", "label_shard_from_table", "label_simulated_shard", "truth_kind"]
+__all__ = [
+    "TruthKind",
+    "gather_labels",
+    "label_shard_from_table",
+    "label_simulated_shard",
+    "sky_truth",
+    "truth_kind",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +93,38 @@ def label_shard_from_table(
     _write(output_path, tables)
 
 
+def sky_truth(sky: SimulatedSource, sources: Iterable[Any], frame: Frame) -> pd.DataFrame:
+    """Label each source as a subject centred on its host shows it: the truth table of a mosaic.
+
+    Parameters
+    ----------
+    sky : SimulatedSource
+        The radio sky.
+    sources : iterable
+        Sources of that sky, each with ``source_id``, ``ra_deg`` and ``dec_deg`` of its host, such as
+        `claran_core.survey.simulated.subjects.sources_near` gives for a patch of sky.
+    frame : Frame
+        Geometry of a subject.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `claran_core.tables.LABELS`, in the order of `sources`: at most one row each, none for
+        sources the contour rule does not see.  ``subject_id`` is the source's own name, the split
+        ``none``, boxes are in the source's own frame.
+    """
+    sources = list(sources)
+    progress = Progress("sources labelled", len(sources))
+    tables = []
+    for source in sources:
+        subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", frame)
+        window = source.ra_deg, source.dec_deg, frame.width_arcsec
+        labels = label_simulated(subject, sky.cutout(source.source_id, *window), sky.truth(*window))
+        tables.append(labels[labels["label_id"] == source.source_id])
+        progress.step()
+    return _joined(tables)
+
+
 def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
     """Join the labels of all shards, sorted by subject and label, so that shards leave no trace.
 
@@ -111,6 +150,9 @@ def _subject(target: Any, frame: Frame) -> Subject:
 
 
 def _write(path: Path, tables: Sequence[pd.DataFrame]) -> None:
+    write_table(path, _joined(tables), LABELS)
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     filled = [table for table in tables if len(table)]
-    labels = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=LABELS.names)
-    write_table(path, labels, LABELS)
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=LABELS.names)

@@ -1,9 +1,9 @@
-"""The classical baseline: gaps by hand, made images with a known answer, and its score on real images."""
+"""The classical baseline: made images with a known answer, and its score on real images."""
 
 import numpy as np
 import pytest
 from astropy.wcs import WCS
-from classical_baseline import Labelled, box_gaps, detect, main, measure, real_subjects
+from classical_baseline import Labelled, detect, main, measure, real_subjects
 
 from claran_core.frame import Frame
 from claran_core.labels import Subject, label_simulated
@@ -12,12 +12,6 @@ from claran_core.survey.simulated import TrueSource
 
 SIZE = 106  # native pixels of 1.8 arcsec
 SUBJECT = Subject("here", 150.0, 20.0, "test", Frame())
-
-
-def test_gaps_between_boxes_by_hand():
-    gaps = box_gaps(np.array([[0, 0, 2, 2], [5, 1, 6, 3], [5, 6, 6, 9], [1, 1, 3, 3]], float))
-    np.testing.assert_allclose(gaps[0], [0, 3, 5, 0])
-    np.testing.assert_allclose(gaps, gaps.T)
 
 
 def made(**sources):

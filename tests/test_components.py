@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claran_core.components import dr1_extent, find_components, union_centre
+from claran_core.components import box_gaps, dr1_extent, find_components, union_centre
 
 
 def blob(shape, x, y, peak, fwhm=4.0):
@@ -117,3 +117,9 @@ def test_extent_of_one_and_of_several():
 
 def test_centre_of_the_union():
     assert union_centre([[0, 0, 2, 2], [8, 4, 10, 8]]) == (5, 4)
+
+
+def test_gaps_between_boxes_by_hand():
+    gaps = box_gaps(np.array([[0, 0, 2, 2], [5, 1, 6, 3], [5, 6, 6, 9], [1, 1, 3, 3]], float))
+    np.testing.assert_allclose(gaps[0], [0, 3, 5, 0])
+    np.testing.assert_allclose(gaps, gaps.T)

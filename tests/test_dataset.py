@@ -57,7 +57,8 @@ def label_row(subject_id: str, box: np.ndarray, morphology: str, label_id: str =
         **dict(zip(["box_x1", "box_y1", "box_x2", "box_y2"], map(float, box), strict=True)),
         **{"subject_id": subject_id, "label_id": label_id, "split": "train", "ra": 180.0, "dec": 30.0},
         **{"morphology": morphology, "n_components": 1, "n_peaks": 1, "angular_size": 10.0},
-        **{"consensus": None, "flags": 0, "component_ra": [180.0], "component_dec": [30.0]},
+        **{"consensus": None, "host_ra": None, "host_dec": None},
+        **{"flags": 0, "component_ra": [180.0], "component_dec": [30.0]},
     }
 
 

@@ -25,6 +25,9 @@ SIZE = 106  # native pixels of 1.8 arcsec: a little more than the frame
 class Source:
     source_id: str
     image: np.ndarray
+    ra_deg: float = 150.001
+    dec_deg: float = 20.002
+    host_magnitude: float = 15.0
 
 
 def native_wcs():
@@ -57,6 +60,29 @@ def test_a_double_is_one_source_and_its_neighbour_another():
     middle = (labels.box_x1[0] + labels.box_x2[0]) / 2
     assert middle == pytest.approx(66 + (52.5 - 52.5) * 1.8 / 1.375, abs=0.5)
     assert labels.box_y1[1] < labels.box_y1[0]  # further north is further up
+
+
+def test_host_and_consensus_of_simulated_sources():
+    double = gaussian(40, 52, 60) + gaussian(65, 52, 50)
+    image = observe(double)
+    seen, unseen = (
+        label_simulated(SUBJECT, image, [Source("a", double, host_magnitude=magnitude)])
+        for magnitude in (15.0, 19.0)
+    )
+    assert seen[["host_ra", "host_dec"]].to_numpy().tolist() == [[150.001, 20.002]]
+    assert 0.6 <= unseen.consensus[0] < seen.consensus[0] <= 1.0
+    pd.testing.assert_frame_equal(seen.drop(columns="consensus"), unseen.drop(columns="consensus"))
+
+
+def test_strangers_near_by_lower_the_consensus():
+    double = gaussian(40, 52, 20) + gaussian(60, 52, 20)
+    levels = []
+    for x in (200, 90, 75):  # outside the image, apart, close
+        stranger = gaussian(x, 52, 40)
+        image = observe(double, stranger)
+        labels = label_simulated(SUBJECT, image, [Source("a", double), Source("b", stranger)])
+        levels.append(labels.set_index("label_id").consensus["a"])
+    assert levels[0] > levels[1] > levels[2]
 
 
 def test_sources_below_the_contours_have_no_label_and_noise_belongs_to_nobody():
@@ -105,6 +131,8 @@ def table_row(**changes):
         "cl": 0.8,
         "source_ra": np.nan,
         "source_dec": np.nan,
+        "host_ra": np.nan,
+        "host_dec": np.nan,
     }
     return pd.DataFrame([row | changes])
 
@@ -119,6 +147,11 @@ def test_label_table_without_an_image_uses_the_middle_of_the_positions():
 def test_label_table_prefers_its_own_centre():
     labels = label_from_table(SUBJECT, None, table_row(source_ra=150.002, source_dec=20.003))
     assert (labels.ra[0], labels.dec[0]) == (150.002, 20.003)
+
+
+def test_label_table_gives_hosts_where_it_has_them():
+    labels = label_from_table(SUBJECT, None, table_row(host_ra=150.003))
+    assert labels.host_ra[0] == 150.003 and np.isnan(labels.host_dec[0])
 
 
 def test_label_table_with_an_image_uses_the_contours():

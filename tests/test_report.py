@@ -105,6 +105,8 @@ def make_labels(n: int) -> pd.DataFrame:
             "n_peaks": 1,
             "angular_size": 20.0,
             "consensus": np.nan,
+            "host_ra": np.nan,
+            "host_dec": np.nan,
             "flags": 0,
             "component_ra": [150.0],
             "component_dec": [30.0],

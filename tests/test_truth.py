@@ -1,29 +1,44 @@
 """Truth of shards and runs, from the simulated sky and from a label table."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from claran_core.config import REPOSITORY, load_config
+from claran_core.config import load_config
 from claran_core.cutouts import cut_shard
 from claran_core.files import read_table
 from claran_core.frame import Frame
 from claran_core.paths import Results
 from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
+from claran_core.survey.simulated.subjects import select_subjects, sources_near
 from claran_core.tables import LABELS
-from claran_core.truth import gather_labels, label_shard_from_table, label_simulated_shard, truth_kind
+from claran_core.truth import (
+    gather_labels,
+    label_shard_from_table,
+    label_simulated_shard,
+    sky_truth,
+    truth_kind,
+)
 
 FRAME = Frame()
+SEED = 4
 HEADER = "catalog_id,first_id,num_cpnts,num_peaks,cpnts_ras,cpnts_decs,ang_extent,cl,training\n"
 
 
 @pytest.fixture(scope="module")
-def shard(tmp_path_factory):
-    """Six subjects of the demonstration, cut out of its sky."""
-    seed = load_config().seed
-    targets = pd.read_csv(REPOSITORY / "resources" / "demo" / "targets.csv").head(6).assign(shard="00000")
+def selection():
+    """Six subjects of kinds that are found fast."""
+    mix = {"1C_1P": 2, "1C_2P": 2, "1C_1P+1C_1P": 1, "2C_2P": 1}
+    return select_subjects(seed=SEED, n_train=6, n_test=0, mix={"train": mix, "test": mix})
+
+
+@pytest.fixture(scope="module")
+def shard(selection, tmp_path_factory):
+    """The six subjects, cut out of their sky."""
+    targets = selection.targets.assign(shard="00000")
     results = Results(tmp_path_factory.mktemp("truth"))
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=seed)
+    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED)
     cut_shard(targets, sky, None, FRAME, results=results, shard="00000")
     return targets, results, sky
 
@@ -40,16 +55,35 @@ def test_where_truth_comes_from(tmp_path):
     assert truth_kind(real, plain) is None
 
 
-def test_simulated_labels_lie_on_their_subjects(shard):
+def test_simulated_labels_are_those_the_subjects_were_chosen_by(shard, selection):
     targets, results, sky = shard
     paths = {"radio_path": results.cutouts("00000", "radio"), "output_path": results.shard_labels("00000")}
     label_simulated_shard(targets, sky, FRAME, **paths)
     labels = read_table(results.shard_labels("00000"))
     assert labels.columns.tolist() == LABELS.names
-    assert set(labels.subject_id) == set(targets.subject_id)
-    # The subject is centred on a component of a source: some box holds the middle of the frame.
-    near = labels[(labels.box_x1 < 70) & (labels.box_x2 > 62) & (labels.box_y1 < 70) & (labels.box_y2 > 62)]
-    assert near.subject_id.nunique() >= 5
+    assert labels[["subject_id", "label_id", "morphology"]].values.tolist() == (
+        selection.labels[["subject_id", "label_id", "morphology"]].values.tolist()
+    )
+    numbers = ["ra", "dec", "box_x1", "angular_size", "consensus", "host_ra", "host_dec"]
+    np.testing.assert_allclose(labels[numbers], selection.labels[numbers].astype(float), rtol=1e-6)
+
+
+def test_truth_of_a_patch_is_what_each_source_shows_in_the_middle_of_a_subject(selection):
+    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED)
+    own = selection.own_labels.set_index("label_id")
+    host = own.iloc[0]
+    sources = sources_near(SEED, host.host_ra, host.host_dec, 200.0)
+    truth = sky_truth(sky, sources, FRAME).set_index("label_id")
+    assert truth.index.is_unique and set(truth.index) <= {source.source_id for source in sources}
+    assert (truth.subject_id == truth.index).all() and (truth.split == "none").all()
+    same = truth.loc[own.index[0]]
+    # Another window gives another noise level: contours move by a little.
+    assert same.ra == pytest.approx(host.ra, abs=1e-3) and same.dec == pytest.approx(host.dec, abs=1e-3)
+    assert same.angular_size == pytest.approx(host.angular_size, rel=0.3)
+    assert (same.host_ra, same.host_dec) == (host.host_ra, host.host_dec)
+    # Centred on the host, which is the middle of the frame.
+    assert (same.box_x1 + same.box_x2) / 2 == pytest.approx(66, abs=30)
+    assert sky_truth(sky, [], FRAME).columns.tolist() == LABELS.names
 
 
 def test_labels_from_a_table(shard, tmp_path):
