@@ -13,8 +13,15 @@ import pandas as pd
 
 from claran_core.errors import InputError
 from claran_core.external_tables import ExternalTable, column_names, read_external_table
+from claran_core.files import write_text
 
-__all__ = ["is_label_table", "position_of_name", "positions_of_names", "read_label_table"]
+__all__ = [
+    "is_label_table",
+    "position_of_name",
+    "positions_of_names",
+    "read_label_table",
+    "write_label_table",
+]
 
 COLUMNS = (
     "catalog_id",
@@ -88,8 +95,8 @@ def read_label_table(path: Path) -> pd.DataFrame:
     ------
     InputError
         In one line, for the first broken row: a name without position, counts below one, components
-        that do not match their count, numbers that are none, a repeated ``catalog_id``, or rows of one
-        subject that belong to different splits.
+        that do not match their count, numbers that are none or out of range, half a position, a repeated
+        ``catalog_id``, or rows of one subject that belong to different splits.
     """
     table = read_external_table(path, _choose(path, column_names(path)))
     _check_names(table)
@@ -108,7 +115,8 @@ def read_label_table(path: Path) -> pd.DataFrame:
             "ang_extent": _extents(table),
             "cl": _consensus(table),
             "training": _splits(table),
-            **{name: _optional(table, name) for name in OPTIONAL},
+            **_positions(table, *OPTIONAL[:2]),
+            **_positions(table, *OPTIONAL[2:]),
         }
     )
     return labels.reset_index(drop=True)
@@ -127,6 +135,7 @@ def _choose(path: Path, names: Iterable[str]) -> dict[str, str]:
 def _check_names(table: ExternalTable) -> None:
     ra_deg, _ = positions_of_names(table.data["first_id"])
     table.refuse_where(np.isnan(ra_deg), "first_id", "is not of the form FIRSTJ074535.0+335754")
+    table.refuse_where((table.data["catalog_id"] == "").to_numpy(), "catalog_id", "is empty")
     repeated = table.data["catalog_id"].duplicated().to_numpy()
     table.refuse_where(repeated, "catalog_id", "is there twice; each row must be one source")
 
@@ -176,6 +185,19 @@ def _splits(table: ExternalTable) -> np.ndarray:
     return training.astype(np.int64)
 
 
+def _positions(table: ExternalTable, ra_column: str, dec_column: str) -> dict[str, np.ndarray]:
+    """Positions some rows may have; NaN where there is none."""
+    values = {ra_column: _optional(table, ra_column), dec_column: _optional(table, dec_column)}
+    half = np.isnan(values[ra_column]) != np.isnan(values[dec_column])
+    for column, low, high in ((ra_column, 0.0, 360.0), (dec_column, -90.0, 90.0)):
+        if column in table.data:
+            outside = (values[column] < low) | (values[column] > high)
+            table.refuse_where(outside, column, f"is outside {low:g} to {high:g} deg")
+            lacks = half & np.isnan(values[column])
+            table.refuse_where(lacks, column, "is no position; give both coordinates or none")
+    return values
+
+
 def _optional(table: ExternalTable, column: str) -> np.ndarray:
     if column not in table.data:
         return np.full(len(table.data), np.nan)
@@ -184,3 +206,58 @@ def _optional(table: ExternalTable, column: str) -> np.ndarray:
     values = np.full(len(table.data), np.nan)
     values[~empty] = given.numbers(column)
     return values
+
+
+def write_label_table(path: Path, labels: pd.DataFrame) -> None:
+    """Write labels as an RGZ label table (CSV), which `read_label_table` reads back to the last digit.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    labels : DataFrame
+        Columns of `claran_core.tables.LABELS`.  ``label_id`` becomes ``catalog_id``, ``subject_id``
+        ``first_id``; the columns of the published table are followed by ``source_ra``, ``source_dec``,
+        ``host_ra`` and ``host_dec``, empty where unknown.
+
+    Raises
+    ------
+    InputError
+        In one line, for the first row the format cannot hold: a subject whose name holds no position, a
+        ``label_id`` that is there twice, no consensus level, or a split that is neither train nor test.
+    """
+    labels = labels.reset_index(drop=True)
+    _check_labels(path, labels)
+    table = pd.DataFrame(
+        {
+            "catalog_id": labels["label_id"],
+            "first_id": labels["subject_id"],
+            "num_cpnts": labels["n_components"],
+            "num_peaks": labels["n_peaks"],
+            "cpnts_ras": [";".join(map(repr, map(float, row))) for row in labels["component_ra"]],
+            "cpnts_decs": [";".join(map(repr, map(float, row))) for row in labels["component_dec"]],
+            "ang_extent": labels["angular_size"].astype(float),
+            "cl": labels["consensus"].astype(float),
+            "training": (labels["split"] == "train").astype(int),
+            "source_ra": labels["ra"],
+            "source_dec": labels["dec"],
+            "host_ra": labels["host_ra"],
+            "host_dec": labels["host_dec"],
+        }
+    )
+    write_text(path, table.to_csv(index=False))
+
+
+def _check_labels(path: Path, labels: pd.DataFrame) -> None:
+    ra_deg, _ = positions_of_names(labels["subject_id"])
+    repeated = labels["label_id"].duplicated()
+    problems = {
+        "subject_id": (np.isnan(ra_deg), "holds no position; names look like FIRSTJ074535.0+335754"),
+        "label_id": (repeated, "is there twice; a label table holds each source once"),
+        "consensus": (labels["consensus"].isna(), "is no consensus level"),
+        "split": (~labels["split"].isin(["train", "test"]), "is neither train nor test"),
+    }
+    for column, (bad, problem) in problems.items():
+        if np.any(bad):
+            row = int(np.argmax(bad))
+            raise InputError(f"{path}: label row {row + 1}: {column} '{labels[column][row]}' {problem}")

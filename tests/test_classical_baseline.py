@@ -1,17 +1,32 @@
 """The classical baseline: made images with a known answer, and its score on real images."""
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.wcs import WCS
-from classical_baseline import Labelled, detect, main, measure, real_subjects
+from classical_baseline import Labelled, detect, main, measure, real_subjects, simulated_subjects
 
 from claran_core.frame import Frame
 from claran_core.labels import Subject, label_simulated
-from claran_core.survey.base import Cutout
-from claran_core.survey.simulated import TrueSource
+from claran_core.survey.base import SURVEYS, Cutout
+from claran_core.survey.simulated import SimulatedSource
+from claran_core.survey.simulated.subjects import select_subjects
 
 SIZE = 106  # native pixels of 1.8 arcsec
 SUBJECT = Subject("here", 150.0, 20.0, "test", Frame())
+
+
+@dataclass(frozen=True)
+class Source:
+    """What labelling needs of a true source."""
+
+    source_id: str
+    image: np.ndarray
+    ra_deg: float = 150.0
+    dec_deg: float = 20.0
+    host_magnitude: float = 15.0
 
 
 def made(**sources):
@@ -28,19 +43,7 @@ def made(**sources):
     }
     noise = np.random.default_rng(3).normal(0, 1.0, (SIZE, SIZE))
     cutout = Cutout((noise + sum(models.values())).astype(np.float32), wcs, "made")
-    true = [
-        TrueSource(
-            source_id=name,
-            ra_deg=150.0,
-            dec_deg=20.0,
-            image=image,
-            kind="double",
-            n_components=1,
-            n_peaks=1,
-            host_magnitude=15.0,
-        )
-        for name, image in models.items()
-    ]
+    true = [Source(name, image) for name, image in models.items()]
     return Labelled(SUBJECT, cutout, label_simulated(SUBJECT, cutout, true))
 
 
@@ -73,6 +76,24 @@ def test_nothing_to_measure_is_one_line(tmp_path, capsys):
     assert main(["simulated", str(empty), "--split", "test"]) == 1
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2 and "no such file" in told[0] and "no true source in 0 subjects" in told[1]
+
+
+def test_subjects_of_the_simulated_sky(tmp_path, capsys):
+    """A compact source is found whatever the linking length; a double needs one."""
+    mix = {"1C_1P": 2, "1C_2P": 1, "2C_2P": 1}
+    chosen = select_subjects(seed=5, n_train=0, n_test=4, mix={"train": mix, "test": mix})
+    path = tmp_path / "targets.csv"
+    chosen.targets.to_csv(path, index=False)
+    assert main(["simulated", str(path), "--seed", "5", "--limit", "3"]) == 0
+    assert "3 true sources in 3 subjects" in capsys.readouterr().out
+    labelled = list(simulated_subjects(chosen.targets, SimulatedSource(SURVEYS["FIRST"], seed=5)))
+    numbers = ["box_x1", "box_y1", "box_x2", "box_y2"]
+    found = pd.concat([one.labels for one in labelled])[numbers]
+    np.testing.assert_allclose(found.astype(float), chosen.labels[numbers].astype(float))
+    ungrouped, all_grouped = measure(labelled, (None, 250.0), n_resamplings=5).values()
+    assert ungrouped["ap"]["2C_2P"] == 0.0 and ungrouped["ap"]["1C_2P"] == 1.0
+    # One group per subject is right here: every subject has one source.
+    assert all_grouped["ap"]["mean"] > ungrouped["ap"]["mean"]
 
 
 @pytest.mark.data
