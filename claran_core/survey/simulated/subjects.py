@@ -60,7 +60,7 @@ POSITION_ERROR_ARCSEC = 0.3
 
 # Compact field sources are the middle of a subject only where at least this many sources are wanted in it:
 # crowds too rare around the others.
-CROWD = 3
+CROWD = 4
 
 # The middle of a subject, one peak of its source, is seldom farther from the host than this.
 PEAK_OFFSET_ARCSEC = 60.0
@@ -215,7 +215,7 @@ def blind_subjects(
     sky, found = SimulatedSource(SURVEYS["FIRST"], seed=seed), {}
     progress = Progress(f"blind subjects of sky {seed}", len(chosen))
     for source in chosen:
-        one = _render(sky, source, _centre(seed, source), "none")
+        one = _render(sky, source, _subject(seed, source, "none"))
         if one is not None:
             found.setdefault(one.subject.subject_id, one)
         progress.step()
@@ -304,7 +304,7 @@ class _Search:
             if not quota.missing:
                 break
             for candidate in _candidates(self.sky.seed, int(cell)):
-                found = self._subject(candidate, region, quota)
+                found = self._look(candidate, region, quota)
                 if found is not None:
                     quota.take(found)
                     self.names.add(found.subject.subject_id)
@@ -318,16 +318,16 @@ class _Search:
             quota.rendered,
         )
 
-    def _subject(self, candidate: RadioSource, region: int, quota: _Quota) -> _Found | None:
+    def _look(self, candidate: RadioSource, region: int, quota: _Quota) -> _Found | None:
         """Subject around a candidate, or None where it is not wanted or RGZ would not have taken it."""
         if candidate.source_id in self.sources or not _promising(self.sky.seed, candidate, quota):
             return None
-        name = _centre(self.sky.seed, candidate)
-        near_border = cells_near(*position_of_name(name), BORDER_ARCSEC, REGION_NSIDE) != (region,)
-        if near_border or name in self.names:
+        subject = _subject(self.sky.seed, candidate, quota.split)
+        near = cells_near(subject.ra_deg, subject.dec_deg, BORDER_ARCSEC, REGION_NSIDE)
+        if near != (region,) or subject.subject_id in self.names:
             return None
         quota.rendered += 1
-        found = _render(self.sky, candidate, name, quota.split)
+        found = _render(self.sky, candidate, subject)
         if found is None or not quota.left[found.signature]:
             return None
         beyond_three = (found.labels["flags"] & int(Flag.COUNTS_CLIPPED)).any()
@@ -370,20 +370,19 @@ def _positions(seed: int, cell: int) -> np.ndarray:
     return np.array(rows, dtype=float).reshape(-1, 3)
 
 
-def _centre(seed: int, source: RadioSource) -> str:
-    """Name of a subject on one peak of a source: the truncated position, as in Radio Galaxy Zoo."""
+def _subject(seed: int, source: RadioSource, split: str) -> Subject:
+    """Subject on one peak of a source: its position is truncated to its name, as in Radio Galaxy Zoo."""
     _, cell, number = source.source_id.split("-")
     rng = generator(seed, Purpose.SUBJECTS, 1 + int(cell), 1 + int(number))
     east, north = source.peaks[rng.integers(len(source.peaks))] + rng.normal(0, POSITION_ERROR_ARCSEC, 2)
     ra, dec = offset_to_sky(source.ra_deg, source.dec_deg, east, north)
-    return f"FIRST{position_names(np.array([ra]), np.array([dec]))[0]}"
+    name = f"FIRST{position_names(np.array([ra]), np.array([dec]))[0]}"
+    return Subject(name, *position_of_name(name), split, Frame())
 
 
-def _render(sky: SimulatedSource, source: RadioSource, name: str, split: str) -> _Found | None:
+def _render(sky: SimulatedSource, source: RadioSource, subject: Subject) -> _Found | None:
     """Look at a subject; None where its own source does not show."""
-    ra, dec = position_of_name(name)
-    subject = Subject(name, ra, dec, split, Frame())
-    window = ra, dec, subject.frame.width_arcsec
-    labels = label_simulated(subject, sky.cutout(name, *window), sky.truth(*window))
+    window = subject.ra_deg, subject.dec_deg, subject.frame.width_arcsec
+    labels = label_simulated(subject, sky.cutout(subject.subject_id, *window), sky.truth(*window))
     shows = source.source_id in set(labels["label_id"])
     return _Found(subject, source.source_id, labels) if shows else None
