@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy import fft
-from scipy.ndimage import correlate1d
+from scipy.ndimage import correlate1d, gaussian_filter
 from scipy.signal import convolve2d
 
 from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA
@@ -27,6 +27,8 @@ __all__ = [
     "correlated_noise",
     "first_noise",
     "sidelobe_pattern",
+    "smoothed_rms",
+    "surroundings",
     "white_noise",
 ]
 
@@ -43,9 +45,18 @@ FIRST_BLOCK_PX = 2 * BLOCK_PX
 KERNEL_RADIUS_PX = BLOCK_PX // 2
 TRANSFORM_PX = FIRST_BLOCK_PX + 2 * KERNEL_RADIUS_PX
 
+# Smoothing (sigma) that gives the part of the noise by which fields differ.
+SMOOTH_PX = 2.5
+
+# Surroundings of an extended source, where the missing short baselines are felt: background around 159 real
+# sources relative to its depth, at distances in arcsec (benchmarks/first_sidelobes.py).
+SURROUNDINGS_ARCSEC = (0.0, 30.0, 60.0, 125.0, 155.0, 165.0, 185.0, 205.0)
+SURROUNDINGS = (1.4, 1.4, 1.0, 1.0, 0.0, -0.6, -0.6, 0.0)
+SURROUNDINGS_PX = 114
+
 # Residual sidelobes are drawn this far from a source, and begin outside the main lobe.
 SIDELOBES_PX = 48
-MAIN_LOBE_PX = 4.0
+MAIN_LOBE_PX = 5.0
 
 
 def _read_kernel() -> np.ndarray:
@@ -155,19 +166,23 @@ def correlated_noise(
     return noise
 
 
-def first_noise(seed: int, tile: Tile, window: Window) -> np.ndarray:
-    """Noise of unit variance with the autocorrelation of FIRST's, in a window of a tile of 1.8" pixels.
+def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Noise of FIRST in a window of a tile of 1.8" pixels, and its smooth part.
+
+    Adding more or less of the smooth part makes noise that is smoother or sharper than the average field's,
+    as fields differ; `smoothed_rms` says what it does to the noise level.
 
     Returns
     -------
-    (ny, nx) float64 array
-        FITS order; the same bits at the same tile pixels, whatever the window.
+    noise, smooth : (ny, nx) float64 arrays
+        The noise has unit variance and FIRST's autocorrelation.  FITS order; the same bits at the same tile
+        pixels, whatever the window.
     """
-    image = np.empty(window.shape)
+    image = np.empty((2, *window.shape))
     for x, y in _blocks(window, FIRST_BLOCK_PX):
-        block = _first_block(seed, tile.index, x, y)
-        _paste(image, window, block, x * FIRST_BLOCK_PX, y * FIRST_BLOCK_PX)
-    return image
+        for plane, block in zip(image, _first_block(seed, tile.index, x, y), strict=True):
+            _paste(plane, window, block, x * FIRST_BLOCK_PX, y * FIRST_BLOCK_PX)
+    return image[0], image[1]
 
 
 @lru_cache(maxsize=256)
@@ -175,17 +190,29 @@ def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray
     inner = Window(block_x * FIRST_BLOCK_PX, block_y * FIRST_BLOCK_PX, FIRST_BLOCK_PX, FIRST_BLOCK_PX)
     outer = inner.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
     white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer)
-    smooth = fft.irfft2(fft.rfft2(white) * _first_response(), (TRANSFORM_PX, TRANSFORM_PX))
+    both = fft.irfft2(fft.rfft2(white) * _first_response(), (TRANSFORM_PX, TRANSFORM_PX))
     cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
-    return smooth[cut, cut]
+    return both[:, cut, cut]
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> np.ndarray:
+    """FIRST's kernel and the same smoothed, no wider than the margin of a block; ``(2, 65, 65)``."""
+    return np.stack([FIRST_KERNEL, gaussian_filter(FIRST_KERNEL, SMOOTH_PX, mode="constant")])
 
 
 @lru_cache(maxsize=1)
 def _first_response() -> np.ndarray:
-    plane = np.zeros((TRANSFORM_PX, TRANSFORM_PX))
+    plane = np.zeros((2, TRANSFORM_PX, TRANSFORM_PX))
     width = 2 * KERNEL_RADIUS_PX + 1
-    plane[:width, :width] = FIRST_KERNEL
-    return fft.rfft2(np.roll(plane, (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (0, 1)))
+    plane[:, :width, :width] = _kernels()
+    return fft.rfft2(np.roll(plane, (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (-2, -1)))
+
+
+def smoothed_rms(amount: np.ndarray) -> np.ndarray:
+    """Noise level of ``noise + amount * smooth`` (`first_noise`), by pixel."""
+    noise, smooth = _kernels()
+    return np.sqrt(1 + 2 * amount * (noise * smooth).sum() + amount**2 * (smooth**2).sum())
 
 
 @lru_cache(maxsize=1)
@@ -193,10 +220,20 @@ def sidelobe_pattern() -> np.ndarray:
     """Sidelobes of FIRST's beam per unit of peak, without the main lobe; ``(97, 97)``.
 
     Noise of equally weighted visibilities has the beam as its autocorrelation, stripes and all.  What
-    deconvolution leaves around a source is a small part of it.
+    deconvolution leaves around a source is a part of it.  The mean over each ring is taken off: what it does
+    to the background is in `surroundings`, as measured.
     """
     beam = convolve2d(FIRST_KERNEL, FIRST_KERNEL[::-1, ::-1])
     middle = beam.shape[0] // 2
     beam = beam[(slice(middle - SIDELOBES_PX, middle + SIDELOBES_PX + 1),) * 2]
     lag = np.hypot(*np.indices(beam.shape) - SIDELOBES_PX)
-    return beam * np.clip((lag - MAIN_LOBE_PX) / MAIN_LOBE_PX, 0, 1)
+    ring = np.rint(lag).astype(int)
+    beam = beam - (np.bincount(ring.ravel(), beam.ravel()) / np.bincount(ring.ravel()))[ring]
+    return beam * np.clip((lag - MAIN_LOBE_PX) / MAIN_LOBE_PX, 0, 1) * (lag <= SIDELOBES_PX)
+
+
+@lru_cache(maxsize=1)
+def surroundings() -> np.ndarray:
+    """Pattern of `SURROUNDINGS` on pixels of 1.8"; ``(229, 229)``."""
+    distance = 1.8 * np.hypot(*np.indices((2 * SURROUNDINGS_PX + 1,) * 2) - SURROUNDINGS_PX)
+    return np.interp(distance, SURROUNDINGS_ARCSEC, SURROUNDINGS)

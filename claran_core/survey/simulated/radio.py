@@ -10,11 +10,17 @@ from functools import lru_cache
 import numpy as np
 
 from claran_core.survey.simulated.gaussians import Gaussians, PlacedGaussians
-from claran_core.survey.simulated.geometry import Tile, Window, cells_around
-from claran_core.survey.simulated.noise import first_noise, sidelobe_pattern
+from claran_core.survey.simulated.geometry import Tile, Window, cells_around, offset_to_sky
+from claran_core.survey.simulated.noise import (
+    first_noise,
+    sidelobe_pattern,
+    smoothed_rms,
+    surroundings,
+)
 from claran_core.survey.simulated.population import (
     MAX_REACH_ARCSEC,
     RADIO_NSIDE,
+    UNCLEANED_JY,
     Population,
     RadioSource,
 )
@@ -27,13 +33,24 @@ __all__ = ["emission", "radio_image", "radio_rms"]
 RADIO_RMS = (1.15e-4, 1.40e-4, 1.49e-4, 1.56e-4, 1.67e-4, 1.90e-4, 2.5e-4)
 
 # Its relative scatter from place to place within a tile, and the distance over which it varies (3 arcmin).
-RMS_SCATTER, RMS_NODE_PX = 0.05, 100
+RMS_SCATTER, NODE_PX = 0.05, 100
+
+# Smoothness of the noise (`first_noise`): scatter, limits, and how much smoother it is around extended
+# sources; measured by the autocorrelation of 151 cut-outs around such sources and of source-free fields.
+SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS, SMOOTHER_AT_SOURCE = 0.42, (-0.5, 2.0), 0.2
+
+# Depression around extended sources, whose total flux no baseline is short enough to see: background in the
+# 2 arcmin around 159 sources.
+BOWL_DEPTH_JY = -0.14 * SNR_UNIT_JY
 
 # Nodes are counted from here, because the words of a stream's name must not be negative.
 FIRST_NODE = 1 << 20
 
 # Residual sidelobes weaker than this are left out: the strongest of them are a fifth of it.
 SIDELOBES_ABOVE_JY = 1.0 * SNR_UNIT_JY
+
+# Peaks of one source that have sidelobes of their own.
+MAX_SIDELOBES = 4
 
 
 def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarray:
@@ -42,7 +59,11 @@ def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarra
     for _, placed, own in _sources(population, tile, window):
         placed.add_to(image, window, own)
     _add_sidelobes(image, population, tile, window)
-    return image + radio_rms(population.seed, tile, window) * first_noise(population.seed, tile, window)
+    near_source = _near_extended(population, tile, window)
+    noise, smooth = first_noise(population.seed, tile, window)
+    amount = _smoothness(population.seed, tile, window) + SMOOTHER_AT_SOURCE * near_source
+    level = radio_rms(population.seed, tile, window) / np.sqrt(smoothed_rms(amount))
+    return image + BOWL_DEPTH_JY * near_source + level * (noise + amount * smooth)
 
 
 def emission(population: Population, tile: Tile, window: Window) -> Iterator[tuple[RadioSource, np.ndarray]]:
@@ -54,15 +75,27 @@ def emission(population: Population, tile: Tile, window: Window) -> Iterator[tup
 
 
 def radio_rms(seed: int, tile: Tile, window: Window) -> np.ndarray:
-    """Noise level at each pixel of a window, Jy/beam: the tile's, varying smoothly from node to node."""
+    """Noise level at each pixel of a window, Jy/beam: the tile's, varying smoothly from place to place."""
     level = quantile_draw(generator(seed, Purpose.RADIO_FIELD, tile.index), RADIO_RMS)
+    return level * np.exp(RMS_SCATTER * _smooth_field(seed, Purpose.RADIO_RMS, tile, window))
+
+
+def _smoothness(seed: int, tile: Tile, window: Window) -> np.ndarray:
+    """How much smoother than average the noise is at each pixel of a window (`first_noise`)."""
+    of_tile = generator(seed, Purpose.RADIO_SMOOTHNESS, tile.index).standard_normal()
+    of_place = _smooth_field(seed, Purpose.RADIO_SMOOTHNESS, tile, window)
+    return np.clip(SMOOTHNESS_SCATTER * (of_tile + of_place) / np.sqrt(2), *SMOOTHNESS_LIMITS)
+
+
+def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: Window) -> np.ndarray:
+    """Random field of unit variance at its nodes, bilinear between them; ``(ny, nx)``."""
     x, y = (
-        (start + np.arange(n)) / RMS_NODE_PX for start, n in ((window.x0, window.nx), (window.y0, window.ny))
+        (start + np.arange(n)) / NODE_PX for start, n in ((window.x0, window.nx), (window.y0, window.ny))
     )
     x_node, y_node = np.floor(x).astype(int), np.floor(y).astype(int)
     nodes = np.array(
         [
-            [_rms_node(seed, tile.index, int(i), int(j)) for i in range(x_node[0], x_node[-1] + 2)]
+            [_node(seed, purpose, tile.index, i, j) for i in range(x_node[0], x_node[-1] + 2)]
             for j in range(y_node[0], y_node[-1] + 2)
         ]
     )
@@ -71,13 +104,12 @@ def radio_rms(seed: int, tile: Tile, window: Window) -> np.ndarray:
     column, row = x_node - x_node[0], (y_node - y_node[0])[:, None]
     below = nodes[row, column] * (1 - right) + nodes[row, column + 1] * right
     above = nodes[row + 1, column] * (1 - right) + nodes[row + 1, column + 1] * right
-    return level * (below * (1 - up) + above * up)
+    return below * (1 - up) + above * up
 
 
 @lru_cache(maxsize=4096)
-def _rms_node(seed: int, tile: int, i: int, j: int) -> float:
-    rng = generator(seed, Purpose.RADIO_RMS, tile, FIRST_NODE + i, FIRST_NODE + j)
-    return float(np.exp(RMS_SCATTER * rng.standard_normal()))
+def _node(seed: int, purpose: Purpose, tile: int, i: int, j: int) -> float:
+    return float(generator(seed, purpose, tile, FIRST_NODE + i, FIRST_NODE + j).standard_normal())
 
 
 def _sources(
@@ -103,31 +135,65 @@ def _is_near(window: Window, position: np.ndarray, reach: np.ndarray) -> np.ndar
 
 
 def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window: Window) -> None:
-    """Add what deconvolution left around the peaks of bright sources.
+    """Add what deconvolution left around the peaks of sources.
 
     The pattern is centred on whole pixels, so that it is the same in every window.
     """
     pattern = sidelobe_pattern()
     half = pattern.shape[0] // 2
-    for cell in cells_around(tile, window, MAX_REACH_ARCSEC, RADIO_NSIDE):
-        for x, y, strength in _sidelobe_centres(population, tile, cell):
-            left, bottom = x - half - window.x0, y - half - window.y0
-            x0, x1 = max(left, 0), min(left + pattern.shape[1], window.nx)
-            y0, y1 = max(bottom, 0), min(bottom + pattern.shape[0], window.ny)
-            if x0 < x1 and y0 < y1:
-                image[y0:y1, x0:x1] += strength * pattern[y0 - bottom : y1 - bottom, x0 - left : x1 - left]
+    reached = window.grown(half + 1, half + 1)
+    for cell in cells_around(tile, reached, MAX_REACH_ARCSEC, RADIO_NSIDE):
+        for number in np.flatnonzero(_is_near(reached, *_placed_sources(population, tile, cell))):
+            for x, y, strength in _sidelobe_centres(population, tile, cell, int(number)):
+                add_pattern(image, window, pattern, x, y, strength)
+
+
+def _near_extended(population: Population, tile: Tile, window: Window) -> np.ndarray:
+    """How near extended sources are, 1 around one that was deconvolved as deeply as most; ``(ny, nx)``."""
+    near = np.zeros(window.shape)
+    shape = surroundings()
+    reach_arcsec = shape.shape[0] // 2 * tile.grid.pixel_scale_arcsec * np.sqrt(2)
+    for cell in cells_around(tile, window, reach_arcsec, RADIO_NSIDE):
+        sources, position, _ = _extended(population, tile, cell)
+        for source, (x, y) in zip(sources, np.rint(position).astype(int), strict=True):
+            add_pattern(near, window, shape, int(x), int(y), source.uncleaned_jy / UNCLEANED_JY)
+    return near
+
+
+def add_pattern(
+    image: np.ndarray, window: Window, pattern: np.ndarray, x: int, y: int, strength: float
+) -> None:
+    """Add `strength` times a pattern, its middle on tile pixel `x, y`, to the image of a window."""
+    half_y, half_x = pattern.shape[0] // 2, pattern.shape[1] // 2
+    left, bottom = x - half_x - window.x0, y - half_y - window.y0
+    x0, x1 = max(left, 0), min(left + pattern.shape[1], window.nx)
+    y0, y1 = max(bottom, 0), min(bottom + pattern.shape[0], window.ny)
+    if x0 < x1 and y0 < y1:
+        image[y0:y1, x0:x1] += strength * pattern[y0 - bottom : y1 - bottom, x0 - left : x1 - left]
 
 
 @lru_cache(maxsize=512)
-def _sidelobe_centres(population: Population, tile: Tile, cell: int) -> tuple[tuple[int, int, float], ...]:
-    """Tile pixel and strength (Jy/beam) of the residual sidelobes of a cell, at the hosts of its sources."""
-    strong = [s for s in population.cell(cell) if abs(s.sidelobe_gain) * s.peak_jy > SIDELOBES_ABOVE_JY]
-    positions = np.array([(s.ra_deg, s.dec_deg) for s in strong]).reshape(-1, 2)
-    x, y = (np.rint(values).astype(int) for values in tile.sky_to_pixel(*positions.T))
-    return tuple(
-        (int(column), int(row), s.sidelobe_gain * s.peak_jy)
-        for column, row, s in zip(x, y, strong, strict=True)
-    )
+def _placed_sources(population: Population, tile: Tile, cell: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tile pixels ``(n, 2)`` of all sources of a cell, and how far off their peaks may lie (px)."""
+    sources = population.cell(cell)
+    positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
+    reach = np.array([0.0 if source.is_compact else source.reach_arcsec for source in sources])
+    pixels = np.stack(tile.sky_to_pixel(*positions.T), axis=1)
+    return pixels, np.ceil(reach / tile.grid.pixel_scale_arcsec) + 2
+
+
+@lru_cache(maxsize=8192)
+def _sidelobe_centres(
+    population: Population, tile: Tile, cell: int, number: int
+) -> tuple[tuple[int, int, float], ...]:
+    """Tile pixel and strength (Jy/beam) of the residual sidelobes around the peaks of a source."""
+    source = population.cell(cell)[number]
+    strength = min(source.uncleaned_jy, source.peak_jy) + source.sidelobe_gain * source.peak_jy
+    if abs(strength) < SIDELOBES_ABOVE_JY:
+        return ()
+    sky = offset_to_sky(source.ra_deg, source.dec_deg, *source.peaks[:MAX_SIDELOBES].T)
+    x, y = (np.rint(values).astype(int) for values in tile.sky_to_pixel(*sky))
+    return tuple((int(column), int(row), strength) for column, row in zip(x, y, strict=True))
 
 
 # Placing a whole cell at once keeps the bits of a source independent of what else is in the window.

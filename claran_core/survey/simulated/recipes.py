@@ -82,41 +82,57 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             side_ratio=(0.3, 1.0),
             bend_deg=7.0,
             curve=0.05,
-            hotspot_flux=(0.2, 0.85),
-            lobe_start=(0.3, 0.85),
-            lobe_width=(0.1, 0.4),
+            hotspot_flux=(0.0, 0.4),
+            lobe_start=(0.35, 0.85),
+            lobe_width=(0.3, 0.9),
             widening=0.8,
-            brightening=(0.0, 2.0),
+            brightening=(0.0, 2.5),
             jet_flux=(0.0, 0.05),
             knots=(0, 0),
         ),
         # The same with a bright core.
         "triple": Form(
             core_chance=1.0,
-            core_flux=(0.03, 0.35),
+            core_flux=(0.015, 0.25),
             arm_ratio=(0.55, 1.0),
             side_ratio=(0.25, 1.0),
             bend_deg=8.0,
             curve=0.06,
-            hotspot_flux=(0.1, 0.7),
-            lobe_start=(0.3, 0.8),
-            lobe_width=(0.12, 0.45),
+            hotspot_flux=(0.0, 0.4),
+            lobe_start=(0.35, 0.85),
+            lobe_width=(0.25, 0.75),
             widening=0.8,
-            brightening=(-0.3, 1.5),
+            brightening=(-0.3, 2.0),
+            jet_flux=(0.0, 0.1),
+            knots=(0, 0),
+        ),
+        # A bright core nearer to one lobe, which it may touch.
+        "lopsided": Form(
+            core_chance=1.0,
+            core_flux=(0.03, 0.25),
+            arm_ratio=(0.25, 0.8),
+            side_ratio=(0.3, 1.0),
+            bend_deg=12.0,
+            curve=0.08,
+            hotspot_flux=(0.0, 0.4),
+            lobe_start=(0.0, 0.95),
+            lobe_width=(0.25, 0.8),
+            widening=0.8,
+            brightening=(0.0, 2.0),
             jet_flux=(0.0, 0.1),
             knots=(0, 0),
         ),
         # Jets that flare into fading plumes (FRI).
         "plumes": Form(
             core_chance=0.9,
-            core_flux=(0.03, 0.4),
+            core_flux=(0.01, 0.25),
             arm_ratio=(0.5, 1.0),
             side_ratio=(0.4, 1.0),
             bend_deg=15.0,
             curve=0.12,
             hotspot_flux=(0.0, 0.0),
             lobe_start=(0.0, 0.2),
-            lobe_width=(0.15, 0.5),
+            lobe_width=(0.25, 0.7),
             widening=0.35,
             brightening=(-2.5, 0.0),
             jet_flux=(0.1, 0.5),
@@ -132,7 +148,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             curve=0.2,
             hotspot_flux=(0.0, 0.5),
             lobe_start=(0.1, 0.6),
-            lobe_width=(0.15, 0.4),
+            lobe_width=(0.2, 0.5),
             widening=0.6,
             brightening=(-1.5, 1.0),
             jet_flux=(0.0, 0.4),
@@ -141,14 +157,14 @@ FORMS: Mapping[str, Form] = MappingProxyType(
         # A core with a jet to one side.
         "core_jet": Form(
             core_chance=1.0,
-            core_flux=(0.15, 0.8),
+            core_flux=(0.1, 0.5),
             arm_ratio=(0.2, 0.8),
             side_ratio=(0.0, 0.1),
             bend_deg=20.0,
             curve=0.12,
             hotspot_flux=(0.0, 0.5),
             lobe_start=(0.1, 0.7),
-            lobe_width=(0.1, 0.35),
+            lobe_width=(0.15, 0.5),
             widening=0.5,
             brightening=(-1.5, 1.0),
             jet_flux=(0.1, 0.6),
@@ -170,6 +186,22 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             jet_flux=(0.0, 0.1),
             knots=(0, 0),
         ),
+        # Wide lobes far from the core.
+        "wide": Form(
+            core_chance=0.5,
+            core_flux=(0.01, 0.2),
+            arm_ratio=(0.5, 1.0),
+            side_ratio=(0.3, 1.0),
+            bend_deg=12.0,
+            curve=0.08,
+            hotspot_flux=(0.0, 0.15),
+            lobe_start=(0.5, 0.95),
+            lobe_width=(0.4, 1.1),
+            widening=0.9,
+            brightening=(-0.5, 1.5),
+            jet_flux=(0.0, 0.05),
+            knots=(0, 0),
+        ),
         # Several knots along both jets.
         "knotty": Form(
             core_chance=0.8,
@@ -178,9 +210,9 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             side_ratio=(0.4, 1.0),
             bend_deg=12.0,
             curve=0.1,
-            hotspot_flux=(0.1, 0.5),
+            hotspot_flux=(0.05, 0.4),
             lobe_start=(0.3, 0.8),
-            lobe_width=(0.1, 0.35),
+            lobe_width=(0.15, 0.5),
             widening=0.8,
             brightening=(-0.5, 1.5),
             jet_flux=(0.0, 0.1),
@@ -207,6 +239,8 @@ class Recipe:
         Extent as DR1 measures it (``ang_extent``).
     forms : mapping
         Relative frequency of the forms.
+    core_chance : float, optional
+        Used in place of that of the forms.
     """
 
     n_components: int
@@ -215,6 +249,7 @@ class Recipe:
     peak_snr: Quantiles
     extent_arcsec: Quantiles
     forms: Mapping[str, float]
+    core_chance: float | None = None
 
 
 # Table 1 over its 78,600 sources times 16.6 per square degree: RGZ had been through about half of its
@@ -235,7 +270,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             3.0,
             (16, 22, 41, 74, 98, 345, 1000),
             (18.3, 21.3, 26.3, 30.7, 36.9, 52.1, 100.0),
-            {"double": 0.5, "core_jet": 0.2, "plumes": 0.1, "bent": 0.1, "relaxed": 0.1},
+            {"double": 0.35, "lopsided": 0.2, "core_jet": 0.15, "relaxed": 0.1, "bent": 0.1, "plumes": 0.1},
         ),
         "1C_3P": Recipe(
             1,
@@ -243,7 +278,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             0.30,
             (16, 20, 43, 71, 126, 297, 900),
             (23.9, 30.4, 37.9, 46.7, 58.5, 84.3, 120.0),
-            {"triple": 0.4, "plumes": 0.2, "bent": 0.2, "knotty": 0.2},
+            {"triple": 0.3, "knotty": 0.3, "bent": 0.2, "plumes": 0.2},
         ),
         "2C_2P": Recipe(
             2,
@@ -251,7 +286,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             2.1,
             (11, 16, 22, 27, 42, 64, 250),
             (11.6, 13.7, 19.3, 26.1, 37.1, 67.4, 100.0),
-            {"double": 0.65, "relaxed": 0.15, "core_jet": 0.1, "bent": 0.1},
+            {"wide": 0.45, "double": 0.4, "lopsided": 0.1, "core_jet": 0.05},
+            core_chance=0.1,
         ),
         "2C_3P": Recipe(
             2,
@@ -259,7 +295,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             0.26,
             (16, 21, 29, 62, 104, 222, 800),
             (16.4, 21.4, 29.4, 37.7, 50.9, 75.5, 110.0),
-            {"triple": 0.5, "knotty": 0.2, "bent": 0.15, "plumes": 0.15},
+            {"lopsided": 0.5, "wide": 0.35, "triple": 0.15},
         ),
         "3C_3P": Recipe(
             3,
@@ -267,7 +303,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             0.29,
             (12, 17, 25, 34, 59, 161, 500),
             (20.9, 25.8, 35.9, 47.4, 65.3, 91.0, 125.0),
-            {"triple": 0.85, "bent": 0.1, "knotty": 0.05},
+            {"triple": 0.4, "wide": 0.35, "lopsided": 0.15, "bent": 0.05, "knotty": 0.05},
+            core_chance=1.0,
         ),
         "beyond": Recipe(
             4,

@@ -27,7 +27,7 @@ class Purpose(IntEnum):
     SUBJECTS = 7
     RADIO_STRUCTURE = 8
     RADIO_RMS = 9
-    SIDELOBES = 10
+    RADIO_SMOOTHNESS = 10
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
