@@ -89,11 +89,10 @@ def find_components(image: np.ndarray, sigma: float, *, threshold: float = COMPO
     labels, count = ndimage.label(above, FOUR_CONNECTED)
     if count == 0:
         return Components(labels.astype(np.int32), np.empty((0, 4)), np.empty((0, 2), int), np.empty(0, int))
-    peak_rows, peak_columns = np.array(ndimage.maximum_position(filled, labels, np.arange(1, count + 1))).T
     return Components(
         labels=labels.astype(np.int32),
         boxes=_contour_boxes(filled, labels, count, base),
-        brightest=np.stack([peak_columns, peak_rows], axis=1),
+        brightest=_brightest_pixels(filled, labels, count),
         n_peaks=_count_innermost(filled, labels, count, base),
     )
 
@@ -111,15 +110,28 @@ def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: flo
     return boxes - 1
 
 
+def _brightest_pixels(image: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """Position ``x y`` of the brightest pixel of each component, the first of equals; ``(count, 2)``."""
+    inside = np.flatnonzero(labels)[::-1]
+    inside = inside[np.argsort(image.flat[inside], kind="stable")]
+    brightest = np.zeros(count, int)
+    brightest[labels.flat[inside] - 1] = inside  # the last one written stays
+    rows, columns = np.unravel_index(brightest, labels.shape)
+    return np.stack([columns, rows], axis=1)
+
+
 def _count_innermost(image: np.ndarray, labels: np.ndarray, count: int, base: float) -> np.ndarray:
     """Number of contours in each component that hold no further contour."""
     innermost = np.zeros(count, int)
+    part = ndimage.find_objects((labels > 0).astype(int))[0]  # the box around all of them
+    image, labels = image[part], labels[part]
     for outer, inner in _nested_levels(image, labels, base):
-        holds_more = np.zeros(outer.max() + 1, bool)
+        owner = np.zeros(outer.max() + 1, int)
+        owner[outer] = labels
+        holds_more = np.zeros(owner.size, bool)
         holds_more[outer[inner > 0]] = True
         ends = np.flatnonzero(~holds_more[1:]) + 1
-        owner = ndimage.maximum(labels, outer, ends).astype(int) if len(ends) else np.empty(0, int)
-        np.add.at(innermost, owner - 1, 1)
+        np.add.at(innermost, owner[ends] - 1, 1)
     return innermost
 
 

@@ -21,11 +21,11 @@ __all__ = ["Structure", "build_compact", "build_extended"]
 PIXEL_ARCSEC = 1.8
 
 # Shapes drawn for a recipe before the one nearest to it is taken as it is.
-MAX_SHAPES = 12
+MAX_SHAPES = 24
 
 # Renderings to reach the size asked for, and how near (relative) is near enough.
 MAX_SIZES = 4
-SIZE_TOLERANCE = 0.08
+SIZE_TOLERANCE = 0.1
 
 # Lengths of the longer arm that are tried.
 SMALLEST_ARM_ARCSEC, LONGEST_ARM_ARCSEC = 0.5, 110.0
@@ -64,8 +64,10 @@ class Structure:
 
 @dataclass(frozen=True)
 class _Shape:
-    """Blobs before the beam, in units of the longer arm: columns east, north, flux, FWHM along and across,
-    position angle (rad)."""
+    """Blobs before the beam, in units of the longer arm.
+
+    Columns: east, north, flux, FWHM along and across, position angle (rad).
+    """
 
     form: str
     blobs: np.ndarray
@@ -125,11 +127,14 @@ def build_extended(
     chosen = None
     for _ in range(MAX_SHAPES):
         form = forms[rng.choice(len(forms), p=weights / weights.sum())]
-        structure, size_fits = _sized(_draw_shape(rng, form, recipe.core_chance), peak_snr, extent_arcsec)
-        fits = _is_class(structure, recipe)
-        if fits and size_fits:
-            return structure
-        if chosen is None or fits or not _is_class(chosen, recipe):
+        shape = _draw_shape(rng, form, recipe.core_chance)
+        structure, extent = _measure(shape, _guess_arm(extent_arcsec), peak_snr)
+        # What is of another class now will hardly be of this one at a size a little different.
+        if _is_class(structure, recipe):
+            chosen, size_fits = _sized(shape, structure, extent, peak_snr, extent_arcsec)
+            if size_fits and _is_class(chosen, recipe):
+                return chosen
+        elif chosen is None:
             chosen = structure
     return chosen
 
@@ -141,19 +146,27 @@ def _is_class(structure: Structure, recipe: Recipe) -> bool:
     return counts == (recipe.n_components, recipe.n_peaks)
 
 
-def _sized(shape: _Shape, peak_snr: float, extent_arcsec: float) -> tuple[Structure, bool]:
-    """A shape at the size asked for, by Newton's steps: the extent grows by two arms with an arm.
+def _guess_arm(extent_arcsec: float) -> float:
+    """Longer arm of a source of this extent, on average."""
+    return float(np.clip(0.75 * extent_arcsec - 11.0, SMALLEST_ARM_ARCSEC, LONGEST_ARM_ARCSEC))
 
-    What the beam alone makes larger than asked for is as small as it can be, and fits.
+
+def _sized(
+    shape: _Shape, structure: Structure, extent: float, peak_snr: float, wanted_arcsec: float
+) -> tuple[Structure, bool]:
+    """A shape, already measured at the guessed size, at the size wanted; and whether it got there.
+
+    Newton's steps: the extent grows by two arms with an arm.  What the beam alone makes larger than
+    wanted is as small as it can be, and fits.
     """
-    arm = max(0.5 * extent_arcsec - BEAM_ARCSEC, SMALLEST_ARM_ARCSEC)
+    arm = _guess_arm(wanted_arcsec)
     for _ in range(MAX_SIZES):
-        structure, extent = _measure(shape, arm, peak_snr)
-        step = 0.5 * (extent_arcsec - extent)
+        step = 0.5 * (wanted_arcsec - extent)
         at_limit = (arm <= SMALLEST_ARM_ARCSEC and step < 0) or (arm >= LONGEST_ARM_ARCSEC and step > 0)
-        if at_limit or abs(extent - extent_arcsec) < SIZE_TOLERANCE * extent_arcsec:
+        if at_limit or abs(extent - wanted_arcsec) < SIZE_TOLERANCE * wanted_arcsec:
             return structure, True
         arm = float(np.clip(arm + step, max(0.4 * arm, SMALLEST_ARM_ARCSEC), LONGEST_ARM_ARCSEC))
+        structure, extent = _measure(shape, arm, peak_snr)
     return structure, False
 
 
@@ -236,8 +249,10 @@ def _draw_shape(rng: np.random.Generator, form_name: str, core_chance: float | N
 
 
 def _draw_side(rng: np.random.Generator, form: Form, flux: float) -> np.ndarray:
-    """Emission of one side in units of its arm: rows of distance along and offset across the arm, flux,
-    FWHM along and across."""
+    """Emission of one side in units of its arm.
+
+    Columns: distance along and offset across the arm, flux, FWHM along and across.
+    """
     hotspots, jet = flux * _uniform(rng, form.hotspot_flux), flux * _uniform(rng, form.jet_flux)
     n_knots = int(rng.integers(form.knots[0], form.knots[1] + 1))
     knots = flux * n_knots * _uniform(rng, (0.08, 0.3))

@@ -17,7 +17,7 @@ from scipy.signal import convolve2d
 
 from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA
 from claran_core.survey.simulated.geometry import Tile, Window
-from claran_core.survey.simulated.streams import Purpose, generator
+from claran_core.survey.simulated.streams import Purpose, grid_generator
 
 __all__ = [
     "FIRST_KERNEL",
@@ -32,17 +32,14 @@ __all__ = [
     "white_noise",
 ]
 
-BLOCK_PX = 64
-
-# Blocks are counted from here, because the words of a stream's name must not be negative.
-FIRST_BLOCK = 1 << 20
+BLOCK_PX = 32
 
 # Gaussian kernels end at this many sigma, where they have fallen to 2e-3 of their peak.
 KERNEL_SIGMA = 3.5
 
-# FIRST noise is made in blocks of two by two white ones, and half a white one around them.
+# FIRST noise is made in blocks of two by two white ones, from these and one more on every side.
 FIRST_BLOCK_PX = 2 * BLOCK_PX
-KERNEL_RADIUS_PX = BLOCK_PX // 2
+KERNEL_RADIUS_PX = BLOCK_PX
 TRANSFORM_PX = FIRST_BLOCK_PX + 2 * KERNEL_RADIUS_PX
 
 # Smoothing (sigma) that gives the part of the noise by which fields differ.
@@ -91,11 +88,11 @@ class NoiseLayer:
 INFRARED_NOISE = (NoiseLayer(0.65, 11.0, 11.0), NoiseLayer(0.35, 34.0, 34.0))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _white_block(
     seed: int, purpose: Purpose, tile: int, layer: int, block_x: int, block_y: int
 ) -> np.ndarray:
-    rng = generator(seed, purpose, tile, layer, FIRST_BLOCK + block_y, FIRST_BLOCK + block_x)
+    rng = grid_generator(seed, purpose, tile, layer, x=block_x, y=block_y)
     return rng.standard_normal((BLOCK_PX, BLOCK_PX))
 
 
@@ -174,23 +171,25 @@ def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.n
 
     Returns
     -------
-    noise, smooth : (ny, nx) float64 arrays
+    noise, smooth : (ny, nx) float32 arrays
         The noise has unit variance and FIRST's autocorrelation.  FITS order; the same bits at the same tile
         pixels, whatever the window.
     """
-    image = np.empty((2, *window.shape))
+    image = np.empty((2, *window.shape), np.float32)
     for x, y in _blocks(window, FIRST_BLOCK_PX):
         for plane, block in zip(image, _first_block(seed, tile.index, x, y), strict=True):
             _paste(plane, window, block, x * FIRST_BLOCK_PX, y * FIRST_BLOCK_PX)
     return image[0], image[1]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray:
     inner = Window(block_x * FIRST_BLOCK_PX, block_y * FIRST_BLOCK_PX, FIRST_BLOCK_PX, FIRST_BLOCK_PX)
     outer = inner.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
     white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer)
-    both = fft.irfft2(fft.rfft2(white) * _first_response(), (TRANSFORM_PX, TRANSFORM_PX))
+    # Single precision: twice as fast, and a millionth of the noise is not missed.
+    spectrum = fft.rfft2(white.astype(np.float32))
+    both = fft.irfft2(spectrum * _first_response(), (TRANSFORM_PX, TRANSFORM_PX))
     cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
     return both[:, cut, cut]
 
@@ -206,7 +205,7 @@ def _first_response() -> np.ndarray:
     plane = np.zeros((2, TRANSFORM_PX, TRANSFORM_PX))
     width = 2 * KERNEL_RADIUS_PX + 1
     plane[:, :width, :width] = _kernels()
-    return fft.rfft2(np.roll(plane, (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (-2, -1)))
+    return fft.rfft2(np.roll(plane.astype(np.float32), (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (-2, -1)))
 
 
 def smoothed_rms(amount: np.ndarray) -> np.ndarray:

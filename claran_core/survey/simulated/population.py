@@ -13,13 +13,27 @@ from typing import Protocol
 
 import numpy as np
 
-from claran_core.survey.simulated.forms import Structure, build_compact, build_extended
+from claran_core.survey.simulated.forms import (
+    SMEARING_ARCSEC,
+    Structure,
+    build_compact,
+    build_extended,
+)
 from claran_core.survey.simulated.gaussians import Gaussians
 from claran_core.survey.simulated.geometry import cell_area_deg2, cell_positions
-from claran_core.survey.simulated.recipes import RECIPES, SNR_UNIT_JY, Recipe
+from claran_core.survey.simulated.recipes import BEAM_ARCSEC, RECIPES, SNR_UNIT_JY, Recipe
 from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
 
-__all__ = ["MAX_REACH_ARCSEC", "RADIO_NSIDE", "UNCLEANED_JY", "DrawnPopulation", "Population", "RadioSource", "radio_cell"]
+__all__ = [
+    "MAX_REACH_ARCSEC",
+    "RADIO_NSIDE",
+    "UNCLEANED_JY",
+    "DrawnPopulation",
+    "Population",
+    "RadioSource",
+    "compact_gaussians",
+    "radio_cell",
+]
 
 # Cells of 27 arcmin: about forty sources each.
 RADIO_NSIDE = 128
@@ -78,8 +92,10 @@ class RadioSource:
         Height down to which its peaks were deconvolved; what is below has the sidelobes of the beam.
     sidelobe_gain : float
         Part of its brightness that calibration errors left with sidelobes; of either sign.
-    build : callable
-        Makes its structure.
+    compact : tuple of 3 float, optional
+        FWHM of the axes before the beam (arcsec) and position angle (deg) of a source of one Gaussian.
+    build : callable, optional
+        Makes the structure of any other.
     """
 
     source_id: str
@@ -93,17 +109,18 @@ class RadioSource:
     peak_jy: float
     uncleaned_jy: float
     sidelobe_gain: float
-    build: Callable[[], Structure] = field(repr=False, compare=False)
+    compact: tuple[float, float, float] | None = None
+    build: Callable[[], Structure] | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_compact(self) -> bool:
         """Whether it is one Gaussian that costs nothing to build: a field source."""
-        return self.kind == "field"
+        return self.compact is not None
 
     @cached_property
     def structure(self) -> Structure:
         """What it is made of, built when first asked for."""
-        return self.build()
+        return build_compact(self.peak_jy / SNR_UNIT_JY, *self.compact) if self.is_compact else self.build()
 
     @property
     def peaks(self) -> np.ndarray:
@@ -150,6 +167,19 @@ def radio_cell(seed: int, cell: int) -> tuple[RadioSource, ...]:
     )
 
 
+def compact_gaussians(rows: np.ndarray) -> Gaussians:
+    """Gaussians of sources that have one each.
+
+    Parameters
+    ----------
+    rows : (n, 6) array
+        RA and Dec (deg), peak (Jy/beam), FWHM of the axes before the beam (arcsec), position angle (deg).
+    """
+    ra, dec, peak, major, minor, angle = rows.T
+    point, zero = np.hypot(BEAM_ARCSEC, SMEARING_ARCSEC), np.zeros(len(rows))
+    return Gaussians(ra, dec, zero, zero, peak, np.hypot(point, major), np.hypot(point, minor), angle)
+
+
 class Population(Protocol):
     """Whose sources are on a sky; hashable, since images are cached by it."""
 
@@ -179,7 +209,7 @@ def _field(rng: np.random.Generator) -> list[dict]:
     """Field sources, from the power law between the two ends of `FIELD_RANGE_JY`."""
     low, high = ((flux / FIELD_LIMIT_JY) ** -FIELD_SLOPE for flux in FIELD_RANGE_JY)
     n = _count(rng, FIELD_DENSITY_DEG2 * (low - high))
-    peak = FIELD_LIMIT_JY * rng.uniform(high, low, n) ** (-1 / FIELD_SLOPE) / SNR_UNIT_JY
+    peak = FIELD_LIMIT_JY * rng.uniform(high, low, n) ** (-1 / FIELD_SLOPE)
     size, ratio, angle = rng.exponential(FIELD_SIZE_ARCSEC, n), rng.random(n), rng.uniform(0, 180, n)
     return [
         {
@@ -187,10 +217,10 @@ def _field(rng: np.random.Generator) -> list[dict]:
             "n_components": 1,
             "n_peaks": 1,
             "reach_arcsec": FIELD_REACH_ARCSEC,
-            "peak_jy": float(values[0]) * SNR_UNIT_JY,
-            "build": partial(build_compact, *(float(value) for value in values)),
+            "peak_jy": height,
+            "compact": tuple(shape),
         }
-        for values in zip(peak, size, size * ratio, angle, strict=True)
+        for height, *shape in zip(*(v.tolist() for v in (peak, size, size * ratio, angle)), strict=True)
     ]
 
 

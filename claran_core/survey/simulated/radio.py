@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from claran_core.survey.simulated.gaussians import Gaussians, PlacedGaussians
+from claran_core.survey.simulated.gaussians import PlacedGaussians
 from claran_core.survey.simulated.geometry import Tile, Window, cells_around, offset_to_sky
 from claran_core.survey.simulated.noise import (
     first_noise,
@@ -23,9 +23,10 @@ from claran_core.survey.simulated.population import (
     UNCLEANED_JY,
     Population,
     RadioSource,
+    compact_gaussians,
 )
 from claran_core.survey.simulated.recipes import SNR_UNIT_JY
-from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
+from claran_core.survey.simulated.streams import Purpose, generator, grid_generator, quantile_draw
 
 __all__ = ["emission", "radio_image", "radio_rms"]
 
@@ -42,9 +43,6 @@ SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS, SMOOTHER_AT_SOURCE = 0.42, (-0.5, 2.0), 0
 # Depression around extended sources, whose total flux no baseline is short enough to see: background in the
 # 2 arcmin around 159 sources.
 BOWL_DEPTH_JY = -0.14 * SNR_UNIT_JY
-
-# Nodes are counted from here, because the words of a stream's name must not be negative.
-FIRST_NODE = 1 << 20
 
 # Residual sidelobes weaker than this are left out: the strongest of them are a fifth of it.
 SIDELOBES_ABOVE_JY = 1.0 * SNR_UNIT_JY
@@ -89,9 +87,7 @@ def _smoothness(seed: int, tile: Tile, window: Window) -> np.ndarray:
 
 def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: Window) -> np.ndarray:
     """Random field of unit variance at its nodes, bilinear between them; ``(ny, nx)``."""
-    x, y = (
-        (start + np.arange(n)) / NODE_PX for start, n in ((window.x0, window.nx), (window.y0, window.ny))
-    )
+    x, y = ((start + np.arange(n)) / NODE_PX for start, n in ((window.x0, window.nx), (window.y0, window.ny)))
     x_node, y_node = np.floor(x).astype(int), np.floor(y).astype(int)
     nodes = np.array(
         [
@@ -109,7 +105,7 @@ def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: Window) -> np
 
 @lru_cache(maxsize=4096)
 def _node(seed: int, purpose: Purpose, tile: int, i: int, j: int) -> float:
-    return float(generator(seed, purpose, tile, FIRST_NODE + i, FIRST_NODE + j).standard_normal())
+    return float(grid_generator(seed, purpose, tile, 1, x=i, y=j).standard_normal())
 
 
 def _sources(
@@ -204,7 +200,8 @@ def _placed_compact(
     population: Population, tile: Tile, cell: int
 ) -> tuple[tuple[RadioSource, ...], PlacedGaussians]:
     sources = tuple(source for source in population.cell(cell) if source.is_compact)
-    return sources, Gaussians.join([source.gaussians for source in sources]).place(tile)
+    rows = [(source.ra_deg, source.dec_deg, source.peak_jy, *source.compact) for source in sources]
+    return sources, compact_gaussians(np.array(rows).reshape(-1, 6)).place(tile)
 
 
 @lru_cache(maxsize=512)
