@@ -1,6 +1,7 @@
 """Signatures: the counts of the paper's tables, and sharing subjects out."""
 
 import math
+from collections import Counter
 
 import pytest
 
@@ -8,6 +9,7 @@ from claran_core.errors import InputError
 from claran_core.morphology import MORPHOLOGIES, morphology_of
 from claran_core.rgz import read_label_table
 from claran_core.survey.simulated.signatures import (
+    Quota,
     classes_of,
     published_signatures,
     reweighted,
@@ -104,3 +106,13 @@ def test_impossible_shares_are_refused_in_one_line(n, mix, told):
     with pytest.raises(InputError, match=told) as caught:
         shared_out(n, mix)
     assert "\n" not in str(caught.value)
+
+
+def test_a_quota_knows_which_signatures_are_open():
+    quota = Quota("train", Counter({"1C_1P": 1, "1C_1P+2C_2P": 2, "2C_2P": 0}))
+    assert quota.total == quota.missing == 3
+    assert quota.open_for("1C_1P") == [("1C_1P",), ("1C_1P", "2C_2P")]
+    assert quota.open_for("1C_1P", at_least=2) == quota.open_for("2C_2P") == [("1C_1P", "2C_2P")]
+    assert quota.open_for("3C_3P") == []
+    quota.left["1C_1P"] -= 1
+    assert quota.open_for("1C_1P") == [("1C_1P", "2C_2P")] and (quota.total, quota.missing) == (3, 2)

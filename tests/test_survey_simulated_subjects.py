@@ -1,17 +1,20 @@
 """Subjects of the simulated sky: chosen by what they show, where they say they are, and no leak."""
 
 import logging
+import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 
 from claran_core.errors import InputError
+from claran_core.flags import Flag
 from claran_core.frame import Frame
 from claran_core.labels import Subject, label_simulated
 from claran_core.rgz import position_of_name, read_label_table
@@ -19,9 +22,10 @@ from claran_core.survey import SURVEYS
 from claran_core.survey.simulated import SimulatedSource, subjects
 from claran_core.survey.simulated import __main__ as command
 from claran_core.survey.simulated.__main__ import DEFAULT_SEED, main
-from claran_core.survey.simulated.geometry import sky_to_cell
+from claran_core.survey.simulated.geometry import TileGrid, cells_near, sky_to_cell
+from claran_core.survey.simulated.regions import REGION_NSIDE, regions
+from claran_core.survey.simulated.signatures import Quota
 from claran_core.survey.simulated.subjects import (
-    REGION_NSIDE,
     Selection,
     blind_subjects,
     select_subjects,
@@ -80,8 +84,13 @@ def test_labels_are_those_of_the_noisy_images_at_the_positions_in_the_names(sele
 
 
 def test_the_same_again_whatever_was_looked_at_before(selection: Selection) -> None:
-    subjects._positions.cache_clear()
-    subjects.radio_cell.cache_clear()
+    simulation = [module for name, module in sys.modules.items() if ".survey.simulated" in name]
+    caches = [
+        value for module in simulation for value in vars(module).values() if hasattr(value, "cache_clear")
+    ]
+    assert caches
+    for cache in caches:
+        cache.cache_clear()
     again = select_subjects(seed=SEED, n_train=12, n_test=6, mix=MIX)
     pd.testing.assert_frame_equal(again.targets, selection.targets)
     pd.testing.assert_frame_equal(again.labels, selection.labels)
@@ -115,18 +124,19 @@ def test_progress_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "1 of 1 train subjects found" in caplog.text
 
 
-def one_source(**changes):
-    """A candidate of the sky and its cell, changed."""
-    return replace(
-        next(source for source in subjects.radio_cell(SEED, 70_000) if source.kind != "field"), **changes
-    )
+@dataclass(frozen=True)
+class Candidate:
+    kind: str = "double"
+    ra_deg: float = 120.0
+    dec_deg: float = 10.0
+    n_components: int = 1
+    n_peaks: int = 1
 
 
 def test_what_is_around_a_candidate_is_looked_at_before_it_is_rendered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lone, friend = (one_source(kind="x", n_components=1, n_peaks=1, ra_deg=120.0, dec_deg=10.0) for _ in "ab")
-    friend = replace(friend, dec_deg=10.02)
+    lone, friend = Candidate(), Candidate(dec_deg=10.02)
     crowd = {
         "lone": [lone],
         "pair": [lone, friend],
@@ -139,7 +149,7 @@ def test_what_is_around_a_candidate_is_looked_at_before_it_is_rendered(
         home = sky_to_cell(120.0, 10.0, subjects.RADIO_NSIDE)
         subjects._positions.cache_clear()
         monkeypatch.setattr(subjects, "_candidates", lambda _, cell: crowd[around] if cell == home else [])
-        return subjects._promising(SEED, candidate, subjects._Quota("train", Counter({signature: 1})))
+        return subjects._promising(SEED, candidate, Quota("train", Counter({signature: 1})))
 
     assert promising("lone", "1C_1P")
     assert not promising("lone", "1C_2P")
@@ -151,9 +161,60 @@ def test_what_is_around_a_candidate_is_looked_at_before_it_is_rendered(
     subjects._positions.cache_clear()
 
 
+def look_again(search: subjects._Search, region: int, cells: np.ndarray, n: int = 3) -> list[str]:
+    """Names of subjects found in a second look at some cells."""
+    before = len(search.found)
+    search.region(region, cells, Quota("train", Counter({"1C_1P": n})))
+    return [found.subject.subject_id for found in search.found[before:]]
+
+
+def test_names_and_sources_are_used_once() -> None:
+    region, cells = next(regions(SEED))
+    search = subjects._Search(SimulatedSource(SURVEYS["FIRST"], seed=SEED))
+    first = look_again(search, region, cells[:20])
+    assert len(first) == 3
+    names = set(search.names)
+    search.names.clear()
+    assert set(first).isdisjoint(look_again(search, region, cells[:20]))
+    search.names, search.sources = names, set()
+    assert set(first).isdisjoint(look_again(search, region, cells[:20]))
+    search.names.clear()
+    search.sources.clear()
+    assert look_again(search, region, cells[:20]) == first
+
+
+def test_subjects_keep_away_from_the_border_of_their_region() -> None:
+    region, cells = next(regions(SEED))
+    middles = [
+        TileGrid(nside=subjects.RADIO_NSIDE, pixel_scale_arcsec=1.0, size_px=1).tile(int(cell))
+        for cell in cells
+    ]
+    edge = [
+        cell
+        for cell, middle in zip(cells, middles, strict=True)
+        if len(cells_near(middle.ra_deg, middle.dec_deg, 1000.0, REGION_NSIDE)) > 1
+    ]
+    search = subjects._Search(SimulatedSource(SURVEYS["FIRST"], seed=SEED))
+    assert len(look_again(search, region, np.array(edge), n=25)) == 25
+    for found in search.found:
+        centre = SkyCoord(found.subject.ra_deg, found.subject.dec_deg, unit="deg")
+        around = centre.directional_offset_by(np.arange(0, 360, 10) * u.deg, 390 * u.arcsec)
+        assert {sky_to_cell(p.ra.deg, p.dec.deg, REGION_NSIDE) for p in around} == {region}
+
+
+def test_subjects_with_more_than_three_components_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clipped(*arguments) -> pd.DataFrame:
+        return label_simulated(*arguments).assign(flags=int(Flag.COUNTS_CLIPPED))
+
+    monkeypatch.setattr(subjects, "label_simulated", clipped)
+    region, cells = next(regions(SEED))
+    search = subjects._Search(SimulatedSource(SURVEYS["FIRST"], seed=SEED))
+    assert look_again(search, region, cells[:3]) == []
+
+
 def test_too_many_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = next(subjects._regions(SEED))
-    monkeypatch.setattr(subjects, "_regions", lambda seed: iter([(first[0], first[1][:2])]))
+    first = next(regions(SEED))
+    monkeypatch.setattr(subjects, "regions", lambda seed: iter([(first[0], first[1][:2])]))
     with pytest.raises(InputError, match=r"40 of 40 train subjects not found .*3C_3P\+3C_3P 40") as caught:
         select_subjects(seed=SEED, n_train=40, n_test=0, mix=MIX | {"train": {"3C_3P+3C_3P": 1}})
     assert "\n" not in str(caught.value)

@@ -9,6 +9,7 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 
@@ -16,7 +17,14 @@ from claran_core.config import REPOSITORY
 from claran_core.errors import InputError
 from claran_core.morphology import MORPHOLOGIES
 
-__all__ = ["classes_of", "published_signatures", "reweighted", "shared_out", "signature_of"]
+__all__ = [
+    "Quota",
+    "classes_of",
+    "published_signatures",
+    "reweighted",
+    "shared_out",
+    "signature_of",
+]
 
 PUBLISHED = REPOSITORY / "resources" / "published" / "subject_classes.csv"
 
@@ -126,3 +134,38 @@ def _check_mix(mix: Mapping[str, float]) -> None:
             raise InputError(f"mix of subjects: the share of {name} is {share}; it must be 0 or more")
     if not any(mix.values()):
         raise InputError("mix of subjects: all shares are zero; at least one must be above")
+
+
+@dataclass
+class Quota:
+    """How many subjects of each signature a split still lacks.
+
+    Attributes
+    ----------
+    split : str
+        ``train`` or ``test``.
+    left : Counter
+        Subjects still to be found, per signature.
+    rendered : int
+        How many candidates were looked at.
+    total : int
+        Number of subjects wanted at first.
+    """
+
+    split: str
+    left: Counter[str]
+    rendered: int = 0
+    total: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total = self.missing
+
+    @property
+    def missing(self) -> int:
+        """Number of subjects still to be found."""
+        return self.left.total()
+
+    def open_for(self, morphology: str, *, at_least: int = 1) -> list[tuple[str, ...]]:
+        """Classes in the signatures still wanted that hold a class and `at_least` so many sources."""
+        every = [classes_of(signature) for signature, number in self.left.items() if number]
+        return [classes for classes in every if morphology in classes and len(classes) >= at_least]

@@ -8,8 +8,7 @@ borders, and no source is in two subjects.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -26,14 +25,13 @@ from claran_core.names import position_names
 from claran_core.rgz import position_of_name
 from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated.geometry import (
-    TileGrid,
     cells_near,
     offset_to_sky,
-    subcells,
 )
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource, radio_cell
+from claran_core.survey.simulated.regions import FOOTPRINT_DEC_DEG, is_inside, regions
 from claran_core.survey.simulated.signatures import (
-    classes_of,
+    Quota,
     published_signatures,
     reweighted,
     shared_out,
@@ -46,14 +44,6 @@ from claran_core.tables import LABELS
 __all__ = ["Selection", "blind_subjects", "select_subjects", "sources_near"]
 
 logger = logging.getLogger(__name__)
-
-# Regions of 7.3 degrees; subjects keep this far from their borders.
-REGION_NSIDE = 8
-BORDER_ARCSEC = 400.0
-
-# FIRST's declinations (deg), at every right ascension: Galaxy or not, this sky is the same, and FIRST's own
-# 10,000 square degrees held no more 1C_3P, 2C_3P and 3C_3P sources than the paper took (Tables 1 and 3).
-FOOTPRINT_DEC_DEG = (-8.0, 62.0)
 
 # Error of a catalogued component position, arcsec, along each axis.
 POSITION_ERROR_ARCSEC = 0.3
@@ -176,18 +166,19 @@ def select_subjects(
     if set(mix) != {"train", "test"}:
         raise InputError(f"mix of subjects: needs the splits train and test, not {', '.join(mix)}")
     quotas = {
-        split: _Quota(split, shared_out(n, reweighted(mix[split], multi_source_fraction)))
+        split: Quota(split, shared_out(n, reweighted(mix[split], multi_source_fraction)))
         for split, n in (("train", n_train), ("test", n_test))
     }
     search = _Search(SimulatedSource(SURVEYS["FIRST"], seed=seed))
-    for region, cells in _regions(seed):
+    for region, cells in regions(seed):
         short = [quota for quota in quotas.values() if quota.missing]
         if not short:
             break
         search.region(region, cells, max(short, key=lambda quota: quota.missing / quota.total))
     for quota in quotas.values():
-        quota.close(seed)
-    return _selection([one for quota in quotas.values() for one in sorted(quota.found, key=_name)])
+        _close(quota, seed)
+    by_split = [[one for one in search.found if one.subject.split == split] for split in quotas]
+    return _selection([one for found in by_split for one in sorted(found, key=_name)])
 
 
 def blind_subjects(
@@ -237,68 +228,30 @@ def _selection(found: list[_Found]) -> Selection:
     return Selection(targets, pd.concat(labels, ignore_index=True), centred_on)
 
 
-@dataclass
-class _Quota:
-    """What is still to be found for one split, and what has been."""
-
-    split: str
-    left: Counter[str]
-    found: list[_Found] = field(default_factory=list)
-    rendered: int = 0
-    total: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.total = self.missing
-
-    @property
-    def missing(self) -> int:
-        return self.left.total()
-
-    def open_signatures(self, morphology: str, *, compact: bool) -> list[tuple[str, ...]]:
-        """Classes of the open signatures a candidate could be the middle of."""
-        every = [classes_of(signature) for signature, number in self.left.items() if number]
-        least = CROWD if compact else 1
-        return [classes for classes in every if morphology in classes and len(classes) >= least]
-
-    def take(self, found: _Found) -> None:
-        """Add a subject."""
-        self.found.append(found)
-        self.left[found.signature] -= 1
-
-    def close(self, seed: int) -> None:
-        """Say what was found; raise if that is not enough."""
-        numbers = len(self.found), self.total, self.split, self.rendered
-        logger.info("sky %d: %d of %d %s subjects found, %d rendered", seed, *numbers)
-        if self.missing:
-            south, north = FOOTPRINT_DEC_DEG
-            left = ", ".join(f"{name} {number}" for name, number in self.left.items() if number)
-            raise InputError(
-                f"simulated sky {seed}: {self.missing} of {self.total} {self.split} subjects not found "
-                f"between declinations {south:g} and {north:g} deg ({left} left); ask for fewer, for "
-                "another mix, or take another seed"
-            )
-
-
-def _regions(seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Regions of the footprint in random order, each with its cells in random order."""
-    south, north = FOOTPRINT_DEC_DEG
-    grid = TileGrid(nside=REGION_NSIDE, pixel_scale_arcsec=1.0, size_px=1)
-    tiles = [grid.tile(index) for index in range(12 * REGION_NSIDE**2)]
-    inside = [tile.index for tile in tiles if south <= tile.dec_deg <= north]
-    for region in generator(seed, Purpose.SUBJECTS).permutation(inside):
-        cells = subcells(int(region), REGION_NSIDE, RADIO_NSIDE)
-        yield int(region), generator(seed, Purpose.SUBJECTS, int(region)).permutation(cells)
+def _close(quota: Quota, seed: int) -> None:
+    """Say what was found; raise if that is not enough."""
+    numbers = quota.total - quota.missing, quota.total, quota.split, quota.rendered
+    logger.info("sky %d: %d of %d %s subjects found, %d rendered", seed, *numbers)
+    if quota.missing:
+        south, north = FOOTPRINT_DEC_DEG
+        left = ", ".join(f"{name} {number}" for name, number in (+quota.left).items())
+        raise InputError(
+            f"simulated sky {seed}: {quota.missing} of {quota.total} {quota.split} subjects not found "
+            f"between declinations {south:g} and {north:g} deg ({left} left); ask for fewer, for another "
+            "mix, or take another seed"
+        )
 
 
 @dataclass
 class _Search:
-    """A search of the sky: the names and sources that are taken."""
+    """A search of the sky: what was found, and the names and sources that are taken."""
 
     sky: SimulatedSource
+    found: list[_Found] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
 
-    def region(self, region: int, cells: np.ndarray, quota: _Quota) -> None:
+    def region(self, region: int, cells: np.ndarray, quota: Quota) -> None:
         """Take what a quota still needs from one region."""
         for cell in cells:
             if not quota.missing:
@@ -306,25 +259,29 @@ class _Search:
             for candidate in _candidates(self.sky.seed, int(cell)):
                 found = self._look(candidate, region, quota)
                 if found is not None:
-                    quota.take(found)
-                    self.names.add(found.subject.subject_id)
-                    self.sources.update(found.labels["label_id"])
+                    self._take(found, quota)
         logger.info(
-            "region %d searched for %s subjects: %d of %d to go, %d rendered so far",
+            "region %d searched for %s subjects: %d of %d to go in %d signatures, %d rendered so far",
             region,
             quota.split,
             quota.missing,
             quota.total,
+            len(+quota.left),
             quota.rendered,
         )
 
-    def _look(self, candidate: RadioSource, region: int, quota: _Quota) -> _Found | None:
+    def _take(self, found: _Found, quota: Quota) -> None:
+        self.found.append(found)
+        self.names.add(found.subject.subject_id)
+        self.sources.update(found.labels["label_id"])
+        quota.left[found.signature] -= 1
+
+    def _look(self, candidate: RadioSource, region: int, quota: Quota) -> _Found | None:
         """Subject around a candidate, or None where it is not wanted or RGZ would not have taken it."""
         if candidate.source_id in self.sources or not _promising(self.sky.seed, candidate, quota):
             return None
         subject = _subject(self.sky.seed, candidate, quota.split)
-        near = cells_near(subject.ra_deg, subject.dec_deg, BORDER_ARCSEC, REGION_NSIDE)
-        if near != (region,) or subject.subject_id in self.names:
+        if subject.subject_id in self.names or not is_inside(region, subject.ra_deg, subject.dec_deg):
             return None
         quota.rendered += 1
         found = _render(self.sky, candidate, subject)
@@ -335,7 +292,7 @@ class _Search:
         return None if beyond_three or taken else found
 
 
-def _promising(seed: int, candidate: RadioSource, quota: _Quota) -> bool:
+def _promising(seed: int, candidate: RadioSource, quota: Quota) -> bool:
     """Whether a candidate could be the middle of a subject that is still wanted, by what is around it.
 
     A first sieve only, since rendering takes most of the time: there must be as many sources near, and as
@@ -343,7 +300,7 @@ def _promising(seed: int, candidate: RadioSource, quota: _Quota) -> bool:
     """
     compact = candidate.kind == "field"
     morphology, _ = morphology_of(candidate.n_components, candidate.n_peaks)
-    wanted = quota.open_signatures(morphology, compact=compact)
+    wanted = quota.open_for(morphology, at_least=CROWD if compact else 1)
     if not wanted or any(len(classes) == 1 for classes in wanted):
         return bool(wanted)
     n_near, n_extended = _neighbours(seed, candidate, 0.0 if compact else PEAK_OFFSET_ARCSEC)
