@@ -117,6 +117,11 @@ class RadioSource:
         """Whether it is one Gaussian that costs nothing to build: a field source."""
         return self.compact is not None
 
+    @property
+    def peak_reach_arcsec(self) -> float:
+        """Distance within which its peaks lie."""
+        return 0.0 if self.is_compact else self.reach_arcsec - REACH_BEYOND_ARCSEC
+
     @cached_property
     def structure(self) -> Structure:
         """What it is made of, built when first asked for."""

@@ -173,7 +173,7 @@ def _placed_sources(population: Population, tile: Tile, cell: int) -> tuple[np.n
     """Tile pixels ``(n, 2)`` of all sources of a cell, and how far off their peaks may lie (px)."""
     sources = population.cell(cell)
     positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
-    reach = np.array([0.0 if source.is_compact else source.reach_arcsec for source in sources])
+    reach = np.array([source.peak_reach_arcsec for source in sources])
     pixels = np.stack(tile.sky_to_pixel(*positions.T), axis=1)
     return pixels, np.ceil(reach / tile.grid.pixel_scale_arcsec) + 2
 
@@ -187,7 +187,8 @@ def _sidelobe_centres(
     strength = min(source.uncleaned_jy, source.peak_jy) + source.sidelobe_gain * source.peak_jy
     if abs(strength) < SIDELOBES_ABOVE_JY:
         return ()
-    sky = offset_to_sky(source.ra_deg, source.dec_deg, *source.peaks[:MAX_SIDELOBES].T)
+    peaks = source.peaks[np.hypot(*source.peaks.T) <= source.peak_reach_arcsec][:MAX_SIDELOBES]
+    sky = offset_to_sky(source.ra_deg, source.dec_deg, *peaks.T)
     x, y = (np.rint(values).astype(int) for values in tile.sky_to_pixel(*sky))
     return tuple((int(column), int(row), strength) for column, row in zip(x, y, strict=True))
 
