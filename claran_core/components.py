@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import find_contours
 
-__all__ = ["Components", "box_gaps", "dr1_extent", "find_components", "union_centre"]
+__all__ = ["Components", "count_components", "box_gaps", "dr1_extent", "find_components", "union_centre"]
 
 # RGZ contours start at 9 / sqrt(3) = 5.2 sigma of their noise estimate, 5.3 sigma of 1.4826 x MAD.
 COMPONENT_SIGMA = 5.3
@@ -85,8 +85,7 @@ def find_components(image: np.ndarray, sigma: float, *, threshold: float = COMPO
     """
     filled = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     base = threshold * sigma
-    above = filled > base if np.isfinite(base) and base > 0 else np.zeros(filled.shape, bool)
-    labels, count = ndimage.label(above, FOUR_CONNECTED)
+    labels, count = _label(filled, base)
     if count == 0:
         return Components(labels.astype(np.int32), np.empty((0, 4)), np.empty((0, 2), int), np.empty(0, int))
     return Components(
@@ -95,6 +94,16 @@ def find_components(image: np.ndarray, sigma: float, *, threshold: float = COMPO
         brightest=_brightest_pixels(filled, labels, count),
         n_peaks=_count_innermost(filled, labels, count, base),
     )
+
+
+def count_components(image: np.ndarray, sigma: float, *, threshold: float = COMPONENT_SIGMA) -> int:
+    """Number of components `find_components` finds in an image of finite pixels, without measuring them."""
+    return _label(image, threshold * sigma)[1]
+
+
+def _label(image: np.ndarray, base: float) -> tuple[np.ndarray, int]:
+    above = image > base if np.isfinite(base) and base > 0 else np.zeros(image.shape, bool)
+    return ndimage.label(above, FOUR_CONNECTED)
 
 
 def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: float) -> np.ndarray:

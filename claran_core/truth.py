@@ -119,7 +119,8 @@ def sky_truth(sky: SimulatedSource, sources: Iterable[Any], frame: Frame) -> pd.
     for source in sources:
         subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", frame)
         window = source.ra_deg, source.dec_deg, frame.width_arcsec
-        labels = label_simulated(subject, sky.cutout(source.source_id, *window), sky.truth(*window))
+        cutout = sky.cutout(source.source_id, *window)
+        labels = label_simulated(subject, cutout, sky.truth(*window), faintest_snr=0.0)
         tables.append(labels[labels["label_id"] == source.source_id])
         progress.step()
     return _joined(tables)

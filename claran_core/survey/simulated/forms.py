@@ -8,11 +8,12 @@ components and peaks of the recipe; else another is drawn.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
-from claran_core.components import Components, dr1_extent, find_components
+from claran_core.components import Components, count_components, dr1_extent, find_components
 from claran_core.survey.simulated.recipes import BEAM_ARCSEC, FORMS, Form, Recipe
 
 __all__ = ["Structure", "build_compact", "build_extended"]
@@ -75,7 +76,7 @@ class _Shape:
     def gaussians(self, arm_arcsec: float, peak_snr: float) -> np.ndarray:
         """The shape behind the beam, with an arm of this length; rows as in `Structure.gaussians`.
 
-        `peak_snr` is first given to the brightest blob; `_measure` sees what the sum has.
+        `peak_snr` is given to the brightest blob alone; the sum is brighter.
         """
         east, north, flux, along, across, angle = self.blobs.T
         along, across = (np.hypot(size * arm_arcsec, SMEARING_ARCSEC) for size in (along, across))
@@ -127,16 +128,21 @@ def build_extended(
     chosen = None
     for _ in range(MAX_SHAPES):
         form = forms[rng.choice(len(forms), p=weights / weights.sum())]
-        shape = _draw_shape(rng, form, recipe.core_chance)
-        structure, extent = _measure(shape, _guess_arm(extent_arcsec), peak_snr)
+        view = _View(_draw_shape(rng, form, recipe.core_chance), _guess_arm(extent_arcsec), peak_snr)
         # What is of another class now will hardly be of this one at a size a little different.
-        if _is_class(structure, recipe):
-            chosen, size_fits = _sized(shape, structure, extent, peak_snr, extent_arcsec)
-            if size_fits and _is_class(chosen, recipe):
-                return chosen
+        if _may_be_class(view, recipe) and _is_class(view.structure, recipe):
+            view, size_fits = _sized(view, extent_arcsec)
+            if size_fits and _is_class(view.structure, recipe):
+                return view.structure
+            chosen = view
         elif chosen is None:
-            chosen = structure
-    return chosen
+            chosen = view
+    return chosen.structure
+
+
+def _may_be_class(view: "_View", recipe: Recipe) -> bool:
+    """Whether the number of components, which is soon counted, is right."""
+    return recipe.n_peaks > 3 or count_components(view.image, 1.0) == recipe.n_components
 
 
 def _is_class(structure: Structure, recipe: Recipe) -> bool:
@@ -151,40 +157,52 @@ def _guess_arm(extent_arcsec: float) -> float:
     return float(np.clip(0.75 * extent_arcsec - 11.0, SMALLEST_ARM_ARCSEC, LONGEST_ARM_ARCSEC))
 
 
-def _sized(
-    shape: _Shape, structure: Structure, extent: float, peak_snr: float, wanted_arcsec: float
-) -> tuple[Structure, bool]:
-    """A shape, already measured at the guessed size, at the size wanted; and whether it got there.
+class _View:
+    """A shape at one size, with a given brightness in its brightest pixel; measured when asked."""
 
-    Newton's steps: the extent grows by two arms with an arm.  What the beam alone makes larger than
-    wanted is as small as it can be, and fits.
+    def __init__(self, shape: _Shape, arm_arcsec: float, peak_snr: float) -> None:
+        self.shape, self.arm_arcsec, self.peak_snr = shape, arm_arcsec, peak_snr
+        self._gaussians = shape.gaussians(arm_arcsec, peak_snr)
+        self.image, self._east, self._north = _noise_free(self._gaussians)
+        scale = peak_snr / self.image.max()
+        self._gaussians[:, 2] *= scale
+        self.image *= scale
+
+    @cached_property
+    def _found(self) -> Components:
+        return find_components(self.image, 1.0)
+
+    @property
+    def extent_arcsec(self) -> float:
+        """Extent by the DR1 rule."""
+        return dr1_extent(self._found.boxes) * PIXEL_ARCSEC
+
+    @cached_property
+    def structure(self) -> Structure:
+        """What this view shows."""
+        return Structure(
+            form=self.shape.form,
+            gaussians=self._gaussians,
+            peaks=_local_maxima(self.image, self._found, self._east, self._north),
+            n_components=len(self._found),
+            n_peaks=int(self._found.n_peaks.sum()),
+        )
+
+
+def _sized(view: _View, extent_arcsec: float) -> tuple[_View, bool]:
+    """A view of the same shape with the extent wanted, by Newton's steps; and whether it got there.
+
+    The extent grows by two arms with an arm.  What the beam alone makes larger than wanted is as small as
+    it can be, and fits.
     """
-    arm = _guess_arm(wanted_arcsec)
     for _ in range(MAX_SIZES):
-        step = 0.5 * (wanted_arcsec - extent)
+        arm, step = view.arm_arcsec, 0.5 * (extent_arcsec - view.extent_arcsec)
         at_limit = (arm <= SMALLEST_ARM_ARCSEC and step < 0) or (arm >= LONGEST_ARM_ARCSEC and step > 0)
-        if at_limit or abs(extent - wanted_arcsec) < SIZE_TOLERANCE * wanted_arcsec:
-            return structure, True
+        if at_limit or abs(step) < 0.5 * SIZE_TOLERANCE * extent_arcsec:
+            return view, True
         arm = float(np.clip(arm + step, max(0.4 * arm, SMALLEST_ARM_ARCSEC), LONGEST_ARM_ARCSEC))
-        structure, extent = _measure(shape, arm, peak_snr)
-    return structure, False
-
-
-def _measure(shape: _Shape, arm_arcsec: float, peak_snr: float) -> tuple[Structure, float]:
-    """The shape at one size with `peak_snr` in its brightest pixel, and its extent (arcsec)."""
-    gaussians = shape.gaussians(arm_arcsec, peak_snr)
-    image, east, north = _noise_free(gaussians)
-    gaussians[:, 2] *= peak_snr / image.max()
-    image *= peak_snr / image.max()
-    found = find_components(image, 1.0)
-    structure = Structure(
-        form=shape.form,
-        gaussians=gaussians,
-        peaks=_local_maxima(image, found, east, north),
-        n_components=len(found),
-        n_peaks=int(found.n_peaks.sum()),
-    )
-    return structure, dr1_extent(found.boxes) * PIXEL_ARCSEC
+        view = _View(view.shape, arm, view.peak_snr)
+    return view, False
 
 
 def _noise_free(gaussians: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -257,24 +275,27 @@ def _draw_side(rng: np.random.Generator, form: Form, flux: float) -> np.ndarray:
     n_knots = int(rng.integers(form.knots[0], form.knots[1] + 1))
     knots = flux * n_knots * _uniform(rng, (0.08, 0.3))
     lobe = max(flux - hotspots - jet - knots, 0.1 * flux)
-    return np.concatenate(
-        [
-            _hotspots(rng, hotspots),
-            _jet(rng, jet),
-            _knots(rng, knots, n_knots),
-            _lobe(rng, form, lobe),
-        ]
-    )
+    parts = [_lobe(rng, form, lobe)]
+    if hotspots > 0:
+        parts.append(_hotspots(rng, hotspots))
+    if jet > 0:
+        parts.append(_jet(rng, jet))
+    if n_knots:
+        parts.append(_knots(rng, knots, n_knots))
+    return np.concatenate(parts)
 
 
 def _rows(along, across, flux, length, breadth) -> np.ndarray:
-    return np.column_stack(np.broadcast_arrays(along, across, flux, length, breadth))
+    rows = np.empty((len(along), 5))
+    for column, values in enumerate((along, across, flux, length, breadth)):
+        rows[:, column] = values
+    return rows
 
 
 def _hotspots(rng: np.random.Generator, flux: float) -> np.ndarray:
     """One hotspot at the end of the arm, or a second, fainter one near it."""
-    n = (1 + (rng.random() < 0.3)) if flux > 0 else 0
-    shares = rng.dirichlet(np.full(n, 2.0)) if n else np.empty(0)
+    n = 1 + (rng.random() < 0.3)
+    shares = rng.dirichlet(np.full(n, 2.0))
     along = 1 - np.abs(rng.normal(0, 0.08, n))
     size = rng.uniform(*HOTSPOT_SIZE, n)
     return _rows(along, rng.normal(0, 0.05, n), flux * shares, size, size * rng.uniform(0.5, 1, n))
@@ -282,16 +303,15 @@ def _hotspots(rng: np.random.Generator, flux: float) -> np.ndarray:
 
 def _jet(rng: np.random.Generator, flux: float) -> np.ndarray:
     """A narrow ridge from the core outwards, fading."""
-    n = 6 if flux > 0 else 0
-    along = np.linspace(0.04, rng.uniform(0.25, 0.8), n)
-    shares = np.exp(-rng.uniform(0, 2) * np.linspace(0, 1, n))
-    return _rows(along, rng.normal(0, 0.01, n), flux * shares / max(shares.sum(), 1e-9), 0.08, 0.03)
+    part = np.linspace(0, 1, 6)
+    along = 0.04 + rng.uniform(0.2, 0.76) * part
+    shares = np.exp(-rng.uniform(0, 2) * part)
+    return _rows(along, rng.normal(0, 0.01, part.size), flux * shares / shares.sum(), 0.08, 0.03)
 
 
 def _knots(rng: np.random.Generator, flux: float, n: int) -> np.ndarray:
-    shares = rng.dirichlet(np.full(n, 3.0)) if n else np.empty(0)
     along = (np.arange(n) + rng.uniform(0.3, 0.9, n)) / (n + 0.3)
-    return _rows(along, rng.normal(0, 0.03, n), flux * shares, 0.05, 0.04)
+    return _rows(along, rng.normal(0, 0.03, n), flux * rng.dirichlet(np.full(n, 3.0)), 0.05, 0.04)
 
 
 def _lobe(rng: np.random.Generator, form: Form, flux: float) -> np.ndarray:

@@ -47,11 +47,23 @@ def sky_to_cell(ra_deg: float, dec_deg: float, nside: int) -> int:
 
 
 def cells_near(ra_deg: float, dec_deg: float, radius_arcsec: float, nside: int) -> tuple[int, ...]:
-    """Nested HEALPix cells within a radius of a position, in ascending order."""
-    found = _healpix(nside).cone_search_lonlat(ra_deg * u.deg, dec_deg * u.deg, radius_arcsec * u.arcsec)
-    return tuple(int(cell) for cell in np.sort(found))
+    """Nested HEALPix cells that share a point with a disc, and perhaps some just beside it; ascending.
+
+    The cells of a net of points finer than cells and disc, thrown over a somewhat larger disc: a cell of
+    which only a corner is in the disc is wide enough just outside to catch a point.  (The library's own cone
+    search misses such cells.)
+    """
+    mesh = max(min(radius_arcsec / 8, _healpix(nside).pixel_resolution.to_value(u.arcsec) / 4), 1.0)
+    reach = radius_arcsec + 3 * mesh
+    along = np.arange(-np.ceil(reach / mesh), np.ceil(reach / mesh) + 1) * mesh
+    east, north = (offset.ravel() for offset in np.meshgrid(along, along))
+    inside = np.hypot(east, north) <= reach
+    lon, lat = offset_to_sky(ra_deg, dec_deg, east[inside], north[inside])
+    cells = _healpix(nside).lonlat_to_healpix(lon * u.deg, lat * u.deg)
+    return tuple(np.unique(cells).tolist())
 
 
+@lru_cache
 def cell_area_deg2(nside: int) -> float:
     """Area of a HEALPix cell in square degrees."""
     return float(_healpix(nside).pixel_area.to_value(u.deg**2))

@@ -38,8 +38,9 @@ __all__ = [
 # Cells of 27 arcmin: about forty sources each.
 RADIO_NSIDE = 128
 
-# No source's emission is drawn farther than this from its position.
-MAX_REACH_ARCSEC = 220.0
+# No source is felt farther than this from its position: by its emission, by the sidelobes of its peaks
+# (214 arcsec at a corner of their pattern, from up to 130 arcsec away), or by its surroundings.
+MAX_REACH_ARCSEC = 345.0
 
 # Emission of an extended source is cut off at this distance: a part of its extent, and what blobs of the
 # outer ends need to fade.

@@ -112,7 +112,7 @@ def _sources(
     population: Population, tile: Tile, window: Window
 ) -> Iterator[tuple[RadioSource, PlacedGaussians, np.ndarray]]:
     """Sources that touch a window, where their Gaussians are, and which of these touch it."""
-    for cell in cells_around(tile, window, MAX_REACH_ARCSEC, RADIO_NSIDE):
+    for cell in _cells(tile, window):
         compact, placed = _placed_compact(population, tile, cell)
         for number in placed.touching(window):
             yield compact[number], placed, np.array([number])
@@ -122,6 +122,12 @@ def _sources(
             own = placed.touching(window)
             if own.size:
                 yield sources[number], placed, own
+
+
+@lru_cache(maxsize=64)
+def _cells(tile: Tile, window: Window) -> tuple[int, ...]:
+    """Cells whose sources may reach a window with emission, sidelobes or surroundings."""
+    return cells_around(tile, window, MAX_REACH_ARCSEC, RADIO_NSIDE)
 
 
 def _is_near(window: Window, position: np.ndarray, reach: np.ndarray) -> np.ndarray:
@@ -138,7 +144,7 @@ def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window
     pattern = sidelobe_pattern()
     half = pattern.shape[0] // 2
     reached = window.grown(half + 1, half + 1)
-    for cell in cells_around(tile, reached, MAX_REACH_ARCSEC, RADIO_NSIDE):
+    for cell in _cells(tile, window):
         for number in np.flatnonzero(_is_near(reached, *_placed_sources(population, tile, cell))):
             for x, y, strength in _sidelobe_centres(population, tile, cell, int(number)):
                 add_pattern(image, window, pattern, x, y, strength)
@@ -148,8 +154,7 @@ def _near_extended(population: Population, tile: Tile, window: Window) -> np.nda
     """How near extended sources are, 1 around one that was deconvolved as deeply as most; ``(ny, nx)``."""
     near = np.zeros(window.shape)
     shape = surroundings()
-    reach_arcsec = shape.shape[0] // 2 * tile.grid.pixel_scale_arcsec * np.sqrt(2)
-    for cell in cells_around(tile, window, reach_arcsec, RADIO_NSIDE):
+    for cell in _cells(tile, window):
         sources, position, _ = _extended(population, tile, cell)
         for source, (x, y) in zip(sources, np.rint(position).astype(int), strict=True):
             add_pattern(near, window, shape, int(x), int(y), source.uncleaned_jy / UNCLEANED_JY)
