@@ -74,6 +74,8 @@ class SimulatedSource:
         FIRST gives the radio sky, WISE_W1 the infrared one; both hold the same galaxies.
     seed : int
         Which sky; not negative.
+    population : Population, optional
+        Whose sources it holds; default those drawn with the seed.
 
     Raises
     ------
@@ -81,12 +83,12 @@ class SimulatedSource:
         If the seed is negative.
     """
 
-    def __init__(self, survey: Survey, *, seed: int) -> None:
+    def __init__(self, survey: Survey, *, seed: int, population: Population | None = None) -> None:
         if seed < 0:
             raise ConfigError(f"seed: {seed} is negative; the simulated sky needs 0 or more")
         self.survey = survey
         self.seed = seed
-        self.population = DrawnPopulation(seed)
+        self.population = population or DrawnPopulation(seed)
         self.grid = GRIDS[survey.band]
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:

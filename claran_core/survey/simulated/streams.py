@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     RADIO_STRUCTURE = 8
     RADIO_RMS = 9
     RADIO_SMOOTHNESS = 10
+    PLACED = 11
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
