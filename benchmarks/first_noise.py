@@ -26,6 +26,9 @@ FADE_PX = (28.0, 46.0)
 # The published autocorrelation is used up to the first of these lags, the measured one from the second on.
 JOIN_PX = (16.0, 22.0)
 
+# Where the power spectrum, smoothed over so many bins, is above this part of its maximum, there are baselines.
+SUPPORT_SMOOTHING, SUPPORT_LEVEL = 3.0, 5e-4
+
 # Images with a brighter source tell more about sidelobes than about noise, Jy/beam.
 BRIGHTEST_JY = 0.02
 
@@ -60,14 +63,27 @@ def continued(near: np.ndarray, far: np.ndarray) -> np.ndarray:
 
 
 def kernel_of(autocorrelation: np.ndarray, radius_px: int) -> np.ndarray:
-    """Symmetric kernel that gives white noise this autocorrelation, cut off at `radius_px`."""
+    """Symmetric kernel that gives white noise this autocorrelation, cut off at `radius_px`.
+
+    Beyond the longest baselines there is no noise at all: what the measured power spectrum holds there, and
+    what the cut-off would scatter there, is errors, and is taken out.
+    """
     size, half = 4 * radius_px + 4 * MAX_LAG_PX, autocorrelation.shape[0] // 2
     plane = np.zeros((size, size))
     plane[: 2 * half + 1, : 2 * half + 1] = autocorrelation
     power = np.fft.fft2(np.roll(plane, (-half, -half), (0, 1))).real
-    kernel = np.fft.fftshift(np.fft.ifft2(np.sqrt(np.clip(power, 0, None))).real)
-    middle = size // 2
-    kernel = kernel[(slice(middle - radius_px, middle + radius_px + 1),) * 2]
+    covered = ndimage.gaussian_filter(power, SUPPORT_SMOOTHING, mode="wrap") > SUPPORT_LEVEL * power.max()
+    amplitude = np.sqrt(np.clip(power, 0, None)) * covered
+    distance = np.hypot(*np.indices((2 * radius_px + 1,) * 2) - radius_px)
+    fade = np.clip(4 * (1 - distance / radius_px), 0, 1)
+    for _ in range(5):  # inside the radius and inside the support, in turn
+        kernel = np.fft.fftshift(np.fft.ifft2(amplitude).real)
+        middle = size // 2
+        inner = (slice(middle - radius_px, middle + radius_px + 1),) * 2
+        cut = np.zeros_like(kernel)
+        cut[inner] = kernel[inner] * fade
+        amplitude = np.fft.fft2(np.fft.ifftshift(cut)).real * covered
+    kernel = cut[inner]
     return kernel / np.sqrt((kernel**2).sum())
 
 

@@ -172,23 +172,24 @@ def correlated_noise(
     return noise
 
 
-def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Noise of FIRST in a window of a tile of 1.8" pixels, and its smooth part.
+def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Noise of FIRST in a window of a tile of 1.8" pixels, its smooth part, and white noise.
 
+    The noise has no power beyond the longest baselines; white noise stands for what resampling leaves there.
     Adding more or less of the smooth part makes noise that is smoother or sharper than the average field's,
-    as fields differ; `smoothed_rms` says what it does to the noise level.
+    as fields differ; `smoothed_rms` says what that does to the noise level.
 
     Returns
     -------
-    noise, smooth : (ny, nx) float32 arrays
-        The noise has unit variance and FIRST's autocorrelation.  FITS order; the same bits at the same tile
-        pixels, whatever the window.
+    noise, smooth, white : (ny, nx) float32 arrays
+        The first has unit variance and FIRST's autocorrelation, the last unit variance.  FITS order; the
+        same bits at the same tile pixels, whatever the window.
     """
-    image = np.empty((2, *window.shape), np.float32)
+    image = np.empty((3, *window.shape), np.float32)
     for x, y in _blocks(window, FIRST_BLOCK_PX):
         for plane, block in zip(image, _first_block(seed, tile.index, x, y), strict=True):
             _paste(plane, window, block, x * FIRST_BLOCK_PX, y * FIRST_BLOCK_PX)
-    return image[0], image[1]
+    return image[0], image[1], image[2]
 
 
 @lru_cache(maxsize=512)
@@ -200,7 +201,7 @@ def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray
     spectrum = fft.rfft2(white.astype(np.float32))
     both = fft.irfft2(spectrum * _first_response(), (TRANSFORM_PX, TRANSFORM_PX))
     cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
-    return both[:, cut, cut]
+    return np.concatenate([both, white[None].astype(np.float32)])[:, cut, cut]
 
 
 @lru_cache(maxsize=1)

@@ -40,6 +40,10 @@ RMS_SCATTER, NODE_PX = 0.05, 100
 # sources; measured by the autocorrelation of 151 cut-outs around such sources and of source-free fields.
 SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS, SMOOTHER_AT_SOURCE = 0.42, (-0.5, 2.0), 0.2
 
+# White noise that resampling leaves, relative to the rest: mean and scatter of its natural logarithm
+# (power beyond the longest baselines in 151 cut-outs).
+WHITE_LOG = (-5.3, 0.8)
+
 # Depression around extended sources, whose total flux no baseline is short enough to see: background in the
 # 2 arcmin around 159 sources.
 BOWL_DEPTH_JY = -0.14 * SNR_UNIT_JY
@@ -58,10 +62,14 @@ def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarra
         placed.add_to(image, window, own)
     _add_sidelobes(image, population, tile, window)
     near_source = _near_extended(population, tile, window)
-    noise, smooth = first_noise(population.seed, tile, window)
+    noise, smooth, white = first_noise(population.seed, tile, window)
     amount = _smoothness(population.seed, tile, window) + SMOOTHER_AT_SOURCE * near_source
     level = radio_rms(population.seed, tile, window) / np.sqrt(smoothed_rms(amount))
-    return image + BOWL_DEPTH_JY * near_source + level * (noise + amount * smooth)
+    return (
+        image
+        + BOWL_DEPTH_JY * near_source
+        + level * (noise + amount * smooth + white_amount(population.seed, tile) * white)
+    )
 
 
 def emission(population: Population, tile: Tile, window: Window) -> Iterator[tuple[RadioSource, np.ndarray]]:
@@ -76,6 +84,11 @@ def radio_rms(seed: int, tile: Tile, window: Window) -> np.ndarray:
     """Noise level at each pixel of a window, Jy/beam: the tile's, varying smoothly from place to place."""
     level = quantile_draw(generator(seed, Purpose.RADIO_FIELD, tile.index), RADIO_RMS)
     return level * np.exp(RMS_SCATTER * _smooth_field(seed, Purpose.RADIO_RMS, tile, window))
+
+
+def white_amount(seed: int, tile: Tile) -> float:
+    """Part of a tile's noise that resampling left white."""
+    return float(np.exp(generator(seed, Purpose.RADIO_WHITE, tile.index).normal(*WHITE_LOG)))
 
 
 def _smoothness(seed: int, tile: Tile, window: Window) -> np.ndarray:

@@ -34,6 +34,7 @@ class Purpose(IntEnum):
     RADIO_RMS = 9
     RADIO_SMOOTHNESS = 10
     PLACED = 11
+    RADIO_WHITE = 12
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
