@@ -25,7 +25,7 @@ from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.forms import PIXEL_ARCSEC
 from claran_core.survey.simulated.geometry import offset_to_sky
 from claran_core.survey.simulated.labelled import noise_free
-from claran_core.survey.simulated.placed import PlacedPopulation
+from claran_core.survey.simulated.placed import PlacedPopulation, relative_noise
 from claran_core.survey.simulated.population import RadioSource
 
 SEED = 20181031
@@ -37,9 +37,9 @@ Seen = tuple[int, int, float, np.ndarray, np.ndarray]  # components, peaks, exte
 
 
 def without_noise(source: RadioSource) -> Seen | None:
-    """What the contour rule sees of a source alone, at the typical noise of FIRST."""
+    """What the contour rule sees of a source alone, above the noise there is at its place."""
     image, origin = noise_free(source.structure.gaussians)
-    found = find_components(image, 1.0)
+    found = find_components(image, relative_noise(SEED, source.ra_deg, source.dec_deg))
     if not len(found):
         return None
     brightest = offset_to_sky(source.ra_deg, source.dec_deg, *(origin + PIXEL_ARCSEC * found.brightest).T)
@@ -113,7 +113,9 @@ def main() -> None:
     clean = [compared(row, without_noise(sources[row.catalog_id])) for row in rows]
     print(f"built: {(time.perf_counter() - start) / len(rows) * 1e3:.0f} ms per source\n")
     print("without noise", summary(pd.DataFrame(clean)), sep="\n", end="\n\n")
-    print("with noise", summary(pd.DataFrame([compared(row, with_noise(sky, row)) for row in rows])), sep="\n")
+    print(
+        "with noise", summary(pd.DataFrame([compared(row, with_noise(sky, row)) for row in rows])), sep="\n"
+    )
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ __all__ = [
     "InferenceOptions",
     "ModelOptions",
     "ReportOptions",
+    "SimulatedOptions",
     "SurveyOptions",
     "SurveysOptions",
     "TargetOptions",
@@ -61,11 +62,19 @@ class SurveyOptions:
 
 
 @dataclass(frozen=True)
+class SimulatedOptions:
+    """Section ``survey.simulated``: what is on the simulated sky."""
+
+    label_table: str | None = None
+
+
+@dataclass(frozen=True)
 class SurveysOptions:
     """Section ``survey``."""
 
     radio: SurveyOptions
     infrared: SurveyOptions
+    simulated: SimulatedOptions = SimulatedOptions()
 
 
 @dataclass(frozen=True)
@@ -273,6 +282,11 @@ def _check_consistency(config: Config) -> None:
         raise ConfigError(
             "config: survey.infrared.source is 'simulated' beside real radio images: "
             "the two would show different skies; use 'none' or 'directory'"
+        )
+    if config.survey.simulated.label_table is not None and not simulated[0]:
+        raise ConfigError(
+            "config: survey.simulated.label_table is for the simulated sky, but survey.radio.source is "
+            f"{config.survey.radio.source!r}; leave it out (the table belongs in targets.path alone)"
         )
 
 

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
-from claran_core.config import SurveyOptions, resolve_path
+from claran_core.config import SimulatedOptions, SurveyOptions, resolve_path
 from claran_core.errors import ConfigError
-from claran_core.survey.base import SURVEYS, ImageSource
+from claran_core.survey.base import SURVEYS, ImageSource, Survey
 
-__all__ = ["open_source"]
+__all__ = ["label_table_of", "open_source"]
 
 
 def open_source(
-    options: SurveyOptions, *, seed: int, working_directory: Path | None = None
+    options: SurveyOptions,
+    *,
+    seed: int,
+    simulated: SimulatedOptions | None = None,
+    working_directory: Path | None = None,
 ) -> ImageSource | None:
     """Open where the pixels of a survey come from.
 
@@ -20,6 +24,8 @@ def open_source(
         One of the two entries of the configuration's section ``survey``.
     seed : int
         Which simulated sky.
+    simulated : SimulatedOptions, optional
+        What is on it; default: drawn sources.
     working_directory : Path, optional
         Where relative paths start; default: the current one.
 
@@ -31,7 +37,9 @@ def open_source(
     Raises
     ------
     ConfigError
-        If the survey or kind of source is unknown, or its images cannot be found.
+        If the survey or kind of source is unknown, or its images or label table cannot be found.
+    InputError
+        If the label table cannot be used.
     """
     if options.source == "none":
         return None
@@ -42,9 +50,8 @@ def open_source(
     survey = SURVEYS[options.name]
     # Imported when needed: a simulated run need not load what reads files, nor the other way round.
     if options.source == "simulated":
-        from claran_core.survey.simulated import SimulatedSource
-
-        return SimulatedSource(survey, seed=seed)
+        table = label_table_of(simulated or SimulatedOptions(), working_directory)
+        return _open_simulated(survey, seed, table)
     if options.source == "directory":
         from claran_core.survey.directory import DirectorySource
 
@@ -57,3 +64,32 @@ def open_source(
         f"config: survey.{survey.band}.source {options.source!r} does not exist yet; "
         "download the images and use 'directory', or use 'simulated'"
     )
+
+
+def label_table_of(options: SimulatedOptions, working_directory: Path | None = None) -> Path | None:
+    """Label table whose sources the simulated sky holds; None where they are drawn.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file.
+    """
+    if options.label_table is None:
+        return None
+    path = resolve_path(options.label_table, working_directory)
+    if not path.is_file():
+        raise ConfigError(
+            f"config: survey.simulated.label_table: no file {path}; give the path of an RGZ label table, "
+            "or null for drawn sources"
+        )
+    return path
+
+
+def _open_simulated(survey: Survey, seed: int, label_table: Path | None) -> ImageSource:
+    from claran_core.survey.simulated import SimulatedSource
+
+    if label_table is None:
+        return SimulatedSource(survey, seed=seed)
+    from claran_core.survey.simulated.placed import read_population
+
+    return SimulatedSource(survey, seed=seed, population=read_population(seed, label_table))

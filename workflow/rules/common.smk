@@ -14,6 +14,7 @@ from claran_core.errors import ClaranError
 from claran_core.evaluation import summary_line
 from claran_core.paths import Results
 from claran_core.shards import plan
+from claran_core.survey.open import label_table_of
 from claran_core.truth import truth_kind
 
 # Threads of a training that wait for each other must soon sleep: spinning on, they slow it thirtyfold
@@ -30,6 +31,7 @@ try:
     TARGET_TABLE = resolve_path(CONFIG.targets.path)
     SHARDS = plan(CONFIG, TARGET_TABLE, RESULTS)
     TRUTH = truth_kind(CONFIG, TARGET_TABLE)
+    label_table_of(CONFIG.survey.simulated)  # there, if it is given: better told now than by each job
 except ClaranError as error:
     sys.exit(f"claran: {error}")
 

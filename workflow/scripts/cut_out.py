@@ -17,8 +17,8 @@ with job(snakemake.log[0]):
     survey = build_options(SurveysOptions, pixels["survey"])
     cut_shard(
         read_table(Path(snakemake.input.targets), TARGETS.names),
-        open_source(survey.radio, seed=pixels["seed"]),
-        open_source(survey.infrared, seed=pixels["seed"]),
+        open_source(survey.radio, seed=pixels["seed"], simulated=survey.simulated),
+        open_source(survey.infrared, seed=pixels["seed"], simulated=survey.simulated),
         Frame(**pixels["frame"]),
         results=results,
         shard=snakemake.wildcards.shard,

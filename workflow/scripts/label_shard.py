@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from claran_core.config import SurveyOptions, build_options
+from claran_core.config import SurveysOptions, build_options
 from claran_core.files import read_table
 from claran_core.frame import Frame
 from claran_core.log import job
@@ -18,7 +18,8 @@ with job(snakemake.log[0]):
         "output_path": Path(snakemake.output.labels),
     }
     if snakemake.params.truth == "simulated":
-        sky = open_source(build_options(SurveyOptions, pixels["survey"]["radio"]), seed=pixels["seed"])
+        survey = build_options(SurveysOptions, pixels["survey"])
+        sky = open_source(survey.radio, seed=pixels["seed"], simulated=survey.simulated)
         label_simulated_shard(targets, sky, Frame(**pixels["frame"]), **files)
     else:
         label_shard_from_table(targets, Path(snakemake.input.table[0]), Frame(**pixels["frame"]), **files)

@@ -2,10 +2,9 @@
 
 A label of Radio Galaxy Zoo says where the brightest pixel of each component is, how many peaks there are
 in all, and how large the source is.  A source of one component is one of
-`claran_core.survey.simulated.forms`, moved and mirrored into place.  A source of several is a spot at each
-given pixel with a tail of diffuse emission along the line to the host: outwards where the extent of the
-label is larger than the distance of the components, inwards where it is smaller.  Further peaks are spots
-at the ends of tails of their own.  Whether it fits is measured by the contour rule on its noise-free image.
+`claran_core.survey.simulated.forms`, moved and mirrored into place; where none of these fits, and for
+several components, it is made of the spots and tails of `claran_core.survey.simulated.spots`.  Whether a
+source fits is measured by the contour rule on its image, without noise and with some.
 """
 
 from collections.abc import Iterator
@@ -15,17 +14,26 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from claran_core.components import COMPONENT_SIGMA, LEVEL_RATIO, Components, dr1_extent, find_components
+from claran_core.components import COMPONENT_SIGMA, Components, dr1_extent, find_components
 from claran_core.survey.simulated.forms import PIXEL_ARCSEC, Structure, build_extended
 from claran_core.survey.simulated.gaussians import CUT_SIGMA, FWHM_PER_SIGMA, PlacedGaussians
 from claran_core.survey.simulated.geometry import Window
-from claran_core.survey.simulated.recipes import BEAM_ARCSEC, Recipe
+from claran_core.survey.simulated.recipes import Recipe
+from claran_core.survey.simulated.spots import (
+    FAINTEST,
+    GAP_LEVEL,
+    POINT_ARCSEC,
+    Part,
+    direction,
+    distances,
+    draw_parts,
+)
 
 __all__ = ["Label", "build_labelled", "noise_free"]
 
 # Forms tried for a source of one component, sources made of spots and tails tried for any, and renderings
 # of each of these to reach its extent.
-MAX_FORMS, MAX_DRAFTS, MAX_SIZES = 6, 12, 6
+MAX_FORMS, MAX_DRAFTS, MAX_SIZES = 6, 16, 6
 
 # What fits: extent within this part of the label's, brightest pixels within 1.6 px of the label's, and in
 # sources of one component the middle this near to the host, arcsec.
@@ -33,20 +41,10 @@ EXTENT_TOLERANCE = 0.05
 POSITION_TOLERANCE_ARCSEC = 1.6 * PIXEL_ARCSEC
 HOST_TOLERANCE_ARCSEC = 5.0
 
-# Noise is 1: no component is fainter than this, gaps are darker than this, tails brighter, and no source
-# with more peaks than components is fainter than the last of these.
-FAINTEST, GAP_LEVEL, TAIL_LEVEL, FAINTEST_OF_TWO_PEAKS = 7.5, 4.0, 6.3, 14.0
-
-# Brightness of the second and third component over the brightest, at most and at least (uniform): real
-# ones have .08/.49/.93 and .03/.14/.46 at 5/50/95 %.
-SECOND_OVER_FIRST, THIRD_OVER_FIRST = (0.08, 0.95), (0.03, 0.4)
-
 # What a source must stand: moved by a part of a pixel, noise of this level is added.  The width of the
-# noise is more than that of any source.
-TRIALS, NOISE_PX = ((0.0, 1.0), (0.5, 0.9), (-0.25, 1.12)), 400
-
-# Tails shorter than this are part of their spot.
-SHORTEST_TAIL_ARCSEC = 1.5
+# noise (px) is more than that of any source, and its autocorrelation has this FWHM.
+TRIALS = ((0.0, 1.0), (0.5, 0.92), (-0.25, 1.2))
+NOISE_PX, NOISE_FWHM_ARCSEC = 400, 5.8
 
 
 @dataclass(frozen=True)
@@ -80,76 +78,11 @@ class Label:
         a gap between them.
         """
         if len(self.components) == 1:
-            widths = self.extent_arcsec / (np.sqrt(2) * 1.05 * BEAM_ARCSEC)
+            widths = self.extent_arcsec / (np.sqrt(2) * 1.03 * POINT_ARCSEC)
             return COMPONENT_SIGMA * 2.0 ** min(widths**2, 12.0)
-        nearest = _distances(self.components).min(axis=1).max()
-        together = GAP_LEVEL * 2.0 ** min((nearest / BEAM_ARCSEC) ** 2, 12.0)
-        return max(together - FAINTEST, together / 2)
-
-
-@dataclass(frozen=True)
-class _Knot:
-    """A further peak of a component, seen from the first, and the level of the tail that joins them."""
-
-    distance_arcsec: float
-    angle: float
-    height: float
-    tail_level: float
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One component: a spot, and a tail that grows when the source is to be larger or smaller.
-
-    `outward` is the position angle (rad) away from the host, `turns` how much an outward and an inward
-    tail leave that line, `shares` their lengths in units of the growth, `levels` their brightness at spot
-    and end, and `ragged` the scatter of their blobs.
-    """
-
-    place: np.ndarray
-    height: float
-    spot_arcsec: float
-    outward: float
-    turns: tuple[float, float]
-    shares: tuple[float, float]
-    levels: tuple[float, float]
-    breadth_arcsec: float
-    ragged: np.ndarray
-    knots: tuple[_Knot, ...] = ()
-
-    def rows(self, growth_arcsec: float) -> np.ndarray:
-        """Gaussians as in `Structure.gaussians`, with tails outwards for a growth above zero."""
-        inward = growth_arcsec < 0
-        length = abs(growth_arcsec) * self.shares[inward]
-        angle = self.outward + np.pi * inward + self.turns[inward]
-        tails = [self._tail(angle, length, self.levels)] if length > SHORTEST_TAIL_ARCSEC else []
-        for knot in self.knots:
-            tails.append(self._tail(knot.angle, knot.distance_arcsec, (knot.tail_level,) * 2))
-            tails.append(self._spot(knot.distance_arcsec, knot.angle, knot.height - 0.5 * knot.tail_level))
-        below = 0.5 * self.levels[0] if length > SHORTEST_TAIL_ARCSEC else 0.0
-        below += sum(0.5 * knot.tail_level for knot in self.knots)
-        return np.concatenate([self._spot(0.0, 0.0, max(self.height - below, 0.4 * self.height)), *tails])
-
-    def _spot(self, distance_arcsec: float, angle: float, height: float) -> np.ndarray:
-        east, north = self.place + distance_arcsec * _direction(angle)
-        return np.array([[east, north, height, self.spot_arcsec, self.spot_arcsec, 0.0]])
-
-    def _tail(self, angle: float, length: float, levels: tuple[float, float]) -> np.ndarray:
-        """Blobs in a row that sum up to a ridge falling from one level to the other."""
-        n = int(min(np.ceil(length / (0.8 * BEAM_ARCSEC)), len(self.ragged) - 1)) + 1
-        spacing = length / (n - 1)
-        along, across = np.linspace(0, length, n), self.ragged[:n, 0] * 0.15 * self.breadth_arcsec
-        forward, aside = _direction(angle), _direction(angle + np.pi / 2)
-        east, north = (self.place + along[:, None] * forward + across[:, None] * aside).T
-        major, minor = np.hypot(BEAM_ARCSEC, spacing), np.hypot(BEAM_ARCSEC, self.breadth_arcsec)
-        ridge = np.geomspace(*levels, n) * np.exp(0.08 * self.ragged[:n, 1])
-        # Gaussians of FWHM w and peak 1 in steps of d add up to 1.064 w / d.
-        peak = ridge * spacing / (1.064 * major)
-        if minor > major:
-            major, minor, angle = minor, major, angle + np.pi / 2
-        return np.column_stack(
-            np.broadcast_arrays(east, north, peak, major, minor, np.rad2deg(angle) % 180.0)
-        )
+        nearest = distances(self.components).min(axis=1).max()
+        together = GAP_LEVEL * 2.0 ** min((nearest / POINT_ARCSEC) ** 2, 12.0)
+        return max(together - FAINTEST, together / 2, 1.15 * COMPONENT_SIGMA)
 
 
 @dataclass(frozen=True)
@@ -195,7 +128,8 @@ def _candidates(rng: np.random.Generator, label: Label) -> Iterator[_Candidate]:
             yield _judged(moved, structure.form, label, off_host)
     dimmer = label
     for _ in range(MAX_DRAFTS):
-        best = _fitted(_draft(rng, dimmer), dimmer)
+        parts = draw_parts(rng, label.components, n_peaks=label.n_peaks, peak_snr=dimmer.peak_snr)
+        best = _fitted(parts, dimmer)
         yield best
         if best.structure.n_components < len(label.components) or best.extent_arcsec > label.extent_arcsec:
             dimmer = replace(dimmer, peak_snr=max(0.8 * dimmer.peak_snr, 0.7 * FAINTEST))
@@ -218,7 +152,7 @@ def _moved(structure: Structure, place: np.ndarray) -> tuple[np.ndarray, float]:
     mirror = mirrors[int(np.argmin(off))]
     rows = structure.gaussians.copy()
     rows[:, :2] = rows[:, :2] @ mirror.T + place - mirror @ brightest
-    along = mirror @ _direction(np.deg2rad(rows[:, 5])).T
+    along = mirror @ direction(np.deg2rad(rows[:, 5])).T
     rows[:, 5] = np.rad2deg(np.arctan2(*along)) % 180.0
     return rows, float(min(off))
 
@@ -265,9 +199,9 @@ def _changes(rows: np.ndarray, label: Label) -> int:
 
 @lru_cache(maxsize=1)
 def _noises() -> tuple[np.ndarray, ...]:
-    """Noise of unit variance behind the beam, larger than any source."""
+    """Noise of unit variance, larger than any source and as smooth as FIRST's near lag 0."""
     rng = np.random.default_rng(0)
-    sigma_px = BEAM_ARCSEC / PIXEL_ARCSEC / FWHM_PER_SIGMA
+    sigma_px = NOISE_FWHM_ARCSEC / np.sqrt(2) / PIXEL_ARCSEC / FWHM_PER_SIGMA
     planes = [
         ndimage.gaussian_filter(rng.standard_normal((NOISE_PX, NOISE_PX)), sigma_px, mode="wrap")
         for _ in TRIALS
@@ -306,24 +240,10 @@ def _local_maxima(image: np.ndarray, found: Components) -> np.ndarray:
     return np.column_stack([columns, rows])[order]
 
 
-def _direction(angle: float | np.ndarray) -> np.ndarray:
-    """Unit vector (east, north) of a position angle (rad); ``(..., 2)``."""
-    return np.stack([np.sin(angle), np.cos(angle)], axis=-1)
-
-
-def _distances(places: np.ndarray) -> np.ndarray:
-    """Distance between all pairs of places, infinite to themselves; ``(n, n)``."""
-    apart = np.hypot(*(places[:, None] - places[None]).T)
-    return apart + np.diag(np.full(len(places), np.inf))
-
-
-# A source made of spots and tails.
-
-
-def _fitted(parts: list[_Part], label: Label) -> _Candidate:
+def _fitted(parts: list[Part], label: Label) -> _Candidate:
     """Let the tails grow until the extent fits: it grows about as fast as they do."""
     several = len(parts) > 1
-    shortest = -0.45 * _distances(label.components).min() if several else 0.0
+    shortest = -0.45 * distances(label.components).min() if several else 0.0
     best, tried, growth = None, [], 0.0
     for _ in range(MAX_SIZES):
         candidate = _judged(np.concatenate([part.rows(growth) for part in parts]), "labelled", label)
@@ -343,94 +263,3 @@ def _slope(tried: list[tuple[float, float]]) -> float:
     if len(tried) < 2 or abs(tried[-1][0] - tried[-2][0]) < 1.0:
         return 1.0
     return float(np.clip((tried[-1][1] - tried[-2][1]) / (tried[-1][0] - tried[-2][0]), 0.4, 2.0))
-
-
-def _draft(rng: np.random.Generator, label: Label) -> list[_Part]:
-    heights = _heights(rng, label)
-    outward = _outward(rng, label.components)
-    # Tails of one component lengthen the source outwards; it takes all of them, inwards, to shorten it.
-    shares = np.column_stack([rng.uniform(0.0, 0.6, len(heights)), rng.uniform(1.0, 1.3, len(heights))])
-    core = _core(label.components)
-    if core is not None:
-        shares[core] = rng.uniform(0.0, 0.2)
-    ends = [number for number in range(len(heights)) if number != core]
-    shares[rng.choice(ends), 0] = 1.0
-    parts = [_part(rng, *values) for values in zip(label.components, heights, outward, shares, strict=True)]
-    for _ in range(label.n_peaks - len(parts)):
-        number = int(rng.choice(len(parts), p=heights / heights.sum()))
-        parts[number] = _with_knot(rng, parts[number], alone=len(parts) == 1)
-    return parts
-
-
-def _heights(rng: np.random.Generator, label: Label) -> np.ndarray:
-    """Brightness of each component; those near each other are faint enough for a gap between them."""
-    n = len(label.components)
-    ratios = [1.0, rng.uniform(*SECOND_OVER_FIRST), *rng.uniform(*THIRD_OVER_FIRST, max(n - 2, 0))][:n]
-    nearest = _distances(label.components).min(axis=1)
-    # Mostly the brightest is not the one that is crowded.
-    order = np.argsort(-nearest * np.exp(rng.normal(0, 0.5, n)), kind="stable") if n > 1 else [0]
-    heights = np.empty(n)
-    heights[order] = label.peak_snr * np.array(ratios)
-    heights = np.maximum(heights, min(FAINTEST, label.peak_snr))
-    for a, b in zip(*np.triu_indices(n, 1), strict=True):
-        apart = np.hypot(*(label.components[a] - label.components[b]))
-        together = GAP_LEVEL * 2.0 ** min((apart / BEAM_ARCSEC) ** 2, 20.0)
-        if heights[a] + heights[b] > together:
-            brighter, fainter = (a, b) if heights[a] > heights[b] else (b, a)
-            heights[fainter] = min(heights[fainter], max(together / 2, 0.8 * FAINTEST))
-            heights[brighter] = max(together - heights[fainter], 0.8 * FAINTEST)
-    return heights
-
-
-def _core(places: np.ndarray) -> int | None:
-    """The component at the host, or in the middle of several; None for one or two."""
-    if len(places) < 3:
-        return None
-    return int(np.argmin(np.hypot(*places.T)))
-
-
-def _outward(rng: np.random.Generator, places: np.ndarray) -> np.ndarray:
-    """Position angle (rad) of each component's way from the host; along the source for one at the host."""
-    longest = np.hypot(*places.T)
-    axis = places[np.argmax(longest)] if longest.max() > PIXEL_ARCSEC else _direction(rng.uniform(0, np.pi))
-    ways = np.where(longest[:, None] > PIXEL_ARCSEC, places, axis)
-    return np.arctan2(*ways.T)
-
-
-def _part(
-    rng: np.random.Generator, place: np.ndarray, height: float, outward: float, shares: np.ndarray
-) -> _Part:
-    start = float(np.clip(height * rng.uniform(0.1, 0.6), TAIL_LEVEL, max(0.85 * height, 5.8)))
-    end = max(start * rng.uniform(0.3, 1.0), min(TAIL_LEVEL, start))
-    return _Part(
-        place=place,
-        height=height,
-        spot_arcsec=float(np.hypot(BEAM_ARCSEC, rng.uniform(0.5, 3.5))),
-        outward=float(outward),
-        turns=tuple(rng.normal(0, 0.3, 2)),
-        shares=tuple(shares),
-        levels=(start, end),
-        breadth_arcsec=float(rng.uniform(1.0, 7.0)),
-        ragged=rng.standard_normal((40, 2)),
-    )
-
-
-def _with_knot(rng: np.random.Generator, part: _Part, *, alone: bool) -> _Part:
-    """Add a peak to a component, so far from the others that a contour level of its own encloses it."""
-    bright = replace(part, height=max(part.height, FAINTEST_OF_TWO_PEAKS))
-    height = rng.uniform(max(10.5, 0.2 * bright.height), max(11.0, 0.9 * bright.height))
-    steps = np.floor(np.log(height / 1.12 / COMPONENT_SIGMA) / np.log(LEVEL_RATIO))
-    level = COMPONENT_SIGMA * LEVEL_RATIO ** int(rng.integers(1, max(steps, 1) + 1))
-    reach = [0.5 * part.spot_arcsec * np.sqrt(np.log2(h / (0.4 * level))) for h in (bright.height, height)]
-    way = rng.choice([0.0, np.pi, 0.5 * np.pi, -0.5 * np.pi], p=[0.4, 0.4, 0.1, 0.1])
-    if alone:
-        # Through the host to the other side, and then beyond the last or back.
-        way = np.pi if not part.knots else rng.choice([0.0, np.pi])
-    beyond = max((knot.distance_arcsec for knot in part.knots if way == np.pi and alone), default=0.0)
-    knot = _Knot(
-        distance_arcsec=float(beyond + sum(reach) + rng.exponential(4.0)),
-        angle=part.outward + way + rng.normal(0, 0.2),
-        height=float(height),
-        tail_level=float(rng.uniform(TAIL_LEVEL, max(TAIL_LEVEL, 0.75 * level))),
-    )
-    return replace(bright, knots=(*part.knots, knot))

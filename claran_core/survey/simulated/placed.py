@@ -43,7 +43,7 @@ from claran_core.survey.simulated.recipes import RECIPES, SNR_UNIT_JY
 from claran_core.survey.simulated.source import GRIDS
 from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
 
-__all__ = ["PlacedPopulation", "read_population"]
+__all__ = ["PlacedPopulation", "read_population", "relative_noise"]
 
 logger = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ def _source(seed: int, site: _Site) -> RadioSource:
     row, rng = site.row, generator(*_stream(seed, site.row, 1))
     places = _offsets(site.host, np.array(row.component_ra), np.array(row.component_dec))
     label = _label(rng, row, places)
-    brighter = _relative_noise(seed, *site.host)
+    brighter = relative_noise(seed, *site.host)
     reach = float(np.hypot(*places.T).max()) + label.extent_arcsec + REACH_BEYOND_ARCSEC
     return RadioSource(
         source_id=row.catalog_id,
@@ -233,7 +233,7 @@ def _build(stream: tuple[int, ...], label: Label, brighter: float) -> Structure:
     return replace(structure, gaussians=rows)
 
 
-def _relative_noise(seed: int, ra_deg: float, dec_deg: float) -> float:
+def relative_noise(seed: int, ra_deg: float, dec_deg: float) -> float:
     """Noise at a position over FIRST's typical one: a label is what was seen above its own noise."""
     tile = GRIDS["radio"].tile_at(ra_deg, dec_deg)
     x, y = (int(np.rint(value)) for value in tile.sky_to_pixel(ra_deg, dec_deg))
