@@ -20,6 +20,7 @@ def test_overlay_changes_only_what_it_names():
     assert config.fusion.contour_sigma == 4 and config.fusion.size_px == 132
     assert config.survey.infrared.source == "none" and config.survey.infrared.name == "WISE_W1"
     assert config.survey.radio.source == "simulated"
+    assert config.survey.simulated.label_table is None
 
 
 def test_settings_survive_the_way_through_plain_mappings():
@@ -27,6 +28,9 @@ def test_settings_survive_the_way_through_plain_mappings():
     assert Config.from_dict(config.as_dict()) == config
     assert build_options(FusionOptions, plain(config.fusion)) == config.fusion
     assert build_options(SurveysOptions, plain(config.survey)) == config.survey
+    of_table = load_config({"survey": {"simulated": {"label_table": "rgz.csv"}}}).survey
+    assert build_options(SurveysOptions, plain(of_table)) == of_table
+    assert of_table.simulated.label_table == "rgz.csv"
 
 
 def test_overlay_from_a_file(tmp_path):
@@ -60,6 +64,19 @@ def test_overlay_from_a_file(tmp_path):
             {"survey": {"radio": {"source": "directory", "path": "x"}}},
             "the two would show different skies",
         ),
+        (
+            {
+                "survey": {
+                    "radio": {"source": "directory", "path": "x"},
+                    "infrared": {"source": "none"},
+                    "simulated": {"label_table": "rgz.csv"},
+                }
+            },
+            "survey.simulated.label_table is for the simulated sky, but survey.radio.source is 'directory'",
+        ),
+        ({"survey": {"simulated": {"label_table": 3}}}, "survey.simulated.label_table: 3 is not of type"),
+        ({"survey": {"simulated": {"label_table": ""}}}, "survey.simulated.label_table"),
+        ({"survey": {"simulated": {"labels": "x"}}}, "unknown key 'labels' in survey.simulated"),
         ({"model": {"weights": {"D9": "x"}}}, "unknown key 'D9'"),
         ({"training": None}, "training"),
     ],
