@@ -6,10 +6,15 @@ import pytest
 from claran_core.survey.simulated.geometry import TileGrid, Window
 from claran_core.survey.simulated.noise import (
     BLOCK_PX,
-    RADIO_NOISE,
+    FIRST_BLOCK_PX,
+    FIRST_KERNEL,
     NoiseLayer,
     correlated_noise,
+    first_noise,
     kernel,
+    sidelobe_pattern,
+    smoothed_rms,
+    surroundings,
     white_noise,
 )
 from claran_core.survey.simulated.streams import Purpose
@@ -46,10 +51,14 @@ def test_white_noise_is_white_and_unlike_in_each_block_layer_and_tile() -> None:
 
 
 @pytest.mark.parametrize("window", [Window(-70, -3, 20, 90), Window(0, 0, 1, 1), Window(63, 64, 2, 130)])
-def test_white_noise_does_not_depend_on_the_window(window: Window) -> None:
-    wide = white_noise(3, Purpose.RADIO_NOISE, 7, 0, Window(-200, -200, 500, 500))
-    part = wide[window.y0 + 200 : window.y0 + 200 + window.ny, window.x0 + 200 : window.x0 + 200 + window.nx]
-    np.testing.assert_array_equal(white_noise(3, Purpose.RADIO_NOISE, 7, 0, window), part)
+def test_noise_does_not_depend_on_the_window(window: Window) -> None:
+    wide = Window(-200, -200, 500, 500)
+    rows = slice(window.y0 + 200, window.y0 + 200 + window.ny)
+    columns = slice(window.x0 + 200, window.x0 + 200 + window.nx)
+    white = white_noise(3, Purpose.RADIO_NOISE, 7, 0, wide)
+    np.testing.assert_array_equal(white_noise(3, Purpose.RADIO_NOISE, 7, 0, window), white[rows, columns])
+    for part, whole in zip(first_noise(3, TILE, window), first_noise(3, TILE, wide), strict=True):
+        np.testing.assert_array_equal(part, whole[rows, columns])
 
 
 def test_one_layer_is_gaussian_correlated_and_wider_in_x() -> None:
@@ -60,21 +69,77 @@ def test_one_layer_is_gaussian_correlated_and_wider_in_x() -> None:
     assert autocorrelation(noise, 0, 2) == pytest.approx(0.5, abs=0.05)
 
 
-def test_radio_noise_matches_first() -> None:
-    # Lags of 1, 2, 3 and 5 pixels on source-free FIRST images, along RA and along Dec.
-    noise = correlated_noise(2, Purpose.RADIO_NOISE, TILE, RADIO_NOISE, Window(0, 0, 900, 900))
-    assert noise.std() == pytest.approx(1, abs=0.05)
-    along_ra = [autocorrelation(noise, lag, 0) for lag in (1, 2, 3, 5)]
-    along_dec = [autocorrelation(noise, 0, lag) for lag in (1, 2, 3, 5)]
-    assert along_ra == pytest.approx([0.734, 0.332, 0.202, 0.229], abs=0.07)
-    assert along_dec == pytest.approx([0.768, 0.386, 0.217, 0.109], abs=0.04)
+@pytest.fixture(scope="module")
+def radio_noise() -> tuple[np.ndarray, np.ndarray]:
+    return first_noise(2, TILE, Window(0, 0, 900, 900))
+
+
+def test_radio_noise_matches_first(radio_noise) -> None:
+    # Lags of 1, 2, 3 and 5 pixels on source-free FIRST images, along RA and along Dec, and diagonally.
+    noise, _ = radio_noise
+    assert noise.std() == pytest.approx(1, abs=0.04)
+    lags = (1, 2, 3, 5)
+    assert [autocorrelation(noise, lag, 0) for lag in lags] == pytest.approx(
+        [0.734, 0.332, 0.202, 0.229], abs=0.04
+    )
+    assert [autocorrelation(noise, 0, lag) for lag in lags] == pytest.approx(
+        [0.768, 0.386, 0.217, 0.109], abs=0.04
+    )
+    assert [autocorrelation(noise, lag, lag) for lag in lags] == pytest.approx(
+        [0.58, 0.24, 0.184, 0.097], abs=0.04
+    )
+    assert (noise**4).mean() / (noise**2).mean() ** 2 == pytest.approx(3.0, abs=0.1)  # Gaussian
 
 
 @pytest.mark.data
-def test_radio_noise_matches_the_measured_autocorrelation(shared_data) -> None:
+def test_radio_noise_matches_the_measured_autocorrelation(shared_data, radio_noise) -> None:
     real = np.load(shared_data / "first_noise_acf.npy")
-    noise = correlated_noise(3, Purpose.RADIO_NOISE, TILE, RADIO_NOISE, Window(0, 0, 900, 900))
     centre = real.shape[0] // 2
-    # Two elliptical Gaussians have no diagonal stripes (sidelobes along the arms of the array): up to 0.11.
-    ours = [[autocorrelation(noise, x, y) for x in range(8)] for y in range(8)]
-    assert np.abs(np.array(ours) - real[centre : centre + 8, centre : centre + 8]).max() < 0.13
+    # Stripes included: 20 pixels along the three arms, and between them.
+    ours = [[autocorrelation(radio_noise[0], x, y) for x in range(0, 21, 2)] for y in range(0, 21, 2)]
+    expected = real[centre : centre + 21 : 2, centre : centre + 21 : 2]
+    assert np.abs(np.array(ours) - expected).max() < 0.05
+
+
+def test_radio_noise_shows_no_blocks(radio_noise) -> None:
+    noise, _ = radio_noise
+    step = np.abs(np.diff(noise, axis=1)).mean(axis=0)
+    at_borders = step[FIRST_BLOCK_PX - 1 :: FIRST_BLOCK_PX]
+    assert at_borders.mean() == pytest.approx(step.mean(), rel=0.03)
+
+
+@pytest.mark.parametrize("amount", [-0.4, 0.5, 1.5])
+def test_more_of_the_smooth_part_is_smoother_and_as_strong_as_said(radio_noise, amount: float) -> None:
+    noise, smooth = radio_noise
+    changed = noise + amount * smooth
+    assert changed.std() == pytest.approx(float(smoothed_rms(np.array(amount))), rel=0.05)
+    smoother = autocorrelation(changed, 2, 0) - autocorrelation(noise, 2, 0)
+    assert smoother * amount > 0.03 * abs(amount)
+
+
+def test_kernel_is_the_same_turned_by_half_a_turn() -> None:
+    assert FIRST_KERNEL.shape == (65, 65)
+    np.testing.assert_array_equal(FIRST_KERNEL, FIRST_KERNEL[::-1, ::-1])
+    assert (FIRST_KERNEL**2).sum() == pytest.approx(1)
+
+
+def test_sidelobes_have_three_stripes_and_no_main_lobe() -> None:
+    pattern = sidelobe_pattern()
+    middle = pattern.shape[0] // 2
+    assert pattern[middle, middle] == 0
+    np.testing.assert_allclose(pattern, pattern[::-1, ::-1], atol=1e-12)
+    for distance in (24, 40):
+        angle = np.deg2rad(np.arange(0, 180, 0.5))
+        x, y = np.rint(distance * np.cos(angle)), np.rint(distance * np.sin(angle))
+        height = pattern[middle + y.astype(int), middle + x.astype(int)]
+        along = {round(float(a)) for a in np.rad2deg(angle[height > 0.6 * height.max()])}
+        assert all(min(abs(a - b) for b in (0, 61.5, 118.5, 180)) < 9 for a in along)
+        assert {min((0, 61.5, 118.5, 180), key=lambda b: abs(a - b)) % 180 for a in along} == {0, 61.5, 118.5}
+
+
+def test_surroundings_are_round_flat_and_end() -> None:
+    shape = surroundings()
+    middle = shape.shape[0] // 2
+    assert shape[middle, middle + 50] == pytest.approx(1.0) == pytest.approx(shape[middle - 50, middle])
+    assert shape[middle, middle + 95] < 0  # a faint ring of the opposite sign
+    assert np.abs(shape[0]).max() == 0

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 from scipy import fft
-from scipy.ndimage import correlate1d, gaussian_filter
+from scipy.ndimage import affine_transform, correlate1d, gaussian_filter
 from scipy.signal import convolve2d
 
 from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA
 from claran_core.survey.simulated.geometry import Tile, Window
-from claran_core.survey.simulated.streams import Purpose, grid_generator
+from claran_core.survey.simulated.streams import Purpose, generator, grid_generator
 
 __all__ = [
     "FIRST_KERNEL",
@@ -41,6 +41,15 @@ KERNEL_SIGMA = 3.5
 FIRST_BLOCK_PX = 2 * BLOCK_PX
 KERNEL_RADIUS_PX = BLOCK_PX
 TRANSFORM_PX = FIRST_BLOCK_PX + 2 * KERNEL_RADIUS_PX
+
+# Sets of baselines that tiles have, and how they differ: clumps (relative, reach of the kernel they may
+# take), turn, stretch; as the power spectra of 151 cut-outs differ from their mean.
+N_KERNELS, KERNELS_SEED = 48, 1993
+CLUMPINESS, CLUMP_REACH_PX = 0.45, 28
+TURN_DEG, STRETCH = 2.5, 0.04
+
+# Beyond the longest baselines the power has fallen below this part of its maximum.
+COVERED_ABOVE = 3e-4
 
 # Smoothing (sigma) that gives the part of the noise by which fields differ.
 SMOOTH_PX = 2.5
@@ -175,15 +184,16 @@ def correlated_noise(
 def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Noise of FIRST in a window of a tile of 1.8" pixels, its smooth part, and white noise.
 
-    The noise has no power beyond the longest baselines; white noise stands for what resampling leaves there.
-    Adding more or less of the smooth part makes noise that is smoother or sharper than the average field's,
-    as fields differ; `smoothed_rms` says what that does to the noise level.
+    A tile's noise comes from one set of baselines (`_kernel`), FIRST's on average.  It has no power beyond
+    the longest; white noise stands for what resampling leaves there.  Adding more or less of the smooth
+    part makes noise that is smoother or sharper, as fields differ; `smoothed_rms` says what that does to
+    the noise level.
 
     Returns
     -------
     noise, smooth, white : (ny, nx) float32 arrays
-        The first has unit variance and FIRST's autocorrelation, the last unit variance.  FITS order; the
-        same bits at the same tile pixels, whatever the window.
+        The first and the last have unit variance.  FITS order; the same bits at the same tile pixels,
+        whatever the window.
     """
     image = np.empty((3, *window.shape), np.float32)
     for x, y in _blocks(window, FIRST_BLOCK_PX):
@@ -199,29 +209,81 @@ def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray
     white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer)
     # Single precision: twice as fast, and a millionth of the noise is not missed.
     spectrum = fft.rfft2(white.astype(np.float32))
-    both = fft.irfft2(spectrum * _first_response(), (TRANSFORM_PX, TRANSFORM_PX))
+    response = _response(int(generator(seed, Purpose.RADIO_BASELINES, tile).integers(N_KERNELS)))
+    both = fft.irfft2(spectrum * response, (TRANSFORM_PX, TRANSFORM_PX))
     cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
     return np.concatenate([both, white[None].astype(np.float32)])[:, cut, cut]
 
 
-@lru_cache(maxsize=1)
-def _kernels() -> np.ndarray:
-    """FIRST's kernel and the same smoothed, no wider than the margin of a block; ``(2, 65, 65)``."""
-    return np.stack([FIRST_KERNEL, gaussian_filter(FIRST_KERNEL, SMOOTH_PX, mode="constant")])
+@lru_cache(maxsize=N_KERNELS)
+def _kernel(number: int) -> np.ndarray:
+    """Kernel of one set of baselines, ``(65, 65)``: FIRST's, turned and stretched a little, and clumpy.
+
+    A short observation fills the plane of baselines in clumps; the average over many is smooth.
+    """
+    rng = np.random.default_rng([KERNELS_SEED, number])
+    power = _stretched(np.abs(fft.fft2(_centred(FIRST_KERNEL))) ** 2, rng)
+    # Short baselines lie closer together.
+    length = np.hypot(fft.fftfreq(TRANSFORM_PX)[:, None], fft.fftfreq(TRANSFORM_PX))
+    amplitude = np.sqrt(power) * (1 + CLUMPINESS * np.clip(length / 0.1, 0.4, 1) * _clumps(rng))
+    covered = power > COVERED_ABOVE * power.max()
+    distance = np.hypot(*np.indices(FIRST_KERNEL.shape) - KERNEL_RADIUS_PX)
+    fade = np.clip(4 * (1 - distance / KERNEL_RADIUS_PX), 0, 1)
+    for _ in range(4):  # within the baselines and within the radius, in turn
+        kernel = _cropped(fft.ifft2(amplitude * covered).real) * fade
+        amplitude = fft.fft2(_centred(kernel)).real
+    return kernel / np.sqrt((kernel**2).sum())
 
 
-@lru_cache(maxsize=1)
-def _first_response() -> np.ndarray:
-    plane = np.zeros((2, TRANSFORM_PX, TRANSFORM_PX))
+def _stretched(power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Power spectrum of baselines seen from a slightly different direction."""
+    turn, scales = np.deg2rad(rng.normal(0, TURN_DEG)), rng.normal(1, STRETCH, 2)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * scales
+    middle = np.full(2, power.shape[0] // 2)
+    shifted = fft.fftshift(power)
+    turned = affine_transform(shifted, matrix, middle - matrix @ middle, order=1)
+    turned = 0.5 * (turned + np.roll(turned[::-1, ::-1], (1, 1), (0, 1)))  # noise is real
+    return np.clip(fft.ifftshift(turned), 0, None)
+
+
+def _clumps(rng: np.random.Generator) -> np.ndarray:
+    """Real, even random field of unit variance over the plane of baselines, as fine as kernels allow."""
     width = 2 * KERNEL_RADIUS_PX + 1
-    plane[:, :width, :width] = _kernels()
-    return fft.rfft2(np.roll(plane.astype(np.float32), (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (-2, -1)))
+    weights = rng.standard_normal((width, width))
+    distance = np.hypot(*np.indices(weights.shape) - KERNEL_RADIUS_PX)
+    weights = np.where((distance > 0) & (distance < CLUMP_REACH_PX), weights + weights[::-1, ::-1], 0)
+    clumps = fft.fft2(_centred(weights)).real
+    return clumps / clumps.std()
+
+
+def _centred(kernel: np.ndarray) -> np.ndarray:
+    """A kernel on the plane of the transforms, its middle at the first pixel."""
+    plane = np.zeros((TRANSFORM_PX, TRANSFORM_PX))
+    plane[: kernel.shape[0], : kernel.shape[1]] = kernel
+    return np.roll(plane, (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (0, 1))
+
+
+def _cropped(plane: np.ndarray) -> np.ndarray:
+    """The inverse of `_centred`."""
+    width = 2 * KERNEL_RADIUS_PX + 1
+    return np.roll(plane, (KERNEL_RADIUS_PX, KERNEL_RADIUS_PX), (0, 1))[:width, :width]
+
+
+def _smoothed(kernel: np.ndarray) -> np.ndarray:
+    return gaussian_filter(kernel, SMOOTH_PX, mode="constant")
+
+
+@lru_cache(maxsize=N_KERNELS)
+def _response(number: int) -> np.ndarray:
+    kernel = _kernel(number)
+    planes = np.stack([_centred(kernel), _centred(_smoothed(kernel))])
+    return fft.rfft2(planes.astype(np.float32))
 
 
 def smoothed_rms(amount: np.ndarray) -> np.ndarray:
-    """Noise level of ``noise + amount * smooth`` (`first_noise`), by pixel."""
-    noise, smooth = _kernels()
-    return np.sqrt(1 + 2 * amount * (noise * smooth).sum() + amount**2 * (smooth**2).sum())
+    """Noise level of ``noise + amount * smooth`` (`first_noise`) of average baselines, by pixel."""
+    smooth = _smoothed(FIRST_KERNEL)
+    return np.sqrt(1 + 2 * amount * (FIRST_KERNEL * smooth).sum() + amount**2 * (smooth**2).sum())
 
 
 @lru_cache(maxsize=1)

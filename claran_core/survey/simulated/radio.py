@@ -42,7 +42,7 @@ SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS, SMOOTHER_AT_SOURCE = 0.42, (-0.5, 2.0), 0
 
 # White noise that resampling leaves, relative to the rest: mean and scatter of its natural logarithm
 # (power beyond the longest baselines in 151 cut-outs).
-WHITE_LOG = (-5.3, 0.8)
+WHITE_LOG = (-5.7, 1.0)
 
 # Depression around extended sources, whose total flux no baseline is short enough to see: background in the
 # 2 arcmin around 159 sources.
@@ -65,11 +65,8 @@ def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarra
     noise, smooth, white = first_noise(population.seed, tile, window)
     amount = _smoothness(population.seed, tile, window) + SMOOTHER_AT_SOURCE * near_source
     level = radio_rms(population.seed, tile, window) / np.sqrt(smoothed_rms(amount))
-    return (
-        image
-        + BOWL_DEPTH_JY * near_source
-        + level * (noise + amount * smooth + white_amount(population.seed, tile) * white)
-    )
+    noise = noise + amount * smooth + _white_amount(population.seed, tile) * white
+    return image + BOWL_DEPTH_JY * near_source + level * noise
 
 
 def emission(population: Population, tile: Tile, window: Window) -> Iterator[tuple[RadioSource, np.ndarray]]:
@@ -86,7 +83,7 @@ def radio_rms(seed: int, tile: Tile, window: Window) -> np.ndarray:
     return level * np.exp(RMS_SCATTER * _smooth_field(seed, Purpose.RADIO_RMS, tile, window))
 
 
-def white_amount(seed: int, tile: Tile) -> float:
+def _white_amount(seed: int, tile: Tile) -> float:
     """Part of a tile's noise that resampling left white."""
     return float(np.exp(generator(seed, Purpose.RADIO_WHITE, tile.index).normal(*WHITE_LOG)))
 

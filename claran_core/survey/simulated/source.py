@@ -20,7 +20,7 @@ __all__ = ["SimulatedSource", "TrueSource"]
 
 # Tiles: a degree for FIRST, two for W1, which covers their HEALPix cells (0.48 and 0.95 degrees to a corner).
 GRIDS = {
-    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=60.0),
+    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=90.0),
     "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=200.0),
 }
 

@@ -35,6 +35,7 @@ class Purpose(IntEnum):
     RADIO_SMOOTHNESS = 10
     PLACED = 11
     RADIO_WHITE = 12
+    RADIO_BASELINES = 13
 
 
 def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
