@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import sky_samples
 import torch
 from scipy import ndimage
 from torch import nn
 
-import sky_samples
 from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA
 
 EPOCHS = 30
