@@ -51,7 +51,7 @@ def with_noise(sky: SimulatedSource, row: Any) -> Seen | None:
     frame = Frame()
     subject = Subject(row.first_id, row.ra, row.dec, "none", frame)
     window = row.ra, row.dec, frame.width_arcsec
-    labels = label_simulated(subject, sky.cutout(row.first_id, *window), sky.truth(*window), faintest_snr=0.0)
+    labels = label_simulated(subject, sky.cutout(row.first_id, *window), sky.truth(*window))
     own = labels[labels["label_id"] == row.catalog_id]
     if not len(own):
         return None

@@ -35,6 +35,9 @@ __all__ = ["Label", "build_labelled", "noise_free"]
 # of each of these to reach its extent.
 MAX_FORMS, MAX_DRAFTS, MAX_SIZES = 6, 16, 6
 
+# Components that are too large or merge are drawn fainter next, down to this part of their brightness.
+DIMMEST = 0.4
+
 # What fits: extent within this part of the label's, brightest pixels within 1.6 px of the label's, and in
 # sources of one component the middle this near to the host, arcsec.
 EXTENT_TOLERANCE = 0.05
@@ -126,13 +129,13 @@ def _candidates(rng: np.random.Generator, label: Label) -> Iterator[_Candidate]:
             )
             moved, off_host = _moved(structure, label.components[0])
             yield _judged(moved, structure.form, label, off_host)
-    dimmer = label
+    dimmer, dimmest = label, max(DIMMEST * label.peak_snr, min(label.peak_snr, 1.4 * FAINTEST))
     for _ in range(MAX_DRAFTS):
         parts = draw_parts(rng, label.components, n_peaks=label.n_peaks, peak_snr=dimmer.peak_snr)
         best = _fitted(parts, dimmer)
         yield best
         if best.structure.n_components < len(label.components) or best.extent_arcsec > label.extent_arcsec:
-            dimmer = replace(dimmer, peak_snr=max(0.8 * dimmer.peak_snr, 0.7 * FAINTEST))
+            dimmer = replace(dimmer, peak_snr=max(0.8 * dimmer.peak_snr, dimmest))
 
 
 def _moved(structure: Structure, place: np.ndarray) -> tuple[np.ndarray, float]:

@@ -65,7 +65,11 @@ BRIGHTEST_OFF_HOST = {
 # Noise of the middle one of all places.
 TYPICAL_RMS_JY = RADIO_RMS[3]
 
-# Draws of a brightness before the brightest that a label allows is taken.
+# Sources of a label table were bright enough for a label (`claran_core.labels.LABELLED_SNR` and some noise),
+# unless they are too small for that.
+FAINTEST_LABELLED = 12.0
+
+# Draws of a brightness before the faintest of these is taken.
 MAX_DRAWS = 20
 
 # A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
@@ -245,8 +249,9 @@ def _label(rng: np.random.Generator, row: Any, places: np.ndarray) -> Label:
     recipe = RECIPES["beyond" if max(counts) > 3 else morphology_of(*counts)[0]]
     label = Label(places, counts[1], float(row.ang_extent), 0.0, recipe)
     allowed = label.allowed_snr()
+    least = min(FAINTEST_LABELLED, allowed)
     drawn = (quantile_draw(rng, recipe.peak_snr) for _ in range(MAX_DRAWS))
-    snr = next((value for value in drawn if value <= allowed), allowed)
+    snr = next((value for value in drawn if least <= value <= allowed), least)
     return Label(places, counts[1], float(row.ang_extent), snr, recipe)
 
 
