@@ -29,6 +29,10 @@ JOIN_PX = (16.0, 22.0)
 # Where the power spectrum, smoothed over so many bins, is above this part of its maximum, there are baselines.
 SUPPORT_SMOOTHING, SUPPORT_LEVEL = 3.0, 5e-4
 
+# Amplitude lost on scales beyond those of the shortest baselines (autocorrelations of cut-outs cannot tell):
+# so that the mean over 96 pixels scatters as on real cut-outs, and the scale, pixels.
+SHORTEST_LOSS, SHORTEST_PX = 0.3, 2 * np.pi * 14
+
 # Images with a brighter source tell more about sidelobes than about noise, Jy/beam.
 BRIGHTEST_JY = 0.02
 
@@ -73,6 +77,8 @@ def kernel_of(autocorrelation: np.ndarray, radius_px: int) -> np.ndarray:
     plane[: 2 * half + 1, : 2 * half + 1] = autocorrelation
     power = np.fft.fft2(np.roll(plane, (-half, -half), (0, 1))).real
     covered = ndimage.gaussian_filter(power, SUPPORT_SMOOTHING, mode="wrap") > SUPPORT_LEVEL * power.max()
+    length = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size))
+    covered = covered * (1 - SHORTEST_LOSS * np.exp(-0.5 * (length * SHORTEST_PX) ** 2))
     amplitude = np.sqrt(np.clip(power, 0, None)) * covered
     distance = np.hypot(*np.indices((2 * radius_px + 1,) * 2) - radius_px)
     fade = np.clip(4 * (1 - distance / radius_px), 0, 1)
@@ -82,7 +88,7 @@ def kernel_of(autocorrelation: np.ndarray, radius_px: int) -> np.ndarray:
         inner = (slice(middle - radius_px, middle + radius_px + 1),) * 2
         cut = np.zeros_like(kernel)
         cut[inner] = kernel[inner] * fade
-        amplitude = np.fft.fft2(np.fft.ifftshift(cut)).real * covered
+        amplitude = np.fft.fft2(np.fft.ifftshift(cut)).real * (covered > 0)
     kernel = cut[inner]
     return kernel / np.sqrt((kernel**2).sum())
 

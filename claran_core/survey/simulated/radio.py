@@ -167,8 +167,13 @@ def _near_extended(population: Population, tile: Tile, window: Window) -> np.nda
     for cell in _cells(tile, window):
         sources, position, _ = _extended(population, tile, cell)
         for source, (x, y) in zip(sources, np.rint(position).astype(int), strict=True):
-            add_pattern(near, window, shape, int(x), int(y), source.uncleaned_jy / UNCLEANED_JY)
+            add_pattern(near, window, shape, int(x), int(y), _depth(source))
     return near
+
+
+def _depth(source: RadioSource) -> float:
+    """How deep a source's surroundings are, 1 on average; half of it goes with how deeply it was cleaned."""
+    return 0.5 + 0.5 * source.uncleaned_jy / UNCLEANED_JY
 
 
 def add_pattern(
