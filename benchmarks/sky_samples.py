@@ -1,32 +1,36 @@
 """Real and simulated subjects, measured by the same code: what the comparisons of the sky share.
 
-Real subjects are FIRST cut-outs with rows of the RGZ label table.  Simulated ones are drawn blindly from
-the sky and then chosen to resemble the real ones in class, brightness and extent, since the real sample is
-biased to bright and extended sources.
+Real subjects are FIRST cut-outs with rows of the RGZ label table.  Simulated ones are drawn from the sky and
+then chosen to resemble the real ones in class, brightness and extent, since the real sample is biased to
+bright and extended sources.  What is compared with the whole label table comes from a blind sample: every
+extended source of random cells has a known chance to be in it.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from astropy.io import fits
 from astropy.wcs import WCS
+from scipy import ndimage
 
-from claran_core.components import dr1_extent
+from claran_core.components import Components, dr1_extent, find_components
 from claran_core.frame import Frame, sky_to_pixels
 from claran_core.labels import Subject, components_in_frame, label_simulated
-from claran_core.morphology import morphology_of
+from claran_core.morphology import MAX_COUNT, morphology_of
 from claran_core.noise import noise_sigma
 from claran_core.rgz import position_of_name, read_label_table
 from claran_core.survey import SURVEYS
 from claran_core.survey.base import Cutout
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.geometry import offset_to_sky, sky_to_cell
-from claran_core.survey.simulated.population import RADIO_NSIDE
+from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource
 
 FRAME = Frame()
+
+PIXEL_ARCSEC = SURVEYS["FIRST"].pixel_scale_arcsec
 
 # Native pixels kept of each subject: what fits into the subject's 101 pixels of 1.8 arcsec.
 WIDTH_PX = 96
@@ -39,9 +43,42 @@ VISITED = {"1C_1P": 0.2, "1C_2P": 0.3, "1C_3P": 1, "2C_2P": 0.15, "2C_3P": 1, "3
 POOL_REACH_ARCSEC = {"1C_1P": 102, "1C_2P": 115, "1C_3P": 122, "2C_2P": 118, "2C_3P": 112, "3C_3P": 122}
 
 
+# Share of the sources of each recipe in the blind sample: about as many of each class.
+BLIND = {"1C_1P": 0.03, "1C_2P": 0.08, "1C_3P": 1, "2C_2P": 0.25, "2C_3P": 1, "3C_3P": 1, "beyond": 0.5}
+
+# Windows of the random sky, and the threshold of islands counted in them (facts of 1,255 FIRST fields).
+WINDOW_ARCSEC, ISLAND_SIGMA = 180.0, 5.0
+
+
 @dataclass(frozen=True)
 class SourceFacts:
-    """One labelled source as its image shows it; lengths in arcsec, fluxes relative to the brightest."""
+    """One labelled source as its image shows it.
+
+    Attributes
+    ----------
+    morphology : str
+        Class by the contour rule.
+    peak_snr : float
+        Brightest pixel in units of the noise.
+    extent_arcsec : float
+        Extent by the DR1 rule.
+    centre_offset_arcsec : float
+        From the subject's centre to the middle of the source's contours.
+    second_flux, third_flux : float
+        Flux of the second and third component over that of the brightest; NaN without one.
+    separation_arcsec : float
+        Largest distance between the middles of two components' boxes; NaN for one component.
+    area_px, mean_over_peak : float
+        Pixels in its contours; their mean over the brightest.
+    peaks_apart_arcsec : float
+        Largest distance between the brightest pixels of two components, as the label table has it.
+    sharpness : float
+        Smallest Laplacian (of the four neighbours) in the contours over the brightest pixel, times -1.
+    name : str
+        Label or source it belongs to.
+    n_components, n_peaks : int
+        Counts by the contour rule.
+    """
 
     morphology: str
     peak_snr: float
@@ -52,11 +89,41 @@ class SourceFacts:
     separation_arcsec: float
     area_px: float
     mean_over_peak: float
+    peaks_apart_arcsec: float = np.nan
+    sharpness: float = np.nan
+    name: str = ""
+    n_components: int = 1
+    n_peaks: int = 1
+
+    @property
+    def is_beyond_three(self) -> bool:
+        """Whether it has more components or peaks than its class says: the label table has no such."""
+        return max(self.n_components, self.n_peaks) > MAX_COUNT
 
 
 @dataclass(frozen=True)
 class SubjectFacts:
-    """One subject: the middle of its image in units of the noise, and what is in it."""
+    """One subject: the middle of its image in units of the noise, and what is in it.
+
+    Attributes
+    ----------
+    name : str
+        Subject, or source the subject is centred on.
+    image : (WIDTH_PX, WIDTH_PX) float32 array
+        Native pixels in units of the noise, FITS order.
+    sigma : float
+        Noise of these pixels, Jy/beam.
+    n_islands : int
+        Components in the frame, labelled or not.
+    sources : tuple of SourceFacts
+        What is labelled.
+    host_magnitude : float
+        W1 magnitude of the host, where it is known.
+    ra_deg, dec_deg : float
+        Middle of the frame.
+    weight : float
+        What it counts in statistics: sources of the sky it stands for.
+    """
 
     name: str
     image: np.ndarray
@@ -64,6 +131,9 @@ class SubjectFacts:
     n_islands: int
     sources: tuple[SourceFacts, ...]
     host_magnitude: float = np.nan
+    ra_deg: float = np.nan
+    dec_deg: float = np.nan
+    weight: float = 1.0
 
     @property
     def classes(self) -> str:
@@ -75,45 +145,84 @@ class SubjectFacts:
         """Its largest source."""
         return max(self.sources, key=lambda source: source.extent_arcsec)
 
+    @property
+    def own(self) -> SourceFacts:
+        """The source a simulated subject is centred on."""
+        return next(source for source in self.sources if source.name == self.name)
+
+    @property
+    def n_strangers(self) -> int:
+        """Islands that belong to no labelled source."""
+        return self.n_islands - sum(source.n_components for source in self.sources)
+
 
 def measure(
-    subject: Subject, cutout: Cutout, components: Sequence[tuple[Sequence, Sequence]]
+    subject: Subject,
+    cutout: Cutout,
+    components: Sequence[tuple[Sequence, Sequence]],
+    *,
+    names: Sequence[str] = (),
+    weight: float = 1.0,
 ) -> SubjectFacts:
-    """Measure a subject whose sources have components at these positions (RA, Dec; deg)."""
+    """Measure a subject whose sources have components at these positions (RA, Dec; deg), and these names."""
     found = components_in_frame(subject, cutout)
     image = middle(subject, cutout)
     sigma = noise_sigma(image)
     sources = []
-    for ra, dec in components:
+    for name, (ra, dec) in zip(names or [""] * len(components), components, strict=True):
         x, y = sky_to_pixels(cutout.wcs, np.asarray(ra), np.asarray(dec))
         own = sorted({found.at(*position) for position in zip(x, y, strict=True)} - {None})
         if own:
-            sources.append(_source_facts(subject, cutout, found, own, sigma))
-    return SubjectFacts(subject.subject_id, image / sigma, sigma, len(found), tuple(sources))
+            sources.append(_source_facts(subject, cutout, found, own, sigma, name))
+    return SubjectFacts(
+        subject.subject_id,
+        image / sigma,
+        sigma,
+        len(found),
+        tuple(sources),
+        ra_deg=subject.ra_deg,
+        dec_deg=subject.dec_deg,
+        weight=weight,
+    )
 
 
-def _source_facts(subject, cutout, found, own, sigma) -> SourceFacts:
+def _source_facts(
+    subject: Subject, cutout: Cutout, found: Components, own: list[int], sigma: float, name: str
+) -> SourceFacts:
     masks = [found.labels == k + 1 for k in own]
     fluxes = sorted((float(cutout.data[mask].sum()) for mask in masks), reverse=True) + [np.nan, np.nan]
-    x, y = (found.boxes[own][:, [0, 2]].mean(axis=1), found.boxes[own][:, [1, 3]].mean(axis=1))
-    apart = np.hypot(x[:, None] - x, y[:, None] - y).max() * 1.8 if len(own) > 1 else np.nan
+    middles = found.boxes[own].reshape(-1, 2, 2).mean(axis=1)
     union = found.boxes[own]
     low, high = union[:, :2].min(axis=0), union[:, 2:].max(axis=0)
-    centre = np.array(sky_to_pixels(cutout.wcs, np.array([subject.ra_deg]), np.array([subject.dec_deg])))[
-        :, 0
-    ]
-    values = cutout.data[np.any(masks, axis=0)]
+    centre = np.ravel(sky_to_pixels(cutout.wcs, np.array([subject.ra_deg]), np.array([subject.dec_deg])))
+    inside = np.any(masks, axis=0)
+    values = cutout.data[inside]
+    n_peaks = int(found.n_peaks[own].sum())
+    curvature = ndimage.laplace(np.nan_to_num(cutout.data).astype(float))[inside]
     return SourceFacts(
-        morphology=morphology_of(len(own), int(found.n_peaks[own].sum()))[0],
+        morphology=morphology_of(len(own), n_peaks)[0],
         peak_snr=float(values.max() / sigma),
-        extent_arcsec=dr1_extent(union) * 1.8,
-        centre_offset_arcsec=float(np.hypot(*(0.5 * (low + high) - centre))) * 1.8,
+        extent_arcsec=dr1_extent(union) * PIXEL_ARCSEC,
+        centre_offset_arcsec=float(np.hypot(*(0.5 * (low + high) - centre))) * PIXEL_ARCSEC,
         second_flux=fluxes[1] / fluxes[0],
         third_flux=fluxes[2] / fluxes[0],
-        separation_arcsec=float(apart),
+        separation_arcsec=_widest_arcsec(middles),
         area_px=float(values.size),
         mean_over_peak=float(values.mean() / values.max()),
+        peaks_apart_arcsec=_widest_arcsec(found.brightest[own]),
+        sharpness=float(-curvature.min() / values.max()),
+        name=name,
+        n_components=len(own),
+        n_peaks=n_peaks,
     )
+
+
+def _widest_arcsec(points: np.ndarray) -> float:
+    """Largest distance between two of the points (n, 2), which are pixels; NaN for a single one."""
+    if len(points) < 2:
+        return float("nan")
+    apart = points[:, None] - points[None]
+    return float(np.hypot(apart[..., 0], apart[..., 1]).max()) * PIXEL_ARCSEC
 
 
 def middle(subject: Subject, cutout: Cutout) -> np.ndarray:
@@ -132,7 +241,8 @@ def real_subjects(folder: Path) -> list[SubjectFacts]:
             cutout = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header), name)
         subject = Subject(name, *position_of_name(name), "train", FRAME)
         positions = [(row.component_ra, row.component_dec) for row in rows.itertuples()]
-        subjects.append(measure(subject, cutout, positions))
+        names = [str(label) for label in rows["catalog_id"]]
+        subjects.append(measure(subject, cutout, positions, names=names))
     return [subject for subject in subjects if subject.sources]
 
 
@@ -141,22 +251,39 @@ def simulated_pool(seed: int, n: int) -> Iterator[SubjectFacts]:
 
     Common and small sources are mostly passed over: the real sample has few of them to match.
     """
+
+    def share(source: RadioSource) -> float:
+        small = source.reach_arcsec < POOL_REACH_ARCSEC.get(source.kind, 0)
+        return VISITED[source.kind] * (0.1 if small else 1)
+
+    return _drawn(seed, n, np.random.default_rng(seed), share)
+
+
+def blind_sample(seed: int, n: int) -> Iterator[SubjectFacts]:
+    """`n` subjects as `simulated_pool`, but of each recipe an unbiased sample, weighted by its share."""
+    return _drawn(seed, n, np.random.default_rng([seed, 1]), lambda source: BLIND[source.kind])
+
+
+def _drawn(
+    seed: int, n: int, rng: np.random.Generator, share: Callable[[RadioSource], float]
+) -> Iterator[SubjectFacts]:
+    """Subjects around extended sources of random cells, each taken with its own chance."""
     sky = SimulatedSource(SURVEYS["FIRST"], seed=seed)
-    rng = np.random.default_rng(seed)
     produced = 0
     while produced < n:
         cell = sky_to_cell(rng.uniform(*POOL_RA_DEG), rng.uniform(*POOL_DEC_DEG), RADIO_NSIDE)
         for source in sky.population.cell(cell):
-            small = source.reach_arcsec < POOL_REACH_ARCSEC.get(source.kind, 0)
-            if source.is_compact or rng.random() > VISITED[source.kind] * (0.1 if small else 1):
+            if source.is_compact or rng.random() > share(source):
                 continue
-            facts = _simulated(sky, source, rng)
+            facts = _simulated(sky, source, rng, 1 / share(source))
             if facts is not None and produced < n:
                 produced += 1
                 yield facts
 
 
-def _simulated(sky: SimulatedSource, source, rng: np.random.Generator) -> SubjectFacts | None:
+def _simulated(
+    sky: SimulatedSource, source: RadioSource, rng: np.random.Generator, weight: float
+) -> SubjectFacts | None:
     east, north = source.peaks[rng.integers(len(source.peaks))]
     ra, dec = (float(v) for v in offset_to_sky(source.ra_deg, source.dec_deg, east, north))
     cutout = sky.cutout("", ra, dec, FRAME.width_arcsec)
@@ -164,7 +291,26 @@ def _simulated(sky: SimulatedSource, source, rng: np.random.Generator) -> Subjec
     labels = label_simulated(subject, cutout, sky.truth(ra, dec, FRAME.width_arcsec))
     if source.source_id not in set(labels["label_id"]):
         return None
-    return measure(subject, cutout, list(zip(labels["component_ra"], labels["component_dec"], strict=True)))
+    positions = list(zip(labels["component_ra"], labels["component_dec"], strict=True))
+    return measure(subject, cutout, positions, names=labels["label_id"].tolist(), weight=weight)
+
+
+def islands(image: np.ndarray) -> np.ndarray:
+    """Extents by the DR1 rule (arcsec) of what is above `ISLAND_SIGMA` times the image's noise."""
+    found = find_components(image, noise_sigma(image), threshold=ISLAND_SIGMA)
+    return np.array([dr1_extent(box[None]) for box in found.boxes]) * PIXEL_ARCSEC
+
+
+def random_windows(seed: int, n: int) -> Iterator[np.ndarray]:
+    """`n` radio images of 3' x 3' at random positions of the sky, FITS order, Jy/beam."""
+    sky = SimulatedSource(SURVEYS["FIRST"], seed=seed)
+    rng = np.random.default_rng([seed, 2])
+    size_px = round(WINDOW_ARCSEC / PIXEL_ARCSEC)
+    for _ in range(n):
+        dec = np.rad2deg(np.arcsin(rng.uniform(*np.sin(np.deg2rad(POOL_DEC_DEG)))))
+        image = sky.cutout("", rng.uniform(*POOL_RA_DEG), float(dec), WINDOW_ARCSEC).data
+        y0, x0 = ((size - size_px) // 2 for size in image.shape)
+        yield image[y0 : y0 + size_px, x0 : x0 + size_px]
 
 
 def matched(
@@ -180,13 +326,43 @@ def matched(
     chosen: list[list[SubjectFacts]] = [[] for _ in real]
     for _ in range(per_subject):
         for k, subject in enumerate(real):
-            distance = np.abs(features - _features(subject)).sum(axis=1)
+            distance = _unlikeness(features, subject)
             distance[~free | (classes != subject.main.morphology)] = np.inf
             best = int(distance.argmin())
             if np.isfinite(distance[best]):
                 free[best] = False
                 chosen[k].append(pool[best])
     return chosen
+
+
+def near_ones(
+    real: Sequence[SubjectFacts], groups: Sequence[Sequence[SubjectFacts]], *, unlikeness: float
+) -> tuple[list[SubjectFacts], list[list[SubjectFacts]]]:
+    """Leave out simulated subjects that are not much like the real one of their group, and empty groups.
+
+    Parameters
+    ----------
+    real, groups : sequences
+        Real subjects, and the result of `matched`.
+    unlikeness : float
+        Largest difference of a pair: that of the logarithm of brightness and twice that of extent.
+
+    Returns
+    -------
+    kept, near : list of SubjectFacts, list of lists of SubjectFacts
+        The members of a group have weights that sum to one, so that each real subject counts alike.
+    """
+    kept, near = [], []
+    for subject, group in zip(real, groups, strict=True):
+        like = [one for one in group if _unlikeness(_features(one)[None], subject)[0] <= unlikeness]
+        if like:
+            kept.append(subject)
+            near.append([replace(one, weight=1 / len(like)) for one in like])
+    return kept, near
+
+
+def _unlikeness(features: np.ndarray, subject: SubjectFacts) -> np.ndarray:
+    return np.abs(features - _features(subject)).sum(axis=1)
 
 
 def _features(subject: SubjectFacts) -> np.ndarray:
