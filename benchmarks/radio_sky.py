@@ -128,12 +128,12 @@ def noise_rows(samples: Samples, real: ImageStatistics, simulated: ImageStatisti
         of_subjects(one.background, subjects) for one, subjects in zip((real, simulated), both, strict=True)
     ]
     yield row(group, "background off sources, in units of the noise", SPREAD, *level)
-    rings = {f'{RINGS_ARCSEC[k]:g}"': k for k in range(len(RINGS_ARCSEC) - 1)}
+    rings = {f"{RINGS_ARCSEC[k]:g} arcsec": k for k in range(len(RINGS_ARCSEC) - 1)}
     curves = [real.rings, simulated.rings]
-    yield _medians(group, "the same in rings around the brightest pixel, from", curves, both, rings)
+    yield _medians(group, "the same in rings around the brightest pixel", curves, both, rings)
     for name, is_bright in (
-        (f"stripes around peaks above {BRIGHT_SNR:g} sigma, in rings from", True),
-        ("stripes around fainter peaks, in rings from", False),
+        (f"stripes around peaks above {BRIGHT_SNR:g} sigma, in rings", True),
+        ("stripes around fainter peaks, in rings", False),
     ):
         chosen = [[(np.nanmax(s.image) > BRIGHT_SNR) == is_bright for s in subjects] for subjects in both]
         curves = [one.stripes[which] for one, which in zip((real, simulated), chosen, strict=True)]

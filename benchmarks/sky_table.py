@@ -9,6 +9,7 @@ from sky_statistics import Statistic, Values, compared
 
 from claran_core.errors import InputError
 from claran_core.files import write_text
+from claran_core.morphology import MORPHOLOGIES
 
 # Marks in a page between which the table is written.
 BEGIN, END = "<!-- benchmarks/radio_sky.py writes from here -->", "<!-- to here -->"
@@ -21,7 +22,7 @@ COLUMNS = ("real", "simulated", "%")
 LEGEND = (
     "A star marks a difference of more than twice the error that chance gives it; bold are those of more "
     f"than {NOTABLE_PERCENT:.0f} %. Where a real value is within twice that error of zero, the difference "
-    "itself stands in brackets."
+    f"itself stands in brackets. Numbers by class are medians, in the order {', '.join(MORPHOLOGIES)}."
 )
 
 
@@ -59,13 +60,21 @@ def row(group: str, name: str, functions: Sequence[str], real: Values, simulated
 
 def cells_of(one: Row, *, bold: str = "") -> tuple[str, str, str, str]:
     """Quantity, real and simulated values, and differences (%) of a row, as text."""
-    names = [number.name for number in one.statistics]
-    name = one.name if names == ["median"] else f"{one.name} ({' / '.join(names)})"
     real, simulated = (
         " / ".join(_short(getattr(number, which)) for number in one.statistics)
         for which in ("real", "simulated")
     )
-    return name, real, simulated, " / ".join(_difference(number, bold) for number in one.statistics)
+    differences = " / ".join(_difference(number, bold) for number in one.statistics)
+    return f"{one.name} ({_names(one)})", real, simulated, differences
+
+
+def _names(one: Row) -> str:
+    """Names of a row's statistics, their common unit once."""
+    names = [number.name for number in one.statistics]
+    if tuple(names) == MORPHOLOGIES:
+        return "by class"
+    units = {name.partition(" ")[2] for name in names}
+    return f"{' / '.join(name.partition(' ')[0] for name in names)} {' '.join(units)}".rstrip()
 
 
 def _short(value: float) -> str:

@@ -217,7 +217,8 @@ def test_the_table_of_made_up_samples(tmp_path):
     assert (extent["real"], extent["simulated"], extent["n_simulated"]) == (25.0, 20.0, 1)
     assert records["islands above 5 sigma in 3' x 3'", "mean"]["simulated"] == 0.25
     assert "apart by 10 % in brightness and 0 % in extent" in match_quality(samples)
-    assert "area in the contours, px (1C_1P / 1C_2P / 1C_3P / 2C_2P / 2C_3P / 3C_3P)" in as_text(rows)
+    assert "area in the contours, px (by class)" in as_text(rows)
+    assert "autocorrelation along y (Dec) (1 / 2 / 3 / 6 / 12 / 20 px)" in as_text(rows)
     draw_statistics(tmp_path / "figure.png", samples, *measured)
     assert imread(tmp_path / "figure.png").shape[1] == 1800
     draw_beside(tmp_path / "beside.png", samples)
