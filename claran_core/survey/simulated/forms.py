@@ -128,7 +128,11 @@ def build_extended(
     chosen = None
     for _ in range(MAX_SHAPES):
         form = forms[rng.choice(len(forms), p=weights / weights.sum())]
-        view = _View(_draw_shape(rng, form, recipe.core_chance), _guess_arm(extent_arcsec), peak_snr)
+        view = _View(
+            _draw_shape(rng, form, recipe.core_chance),
+            _guess_arm(extent_arcsec, recipe.n_components),
+            peak_snr,
+        )
         # What is of another class now will hardly be of this one at a size a little different.
         if _may_be_class(view, recipe) and _is_class(view.structure, recipe):
             view, size_fits = _sized(view, extent_arcsec)
@@ -152,9 +156,15 @@ def _is_class(structure: Structure, recipe: Recipe) -> bool:
     return counts == (recipe.n_components, recipe.n_peaks)
 
 
-def _guess_arm(extent_arcsec: float) -> float:
-    """Longer arm of a source of this extent, on average."""
-    return float(np.clip(0.75 * extent_arcsec - 11.0, SMALLEST_ARM_ARCSEC, LONGEST_ARM_ARCSEC))
+def _guess_arm(extent_arcsec: float, n_components: int) -> float:
+    """Longer arm of a source of this extent, on average.
+
+    The extent of one component has the beam in it, that of several is the distance between two of them.
+    """
+    arm = 0.75 * extent_arcsec - 11.0
+    if n_components > 1:
+        arm = max(arm, 0.58 * extent_arcsec)
+    return float(np.clip(arm, SMALLEST_ARM_ARCSEC, LONGEST_ARM_ARCSEC))
 
 
 class _View:

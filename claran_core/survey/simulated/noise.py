@@ -45,14 +45,14 @@ TRANSFORM_PX = FIRST_BLOCK_PX + 2 * KERNEL_RADIUS_PX
 # Sets of baselines that tiles have, and how they differ: clumps (relative, reach of the kernel they may
 # take), turn, stretch; as the power spectra of 151 cut-outs differ from their mean.
 N_KERNELS, KERNELS_SEED = 48, 1993
-CLUMPINESS, CLUMP_REACH_PX = 0.45, 28
+CLUMPINESS, CLUMP_REACH_PX = 0.5, 30
 TURN_DEG, STRETCH = 2.5, 0.04
 
 # Beyond the longest baselines the power has fallen below this part of its maximum.
 COVERED_ABOVE = 3e-4
 
 # Smoothing (sigma) that gives the part of the noise by which fields differ.
-SMOOTH_PX = 2.5
+SMOOTH_PX = 3.0
 
 # Surroundings of an extended source, where the missing short baselines are felt: background around 159 real
 # sources relative to its depth, at distances in arcsec (benchmarks/first_sidelobes.py).
@@ -225,7 +225,7 @@ def _kernel(number: int) -> np.ndarray:
     power = _stretched(np.abs(fft.fft2(_centred(FIRST_KERNEL))) ** 2, rng)
     # Short baselines lie closer together.
     length = np.hypot(fft.fftfreq(TRANSFORM_PX)[:, None], fft.fftfreq(TRANSFORM_PX))
-    amplitude = np.sqrt(power) * (1 + CLUMPINESS * np.clip(length / 0.1, 0.4, 1) * _clumps(rng))
+    amplitude = np.sqrt(power) * (1 + CLUMPINESS * np.clip(length / 0.06, 0.4, 1) * _clumps(rng))
     covered = power > COVERED_ABOVE * power.max()
     distance = np.hypot(*np.indices(FIRST_KERNEL.shape) - KERNEL_RADIUS_PX)
     fade = np.clip(4 * (1 - distance / KERNEL_RADIUS_PX), 0, 1)

@@ -20,7 +20,12 @@ from claran_core.survey.simulated.forms import (
     build_extended,
 )
 from claran_core.survey.simulated.gaussians import Gaussians
-from claran_core.survey.simulated.geometry import cell_area_deg2, cell_positions
+from claran_core.survey.simulated.geometry import (
+    cell_area_deg2,
+    cell_positions,
+    offset_to_sky,
+    sky_to_cell,
+)
 from claran_core.survey.simulated.recipes import BEAM_ARCSEC, RECIPES, SNR_UNIT_JY, Recipe
 from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
 
@@ -51,6 +56,11 @@ FIELD_DENSITY_DEG2 = 84.0
 FIELD_LIMIT_JY = 7.8e-4
 FIELD_SLOPE = 0.89
 FIELD_RANGE_JY = (3e-4, 2.0)
+
+# How often a field source is near an extended one, at what distance, and from what brightness on: so that
+# sources that share a subject of the RGZ label table are as near to each other as they are there.
+COMPANION_CHANCE, COMPANION_ARCSEC = 0.14, (12.0, 85.0)
+COMPANION_LIMIT_JY, COMPANION_FAINTEST = 1.5e-3, 0.005
 
 # FWHM of field sources before the beam: mostly unresolved.
 FIELD_SIZE_ARCSEC = 1.0
@@ -156,9 +166,10 @@ def radio_cell(seed: int, cell: int) -> tuple[RadioSource, ...]:
     rng = generator(seed, Purpose.RADIO_SOURCES, cell)
     parts = [*_field(rng), *_extended(rng, seed, cell)]
     ra, dec = cell_positions(cell, RADIO_NSIDE, rng.random(len(parts)), rng.random(len(parts)))
+    _move_companions(rng, cell, parts, ra, dec)
     magnitude = _host_magnitudes(rng, [part["kind"] for part in parts])
     uncleaned = UNCLEANED_JY * np.maximum(rng.normal(1, UNCLEANED_SCATTER, len(parts)), 0)
-    gain = rng.normal(0, SIDELOBE_GAIN, len(parts))
+    gain = SIDELOBE_GAIN * rng.standard_t(3, len(parts))
     return tuple(
         RadioSource(
             source_id=f"sim-{cell:06d}-{k:03d}",
@@ -248,6 +259,25 @@ def _extended(rng: np.random.Generator, seed: int, cell: int) -> list[dict]:
                 }
             )
     return parts
+
+
+def _move_companions(
+    rng: np.random.Generator, cell: int, parts: list[dict], ra_deg: np.ndarray, dec_deg: np.ndarray
+) -> None:
+    """Put some field sources near extended ones of their cell, bright enough to be seen beside them.
+
+    Radio galaxies live in groups and clusters.
+    """
+    free = [k for k, part in enumerate(parts) if "compact" in part]
+    for k in (k for k, part in enumerate(parts) if "compact" not in part):
+        distance, angle = rng.uniform(*COMPANION_ARCSEC), rng.uniform(0, 2 * np.pi)
+        peak = COMPANION_LIMIT_JY * rng.uniform(COMPANION_FAINTEST, 1) ** (-1 / FIELD_SLOPE)
+        if rng.random() < COMPANION_CHANCE and free:
+            there = offset_to_sky(ra_deg[k], dec_deg[k], distance * np.sin(angle), distance * np.cos(angle))
+            if sky_to_cell(*there, RADIO_NSIDE) == cell:
+                moved = free.pop()
+                ra_deg[moved], dec_deg[moved] = there
+                parts[moved]["peak_jy"] = float(peak)
 
 
 def _build(stream: tuple[int, ...], recipe: Recipe, peak_snr: float, extent_arcsec: float) -> Structure:

@@ -38,7 +38,7 @@ RMS_SCATTER, NODE_PX = 0.05, 100
 
 # Smoothness of the noise (`first_noise`): scatter, limits, and how much smoother it is around extended
 # sources; measured by the autocorrelation of 151 cut-outs around such sources and of source-free fields.
-SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS, SMOOTHER_AT_SOURCE = 0.42, (-0.5, 2.0), 0.2
+SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS, SMOOTHER_AT_SOURCE = 0.45, (-0.5, 2.5), 0.5
 
 # White noise that resampling leaves, relative to the rest: mean and scatter of its natural logarithm
 # (power beyond the longest baselines in 151 cut-outs).
