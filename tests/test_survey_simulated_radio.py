@@ -58,9 +58,10 @@ def test_noise_level_is_that_of_first_and_varies_smoothly() -> None:
     sky = SimulatedSource(SURVEYS["FIRST"], seed=8)
     places = np.random.default_rng(0).uniform((0, -40), (360, 40), (300, 2))
     tiles = [sky.grid.tile_at(*place) for place in places]
-    levels = np.array([radio_rms(8, tile, Window(0, 0, 1, 1))[0, 0] for tile in tiles]) * 1e3
+    fields = (radio_image(OneSource(tile, None, seed=8), tile, Window(500, 500, 100, 100)) for tile in tiles)
+    levels = [noise_sigma(field) * 1e3 for field in fields]
     # Measured on 1,255 FIRST fields, mJy/beam.
-    assert np.percentile(levels, [5, 50, 95]) == pytest.approx([0.140, 0.156, 0.190], rel=0.06)
+    assert np.percentile(levels, [5, 50, 95]) == pytest.approx([0.140, 0.156, 0.190], rel=0.08)
     level = radio_rms(8, tiles[0], Window(-50, -50, 400, 300))
     assert level.shape == (300, 400)
     assert np.abs(np.diff(level, axis=0)).max() < 0.005 * level.mean()
@@ -83,7 +84,8 @@ def test_compact_source_adds_its_peak_and_stripes() -> None:
     point = source(peak_jy=0.05, compact=(0.0, 0.0, 0.0))
     added = radio_image(OneSource(TILE, point), TILE, WINDOW) - bare
     row, column = np.unravel_index(added.argmax(), added.shape)
-    assert added.max() == pytest.approx(0.05, rel=0.06)
+    # The peak may lie between pixels.
+    assert 0.86 * 0.05 < added.max() < 1.02 * 0.05
     # Along the row there is a stripe; half way between the arms there is less.
     stripe = added[row, column + 20 : column + 35].mean()
     between = np.mean([added[row + d, column + round(1.6 * d)] for d in range(12, 20)])

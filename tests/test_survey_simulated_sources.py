@@ -25,13 +25,13 @@ from claran_core.survey.simulated.infrared import (
     infrared_cell,
     peak_of_magnitude,
 )
+from claran_core.survey.simulated.noise import sidelobe_pattern, surroundings
 from claran_core.survey.simulated.population import (
     FIELD_DENSITY_DEG2,
     FIELD_LIMIT_JY,
     RADIO_NSIDE,
     radio_cell,
 )
-from claran_core.survey.simulated.recipes import RECIPES
 
 GRID = TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000)
 CELLS = range(1000, 1250)
@@ -72,12 +72,25 @@ def test_mix_is_that_of_table_1(sources) -> None:
     # DR1: 14,242 1C_2P and 9,772 2C_2P, the other classes at most a tenth of them.
     assert seen["1C_2P"] / seen["2C_2P"] == pytest.approx(14242 / 9772, rel=0.3)
     assert seen["3C_3P"] / seen["1C_2P"] == pytest.approx(1347 / 14242, rel=0.5)
-    assert sum(n for name, n in seen.items() if name not in RECIPES) == seen["1C_1P"]
-    assert seen["4C_4P"] + seen["1C_4P"] + seen["2C_4P"] > 0
+    # Sources of more than three components or peaks are one in a hundred of those that are not field sources.
+    extended = sum(s.kind != "field" for s in sources)
+    assert 0.003 < sum(s.kind == "beyond" for s in sources) / extended < 0.02
+
+
+def test_extended_sources_have_company(sources) -> None:
+    field = SkyCoord([(s.ra_deg, s.dec_deg) for s in sources if s.kind == "field"], unit="deg")
+    extended = SkyCoord([(s.ra_deg, s.dec_deg) for s in sources if s.kind != "field"], unit="deg")
+    near = extended.match_to_catalog_sky(field)[1].arcsec < 85
+    # 190 field sources per square degree come within 85 arcsec of 28 % of places by chance.
+    assert near.mean() == pytest.approx(1 - 0.72 * (1 - population.COMPANION_CHANCE), abs=0.06)
 
 
 def test_no_source_reaches_farther_than_is_searched(sources) -> None:
-    assert max(s.gaussians.reach_arcsec().max() for s in sources) < population.MAX_REACH_ARCSEC
+    for source in sources:
+        assert source.gaussians.reach_arcsec().max() <= source.reach_arcsec < population.MAX_REACH_ARCSEC
+    corner = np.sqrt(2) * (sidelobe_pattern().shape[0] // 2) * 1.8
+    assert max(s.peak_reach_arcsec for s in sources) + corner < population.MAX_REACH_ARCSEC
+    assert np.sqrt(2) * (surroundings().shape[0] // 2) * 1.8 < population.MAX_REACH_ARCSEC
     stars = [infrared_cell(1, cell) for cell in range(300)]
     assert max(s.reach_arcsec().max() for s in stars) < infrared.MAX_REACH_ARCSEC
     assert host_gaussians(tuple(sources)).reach_arcsec().max() < infrared.MAX_REACH_ARCSEC

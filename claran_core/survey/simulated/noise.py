@@ -45,7 +45,7 @@ TRANSFORM_PX = FIRST_BLOCK_PX + 2 * KERNEL_RADIUS_PX
 # Sets of baselines that tiles have, and how they differ: clumps (relative, reach of the kernel they may
 # take), turn, stretch; as the power spectra of 151 cut-outs differ from their mean.
 N_KERNELS, KERNELS_SEED = 48, 1993
-CLUMPINESS, CLUMP_REACH_PX = 0.5, 30
+CLUMPINESS, CLUMP_REACH_PX = 0.55, 30
 TURN_DEG, STRETCH = 2.5, 0.04
 
 # Beyond the longest baselines the power has fallen below this part of its maximum.
@@ -57,13 +57,13 @@ SMOOTH_PX = 3.0
 # Surroundings of an extended source, where the missing short baselines are felt: background around 159 real
 # sources relative to its depth, at distances in arcsec (benchmarks/first_sidelobes.py).
 SURROUNDINGS_ARCSEC = (0.0, 30.0, 60.0, 125.0, 155.0, 165.0, 185.0, 205.0)
-SURROUNDINGS = (1.4, 1.4, 1.0, 1.0, 0.0, -0.6, -0.6, 0.0)
+SURROUNDINGS = (1.3, 1.3, 1.0, 1.0, 0.0, -0.6, -0.6, 0.0)
 SURROUNDINGS_PX = 114
 
 # Residual sidelobes are drawn this far from a source, and begin outside the main lobe.
 SIDELOBES_PX = 84
 MAIN_LOBE_PX = 4.0
-HALO_PX = (8.0, 14.0)
+HALO_PX = (10.0, 16.0)
 
 # Stripes of the VLA's arms: directions on the image (from the x axis), width, and height at distances from
 # the source, from 20 px on as measured along them around 151 real subjects.

@@ -70,7 +70,7 @@ FIELD_REACH_ARCSEC = 60.0
 # those of a peak of 5.5 +- 3.5 times the noise however bright the source is (CLEAN stops there), and of
 # 0.6 % of its peak, of either sign, from errors of calibration (benchmarks/first_sidelobes.py).
 UNCLEANED_JY, UNCLEANED_SCATTER = 5.5 * SNR_UNIT_JY, 0.6
-SIDELOBE_GAIN = 0.006
+SIDELOBE_GAIN = 0.009
 
 # Vega W1 magnitudes of hosts, mean and standard deviation: radio galaxies with lobes are nearer and brighter
 # than the faint field.  Beyond about 17 the host is not seen.

@@ -30,15 +30,17 @@ from claran_core.survey.simulated.streams import Purpose, generator, grid_genera
 
 __all__ = ["emission", "radio_image", "radio_rms"]
 
-# Noise of FIRST fields, Jy/beam, at p0, p5, p25, p50, p75, p95, p100 (1,255 fields).
-RADIO_RMS = (1.15e-4, 1.40e-4, 1.49e-4, 1.56e-4, 1.67e-4, 1.90e-4, 2.5e-4)
+# Noise level of tiles, Jy/beam, at p0, p5, p25, p50, p75, p95, p100: with its variation from place to place
+# the fields have that of FIRST's (1,255 fields: .140, .156 and .190 mJy/beam at 5, 50 and 95 %).
+RADIO_RMS = (1.2e-4, 1.42e-4, 1.49e-4, 1.54e-4, 1.62e-4, 1.76e-4, 2.2e-4)
 
 # Its relative scatter from place to place within a tile, and the distance over which it varies (3 arcmin).
 RMS_SCATTER, NODE_PX = 0.05, 100
 
-# Smoothness of the noise (`first_noise`): scatter, limits, and how much smoother it is around extended
-# sources; measured by the autocorrelation of 151 cut-outs around such sources and of source-free fields.
-SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS, SMOOTHER_AT_SOURCE = 0.45, (-0.5, 2.5), 0.5
+# Smoothness of the noise (`first_noise`): mean, scatter, limits, and how much smoother it is around extended
+# sources; from the autocorrelation of source-free fields and of 151 cut-outs around such sources.
+SMOOTHNESS_MEAN, SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS = 0.3, 0.45, (-0.4, 2.5)
+SMOOTHER_AT_SOURCE = 0.3
 
 # White noise that resampling leaves, relative to the rest: mean and scatter of its natural logarithm
 # (power beyond the longest baselines in 151 cut-outs).
@@ -64,7 +66,9 @@ def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarra
     near_source = _near_extended(population, tile, window)
     noise, smooth, white = first_noise(population.seed, tile, window)
     amount = _smoothness(population.seed, tile, window) + SMOOTHER_AT_SOURCE * near_source
-    level = radio_rms(population.seed, tile, window) / np.sqrt(smoothed_rms(amount))
+    # Smoother noise is stronger: half of it by being smoother, half of it not.
+    usual = smoothed_rms(np.array(SMOOTHNESS_MEAN))
+    level = radio_rms(population.seed, tile, window) / np.sqrt(smoothed_rms(amount) * usual)
     noise = noise + amount * smooth + _white_amount(population.seed, tile) * white
     return image + BOWL_DEPTH_JY * near_source + level * noise
 
@@ -92,7 +96,8 @@ def _smoothness(seed: int, tile: Tile, window: Window) -> np.ndarray:
     """How much smoother than average the noise is at each pixel of a window (`first_noise`)."""
     of_tile = generator(seed, Purpose.RADIO_SMOOTHNESS, tile.index).standard_normal()
     of_place = _smooth_field(seed, Purpose.RADIO_SMOOTHNESS, tile, window)
-    return np.clip(SMOOTHNESS_SCATTER * (of_tile + of_place) / np.sqrt(2), *SMOOTHNESS_LIMITS)
+    amount = SMOOTHNESS_MEAN + SMOOTHNESS_SCATTER * (of_tile + of_place) / np.sqrt(2)
+    return np.clip(amount, *SMOOTHNESS_LIMITS)
 
 
 def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: Window) -> np.ndarray:
