@@ -1,8 +1,8 @@
 """The infrared sky of the simulation: stars, galaxies and the hosts of the radio sources, in W1 counts.
 
-Sources above `FAINTEST_DN` are drawn one by one per HEALPix cell; the rest is part of the noise.  The
-numbers are those of 12 AllWISE W1 images: 12.4 sources above 5 sigma in 3' x 3', N(>S) ~ S^-0.74, a
-point-spread function of FWHM 8.36".
+Sources above `FAINTEST_DN` are drawn one by one per HEALPix cell; the rest is part of the noise.  Counts,
+background and noise are those of 12 AllWISE W1 images, the point-spread function and the profiles of
+galaxies those of the stars and hosts in six of them; `benchmarks/infrared_sky.py` compares.
 """
 
 from functools import lru_cache
@@ -10,49 +10,133 @@ from functools import lru_cache
 import numpy as np
 
 from claran_core.survey.base import SURVEYS
-from claran_core.survey.simulated.gaussians import Gaussians
+from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA, Gaussians
 from claran_core.survey.simulated.geometry import cell_area_deg2, cell_positions
 from claran_core.survey.simulated.population import RadioSource
-from claran_core.survey.simulated.streams import Purpose, generator
+from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
 
-__all__ = ["INFRARED_NSIDE", "MAX_REACH_ARCSEC", "host_gaussians", "infrared_cell", "peak_of_magnitude"]
+__all__ = [
+    "INFRARED_NSIDE",
+    "MAX_REACH_ARCSEC",
+    "field",
+    "half_light_arcsec",
+    "host_gaussians",
+    "infrared_cell",
+    "peak_of_magnitude",
+    "scan_angle_deg",
+]
 
-# Cells of 6.9 arcmin: some hundred and sixty sources each.
-INFRARED_NSIDE = 512
+# Cells of 13.7 arcmin: some nine hundred sources each.  Smaller ones hold fewer sources that no window
+# shows, but a window then needs more of them, and each has its price.
+INFRARED_NSIDE = 256
 
 # No source is drawn farther than this from its position.
-MAX_REACH_ARCSEC = 150.0
+MAX_REACH_ARCSEC = 170.0
 
 W1 = SURVEYS["WISE_W1"]
+BEAMS_OF_FWHM = np.pi / (4 * np.log(2))
 
-# Sources per square degree above 5 sigma, that limit, and the range drawn (peak, DN).
-DENSITY_DEG2 = 12.4 * 400
+# Background of W1 images and the standard deviation of their noise between sources, DN, at p0, p5, p25, p50,
+# p75, p95 and p100.  Confusion by the sources drawn makes of it 0.15 DN (MAD) and 0.12 DN (below the median).
+BACKGROUND_DN = (1.9, 2.0, 3.8, 4.1, 4.3, 4.5, 4.6)
+NOISE_DN = (0.06, 0.068, 0.083, 0.093, 0.105, 0.13, 0.16)
+
+# Counts N(>S) of peaks S as of point sources: number per square degree above the 5 sigma limit, that limit,
+# slope, and the range drawn, DN.  Some of 15 in 3' x 3' hide in others, so that 12.4 to 13.4 are counted,
+# and the slope counted is that of what is not hidden.
+DENSITY_DEG2 = 15.0 * 400
 LIMIT_DN = 0.9
-SLOPE = 0.74
-FAINTEST_DN, BRIGHTEST_DN = 0.22, 1800.0
+SLOPE = 0.78
+FAINTEST_DN, BRIGHTEST_DN = 0.25, 2500.0
 
-# Part of the sources that are galaxies, and the FWHM of galaxies before the point-spread function.
-GALAXY_FRACTION = 0.5
-GALAXY_SIZE_ARCSEC = 2.0
+# Standard deviation of the natural logarithm of the density from cell to cell: clusters, and latitude.
+DENSITY_SCATTER = 0.4
 
-# Stars brighter than this show the wings of the point-spread function and its diffraction spikes.
-HALO_ABOVE_DN = 25.0
+# Point-spread function as circles: height and FWHM (arcsec) of its parts.  The two of the core are stretched
+# by this axis ratio, along a direction that keeps an angle to the path of the scans.
+PSF = np.array([[0.666, 7.65], [0.311, 10.72], [0.0212, 21.5], [0.0018, 55.0]])
+PSF_AXIS_RATIO, PSF_TURN_DEG = 1.083, -35.0
 
-# Wings of the point-spread function: height relative to the peak, FWHM along and across (arcsec), position
-# angle (deg).
-WINGS = np.array(
-    [[0.02, 26.0, 26.0, 0.0], [0.0025, 56.0, 56.0, 0.0], [0.008, 50.0, 9.0, 45.0], [0.008, 50.0, 9.0, 135.0]]
-)
+# A diffraction spike: height, length and width (FWHM, arcsec).  Two cross at 45 degrees to the scans.
+SPIKE_HEIGHT, SPIKE_LENGTH_ARCSEC, SPIKE_WIDTH_ARCSEC = 0.0028, 60.0, 9.0
 
-# Hosts brighter than this are near enough to be resolved: envelope of this FWHM and relative height.
-RESOLVED_BELOW_MAGNITUDE = 14.0
-ENVELOPE_ARCSEC, ENVELOPE_HEIGHT = 26.0, 0.18
+# Below this peak the whole point-spread function is one circular Gaussian of this height and FWHM: what is
+# wrong with it is then lost in the noise.
+ONE_PART_BELOW_DN = 4.0
+ONE_PART_HEIGHT, ONE_PART_ARCSEC = 0.98, 8.7
+
+# Parts of a source with a lower peak than this are left out.
+SEEN_DN = 0.05
+
+# WISE scans along great circles through the poles of the ecliptic (J2000).
+ECLIPTIC_POLE_RA_DEG, ECLIPTIC_POLE_DEC_DEG = 270.0, 66.5607
+
+# Share of galaxies among sources at the limit, how it falls with brightness, and its largest value: counts
+# of galaxies rise as S^-1.5 (Euclidean) to 40 per square degree at W1 = 13.3 (2MASS extended sources).
+GALAXY_SHARE, GALAXY_SHARE_SLOPE, MOST_GALAXIES = 1.1, 0.76, 0.7
+
+# Half-light radius of a galaxy of this magnitude, how its logarithm changes with magnitude, scatter of its
+# natural logarithm, and the largest drawn: seven galaxies of W1 = 10.2 to 14.7.
+HALF_LIGHT_ARCSEC, HALF_LIGHT_MAGNITUDE = 5.5, 12.0
+HALF_LIGHT_SLOPE, HALF_LIGHT_SCATTER, LARGEST_HALF_LIGHT_ARCSEC = -0.25, 0.3, 11.0
+
+# De Vaucouleurs profile: share of the light and sigma (half-light radii) of Gaussians; the eight of Hogg &
+# Lang (2013, PASP 125, 719), of which the point-spread function hides all differences of the inner five.
+PROFILE = np.array([[0.252, 0.205], [0.211, 0.536], [0.271, 1.155], [0.266, 2.9]])
+
+# The same galaxy as one Gaussian, for what is fainter and smaller than that: sigma.
+WHOLE_SIGMA = 0.6
+
+# Area of the point-spread function: counts of a source per DN of its peak.
+PSF_PX = BEAMS_OF_FWHM * float(PSF[:, 0] @ PSF[:, 1] ** 2) / W1.pixel_scale_arcsec**2
 
 
-def peak_of_magnitude(magnitude: float) -> float:
-    """Peak (DN) of a point source of a W1 magnitude (Vega): its counts over the beam's area."""
-    beam_px = np.pi / (4 * np.log(2)) * (W1.beam_arcsec / W1.pixel_scale_arcsec) ** 2
-    return 10 ** (0.4 * (W1.magnitude_zero_point - magnitude)) / beam_px
+def _star_parts() -> np.ndarray:
+    """Height, FWHM along and across (arcsec), angle from the scans (deg) of each part of a star; (6, 4)."""
+    stretch = np.array([PSF_AXIS_RATIO**0.5] * 2 + [1.0] * 2)
+    height, fwhm = PSF.T
+    point = np.column_stack([height, fwhm * stretch, fwhm / stretch, np.full(len(PSF), PSF_TURN_DEG)])
+    spike = [SPIKE_HEIGHT, SPIKE_LENGTH_ARCSEC, SPIKE_WIDTH_ARCSEC]
+    return np.vstack([point, [*spike, 45.0], [*spike, 135.0]])
+
+
+def _galaxy_parts() -> np.ndarray:
+    """Height, FWHM (arcsec) and sigma (half-light radii) of each part of a galaxy; (6, 3).
+
+    The core of the point-spread function shows the whole profile; its wings are as wide as most galaxies,
+    and see one Gaussian.
+    """
+    share, sigma = PROFILE.T
+    core = np.column_stack(
+        [ONE_PART_HEIGHT * share, np.full(len(PROFILE), ONE_PART_ARCSEC), sigma],
+    )
+    return np.vstack([core, np.column_stack([PSF[2:], [1.0, 1.0]])])
+
+
+STAR_PARTS, GALAXY_PARTS = _star_parts(), _galaxy_parts()
+
+
+def peak_of_magnitude(magnitude: np.ndarray) -> np.ndarray:
+    """Peak (DN) of a point source of a W1 magnitude (Vega)."""
+    return 10 ** (0.4 * (W1.magnitude_zero_point - magnitude)) / PSF_PX
+
+
+def half_light_arcsec(magnitude: np.ndarray) -> np.ndarray:
+    """Half-light radius (major axis) of a typical galaxy of a W1 magnitude."""
+    radius = HALF_LIGHT_ARCSEC * 10 ** (HALF_LIGHT_SLOPE * (magnitude - HALF_LIGHT_MAGNITUDE))
+    return np.minimum(radius, LARGEST_HALF_LIGHT_ARCSEC)
+
+
+def scan_angle_deg(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+    """Position angle of the scans, towards the northern pole of the ecliptic, from north through east."""
+    ahead, dec = np.deg2rad(ECLIPTIC_POLE_RA_DEG - ra_deg), np.deg2rad(dec_deg)
+    north = np.cos(dec) * np.tan(np.deg2rad(ECLIPTIC_POLE_DEC_DEG)) - np.sin(dec) * np.cos(ahead)
+    return np.rad2deg(np.arctan2(np.sin(ahead), north))
+
+
+def field(rng: np.random.Generator) -> tuple[float, float]:
+    """Background and standard deviation of the noise (without sources) of one W1 image, DN."""
+    return quantile_draw(rng, BACKGROUND_DN), quantile_draw(rng, NOISE_DN)
 
 
 @lru_cache(maxsize=512)
@@ -60,43 +144,98 @@ def infrared_cell(seed: int, cell: int) -> Gaussians:
     """Stars and galaxies of a nested HEALPix cell of `INFRARED_NSIDE`, radio hosts not among them."""
     rng = generator(seed, Purpose.INFRARED_SOURCES, cell)
     low, high = ((level / LIMIT_DN) ** -SLOPE for level in (FAINTEST_DN, BRIGHTEST_DN))
-    n = int(rng.poisson(DENSITY_DEG2 * (low - high) * cell_area_deg2(INFRARED_NSIDE)))
+    local = np.exp(rng.normal(-0.5 * DENSITY_SCATTER**2, DENSITY_SCATTER))
+    n = int(rng.poisson(DENSITY_DEG2 * local * (low - high) * cell_area_deg2(INFRARED_NSIDE)))
     ra, dec = cell_positions(cell, INFRARED_NSIDE, rng.random(n), rng.random(n))
     peak = LIMIT_DN * rng.uniform(high, low, n) ** (-1 / SLOPE)
-    galaxy = rng.random(n) < GALAXY_FRACTION
-    size = np.where(galaxy, rng.exponential(GALAXY_SIZE_ARCSEC, n), 0.0)
-    major, minor = np.hypot(W1.beam_arcsec, size), np.hypot(W1.beam_arcsec, size * rng.uniform(0.3, 1, n))
-    zero = np.zeros(n)
-    everything = Gaussians(ra, dec, zero, zero, peak, major, minor, rng.uniform(0, 180, n))
-    bright = ~galaxy & (peak > HALO_ABOVE_DN)
-    return Gaussians.join([everything, _wings(ra[bright], dec[bright], peak[bright])])
-
-
-def _wings(ra_deg: np.ndarray, dec_deg: np.ndarray, peak: np.ndarray) -> Gaussians:
-    height, major, minor, angle = (np.tile(column, peak.size) for column in WINGS.T)
-    ra_deg, dec_deg, peak = (np.repeat(values, len(WINGS)) for values in (ra_deg, dec_deg, peak))
-    zero = np.zeros(peak.size)
-    return Gaussians(ra_deg, dec_deg, zero, zero, peak * height, major, minor, angle)
+    galaxies = np.minimum(MOST_GALAXIES, GALAXY_SHARE * (peak / LIMIT_DN) ** -GALAXY_SHARE_SLOPE)
+    is_galaxy = rng.random(n) < galaxies
+    radius = _typical_half_light_arcsec(peak) * np.exp(rng.normal(0, HALF_LIGHT_SCATTER, n))
+    radius = np.where(is_galaxy, np.minimum(radius, LARGEST_HALF_LIGHT_ARCSEC), 0.0)
+    return _sources(ra, dec, peak, radius, rng.uniform(0.4, 1, n), rng.uniform(0, 180, n))
 
 
 def host_gaussians(sources: tuple[RadioSource, ...]) -> Gaussians:
-    """Hosts of radio sources: a point each, and an envelope around the bright, near ones."""
-    magnitude = np.array([source.host_magnitude for source in sources])
+    """Hosts of radio sources: galaxies, the bright and near ones resolved.
+
+    Sources come without the shape of their host, and there is no stream for it: it is taken from far digits
+    of the position.
+    """
     ra = np.array([source.ra_deg for source in sources])
     dec = np.array([source.dec_deg for source in sources])
-    peak, zero = peak_of_magnitude(magnitude), np.zeros(len(sources))
-    width = np.full(len(sources), W1.beam_arcsec)
-    points = Gaussians(ra, dec, zero, zero, peak, width, width, zero)
-    near = magnitude < RESOLVED_BELOW_MAGNITUDE
-    wide = np.full(near.sum(), ENVELOPE_ARCSEC)
-    envelope = Gaussians(
-        ra[near],
-        dec[near],
-        zero[near],
-        zero[near],
-        ENVELOPE_HEIGHT * peak[near],
-        wide,
-        0.8 * wide,
-        zero[near],
+    magnitude = np.array([source.host_magnitude for source in sources])
+    ratio, angle = 0.6 + 0.4 * (1e6 * dec % 1.0), 180.0 * (1e6 * ra % 1.0)
+    return _sources(ra, dec, peak_of_magnitude(magnitude), half_light_arcsec(magnitude), ratio, angle)
+
+
+def _typical_half_light_arcsec(peak: np.ndarray) -> np.ndarray:
+    return half_light_arcsec(W1.magnitude_zero_point - 2.5 * np.log10(peak * PSF_PX))
+
+
+def _sources(
+    ra_deg: np.ndarray,
+    dec_deg: np.ndarray,
+    peak: np.ndarray,
+    radius_arcsec: np.ndarray,
+    ratio: np.ndarray,
+    angle_deg: np.ndarray,
+) -> Gaussians:
+    """Sources as the survey shows them; all arguments are (n,) arrays.
+
+    `peak` is that of a point source of the same counts, DN; `radius_arcsec` the half-light radius along the
+    major axis, 0 for stars.
+    """
+    plain = peak < ONE_PART_BELOW_DN
+    star, galaxy = ~plain & (radius_arcsec == 0), ~plain & (radius_arcsec > 0)
+    return Gaussians.join(
+        [
+            _plain(ra_deg[plain], dec_deg[plain], peak[plain], radius_arcsec[plain]),
+            _stars(ra_deg[star], dec_deg[star], peak[star]),
+            _galaxies(*(v[galaxy] for v in (ra_deg, dec_deg, peak, radius_arcsec, ratio, angle_deg))),
+        ]
     )
-    return Gaussians.join([points, envelope])
+
+
+def _plain(ra_deg: np.ndarray, dec_deg: np.ndarray, peak: np.ndarray, radius_arcsec: np.ndarray) -> Gaussians:
+    """Faint sources: circular, galaxies a little wider."""
+    width = np.hypot(ONE_PART_ARCSEC, FWHM_PER_SIGMA * WHOLE_SIGMA * radius_arcsec)
+    height = ONE_PART_HEIGHT * peak * (ONE_PART_ARCSEC / width) ** 2
+    zero = np.zeros(peak.size)
+    return Gaussians(ra_deg, dec_deg, zero, zero, height, width, width, zero)
+
+
+def _stars(ra_deg: np.ndarray, dec_deg: np.ndarray, peak: np.ndarray) -> Gaussians:
+    height, major, minor, turn = STAR_PARTS.T
+    angle = scan_angle_deg(ra_deg, dec_deg)[:, None] + turn
+    return _seen(ra_deg, dec_deg, peak[:, None] * height, major, minor, angle)
+
+
+def _galaxies(
+    ra_deg: np.ndarray,
+    dec_deg: np.ndarray,
+    peak: np.ndarray,
+    radius_arcsec: np.ndarray,
+    ratio: np.ndarray,
+    angle_deg: np.ndarray,
+) -> Gaussians:
+    height, width, sigma = GALAXY_PARTS.T
+    size = FWHM_PER_SIGMA * sigma * radius_arcsec[:, None]
+    major, minor = np.hypot(width, size), np.hypot(width, size * ratio[:, None])
+    height = peak[:, None] * height * width**2 / (major * minor)
+    return _seen(ra_deg, dec_deg, height, major, minor, angle_deg[:, None])
+
+
+def _seen(
+    ra_deg: np.ndarray,
+    dec_deg: np.ndarray,
+    peak: np.ndarray,
+    major_arcsec: np.ndarray,
+    minor_arcsec: np.ndarray,
+    angle_deg: np.ndarray,
+) -> Gaussians:
+    """Parts of sources, ``(n, parts)`` or broadcast to that, that are bright enough to matter."""
+    which = np.nonzero(peak > SEEN_DN)
+    ra, dec = ra_deg[which[0]], dec_deg[which[0]]
+    columns = (np.broadcast_to(v, peak.shape)[which] for v in (peak, major_arcsec, minor_arcsec, angle_deg))
+    zero = np.zeros(ra.size)
+    return Gaussians(ra, dec, zero, zero, *columns)

@@ -14,7 +14,7 @@ from claran_core.survey.simulated.infrared import INFRARED_NSIDE, host_gaussians
 from claran_core.survey.simulated.noise import INFRARED_NOISE, correlated_noise
 from claran_core.survey.simulated.population import RADIO_NSIDE, DrawnPopulation, Population, RadioSource
 from claran_core.survey.simulated.radio import emission, radio_image
-from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
+from claran_core.survey.simulated.streams import Purpose, generator
 
 __all__ = ["SimulatedSource", "TrueSource"]
 
@@ -26,10 +26,6 @@ GRIDS = {
 
 # Wider windows are a mistake, and would not fit in memory.
 MAX_WIDTH_ARCSEC = 7200.0
-
-# Background of AllWISE W1 images and the noise on it, DN, at the same probabilities (12 images).
-INFRARED_BACKGROUND = (1.9, 2.0, 3.8, 4.1, 4.3, 4.5, 4.6)
-INFRARED_RMS = (0.07, 0.08, 0.1, 0.115, 0.135, 0.17, 0.22)
 
 # A source reaches a window if its emission there gets this bright anywhere, Jy/beam (6 % of the noise).
 REACHES_JY = 1e-5
@@ -152,7 +148,7 @@ class SimulatedSource:
             placed = _placed_hosts(self.population, tile, cell)
             placed.add_to(image, window, placed.touching(window))
         rng = generator(self.seed, Purpose.INFRARED_FIELD, tile.index)
-        background, rms = quantile_draw(rng, INFRARED_BACKGROUND), quantile_draw(rng, INFRARED_RMS)
+        background, rms = infrared.field(rng)
         noise = correlated_noise(self.seed, Purpose.INFRARED_NOISE, tile, INFRARED_NOISE, window)
         return image + background + rms * noise
 
