@@ -26,11 +26,11 @@ FADE_PX = (28.0, 46.0)
 # The published autocorrelation is used up to the first of these lags, the measured one from the second on.
 JOIN_PX = (16.0, 22.0)
 
-# Where the power spectrum, smoothed over so many bins, is above this part of its maximum, there are baselines.
+# Where the power spectrum, smoothed over so many bins, is above this part of its maximum, are baselines.
 SUPPORT_SMOOTHING, SUPPORT_LEVEL = 3.0, 5e-4
 
-# Correction of the amplitude at frequencies in cycles per pixel: mean power spectra of the surroundings of 151
-# subjects over those of simulated ones made without it.  Autocorrelations of cut-outs cannot tell what is
+# Correction of the amplitude at frequencies in cycles per pixel: mean power spectra of the surroundings of
+# 151 subjects over those of simulated ones made without it.  Autocorrelations of cut-outs cannot tell what is
 # on scales wider than they are, where the array sees little, and the sum of two parts is not exact.
 CORRECTED_AT = (0.0, 0.02, 0.034, 0.052, 0.078, 0.115, 0.16, 0.25)
 CORRECTION = (0.65, 0.82, 1.06, 1.0, 0.88, 0.95, 1.02, 1.05)

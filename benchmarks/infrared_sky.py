@@ -160,7 +160,8 @@ def measure(samples: Iterator[Sample]) -> tuple[dict[str, float], dict[str, int]
                 rings.append(wings(sample.image, row, column))
     rows = {key: float(np.median([level[key] for level in levels])) for key in list(levels[0])[:3]}
     rows |= {key: float(np.mean([level[key] for level in levels])) for key in list(levels[0])[3:]}
-    rows["MAD rms DN, p10"], rows["MAD rms DN, p90"] = np.percentile([x["MAD rms DN"] for x in levels], [10, 90])
+    spread = np.percentile([x["MAD rms DN"] for x in levels], [10, 90])
+    rows["MAD rms DN, p10"], rows["MAD rms DN, p90"] = spread
     rows["sources in 3' x 3', mean"] = float(np.mean(density))
     rows["sources in 3' x 3', standard deviation"] = float(np.std(density))
     heights = np.array(heights)
@@ -169,7 +170,8 @@ def measure(samples: Iterator[Sample]) -> tuple[dict[str, float], dict[str, int]
     for percent in (25, 50, 75, 90, 95):
         rows[f"height of sources DN, p{percent}"] = float(np.percentile(heights, percent))
     major, minor = np.median(stars, axis=0)
-    rows |= {"FWHM of stars arcsec": float(np.sqrt(major * minor)), "axis ratio of stars": float(major / minor)}
+    rows["FWHM of stars arcsec"] = float(np.sqrt(major * minor))
+    rows["axis ratio of stars"] = float(major / minor)
     # Weighted by brightness, since wings of faint stars drown in their neighbours.
     weight = np.where(np.isfinite(rings), np.array(bright)[:, None], 0)
     profile = np.nansum(rings, axis=0) / weight.sum(axis=0)
@@ -192,7 +194,8 @@ def main() -> None:
     time_ms = (time.perf_counter() - started) / args.windows * 1e3
     ours, seen_ours = measure(iter(windows))
     if args.json:
-        print(json.dumps({"real": real, "simulated": ours, "seen": [seen_real, seen_ours], "time_ms": time_ms}))
+        seen = [seen_real, seen_ours]
+        print(json.dumps({"real": real, "simulated": ours, "seen": seen, "time_ms": time_ms}))
         return
     print(f"real: {seen_real}\nsimulated: {seen_ours}, {time_ms:.1f} ms each\n")
     print(f"{'':42s}{'real':>10s}{'simulated':>12s}{'difference':>12s}")

@@ -275,7 +275,7 @@ def test_demo_targets_are_the_sky_of_the_default_configuration() -> None:
 
 
 def run(*arguments: str) -> int:
-    return main(["--seed", str(SEED), *arguments])
+    return main(["targets", "--seed", str(SEED), *arguments])
 
 
 def test_command_writes_targets_and_labels_that_agree(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
