@@ -20,10 +20,8 @@ from claran_core.survey.simulated.geometry import (
     subcells,
 )
 from claran_core.survey.simulated.infrared import (
-    INFRARED_NSIDE,
     host_gaussians,
     infrared_cell,
-    peak_of_magnitude,
 )
 from claran_core.survey.simulated.noise import sidelobe_pattern, surroundings
 from claran_core.survey.simulated.population import (
@@ -94,19 +92,6 @@ def test_no_source_reaches_farther_than_is_searched(sources) -> None:
     stars = [infrared_cell(1, cell) for cell in range(300)]
     assert max(s.reach_arcsec().max() for s in stars) < infrared.MAX_REACH_ARCSEC
     assert host_gaussians(tuple(sources)).reach_arcsec().max() < infrared.MAX_REACH_ARCSEC
-
-
-def test_infrared_counts_follow_wise() -> None:
-    cells = range(5000, 5200)
-    peak = np.concatenate([infrared_cell(1, cell).peak for cell in cells])
-    area = len(cells) * cell_area_deg2(INFRARED_NSIDE) * 400  # in units of 3' x 3'
-    assert (peak > 0.9).sum() / area == pytest.approx(12.4, rel=0.1)
-
-
-def test_a_magnitude_is_its_counts() -> None:
-    # Zero point 20.5: one count in all. A beam of 8.36 arcsec covers 41.9 pixels of 1.375 arcsec.
-    assert peak_of_magnitude(20.5) == pytest.approx(1 / 41.9, rel=1e-3)
-    assert peak_of_magnitude(15.5) == pytest.approx(100 / 41.9, rel=1e-3)
 
 
 def one_gaussian(ra: float, dec: float, **changed: float) -> Gaussians:
