@@ -141,43 +141,50 @@ def wings(image: np.ndarray, row: int, column: int) -> np.ndarray:
     return np.array([np.median(ring) if ring.size > 20 else np.nan for ring in rings]) - np.median(image)
 
 
-def measure(samples: Iterator[Sample]) -> tuple[dict[str, float], dict[str, int]]:
-    """All rows of the table, and what was seen to get them."""
-    levels, density, heights, stars, bright, rings = [], [], [], [], [], []
+def source_rows(samples: list[Sample]) -> tuple[dict[str, float], dict[str, int]]:
+    """Rows of the table on sources, and how many were seen."""
+    density, heights, stars, bright, rings = [], [], [], [], []
     for sample in samples:
-        levels.append(noise(sample.image))
         where, height = sources(sample)
         density.append(len(where) / (sample.counts.sum() * SCALE**2 / 180**2))
         heights.extend(height)
         for (row, column), value in zip(where, height, strict=True):
-            major, minor = core_fwhm(sample.image, row, column) if value > STAR_ABOVE_DN else (np.inf, np.inf)
-            if np.sqrt(major * minor) > STAR_BELOW_ARCSEC:
+            fwhm = core_fwhm(sample.image, row, column) if value > STAR_ABOVE_DN else (np.inf, np.inf)
+            if np.sqrt(fwhm[0] * fwhm[1]) > STAR_BELOW_ARCSEC:
                 continue
             if is_alone(sample.image, row, column):
-                stars.append((major, minor))
+                stars.append(fwhm)
             if value > WINGS_ABOVE_DN:
                 bright.append(value)
                 rings.append(wings(sample.image, row, column))
-    rows = {key: float(np.median([level[key] for level in levels])) for key in list(levels[0])[:3]}
-    rows |= {key: float(np.mean([level[key] for level in levels])) for key in list(levels[0])[3:]}
-    spread = np.percentile([x["MAD rms DN"] for x in levels], [10, 90])
-    rows["MAD rms DN, p10"], rows["MAD rms DN, p90"] = spread
-    rows["sources in 3' x 3', mean"] = float(np.mean(density))
-    rows["sources in 3' x 3', standard deviation"] = float(np.std(density))
     heights = np.array(heights)
     above = heights[heights > SLOPE_ABOVE_DN]
-    rows["slope of N(>S)"] = -len(above) / float(np.log(above / SLOPE_ABOVE_DN).sum())
-    for percent in (25, 50, 75, 90, 95):
-        rows[f"height of sources DN, p{percent}"] = float(np.percentile(heights, percent))
     major, minor = np.median(stars, axis=0)
-    rows["FWHM of stars arcsec"] = float(np.sqrt(major * minor))
-    rows["axis ratio of stars"] = float(major / minor)
     # Weighted by brightness, since wings of faint stars drown in their neighbours.
     weight = np.where(np.isfinite(rings), np.array(bright)[:, None], 0)
     profile = np.nansum(rings, axis=0) / weight.sum(axis=0)
-    rows |= {f'wings at {r:g}"': float(v) for r, v in zip(WING_RADII_ARCSEC, profile, strict=True)}
-    seen = {"windows": len(levels), "sources": len(heights), "stars": len(stars), "bright stars": len(bright)}
-    return rows, seen
+    rows = {
+        "sources in 3' x 3', mean": np.mean(density),
+        "sources in 3' x 3', standard deviation": np.std(density),
+        "slope of N(>S)": -len(above) / np.log(above / SLOPE_ABOVE_DN).sum(),
+    }
+    rows |= {f"height of sources DN, p{p}": np.percentile(heights, p) for p in (25, 50, 75, 90, 95)}
+    rows |= {"FWHM of stars arcsec": np.sqrt(major * minor), "axis ratio of stars": major / minor}
+    rows |= {f'wings at {r:g}"': value for r, value in zip(WING_RADII_ARCSEC, profile, strict=True)}
+    return rows, {"sources": len(heights), "stars": len(stars), "bright stars": len(bright)}
+
+
+def measure(samples: list[Sample]) -> tuple[dict[str, float], dict[str, int]]:
+    """All rows of the table, and what was seen to get them."""
+    levels = [noise(sample.image) for sample in samples]
+    rows = {}
+    for name in levels[0]:
+        values = [level[name] for level in levels]
+        rows[name] = np.mean(values) if name.startswith("autocorrelation") else np.median(values)
+    for percent in (10, 90):
+        rows[f"MAD rms DN, p{percent}"] = np.percentile([level["MAD rms DN"] for level in levels], percent)
+    of_sources, seen = source_rows(samples)
+    return {k: float(v) for k, v in (rows | of_sources).items()}, {"windows": len(samples)} | seen
 
 
 def main() -> None:
@@ -188,14 +195,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    real, seen_real = measure(real_samples(args.pairs))
+    real, seen_real = measure(list(real_samples(args.pairs)))
     started = time.perf_counter()
     windows = list(simulated_samples(args.windows, args.seed))
     time_ms = (time.perf_counter() - started) / args.windows * 1e3
-    ours, seen_ours = measure(iter(windows))
+    ours, seen_ours = measure(windows)
     if args.json:
-        seen = [seen_real, seen_ours]
-        print(json.dumps({"real": real, "simulated": ours, "seen": seen, "time_ms": time_ms}))
+        seen = {"real": seen_real, "simulated": seen_ours}
+        print(json.dumps({"real": real, "simulated": ours, "seen": seen, "time_ms": time_ms}, indent=1))
         return
     print(f"real: {seen_real}\nsimulated: {seen_ours}, {time_ms:.1f} ms each\n")
     print(f"{'':42s}{'real':>10s}{'simulated':>12s}{'difference':>12s}")
