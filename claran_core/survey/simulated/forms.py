@@ -24,6 +24,9 @@ PIXEL_ARCSEC = 1.8
 # Shapes drawn for a recipe before the one nearest to it is taken as it is.
 MAX_SHAPES = 24
 
+# After so many shapes of the recipe's own forms every second one is of this form.
+FORMS_TRIED, LAST_FORM = 8, "points"
+
 # Renderings to reach the size asked for, and how near (relative) is near enough.
 MAX_SIZES = 4
 SIZE_TOLERANCE = 0.1
@@ -126,8 +129,10 @@ def build_extended(
     """
     forms, weights = list(recipe.forms), np.array(list(recipe.forms.values()))
     chosen = None
-    for _ in range(MAX_SHAPES):
+    for attempt in range(MAX_SHAPES):
         form = forms[rng.choice(len(forms), p=weights / weights.sum())]
+        if attempt >= FORMS_TRIED and attempt % 2:
+            form = LAST_FORM
         view = _View(
             _draw_shape(rng, form, recipe.core_chance),
             _guess_arm(extent_arcsec, recipe.n_components),

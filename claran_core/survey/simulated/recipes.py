@@ -202,7 +202,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             jet_flux=(0.0, 0.05),
             knots=(0, 0),
         ),
-        # Hotspots with hardly any lobes: what small doubles and triples look like.
+        # Hotspots with hardly any lobes, tried where the lobes of other forms do not fit into a small source.
         "points": Form(
             core_chance=0.5,
             core_flux=(0.03, 0.4),
@@ -286,7 +286,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             3.0,
             (16, 22, 41, 74, 98, 345, 1000),
             (18.3, 21.3, 26.3, 30.7, 36.9, 52.1, 100.0),
-            {"double": 0.3, "points": 0.2, "lopsided": 0.2, "core_jet": 0.1, "relaxed": 0.1, "bent": 0.1},
+            {"double": 0.4, "lopsided": 0.25, "core_jet": 0.1, "relaxed": 0.15, "bent": 0.1},
         ),
         "1C_3P": Recipe(
             1,
@@ -302,7 +302,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             2.1,
             (11, 16, 22, 27, 42, 64, 250),
             (11.6, 13.7, 19.3, 26.1, 37.1, 67.4, 100.0),
-            {"wide": 0.35, "double": 0.35, "points": 0.2, "lopsided": 0.1},
+            {"wide": 0.45, "double": 0.45, "lopsided": 0.1},
             core_chance=0.1,
         ),
         "2C_3P": Recipe(
@@ -311,7 +311,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             0.26,
             (16, 21, 29, 62, 104, 222, 800),
             (16.4, 21.4, 29.4, 37.7, 50.9, 75.5, 110.0),
-            {"lopsided": 0.4, "wide": 0.25, "triple": 0.15, "points": 0.2},
+            {"lopsided": 0.4, "wide": 0.45, "triple": 0.15},
         ),
         "3C_3P": Recipe(
             3,
@@ -319,7 +319,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             0.29,
             (12, 17, 25, 34, 59, 161, 500),
             (20.9, 25.8, 35.9, 47.4, 65.3, 91.0, 125.0),
-            {"triple": 0.4, "wide": 0.25, "lopsided": 0.1, "points": 0.15, "bent": 0.05, "knotty": 0.05},
+            {"triple": 0.35, "wide": 0.45, "lopsided": 0.1, "bent": 0.05, "knotty": 0.05},
             core_chance=1.0,
         ),
         "beyond": Recipe(
