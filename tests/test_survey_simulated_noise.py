@@ -11,7 +11,7 @@ from claran_core.survey.simulated.noise import (
     NoiseLayer,
     correlated_noise,
     first_noise,
-    kernel,
+    kernels,
     sidelobe_pattern,
     smoothed_rms,
     surroundings,
@@ -29,9 +29,11 @@ def autocorrelation(image: np.ndarray, lag_x: int, lag_y: int) -> float:
 
 
 def test_kernel_gives_unit_variance_and_the_autocorrelation() -> None:
-    weights = kernel(8.0)
-    assert (weights**2).sum() == pytest.approx(1.0)
-    half = np.correlate(weights, weights, "full")[weights.size - 1 + 4]  # lag of half the FWHM
+    weights = kernels(8.0)  # sigma of the kernel: 8 / 2.355 / sqrt(2) = 2.40 px, hence nodes every second
+    assert weights.shape == (2, 11)
+    assert (weights**2).sum(axis=1) == pytest.approx([1.0, 1.0], abs=1e-3)
+    # Two nodes on is four pixels on, half of the FWHM.
+    half = (weights[0, 2:] * weights[0, :-2]).sum()
     assert half == pytest.approx(0.5, abs=0.01)
 
 

@@ -90,8 +90,8 @@ def test_no_source_reaches_farther_than_is_searched(sources) -> None:
     assert max(s.peak_reach_arcsec for s in sources) + corner < population.MAX_REACH_ARCSEC
     assert np.sqrt(2) * (surroundings().shape[0] // 2) * 1.8 < population.MAX_REACH_ARCSEC
     stars = [infrared_cell(1, cell) for cell in range(300)]
-    assert max(s.reach_arcsec().max() for s in stars) < infrared.MAX_REACH_ARCSEC
-    assert host_gaussians(tuple(sources)).reach_arcsec().max() < infrared.MAX_REACH_ARCSEC
+    assert max(s.reach_arcsec(infrared.DRAWN_TO_DN).max() for s in stars) < infrared.MAX_REACH_ARCSEC
+    assert host_gaussians(tuple(sources)).reach_arcsec(infrared.DRAWN_TO_DN).max() < infrared.MAX_REACH_ARCSEC
 
 
 def one_gaussian(ra: float, dec: float, **changed: float) -> Gaussians:

@@ -64,24 +64,39 @@ class Gaussians:
         """Some of the Gaussians, by index or mask."""
         return Gaussians(*(getattr(self, f.name)[which] for f in fields(Gaussians)))
 
-    def reach_arcsec(self) -> np.ndarray:
-        """Distance from the source's position at which a Gaussian is surely cut off."""
-        return np.hypot(self.east_arcsec, self.north_arcsec) + CUT_SIGMA / FWHM_PER_SIGMA * self.major_arcsec
+    def cut_sigma(self, faintest: float = 0.0) -> np.ndarray:
+        """Where each Gaussian is cut off, in units of its sigma: where it has fallen to `faintest`.
 
-    def place(self, tile: Tile) -> "PlacedGaussians":
-        """The same Gaussians in pixels of a tile.
+        `faintest` is in the survey's unit; 0 leaves the cut of `CUT_SIGMA`, which is also the farthest.
+        """
+        if faintest == 0:
+            return np.full(len(self), CUT_SIGMA)
+        return np.minimum(CUT_SIGMA, np.sqrt(2 * np.log(np.maximum(self.peak / faintest, 1.0))))
+
+    def reach_arcsec(self, faintest: float = 0.0) -> np.ndarray:
+        """Distance from the source's position at which a Gaussian is surely cut off."""
+        offset = np.hypot(self.east_arcsec, self.north_arcsec)
+        return offset + self.cut_sigma(faintest) / FWHM_PER_SIGMA * self.major_arcsec
+
+    def place(self, tile: Tile, faintest: float = 0.0) -> "PlacedGaussians":
+        """The same Gaussians in pixels of a tile, drawn down to a height of `faintest`.
 
         Angles are carried over by mapping a second point one arcsec along the major axis, which holds
         anywhere on the tile and at the poles.
         """
-        angle = np.deg2rad(self.angle_deg)
         east, north = self.east_arcsec, self.north_arcsec
-        x, y = tile.sky_to_pixel(*offset_to_sky(self.ra_deg, self.dec_deg, east, north))
-        ahead = offset_to_sky(self.ra_deg, self.dec_deg, east + np.sin(angle), north + np.cos(angle))
-        x_ahead, y_ahead = tile.sky_to_pixel(*ahead)
+        sky = self.ra_deg, self.dec_deg
+        if east.any() or north.any():
+            sky = offset_to_sky(*sky, east, north)
+        x, y = tile.sky_to_pixel(*sky)
+        # Circles have no angle, and are most of the infrared sky.
+        turn, k = np.zeros(len(self)), np.flatnonzero(self.major_arcsec != self.minor_arcsec)
+        angle = np.deg2rad(self.angle_deg[k])
+        ahead = east[k] + np.sin(angle), north[k] + np.cos(angle)
+        x_ahead, y_ahead = tile.sky_to_pixel(*offset_to_sky(self.ra_deg[k], self.dec_deg[k], *ahead))
+        turn[k] = np.arctan2(y_ahead - y[k], x_ahead - x[k])
         to_sigma_px = 1 / (FWHM_PER_SIGMA * tile.grid.pixel_scale_arcsec)
         major, minor = self.major_arcsec * to_sigma_px, self.minor_arcsec * to_sigma_px
-        turn = np.arctan2(y_ahead - y, x_ahead - x)
         cos, sin = np.cos(turn), np.sin(turn)
         return PlacedGaussians(
             x=x,
@@ -90,7 +105,7 @@ class Gaussians:
             xx=(cos / major) ** 2 + (sin / minor) ** 2,
             yy=(sin / major) ** 2 + (cos / minor) ** 2,
             xy=sin * cos * (major**-2 - minor**-2),
-            half_px=np.ceil(CUT_SIGMA * major).astype(int),
+            half_px=np.ceil(self.cut_sigma(faintest) * major).astype(int),
         )
 
 

@@ -31,7 +31,7 @@ __all__ = [
 INFRARED_NSIDE = 256
 
 # No source is drawn farther than this from its position.
-MAX_REACH_ARCSEC = 170.0
+MAX_REACH_ARCSEC = 105.0
 
 W1 = SURVEYS["WISE_W1"]
 BEAMS_OF_FWHM = np.pi / (4 * np.log(2))
@@ -39,14 +39,14 @@ BEAMS_OF_FWHM = np.pi / (4 * np.log(2))
 # Background of W1 images and the standard deviation of their noise between sources, DN, at p0, p5, p25, p50,
 # p75, p95 and p100.  Confusion by the sources drawn makes of it 0.15 DN (MAD) and 0.12 DN (below the median).
 BACKGROUND_DN = (1.9, 2.0, 3.8, 4.1, 4.3, 4.5, 4.6)
-NOISE_DN = (0.06, 0.068, 0.083, 0.093, 0.105, 0.13, 0.16)
+NOISE_DN = (0.064, 0.072, 0.088, 0.098, 0.11, 0.135, 0.165)
 
 # Counts N(>S) of peaks S as of point sources: number per square degree above the 5 sigma limit, that limit,
-# slope, and the range drawn, DN.  Some of 15 in 3' x 3' hide in others, so that 12.4 to 13.4 are counted,
+# slope, and the range drawn, DN.  Some of 14 in 3' x 3' hide in others, so that 12.4 to 13.4 are counted,
 # and the slope counted is that of what is not hidden.
-DENSITY_DEG2 = 15.0 * 400
+DENSITY_DEG2 = 14.4 * 400
 LIMIT_DN = 0.9
-SLOPE = 0.78
+SLOPE = 0.82
 FAINTEST_DN, BRIGHTEST_DN = 0.25, 2500.0
 
 # Standard deviation of the natural logarithm of the density from cell to cell: clusters, and latitude.
@@ -54,7 +54,7 @@ DENSITY_SCATTER = 0.4
 
 # Point-spread function as circles: height and FWHM (arcsec) of its parts.  The two of the core are stretched
 # by this axis ratio, along a direction that keeps an angle to the path of the scans.
-PSF = np.array([[0.666, 7.65], [0.311, 10.72], [0.0212, 21.5], [0.0018, 55.0]])
+PSF = np.array([[0.668, 7.65], [0.312, 10.72], [0.0188, 21.5], [0.0018, 55.0]])
 PSF_AXIS_RATIO, PSF_TURN_DEG = 1.083, -35.0
 
 # A diffraction spike: height, length and width (FWHM, arcsec).  Two cross at 45 degrees to the scans.
@@ -65,8 +65,8 @@ SPIKE_HEIGHT, SPIKE_LENGTH_ARCSEC, SPIKE_WIDTH_ARCSEC = 0.0028, 60.0, 9.0
 ONE_PART_BELOW_DN = 4.0
 ONE_PART_HEIGHT, ONE_PART_ARCSEC = 0.98, 8.7
 
-# Parts of a source with a lower peak than this are left out.
-SEEN_DN = 0.05
+# Parts of a source with a lower peak than this are left out; the others are drawn down to this height.
+SEEN_DN, DRAWN_TO_DN = 0.05, 0.005
 
 # WISE scans along great circles through the poles of the ecliptic (J2000).
 ECLIPTIC_POLE_RA_DEG, ECLIPTIC_POLE_DEC_DEG = 270.0, 66.5607
@@ -75,10 +75,13 @@ ECLIPTIC_POLE_RA_DEG, ECLIPTIC_POLE_DEC_DEG = 270.0, 66.5607
 # of galaxies rise as S^-1.5 (Euclidean) to 40 per square degree at W1 = 13.3 (2MASS extended sources).
 GALAXY_SHARE, GALAXY_SHARE_SLOPE, MOST_GALAXIES = 1.1, 0.76, 0.7
 
+# Nothing brighter is a galaxy: the nearest ones, arcminutes wide, are too few for a sky of this kind.
+BRIGHTEST_GALAXY_DN = 100.0
+
 # Half-light radius of a galaxy of this magnitude, how its logarithm changes with magnitude, scatter of its
 # natural logarithm, and the largest drawn: seven galaxies of W1 = 10.2 to 14.7.
 HALF_LIGHT_ARCSEC, HALF_LIGHT_MAGNITUDE = 5.5, 12.0
-HALF_LIGHT_SLOPE, HALF_LIGHT_SCATTER, LARGEST_HALF_LIGHT_ARCSEC = -0.25, 0.3, 11.0
+HALF_LIGHT_SLOPE, HALF_LIGHT_SCATTER, LARGEST_HALF_LIGHT_ARCSEC = -0.25, 0.3, 10.0
 
 # De Vaucouleurs profile: share of the light and sigma (half-light radii) of Gaussians; the eight of Hogg &
 # Lang (2013, PASP 125, 719), of which the point-spread function hides all differences of the inner five.
@@ -149,7 +152,7 @@ def infrared_cell(seed: int, cell: int) -> Gaussians:
     ra, dec = cell_positions(cell, INFRARED_NSIDE, rng.random(n), rng.random(n))
     peak = LIMIT_DN * rng.uniform(high, low, n) ** (-1 / SLOPE)
     galaxies = np.minimum(MOST_GALAXIES, GALAXY_SHARE * (peak / LIMIT_DN) ** -GALAXY_SHARE_SLOPE)
-    is_galaxy = rng.random(n) < galaxies
+    is_galaxy = (rng.random(n) < galaxies) & (peak < BRIGHTEST_GALAXY_DN)
     radius = _typical_half_light_arcsec(peak) * np.exp(rng.normal(0, HALF_LIGHT_SCATTER, n))
     radius = np.where(is_galaxy, np.minimum(radius, LARGEST_HALF_LIGHT_ARCSEC), 0.0)
     return _sources(ra, dec, peak, radius, rng.uniform(0.4, 1, n), rng.uniform(0, 180, n))

@@ -76,7 +76,7 @@ SIDELOBE_GAIN = 0.009
 # than the faint field.  Beyond about 17 the host is not seen.
 EXTENDED_HOST_MAGNITUDE = (15.4, 1.5)
 FIELD_HOST_MAGNITUDE = (16.6, 1.4)
-BRIGHTEST_HOST_MAGNITUDE = 11.5
+BRIGHTEST_HOST_MAGNITUDE = 10.0
 
 
 @dataclass(frozen=True)

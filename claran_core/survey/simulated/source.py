@@ -188,9 +188,9 @@ def _true_source(source: RadioSource, image: np.ndarray) -> TrueSource:
 
 @lru_cache(maxsize=512)
 def _placed_hosts(population: Population, tile: Tile, cell: int) -> PlacedGaussians:
-    return host_gaussians(population.cell(cell)).place(tile)
+    return host_gaussians(population.cell(cell)).place(tile, infrared.DRAWN_TO_DN)
 
 
 @lru_cache(maxsize=512)
 def _placed_infrared(seed: int, tile: Tile, cell: int) -> PlacedGaussians:
-    return infrared_cell(seed, cell).place(tile)
+    return infrared_cell(seed, cell).place(tile, infrared.DRAWN_TO_DN)
