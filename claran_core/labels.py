@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 MIN_FLUX_SHARE = 1 / 3
 
 # Contours around a single pixel are no components, and sources fainter than this have no label: of the
-# islands in 151 real subjects all 20 of one pixel are unlabelled, and of the others that belong to no
-# central source 24 of 28 below 10 sigma are, but none of 14 above (benchmarks/dr1_labels.py).
+# islands in 151 real subjects that belong to no central source, none of 19 of one pixel and none of 6 larger
+# ones below 10 sigma is labelled, but 14 of 17 above are (benchmarks/dr1_labels.py).
 MIN_COMPONENT_PX = 2
 LABELLED_SNR = 10.0
 

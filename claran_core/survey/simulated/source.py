@@ -44,7 +44,7 @@ class TrueSource:
     image : (ny, nx) float32 array
         Emission of this source alone, free of noise, Jy/beam, on the grid of the cut-out.
     kind : str
-        What it was built as: field, single, plume, double, triple, chain, core_jet, bent.
+        ``field``, or the key of its recipe (`claran_core.survey.simulated.recipes`).
     n_components, n_peaks : int
         What it is meant to show; the contour rule on the noisy image decides.
     host_magnitude : float
@@ -102,7 +102,8 @@ class SimulatedSource:
         Returns
         -------
         Cutout or NoImage
-            The sky is complete, so only a position or width that is not one is answered without image.
+            Pixels beyond the tile are NaN.  The sky is complete, so only a position or width that is not one
+            is answered without image.
         """
         wrong = _refusal(ra_deg, dec_deg, width_arcsec)
         if wrong is not None:
