@@ -51,7 +51,7 @@ class Run:
 
 
 def demo_targets(path: Path, n_train: int, n_test: int) -> Path:
-    """Write some subjects of each split of the demonstration's targets; larger numbers give the same and more.
+    """Write subjects of each split of the demonstration's targets; larger numbers give the same and more.
 
     Not the first ones: they are sorted by position, and what is rare was searched for farther away.
     """
