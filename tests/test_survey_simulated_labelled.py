@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from claran_core.components import dr1_extent, find_components
-from claran_core.survey.simulated.forms import Structure
+from claran_core.survey.simulated.forms import POINT_ARCSEC, Structure
 from claran_core.survey.simulated.labelled import Label, _moved, build_labelled
 from claran_core.survey.simulated.recipes import RECIPES
-from claran_core.survey.simulated.spots import POINT_ARCSEC, draw_parts
+from claran_core.survey.simulated.spots import draw_parts
 
 PIXEL = 1.8
 

@@ -16,7 +16,7 @@ from scipy import ndimage
 from claran_core.components import Components, count_components, dr1_extent, find_components
 from claran_core.survey.simulated.recipes import BEAM_ARCSEC, FORMS, Form, Recipe
 
-__all__ = ["Structure", "build_compact", "build_extended"]
+__all__ = ["POINT_ARCSEC", "Structure", "build_compact", "build_extended", "local_maxima"]
 
 # Pixels on which shapes are measured: FIRST's.
 PIXEL_ARCSEC = 1.8
@@ -37,6 +37,9 @@ SMALLEST_ARM_ARCSEC, LONGEST_ARM_ARCSEC = 0.5, 110.0
 # FWHM that smearing by bandwidth and time, and resampling, give to what is a point: the sharpest of 151 real
 # subjects are those of a beam of 5.9 arcsec, not 5.4.
 SMEARING_ARCSEC = 2.3
+
+# FWHM of a point as the images show it.
+POINT_ARCSEC = float(np.hypot(BEAM_ARCSEC, SMEARING_ARCSEC))
 
 # FWHM of hotspots in units of the arm.
 HOTSPOT_SIZE = (0.03, 0.2)
@@ -101,8 +104,7 @@ class _Shape:
 
 def build_compact(peak_snr: float, major_arcsec: float, minor_arcsec: float, angle_deg: float) -> Structure:
     """A source of one Gaussian of these axes (FWHM before the beam) at its host."""
-    point = np.hypot(BEAM_ARCSEC, SMEARING_ARCSEC)
-    row = [0.0, 0.0, peak_snr, np.hypot(point, major_arcsec), np.hypot(point, minor_arcsec)]
+    row = [0.0, 0.0, peak_snr, np.hypot(POINT_ARCSEC, major_arcsec), np.hypot(POINT_ARCSEC, minor_arcsec)]
     return Structure("compact", np.array([[*row, angle_deg]]), np.zeros((1, 2)), 1, 1)
 
 
@@ -195,10 +197,11 @@ class _View:
     @cached_property
     def structure(self) -> Structure:
         """What this view shows."""
+        columns, rows = local_maxima(self.image, self._found).T
         return Structure(
             form=self.shape.form,
             gaussians=self._gaussians,
-            peaks=_local_maxima(self.image, self._found, self._east, self._north),
+            peaks=np.column_stack([self._east[columns], self._north[rows]]),
             n_components=len(self._found),
             n_peaks=int(self._found.n_peaks.sum()),
         )
@@ -245,12 +248,12 @@ def _noise_free(gaussians: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return (peak * np.exp(-exponent)).sum(axis=0), *axes
 
 
-def _local_maxima(image: np.ndarray, found: Components, east: np.ndarray, north: np.ndarray) -> np.ndarray:
-    """Offsets of the pixels that no neighbour outshines, within components, brightest first; ``(k, 2)``."""
+def local_maxima(image: np.ndarray, found: Components) -> np.ndarray:
+    """Pixels ``x y`` within components that no neighbour outshines, brightest first; ``(k, 2)``."""
     is_peak = (image == ndimage.maximum_filter(image, 3)) & (found.labels > 0)
     rows, columns = np.nonzero(is_peak)
     order = np.argsort(-image[rows, columns], kind="stable")
-    return np.column_stack([east[columns], north[rows]])[order]
+    return np.column_stack([columns, rows])[order]
 
 
 def _uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:

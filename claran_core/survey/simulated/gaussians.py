@@ -97,16 +97,7 @@ class Gaussians:
         turn[k] = np.arctan2(y_ahead - y[k], x_ahead - x[k])
         to_sigma_px = 1 / (FWHM_PER_SIGMA * tile.grid.pixel_scale_arcsec)
         major, minor = self.major_arcsec * to_sigma_px, self.minor_arcsec * to_sigma_px
-        cos, sin = np.cos(turn), np.sin(turn)
-        return PlacedGaussians(
-            x=x,
-            y=y,
-            peak=self.peak,
-            xx=(cos / major) ** 2 + (sin / minor) ** 2,
-            yy=(sin / major) ** 2 + (cos / minor) ** 2,
-            xy=sin * cos * (major**-2 - minor**-2),
-            half_px=np.ceil(self.cut_sigma(faintest) * major).astype(int),
-        )
+        return PlacedGaussians.of_axes(x, y, self.peak, major, minor, turn, self.cut_sigma(faintest))
 
 
 @dataclass(frozen=True)
@@ -120,6 +111,29 @@ class PlacedGaussians:
     yy: np.ndarray
     xy: np.ndarray
     half_px: np.ndarray
+
+    @classmethod
+    def of_axes(
+        cls,
+        x: np.ndarray,
+        y: np.ndarray,
+        peak: np.ndarray,
+        major_px: np.ndarray,
+        minor_px: np.ndarray,
+        turn: np.ndarray,
+        cut_sigma: np.ndarray | float = CUT_SIGMA,
+    ) -> "PlacedGaussians":
+        """Gaussians from the sigmas of their axes (px) and the angle of the major one from x to y (rad)."""
+        cos, sin = np.cos(turn), np.sin(turn)
+        return cls(
+            x=x,
+            y=y,
+            peak=peak,
+            xx=(cos / major_px) ** 2 + (sin / minor_px) ** 2,
+            yy=(sin / major_px) ** 2 + (cos / minor_px) ** 2,
+            xy=sin * cos * (major_px**-2 - minor_px**-2),
+            half_px=np.ceil(cut_sigma * major_px).astype(int),
+        )
 
     def touching(self, window: Window) -> np.ndarray:
         """Indices of the Gaussians whose boxes share a pixel with the window."""

@@ -26,6 +26,8 @@ __all__ = [
     "cells_near",
     "offset_to_sky",
     "sky_to_cell",
+    "sky_to_cells",
+    "sky_to_offset",
     "subcells",
 ]
 
@@ -41,9 +43,14 @@ def _healpix(nside: int) -> HEALPix:
     return HEALPix(nside=nside, order="nested")
 
 
+def sky_to_cells(ra_deg: np.ndarray, dec_deg: np.ndarray, nside: int) -> np.ndarray:
+    """Nested HEALPix cells that hold positions (deg, ICRS)."""
+    return _healpix(nside).lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg)
+
+
 def sky_to_cell(ra_deg: float, dec_deg: float, nside: int) -> int:
     """Nested HEALPix cell that holds a position (deg, ICRS)."""
-    return int(_healpix(nside).lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg))
+    return int(sky_to_cells(ra_deg, dec_deg, nside))
 
 
 def cells_near(ra_deg: float, dec_deg: float, radius_arcsec: float, nside: int) -> tuple[int, ...]:
@@ -59,8 +66,7 @@ def cells_near(ra_deg: float, dec_deg: float, radius_arcsec: float, nside: int) 
     east, north = (offset.ravel() for offset in np.meshgrid(along, along))
     inside = np.hypot(east, north) <= reach
     lon, lat = offset_to_sky(ra_deg, dec_deg, east[inside], north[inside])
-    cells = _healpix(nside).lonlat_to_healpix(lon * u.deg, lat * u.deg)
-    return tuple(np.unique(cells).tolist())
+    return tuple(np.unique(sky_to_cells(lon, lat, nside)).tolist())
 
 
 @lru_cache
@@ -88,6 +94,14 @@ def offset_to_sky(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sky positions (deg, ICRS) at tangent-plane offsets from positions; all arguments broadcast."""
     return OFFSETS.frame_to_sky(ra_deg, dec_deg, -np.asarray(east_arcsec), -np.asarray(north_arcsec))
+
+
+def sky_to_offset(
+    ra_deg: float, dec_deg: float, other_ra_deg: np.ndarray, other_dec_deg: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """East and north offsets (arcsec) of other positions in the tangent plane; inverse of `offset_to_sky`."""
+    west, south = OFFSETS.sky_to_frame(ra_deg, dec_deg, other_ra_deg, other_dec_deg)
+    return -west, -south
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,16 @@ class Window:
     def grown(self, margin_x: int, margin_y: int) -> "Window":
         """Window with `margin_x` more columns and `margin_y` more rows on either side."""
         return Window(self.x0 - margin_x, self.y0 - margin_y, self.nx + 2 * margin_x, self.ny + 2 * margin_y)
+
+    def overlap(self, other: "Window") -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Rows and columns of this window's array, and of the other's, that show the same pixels."""
+        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+        x1 = max(x0, min(self.x0 + self.nx, other.x0 + other.nx))
+        y1 = max(y0, min(self.y0 + self.ny, other.y0 + other.ny))
+        own, others = (
+            (slice(y0 - one.y0, y1 - one.y0), slice(x0 - one.x0, x1 - one.x0)) for one in (self, other)
+        )
+        return own, others
 
 
 @dataclass(frozen=True)

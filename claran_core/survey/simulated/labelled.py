@@ -14,15 +14,20 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from claran_core.components import COMPONENT_SIGMA, Components, dr1_extent, find_components
-from claran_core.survey.simulated.forms import PIXEL_ARCSEC, Structure, build_extended
-from claran_core.survey.simulated.gaussians import CUT_SIGMA, FWHM_PER_SIGMA, PlacedGaussians
+from claran_core.components import COMPONENT_SIGMA, dr1_extent, find_components
+from claran_core.survey.simulated.forms import (
+    PIXEL_ARCSEC,
+    POINT_ARCSEC,
+    Structure,
+    build_extended,
+    local_maxima,
+)
+from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA, PlacedGaussians
 from claran_core.survey.simulated.geometry import Window
 from claran_core.survey.simulated.recipes import Recipe
 from claran_core.survey.simulated.spots import (
     FAINTEST,
     GAP_LEVEL,
-    POINT_ARCSEC,
     Part,
     direction,
     distances,
@@ -167,7 +172,7 @@ def _judged(rows: np.ndarray, form: str, label: Label, off_host_arcsec: float = 
     structure = Structure(
         form=form,
         gaussians=rows,
-        peaks=origin + PIXEL_ARCSEC * _local_maxima(image, found),
+        peaks=origin + PIXEL_ARCSEC * local_maxima(image, found),
         n_components=len(found),
         n_peaks=int(found.n_peaks.sum()),
     )
@@ -217,30 +222,13 @@ def noise_free(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     east, north, peak, major, minor, angle_deg = rows.T
     to_sigma_px = 1 / (FWHM_PER_SIGMA * PIXEL_ARCSEC)
     major, minor, turn = major * to_sigma_px, minor * to_sigma_px, np.deg2rad(90 - angle_deg)
-    cos, sin = np.cos(turn), np.sin(turn)
-    placed = PlacedGaussians(
-        x=east / PIXEL_ARCSEC,
-        y=north / PIXEL_ARCSEC,
-        peak=peak,
-        xx=(cos / major) ** 2 + (sin / minor) ** 2,
-        yy=(sin / major) ** 2 + (cos / minor) ** 2,
-        xy=sin * cos * (major**-2 - minor**-2),
-        half_px=np.ceil(CUT_SIGMA * major).astype(int),
-    )
+    placed = PlacedGaussians.of_axes(east / PIXEL_ARCSEC, north / PIXEL_ARCSEC, peak, major, minor, turn)
     centre = np.rint([placed.x, placed.y]).astype(int)
     low, high = (centre - placed.half_px).min(axis=1), (centre + placed.half_px).max(axis=1)
     window = Window(int(low[0]), int(low[1]), int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
     image = np.zeros(window.shape)
     placed.add_to(image, window, np.arange(len(rows)))
     return image, PIXEL_ARCSEC * low
-
-
-def _local_maxima(image: np.ndarray, found: Components) -> np.ndarray:
-    """Pixels ``x y`` within components that no neighbour outshines, brightest first; ``(k, 2)``."""
-    is_peak = (image == ndimage.maximum_filter(image, 3)) & (found.labels > 0)
-    rows, columns = np.nonzero(is_peak)
-    order = np.argsort(-image[rows, columns], kind="stable")
-    return np.column_stack([columns, rows])[order]
 
 
 def _fitted(parts: list[Part], label: Label) -> _Candidate:

@@ -55,7 +55,7 @@ COVERED_ABOVE = 3e-4
 SMOOTH_PX = 3.0
 
 # Surroundings of an extended source, where the missing short baselines are felt: background around 159 real
-# sources relative to its depth, at distances in arcsec (benchmarks/first_sidelobes.py).
+# sources relative to its depth, at distances in arcsec (benchmarks/radio_sky.py).
 SURROUNDINGS_ARCSEC = (0.0, 30.0, 60.0, 125.0, 155.0, 165.0, 185.0, 205.0)
 SURROUNDINGS = (1.3, 1.3, 1.0, 1.0, 0.0, -0.6, -0.6, 0.0)
 SURROUNDINGS_PX = 114
@@ -123,12 +123,8 @@ def _blocks(window: Window, size_px: int) -> list[tuple[int, int]]:
 
 def _paste(image: np.ndarray, window: Window, block: np.ndarray, x0: int, y0: int) -> None:
     """Copy the part of a block (its first pixel at tile pixel `x0, y0`) that a window shows."""
-    ny, nx = block.shape
-    left, bottom = max(x0, window.x0), max(y0, window.y0)
-    right, top = min(x0 + nx, window.x0 + window.nx), min(y0 + ny, window.y0 + window.ny)
-    image[bottom - window.y0 : top - window.y0, left - window.x0 : right - window.x0] = block[
-        bottom - y0 : top - y0, left - x0 : right - x0
-    ]
+    own, part = window.overlap(Window(x0, y0, block.shape[1], block.shape[0]))
+    image[own] = block[part]
 
 
 def white_noise(seed: int, purpose: Purpose, tile: int, layer: int, window: Window) -> np.ndarray:
@@ -306,10 +302,17 @@ def _response(number: int) -> np.ndarray:
     return fft.rfft2(planes.astype(np.float32))
 
 
+@lru_cache(maxsize=1)
+def _smooth_variance() -> tuple[float, float]:
+    """Covariance of the noise of average baselines with its smooth part, and variance of that part."""
+    smooth = _smoothed(FIRST_KERNEL)
+    return (FIRST_KERNEL * smooth).sum(), (smooth**2).sum()
+
+
 def smoothed_rms(amount: np.ndarray) -> np.ndarray:
     """Noise level of ``noise + amount * smooth`` (`first_noise`) of average baselines, by pixel."""
-    smooth = _smoothed(FIRST_KERNEL)
-    return np.sqrt(1 + 2 * amount * (FIRST_KERNEL * smooth).sum() + amount**2 * (smooth**2).sum())
+    shared, own = _smooth_variance()
+    return np.sqrt(1 + 2 * amount * shared + amount**2 * own)
 
 
 @lru_cache(maxsize=1)

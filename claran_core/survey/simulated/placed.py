@@ -15,16 +15,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from astropy import units as u
-from astropy_healpix import HEALPix
 from scipy.spatial import cKDTree
 
-from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.frame import ARCSEC_PER_DEG
 from claran_core.morphology import morphology_of
 from claran_core.rgz import read_label_table
 from claran_core.survey.footprint import unit_vectors
 from claran_core.survey.simulated.forms import Structure
-from claran_core.survey.simulated.geometry import Window, offset_to_sky
+from claran_core.survey.simulated.geometry import Window, offset_to_sky, sky_to_cells, sky_to_offset
 from claran_core.survey.simulated.labelled import Label, build_labelled
 from claran_core.survey.simulated.population import (
     BRIGHTEST_HOST_MAGNITUDE,
@@ -71,9 +69,6 @@ FAINTEST_LABELLED = 12.0
 
 # Draws of a brightness before the faintest of these is taken.
 MAX_DRAWS = 20
-
-# A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
-OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
 
 
 class PlacedPopulation:
@@ -188,7 +183,7 @@ def _distinct(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _by_cell(sites: list[_Site]) -> dict[int, list[_Site]]:
     hosts = np.array([site.host for site in sites]).reshape(-1, 2)
-    cells = HEALPix(RADIO_NSIDE, order="nested").lonlat_to_healpix(*(hosts.T * u.deg))
+    cells = sky_to_cells(*hosts.T, RADIO_NSIDE)
     by_cell: dict[int, list[_Site]] = {}
     for cell, site in zip(cells.tolist(), sites, strict=True):
         by_cell.setdefault(cell, []).append(site)
@@ -285,8 +280,7 @@ def _middle(ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[float, float]:
 
 def _offsets(centre: tuple[float, float], ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
     """East and north offsets (arcsec) of positions from a centre; ``(n, 2)``."""
-    west, south = OFFSETS.sky_to_frame(*centre, ra_deg, dec_deg)
-    return np.column_stack([-west, -south])
+    return np.column_stack(sky_to_offset(*centre, ra_deg, dec_deg))
 
 
 def _sky(ra_deg: float, dec_deg: float, east_arcsec: float, north_arcsec: float) -> tuple[float, float]:

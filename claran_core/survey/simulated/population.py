@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from claran_core.survey.simulated.forms import (
-    SMEARING_ARCSEC,
+    POINT_ARCSEC,
     Structure,
     build_compact,
     build_extended,
@@ -26,7 +26,7 @@ from claran_core.survey.simulated.geometry import (
     offset_to_sky,
     sky_to_cell,
 )
-from claran_core.survey.simulated.recipes import BEAM_ARCSEC, RECIPES, SNR_UNIT_JY, Recipe
+from claran_core.survey.simulated.recipes import RECIPES, SNR_UNIT_JY, Recipe
 from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
 
 __all__ = [
@@ -47,9 +47,9 @@ RADIO_NSIDE = 128
 # (214 arcsec at a corner of their pattern, from up to 130 arcsec away), or by its surroundings.
 MAX_REACH_ARCSEC = 345.0
 
-# Emission of an extended source is cut off at this distance: a part of its extent, and what blobs of the
-# outer ends need to fade.
-REACH_PER_EXTENT, REACH_BEYOND_ARCSEC = 1.0, 80.0
+# Emission of an extended source is cut off at its extent and this, which blobs of the outer ends need to
+# fade.
+REACH_BEYOND_ARCSEC = 80.0
 
 # Field sources: number per square degree above the 5 sigma limit, that limit, and the range drawn, Jy/beam.
 FIELD_DENSITY_DEG2 = 84.0
@@ -67,8 +67,8 @@ FIELD_SIZE_ARCSEC = 1.0
 FIELD_REACH_ARCSEC = 60.0
 
 # Residual sidelobes around 155 real sources of 20 to 1,000 times the noise, fitted with the beam's: they are
-# those of a peak of 5.5 +- 3.5 times the noise however bright the source is (CLEAN stops there), and of
-# 0.6 % of its peak, of either sign, from errors of calibration (benchmarks/first_sidelobes.py).
+# those of a peak of 5.5 +- 3.5 times the noise however bright the source is (CLEAN stops there), and of some
+# 0.9 % of its peak, of either sign, from errors of calibration (benchmarks/first_sidelobes.py).
 UNCLEANED_JY, UNCLEANED_SCATTER = 5.5 * SNR_UNIT_JY, 0.6
 SIDELOBE_GAIN = 0.009
 
@@ -193,8 +193,8 @@ def compact_gaussians(rows: np.ndarray) -> Gaussians:
         RA and Dec (deg), peak (Jy/beam), FWHM of the axes before the beam (arcsec), position angle (deg).
     """
     ra, dec, peak, major, minor, angle = rows.T
-    point, zero = np.hypot(BEAM_ARCSEC, SMEARING_ARCSEC), np.zeros(len(rows))
-    return Gaussians(ra, dec, zero, zero, peak, np.hypot(point, major), np.hypot(point, minor), angle)
+    major, minor, zero = np.hypot(POINT_ARCSEC, major), np.hypot(POINT_ARCSEC, minor), np.zeros(len(rows))
+    return Gaussians(ra, dec, zero, zero, peak, major, minor, angle)
 
 
 class Population(Protocol):
@@ -253,7 +253,7 @@ def _extended(rng: np.random.Generator, seed: int, cell: int) -> list[dict]:
                     "kind": name,
                     "n_components": recipe.n_components,
                     "n_peaks": recipe.n_peaks,
-                    "reach_arcsec": REACH_PER_EXTENT * extent + REACH_BEYOND_ARCSEC,
+                    "reach_arcsec": extent + REACH_BEYOND_ARCSEC,
                     "peak_jy": snr * SNR_UNIT_JY,
                     "build": partial(_build, stream, recipe, snr, extent),
                 }

@@ -28,7 +28,7 @@ from claran_core.survey.simulated.population import (
 from claran_core.survey.simulated.recipes import SNR_UNIT_JY
 from claran_core.survey.simulated.streams import Purpose, generator, grid_generator, quantile_draw
 
-__all__ = ["emission", "radio_image", "radio_rms"]
+__all__ = ["add_pattern", "emission", "radio_image", "radio_rms"]
 
 # Noise level of tiles, Jy/beam, at p0, p5, p25, p50, p75, p95, p100: with its variation from place to place
 # the fields have that of FIRST's (1,255 fields: .140, .156 and .190 mJy/beam at 5, 50 and 95 %).
@@ -185,22 +185,23 @@ def add_pattern(
     image: np.ndarray, window: Window, pattern: np.ndarray, x: int, y: int, strength: float
 ) -> None:
     """Add `strength` times a pattern, its middle on tile pixel `x, y`, to the image of a window."""
-    half_y, half_x = pattern.shape[0] // 2, pattern.shape[1] // 2
-    left, bottom = x - half_x - window.x0, y - half_y - window.y0
-    x0, x1 = max(left, 0), min(left + pattern.shape[1], window.nx)
-    y0, y1 = max(bottom, 0), min(bottom + pattern.shape[0], window.ny)
-    if x0 < x1 and y0 < y1:
-        image[y0:y1, x0:x1] += strength * pattern[y0 - bottom : y1 - bottom, x0 - left : x1 - left]
+    ny, nx = pattern.shape
+    own, part = window.overlap(Window(x - nx // 2, y - ny // 2, nx, ny))
+    image[own] += strength * pattern[part]
+
+
+def _tile_pixels(tile: Tile, sources: tuple[RadioSource, ...]) -> np.ndarray:
+    """Tile pixels of sources; ``(n, 2)``."""
+    positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
+    return np.stack(tile.sky_to_pixel(*positions.T), axis=1)
 
 
 @lru_cache(maxsize=512)
 def _placed_sources(population: Population, tile: Tile, cell: int) -> tuple[np.ndarray, np.ndarray]:
     """Tile pixels ``(n, 2)`` of all sources of a cell, and how far off their peaks may lie (px)."""
     sources = population.cell(cell)
-    positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
-    reach = np.array([source.peak_reach_arcsec for source in sources])
-    pixels = np.stack(tile.sky_to_pixel(*positions.T), axis=1)
-    return pixels, np.ceil(reach / tile.grid.pixel_scale_arcsec) + 2
+    reach = np.array([source.peak_reach_arcsec for source in sources]) / tile.grid.pixel_scale_arcsec
+    return _tile_pixels(tile, sources), np.ceil(reach) + 2
 
 
 @lru_cache(maxsize=8192)
@@ -236,9 +237,8 @@ def _extended(
 ) -> tuple[tuple[RadioSource, ...], np.ndarray, np.ndarray]:
     """Extended sources of a cell, not built yet: their tile pixels ``(n, 2)`` and reach (px)."""
     sources = tuple(source for source in population.cell(cell) if not source.is_compact)
-    positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
     reach = np.array([source.reach_arcsec for source in sources]) / tile.grid.pixel_scale_arcsec
-    return sources, np.stack(tile.sky_to_pixel(*positions.T), axis=1), np.ceil(reach) + 2
+    return sources, _tile_pixels(tile, sources), np.ceil(reach) + 2
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from claran_core.survey.simulated.geometry import TileGrid, offset_to_sky, sky_to_cell, subcells
+from claran_core.survey.simulated.geometry import TileGrid, offset_to_sky, sky_to_cells, subcells
 from claran_core.survey.simulated.population import RADIO_NSIDE
 from claran_core.survey.simulated.streams import Purpose, generator
 
@@ -38,5 +38,5 @@ def is_inside(region: int, ra_deg: float, dec_deg: float) -> bool:
     """Whether a position keeps its distance from the border of a region, looking in 16 directions."""
     angle = np.arange(0, 2 * np.pi, np.pi / 8)
     around = BORDER_ARCSEC * np.sin(angle), BORDER_ARCSEC * np.cos(angle)
-    ring = zip(*offset_to_sky(ra_deg, dec_deg, *around), strict=True)
-    return all(sky_to_cell(ra, dec, REGION_NSIDE) == region for ra, dec in ring)
+    ring = offset_to_sky(ra_deg, dec_deg, *around)
+    return bool((sky_to_cells(*ring, REGION_NSIDE) == region).all())

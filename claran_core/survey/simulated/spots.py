@@ -11,13 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from claran_core.components import COMPONENT_SIGMA, LEVEL_RATIO
-from claran_core.survey.simulated.forms import PIXEL_ARCSEC, SMEARING_ARCSEC
-from claran_core.survey.simulated.recipes import BEAM_ARCSEC
+from claran_core.survey.simulated.forms import PIXEL_ARCSEC, POINT_ARCSEC
 
-__all__ = ["FAINTEST", "GAP_LEVEL", "POINT_ARCSEC", "Part", "direction", "distances", "draw_parts"]
-
-# FWHM of a point.
-POINT_ARCSEC = float(np.hypot(BEAM_ARCSEC, SMEARING_ARCSEC))
+__all__ = ["FAINTEST", "GAP_LEVEL", "Part", "direction", "distances", "draw_parts"]
 
 # Noise is 1: no component is fainter than this, gaps are darker than this, tails brighter, and no source
 # with more peaks than components is fainter than the last of these.

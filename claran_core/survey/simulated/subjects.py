@@ -27,6 +27,7 @@ from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated.geometry import (
     cells_near,
     offset_to_sky,
+    sky_to_offset,
 )
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource, radio_cell
 from claran_core.survey.simulated.regions import FOOTPRINT_DEC_DEG, is_inside, regions
@@ -122,8 +123,7 @@ def sources_near(seed: int, ra_deg: float, dec_deg: float, radius_arcsec: float)
 
 
 def _offset_arcsec(ra_deg: float, dec_deg: float, other_ra_deg: float, other_dec_deg: float) -> float:
-    x, y = Frame(0, 1.0).sky_to_frame(ra_deg, dec_deg, other_ra_deg, other_dec_deg)
-    return float(np.hypot(x, y))
+    return float(np.hypot(*sky_to_offset(ra_deg, dec_deg, other_ra_deg, other_dec_deg)))
 
 
 def select_subjects(
@@ -315,8 +315,8 @@ def _neighbours(seed: int, candidate: RadioSource, margin_arcsec: float) -> tupl
     half = Frame().width_arcsec / 2 + margin_arcsec
     cells = cells_near(candidate.ra_deg, candidate.dec_deg, np.sqrt(2) * half, RADIO_NSIDE)
     ra, dec, extended = np.concatenate([_positions(seed, cell) for cell in cells]).T
-    x, y = Frame(0, 1.0).sky_to_frame(candidate.ra_deg, candidate.dec_deg, ra, dec)
-    near = np.maximum(np.abs(x), np.abs(y)) <= half
+    east, north = sky_to_offset(candidate.ra_deg, candidate.dec_deg, ra, dec)
+    near = np.maximum(np.abs(east), np.abs(north)) <= half
     return int(near.sum()), int(extended[near].sum())
 
 
