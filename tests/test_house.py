@@ -54,6 +54,16 @@ def tracked_files() -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
+def test_data_files_of_packages_are_installed_with_them():
+    patterns = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["package-data"]
+    package = REPOSITORY / "claran_core"
+    data = [path for path in tracked_files() if path.is_relative_to(package) and path.suffix != ".py"]
+    assert data
+    for path in data:
+        name = ".".join(path.parent.relative_to(REPOSITORY).parts)
+        assert any(path.match(pattern) for pattern in patterns.get(name, [])), path
+
+
 def rule_names() -> list[str]:
     texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "workflow/rules").glob("*.smk")]
     return re.findall(r"^(?:rule|checkpoint) (\w+):", "\n".join(texts), flags=re.MULTILINE)
