@@ -2,7 +2,7 @@
 
     python benchmarks/consensus_levels.py --subjects 600
 
-Prints the quantiles per class as they stand in `claran_core.survey.simulated.consensus`, and the levels that
+Prints the quantiles per class as they stand in `claran_core.consensus`, and the levels that
 come out beside those of the published labels.  To be run again when the simulated sky changes.
 """
 
@@ -14,8 +14,8 @@ import pandas as pd
 
 from claran_core import labels
 from claran_core.config import load_config
+from claran_core.consensus import CONSENSUS, consensus_level
 from claran_core.morphology import MORPHOLOGIES
-from claran_core.survey.simulated.consensus import CONSENSUS, consensus_level
 from claran_core.survey.simulated.streams import LEVELS
 from claran_core.survey.simulated.subjects import select_subjects
 

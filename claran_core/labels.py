@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 from claran_core.components import Components, dr1_extent, find_components, union_centre
+from claran_core.consensus import consensus_level, difficulty_of
 from claran_core.flags import Flag
 from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
 from claran_core.morphology import morphology_of
 from claran_core.noise import noise_sigma
 from claran_core.survey.base import Cutout
-from claran_core.survey.simulated.consensus import consensus_level, difficulty_of
 from claran_core.tables import LABELS
 
 __all__ = [
@@ -99,7 +99,7 @@ def label_simulated(
     -------
     DataFrame
         Columns of `claran_core.tables.LABELS`; sources without a component have no row.  The consensus level
-        is that of `claran_core.survey.simulated.consensus`.
+        is that of `claran_core.consensus`.
     """
     visible = visible_in_frame(subject, cutout)
     sigma = noise_sigma(visible)

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claran_core.components import find_components
-from claran_core.morphology import MORPHOLOGIES
-from claran_core.rgz import read_label_table
-from claran_core.survey.simulated.consensus import (
+from claran_core.consensus import (
     CONSENSUS,
     DIFFICULTY,
     consensus_level,
     difficulty,
     difficulty_of,
 )
+from claran_core.morphology import MORPHOLOGIES
+from claran_core.rgz import read_label_table
 from claran_core.survey.simulated.streams import LEVELS
 
 EASY = {
