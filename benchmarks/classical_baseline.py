@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from astropy.io import fits
-from astropy.wcs import WCS
+import real_cutouts
 from scipy.sparse.csgraph import connected_components
 
 from claran_core.components import Components, box_gaps, dr1_extent, find_components, union_centre
@@ -30,7 +29,6 @@ from claran_core.labels import Subject, label_from_table, label_simulated, truth
 from claran_core.morphology import MORPHOLOGIES, morphology_of
 from claran_core.noise import noise_sigma
 from claran_core.overlap import BOX_COLUMNS
-from claran_core.rgz import read_label_table
 from claran_core.survey import SURVEYS
 from claran_core.survey.base import Cutout
 from claran_core.survey.simulated import SimulatedSource
@@ -72,13 +70,8 @@ def real_subjects(folder: Path) -> Iterator[Labelled]:
     InputError
         If the label table is missing or broken.
     """
-    for name, rows in read_label_table(folder / "labels.csv").groupby("first_id"):
-        with fits.open(folder / "radio" / f"{name}.fits") as hdus:
-            header, image = hdus[0].header, hdus[0].data.astype(np.float32)
-        split = "train" if rows["training"].iloc[0] == 1 else "test"
-        subject = Subject(str(name), rows["ra"].iloc[0], rows["dec"].iloc[0], split, Frame())
-        cutout = Cutout(image, WCS(header).celestial, str(name))
-        yield Labelled(subject, cutout, label_from_table(subject, cutout, rows))
+    for real in real_cutouts.real_subjects(folder):
+        yield Labelled(real.subject, real.cutout, label_from_table(real.subject, real.cutout, real.rows))
 
 
 def simulated_subjects(targets: pd.DataFrame, sky: SimulatedSource) -> Iterator[Labelled]:

@@ -7,29 +7,22 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from astropy.io import fits
-from astropy.wcs import WCS
+from real_cutouts import components_at, real_subjects
 
-from claran_core.components import Components, dr1_extent, find_components
-from claran_core.frame import Frame, sky_to_pixels
-from claran_core.labels import Subject, components_in_frame, visible_in_frame
+from claran_core.components import dr1_extent, find_components
+from claran_core.frame import sky_to_pixels
+from claran_core.labels import components_in_frame, visible_in_frame
 from claran_core.morphology import morphology_of
 from claran_core.noise import noise_sigma
-from claran_core.rgz import position_of_name, read_label_table
-from claran_core.survey.base import Cutout
 
 
 def measure(folder: Path) -> dict[str, np.ndarray]:
     """Agreement of each label row: component count, both counts, class; and ratio of the extents."""
     agreement = {"components": [], "counts": [], "class": [], "extent_ratio": []}
-    for name, rows in read_label_table(folder / "labels.csv").groupby("first_id"):
-        with fits.open(folder / "radio" / f"{name}.fits") as hdus:
-            cutout = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header), name)
-        components = components_in_frame(Subject(name, *position_of_name(name), "train", Frame()), cutout)
-        for row in rows.itertuples():
-            x, y = sky_to_pixels(cutout.wcs, np.array(row.component_ra), np.array(row.component_dec))
-            own = sorted({components.at(*position) for position in zip(x, y, strict=True)} - {None})
+    for real in real_subjects(folder):
+        components = components_in_frame(real.subject, real.cutout)
+        for row in real.rows.itertuples():
+            own = components_at(components, real.cutout, row.component_ra, row.component_dec)
             counts = len(own), int(components.n_peaks[own].sum()) if own else 0
             labelled = int(row.num_cpnts), int(row.num_peaks)
             agreement["components"].append(counts[0] == labelled[0])
@@ -49,31 +42,21 @@ def strangers(folder: Path) -> np.ndarray:
         Whether it has a label of its own, brightest pixel over the noise, area in pixels.
     """
     found = []
-    for name, rows in read_label_table(folder / "labels.csv").groupby("first_id"):
-        with fits.open(folder / "radio" / f"{name}.fits") as hdus:
-            cutout = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header), name)
-        ra, dec = position_of_name(name)
-        visible = visible_in_frame(Subject(name, ra, dec, "train", Frame()), cutout)
+    for real in real_subjects(folder):
+        subject, cutout = real.subject, real.cutout
+        visible = visible_in_frame(subject, cutout)
         sigma = noise_sigma(visible)
         components = find_components(visible, sigma)
-        owner = _owners(components, cutout, rows)
-        x, y = (float(v[0]) for v in sky_to_pixels(cutout.wcs, np.array([ra]), np.array([dec])))
-        middle = components.at(x, y, reach_px=4)
+        owner = np.full(len(components), -1)
+        for number, row in enumerate(real.rows.itertuples()):
+            owner[components_at(components, cutout, row.component_ra, row.component_dec)] = number
+        x, y = sky_to_pixels(cutout.wcs, subject.ra_deg, subject.dec_deg)
+        middle = components.at(float(x), float(y), reach_px=4)
         main = owner[middle] if middle is not None and owner[middle] >= 0 else 0
         for k in np.flatnonzero(owner != main):
             inside = components.labels == k + 1
             found.append((owner[k] >= 0, visible[inside].max() / sigma, inside.sum()))
     return np.array(found)
-
-
-def _owners(components: Components, cutout: Cutout, rows: pd.DataFrame) -> np.ndarray:
-    """Row each island is labelled by, -1 for none."""
-    owner = np.full(len(components), -1)
-    for number, row in enumerate(rows.itertuples()):
-        x, y = sky_to_pixels(cutout.wcs, np.array(row.component_ra), np.array(row.component_dec))
-        own = {components.at(*position) for position in zip(x, y, strict=True)} - {None}
-        owner[sorted(own)] = number
-    return owner
 
 
 def main() -> None:

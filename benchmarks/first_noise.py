@@ -19,6 +19,9 @@ from scipy.signal import fftconvolve
 from claran_core.noise import noise_sigma
 from claran_core.survey.simulated.noise import FIRST_KERNEL, KERNEL_RADIUS_PX
 
+# Pixels this near to one above so many sigma are not free of sources.
+SOURCE_SIGMA, SOURCE_GROWTH_PX = 4.0, 6
+
 # Largest lag of the continued autocorrelation; it fades to nothing over the last pixels.
 MAX_LAG_PX = 48
 FADE_PX = (28.0, 46.0)
@@ -39,13 +42,18 @@ CORRECTION = (0.65, 0.82, 1.06, 1.0, 0.88, 0.95, 1.02, 1.05)
 BRIGHTEST_JY = 0.02
 
 
+def source_free(image: np.ndarray) -> np.ndarray:
+    """Pixels of an image that show no source; boolean ``(ny, nx)``."""
+    bright = np.nan_to_num(image) > SOURCE_SIGMA * noise_sigma(image)
+    return np.isfinite(image) & ~ndimage.binary_dilation(bright, iterations=SOURCE_GROWTH_PX)
+
+
 def masked_autocorrelation(images: Iterable[np.ndarray], max_lag_px: int) -> np.ndarray:
     """Mean autocorrelation of what is not source in images; ``(2 n + 1, 2 n + 1)``, lag 0 in the middle."""
     total = np.zeros((2 * max_lag_px + 1,) * 2)
     pairs = np.zeros_like(total)
     for image in images:
-        bright = np.nan_to_num(image) > 4 * noise_sigma(image)
-        free = np.isfinite(image) & ~ndimage.binary_dilation(bright, iterations=6)
+        free = source_free(image)
         noise = np.where(free, image - image[free].mean(), 0) / image[free].std()
         for sums, values in ((total, noise), (pairs, free.astype(float))):
             correlation = fftconvolve(values, values[::-1, ::-1])

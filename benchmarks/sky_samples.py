@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from astropy.io import fits
-from astropy.wcs import WCS
+import real_cutouts
 from scipy import ndimage
 
 from claran_core.components import Components, dr1_extent, find_components
@@ -21,7 +20,6 @@ from claran_core.frame import Frame, sky_to_pixels
 from claran_core.labels import Subject, components_in_frame, label_simulated
 from claran_core.morphology import MAX_COUNT, morphology_of
 from claran_core.noise import noise_sigma
-from claran_core.rgz import position_of_name, read_label_table
 from claran_core.survey import SURVEYS
 from claran_core.survey.base import Cutout
 from claran_core.survey.simulated import SimulatedSource
@@ -41,7 +39,6 @@ POOL_RA_DEG, POOL_DEC_DEG = (120.0, 250.0), (0.0, 60.0)
 # Share of the sources of each recipe that become subjects of the pool, less for those that reach less far.
 VISITED = {"1C_1P": 0.2, "1C_2P": 0.3, "1C_3P": 1, "2C_2P": 0.15, "2C_3P": 1, "3C_3P": 0.8, "beyond": 0.2}
 POOL_REACH_ARCSEC = {"1C_1P": 102, "1C_2P": 115, "1C_3P": 122, "2C_2P": 118, "2C_3P": 112, "3C_3P": 122}
-
 
 # Share of the sources of each recipe in the blind sample: about as many of each class.
 BLIND = {"1C_1P": 0.03, "1C_2P": 0.08, "1C_3P": 1, "2C_2P": 0.25, "2C_3P": 1, "3C_3P": 1, "beyond": 0.5}
@@ -66,8 +63,6 @@ class SourceFacts:
         From the subject's centre to the middle of the source's contours.
     second_flux, third_flux : float
         Flux of the second and third component over that of the brightest; NaN without one.
-    separation_arcsec : float
-        Largest distance between the middles of two components' boxes; NaN for one component.
     area_px, mean_over_peak : float
         Pixels in its contours; their mean over the brightest.
     peaks_apart_arcsec : float
@@ -86,7 +81,6 @@ class SourceFacts:
     centre_offset_arcsec: float
     second_flux: float
     third_flux: float
-    separation_arcsec: float
     area_px: float
     mean_over_peak: float
     peaks_apart_arcsec: float = np.nan
@@ -117,8 +111,6 @@ class SubjectFacts:
         Components in the frame, labelled or not.
     sources : tuple of SourceFacts
         What is labelled.
-    host_magnitude : float
-        W1 magnitude of the host, where it is known.
     ra_deg, dec_deg : float
         Middle of the frame.
     weight : float
@@ -130,7 +122,6 @@ class SubjectFacts:
     sigma: float
     n_islands: int
     sources: tuple[SourceFacts, ...]
-    host_magnitude: float = np.nan
     ra_deg: float = np.nan
     dec_deg: float = np.nan
     weight: float = 1.0
@@ -170,8 +161,7 @@ def measure(
     sigma = noise_sigma(image)
     sources = []
     for name, (ra, dec) in zip(names or [""] * len(components), components, strict=True):
-        x, y = sky_to_pixels(cutout.wcs, np.asarray(ra), np.asarray(dec))
-        own = sorted({found.at(*position) for position in zip(x, y, strict=True)} - {None})
+        own = real_cutouts.components_at(found, cutout, ra, dec)
         if own:
             sources.append(_source_facts(subject, cutout, found, own, sigma, name))
     return SubjectFacts(
@@ -191,7 +181,6 @@ def _source_facts(
 ) -> SourceFacts:
     masks = [found.labels == k + 1 for k in own]
     fluxes = sorted((float(cutout.data[mask].sum()) for mask in masks), reverse=True) + [np.nan, np.nan]
-    middles = found.boxes[own].reshape(-1, 2, 2).mean(axis=1)
     union = found.boxes[own]
     low, high = union[:, :2].min(axis=0), union[:, 2:].max(axis=0)
     centre = np.ravel(sky_to_pixels(cutout.wcs, np.array([subject.ra_deg]), np.array([subject.dec_deg])))
@@ -206,7 +195,6 @@ def _source_facts(
         centre_offset_arcsec=float(np.hypot(*(0.5 * (low + high) - centre))) * PIXEL_ARCSEC,
         second_flux=fluxes[1] / fluxes[0],
         third_flux=fluxes[2] / fluxes[0],
-        separation_arcsec=_widest_arcsec(middles),
         area_px=float(values.size),
         mean_over_peak=float(values.mean() / values.max()),
         peaks_apart_arcsec=_widest_arcsec(found.brightest[own]),
@@ -236,13 +224,10 @@ def middle(subject: Subject, cutout: Cutout) -> np.ndarray:
 def real_subjects(folder: Path) -> list[SubjectFacts]:
     """Labelled FIRST cut-outs: ``labels.csv`` and ``radio/*.fits`` of a folder."""
     subjects = []
-    for name, rows in read_label_table(folder / "labels.csv").groupby("first_id"):
-        with fits.open(folder / "radio" / f"{name}.fits") as hdus:
-            cutout = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header), name)
-        subject = Subject(name, *position_of_name(name), "train", FRAME)
-        positions = [(row.component_ra, row.component_dec) for row in rows.itertuples()]
-        names = [str(label) for label in rows["catalog_id"]]
-        subjects.append(measure(subject, cutout, positions, names=names))
+    for real in real_cutouts.real_subjects(folder):
+        positions = [(row.component_ra, row.component_dec) for row in real.rows.itertuples()]
+        names = [str(label) for label in real.rows["catalog_id"]]
+        subjects.append(measure(real.subject, real.cutout, positions, names=names))
     return [subject for subject in subjects if subject.sources]
 
 

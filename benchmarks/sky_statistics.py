@@ -8,19 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from first_noise import masked_autocorrelation
+from first_noise import masked_autocorrelation, source_free
 from scipy import ndimage
 from sky_samples import PIXEL_ARCSEC, SubjectFacts
 
-from claran_core.noise import noise_sigma
 from claran_core.survey.simulated.noise import STRIPE_ANGLES_DEG
 
 # Lags of the noise's autocorrelation in the table and the largest measured, px.
 LAGS_PX, MAX_LAG_PX = (1, 2, 3, 6, 12, 20), 24
 DIRECTIONS_DEG = {"x (RA)": 0.0, "y (Dec)": 90.0, "61.5 deg": 61.5, "118.5 deg": 118.5}
-
-# Pixels this near to one above so many sigma are not free of sources.
-SOURCE_SIGMA, SOURCE_GROWTH_PX = 4.0, 6
 
 # Stripes: pixels within the first distance of one of the lines through the brightest pixel are on them,
 # those beyond the second from all lines are between them, px; at these distances from it, arcsec.
@@ -133,12 +129,6 @@ def compared(name: str, function: str, real: Values, simulated: Values) -> Stati
         return Statistic(name, np.nan, np.nan, np.nan)
     differences = [of(simulated.resampled(rng)) - of(real.resampled(rng)) for _ in range(N_RESAMPLINGS)]
     return Statistic(name, of(real), of(simulated), float(np.std(differences)))
-
-
-def source_free(image: np.ndarray) -> np.ndarray:
-    """Pixels of an image that show no source; boolean ``(ny, nx)``."""
-    bright = np.nan_to_num(image) > SOURCE_SIGMA * noise_sigma(image)
-    return np.isfinite(image) & ~ndimage.binary_dilation(bright, iterations=SOURCE_GROWTH_PX)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,6 @@ def source(morphology="1C_1P", *, snr=50.0, extent=20.0, area=10.0, name="", pea
         centre_offset_arcsec=5.0,
         second_flux=several,
         third_flux=0.1 if n_components > 2 else np.nan,
-        separation_arcsec=extent if n_components > 1 else np.nan,
         area_px=area,
         mean_over_peak=0.3,
         peaks_apart_arcsec=extent if n_components > 1 else np.nan,
