@@ -13,7 +13,13 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from claran_core.components import Components, count_components, dr1_extent, find_components
+from claran_core.components import (
+    COMPONENT_SIGMA,
+    Components,
+    count_components,
+    dr1_extent,
+    find_components,
+)
 from claran_core.survey.simulated.recipes import BEAM_ARCSEC, FORMS, Form, Recipe
 
 __all__ = ["POINT_ARCSEC", "Structure", "build_compact", "build_extended", "local_maxima"]
@@ -40,6 +46,12 @@ SMEARING_ARCSEC = 2.3
 
 # FWHM of a point as the images show it.
 POINT_ARCSEC = float(np.hypot(BEAM_ARCSEC, SMEARING_ARCSEC))
+
+# The brightest blob is at most this much fainter at the middle of a pixel, and so at most are all together.
+SURELY_BELOW = 0.87
+
+# Exponentials go no lower, where they would take ten times as long: 1e-261 is nothing.
+LOWEST_EXPONENT = -600.0
 
 # FWHM of hotspots in units of the arm.
 HOTSPOT_SIZE = (0.03, 0.2)
@@ -141,9 +153,9 @@ def build_extended(
             peak_snr,
         )
         # What is of another class now will hardly be of this one at a size a little different.
-        if _may_be_class(view, recipe) and _is_class(view.structure, recipe):
+        if _may_be_class(view, recipe) and _is_class(view, recipe):
             view, size_fits = _sized(view, extent_arcsec)
-            if size_fits and _is_class(view.structure, recipe):
+            if size_fits and _is_class(view, recipe):
                 return view.structure
             chosen = view
         elif chosen is None:
@@ -152,15 +164,19 @@ def build_extended(
 
 
 def _may_be_class(view: "_View", recipe: Recipe) -> bool:
-    """Whether the number of components, which is soon counted, is right."""
-    return recipe.n_peaks > 3 or count_components(view.image, 1.0) == recipe.n_components
+    """Whether what is soon counted allows a view to be of a class.
 
-
-def _is_class(structure: Structure, recipe: Recipe) -> bool:
-    counts = structure.n_components, structure.n_peaks
+    Components and innermost contours hold a maximum each, so that there must be as many of these.
+    """
     if recipe.n_peaks > 3:
-        return max(counts) > 3
-    return counts == (recipe.n_components, recipe.n_peaks)
+        return view.n_maxima > 3
+    return view.n_maxima >= recipe.n_peaks and count_components(view.image, 1.0) == recipe.n_components
+
+
+def _is_class(view: "_View", recipe: Recipe) -> bool:
+    if recipe.n_peaks > 3:
+        return max(view.counts) > 3
+    return view.counts == (recipe.n_components, recipe.n_peaks)
 
 
 def _guess_arm(extent_arcsec: float, n_components: int) -> float:
@@ -180,7 +196,9 @@ class _View:
     def __init__(self, shape: _Shape, arm_arcsec: float, peak_snr: float) -> None:
         self.shape, self.arm_arcsec, self.peak_snr = shape, arm_arcsec, peak_snr
         self._gaussians = shape.gaussians(arm_arcsec, peak_snr)
-        self.image, self._east, self._north = _noise_free(self._gaussians)
+        self.image, self._east, self._north = _noise_free(
+            self._gaussians, SURELY_BELOW * min(peak_snr, COMPONENT_SIGMA)
+        )
         scale = peak_snr / self.image.max()
         self._gaussians[:, 2] *= scale
         self.image *= scale
@@ -190,20 +208,40 @@ class _View:
         return find_components(self.image, 1.0)
 
     @property
+    def n_maxima(self) -> int:
+        """Number of pixels above the threshold that none of their four neighbours outshines."""
+        inner = self.image[1:-1, 1:-1]  # nothing at the rim is above the threshold
+        is_peak = inner > COMPONENT_SIGMA
+        for beside in (
+            self.image[:-2, 1:-1],
+            self.image[2:, 1:-1],
+            self.image[1:-1, :-2],
+            self.image[1:-1, 2:],
+        ):
+            is_peak &= inner >= beside
+        return int(np.count_nonzero(is_peak))
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Number of components and of peaks by the contour rule."""
+        return len(self._found), int(self._found.n_peaks.sum())
+
+    @property
     def extent_arcsec(self) -> float:
         """Extent by the DR1 rule."""
         return dr1_extent(self._found.boxes) * PIXEL_ARCSEC
 
-    @cached_property
+    @property
     def structure(self) -> Structure:
         """What this view shows."""
         columns, rows = local_maxima(self.image, self._found).T
+        n_components, n_peaks = self.counts
         return Structure(
             form=self.shape.form,
             gaussians=self._gaussians,
             peaks=np.column_stack([self._east[columns], self._north[rows]]),
-            n_components=len(self._found),
-            n_peaks=int(self._found.n_peaks.sum()),
+            n_components=n_components,
+            n_peaks=n_peaks,
         )
 
 
@@ -223,29 +261,32 @@ def _sized(view: _View, extent_arcsec: float) -> tuple[_View, bool]:
     return view, False
 
 
-def _noise_free(gaussians: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image ``(ny, nx)`` of Gaussians that holds them all, with the east and north offsets of its axes."""
+def _noise_free(gaussians: np.ndarray, faintest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image ``(ny, nx)`` of Gaussians around all of it that is as bright as `faintest`.
+
+    Also the east and north offsets (arcsec) of its columns and rows.  The rim is fainter than that.
+    """
     east, north, peak, major, minor, angle_deg = gaussians.T
-    # Twice the FWHM from its middle a Gaussian has fallen to 2e-5.
-    axes = [
-        np.arange(
-            np.floor((offset - 2 * major).min() / PIXEL_ARCSEC),
-            np.ceil((offset + 2 * major).max() / PIXEL_ARCSEC) + 1,
-        )
-        * PIXEL_ARCSEC
-        for offset in (east, north)
-    ]
     sin, cos = np.sin(np.deg2rad(angle_deg)), np.cos(np.deg2rad(angle_deg))
     a, b = 4 * np.log(2) / major**2, 4 * np.log(2) / minor**2  # along the axes
-    dx = (axes[0][None] - east[:, None])[:, None, :]  # (n, 1, nx)
-    dy = (axes[1][None] - north[:, None])[:, :, None]  # (n, ny, 1)
+    # Where each Gaussian is fainter than its share, all are together.
+    exponent = np.log(np.maximum(peak * len(peak) / faintest, 1.0))
+    seen = exponent > 0
+    axes = []
+    for offset, inverse in ((east, sin**2 / a + cos**2 / b), (north, cos**2 / a + sin**2 / b)):
+        half = np.sqrt(exponent * inverse)
+        low, high = (offset - half)[seen].min(), (offset + half)[seen].max()
+        axes.append(np.arange(np.floor(low / PIXEL_ARCSEC), np.ceil(high / PIXEL_ARCSEC) + 1) * PIXEL_ARCSEC)
+    dx = (axes[0] - east[:, None])[:, None, :]  # (n, 1, nx)
+    dy = (axes[1] - north[:, None])[:, :, None]  # (n, ny, 1)
     xx, yy, xy = a * sin**2 + b * cos**2, a * cos**2 + b * sin**2, 2 * (a - b) * sin * cos
-    xx, yy, xy, peak = (value[:, None, None] for value in (xx, yy, xy, peak))
-    exponent = dx * xy  # (n, 1, nx)
-    exponent = exponent * dy
-    exponent += xx * dx**2
-    exponent += yy * dy**2
-    return (peak * np.exp(-exponent)).sum(axis=0), *axes
+    xx, yy, xy = (-value[:, None, None] for value in (xx, yy, xy))
+    # In place, since memory costs more here than arithmetic; underflow costs most.
+    values = xy * dx + yy * dy
+    values *= dy
+    values += xx * dx**2
+    np.exp(np.maximum(values, LOWEST_EXPONENT, out=values), out=values)
+    return np.einsum("k,kyx->yx", peak, values), *axes
 
 
 def local_maxima(image: np.ndarray, found: Components) -> np.ndarray:
