@@ -7,6 +7,7 @@ large as its recipe asks, measured by the contour rule on its noise-free image, 
 components and peaks of the recipe; else another is drawn.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,6 +56,9 @@ LOWEST_EXPONENT = -600.0
 
 # FWHM of hotspots in units of the arm.
 HOTSPOT_SIZE = (0.03, 0.2)
+
+# Where the blobs of a jet are, between its inner and its outer end.
+JET_PARTS = np.linspace(0, 1, 6)
 
 
 @dataclass(frozen=True)
@@ -141,10 +145,10 @@ def build_extended(
     Structure
         The first that fits; without one, the last that had the right class, or else the last one.
     """
-    forms, weights = list(recipe.forms), np.array(list(recipe.forms.values()))
+    forms, shares = list(recipe.forms), np.cumsum(list(recipe.forms.values()))
     chosen = None
     for attempt in range(MAX_SHAPES):
-        form = forms[rng.choice(len(forms), p=weights / weights.sum())]
+        form = forms[int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))]
         if attempt >= FORMS_TRIED and attempt % 2:
             form = LAST_FORM
         view = _View(
@@ -298,11 +302,18 @@ def local_maxima(image: np.ndarray, found: Components) -> np.ndarray:
 
 
 def _uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
-    return float(rng.uniform(*limits))
+    low, high = limits
+    return low + (high - low) * rng.random()
 
 
 def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
-    return float(np.exp(rng.uniform(*np.log(limits))))
+    return math.exp(_uniform(rng, (math.log(limits[0]), math.log(limits[1]))))
+
+
+def _shares(rng: np.random.Generator, concentration: float, n: int) -> np.ndarray:
+    """Random parts of one (Dirichlet), more equal where the concentration is higher."""
+    parts = rng.standard_gamma(concentration, n)
+    return parts / parts.sum()
 
 
 def _draw_shape(rng: np.random.Generator, form_name: str, core_chance: float | None) -> _Shape:
@@ -314,15 +325,19 @@ def _draw_shape(rng: np.random.Generator, form_name: str, core_chance: float | N
     lengths = np.array([1.0, _uniform(rng, form.arm_ratio)])
     if rng.random() < 0.5:
         lengths = lengths[::-1]
-    curves = rng.normal(0, form.curve) * np.array([1.0, rng.choice([-1.0, 1.0]) * _uniform(rng, (0.5, 1.2))])
+    curves = rng.normal(0, form.curve) * np.array(
+        [1.0, (-1.0, 1.0)[rng.integers(2)] * _uniform(rng, (0.5, 1.2))]
+    )
     bend = np.deg2rad(min(abs(rng.normal(0, form.bend_deg)), 150.0))
     first = rng.uniform(0, 2 * np.pi)
     directions = (first, first + np.pi - bend)
-    parts = [np.array([[0.0, 0.0, core, 0.0, 0.0, 0.0]])] if core else []
-    for flux, length, curve, direction in zip(side_flux, lengths, curves, directions, strict=True):
+    parts, arms = [], []
+    for flux, *arm in zip(side_flux, lengths, curves, directions, strict=True):
         if flux > 0.002:
-            parts.append(_on_arm(_draw_side(rng, form, flux), length, curve, direction))
-    return _Shape(form_name, np.concatenate(parts))
+            parts.append(_draw_side(rng, form, flux))
+            arms += [arm] * len(parts[-1])
+    blobs = _on_arms(np.concatenate(parts), *np.array(arms).T)
+    return _Shape(form_name, np.concatenate([[[0.0, 0.0, core, 0.0, 0.0, 0.0]], blobs]) if core else blobs)
 
 
 def _draw_side(rng: np.random.Generator, form: Form, flux: float) -> np.ndarray:
@@ -354,7 +369,7 @@ def _rows(along, across, flux, length, breadth) -> np.ndarray:
 def _hotspots(rng: np.random.Generator, flux: float) -> np.ndarray:
     """One hotspot at the end of the arm, or a second, fainter one near it."""
     n = 1 + (rng.random() < 0.3)
-    shares = rng.dirichlet(np.full(n, 2.0))
+    shares = _shares(rng, 2.0, n)
     along = 1 - np.abs(rng.normal(0, 0.08, n))
     size = rng.uniform(*HOTSPOT_SIZE, n)
     return _rows(along, rng.normal(0, 0.05, n), flux * shares, size, size * rng.uniform(0.5, 1, n))
@@ -362,15 +377,14 @@ def _hotspots(rng: np.random.Generator, flux: float) -> np.ndarray:
 
 def _jet(rng: np.random.Generator, flux: float) -> np.ndarray:
     """A narrow ridge from the core outwards, fading."""
-    part = np.linspace(0, 1, 6)
-    along = 0.04 + rng.uniform(0.2, 0.76) * part
-    shares = np.exp(-rng.uniform(0, 2) * part)
-    return _rows(along, rng.normal(0, 0.01, part.size), flux * shares / shares.sum(), 0.08, 0.03)
+    along = 0.04 + _uniform(rng, (0.2, 0.76)) * JET_PARTS
+    shares = np.exp(-_uniform(rng, (0.0, 2.0)) * JET_PARTS)
+    return _rows(along, rng.normal(0, 0.01, JET_PARTS.size), flux * shares / shares.sum(), 0.08, 0.03)
 
 
 def _knots(rng: np.random.Generator, flux: float, n: int) -> np.ndarray:
     along = (np.arange(n) + rng.uniform(0.3, 0.9, n)) / (n + 0.3)
-    return _rows(along, rng.normal(0, 0.03, n), flux * rng.dirichlet(np.full(n, 3.0)), 0.05, 0.04)
+    return _rows(along, rng.normal(0, 0.03, n), flux * _shares(rng, 3.0, n), 0.05, 0.04)
 
 
 def _lobe(rng: np.random.Generator, form: Form, flux: float) -> np.ndarray:
@@ -388,19 +402,19 @@ def _lobe(rng: np.random.Generator, form: Form, flux: float) -> np.ndarray:
     return _rows(along - 0.3 * size, across, flux * shares / shares.sum(), size * stretch, size)
 
 
-def _on_arm(side: np.ndarray, length: float, curve: float, direction: float) -> np.ndarray:
-    """Put one side's emission on its curved arm, around the host; rows as in `_Shape.blobs`."""
-    along, across, flux, blob_length, breadth = side.T
+def _on_arms(blobs: np.ndarray, length: np.ndarray, curve: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Put emission on its curved arms, around the host; rows as in `_Shape.blobs`.
+
+    Rows of `blobs` are those of `_draw_side`; each has the length, curve and direction of its own arm.
+    """
+    along, across, flux, blob_length, breadth = blobs.T
     along, across = along * length, across * length + curve * length * along**2
     sin, cos = np.sin(direction), np.cos(direction)
-    angle = direction + np.arctan(2 * curve * along)
-    return np.column_stack(
-        [
-            along * sin + across * cos,
-            along * cos - across * sin,
-            flux,
-            blob_length * length,
-            breadth * length,
-            angle,
-        ]
-    )
+    placed = np.empty((len(blobs), 6))
+    placed[:, 0] = along * sin + across * cos
+    placed[:, 1] = along * cos - across * sin
+    placed[:, 2] = flux
+    placed[:, 3] = blob_length * length
+    placed[:, 4] = breadth * length
+    placed[:, 5] = direction + np.arctan(2 * curve * along)
+    return placed
