@@ -12,7 +12,12 @@ from functools import lru_cache
 import numpy as np
 from astropy import units as u
 from astropy.wcs import WCS
-from astropy_healpix import HEALPix
+from astropy_healpix import (
+    healpix_to_xyz,
+    nside_to_pixel_area,
+    nside_to_pixel_resolution,
+    xyz_to_healpix,
+)
 
 from claran_core.frame import Frame
 
@@ -38,14 +43,11 @@ MARGIN_PX = 2
 OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
 
 
-@lru_cache
-def _healpix(nside: int) -> HEALPix:
-    return HEALPix(nside=nside, order="nested")
-
-
 def sky_to_cells(ra_deg: np.ndarray, dec_deg: np.ndarray, nside: int) -> np.ndarray:
     """Nested HEALPix cells that hold positions (deg, ICRS)."""
-    return _healpix(nside).lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg)
+    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
+    flat = np.cos(dec)
+    return xyz_to_healpix(flat * np.cos(ra), flat * np.sin(ra), np.sin(dec), nside, order="nested")
 
 
 def sky_to_cell(ra_deg: float, dec_deg: float, nside: int) -> int:
@@ -56,31 +58,42 @@ def sky_to_cell(ra_deg: float, dec_deg: float, nside: int) -> int:
 def cells_near(ra_deg: float, dec_deg: float, radius_arcsec: float, nside: int) -> tuple[int, ...]:
     """Nested HEALPix cells that share a point with a disc, and perhaps some just beside it; ascending.
 
-    The cells of a net of points finer than cells and disc, thrown over a somewhat larger disc: a cell of
-    which only a corner is in the disc is wide enough just outside to catch a point.  (The library's own cone
-    search misses such cells.)
+    (The library's own cone search misses cells of which only a corner is in the disc.)
     """
-    mesh = max(min(radius_arcsec / 8, _healpix(nside).pixel_resolution.to_value(u.arcsec) / 4), 1.0)
-    reach = radius_arcsec + 3 * mesh
+    lon, lat = offset_to_sky(ra_deg, dec_deg, *_net(radius_arcsec, nside))
+    return tuple(sorted(set(sky_to_cells(lon, lat, nside).tolist())))
+
+
+@lru_cache(maxsize=256)
+def _net(radius_arcsec: float, nside: int) -> np.ndarray:
+    """Offsets (arcsec) of points that catch every cell that shares a point with a disc; ``(2, n)``.
+
+    They lie on a somewhat larger circle, where a cell of which only a corner is in the disc is wide enough
+    to catch one, and on a mesh within it that no cell fits between.
+    """
+    cell_arcsec = float(nside_to_pixel_resolution(nside).to_value(u.arcsec))
+    beyond = max(min(radius_arcsec, cell_arcsec) / 16, 1.0)
+    reach = radius_arcsec + beyond
+    turn = np.linspace(0, 2 * np.pi, int(np.ceil(4 * np.pi * reach / beyond)))
+    mesh = cell_arcsec / 4
     along = np.arange(-np.ceil(reach / mesh), np.ceil(reach / mesh) + 1) * mesh
-    east, north = (offset.ravel() for offset in np.meshgrid(along, along))
-    inside = np.hypot(east, north) <= reach
-    lon, lat = offset_to_sky(ra_deg, dec_deg, east[inside], north[inside])
-    return tuple(np.unique(sky_to_cells(lon, lat, nside)).tolist())
+    within = np.stack(np.meshgrid(along, along)).reshape(2, -1)
+    within = within[:, np.hypot(*within) <= reach]
+    return np.concatenate([reach * np.stack([np.sin(turn), np.cos(turn)]), within], axis=1)
 
 
 @lru_cache
 def cell_area_deg2(nside: int) -> float:
     """Area of a HEALPix cell in square degrees."""
-    return float(_healpix(nside).pixel_area.to_value(u.deg**2))
+    return float(nside_to_pixel_area(nside).to_value(u.deg**2))
 
 
 def cell_positions(
     cell: int, nside: int, across: np.ndarray, along: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sky positions (deg) at fractions 0..1 `across` and `along` a cell; equal areas get equal shares."""
-    lon, lat = _healpix(nside).healpix_to_lonlat(np.full(across.size, cell), dx=across, dy=along)
-    return lon.to_value(u.deg), lat.to_value(u.deg)
+    x, y, z = healpix_to_xyz(cell, nside, across, along, order="nested")
+    return np.rad2deg(np.arctan2(y, x)) % 360.0, np.rad2deg(np.arctan2(z, np.hypot(x, y)))
 
 
 def subcells(cell: int, nside: int, finer_nside: int) -> np.ndarray:
@@ -131,8 +144,8 @@ class TileGrid:
 
     def tile(self, index: int) -> "Tile":
         """Tile of a HEALPix cell."""
-        lon, lat = _healpix(self.nside).healpix_to_lonlat(index)
-        return Tile(self, index, float(lon.to_value(u.deg)), float(lat.to_value(u.deg)))
+        ra_deg, dec_deg = cell_positions(index, self.nside, 0.5, 0.5)
+        return Tile(self, index, float(ra_deg), float(dec_deg))
 
 
 @dataclass(frozen=True)
@@ -236,8 +249,10 @@ def cells_around(tile: Tile, window: Window, reach_arcsec: float, nside: int) ->
 
 @lru_cache(maxsize=1024)
 def _limits(tile: Tile) -> Window:
-    lon, lat = _healpix(tile.grid.nside).boundaries_lonlat(tile.index, step=8)
-    x, y = tile.sky_to_pixel(lon.to_value(u.deg).ravel(), lat.to_value(u.deg).ravel())
+    up = np.linspace(0.0, 1.0, 9)
+    low, high = np.zeros(up.size), np.ones(up.size)
+    across, along = np.concatenate([up, up, low, high]), np.concatenate([low, high, up, up])
+    x, y = tile.sky_to_pixel(*cell_positions(tile.index, tile.grid.nside, across, along))
     overlap = tile.grid.overlap_arcsec / tile.grid.pixel_scale_arcsec
     x0, y0 = int(np.floor(x.min() - overlap)), int(np.floor(y.min() - overlap))
     x1, y1 = int(np.ceil(x.max() + overlap)), int(np.ceil(y.max() + overlap))
