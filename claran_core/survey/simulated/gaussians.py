@@ -5,7 +5,6 @@ to the window.  The same pixel therefore gets the same bits in every window.
 """
 
 from dataclasses import dataclass, fields
-from functools import cached_property
 
 import numpy as np
 
@@ -17,9 +16,6 @@ FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 
 # Where a Gaussian is cut off, in units of its sigma: there it has fallen to 1.3e-6 of its peak.
 CUT_SIGMA = 5.2
-
-# Circles cut off within this are drawn as the product of two profiles.
-SMALL_HALF_PX = 18
 
 
 @dataclass(frozen=True)
@@ -143,50 +139,38 @@ class PlacedGaussians:
         return np.flatnonzero(near)
 
     def add_to(self, image: np.ndarray, window: Window, which: np.ndarray) -> None:
-        """Add the Gaussians `which` to the float64 ``(ny, nx)`` image of a window, one after the other."""
-        for k in which:
-            self._add_one(image, window, int(k))
+        """Add the Gaussians `which` to the float64 ``(ny, nx)`` image of a window, one after the other.
 
-    @cached_property
-    def _profiles(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where each small circle is in the other two, and profiles of the small circles along x and y.
-
-        Most Gaussians are small circles, the product of a row and a column; made for all at once, they cost
-        a third.  Not for those a window needs: how many these are might show in the last bits.
+        What depends on columns or rows alone is made for all at once.  A circle is the product of a row and
+        a column.
         """
-        small = np.flatnonzero((self.xy == 0) & (self.half_px <= SMALL_HALF_PX))
-        place = np.full(self.peak.size, -1)
-        place[small] = np.arange(small.size)
-        steps = np.arange(-SMALL_HALF_PX, SMALL_HALF_PX + 1.0)
-        dx = steps + (np.rint(self.x[small]) - self.x[small])[:, None]
-        dy = steps + (np.rint(self.y[small]) - self.y[small])[:, None]
-        along_x = np.exp(-0.5 * self.xx[small, None] * dx * dx)
-        along_y = self.peak[small, None] * np.exp(-0.5 * self.yy[small, None] * dy * dy)
-        return place, along_x, along_y
+        half, xx, yy, xy = (values[which] for values in (self.half_px, self.xx, self.yy, self.xy))
+        column, row = np.rint(self.x[which]), np.rint(self.y[which])
+        steps = np.arange(-half.max(initial=0), half.max(initial=0) + 1.0)
+        dx = steps + (column - self.x[which])[:, None]
+        dy = steps + (row - self.y[which])[:, None]
+        of_x, of_y = -0.5 * xx[:, None] * dx * dx, -0.5 * yy[:, None] * dy
+        of_both, circle = -xy[:, None] * dx, xy == 0
+        of_x[circle], of_y[circle] = np.exp(of_x[circle]), np.exp(of_y[circle] * dy[circle])
+        column, row = column.astype(int) - window.x0, row.astype(int) - window.y0
+        x0, x1 = _cropped(column, half, window.nx)
+        y0, y1 = _cropped(row, half, window.ny)
+        first_x, first_y = steps.size // 2 - column, steps.size // 2 - row
+        places = np.stack([circle, x0, x1, x0 + first_x, x1 + first_x, y0, y1, y0 + first_y, y1 + first_y])
+        for k, (peak, place) in enumerate(zip(self.peak[which].tolist(), places.T.tolist(), strict=True)):
+            is_circle, x0, x1, from_x, to_x, y0, y1, from_y, to_y = place
+            if is_circle:
+                values = peak * of_y[k, from_y:to_y, None] * of_x[k, from_x:to_x]
+            else:
+                values = of_both[k, from_x:to_x] + of_y[k, from_y:to_y, None]
+                values *= dy[k, from_y:to_y, None]
+                values += of_x[k, from_x:to_x]
+                np.exp(values, out=values)
+                values *= peak
+            image[y0:y1, x0:x1] += values
 
-    def _add_one(self, image: np.ndarray, window: Window, k: int) -> None:
-        half = int(self.half_px[k])
-        column, row = int(np.rint(self.x[k])), int(np.rint(self.y[k]))
-        left, bottom = column - half - window.x0, row - half - window.y0
-        x0, x1 = max(left, 0), min(left + 2 * half + 1, window.nx)
-        y0, y1 = max(bottom, 0), min(bottom + 2 * half + 1, window.ny)
-        place, along_x, along_y = self._profiles
-        number = place[k]
-        if number >= 0:
-            middle_x, middle_y = SMALL_HALF_PX - half - left, SMALL_HALF_PX - half - bottom
-            rows = along_y[number, y0 + middle_y : y1 + middle_y, None]
-            image[y0:y1, x0:x1] += rows * along_x[number, x0 + middle_x : x1 + middle_x]
-        else:
-            image[y0:y1, x0:x1] += self._box(k)[y0 - bottom : y1 - bottom, x0 - left : x1 - left]
 
-    def _box(self, k: int) -> np.ndarray:
-        """Pixels of one Gaussian within its `half_px`."""
-        half = int(self.half_px[k])
-        steps = np.arange(-half, half + 1, dtype=float)
-        dx = steps + (np.rint(self.x[k]) - self.x[k])
-        dy = (steps + (np.rint(self.y[k]) - self.y[k]))[:, None]
-        if self.xy[k] == 0:
-            return self.peak[k] * np.exp(-0.5 * self.yy[k] * dy * dy) * np.exp(-0.5 * self.xx[k] * dx * dx)
-        return self.peak[k] * np.exp(
-            -0.5 * (self.xx[k] * dx * dx + dy * (2 * self.xy[k] * dx + self.yy[k] * dy))
-        )
+def _cropped(middle: np.ndarray, half: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Range of the pixels ``0 .. size - 1`` within `half` of `middle`, first and one after the last; (n,)."""
+    first = np.maximum(middle - half, 0)
+    return first, np.maximum(np.minimum(middle + half + 1, size), first)
