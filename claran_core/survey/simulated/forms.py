@@ -273,14 +273,16 @@ def _noise_free(gaussians: np.ndarray, faintest: float) -> tuple[np.ndarray, np.
     east, north, peak, major, minor, angle_deg = gaussians.T
     sin, cos = np.sin(np.deg2rad(angle_deg)), np.cos(np.deg2rad(angle_deg))
     a, b = 4 * np.log(2) / major**2, 4 * np.log(2) / minor**2  # along the axes
-    # Where each Gaussian is fainter than its share, all are together.
-    exponent = np.log(np.maximum(peak * len(peak) / faintest, 1.0))
-    seen = exponent > 0
     axes = []
-    for offset, inverse in ((east, sin**2 / a + cos**2 / b), (north, cos**2 / a + sin**2 / b)):
-        half = np.sqrt(exponent * inverse)
-        low, high = (offset - half)[seen].min(), (offset + half)[seen].max()
-        axes.append(np.arange(np.floor(low / PIXEL_ARCSEC), np.ceil(high / PIXEL_ARCSEC) + 1) * PIXEL_ARCSEC)
+    for offset, spread in ((east, sin**2 / a + cos**2 / b), (north, cos**2 / a + sin**2 / b)):
+        low, high = (offset - 3 * major).min() / PIXEL_ARCSEC, (offset + 3 * major).max() / PIXEL_ARCSEC
+        axis = np.arange(np.floor(low), np.ceil(high) + 1) * PIXEL_ARCSEC
+        # No pixel of a row or column is brighter than all Gaussians at their brightest there.
+        distance = axis - offset[:, None]
+        distance *= distance
+        distance /= -spread[:, None]
+        seen = np.flatnonzero(peak @ np.exp(distance) >= faintest)
+        axes.append(axis[seen[0] - 1 : seen[-1] + 2])
     dx = (axes[0] - east[:, None])[:, None, :]  # (n, 1, nx)
     dy = (axes[1] - north[:, None])[:, :, None]  # (n, ny, 1)
     xx, yy, xy = a * sin**2 + b * cos**2, a * cos**2 + b * sin**2, 2 * (a - b) * sin * cos
