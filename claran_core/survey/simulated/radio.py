@@ -111,11 +111,10 @@ def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: Window) -> np
         ]
     )
     # Pixel by pixel, not as a product of matrices: its last bits would depend on the window's size.
-    right, up = (x - x_node)[None, :], (y - y_node)[:, None]
-    column, row = x_node - x_node[0], (y_node - y_node[0])[:, None]
-    below = nodes[row, column] * (1 - right) + nodes[row, column + 1] * right
-    above = nodes[row + 1, column] * (1 - right) + nodes[row + 1, column + 1] * right
-    return below * (1 - up) + above * up
+    right, up = x - x_node, (y - y_node)[:, None]
+    column, row = x_node - x_node[0], y_node - y_node[0]
+    of_nodes = nodes[:, column] * (1 - right) + nodes[:, column + 1] * right
+    return of_nodes[row] * (1 - up) + of_nodes[row + 1] * up
 
 
 @lru_cache(maxsize=4096)
