@@ -88,10 +88,12 @@ class Frame:
         """
         offset = np.deg2rad(np.asarray(sky_ra_deg, float) - ra_deg)
         dec, dec0 = np.deg2rad(np.asarray(sky_dec_deg, float)), np.deg2rad(dec_deg)
-        cos_c = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(offset)
+        sin_dec0, cos_dec0, sin_dec, cos_dec = np.sin(dec0), np.cos(dec0), np.sin(dec), np.cos(dec)
+        towards = cos_dec * np.cos(offset)
+        cos_c = sin_dec0 * sin_dec + cos_dec0 * towards
         cos_c = np.where(cos_c > 0, cos_c, np.nan)
-        east = np.cos(dec) * np.sin(offset) / cos_c
-        north = (np.cos(dec0) * np.sin(dec) - np.sin(dec0) * np.cos(dec) * np.cos(offset)) / cos_c
+        east = cos_dec * np.sin(offset) / cos_c
+        north = (cos_dec0 * sin_dec - sin_dec0 * towards) / cos_c
         per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
         return self.size_px / 2 - east / per_px, self.size_px / 2 - north / per_px
 
@@ -106,9 +108,10 @@ class Frame:
         east = (self.size_px / 2 - np.asarray(x, float)) * per_px
         north = (self.size_px / 2 - np.asarray(y, float)) * per_px
         dec0 = np.deg2rad(np.asarray(dec_deg, float))
-        down = np.cos(dec0) - north * np.sin(dec0)
+        sin_dec0, cos_dec0 = np.sin(dec0), np.cos(dec0)
+        down = cos_dec0 - north * sin_dec0
         ra = np.asarray(ra_deg, float) + np.rad2deg(np.arctan2(east, down))
-        dec = np.arctan2(np.sin(dec0) + north * np.cos(dec0), np.hypot(east, down))
+        dec = np.arctan2(sin_dec0 + north * cos_dec0, np.hypot(east, down))
         return ra % 360.0, np.rad2deg(dec)
 
     def pixel_centres(self, fits_rows: np.ndarray, fits_columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
