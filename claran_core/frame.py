@@ -72,7 +72,6 @@ class Frame:
         wcs.wcs.crval = [ra_deg, dec_deg]
         wcs.wcs.crpix = [(self.size_px + 1) / 2] * 2
         wcs.wcs.cdelt = np.array([-1.0, 1.0]) * self.pixel_scale_arcsec / ARCSEC_PER_DEG
-        wcs.wcs.cunit = ["deg", "deg"]
         wcs.wcs.radesys = "ICRS"
         wcs.array_shape = (self.size_px, self.size_px)
         wcs.wcs.set()

@@ -6,6 +6,7 @@ whole-number coordinates on their tile, so that a window is only a range of them
 `claran_core.frame`; tile pixels are FITS pixels (row 0 south, 0-based, whole numbers at centres).
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,6 +39,9 @@ __all__ = [
 
 # Native pixels beyond the square asked for: what a spline of third order needs to interpolate at its rim.
 MARGIN_PX = 2
+
+# East and north offsets of the corners of a square, the middles of its sides and its own, in half widths.
+SQUARE = np.stack(np.meshgrid([1.0, 0.0, -1.0], [1.0, 0.0, -1.0])).reshape(2, -1)
 
 # A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
 OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
@@ -221,11 +225,10 @@ class Tile:
         North of the tile is not north of the subject away from the tile's middle, so this is the
         bounding box of a turned square.
         """
-        subject = Frame(size_px=2, pixel_scale_arcsec=width_arcsec / 2)
-        x, y = np.meshgrid([0.0, 1.0, 2.0], [0.0, 1.0, 2.0])
-        x, y = self.sky_to_pixel(*subject.frame_to_sky(ra_deg, dec_deg, x, y))
-        x0, y0 = int(np.floor(x.min())) - MARGIN_PX, int(np.floor(y.min())) - MARGIN_PX
-        x1, y1 = int(np.ceil(x.max())) + MARGIN_PX, int(np.ceil(y.max())) + MARGIN_PX
+        east, north = 0.5 * width_arcsec * SQUARE
+        x, y = self.sky_to_pixel(*offset_to_sky(ra_deg, dec_deg, east, north))
+        x0, y0 = math.floor(x.min()) - MARGIN_PX, math.floor(y.min()) - MARGIN_PX
+        x1, y1 = math.ceil(x.max()) + MARGIN_PX, math.ceil(y.max()) + MARGIN_PX
         return Window(x0, y0, x1 - x0 + 1, y1 - y0 + 1)
 
     def wcs(self, window: Window) -> WCS:

@@ -60,7 +60,7 @@ MAX_SIDELOBES = 4
 def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarray:
     """FIRST image of a window of a tile's plane, Jy/beam; float64 ``(ny, nx)``, FITS order."""
     image = np.zeros(window.shape)
-    for _, placed, own in _sources(population, tile, window):
+    for _, placed, own in _emitters(population, tile, window):
         placed.add_to(image, window, own)
     _add_sidelobes(image, population, tile, window)
     near_source = _near_extended(population, tile, window)
@@ -75,10 +75,11 @@ def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarra
 
 def emission(population: Population, tile: Tile, window: Window) -> Iterator[tuple[RadioSource, np.ndarray]]:
     """Sources that touch a window, each with its own emission there, Jy/beam; ``(ny, nx)``, no noise."""
-    for source, placed, own in _sources(population, tile, window):
-        image = np.zeros(window.shape)
-        placed.add_to(image, window, own)
-        yield source, image
+    for sources, placed, own in _emitters(population, tile, window):
+        for source, parts in zip(sources, own.reshape(len(sources), -1), strict=True):
+            image = np.zeros(window.shape)
+            placed.add_to(image, window, parts)
+            yield source, image
 
 
 def radio_rms(seed: int, tile: Tile, window: Window) -> np.ndarray:
@@ -122,20 +123,24 @@ def _node(seed: int, purpose: Purpose, tile: int, i: int, j: int) -> float:
     return float(grid_generator(seed, purpose, tile, 1, x=i, y=j).standard_normal())
 
 
-def _sources(
+def _emitters(
     population: Population, tile: Tile, window: Window
-) -> Iterator[tuple[RadioSource, PlacedGaussians, np.ndarray]]:
-    """Sources that touch a window, where their Gaussians are, and which of these touch it."""
+) -> Iterator[tuple[list[RadioSource], PlacedGaussians, np.ndarray]]:
+    """Sources that touch a window, where their Gaussians are, and which of these touch it.
+
+    Either compact sources, one Gaussian each, or one source with all of them.
+    """
     for cell in _cells(tile, window):
         compact, placed = _placed_compact(population, tile, cell)
-        for number in placed.touching(window):
-            yield compact[number], placed, np.array([number])
+        own = placed.touching(window)
+        if own.size:
+            yield [compact[number] for number in own], placed, own
         sources, position, reach = _extended(population, tile, cell)
         for number in np.flatnonzero(_is_near(window, position, reach)):
             placed = _placed_extended(population, tile, cell, int(number))
             own = placed.touching(window)
             if own.size:
-                yield sources[number], placed, own
+                yield [sources[number]], placed, own
 
 
 @lru_cache(maxsize=64)

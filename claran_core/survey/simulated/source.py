@@ -110,9 +110,10 @@ class SimulatedSource:
             return NoImage("failed", wrong)
         tile = self.grid.tile_at(ra_deg, dec_deg)
         window = tile.window(ra_deg, dec_deg, width_arcsec)
-        image = self.render(tile, window)
-        image[~_inside(tile.limits, window)] = np.nan
-        return Cutout(image.astype(np.float32), tile.wcs(window), "simulated")
+        image = np.full(window.shape, np.nan, np.float32)
+        inside, _ = window.overlap(tile.limits)
+        image[inside] = self.render(tile, window)[inside]
+        return Cutout(image, tile.wcs(window), "simulated")
 
     def render(self, tile: Tile, window: Window) -> np.ndarray:
         """Any window of the plane of a tile, also beyond the tile's limits; float64 ``(ny, nx)``."""
@@ -152,14 +153,6 @@ class SimulatedSource:
         background, rms = infrared.field(rng)
         noise = correlated_noise(self.seed, Purpose.INFRARED_NOISE, tile, INFRARED_NOISE, window)
         return image + background + rms * noise
-
-
-def _inside(limits: Window, window: Window) -> np.ndarray:
-    """Which pixels of a window belong to the tile; boolean ``(ny, nx)``."""
-    x, y = window.x0 + np.arange(window.nx), window.y0 + np.arange(window.ny)
-    columns = (x >= limits.x0) & (x < limits.x0 + limits.nx)
-    rows = (y >= limits.y0) & (y < limits.y0 + limits.ny)
-    return rows[:, None] & columns
 
 
 def _refusal(ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
