@@ -5,9 +5,11 @@ their id, so nothing depends on how many shards there are or in which order they
 random choice about a subject is seeded by its id, so nothing depends on the batch it lands in.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,8 +22,17 @@ from claran_core.flags import Flag
 from claran_core.model import Truth
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.overlap import BOX_COLUMNS
+from claran_core.subject_components import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents, read_components
 
-__all__ = ["AUGMENTATIONS", "FusedDataset", "has_radio", "open_shard", "orient"]
+__all__ = [
+    "AUGMENTATIONS",
+    "FusedDataset",
+    "ShardFiles",
+    "TrainingBatch",
+    "has_radio",
+    "open_shard",
+    "orient",
+]
 
 # What an augmentation draws from: codes of `orient`.  `flip` is the paper's (section 4.1).  All eight
 # orientations of the square are exact too, because a truth box is a square around its source (RGZ DR1).
@@ -29,6 +40,23 @@ AUGMENTATIONS = {"none": (0,), "flip": (0, 4), "dihedral": tuple(range(8))}
 
 # Seeds of augmentation and of other draws must differ even when the other numbers in them agree.
 AUGMENTATION_STREAM = 1
+LEVEL_STREAM = 4
+
+
+class ShardFiles(NamedTuple):
+    """Files of one shard of fused images (`Results.fused` and its neighbours)."""
+
+    images: Path
+    index: Path
+    components: Path
+
+
+class TrainingBatch(NamedTuple):
+    """Some subjects, turned as one: images (n, ny, nx, 3) uint8, their truth and their components."""
+
+    images: np.ndarray
+    truths: list[Truth]
+    components: list[SubjectComponents]
 
 
 def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataFrame]:
@@ -99,8 +127,8 @@ class FusedDataset:
 
     Parameters
     ----------
-    shards : sequence of (Path, Path)
-        Fused images and index of each shard (`Results.fused`, `Results.fused_index`).
+    shards : sequence of ShardFiles
+        Fused images, index and components of each shard.
     targets : sequence of Path
         Which subject belongs to which split (`Results.shard_targets` of all shards).
     labels : Path
@@ -125,14 +153,15 @@ class FusedDataset:
 
     def __init__(
         self,
-        shards: Sequence[tuple[Path, Path]],
+        shards: Sequence[ShardFiles],
         *,
         targets: Sequence[Path],
         labels: Path,
         split: str = "train",
     ) -> None:
         self._images: list[np.ndarray] = []
-        frames = [self._open(fused, index, number) for number, (fused, index) in enumerate(shards)]
+        self._components: dict[str, dict[float, SubjectComponents]] = {}
+        frames = [self._open(files, number) for number, files in enumerate(shards)]
         self.frame_px = _common_size(self._images, shards)
         rows = pd.concat(frames, ignore_index=True).sort_values("subject_id", ignore_index=True)
         rows = rows[_in_split(rows["subject_id"], targets, split)]
@@ -141,9 +170,10 @@ class FusedDataset:
         self._row = rows["row"].to_numpy()
         self._read_labels(labels)
 
-    def _open(self, fused: Path, index_path: Path, number: int) -> pd.DataFrame:
-        images, index = open_shard(fused, index_path)
+    def _open(self, files: ShardFiles, number: int) -> pd.DataFrame:
+        images, index = open_shard(files.images, files.index)
         self._images.append(images)
+        self._components |= read_components(files.components)
         rows = pd.DataFrame({"subject_id": index["subject_id"], "shard": number, "row": range(len(index))})
         return rows[has_radio(index)]
 
@@ -174,26 +204,29 @@ class FusedDataset:
         """Return truth of some subjects, sources in the order of their label ids."""
         return [_truth(*self._truth_arrays(i)) for i in indices]
 
-    def batch(
-        self, indices: Sequence[int], *, augmentation: str, seed: int, epoch: int
-    ) -> tuple[np.ndarray, list[Truth]]:
-        """Images and truth of some subjects, each turned at random as `augmentation` allows.
+    def components(self, indices: Sequence[int]) -> list[SubjectComponents]:
+        """Components of some subjects by the contour rule."""
+        return [self._levels(i).get(NOMINAL_LEVEL, NO_COMPONENTS) for i in indices]
 
-        The orientation depends on seed, epoch and subject alone, not on the batch.
+    def batch(self, indices: Sequence[int], *, augmentation: str, seed: int, epoch: int) -> TrainingBatch:
+        """Images, truth and components of some subjects, each turned at random as `augmentation` allows.
 
-        Returns
-        -------
-        images : (n, ny, nx, 3) uint8 array
-        truths : list of Truth
+        Components are those of one of the levels listed, drawn at random where anything is augmented.
+        Orientation and level depend on seed, epoch and subject alone, not on the batch.
         """
         codes = AUGMENTATIONS[augmentation]
-        images, truths = self.images(indices), []
+        images, truths, components = self.images(indices), [], self.components(indices)
         for position, i in enumerate(indices):
             boxes, classes = self._truth_arrays(i)
-            code = codes[_draw(len(codes), seed=seed, epoch=epoch, subject_id=self.subject_ids[i])]
+            key = {"seed": seed, "epoch": epoch, "subject_id": self.subject_ids[i]}
+            code = codes[_draw(len(codes), AUGMENTATION_STREAM, **key)]
+            levels = sorted(self._levels(i))
+            if levels and augmentation != "none":
+                components[position] = self._levels(i)[levels[_draw(len(levels), LEVEL_STREAM, **key)]]
             images[position], boxes = orient(images[position].copy(), boxes, code)
             truths.append(_truth(boxes, classes))
-        return images, truths
+            components[position] = _oriented(components[position], self.frame_px, code)
+        return TrainingBatch(images, truths, components)
 
     def channel_means(self) -> tuple[float, float, float]:
         """Mean of each channel over all subjects (paper section 4.1), from exact integer sums.
@@ -212,14 +245,21 @@ class FusedDataset:
         return red, green, blue
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over ids, truth and pixels of all subjects, the same for any cut into shards."""
+        """SHA-256 (hex) over ids, truth, pixels and components, the same for any cut into shards."""
         digest = hashlib.sha256()
         for i, subject_id in enumerate(self.subject_ids):
             boxes, classes = self._truth_arrays(i)
             digest.update(f"{subject_id}\n{len(boxes)}\n".encode())
             digest.update(boxes.tobytes() + classes.tobytes())
             digest.update(self._images[self._shard[i]][self._row[i]].tobytes())
+            for level, components in sorted(self._levels(i).items()):
+                digest.update(f"{level}\n{len(components)}\n".encode())
+                for values in dataclasses.astuple(components):
+                    digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
+
+    def _levels(self, i: int) -> dict[float, SubjectComponents]:
+        return self._components.get(self.subject_ids[i], {})
 
     def _truth_arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         mine = slice(self._first[i], self._last[i])
@@ -232,18 +272,26 @@ def _truth(boxes: np.ndarray, classes: np.ndarray) -> Truth:
     )
 
 
-def _draw(choices: int, *, seed: int, epoch: int, subject_id: str) -> int:
+def _oriented(components: SubjectComponents, frame_px: int, code: int) -> SubjectComponents:
+    """Components of a square image shown in another orientation (`orient`)."""
+    blank = np.empty((frame_px, frame_px))
+    boxes = orient(blank, components.boxes, code)[1]
+    peaks = orient(blank, np.tile(components.peaks, 2), code)[1][:, :2]
+    return dataclasses.replace(components, boxes=boxes, peaks=peaks)
+
+
+def _draw(choices: int, stream: int, *, seed: int, epoch: int, subject_id: str) -> int:
     key = int.from_bytes(hashlib.sha256(subject_id.encode()).digest()[:8], "little")
-    return int(np.random.default_rng([AUGMENTATION_STREAM, seed, epoch, key]).integers(choices))
+    return int(np.random.default_rng([stream, seed, epoch, key]).integers(choices))
 
 
-def _common_size(images: list[np.ndarray], shards: Sequence[tuple[Path, Path]]) -> int:
+def _common_size(images: list[np.ndarray], shards: Sequence[ShardFiles]) -> int:
     size = images[0].shape[1]
-    for shard, (path, _) in zip(images, shards, strict=True):
+    for shard, files in zip(images, shards, strict=True):
         if shard.shape[1:3] != (size, size):
             raise InputError(
-                f"{path}: images of {shard.shape[1:3]} px, but {size} x {size} px expected as in "
-                f"{shards[0][0]}; remove the odd one and rerun fusion"
+                f"{files.images}: images of {shard.shape[1:3]} px, but {size} x {size} px expected as in "
+                f"{shards[0].images}; remove the odd one and rerun fusion"
             )
     return size
 

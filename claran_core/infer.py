@@ -6,7 +6,7 @@ a subject does not depend on the subjects it shares a batch or a shard with.
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from claran_core.errors import ConfigError, InputError
 from claran_core.files import write_table
 from claran_core.frame import Frame
 from claran_core.log import Progress
-from claran_core.model import Detections, Detector, load_weights, model_id
+from claran_core.model import AssociationNetwork, Detections, Detector, load_weights, model_id
 from claran_core.morphology import MORPHOLOGIES, probability_columns
 from claran_core.overlap import BOX_COLUMNS
+from claran_core.subject_components import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents, read_components
 
 __all__ = ["choose_device", "infer_shard", "reproducible", "run_inference"]
 
@@ -74,7 +75,8 @@ def reproducible(threads: int | None = None) -> Iterator[None]:
 def infer_shard(
     images: np.ndarray,
     index: pd.DataFrame,
-    detector: Detector,
+    components: Mapping[str, Mapping[float, SubjectComponents]],
+    detector: Detector | AssociationNetwork,
     options: InferenceOptions,
     frame: Frame,
     *,
@@ -88,7 +90,9 @@ def infer_shard(
         Fused images, row 0 in the north; may be memory-mapped.
     index : DataFrame
         N rows of `claran_core.tables.FUSED`.  Subjects without radio image are passed over.
-    detector : Detector
+    components : mapping
+        Components of the subjects that have any, by name and level (`read_components`).
+    detector : Detector or AssociationNetwork
         A trained detector; moved to the device of `options`.
     options : InferenceOptions
         Batch size, least probability, overlap for suppression, device.
@@ -117,13 +121,18 @@ def infer_shard(
     device = choose_device(options.device)
     detector = detector.to(device).eval()
     with_radio = np.flatnonzero(has_radio(index))
+    names = index["subject_id"].to_numpy()
     progress = Progress("subjects searched for sources", len(with_radio))
     found: list[Detections] = []
     with reproducible(threads), torch.inference_mode():
         for start in range(0, len(with_radio), options.batch_size):
             rows = with_radio[start : start + options.batch_size]
             batch = _padded(images[rows], options.batch_size).to(device)
-            results = detector.detect(batch, min_probability=options.min_probability, nms_iou=options.nms_iou)
+            own = [components.get(name, {}).get(NOMINAL_LEVEL, NO_COMPONENTS) for name in names[rows]]
+            own += [NO_COMPONENTS] * (options.batch_size - len(own))
+            results = detector.detect(
+                batch, min_probability=options.min_probability, nms_iou=options.nms_iou, components=own
+            )
             found += results[: len(rows)]
             progress.step(len(rows))
     return _table(with_radio, found, index, frame)
@@ -137,6 +146,7 @@ def run_inference(
     options: InferenceOptions,
     fused_path: Path,
     index_path: Path,
+    components_path: Path,
     output_path: Path,
     threads: int | None = None,
 ) -> None:
@@ -151,7 +161,8 @@ def run_inference(
     """
     detector, _ = load_weights(weights_path, method=method, fusion_options=fusion_facts(fusion))
     images, index = open_shard(fused_path, index_path)
-    table = infer_shard(images, index, detector, options, fusion.frame, threads=threads)
+    components = read_components(components_path)
+    table = infer_shard(images, index, components, detector, options, fusion.frame, threads=threads)
     metadata = {"model_id": model_id(weights_path), "method": method}
     write_table(output_path, table, tables.DETECTIONS, metadata=metadata)
     logger.info("%s: %d boxes in %d subjects", output_path, len(table), table["subject_id"].nunique())

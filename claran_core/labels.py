@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from claran_core.components import Components, dr1_extent, find_components, union_centre
+from claran_core.components import MIN_COMPONENT_PX, Components, dr1_extent, find_components, union_centre
 from claran_core.consensus import consensus_level, difficulty_of
 from claran_core.flags import Flag
 from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
@@ -40,10 +40,9 @@ logger = logging.getLogger(__name__)
 # A simulated source owns a contour when at least this share of the flux measured in it is the source's.
 MIN_FLUX_SHARE = 1 / 3
 
-# Contours around a single pixel are no components, and sources fainter than this have no label: of the
-# islands in 151 real subjects that belong to no central source, none of 19 of one pixel and none of 6 larger
-# ones below 10 sigma is labelled, but 14 of 17 above are (benchmarks/dr1_labels.py).
-MIN_COMPONENT_PX = 2
+# Sources fainter than this have no label: of the islands of more than one pixel in 151 real subjects that
+# belong to no central source, none of 6 below 10 sigma is labelled, but 14 of 17 above are
+# (benchmarks/dr1_labels.py).
 LABELLED_SNR = 10.0
 
 
@@ -207,7 +206,7 @@ def _measured_row(
         subject,
         centre=(float(centre[0]), float(centre[1])),
         counts=(len(own), int(components.n_peaks[own].sum())),
-        extent_arcsec=dr1_extent(boxes) * _pixel_scale_arcsec(cutout),
+        extent_arcsec=dr1_extent(boxes) * cutout.pixel_scale_arcsec,
         positions=(positions[0].tolist(), positions[1].tolist()),
     )
 
@@ -254,10 +253,6 @@ def _centre_of(
         float((ra_deg[0] + (offset.min() + offset.max()) / 2) % 360.0),
         float((np.min(dec_deg) + np.max(dec_deg)) / 2),
     )
-
-
-def _pixel_scale_arcsec(cutout: Cutout) -> float:
-    return float(np.sqrt(np.abs(np.linalg.det(cutout.wcs.pixel_scale_matrix))) * 3600.0)
 
 
 def _is_in_frame(row: Mapping[str, Any]) -> bool:

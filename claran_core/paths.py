@@ -46,6 +46,10 @@ class Results:
         """One row per fused image, in the same order (`claran_core.tables.FUSED`)."""
         return self.root / "fused" / method / f"{shard}.parquet"
 
+    def fused_components(self, method: str, shard: str) -> Path:
+        """Components of these subjects by the contour rule (`claran_core.tables.COMPONENTS`)."""
+        return self.root / "fused" / method / f"{shard}.components.parquet"
+
     def shard_labels(self, shard: str) -> Path:
         """Truth of one shard (`claran_core.tables.LABELS`)."""
         return self.root / "labels" / f"{shard}.parquet"

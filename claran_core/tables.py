@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from claran_core.morphology import probability_columns
 
-__all__ = ["DETECTIONS", "FUSED", "LABELS", "LEDGER", "LOSSES", "SPLITS", "TARGETS"]
+__all__ = ["COMPONENTS", "DETECTIONS", "FUSED", "LABELS", "LEDGER", "LOSSES", "SPLITS", "TARGETS"]
 
 SPLITS = ("train", "test", "none")
 
@@ -68,6 +68,25 @@ FUSED = pa.schema(
     ]
 )
 
+COMPONENTS = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("level", pa.float64(), "base contour in units of the rule's 5.3 sigma; 1 is the rule"),
+        *_BOX,
+        _column("peak_x", pa.float32(), "brightest pixel, frame px"),
+        _column("peak_y", pa.float32(), "brightest pixel, frame px"),
+        _column("n_peaks", pa.int32(), "peaks by the contour rule"),
+        _column("snr", pa.float32(), "brightest pixel over the noise of the frame"),
+        _column("flux", pa.float32(), "sum of the pixels over the noise, times a pixel's area in frame px"),
+        _column("area", pa.float32(), "area in frame px"),
+        _column("n_pixels", pa.int32(), "pixels of the cut-out"),
+        *[
+            _column(f"prominence_{k}", pa.float32(), "ln(peak / saddle) / ln(sqrt(3)) of a secondary peak")
+            for k in (1, 2, 3)
+        ],
+    ]
+)
+
 LABELS = pa.schema(
     [
         _column("subject_id", pa.string(), "subject"),
@@ -92,10 +111,30 @@ LOSSES = pa.schema(
     [
         _column("iteration", pa.int64(), "number of batches seen, from 1"),
         _column("learning_rate", pa.float64(), "step size of this iteration"),
-        _column("anchor_class", pa.float32(), "L_ac, paper eq. 4"),
-        _column("anchor_box", pa.float32(), "L_ar, paper eq. 6"),
-        _column("roi_class", pa.float32(), "L_rc, paper eq. 9"),
-        _column("roi_box", pa.float32(), "L_rr, paper eq. 10"),
+        _column(
+            "anchor_class",
+            pa.float32(),
+            "L_ac, paper eq. 4; null where a network has no such loss",
+            nullable=True,
+        ),
+        _column(
+            "anchor_box",
+            pa.float32(),
+            "L_ar, paper eq. 6; null where a network has no such loss",
+            nullable=True,
+        ),
+        _column(
+            "roi_class",
+            pa.float32(),
+            "L_rc, paper eq. 9; null where a network has no such loss",
+            nullable=True,
+        ),
+        _column(
+            "roi_box",
+            pa.float32(),
+            "L_rr, paper eq. 10; null where a network has no such loss",
+            nullable=True,
+        ),
     ]
 )
 

@@ -18,16 +18,22 @@ from pickle import UnpicklingError  # the name only: `torch.load(weights_only=Tr
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from claran_core import __version__, tables
 from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
-from claran_core.dataset import FusedDataset
+from claran_core.dataset import FusedDataset, TrainingBatch
 from claran_core.errors import ConfigError, InputError
 from claran_core.files import atomic_path, write_table
 from claran_core.infer import choose_device, fusion_facts, reproducible
 from claran_core.log import Progress
-from claran_core.model import LOSS_NAMES, Detector, Truth, WeightsInfo, build_detector, save_weights
+from claran_core.model import (
+    LOSS_NAMES,
+    AssociationNetwork,
+    Detector,
+    WeightsInfo,
+    build_detector,
+    save_weights,
+)
 from claran_core.morphology import MORPHOLOGIES
 
 __all__ = ["RECIPES", "Recipe", "TrainingState", "learning_rate_at", "train"]
@@ -58,8 +64,9 @@ class Recipe:
 
 
 # `vgg16`: the paper's momentum optimiser (section 5), its learning rate given in the settings; the steps
-# of its schedule become a cosine.  `compact` has no pre-trained weights, for which Adam is less delicate.
+# of its schedule become a cosine.  The others have no pre-trained weights, for which Adam is less delicate.
 RECIPES = {
+    "association": Recipe(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
     "compact": Recipe(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
     "vgg16": Recipe(optimizer="sgd", max_gradient_norm=10.0, warmup_fraction=0.02),
 }
@@ -172,11 +179,15 @@ class TrainingState:
     epoch : int
         Number of epochs finished.
     losses : list of list of float
-        Learning rate and the four losses of every iteration.
+        Learning rate and the four losses of every iteration, NaN for those a network does not have.
     """
 
     def __init__(
-        self, detector: Detector, recipe: Recipe, training: TrainingOptions, batches_per_epoch: int
+        self,
+        detector: Detector | AssociationNetwork,
+        recipe: Recipe,
+        training: TrainingOptions,
+        batches_per_epoch: int,
     ) -> None:
         self.detector, self.recipe, self.training = detector, recipe, training
         self.batches_per_epoch = batches_per_epoch
@@ -190,7 +201,7 @@ class TrainingState:
         """Where the detector is."""
         return self.parameters[0].device
 
-    def step(self, images: Tensor, truths: list[Truth], generator: torch.Generator) -> None:
+    def step(self, batch: TrainingBatch, generator: torch.Generator) -> None:
         """Take one step down the gradient of the training error of one batch.
 
         Raises
@@ -206,19 +217,20 @@ class TrainingState:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses = self.detector(images, truths, generator)
+        images = torch.from_numpy(batch.images).to(self.device)
+        losses = self.detector(images, batch.truths, generator, components=batch.components)
         self.optimizer.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_gradient_norm)
-        values = torch.stack([*(losses[name].detach() for name in LOSS_NAMES), norm]).tolist()
-        if not all(map(math.isfinite, values)):
-            shown = ", ".join(f"{k} {v:g}" for k, v in zip([*LOSS_NAMES, "gradient"], values, strict=True))
+        values = {name: loss.item() for name, loss in losses.items()} | {"gradient": norm.item()}
+        if not all(map(math.isfinite, values.values())):
+            shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
             raise ConfigError(
                 f"training diverged at iteration {len(self.losses) + 1} ({shown}); "
                 f"lower training.learning_rate (now {self.training.learning_rate:g})"
             )
         self.optimizer.step()
-        self.losses.append([rate, *values[:-1]])
+        self.losses.append([rate, *(values.get(name, math.nan) for name in LOSS_NAMES)])
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write a checkpoint: tensors and plain types only."""
@@ -286,7 +298,9 @@ def _run_epochs(
         _run_epoch(state, dataset, seed, progress)
         state.epoch += 1
         means = np.mean(state.losses[-state.batches_per_epoch :], axis=0)[1:]
-        shown = ", ".join(f"{name} {mean:.4f}" for name, mean in zip(LOSS_NAMES, means, strict=True))
+        shown = ", ".join(
+            f"{name} {mean:.4f}" for name, mean in zip(LOSS_NAMES, means, strict=True) if np.isfinite(mean)
+        )
         logger.info("training %s: epoch %d of %d: %s", method, state.epoch, training.epochs, shown)
         if state.epoch % training.checkpoint_every == 0:
             state.save(checkpoint, fingerprint)
@@ -299,10 +313,8 @@ def _run_epoch(state: TrainingState, dataset: FusedDataset, seed: int, progress:
     state.detector.train()
     # Batches of nearly equal size: a last batch of one subject would weigh as much as a full one.
     for indices in np.array_split(order, state.batches_per_epoch):
-        images, truths = dataset.batch(
-            indices, augmentation=state.training.augmentation, seed=seed, epoch=state.epoch
-        )
-        state.step(torch.from_numpy(images).to(state.device), truths, generator)
+        batch = dataset.batch(indices, augmentation=state.training.augmentation, seed=seed, epoch=state.epoch)
+        state.step(batch, generator)
         progress.step()
 
 
@@ -354,5 +366,5 @@ def _fingerprint(facts: dict[str, object]) -> str:
 
 
 def _final_losses(losses: pd.DataFrame, batches: int) -> dict[str, float]:
-    means = losses[list(LOSS_NAMES)].tail(batches).mean()
+    means = losses[list(LOSS_NAMES)].tail(batches).mean().dropna()
     return {**{name: float(value) for name, value in means.items()}, "training_error": float(means.sum())}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from claran_core import tables
-from claran_core.dataset import AUGMENTATIONS, FusedDataset, open_shard, orient
+from claran_core.dataset import AUGMENTATIONS, FusedDataset, ShardFiles, open_shard, orient
 from claran_core.errors import InputError
 from claran_core.files import write_array, write_table
 from claran_core.flags import Flag
@@ -62,22 +62,46 @@ def label_row(subject_id: str, box: np.ndarray, morphology: str, label_id: str =
     }
 
 
+def component_rows(labels: pd.DataFrame, levels: tuple[float, ...] = (1.0, 1.1)) -> pd.DataFrame:
+    """Components by which the DR1 rule gives the boxes of `blob_sky`: one or two per label."""
+    rows = []
+    for label in labels.itertuples():
+        x, y = (label.box_x1 + label.box_x2) / 2, (label.box_y1 + label.box_y2) / 2
+        side = label.box_x2 - label.box_x1
+        half = 2.0 if label.morphology == "2C_2P" else side / 2**1.5
+        for offset in (-side / 2, side / 2) if label.morphology == "2C_2P" else (0.0,):
+            place = x + offset
+            for level in levels:
+                box = {"box_x1": place - half, "box_y1": y - half, "box_x2": place + half, "box_y2": y + half}
+                about = {"n_peaks": 1, "snr": 20.0, "flux": 99.0, "area": 4 * half**2, "n_pixels": 9}
+                peaks = {"peak_x": place, "peak_y": y} | {f"prominence_{k}": 0.0 for k in (1, 2, 3)}
+                rows.append({"subject_id": label.subject_id, "level": level} | box | about | peaks)
+    return pd.DataFrame(rows, columns=tables.COMPONENTS.names)
+
+
 def write_run(
     root: Path,
     sky: tuple[np.ndarray, pd.DataFrame, pd.DataFrame],
     *,
     cuts: tuple[int, ...] = (),
     split: dict[str, str] | None = None,
-) -> tuple[Results, list[tuple[Path, Path]]]:
+) -> tuple[Results, list[ShardFiles]]:
     """Write a sky as the fusion and labels stages would, cut into shards at `cuts`."""
     images, index, labels = sky
     results = Results(root)
     shards = []
     for number, rows in enumerate(np.split(np.arange(len(index)), cuts)):
-        paths = results.fused("D4", f"{number:05d}"), results.fused_index("D4", f"{number:05d}")
-        write_array(paths[0], images[rows])
-        write_table(paths[1], index.iloc[rows], tables.FUSED)
-        shards.append(paths)
+        shard = f"{number:05d}"
+        files = ShardFiles(
+            results.fused("D4", shard),
+            results.fused_index("D4", shard),
+            results.fused_components("D4", shard),
+        )
+        own = labels["subject_id"].isin(index.iloc[rows]["subject_id"])
+        write_array(files.images, images[rows])
+        write_table(files.index, index.iloc[rows], tables.FUSED)
+        write_table(files.components, component_rows(labels[own]), tables.COMPONENTS)
+        shards.append(files)
     targets = index[["subject_id", "ra", "dec"]].drop_duplicates("subject_id").assign(shard="00000")
     targets["split"] = [(split or {}).get(name, "train") for name in targets["subject_id"]]
     write_table(results.targets, targets, tables.TARGETS)
@@ -191,24 +215,53 @@ def test_fingerprint_sees_one_pixel_and_one_box(tmp_path: Path) -> None:
 def test_augmentation_does_not_depend_on_the_batch(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(20))
     options = {"augmentation": "dihedral", "seed": 5}
-    together, truths = dataset.batch(range(20), epoch=3, **options)
-    alone, truth = dataset.batch([17], epoch=3, **options)
-    np.testing.assert_array_equal(alone[0], together[17])
-    np.testing.assert_array_equal(truth[0].boxes, truths[17].boxes)
-    next_epoch, _ = dataset.batch(range(20), epoch=4, **options)
-    assert (next_epoch != together).any(axis=(1, 2, 3)).sum() >= 10
+    together = dataset.batch(range(20), epoch=3, **options)
+    alone = dataset.batch([17], epoch=3, **options)
+    np.testing.assert_array_equal(alone.images[0], together.images[17])
+    np.testing.assert_array_equal(alone.truths[0].boxes, together.truths[17].boxes)
+    np.testing.assert_array_equal(alone.components[0].boxes, together.components[17].boxes)
+    next_epoch = dataset.batch(range(20), epoch=4, **options)
+    assert (next_epoch.images != together.images).any(axis=(1, 2, 3)).sum() >= 10
+
+
+def test_components_turn_with_their_image(tmp_path: Path) -> None:
+    dataset = open_run(tmp_path, blob_sky(20))
+    turned = dataset.batch(range(20), augmentation="dihedral", seed=5, epoch=0)
+    for truth, components in zip(turned.truths, turned.components, strict=True):
+        if len(truth.classes) and truth.classes[0] == 1:  # one component, which has the truth's middle
+            middle = (truth.boxes[0, :2] + truth.boxes[0, 2:]) / 2
+            np.testing.assert_allclose(components.peaks[0], middle, atol=1e-3)
+            box = components.boxes[0]
+            np.testing.assert_allclose((box[:2] + box[2:]) / 2, middle, atol=1e-3)
+
+
+def test_levels_of_components_are_drawn_in_training_alone(tmp_path: Path) -> None:
+    images, index, labels = blob_sky(40)
+    results, [files] = write_run(tmp_path, (images, index, labels))
+    rows = component_rows(labels)
+    rows.loc[rows["level"] != 1.0, "snr"] = 77.0
+    write_table(files.components, rows, tables.COMPONENTS)
+    dataset = FusedDataset([files], targets=[results.targets], labels=results.labels)
+
+    def drawn(augmentation: str) -> list[float]:
+        batch = dataset.batch(range(40), augmentation=augmentation, seed=0, epoch=0)
+        return [components.snr[0] for components in batch.components if len(components)]
+
+    assert set(drawn("none")) == {20.0}
+    assert set(drawn("flip")) == {20.0, 77.0}
+    assert {components.snr[0] for components in dataset.components(range(40)) if len(components)} == {20.0}
 
 
 def test_no_augmentation_leaves_images_alone(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(5))
-    images, truths = dataset.batch([4, 2], augmentation="none", seed=0, epoch=0)
-    np.testing.assert_array_equal(images, dataset.images([4, 2]))
-    np.testing.assert_array_equal(truths[0].boxes, dataset.truths([4])[0].boxes)
+    batch = dataset.batch([4, 2], augmentation="none", seed=0, epoch=0)
+    np.testing.assert_array_equal(batch.images, dataset.images([4, 2]))
+    np.testing.assert_array_equal(batch.truths[0].boxes, dataset.truths([4])[0].boxes)
 
 
 def test_flip_draws_both_sides_and_nothing_else(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(16))
-    images, _ = dataset.batch(range(16), augmentation="flip", seed=0, epoch=0)
+    images = dataset.batch(range(16), augmentation="flip", seed=0, epoch=0).images
     original = dataset.images(range(16))
     same = (images == original).all(axis=(1, 2, 3))
     mirrored = (images == original[:, :, ::-1]).all(axis=(1, 2, 3))
@@ -249,7 +302,7 @@ def test_subject_in_two_shards_or_in_no_target_list(tmp_path: Path) -> None:
 
 def test_shards_of_different_frames(tmp_path: Path) -> None:
     results, shards = write_run(tmp_path, blob_sky(4), cuts=(2,))
-    write_array(shards[1][0], np.zeros((2, 66, 66, 3), np.uint8))
+    write_array(shards[1].images, np.zeros((2, 66, 66, 3), np.uint8))
     with pytest.raises(InputError, match=r"00001\.npy: images of \(66, 66\) px, but 64 x 64"):
         FusedDataset(shards, targets=[results.targets], labels=results.labels)
 

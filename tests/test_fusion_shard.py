@@ -11,6 +11,7 @@ from claran_core.files import read_array, read_table
 from claran_core.flags import Flag
 from claran_core.fusion.shard import fuse_shard
 from claran_core.paths import Results
+from claran_core.subject_components import LEVELS, NOMINAL_LEVEL, read_components
 from claran_core.survey.base import SURVEYS, Cutout, NoImage
 from claran_core.tables import FUSED
 
@@ -62,6 +63,7 @@ def fuse(results, method="D4", shard="00000"):
         ledger_path=results.ledger(shard),
         images_path=results.fused(method, shard),
         index_path=results.fused_index(method, shard),
+        components_path=results.fused_components(method, shard),
     )
     return read_array(results.fused(method, shard)), read_table(results.fused_index(method, shard))
 
@@ -82,6 +84,22 @@ def test_one_row_and_one_image_per_target_in_their_order(results):
     assert good.radio_coverage == 1.0 and good.infrared_coverage == 1.0
     assert np.isnan(index.sigma[1])
     assert (images[1] == OPTIONS.hull_fill).all() and (images[0] != OPTIONS.hull_fill).any()
+
+
+def test_components_of_each_subject_are_listed_in_its_frame(results):
+    fuse(results)
+    found = read_components(results.fused_components("D4", "00000"))
+    assert set(found) == {"good", "no_infrared", "odd"}
+    split = TARGETS.set_index("subject_id")["split"]
+    for name, levels in found.items():
+        assert sorted(levels) == sorted(LEVELS[split[name]])
+    components = found["good"][NOMINAL_LEVEL]
+    (brightest,) = np.flatnonzero(components.snr > 20)
+    # The square of pixels 22 to 25, counted from the south.
+    assert components.peaks[brightest] == pytest.approx([24, 24], abs=2.1)
+    assert components.n_pixels[brightest] == 16
+    box = components.boxes[brightest]
+    assert box == pytest.approx([22, 22, 26, 26], abs=0.6)
 
 
 def test_the_same_input_gives_the_same_bytes(results):

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_dataset import blob_sky, index_of, write_run
+from test_dataset import blob_sky, component_rows, index_of, write_run
 
 from claran_core import tables
 from claran_core.config import FusionOptions, InferenceOptions, ModelOptions, TrainingOptions
-from claran_core.dataset import FusedDataset
+from claran_core.dataset import FusedDataset, ShardFiles
 from claran_core.errors import ConfigError, InputError, WeightsError
 from claran_core.files import read_metadata, read_table, write_table
 from claran_core.flags import Flag
@@ -19,6 +19,7 @@ from claran_core.infer import choose_device, fusion_facts, infer_shard, reproduc
 from claran_core.model import Detector, load_weights, model_id
 from claran_core.morphology import MORPHOLOGIES, probability_columns
 from claran_core.paths import Results
+from claran_core.subject_components import listed
 from claran_core.train import train
 
 FUSION = FusionOptions(size_px=64)
@@ -26,15 +27,15 @@ OPTIONS = InferenceOptions(batch_size=4, min_probability=0.05, nms_iou=0.3, devi
 N = 18
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[tuple[Path, Path]]]:
+@pytest.fixture(scope="module", params=["association", "compact"])
+def trained(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[ShardFiles]]:
     """Files of a run after a short training on blobs."""
     results, shards = write_run(tmp_path_factory.mktemp("trained"), blob_sky(N))
     train(
         FusedDataset(shards, targets=[results.targets], labels=results.labels),
         method="D4",
         fusion=FUSION,
-        model=ModelOptions(architecture="compact"),
+        model=ModelOptions(architecture=request.param),
         training=TrainingOptions(
             batch_size=6,
             epochs=20,
@@ -60,7 +61,8 @@ def detector(trained) -> Detector:
 
 def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes) -> pd.DataFrame:
     options = InferenceOptions(**{**vars(OPTIONS), **changes})
-    return infer_shard(images, index, detector, options, FUSION.frame, threads=1)
+    components = listed(component_rows(blob_sky(N)[2]))
+    return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1)
 
 
 def test_training_error_falls(trained) -> None:
@@ -143,9 +145,14 @@ def test_nothing_found_is_an_empty_table(detector: Detector, tmp_path: Path) -> 
 
 
 def test_run_inference_writes_what_infer_shard_says(trained, detector: Detector, tmp_path: Path) -> None:
-    results, [(fused, index_path)] = trained
+    results, [files] = trained
     output = tmp_path / "detections.parquet"
-    paths = {"fused_path": fused, "index_path": index_path, "output_path": output}
+    paths = {
+        "fused_path": files.images,
+        "index_path": files.index,
+        "components_path": files.components,
+        "output_path": output,
+    }
     run_inference(results.weights("D4"), method="D4", fusion=FUSION, options=OPTIONS, **paths, threads=1)
     expected = infer(detector, *blob_sky(N)[:2])
     pd.testing.assert_frame_equal(read_table(output), expected, check_dtype=False, rtol=1e-6)

@@ -5,7 +5,7 @@ import torch
 
 from claran_core.model import LOSS_NAMES, Detections, Truth, build_detector
 from claran_core.model.boxes import box_iou
-from claran_core.model.detector import _selected
+from claran_core.model.ends import select_detections
 
 MEANS = (120.0, 45.0, 14.0)
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
@@ -225,7 +225,7 @@ def test_a_region_is_reported_for_every_likely_class():
     probabilities = torch.zeros(3, 6)
     probabilities[0, 0], probabilities[0, 3] = 0.6, 0.3
     probabilities[1, 0], probabilities[2, 3] = 0.5, 0.3
-    rows = _selected(boxes, probabilities, 0.05, 0.3)
+    rows = select_detections(boxes, probabilities, 0.05, 0.3)
     # Region 1 loses to region 0 in class 1; the tie in class 4 goes to the first region.
     assert rows.classes.tolist() == [1, 4, 4]
     assert rows.boxes[:, 0].tolist() == [0, 0, 50]
@@ -236,7 +236,7 @@ def test_a_region_is_reported_for_every_likely_class():
 def test_the_threshold_is_exceeded_not_met():
     boxes = torch.tensor([0.0, 0, 10, 10]).expand(1, 6, 4)
     probabilities = torch.tensor([[0.05, 0.050001, 0, 0, 0, 0]])
-    assert _selected(boxes, probabilities, 0.05, 0.3).classes.tolist() == [2]
+    assert select_detections(boxes, probabilities, 0.05, 0.3).classes.tolist() == [2]
 
 
 def test_an_empty_result_has_its_shapes(trained):

@@ -64,7 +64,7 @@ def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
 
 
 def plot_losses(path: Path, losses: pd.DataFrame) -> None:
-    """Draw the four training losses stacked on one another, as paper Fig. 9; their top is Fig. 8's curve.
+    """Draw the training losses stacked on one another, as paper Fig. 9; their top is Fig. 8's curve.
 
     Parameters
     ----------
@@ -84,8 +84,12 @@ def plot_losses(path: Path, losses: pd.DataFrame) -> None:
 
 def _stack(axes: Axes, binned: pd.DataFrame) -> None:
     iteration = binned["iteration"].to_numpy()
-    heights = [binned[name].to_numpy() for name in LOSSES]
-    axes.stackplot(iteration, heights, labels=list(LOSSES.values()), colors=COLOURS[:4], alpha=0.75, lw=0)
+    present = [name for name in LOSSES if binned[name].notna().any()]
+    heights = [binned[name].to_numpy() for name in present]
+    colours = [COLOURS[list(LOSSES).index(name)] for name in present]
+    axes.stackplot(
+        iteration, heights, labels=[LOSSES[name] for name in present], colors=colours, alpha=0.75, lw=0
+    )
     total = np.sum(heights, axis=0)
     axes.plot(iteration, total, color="black", lw=1.0, label="sum (eq. 11)")
     axes.set(xlabel="Iteration", ylabel="Training error")

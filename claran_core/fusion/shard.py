@@ -12,10 +12,12 @@ from claran_core.files import read_table, write_array, write_table
 from claran_core.flags import Flag
 from claran_core.fusion.render import Planes, render
 from claran_core.fusion.reprojection import reproject
+from claran_core.labels import Subject
 from claran_core.log import Progress
 from claran_core.noise import noise_sigma
+from claran_core.subject_components import LEVELS, component_rows
 from claran_core.survey.base import Cutout
-from claran_core.tables import FUSED
+from claran_core.tables import COMPONENTS, FUSED
 
 __all__ = ["fuse_shard", "make_planes"]
 
@@ -49,8 +51,9 @@ def fuse_shard(
     ledger_path: Path,
     images_path: Path,
     index_path: Path,
+    components_path: Path,
 ) -> None:
-    """Fuse all subjects of a shard and write images and index.
+    """Fuse all subjects of a shard and write images, index and components.
 
     Parameters
     ----------
@@ -62,8 +65,9 @@ def fuse_shard(
         Frame, contours, colours.
     radio_path, infrared_path, ledger_path : Path
         Cut-outs and ledger of the shard.
-    images_path, index_path : Path
-        Where images ``(n, ny, nx, 3)`` uint8 and the index (`claran_core.tables.FUSED`) go.
+    images_path, index_path, components_path : Path
+        Where images ``(n, ny, nx, 3)`` uint8, the index (`claran_core.tables.FUSED`) and the components by
+        the contour rule (`claran_core.tables.COMPONENTS`) go.
 
     Raises
     ------
@@ -74,18 +78,21 @@ def fuse_shard(
     carried = ledger.groupby("subject_id")["flags"].agg(np.bitwise_or.reduce) & int(CARRIED)
     size = options.size_px
     images = np.empty((len(targets), size, size, 3), np.uint8)
-    rows = []
+    rows, components = [], []
     progress = Progress(f"{images_path}: subjects fused", len(targets))
     with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
         for number, target in enumerate(targets.itertuples()):
             name = target.subject_id
-            planes = make_planes(
-                radio.get(name), infrared.get(name), options, ra_deg=target.ra, dec_deg=target.dec
-            )
+            image = radio.get(name)
+            planes = make_planes(image, infrared.get(name), options, ra_deg=target.ra, dec_deg=target.dec)
             images[number], n_contours = render(planes, method, options)
+            if image is not None:
+                subject = Subject(name, target.ra, target.dec, target.split, options.frame)
+                components += component_rows(subject, image, LEVELS[target.split])
             rows.append(_index_row(target, planes, n_contours, int(carried.get(name, 0))))
             progress.step()
     write_array(images_path, images)
+    write_table(components_path, pd.DataFrame(components, columns=COMPONENTS.names), COMPONENTS)
     write_table(index_path, pd.DataFrame(rows, columns=FUSED.names), FUSED, metadata={"method": method})
 
 

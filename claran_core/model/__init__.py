@@ -1,6 +1,13 @@
-"""The detector: a Faster R-CNN with ST pooling in plain torch (paper section 4)."""
+"""The detectors in plain torch: the paper's Faster R-CNN with ST pooling (section 4), and its successor."""
 
-from claran_core.model.architectures import ARCHITECTURES, CompactOptions, Vgg16Options, build_detector
+from claran_core.model.architectures import (
+    ARCHITECTURES,
+    AssociationOptions,
+    CompactOptions,
+    Vgg16Options,
+    build_detector,
+)
+from claran_core.model.association import AssociationNetwork
 from claran_core.model.detector import Detector
 from claran_core.model.losses import LOSS_NAMES
 from claran_core.model.structures import Detections, Truth
@@ -9,6 +16,8 @@ from claran_core.model.weights import WeightsInfo, load_weights, model_id, read_
 __all__ = [
     "ARCHITECTURES",
     "LOSS_NAMES",
+    "AssociationNetwork",
+    "AssociationOptions",
     "CompactOptions",
     "Detections",
     "Detector",

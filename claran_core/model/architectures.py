@@ -1,4 +1,4 @@
-"""The two architectures as settings of the same parts, and how their weights start."""
+"""The architectures as settings of their parts, and how their weights start."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from claran_core.errors import ConfigError
+from claran_core.model.association import AssociationNetwork
 from claran_core.model.backbones import CompactBackbone, Vgg16Backbone
 from claran_core.model.detector import Detector
 from claran_core.model.heads import RecognitionHead
@@ -16,7 +17,7 @@ from claran_core.model.roi_pooling import STPooling
 from claran_core.model.rpn import ProposalLimits, RegionProposalNetwork, RpnOptions
 from claran_core.morphology import MORPHOLOGIES
 
-__all__ = ["ARCHITECTURES", "CompactOptions", "Vgg16Options", "build_detector"]
+__all__ = ["ARCHITECTURES", "AssociationOptions", "CompactOptions", "Vgg16Options", "build_detector"]
 
 # Samples along each side of a region (paper Table 4, layer 23).
 POOL_SIZE = 7
@@ -59,6 +60,23 @@ class Vgg16Options:
 
 
 @dataclass(frozen=True)
+class AssociationOptions:
+    """What may be changed of the association network.
+
+    Attributes
+    ----------
+    width : int
+        Neurons of each hidden layer of the head.
+    dropout, blind : float
+        See `AssociationNetwork`.
+    """
+
+    width: int = 128
+    dropout: float = 0.2
+    blind: float = 0.3
+
+
+@dataclass(frozen=True)
 class CompactOptions:
     """What may be changed of the compact network.
 
@@ -87,13 +105,13 @@ def build_detector(
     frame_px: int = 132,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
-) -> Detector:
+) -> Detector | AssociationNetwork:
     """Make an untrained detector.
 
     Parameters
     ----------
     architecture : str
-        A key of `ARCHITECTURES`: ``compact`` or ``vgg16``.
+        A key of `ARCHITECTURES`: ``association``, ``compact`` or ``vgg16``.
     channel_means : sequence of three float
         Mean grey level of R, G and B over the training set.
     frame_px : int
@@ -101,11 +119,11 @@ def build_detector(
     seed : int
         Of the initial weights; torch's global generator is left as it was.
     options : mapping, optional
-        Fields of `Vgg16Options` or `CompactOptions` that differ from their defaults.
+        Fields of the architecture's options (`AssociationOptions`, ...) that differ from their defaults.
 
     Returns
     -------
-    Detector
+    Detector or AssociationNetwork
         On the CPU, in training mode.
 
     Raises
@@ -182,7 +200,24 @@ def _compact(
     )
 
 
-ARCHITECTURES: Mapping[str, tuple[type, Callable[..., Detector]]] = {
+def _association(
+    chosen: AssociationOptions, channel_means: Sequence[float], frame_px: int, options: dict[str, Any]
+) -> AssociationNetwork:
+    del frame_px  # candidates and features are in frame pixels, whatever the frame's width
+    return AssociationNetwork(
+        architecture="association",
+        options=options,
+        backbone=CompactBackbone(),
+        pool_size=POOL_SIZE,
+        width=chosen.width,
+        dropout=chosen.dropout,
+        blind=chosen.blind,
+        channel_means=channel_means,
+    )
+
+
+ARCHITECTURES: Mapping[str, tuple[type, Callable[..., Detector | AssociationNetwork]]] = {
+    "association": (AssociationOptions, _association),
     "compact": (CompactOptions, _compact),
     "vgg16": (Vgg16Options, _vgg16),
 }
@@ -218,7 +253,7 @@ def _assembled(
 
 
 @torch.no_grad()
-def _initialise(detector: Detector, generator: torch.Generator) -> None:
+def _initialise(detector: Detector | AssociationNetwork, generator: torch.Generator) -> None:
     """Draw all weights from `generator`.
 
     Layers followed by a ReLU start as He et al. (2015, arXiv:1502.01852) derive it, except the hidden

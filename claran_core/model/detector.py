@@ -13,13 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from claran_core.model.boxes import clip, decode, nms
+from claran_core.model.boxes import clip, decode
+from claran_core.model.ends import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
 from claran_core.model.heads import RecognitionHead
 from claran_core.model.losses import class_loss, roi_box_loss
 from claran_core.model.matcher import RoiMatching, RoiTargets, sample_rois
 from claran_core.model.roi_pooling import STPooling
-from claran_core.model.rpn import BOX_DECIMALS, SCORE_DECIMALS, Proposals, RegionProposalNetwork
+from claran_core.model.rpn import Proposals, RegionProposalNetwork
 from claran_core.model.structures import Detections, Truth
+from claran_core.subject_components import SubjectComponents
 
 __all__ = ["Detector"]
 
@@ -68,7 +70,12 @@ class Detector(nn.Module):
         self.register_buffer("offset_std", torch.tensor(matching.offset_std), persistent=False)
 
     def forward(
-        self, images: Tensor, truths: Sequence[Truth], generator: torch.Generator
+        self,
+        images: Tensor,
+        truths: Sequence[Truth],
+        generator: torch.Generator,
+        *,
+        components: Sequence[SubjectComponents] = (),
     ) -> dict[str, Tensor]:
         """Training losses of a batch.
 
@@ -80,6 +87,8 @@ class Detector(nn.Module):
             True sources of each image, frame pixels.
         generator : torch.Generator
             All that is random: sampling of anchors and proposals, dropout.
+        components : sequence of SubjectComponents
+            Not looked at: this network proposes its own regions.
 
         Returns
         -------
@@ -103,7 +112,14 @@ class Detector(nn.Module):
         return losses | self._roi_losses(features, regions, generator)
 
     @torch.inference_mode()
-    def detect(self, images: Tensor, *, min_probability: float, nms_iou: float) -> list[Detections]:
+    def detect(
+        self,
+        images: Tensor,
+        *,
+        min_probability: float,
+        nms_iou: float,
+        components: Sequence[SubjectComponents] = (),
+    ) -> list[Detections]:
         """Find the sources in a batch of images.
 
         Parameters
@@ -114,6 +130,8 @@ class Detector(nn.Module):
             A box is returned for each class more probable than this.
         nms_iou : float
             Of two boxes of one class that overlap by more, the less probable is dropped.
+        components : sequence of SubjectComponents
+            Not looked at.
 
         Returns
         -------
@@ -128,15 +146,13 @@ class Detector(nn.Module):
         )
         boxes, probabilities = self._recognised(features, proposals, scale, images.shape[1:3])
         return [
-            _selected(box[:count], row[:count], min_probability, nms_iou)
+            select_detections(box[:count], row[:count], min_probability, nms_iou)
             for box, row, count in zip(boxes, probabilities, proposals.counts, strict=True)
         ]
 
     def _prepared(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Centred and magnified images (N, 3, h, w), and (4,) the factor from frame to input pixels."""
-        centred = images.to(self.channel_means.device).float() - self.channel_means
-        # A pixel without a value is an average pixel.
-        inputs = torch.nan_to_num(centred, nan=0.0, posinf=0.0, neginf=0.0).permute(0, 3, 1, 2).contiguous()
+        inputs = centred(images, self.channel_means)
         height, width = inputs.shape[-2:]
         zoom = self.input_px / self.frame_px
         new_height, new_width = round(height * zoom), round(width * zoom)
@@ -170,22 +186,3 @@ class Detector(nn.Module):
         return torch.round(boxes, decimals=BOX_DECIMALS).cpu(), torch.round(
             probabilities, decimals=SCORE_DECIMALS
         ).cpu()
-
-
-def _selected(boxes: Tensor, probabilities: Tensor, min_probability: float, nms_iou: float) -> Detections:
-    """Detections of one subject from its regions' boxes (P, C, 4) and probabilities (P, C).
-
-    A region is reported once for every class it may be; ties are ranked by class, then by region.
-    """
-    rows, classes = [], []
-    for column in range(probabilities.shape[1]):
-        # NaN compares false: a diverged network detects nothing.
-        likely = (probabilities[:, column] > min_probability).nonzero().squeeze(1)
-        likely = likely[boxes[likely, column].isfinite().all(dim=1)]
-        kept = nms(boxes[likely, column], probabilities[likely, column], max_iou=nms_iou)
-        rows.append(likely[kept])
-        classes.append(torch.full_like(kept, column))
-    row, column = torch.cat(rows), torch.cat(classes)
-    best = torch.sort(probabilities[row, column], descending=True, stable=True).indices
-    row, column = row[best], column[best]
-    return Detections(boxes[row, column], column + 1, probabilities[row])

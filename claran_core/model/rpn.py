@@ -8,16 +8,12 @@ from torch import Tensor, nn
 
 from claran_core.model.anchors import anchor_grid, inside_image
 from claran_core.model.boxes import clip, decode, nms
+from claran_core.model.ends import BOX_DECIMALS, SCORE_DECIMALS
 from claran_core.model.losses import anchor_box_loss, class_loss
 from claran_core.model.matcher import AnchorMatching, assign_anchors
 from claran_core.model.structures import Truth
 
 __all__ = ["AnchorScores", "ProposalLimits", "Proposals", "RegionProposalNetwork", "RpnOptions"]
-
-# Decimals that decide what survives.  Sums run in another order on other machines and batch sizes;
-# rounded, they rank and overlap the same.
-SCORE_DECIMALS = 6
-BOX_DECIMALS = 4
 
 
 @dataclass(frozen=True)

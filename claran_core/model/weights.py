@@ -20,6 +20,7 @@ from torch import Tensor
 from claran_core.errors import ConfigError, WeightsError
 from claran_core.files import atomic_path
 from claran_core.model.architectures import ARCHITECTURES, build_detector
+from claran_core.model.association import AssociationNetwork
 from claran_core.model.detector import Detector
 from claran_core.morphology import MORPHOLOGIES
 
@@ -73,7 +74,7 @@ class WeightsInfo:
     metrics: Mapping[str, Any]
 
 
-def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
+def save_weights(path: Path, detector: Detector | AssociationNetwork, info: WeightsInfo) -> None:
     """Write weights and header, atomically; equal input gives equal bytes.
 
     Raises
@@ -103,7 +104,7 @@ def read_info(path: Path) -> WeightsInfo:
 
 def load_weights(
     path: Path, *, method: str, fusion_options: Mapping[str, Any]
-) -> tuple[Detector, WeightsInfo]:
+) -> tuple[Detector | AssociationNetwork, WeightsInfo]:
     """Read weights for images of `method` drawn with `fusion_options`.
 
     Parameters
@@ -234,7 +235,9 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(dict(options)))
 
 
-def _check_tensors(path: Path, detector: Detector, tensors: Mapping[str, Tensor]) -> None:
+def _check_tensors(
+    path: Path, detector: Detector | AssociationNetwork, tensors: Mapping[str, Tensor]
+) -> None:
     wanted = detector.state_dict()
     for name in sorted(wanted.keys() | tensors.keys()):
         if name not in tensors:

@@ -97,6 +97,11 @@ class Cutout:
     origin: str
     flags: Flag = Flag(0)
 
+    @property
+    def pixel_scale_arcsec(self) -> float:
+        """Width of a pixel: the square root of its area at the reference position."""
+        return float(np.sqrt(np.abs(np.linalg.det(self.wcs.pixel_scale_matrix))) * 3600.0)
+
 
 @dataclass(frozen=True)
 class NoImage:

@@ -77,6 +77,11 @@ def get_fused_index(wildcards):
     return for_shards(RESULTS.fused_index, method=wildcards.method)
 
 
+def get_fused_components(wildcards):
+    """Components of the subjects of one method's images, all shards."""
+    return for_shards(RESULTS.fused_components, method=wildcards.method)
+
+
 def get_detections(wildcards):
     """Detections of one method, all shards."""
     return for_shards(RESULTS.detections, method=wildcards.method)

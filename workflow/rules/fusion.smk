@@ -1,7 +1,7 @@
 # This part of the workflow draws radio and infrared cut-outs into one RGB image per subject.
 #
 # REQUIRED INPUTS: results/targets/{shard}.parquet, results/cutouts/{shard}/*.
-# OUTPUTS: results/fused/{method}/{shard}.npy and .parquet.
+# OUTPUTS: results/fused/{method}/{shard}.npy, .parquet and .components.parquet.
 
 
 rule fusion:
@@ -18,6 +18,7 @@ rule fuse:
     output:
         images=RESULTS.fused("{method}", "{shard}"),
         index=RESULTS.fused_index("{method}", "{shard}"),
+        components=RESULTS.fused_components("{method}", "{shard}"),
     log:
         LOGS / "fuse" / "{method}" / "{shard}.log",
     benchmark:

@@ -13,6 +13,7 @@ rule infer:
     input:
         images=RESULTS.fused("{method}", "{shard}"),
         index=RESULTS.fused_index("{method}", "{shard}"),
+        components=RESULTS.fused_components("{method}", "{shard}"),
         weights=get_weights,
     output:
         detections=RESULTS.detections("{method}", "{shard}"),

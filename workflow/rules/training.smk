@@ -14,6 +14,7 @@ rule train:
         targets=for_shards(RESULTS.shard_targets),
         images=get_fused,
         index=get_fused_index,
+        components=get_fused_components,
         labels=RESULTS.labels,
     output:
         weights=RESULTS.weights("{method}"),

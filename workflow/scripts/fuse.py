@@ -18,4 +18,5 @@ with job(snakemake.log[0]):
         ledger_path=Path(snakemake.input.ledger),
         images_path=Path(snakemake.output.images),
         index_path=Path(snakemake.output.index),
+        components_path=Path(snakemake.output.components),
     )

@@ -14,6 +14,7 @@ with job(snakemake.log[0]):
         options=build_options(InferenceOptions, snakemake.params.inference),
         fused_path=Path(snakemake.input.images),
         index_path=Path(snakemake.input.index),
+        components_path=Path(snakemake.input.components),
         output_path=Path(snakemake.output.detections),
         threads=snakemake.threads,
     )

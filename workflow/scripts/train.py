@@ -3,17 +3,18 @@
 from pathlib import Path
 
 from claran_core.config import FusionOptions, ModelOptions, TrainingOptions, build_options
-from claran_core.dataset import FusedDataset
+from claran_core.dataset import FusedDataset, ShardFiles
 from claran_core.log import job
 from claran_core.paths import Results
 from claran_core.train import train
 
 with job(snakemake.log[0]):
     method = snakemake.wildcards.method
-    shards = zip(map(Path, snakemake.input.images), map(Path, snakemake.input.index), strict=True)
+    files = (snakemake.input.images, snakemake.input.index, snakemake.input.components)
+    shards = [ShardFiles(*map(Path, names)) for names in zip(*files, strict=True)]
     train(
         FusedDataset(
-            list(shards),
+            shards,
             targets=list(map(Path, snakemake.input.targets)),
             labels=Path(snakemake.input.labels),
         ),
