@@ -95,6 +95,16 @@ class FusionOptions:
     hull_fill: tuple[int, int, int] = (213, 45, 14)
 
     @property
+    def pixel_options(self) -> dict[str, Any]:
+        """The options that change pixels of fused images, as the header of weights holds them."""
+        return {
+            "contour_sigma": self.contour_sigma,
+            "hull_fill": list(self.hull_fill),
+            "size_px": self.size_px,
+            "pixel_scale_arcsec": self.pixel_scale_arcsec,
+        }
+
+    @property
     def frame(self) -> Frame:
         """Geometry of the subjects."""
         return Frame(size_px=self.size_px, pixel_scale_arcsec=self.pixel_scale_arcsec)
@@ -105,7 +115,7 @@ class ModelOptions:
     """Section ``model``."""
 
     architecture: str
-    weights: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,7 @@ a subject does not depend on the subjects it shares a batch or a shard with.
 """
 
 import logging
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,8 @@ import torch
 from claran_core import tables
 from claran_core.config import FusionOptions, InferenceOptions
 from claran_core.dataset import has_radio, open_shard
-from claran_core.errors import ConfigError, InputError
+from claran_core.device import choose_device, reproducible
+from claran_core.errors import InputError
 from claran_core.files import write_table
 from claran_core.frame import Frame
 from claran_core.log import Progress
@@ -26,50 +25,9 @@ from claran_core.morphology import MORPHOLOGIES, probability_columns
 from claran_core.overlap import BOX_COLUMNS
 from claran_core.subject_components import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents, read_components
 
-__all__ = ["choose_device", "infer_shard", "reproducible", "run_inference"]
+__all__ = ["infer_shard", "run_inference"]
 
 logger = logging.getLogger(__name__)
-
-
-def choose_device(name: str) -> torch.device:
-    """Device for ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
-
-    Raises
-    ------
-    ConfigError
-        If a GPU is asked for and PyTorch sees none.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"config: inference.device is {name!r}; write one of: auto, cpu, cuda")
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise ConfigError(
-            "config: inference.device is 'cuda', but PyTorch sees no GPU; "
-            "write 'auto' or 'cpu', or install a CUDA build of torch"
-        )
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
-
-
-@contextmanager
-def reproducible(threads: int | None = None) -> Iterator[None]:
-    """Use only deterministic algorithms, and `threads` CPU threads, until the context is left.
-
-    An operation that has no deterministic version on a GPU still runs, with a warning.
-    """
-    # cuBLAS repeats itself only with a fixed work space, and reads this when the GPU is first used.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.get_num_threads()
-    strict, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.set_num_threads(threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(strict, warn_only=warn_only)
 
 
 def infer_shard(
@@ -159,23 +117,13 @@ def run_inference(
     WeightsError
         If the weights cannot be read, or belong to another fusion method or other fusion options.
     """
-    detector, _ = load_weights(weights_path, method=method, fusion_options=fusion_facts(fusion))
+    detector, _ = load_weights(weights_path, method=method, fusion_options=fusion.pixel_options)
     images, index = open_shard(fused_path, index_path)
     components = read_components(components_path)
     table = infer_shard(images, index, components, detector, options, fusion.frame, threads=threads)
     metadata = {"model_id": model_id(weights_path), "method": method}
     write_table(output_path, table, tables.DETECTIONS, metadata=metadata)
     logger.info("%s: %d boxes in %d subjects", output_path, len(table), table["subject_id"].nunique())
-
-
-def fusion_facts(fusion: FusionOptions) -> dict[str, object]:
-    """Return the fusion options that change pixels, as the header of the weights holds them."""
-    return {
-        "contour_sigma": fusion.contour_sigma,
-        "hull_fill": list(fusion.hull_fill),
-        "size_px": fusion.size_px,
-        "pixel_scale_arcsec": fusion.pixel_scale_arcsec,
-    }
 
 
 def _padded(images: np.ndarray, n: int) -> torch.Tensor:

@@ -22,19 +22,19 @@ import torch
 from claran_core import __version__, tables
 from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
 from claran_core.dataset import FusedDataset, TrainingBatch
+from claran_core.device import choose_device, reproducible
 from claran_core.errors import ConfigError, InputError
 from claran_core.files import atomic_path, write_table
-from claran_core.infer import choose_device, fusion_facts, reproducible
 from claran_core.log import Progress
 from claran_core.model import (
     LOSS_NAMES,
     AssociationNetwork,
     Detector,
-    WeightsInfo,
     build_detector,
     save_weights,
 )
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.weights_header import WeightsInfo
 
 __all__ = ["RECIPES", "Recipe", "TrainingState", "learning_rate_at", "train"]
 
@@ -125,7 +125,7 @@ def train(
     settings = {
         "architecture": model.architecture,
         "method": method,
-        "fusion_options": fusion_facts(fusion),
+        "fusion_options": fusion.pixel_options,
         "training": _training_facts(training, recipe),
         "seed": seed,
         "package_version": __version__,

@@ -11,11 +11,11 @@ from test_dataset import blob_sky, component_rows, index_of, write_run
 from claran_core import tables
 from claran_core.config import FusionOptions, InferenceOptions, ModelOptions, TrainingOptions
 from claran_core.dataset import FusedDataset, ShardFiles
-from claran_core.errors import ConfigError, InputError, WeightsError
+from claran_core.errors import InputError, WeightsError
 from claran_core.files import read_metadata, read_table, write_table
 from claran_core.flags import Flag
 from claran_core.frame import Frame
-from claran_core.infer import choose_device, fusion_facts, infer_shard, reproducible, run_inference
+from claran_core.infer import infer_shard, run_inference
 from claran_core.model import Detector, load_weights, model_id
 from claran_core.morphology import MORPHOLOGIES, probability_columns
 from claran_core.paths import Results
@@ -56,7 +56,7 @@ def trained(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results,
 
 @pytest.fixture(scope="module")
 def detector(trained) -> Detector:
-    return load_weights(trained[0].weights("D4"), method="D4", fusion_options=fusion_facts(FUSION))[0]
+    return load_weights(trained[0].weights("D4"), method="D4", fusion_options=FUSION.pixel_options)[0]
 
 
 def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes) -> pd.DataFrame:
@@ -166,19 +166,6 @@ def test_images_of_another_size(detector: Detector) -> None:
         infer(detector, np.zeros((1, 32, 32, 3), np.uint8), index_of(["A"]))
 
 
-def test_devices() -> None:
-    assert choose_device("cpu") == torch.device("cpu")
-    with pytest.raises(ConfigError, match="'gpu'; write one of: auto, cpu, cuda"):
-        choose_device("gpu")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_gpu_asked_for_and_absent() -> None:
-    assert choose_device("auto") == torch.device("cpu")
-    with pytest.raises(ConfigError, match="PyTorch sees no GPU"):
-        choose_device("cuda")
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_finds_what_the_cpu_finds(detector: Detector) -> None:
@@ -187,11 +174,3 @@ def test_gpu_finds_what_the_cpu_finds(detector: Detector) -> None:
     detector.cpu()
     assert gpu["subject_id"].tolist() == cpu["subject_id"].tolist()
     np.testing.assert_allclose(gpu["probability"], cpu["probability"], atol=1e-3)
-
-
-def test_settings_of_torch_come_back() -> None:
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with reproducible(before[0] + 1):
-        assert torch.get_num_threads() == before[0] + 1
-        assert torch.are_deterministic_algorithms_enabled()
-    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before

@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from claran_core.errors import WeightsError
-from claran_core.model import WeightsInfo, build_detector, load_weights, model_id, read_info, save_weights
+from claran_core.model import build_detector, load_weights, model_id, save_weights
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.weights_header import WeightsInfo, read_info
 
 FUSION = {"contour_sigma": 5.0, "hull_fill": (213, 45, 14), "size_px": 132, "pixel_scale_arcsec": 1.375}
 INFO = WeightsInfo(
@@ -168,3 +169,10 @@ def test_facts_that_json_lacks_are_refused_before_writing(tmp_path, detector):
     with pytest.raises(ValueError, match="header says 'vgg16'"):
         save_weights(tmp_path / "w", detector, dataclasses.replace(INFO, architecture="vgg16"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_the_wrong_architecture_are_refused_before_anything_runs(path):
+    facts = {"method": "D4", "fusion_options": read_info(path).fusion_options}
+    check_purpose(path, read_info(path), **facts, architecture="compact")
+    with pytest.raises(WeightsError, match=r"weights of compact, but .* is vgg16; .*D4: null to train it"):
+        check_purpose(path, read_info(path), **facts, architecture="vgg16")

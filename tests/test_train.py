@@ -19,9 +19,10 @@ from test_dataset import blob_sky, write_run
 from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
 from claran_core.dataset import FusedDataset
 from claran_core.errors import ConfigError, InputError
-from claran_core.model import LOSS_NAMES, WeightsInfo, read_info
+from claran_core.model import LOSS_NAMES
 from claran_core.paths import Results
 from claran_core.train import learning_rate_at, train
+from claran_core.weights_header import WeightsInfo, read_info
 
 FUSION = FusionOptions(size_px=64)
 TRAINING = TrainingOptions(

@@ -11,7 +11,7 @@ from claran_core.model.association import AssociationNetwork
 from claran_core.model.detector import Detector
 from claran_core.model.losses import LOSS_NAMES
 from claran_core.model.structures import Detections, Truth
-from claran_core.model.weights import WeightsInfo, load_weights, model_id, read_info, save_weights
+from claran_core.model.weights import load_weights, model_id, save_weights
 
 __all__ = [
     "ARCHITECTURES",
@@ -23,10 +23,8 @@ __all__ = [
     "Detector",
     "Truth",
     "Vgg16Options",
-    "WeightsInfo",
     "build_detector",
     "load_weights",
     "model_id",
-    "read_info",
     "save_weights",
 ]

@@ -132,7 +132,7 @@ def build_detector(
         For an unknown architecture or option.
     """
     if architecture not in ARCHITECTURES:
-        raise ConfigError(f"model.architecture is {architecture!r}; write one of: {', '.join(ARCHITECTURES)}")
+        raise ConfigError(f"architecture {architecture!r} is unknown; there are: {', '.join(ARCHITECTURES)}")
     kind, make = ARCHITECTURES[architecture]
     try:
         chosen = kind(**(options or {}))

@@ -1,77 +1,28 @@
 """Weights in files: safetensors with a header that says what they were trained for.
 
-A header that does not fit what the weights are asked to do is refused in one line.  Nothing that could
-run code (pickle, as ``torch.save`` writes) is ever opened.
+A header that does not fit what the weights are asked to do is refused in one line
+(`claran_core.weights_header`).
 """
 
 import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from claran_core.errors import ConfigError, WeightsError
 from claran_core.files import atomic_path
-from claran_core.model.architectures import ARCHITECTURES, build_detector
+from claran_core.model.architectures import build_detector
 from claran_core.model.association import AssociationNetwork
 from claran_core.model.detector import Detector
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.weights_header import HEADER_KEY, WeightsInfo, check_purpose, read_header, read_info
 
-__all__ = ["WeightsInfo", "load_weights", "model_id", "read_info", "save_weights"]
-
-# The one key of the header.  All facts are one JSON string under it, because safetensors writes several
-# keys in random order, and the same training must give the same bytes.
-HEADER_KEY = "claran"
-
-# First bytes of a zip archive (torch.save) and of a bare pickle.
-PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
-
-
-@dataclass(frozen=True)
-class WeightsInfo:
-    """What the header of a weights file says.
-
-    Attributes
-    ----------
-    architecture : str
-        As `build_detector` takes it.
-    class_names : tuple of str
-        Classes 1.. in order.
-    method : str
-        Fusion method of the images it was trained on.
-    fusion_options : mapping
-        ``contour_sigma``, ``hull_fill``, ``size_px``, ``pixel_scale_arcsec`` of those images.
-    channel_means : tuple of float
-        Mean grey level of R, G and B that is subtracted.
-    training : mapping
-        Training settings.
-    seed : int
-        Seed of the training.
-    data : mapping
-        ``description``, ``hash``, ``n_subjects``, ``n_labels`` of the training set.
-    package_version : str
-        Version that trained it.
-    metrics : mapping
-        What was measured at the end; JSON values, finite.
-    """
-
-    architecture: str
-    class_names: tuple[str, ...]
-    method: str
-    fusion_options: Mapping[str, Any]
-    channel_means: tuple[float, ...]
-    training: Mapping[str, Any]
-    seed: int
-    data: Mapping[str, Any]
-    package_version: str
-    metrics: Mapping[str, Any]
+__all__ = ["load_weights", "model_id", "save_weights"]
 
 
 def save_weights(path: Path, detector: Detector | AssociationNetwork, info: WeightsInfo) -> None:
@@ -89,17 +40,6 @@ def save_weights(path: Path, detector: Detector | AssociationNetwork, info: Weig
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
     with atomic_path(Path(path)) as temporary:
         save_file(tensors, temporary, metadata={HEADER_KEY: text})
-
-
-def read_info(path: Path) -> WeightsInfo:
-    """Read the header alone.
-
-    Raises
-    ------
-    WeightsError
-        If the file is missing, truncated, a pickle, or has no header of this program.
-    """
-    return _read(Path(path), with_tensors=False)[0]
 
 
 def load_weights(
@@ -129,8 +69,8 @@ def load_weights(
         In one line, if the file cannot be read safely or was trained for something else.
     """
     path = Path(path)
-    info, options, tensors = _read(path, with_tensors=True)
-    _check_purpose(path, info, method, fusion_options)
+    info, options = read_header(path)
+    check_purpose(path, info, method=method, fusion_options=fusion_options)
     try:
         detector = build_detector(
             info.architecture,
@@ -140,6 +80,7 @@ def load_weights(
         )
     except ConfigError as error:
         raise WeightsError(f"{path}: {error}; train again with this version of the program") from None
+    tensors = load_file(path)
     _check_tensors(path, detector, tensors)
     detector.load_state_dict(tensors)
     return detector.eval(), info
@@ -157,82 +98,6 @@ def model_id(path: Path) -> str:
     with Path(path).open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return f"{info.architecture}-{info.method}-{digest[:12]}"
-
-
-def _read(path: Path, *, with_tensors: bool) -> tuple[WeightsInfo, dict[str, Any], dict[str, Tensor]]:
-    """Header, options of the architecture, and (if wanted) tensors."""
-    _refuse_pickle(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise WeightsError(
-            f"{path}: not a complete safetensors file ({reason}); copy it again, or train anew"
-        ) from None
-    info, options = _parsed_header(path, metadata)
-    return info, options, tensors
-
-
-def _refuse_pickle(path: Path) -> None:
-    try:
-        with path.open("rb") as handle:
-            start = handle.read(4)
-    except OSError as error:
-        raise WeightsError(
-            f"{path}: cannot be read ({error.strerror}); check model.weights, "
-            "or leave the method out there to train it"
-        ) from None
-    if start.startswith(PICKLE_STARTS):
-        raise WeightsError(
-            f"{path}: a pickle, which can run code and is never loaded; "
-            "give the weights.safetensors that training writes"
-        )
-
-
-def _parsed_header(path: Path, metadata: Mapping[str, str]) -> tuple[WeightsInfo, dict[str, Any]]:
-    try:
-        header = json.loads(metadata[HEADER_KEY])
-        options = header.pop("architecture_options")
-        header["class_names"] = tuple(header["class_names"])
-        header["channel_means"] = tuple(float(mean) for mean in header["channel_means"])
-        return WeightsInfo(**header), dict(options)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(
-            f"{path}: no header of this program ({type(error).__name__}: {error}); "
-            "give the weights.safetensors that training writes"
-        ) from None
-
-
-def _check_purpose(path: Path, info: WeightsInfo, method: str, fusion_options: Mapping[str, Any]) -> None:
-    if info.architecture not in ARCHITECTURES:
-        raise WeightsError(
-            f"{path}: architecture {info.architecture!r} is unknown; "
-            f"this program has: {', '.join(ARCHITECTURES)}"
-        )
-    if info.class_names != MORPHOLOGIES:
-        raise WeightsError(
-            f"{path}: its classes are {', '.join(info.class_names)}; "
-            f"this program needs {', '.join(MORPHOLOGIES)}"
-        )
-    if info.method != method:
-        raise WeightsError(
-            f"{path}: weights for {info.method} images, asked for {method}; "
-            f"write them under {info.method} in model.weights, or give weights trained on {method}"
-        )
-    trained, asked = _plain(info.fusion_options), _plain(fusion_options)
-    for name in sorted(trained.keys() | asked.keys()):
-        if trained.get(name) != asked.get(name):
-            raise WeightsError(
-                f"{path}: trained with fusion.{name} = {trained.get(name)}, asked for {asked.get(name)}; "
-                "set it to the trained value, or train anew"
-            )
-
-
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as JSON gives them back, so that a tuple equals the list it was written as."""
-    return json.loads(json.dumps(dict(options)))
 
 
 def _check_tensors(

@@ -16,6 +16,7 @@ from claran_core.paths import Results
 from claran_core.shards import plan
 from claran_core.survey.open import label_table_of
 from claran_core.truth import truth_kind
+from claran_core.weights_header import check_weights
 
 # Threads of a training that wait for each other must soon sleep: spinning on, they slow it thirtyfold
 # where anything else runs on the machine (docs/measurements.md).
@@ -38,12 +39,19 @@ except ClaranError as error:
 METHODS = CONFIG.fusion.methods
 # What decides how a fused image looks; adding a method must not make the others again.
 FUSION = {key: value for key, value in plain(CONFIG.fusion).items() if key != "methods"}
-TRAINED_HERE = tuple(method for method in METHODS if method not in CONFIG.model.weights)
+TRAINED_HERE = tuple(method for method in METHODS if not CONFIG.model.weights.get(method))
 if TRAINED_HERE and not TRUTH:
     sys.exit(
         f"claran: config: no weights for {', '.join(TRAINED_HERE)} and no truth to train them with; "
         f"give model.weights, for example {{{TRAINED_HERE[0]}: my/weights.safetensors}}"
     )
+
+
+try:
+    for method in set(METHODS) - set(TRAINED_HERE):
+        check_weights(CONFIG, method)
+except ClaranError as error:
+    sys.exit(f"claran: {error}")
 
 
 wildcard_constraints:

@@ -10,8 +10,8 @@ from claran_core.cutouts import check_failures
 from claran_core.files import read_table
 from claran_core.frame import Frame
 from claran_core.log import job
-from claran_core.model.weights import read_info
 from claran_core.tables import LEDGER
+from claran_core.weights_header import read_info
 
 with job(snakemake.log[0]):
     ledger = read_table(Path(snakemake.input.ledger), LEDGER.names)

@@ -1,0 +1,196 @@
+"""The header of a weights file: what the weights were trained for, and whether that is what is asked.
+
+Reading it needs no PyTorch, so a workflow can check its settings before it does anything.  Nothing that could
+run code (pickle, as ``torch.save`` writes) is ever opened.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from claran_core.config import Config, resolve_path
+from claran_core.errors import WeightsError
+from claran_core.morphology import MORPHOLOGIES
+
+__all__ = ["HEADER_KEY", "WeightsInfo", "check_purpose", "check_weights", "read_header", "read_info"]
+
+# The one key of the header.  All facts are one JSON string under it, because safetensors writes several
+# keys in random order, and the same training must give the same bytes.
+HEADER_KEY = "claran"
+
+# First bytes of a zip archive (torch.save) and of a bare pickle.
+PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What the header of a weights file says.
+
+    Attributes
+    ----------
+    architecture : str
+        As `build_detector` takes it.
+    class_names : tuple of str
+        Classes 1.. in order.
+    method : str
+        Fusion method of the images it was trained on.
+    fusion_options : mapping
+        ``contour_sigma``, ``hull_fill``, ``size_px``, ``pixel_scale_arcsec`` of those images.
+    channel_means : tuple of float
+        Mean grey level of R, G and B that is subtracted.
+    training : mapping
+        Training settings.
+    seed : int
+        Seed of the training.
+    data : mapping
+        ``description``, ``hash``, ``n_subjects``, ``n_labels`` of the training set.
+    package_version : str
+        Version that trained it.
+    metrics : mapping
+        What was measured at the end; JSON values, finite.
+    """
+
+    architecture: str
+    class_names: tuple[str, ...]
+    method: str
+    fusion_options: Mapping[str, Any]
+    channel_means: tuple[float, ...]
+    training: Mapping[str, Any]
+    seed: int
+    data: Mapping[str, Any]
+    package_version: str
+    metrics: Mapping[str, Any]
+
+
+def read_info(path: Path) -> WeightsInfo:
+    """Read the header alone.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, truncated, a pickle, or has no header of this program.
+    """
+    return read_header(Path(path))[0]
+
+
+def check_weights(config: Config, method: str) -> None:
+    """Check that the weights a run is given for a method are there and fit its settings.
+
+    Raises
+    ------
+    WeightsError
+        In one line, if not.
+    """
+    path = resolve_path(str(config.model.weights[method]))
+    check_purpose(
+        path,
+        read_info(path),
+        method=method,
+        fusion_options=config.fusion.pixel_options,
+        architecture=config.model.architecture,
+    )
+
+
+def read_header(path: Path) -> tuple[WeightsInfo, dict[str, Any]]:
+    """Header and options of the architecture; errors as `read_info`."""
+    _refuse_pickle(path)
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(
+            f"{path}: not a complete safetensors file ({reason}); copy it again, or train anew"
+        ) from None
+    return _parsed_header(path, metadata)
+
+
+def _refuse_pickle(path: Path) -> None:
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(4)
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: cannot be read ({error.strerror}); check model.weights, "
+            "or leave the method out there to train it"
+        ) from None
+    if start.startswith(PICKLE_STARTS):
+        raise WeightsError(
+            f"{path}: a pickle, which can run code and is never loaded; "
+            "give the weights.safetensors that training writes"
+        )
+
+
+def _parsed_header(path: Path, metadata: Mapping[str, str]) -> tuple[WeightsInfo, dict[str, Any]]:
+    try:
+        header = json.loads(metadata[HEADER_KEY])
+        options = header.pop("architecture_options")
+        header["class_names"] = tuple(header["class_names"])
+        header["channel_means"] = tuple(float(mean) for mean in header["channel_means"])
+        return WeightsInfo(**header), dict(options)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(
+            f"{path}: no header of this program ({type(error).__name__}: {error}); "
+            "give the weights.safetensors that training writes"
+        ) from None
+
+
+def check_purpose(
+    path: Path,
+    info: WeightsInfo,
+    *,
+    method: str,
+    fusion_options: Mapping[str, Any],
+    architecture: str | None = None,
+) -> None:
+    """Refuse weights that were not trained for this.
+
+    Parameters
+    ----------
+    path : Path
+        File that holds them.
+    info : WeightsInfo
+        Its header.
+    method : str
+        Fusion method of the images they are to be used on.
+    fusion_options : mapping
+        `FusionOptions.pixel_options` of these images.
+    architecture : str, optional
+        What they should be weights of; default: any.
+
+    Raises
+    ------
+    WeightsError
+        In one line.
+    """
+    if architecture not in (None, info.architecture):
+        raise WeightsError(
+            f"{path}: weights of {info.architecture}, but model.architecture is {architecture}; write "
+            f"model.weights.{method}: null to train it, or model.architecture: {info.architecture}"
+        )
+    if info.class_names != MORPHOLOGIES:
+        raise WeightsError(
+            f"{path}: its classes are {', '.join(info.class_names)}; "
+            f"this program needs {', '.join(MORPHOLOGIES)}"
+        )
+    if info.method != method:
+        raise WeightsError(
+            f"{path}: weights for {info.method} images, asked for {method}; "
+            f"write them under {info.method} in model.weights, or give weights trained on {method}"
+        )
+    trained, asked = _plain(info.fusion_options), _plain(fusion_options)
+    for name in sorted(trained.keys() | asked.keys()):
+        if trained.get(name) != asked.get(name):
+            raise WeightsError(
+                f"{path}: trained with fusion.{name} = {trained.get(name)}, asked for {asked.get(name)}; "
+                "set it to the trained value, or train anew"
+            )
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as JSON gives them back, so that a tuple equals the list it was written as."""
+    return json.loads(json.dumps(dict(options)))
