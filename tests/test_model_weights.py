@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from claran_core.errors import WeightsError
 from claran_core.model import build_detector, load_weights, model_id, save_weights
 from claran_core.morphology import MORPHOLOGIES
-from claran_core.weights_header import WeightsInfo, read_info
+from claran_core.weights_header import WeightsInfo, check_purpose, read_info
 
 FUSION = {"contour_sigma": 5.0, "hull_fill": (213, 45, 14), "size_px": 132, "pixel_scale_arcsec": 1.375}
 INFO = WeightsInfo(
