@@ -51,9 +51,6 @@ POINT_ARCSEC = float(np.hypot(BEAM_ARCSEC, SMEARING_ARCSEC))
 # The brightest blob is at most this much fainter at the middle of a pixel, and so at most are all together.
 SURELY_BELOW = 0.87
 
-# Exponentials go no lower, where they would take ten times as long: 1e-261 is nothing.
-LOWEST_EXPONENT = -600.0
-
 # FWHM of hotspots in units of the arm.
 HOTSPOT_SIZE = (0.03, 0.2)
 
@@ -270,28 +267,28 @@ def _noise_free(gaussians: np.ndarray, faintest: float) -> tuple[np.ndarray, np.
 
     Also the east and north offsets (arcsec) of its columns and rows.  The rim is fainter than that.
     """
-    east, north, peak, major, minor, angle_deg = gaussians.T
-    sin, cos = np.sin(np.deg2rad(angle_deg)), np.cos(np.deg2rad(angle_deg))
-    a, b = 4 * np.log(2) / major**2, 4 * np.log(2) / minor**2  # along the axes
-    axes = []
-    for offset, spread in ((east, sin**2 / a + cos**2 / b), (north, cos**2 / a + sin**2 / b)):
-        low, high = (offset - 3 * major).min() / PIXEL_ARCSEC, (offset + 3 * major).max() / PIXEL_ARCSEC
-        axis = np.arange(np.floor(low), np.ceil(high) + 1) * PIXEL_ARCSEC
-        # No pixel of a row or column is brighter than all Gaussians at their brightest there.
+    east, north, peak, major, minor, angle_deg = gaussians.T.copy()
+    angle, reach = np.deg2rad(angle_deg), 3 * major
+    sin, cos = np.sin(angle), np.cos(angle)
+    sin_2, cos_2 = sin * sin, cos * cos
+    a, b = -4 * np.log(2) / (major * major), -4 * np.log(2) / (minor * minor)  # along the axes
+    axes, distances = [], []
+    for offset, spread in ((east, sin_2 / a + cos_2 / b), (north, cos_2 / a + sin_2 / b)):
+        low, high = (offset - reach).min() / PIXEL_ARCSEC, (offset + reach).max() / PIXEL_ARCSEC
+        axis = np.arange(math.floor(low), math.ceil(high) + 1) * PIXEL_ARCSEC
         distance = axis - offset[:, None]
-        distance *= distance
-        distance /= -spread[:, None]
-        seen = np.flatnonzero(peak @ np.exp(distance) >= faintest)
-        axes.append(axis[seen[0] - 1 : seen[-1] + 2])
-    dx = (axes[0] - east[:, None])[:, None, :]  # (n, 1, nx)
-    dy = (axes[1] - north[:, None])[:, :, None]  # (n, ny, 1)
-    xx, yy, xy = a * sin**2 + b * cos**2, a * cos**2 + b * sin**2, 2 * (a - b) * sin * cos
-    xx, yy, xy = (-value[:, None, None] for value in (xx, yy, xy))
-    # In place, since memory costs more here than arithmetic; underflow costs most.
+        # No pixel of a row or column is brighter than all Gaussians at their brightest there.
+        seen = np.flatnonzero(peak @ np.exp(distance * distance / spread[:, None]) >= faintest)
+        shown = slice(seen[0] - 1, seen[-1] + 2)
+        axes.append(axis[shown])
+        distances.append(distance[:, shown])
+    dx, dy = distances[0][:, None, :], distances[1][:, :, None]  # (n, 1, nx), (n, ny, 1)
+    xx, yy, xy = a * sin_2 + b * cos_2, a * cos_2 + b * sin_2, 2 * (a - b) * sin * cos
+    xx, yy, xy = xx[:, None, None], yy[:, None, None], xy[:, None, None]
     values = xy * dx + yy * dy
     values *= dy
-    values += xx * dx**2
-    np.exp(np.maximum(values, LOWEST_EXPONENT, out=values), out=values)
+    values += xx * dx * dx
+    np.exp(values, out=values)
     return np.einsum("k,kyx->yx", peak, values), *axes
 
 
