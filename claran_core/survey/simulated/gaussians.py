@@ -151,7 +151,8 @@ class PlacedGaussians:
         dy = steps + (row - self.y[which])[:, None]
         of_x, of_y = -0.5 * xx[:, None] * dx * dx, -0.5 * yy[:, None] * dy
         of_both, circle = -xy[:, None] * dx, xy == 0
-        of_x[circle], of_y[circle] = np.exp(of_x[circle]), np.exp(of_y[circle] * dy[circle])
+        of_x[circle] = np.exp(of_x[circle])
+        of_y[circle] = self.peak[which][circle, None] * np.exp(of_y[circle] * dy[circle])
         column, row = column.astype(int) - window.x0, row.astype(int) - window.y0
         x0, x1 = _cropped(column, half, window.nx)
         y0, y1 = _cropped(row, half, window.ny)
@@ -160,7 +161,7 @@ class PlacedGaussians:
         for k, (peak, place) in enumerate(zip(self.peak[which].tolist(), places.T.tolist(), strict=True)):
             is_circle, x0, x1, from_x, to_x, y0, y1, from_y, to_y = place
             if is_circle:
-                values = peak * of_y[k, from_y:to_y, None] * of_x[k, from_x:to_x]
+                values = of_y[k, from_y:to_y, None] * of_x[k, from_x:to_x]
             else:
                 values = of_both[k, from_x:to_x] + of_y[k, from_y:to_y, None]
                 values *= dy[k, from_y:to_y, None]

@@ -24,6 +24,9 @@ GRIDS = {
     "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=200.0),
 }
 
+# Infrared cells that make up a radio one.
+INFRARED_OF_RADIO = (INFRARED_NSIDE // RADIO_NSIDE) ** 2
+
 # Wider windows are a mistake, and would not fit in memory.
 MAX_WIDTH_ARCSEC = 7200.0
 
@@ -143,10 +146,11 @@ class SimulatedSource:
 
     def _infrared(self, tile: Tile, window: Window) -> np.ndarray:
         image = np.zeros(window.shape)
-        for cell in cells_around(tile, window, infrared.MAX_REACH_ARCSEC, INFRARED_NSIDE):
+        cells = cells_around(tile, window, infrared.MAX_REACH_ARCSEC, INFRARED_NSIDE)
+        for cell in cells:
             placed = _placed_infrared(self.seed, tile, cell)
             placed.add_to(image, window, placed.touching(window))
-        for cell in cells_around(tile, window, infrared.MAX_REACH_ARCSEC, RADIO_NSIDE):
+        for cell in sorted({cell // INFRARED_OF_RADIO for cell in cells}):
             placed = _placed_hosts(self.population, tile, cell)
             placed.add_to(image, window, placed.touching(window))
         rng = generator(self.seed, Purpose.INFRARED_FIELD, tile.index)
