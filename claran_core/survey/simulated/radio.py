@@ -164,9 +164,10 @@ def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window
     half = pattern.shape[0] // 2
     reached = window.grown(half + 1, half + 1)
     for cell in _cells(tile, window):
-        for number in np.flatnonzero(_is_near(reached, *_placed_sources(population, tile, cell))):
-            for x, y, strength in _sidelobe_centres(population, tile, cell, int(number)):
-                add_pattern(image, window, pattern, x, y, strength)
+        sources, position, reach = _with_sidelobes(population, tile, cell)
+        for number in np.flatnonzero(_is_near(reached, position, reach)):
+            for x, y in _peak_pixels(population, tile, cell, int(number)):
+                add_pattern(image, window, pattern, x, y, _sidelobe_strength(sources[number]))
 
 
 def _near_extended(population: Population, tile: Tile, window: Window) -> np.ndarray:
@@ -201,26 +202,32 @@ def _tile_pixels(tile: Tile, sources: tuple[RadioSource, ...]) -> np.ndarray:
 
 
 @lru_cache(maxsize=512)
-def _placed_sources(population: Population, tile: Tile, cell: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tile pixels ``(n, 2)`` of all sources of a cell, and how far off their peaks may lie (px)."""
-    sources = population.cell(cell)
+def _with_sidelobes(
+    population: Population, tile: Tile, cell: int
+) -> tuple[tuple[RadioSource, ...], np.ndarray, np.ndarray]:
+    """Sources of a cell that have residual sidelobes, tile pixels ``(n, 2)``, reach of peaks (px)."""
+    sources = tuple(
+        source for source in population.cell(cell) if abs(_sidelobe_strength(source)) >= SIDELOBES_ABOVE_JY
+    )
     reach = np.array([source.peak_reach_arcsec for source in sources]) / tile.grid.pixel_scale_arcsec
-    return _tile_pixels(tile, sources), np.ceil(reach) + 2
+    return sources, _tile_pixels(tile, sources), np.ceil(reach) + 2
+
+
+def _sidelobe_strength(source: RadioSource) -> float:
+    """Height (Jy/beam) of the peaks whose sidelobes deconvolution and calibration left."""
+    return min(source.uncleaned_jy, source.peak_jy) + source.sidelobe_gain * source.peak_jy
 
 
 @lru_cache(maxsize=8192)
-def _sidelobe_centres(
-    population: Population, tile: Tile, cell: int, number: int
-) -> tuple[tuple[int, int, float], ...]:
-    """Tile pixel and strength (Jy/beam) of the residual sidelobes around the peaks of a source."""
-    source = population.cell(cell)[number]
-    strength = min(source.uncleaned_jy, source.peak_jy) + source.sidelobe_gain * source.peak_jy
-    if abs(strength) < SIDELOBES_ABOVE_JY:
-        return ()
-    peaks = source.peaks[np.hypot(*source.peaks.T) <= source.peak_reach_arcsec][:MAX_SIDELOBES]
-    sky = offset_to_sky(source.ra_deg, source.dec_deg, *peaks.T)
-    x, y = (np.rint(values).astype(int) for values in tile.sky_to_pixel(*sky))
-    return tuple((int(column), int(row), strength) for column, row in zip(x, y, strict=True))
+def _peak_pixels(population: Population, tile: Tile, cell: int, number: int) -> tuple[tuple[int, int], ...]:
+    """Tile pixels ``x y`` of the peaks of one of the sources `_with_sidelobes`."""
+    sources, position, _ = _with_sidelobes(population, tile, cell)
+    source, pixels = sources[number], position[[number]]
+    if not source.is_compact:
+        peaks = source.peaks[np.hypot(*source.peaks.T) <= source.peak_reach_arcsec][:MAX_SIDELOBES]
+        sky = offset_to_sky(source.ra_deg, source.dec_deg, *peaks.T)
+        pixels = np.stack(tile.sky_to_pixel(*sky), axis=1)
+    return tuple(map(tuple, np.rint(pixels).astype(int).tolist()))
 
 
 # Placing a whole cell at once keeps the bits of a source independent of what else is in the window.
