@@ -14,6 +14,7 @@ from claran_core.survey.simulated.geometry import (
     TileGrid,
     Window,
     cell_area_deg2,
+    cell_positions,
     cells_near,
     offset_to_sky,
     sky_to_cell,
@@ -148,3 +149,14 @@ def test_cells_near_and_subcells() -> None:
     assert sky_to_cell(33.0, 44.0, 512) in subcells(cell, 64, 512)
     assert len(subcells(cell, 64, 512)) == 64
     assert len(cells_near(33.0, 44.0, 7200.0, 64)) > 8
+
+
+@pytest.mark.parametrize("radius", [5.0, 240.0, 480.0, 4000.0])
+def test_cells_near_have_those_of_which_only_a_corner_is_in_the_disc(radius: float) -> None:
+    rng = np.random.default_rng(8)
+    for cell in rng.integers(12 * 256**2, size=100):
+        across, along = rng.integers(2, size=2)
+        corner = cell_positions(cell, 256, float(across), float(along))
+        angle = rng.uniform(0, 2 * np.pi)
+        middle = offset_to_sky(*corner, 0.999 * radius * np.sin(angle), 0.999 * radius * np.cos(angle))
+        assert cell in cells_near(*middle, radius, 256)
