@@ -18,7 +18,7 @@ INSTALLED_TEST := $(VENV)/.installed-test
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test weights lint format clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,13 @@ demo: $(INSTALLED)  ## install, then run the whole pipeline on the simulated sky
 
 test: $(INSTALLED_TEST)  ## install what tests need, then run all of them
 	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+# Targets are chosen once; training goes on from its last epoch when it was interrupted.
+weights: $(INSTALLED)  ## train and measure the weights in resources/models/ again, in weights/ (hours)
+	mkdir -p weights
+	test -e weights/targets.csv || $(BIN)/python -m claran_core.survey.simulated targets --table-3 --output weights/targets.csv
+	$(BIN)/python -m snakemake --cores $(CORES) --directory weights evaluation --configfile resources/models/training.yaml
+	for method in D1 D4; do cp weights/results/model/$$method/weights.safetensors resources/models/$$method.safetensors; done
 
 lint: $(INSTALLED_TEST)  ## check style of Python and workflow files
 	$(BIN)/ruff check .

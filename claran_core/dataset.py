@@ -32,6 +32,7 @@ __all__ = [
     "has_radio",
     "open_shard",
     "orient",
+    "subject_key",
 ]
 
 # What an augmentation draws from: codes of `orient`.  `flip` is the paper's (section 4.1).  All eight
@@ -280,9 +281,13 @@ def _oriented(components: SubjectComponents, frame_px: int, code: int) -> Subjec
     return dataclasses.replace(components, boxes=boxes, peaks=peaks)
 
 
+def subject_key(subject_id: str) -> int:
+    """Number of a subject for seeds: 64 bits of its name's SHA-256."""
+    return int.from_bytes(hashlib.sha256(subject_id.encode()).digest()[:8], "little")
+
+
 def _draw(choices: int, stream: int, *, seed: int, epoch: int, subject_id: str) -> int:
-    key = int.from_bytes(hashlib.sha256(subject_id.encode()).digest()[:8], "little")
-    return int(np.random.default_rng([stream, seed, epoch, key]).integers(choices))
+    return int(np.random.default_rng([stream, seed, epoch, subject_key(subject_id)]).integers(choices))
 
 
 def _common_size(images: list[np.ndarray], shards: Sequence[ShardFiles]) -> int:

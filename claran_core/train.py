@@ -1,8 +1,9 @@
 """Training: fit a detector to fused images with truth, and write its weights.
 
-The sum of the four losses (paper section 5.1, equation 11) is minimised batch by batch.  Everything
-random is drawn anew for each epoch from the seed and the number of the epoch, so a checkpoint needs no
-generator states, and a run that was cut and resumed ends with the very weights of an uncut one.
+The sum of the losses (paper section 5.1, equation 11) is minimised batch by batch.  Everything random is
+drawn anew for each epoch from the seed, the number of the epoch and, where it concerns one subject, the
+subject's id.  So a checkpoint needs no generator states, and a run that was cut and resumed ends with the
+very weights of an uncut one.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ import torch
 
 from claran_core import __version__, tables
 from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
-from claran_core.dataset import FusedDataset, TrainingBatch
+from claran_core.dataset import FusedDataset, TrainingBatch, subject_key
 from claran_core.device import choose_device, reproducible
 from claran_core.errors import ConfigError, InputError
 from claran_core.files import atomic_path, write_table
@@ -201,7 +202,7 @@ class TrainingState:
         """Where the detector is."""
         return self.parameters[0].device
 
-    def step(self, batch: TrainingBatch, generator: torch.Generator) -> None:
+    def step(self, batch: TrainingBatch, generators: list[torch.Generator]) -> None:
         """Take one step down the gradient of the training error of one batch.
 
         Raises
@@ -218,7 +219,7 @@ class TrainingState:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         images = torch.from_numpy(batch.images).to(self.device)
-        losses = self.detector(images, batch.truths, generator, components=batch.components)
+        losses = self.detector(images, batch.truths, generators, components=batch.components)
         self.optimizer.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_gradient_norm)
@@ -307,15 +308,19 @@ def _run_epochs(
 
 
 def _run_epoch(state: TrainingState, dataset: FusedDataset, seed: int, progress: Progress) -> None:
-    network_seed = np.random.SeedSequence([NETWORK_STREAM, seed, state.epoch]).generate_state(1)[0]
-    generator = torch.Generator().manual_seed(int(network_seed))
     order = np.random.default_rng([ORDER_STREAM, seed, state.epoch]).permutation(len(dataset))
     state.detector.train()
     # Batches of nearly equal size: a last batch of one subject would weigh as much as a full one.
     for indices in np.array_split(order, state.batches_per_epoch):
         batch = dataset.batch(indices, augmentation=state.training.augmentation, seed=seed, epoch=state.epoch)
-        state.step(batch, generator)
+        state.step(batch, [_generator(dataset.subject_ids[i], seed, state.epoch) for i in indices])
         progress.step()
+
+
+def _generator(subject_id: str, seed: int, epoch: int) -> torch.Generator:
+    """Generator of all that is random in the network about one subject in one epoch."""
+    seeds = np.random.SeedSequence([NETWORK_STREAM, seed, epoch, subject_key(subject_id)])
+    return torch.Generator().manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))
 
 
 def _optimizer(

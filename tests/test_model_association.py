@@ -15,8 +15,8 @@ MEANS = (120.0, 45.0, 14.0)
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
 
 
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
+def generators(n, seed=0):
+    return [torch.Generator().manual_seed(seed + 1000 * k) for k in range(n)]
 
 
 def network(**options):
@@ -52,13 +52,13 @@ def trained():
     detector = network()
     images, truths, subjects = scene(32)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=1e-3)
-    draw, errors = generator(), []
+    draws, errors = generators(8), []
     for step in range(60):
         batch = [(8 * step + k) % len(images) for k in range(8)]
         losses = detector(
             images[batch],
             [truths[k] for k in batch],
-            draw,
+            draws,
             components=[subjects[k] for k in batch],
         )
         errors.append(losses["roi_class"].item())
@@ -110,16 +110,17 @@ def test_subjects_alone_and_in_company_give_the_same(trained):
 def test_nothing_anywhere_is_normal():
     images, _, _ = scene(2)
     assert [len(rows) for rows in detect(network().eval(), images, [NO_COMPONENTS] * 2)] == [0, 0]
-    losses = network()(images, [NONE, NONE], generator(), components=[NO_COMPONENTS] * 2)
+    losses = network()(images, [NONE, NONE], generators(2), components=[NO_COMPONENTS] * 2)
     assert losses["roi_class"] == 0
     losses["roi_class"].backward()
 
 
-def test_losses_depend_on_the_given_generator_alone():
+def test_losses_depend_on_the_given_generators_alone():
     images, truths, subjects = scene(4)
     before = torch.random.get_rng_state()
     first, again, other = (
-        network()(images, truths, generator(seed), components=subjects)["roi_class"] for seed in (1, 1, 2)
+        network()(images, truths, generators(len(images), seed), components=subjects)["roi_class"]
+        for seed in (1, 1, 2)
     )
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(first, again) and not torch.equal(first, other)
@@ -128,7 +129,7 @@ def test_losses_depend_on_the_given_generator_alone():
 def test_gradients_reach_every_part():
     images, truths, subjects = scene(4)
     detector = network(options={"blind": 0.0})
-    detector(images, truths, generator(), components=subjects)["roi_class"].backward()
+    detector(images, truths, generators(len(images)), components=subjects)["roi_class"].backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in detector.parameters())
     assert detector.backbone.stem.convolution.weight.grad.abs().sum() > 0
     assert detector.numbers.weight.grad.abs().sum() > 0

@@ -11,8 +11,8 @@ MEANS = (120.0, 45.0, 14.0)
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
 
 
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
+def generators(n, seed=0):
+    return [torch.Generator().manual_seed(seed + 1000 * k) for k in range(n)]
 
 
 def compact(**options):
@@ -21,7 +21,7 @@ def compact(**options):
 
 def scene(n, side=132):
     """Images of one bright square each, on noise, and where it is; class 1 is small, class 6 is large."""
-    draw = generator(5)
+    (draw,) = generators(1, 5)
     images = torch.randint(0, 60, (n, side, side, 3), generator=draw, dtype=torch.uint8)
     truths = []
     for k in range(n):
@@ -40,11 +40,11 @@ def trained():
     detector = compact()
     images, truths = scene(32)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=1e-3)
-    draw = generator()
+    draws = generators(4)
     first = None
     for step in range(60):
         batch = [(4 * step + k) % len(images) for k in range(4)]
-        losses = detector(images[batch], [truths[k] for k in batch], draw)
+        losses = detector(images[batch], [truths[k] for k in batch], draws)
         first = first or {name: loss.item() for name, loss in losses.items()}
         optimiser.zero_grad()
         sum(losses.values()).backward()
@@ -60,7 +60,7 @@ def same(one, other, *, atol):
 
 def test_losses_have_their_names_and_are_scalars():
     images, truths = scene(2)
-    losses = compact()(images, truths, generator())
+    losses = compact()(images, truths, generators(len(images)))
     assert tuple(losses) == LOSS_NAMES
     assert all(loss.shape == () and loss.isfinite() and loss > 0 for loss in losses.values())
 
@@ -110,10 +110,10 @@ def test_float_images_equal_uint8_images(trained):
         same(one, other, atol=0)
 
 
-def test_losses_depend_on_the_given_generator_alone():
+def test_losses_depend_on_the_given_generators_alone():
     images, truths = scene(2)
     before = torch.random.get_rng_state()
-    first, again, other = (compact()(images, truths, generator(seed)) for seed in (1, 1, 2))
+    first, again, other = (compact()(images, truths, generators(len(images), seed)) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in LOSS_NAMES)
     assert any(not torch.equal(first[name], other[name]) for name in LOSS_NAMES)
@@ -122,7 +122,7 @@ def test_losses_depend_on_the_given_generator_alone():
 def test_nothing_handed_in_is_changed():
     images, truths = scene(2)
     copies = images.clone(), [truth.boxes.clone() for truth in truths]
-    compact()(images, truths, generator())
+    compact()(images, truths, generators(len(images)))
     assert torch.equal(images, copies[0])
     assert all(torch.equal(truth.boxes, copy) for truth, copy in zip(truths, copies[1], strict=True))
 
@@ -130,10 +130,10 @@ def test_nothing_handed_in_is_changed():
 def test_subjects_without_sources_are_learned_from():
     images, truths = scene(2)
     detector = compact()
-    losses = detector(images, [NONE, truths[1]], generator())
+    losses = detector(images, [NONE, truths[1]], generators(2))
     sum(losses.values()).backward()
     assert all(p.grad.isfinite().all() for p in detector.parameters())
-    empty = compact()(images, [NONE, NONE], generator())
+    empty = compact()(images, [NONE, NONE], generators(2))
     assert empty["anchor_box"] == 0 and empty["roi_box"] == 0
     assert empty["anchor_class"] > 0 and empty["roi_class"] > 0
 
@@ -142,7 +142,7 @@ def test_recognition_losses_reach_the_box_layer_of_the_proposal_network(trained)
     # Section 4.4, end to end: with pooling that ignores the boxes' gradient this is exactly zero.
     detector, _, _ = trained
     images, truths = scene(4)
-    losses = detector(images, truths, generator())
+    losses = detector(images, truths, generators(len(images)))
     (gradient,) = torch.autograd.grad(
         losses["roi_class"] + losses["roi_box"], detector.rpn.offset.weight, allow_unused=True
     )
@@ -155,7 +155,7 @@ def test_no_proposals_is_normal():
     with torch.no_grad():
         detector.rpn.offset.bias.fill_(-50.0)  # every proposal shrinks to a point
     assert [len(rows) for rows in detector.detect(images, min_probability=0.0, nms_iou=0.3)] == [0, 0]
-    losses = detector(images, [truths[0], NONE], generator())
+    losses = detector(images, [truths[0], NONE], generators(2))
     assert all(loss.isfinite() for loss in losses.values())
 
 
@@ -176,11 +176,11 @@ def test_a_diverged_network_detects_nothing_and_says_so_in_its_losses():
     with torch.no_grad():
         detector.head.score.weight.fill_(torch.nan)
     assert len(detector.detect(images, min_probability=0.05, nms_iou=0.3)[0]) == 0
-    assert detector(images, truths, generator())["roi_class"].isnan()
+    assert detector(images, truths, generators(len(images)))["roi_class"].isnan()
     with torch.no_grad():
         detector.backbone.stem.convolution.weight.fill_(torch.nan)
     assert len(detector.detect(images, min_probability=0.05, nms_iou=0.3)[0]) == 0
-    assert detector(images, truths, generator())["anchor_class"].isnan()
+    assert detector(images, truths, generators(len(images)))["anchor_class"].isnan()
 
 
 def test_fields_larger_than_a_subject(trained):
@@ -202,7 +202,7 @@ def test_boxes_are_scaled_there_and_back():
     assert inputs.shape == (2, 3, 64, 64) and scale.tolist() == [2.0] * 4
     truth = Truth(torch.tensor([[4.0, 6, 20, 22]]), torch.tensor([2]))
     assert truth.placed(scale).boxes.tolist() == [[8, 12, 40, 44]]
-    losses = detector(images, [truth, NONE], generator())
+    losses = detector(images, [truth, NONE], generators(2))
     assert all(loss.isfinite() for loss in losses.values())
     for rows in detector.detect(images, min_probability=0.01, nms_iou=0.3):
         assert len(rows) > 0
@@ -214,7 +214,7 @@ def test_sampled_regions_fill_the_batch_of_the_head():
     seen = {}
     detector.head.register_forward_hook(lambda module, inputs, output: seen.update(n=len(inputs[0])))
     images, truths = scene(3)
-    detector(images, truths, generator())
+    detector(images, truths, generators(len(images)))
     assert seen["n"] == 3 * detector.matching.batch
 
 

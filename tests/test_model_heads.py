@@ -28,8 +28,8 @@ def test_dropout_follows_its_generator_and_training_mode():
     layers, regions = head(dropout=0.5), torch.ones(6, 4, 3, 3)
 
     def scores(seed=None):
-        generator = None if seed is None else torch.Generator().manual_seed(seed)
-        return layers(regions, generator)[0]
+        generators = [] if seed is None else [torch.Generator().manual_seed(seed)]
+        return layers(regions, generators)[0]
 
     assert torch.equal(scores(1), scores(1))
     assert not torch.equal(scores(1), scores(2))
@@ -40,6 +40,6 @@ def test_dropout_follows_its_generator_and_training_mode():
 
 def test_dropout_keeps_the_mean():
     layers = head(dropout=0.25)
-    dropped = layers._drop(torch.ones(200, 200), torch.Generator().manual_seed(0))
+    dropped = layers._drop(torch.ones(200, 200), [torch.Generator().manual_seed(k) for k in range(4)])
     assert abs(dropped.mean().item() - 1) < 0.01
     assert sorted(dropped.unique().tolist()) == [0, torch.tensor(4 / 3).item()]

@@ -105,9 +105,9 @@ def test_the_network_learns_where_a_source_is(network):
     features[:, :, 6:9, 6:9] = 1
     truth = Truth(torch.tensor([[22.0, 22, 38, 38]]), torch.tensor([1]))
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
-    generator = torch.Generator().manual_seed(0)
+    generators = [torch.Generator().manual_seed(0)]
     for _ in range(150):
-        losses = network.losses(network(features), [truth], width=64, height=64, generator=generator)
+        losses = network.losses(network(features), [truth], width=64, height=64, generators=generators)
         optimiser.zero_grad()
         sum(losses.values()).backward()
         optimiser.step()

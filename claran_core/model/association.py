@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from claran_core.model.boxes import box_iou, clip
 from claran_core.model.candidates import MAX_MEMBERS, N_FEATURES, Candidates, find_candidates
+from claran_core.model.dropout import keep_mask
 from claran_core.model.ends import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
-from claran_core.model.losses import class_loss
 from claran_core.model.roi_pooling import STPooling
 from claran_core.model.structures import Detections, Truth
 from claran_core.morphology import MORPHOLOGIES
@@ -92,7 +92,7 @@ class AssociationNetwork(nn.Module):
         self,
         images: Tensor,
         truths: Sequence[Truth],
-        generator: torch.Generator,
+        generators: Sequence[torch.Generator],
         *,
         components: Sequence[SubjectComponents],
     ) -> dict[str, Tensor]:
@@ -104,15 +104,15 @@ class AssociationNetwork(nn.Module):
             Fused RGB images, grey levels 0..255, on any device.
         truths : sequence of Truth
             True sources of each image, frame pixels.
-        generator : torch.Generator
-            Draws the dropout.
+        generators : sequence of torch.Generator
+            One per image, on the CPU; they draw the dropout.
         components : sequence of SubjectComponents
             Components of each image.
 
         Returns
         -------
         dict of str to scalar tensor
-            ``roi_class``: the mean over all candidates of the batch of equation 9.
+            ``roi_class``: the mean over the subjects of equation 9, summed over a subject's candidates.
         """
         candidates = [find_candidates(own) for own in components]
         height, width = images.shape[1:3]
@@ -120,8 +120,9 @@ class AssociationNetwork(nn.Module):
             label_candidates(own, truth, width=width, height=height)
             for own, truth in zip(candidates, truths, strict=True)
         ]
-        scores = self._scores(images, candidates, generator)
-        return {"roi_class": class_loss(scores, torch.cat(labels).to(scores.device))}
+        scores = self._scores(images, candidates, generators)
+        total = F.cross_entropy(scores, torch.cat(labels).to(scores.device), reduction="sum")
+        return {"roi_class": total / len(images)}
 
     @torch.inference_mode()
     def detect(
@@ -151,7 +152,7 @@ class AssociationNetwork(nn.Module):
             One per image, on the CPU; empty where nothing was found.
         """
         candidates = [find_candidates(own) for own in components]
-        probabilities = self._scores(images, candidates, None).softmax(dim=-1)[:, 1:]
+        probabilities = self._scores(images, candidates, ()).softmax(dim=-1)[:, 1:]
         # Rounded before any threshold: the last bits differ between machines and batch sizes.
         probabilities = torch.round(probabilities, decimals=SCORE_DECIMALS).cpu()
         height, width = images.shape[1:3]
@@ -163,7 +164,7 @@ class AssociationNetwork(nn.Module):
         return detections
 
     def _scores(
-        self, images: Tensor, candidates: Sequence[Candidates], generator: torch.Generator | None
+        self, images: Tensor, candidates: Sequence[Candidates], generators: Sequence[torch.Generator]
     ) -> Tensor:
         """Scores (R, 7) of all candidates of a batch before the softmax; column 0: no source."""
         device = self.channel_means.device
@@ -178,25 +179,13 @@ class AssociationNetwork(nn.Module):
         places = _pooled_points(features, padded("points"), padded("is_point"), self.pooling.stride_px)[rows]
         numbers = padded("features").flatten(0, 1)[rows]
         seen = torch.cat([F.relu(self.region(regions.flatten(1))), F.relu(self.places(places))], dim=1)
-        seen = seen * self._kept(len(seen), 1, self.blind, generator, device)
+        if self.training and generators:
+            seen = seen * keep_mask(counts, 1, self.blind, generators).to(device)
         hidden = torch.cat([seen, F.relu(self.numbers(numbers))], dim=1)
-        hidden = (
-            hidden
-            * self._kept(*hidden.shape, self.dropout, generator, device)
-            / (1 - self.dropout if self._drops(generator) else 1)
-        )
+        if self.training and generators:
+            kept = keep_mask(counts, hidden.shape[1], self.dropout, generators).to(device)
+            hidden = hidden * kept / (1 - self.dropout)
         return self.score(F.relu(self.hidden(hidden)))
-
-    def _drops(self, generator: torch.Generator | None) -> bool:
-        return self.training and generator is not None
-
-    def _kept(
-        self, rows: int, columns: int, share: float, generator: torch.Generator | None, device: torch.device
-    ) -> Tensor:
-        """Mask (rows, columns) of ones, in training with a `share` of zeros."""
-        if not self._drops(generator):
-            return torch.ones(1, 1, device=device)
-        return (torch.rand(rows, columns, generator=generator) >= share).to(device, torch.float32)
 
 
 def label_candidates(candidates: Candidates, truth: Truth, *, width: int, height: int) -> Tensor:

@@ -73,7 +73,7 @@ class Detector(nn.Module):
         self,
         images: Tensor,
         truths: Sequence[Truth],
-        generator: torch.Generator,
+        generators: Sequence[torch.Generator],
         *,
         components: Sequence[SubjectComponents] = (),
     ) -> dict[str, Tensor]:
@@ -85,8 +85,8 @@ class Detector(nn.Module):
             Fused RGB images, grey levels 0..255, on any device.
         truths : sequence of Truth
             True sources of each image, frame pixels.
-        generator : torch.Generator
-            All that is random: sampling of anchors and proposals, dropout.
+        generators : sequence of torch.Generator
+            One per image, on the CPU, for all that is random: sampling of anchors and proposals, dropout.
         components : sequence of SubjectComponents
             Not looked at: this network proposes its own regions.
 
@@ -101,15 +101,17 @@ class Detector(nn.Module):
         truths = [truth.placed(scale) for truth in truths]
         features = self.backbone(inputs)
         said = self.rpn(features)
-        losses = self.rpn.losses(said, truths, width=width, height=height, generator=generator)
+        losses = self.rpn.losses(said, truths, width=width, height=height, generators=generators)
         proposals = self.rpn.propose(said, width=width, height=height, limits=self.rpn.options.train)
         # The proposals keep their gradient on purpose: through ST pooling the recognition losses also
         # move the boxes of the proposal network, which is what makes the pipeline end to end (4.4).
         regions = [
             sample_rois(boxes[:count], truth, self.matching, generator)
-            for boxes, count, truth in zip(proposals.boxes, proposals.counts, truths, strict=True)
+            for boxes, count, truth, generator in zip(
+                proposals.boxes, proposals.counts, truths, generators, strict=True
+            )
         ]
-        return losses | self._roi_losses(features, regions, generator)
+        return losses | self._roi_losses(features, regions, generators)
 
     @torch.inference_mode()
     def detect(
@@ -161,10 +163,10 @@ class Detector(nn.Module):
         return inputs, inputs.new_tensor([new_width / width, new_height / height] * 2)
 
     def _roi_losses(
-        self, features: Tensor, regions: list[RoiTargets], generator: torch.Generator
+        self, features: Tensor, regions: list[RoiTargets], generators: Sequence[torch.Generator]
     ) -> dict[str, Tensor]:
         pooled = self.pooling(features, torch.stack([region.boxes for region in regions]))
-        scores, offsets = self.head(pooled, generator)
+        scores, offsets = self.head(pooled, generators)
         of_subject = zip(scores.chunk(len(regions)), offsets.chunk(len(regions)), regions, strict=True)
         of_class, of_box = [], []
         for score, offset, region in of_subject:

@@ -1,8 +1,12 @@
 """Recognition heads: class and box of each pooled region (paper section 4.4, Table 4 layers 24-28)."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from claran_core.model.dropout import keep_mask
 
 __all__ = ["RecognitionHead"]
 
@@ -34,15 +38,16 @@ class RecognitionHead(nn.Module):
         self.score = nn.Linear(fc_width, n_classes + 1)
         self.offset = nn.Linear(fc_width, 4 * (n_classes + 1))
 
-    def forward(self, regions: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, regions: Tensor, generators: Sequence[torch.Generator] = ()) -> tuple[Tensor, Tensor]:
         """Recognise pooled regions.
 
         Parameters
         ----------
         regions : (R, C, size, size) float tensor
             Output of ST pooling.
-        generator : torch.Generator, optional
-            Draws the dropout; without it nothing is dropped.
+        generators : sequence of torch.Generator
+            One per subject, each for the same number of regions; they draw the dropout.  Without them
+            nothing is dropped.
 
         Returns
         -------
@@ -51,14 +56,13 @@ class RecognitionHead(nn.Module):
         offsets : (R, 1 + n_classes, 4) float tensor
             From region to source if it is of that class, in units of ``RoiMatching.offset_std``.
         """
-        hidden = self._drop(F.relu(self.fc6(regions.flatten(1))), generator)
-        hidden = self._drop(F.relu(self.fc7(hidden)), generator)
+        hidden = self._drop(F.relu(self.fc6(regions.flatten(1))), generators)
+        hidden = self._drop(F.relu(self.fc7(hidden)), generators)
         return self.score(hidden), self.offset(hidden).reshape(-1, self.n_classes + 1, 4)
 
-    def _drop(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
-        # torch's own dropout draws from the global generator, which would tie a run to whatever else
-        # has drawn from it; a resumed training could then not repeat an uninterrupted one.
-        if generator is None or not self.training or self.dropout == 0:
+    def _drop(self, hidden: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        if not generators or not self.training or self.dropout == 0:
             return hidden
-        draw = torch.rand(hidden.shape, generator=generator, device=generator.device).to(hidden.device)
-        return hidden * (draw >= self.dropout) / (1 - self.dropout)
+        counts = [len(hidden) // len(generators)] * len(generators)
+        kept = keep_mask(counts, hidden.shape[1], self.dropout, generators).to(hidden.device)
+        return hidden * kept / (1 - self.dropout)

@@ -1,5 +1,6 @@
 """Region proposal network: where in the subject a source may be (paper section 4.3, Table 4 layers 18-21)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -128,7 +129,7 @@ class RegionProposalNetwork(nn.Module):
         *,
         width: int,
         height: int,
-        generator: torch.Generator,
+        generators: Sequence[torch.Generator],
     ) -> dict[str, Tensor]:
         """Mean over the subjects of equations 4 and 6, as ``anchor_class`` and ``anchor_box``."""
         matching = self.options.matching
@@ -136,7 +137,8 @@ class RegionProposalNetwork(nn.Module):
         if matching.inside_only:
             usable = inside_image(said.anchors, width, height)
         of_class, of_box = [], []
-        for scores, offsets, truth in zip(said.scores, said.offsets, truths, strict=True):
+        subjects = zip(said.scores, said.offsets, truths, generators, strict=True)
+        for scores, offsets, truth, generator in subjects:
             target = assign_anchors(said.anchors, usable, truth, matching, generator)
             of_class.append(class_loss(scores, target.labels))
             of_box.append(anchor_box_loss(offsets, target.offsets, target.labels, n_usable=target.n_usable))
