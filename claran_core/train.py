@@ -24,6 +24,7 @@ from claran_core import __version__, tables
 from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
 from claran_core.dataset import FusedDataset, TrainingBatch, subject_key
 from claran_core.device import choose_device, reproducible
+from claran_core.distributed import World, joined
 from claran_core.errors import ConfigError, InputError
 from claran_core.files import atomic_path, write_table
 from claran_core.log import Progress
@@ -131,16 +132,16 @@ def train(
         "seed": seed,
         "package_version": __version__,
     }
-    with reproducible(threads):
+    with reproducible(threads), joined(where) as world:
         detector = build_detector(
             model.architecture, channel_means=channel_means, frame_px=dataset.frame_px, seed=seed
         )
-        state = TrainingState(
-            detector.to(where), recipe, training, math.ceil(len(dataset) / training.batch_size)
-        )
+        batches = math.ceil(len(dataset) / training.batch_size)
+        state = TrainingState(detector.to(where), recipe, training, batches, world)
         fingerprint = _fingerprint({**settings, "data": data_hash})
         state.resume(checkpoint_path, fingerprint)
         _run_epochs(state, dataset, seed, method, checkpoint_path, fingerprint)
+        world.wait()  # nobody still reads the checkpoint that is removed below
     losses = state.losses_table()
     info = WeightsInfo(
         **settings,
@@ -154,6 +155,8 @@ def train(
         },
         metrics=_final_losses(losses, state.batches_per_epoch),
     )
+    if not world.is_first:
+        return info
     write_table(losses_path, losses, tables.LOSSES, metadata={"method": method})
     save_weights(weights_path, detector, info)
     checkpoint_path.unlink(missing_ok=True)
@@ -174,6 +177,8 @@ class TrainingState:
         Learning rate, weight decay, number of epochs.
     batches_per_epoch : int
         Iterations of one epoch.
+    world : World
+        The processes that train together, each on its share of every batch.
 
     Attributes
     ----------
@@ -189,9 +194,10 @@ class TrainingState:
         recipe: Recipe,
         training: TrainingOptions,
         batches_per_epoch: int,
+        world: World,
     ) -> None:
         self.detector, self.recipe, self.training = detector, recipe, training
-        self.batches_per_epoch = batches_per_epoch
+        self.batches_per_epoch, self.world = batches_per_epoch, world
         self.parameters = [p for p in detector.parameters() if p.requires_grad]
         self.optimizer = _optimizer(self.parameters, recipe, training)
         self.epoch = 0
@@ -202,8 +208,15 @@ class TrainingState:
         """Where the detector is."""
         return self.parameters[0].device
 
-    def step(self, batch: TrainingBatch, generators: list[torch.Generator]) -> None:
+    def step(self, batch: TrainingBatch, generators: list[torch.Generator], *, share: float) -> None:
         """Take one step down the gradient of the training error of one batch.
+
+        Parameters
+        ----------
+        batch, generators
+            This process's part of the batch, which may be empty.
+        share : float
+            That part's share of the whole batch.
 
         Raises
         ------
@@ -218,12 +231,22 @@ class TrainingState:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        images = torch.from_numpy(batch.images).to(self.device)
-        losses = self.detector(images, batch.truths, generators, components=batch.components)
-        self.optimizer.zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        losses = torch.zeros(len(LOSS_NAMES), device=self.device)
+        if share:
+            images = torch.from_numpy(batch.images).to(self.device)
+            said = self.detector(images, batch.truths, generators, components=batch.components)
+            (sum(said.values()) * share).backward()
+            present = [
+                share * said[name].detach() if name in said else losses.new_tensor(math.nan)
+                for name in LOSS_NAMES
+            ]
+            losses = torch.stack(present)
+        self.world.sum([losses, *(parameter.grad for parameter in self.parameters)])
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_gradient_norm)
-        values = {name: loss.item() for name, loss in losses.items()} | {"gradient": norm.item()}
+        recorded = dict(zip(LOSS_NAMES, losses.tolist(), strict=True))
+        values = {name: recorded[name] for name in self.detector.loss_names} | {"gradient": norm.item()}
         if not all(map(math.isfinite, values.values())):
             shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
             raise ConfigError(
@@ -231,7 +254,7 @@ class TrainingState:
                 f"lower training.learning_rate (now {self.training.learning_rate:g})"
             )
         self.optimizer.step()
-        self.losses.append([rate, *(values.get(name, math.nan) for name in LOSS_NAMES)])
+        self.losses.append([rate, *recorded.values()])
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write a checkpoint: tensors and plain types only."""
@@ -303,7 +326,7 @@ def _run_epochs(
             f"{name} {mean:.4f}" for name, mean in zip(LOSS_NAMES, means, strict=True) if np.isfinite(mean)
         )
         logger.info("training %s: epoch %d of %d: %s", method, state.epoch, training.epochs, shown)
-        if state.epoch % training.checkpoint_every == 0:
+        if state.epoch % training.checkpoint_every == 0 and state.world.is_first:
             state.save(checkpoint, fingerprint)
 
 
@@ -312,8 +335,10 @@ def _run_epoch(state: TrainingState, dataset: FusedDataset, seed: int, progress:
     state.detector.train()
     # Batches of nearly equal size: a last batch of one subject would weigh as much as a full one.
     for indices in np.array_split(order, state.batches_per_epoch):
-        batch = dataset.batch(indices, augmentation=state.training.augmentation, seed=seed, epoch=state.epoch)
-        state.step(batch, [_generator(dataset.subject_ids[i], seed, state.epoch) for i in indices])
+        own = state.world.share(indices)
+        batch = dataset.batch(own, augmentation=state.training.augmentation, seed=seed, epoch=state.epoch)
+        generators = [_generator(dataset.subject_ids[i], seed, state.epoch) for i in own]
+        state.step(batch, generators, share=len(own) / len(indices))
         progress.step()
 
 

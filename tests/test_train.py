@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 from test_dataset import blob_sky, write_run
 
 from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
@@ -72,6 +73,13 @@ def run(
         device="cpu",
         threads=threads,
     )
+
+
+def script(folder: Path) -> Path:
+    """Write the script that opens the run in a folder and trains on it."""
+    path = folder / "training.py"
+    path.write_text(SCRIPT)
+    return path
 
 
 def outputs(root: Path) -> tuple[bytes, bytes]:
@@ -178,6 +186,23 @@ def test_number_of_threads_matters_little(tmp_path: Path) -> None:
         run(open_blobs(root, 8), root, training=short, threads=threads)
         losses.append(pd.read_parquet(Results(root).losses("D4"))[list(LOSS_NAMES)])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("n_processes", [2, 3])
+def test_several_processes_take_the_steps_of_one(uncut: Path, tmp_path: Path, n_processes: int) -> None:
+    # Batches of 4, 3 and 3 subjects: the processes' shares differ in size.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += [f"--nproc-per-node={n_processes}", str(script(tmp_path)), str(tmp_path)]
+    open_blobs(tmp_path)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    one, several = (pd.read_parquet(Results(root).losses("D4")) for root in (uncut, tmp_path))
+    np.testing.assert_allclose(several, one, rtol=1e-3)
+    assert (several["roi_class"] != one["roi_class"]).any()  # summed in another order: it was shared out
+    weights = [load_file(Results(root).weights("D4")) for root in (uncut, tmp_path)]
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, rtol=0, atol=2e-3)
 
 
 def test_cut_and_resumed_equals_uncut(

@@ -63,6 +63,9 @@ class AssociationNetwork(nn.Module):
         Mean of each channel of the training set, in grey levels (paper section 4.1).
     """
 
+    # What `forward` returns, of `claran_core.model.losses.LOSS_NAMES`.
+    loss_names = ("roi_class",)
+
     def __init__(
         self,
         *,

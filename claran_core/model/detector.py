@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from claran_core.model.boxes import clip, decode
 from claran_core.model.ends import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
 from claran_core.model.heads import RecognitionHead
-from claran_core.model.losses import class_loss, roi_box_loss
+from claran_core.model.losses import LOSS_NAMES, class_loss, roi_box_loss
 from claran_core.model.matcher import RoiMatching, RoiTargets, sample_rois
 from claran_core.model.roi_pooling import STPooling
 from claran_core.model.rpn import Proposals, RegionProposalNetwork
@@ -46,6 +46,9 @@ class Detector(nn.Module):
     input_px : int
         Width to which such a subject is magnified; larger fields are magnified by the same factor.
     """
+
+    # What `forward` returns.
+    loss_names = LOSS_NAMES
 
     def __init__(
         self,
