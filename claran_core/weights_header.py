@@ -183,7 +183,8 @@ def check_purpose(
             f"write them under {info.method} in model.weights, or give weights trained on {method}"
         )
     trained, asked = _plain(info.fusion_options), _plain(fusion_options)
-    for name in sorted(trained.keys() | asked.keys()):
+    # Networks are convolutional: a field may be wider than the subjects trained on (paper Fig. 15).
+    for name in sorted((trained.keys() | asked.keys()) - {"size_px"}):
         if trained.get(name) != asked.get(name):
             raise WeightsError(
                 f"{path}: trained with fusion.{name} = {trained.get(name)}, asked for {asked.get(name)}; "

@@ -95,7 +95,7 @@ def test_another_method_is_refused(path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("contour_sigma", 4.0), ("size_px", 264), ("hull_fill", (0, 0, 0)), ("pixel_scale_arcsec", 1.8)],
+    [("contour_sigma", 4.0), ("hull_fill", (0, 0, 0)), ("pixel_scale_arcsec", 1.8)],
 )
 def test_other_fusion_options_are_refused(path, name, value):
     message = refusal(path, fusion_options=FUSION | {name: value})
@@ -176,3 +176,7 @@ def test_weights_of_the_wrong_architecture_are_refused_before_anything_runs(path
     check_purpose(path, read_info(path), **facts, architecture="compact")
     with pytest.raises(WeightsError, match=r"weights of compact, but .* is vgg16; .*D4: null to train it"):
         check_purpose(path, read_info(path), **facts, architecture="vgg16")
+
+
+def test_fields_of_another_width_are_no_reason_to_refuse(path):
+    load_weights(path, method="D4", fusion_options={**FUSION, "size_px": 264})

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.xdist_group("workflow")
 N_TRAIN, N_TEST = 28, 14
 TINY = {
     "shard_size": 12,
+    "model": {"weights": {"D4": None}},
     "training": {"epochs": 2},
     "evaluation": {"bootstrap": 20},
     "report": {"gallery_size": 6},
@@ -124,7 +125,7 @@ def test_added_targets_leave_the_other_shards_alone(tiny, tmp_path):
     assert run.planned("fusion")["cut_out"] == 1
     run("fusion")
     after = {file.name: file.stat().st_mtime_ns for file in (run.results / "fused" / "D4").iterdir()}
-    assert {name: after[name] for name in before} == before and len(after) == len(before) + 2
+    assert {name: after[name] for name in before} == before and len(after) == len(before) + 3
     new = run.table("targets.parquet").set_index("subject_id")
     assert (new.loc[old.subject_id, "shard"].to_numpy() == old.shard.to_numpy()).all()
     assert run.planned("fusion") == {}
@@ -163,22 +164,38 @@ def test_a_survey_without_truth_needs_weights(tmp_path):
     settings = {
         "targets": {"path": "targets.csv"},
         "survey": {"radio": {"source": "directory", "path": "images"}, "infrared": {"source": "none"}},
+        "model": {"weights": {"D4": None}},
     }
     done = Run(tmp_path, settings)(check=False)
     assert done.returncode != 0 and "give model.weights" in done.stdout + done.stderr
 
 
-def test_weights_of_another_method_are_refused_in_one_line(tiny, tmp_path):
-    weights = str(tiny.results / "model" / "D4" / "weights.safetensors")
+def test_shipped_weights_need_no_training(tiny, tmp_path):
+    settings = {**tiny.settings, "fusion": {"methods": ["D1", "D4"]}}
+    del settings["model"], settings["training"]
+    jobs = Run(tmp_path, settings).planned()
+    assert jobs["infer"] == 8 and "train" not in jobs and "plot_losses" not in jobs
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ({"weights": {"D1": "{own}"}}, "weights for D4 images, asked for D1"),
+        ({"weights": {"D1": "{own}"}, "architecture": "vgg16"}, "weights of association, but"),
+        ({"weights": {"D1": "absent.safetensors"}}, "absent.safetensors: cannot be read"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused_before_anything_runs(tiny, tmp_path, model, says):
+    own = tiny.results / "model" / "D4" / "weights.safetensors"
+    weights = {method: path.format(own=own) for method, path in model["weights"].items()}
     settings = {
         **tiny.settings,
         "fusion": {"methods": ["D1"]},
         "catalogue": {"method": "D1"},
-        "model": {"weights": {"D1": weights}},
+        "model": {**model, "weights": weights},
     }
     run = Run(tmp_path, settings)
     done = run("catalogue", check=False)
-    assert done.returncode != 0
-    log = next((run.results / "logs" / "infer" / "D1").glob("*.log")).read_text()
-    assert log.count("\n") == 1 and "D4" in log and "D1" in log
-    assert not (run.results / "catalogue" / "catalogue.parquet").exists()
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("claran:")]
+    assert done.returncode != 0 and len(said) == 1 and says in said[0]
+    assert not run.results.exists()
