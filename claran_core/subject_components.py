@@ -151,8 +151,8 @@ def _rows_at(
     flat = found.labels.ravel()
     pixels = np.bincount(flat, minlength=len(found) + 1)[1:]
     flux = np.bincount(flat, np.nan_to_num(visible).ravel(), len(found) + 1)[1:]
-    middles = _in_frame(subject, cutout, 0.5 * (found.boxes[:, :2] + found.boxes[:, 2:]))
-    peaks = _in_frame(subject, cutout, found.brightest)
+    middles = 0.5 * (found.boxes[:, :2] + found.boxes[:, 2:])
+    middles, peaks = np.split(_in_frame(subject, cutout, np.concatenate([middles, found.brightest])), 2)
     half = 0.5 * zoom * (found.boxes[:, 2:] - found.boxes[:, :2])
     boxes = np.concatenate([middles - half, middles + half], axis=1)
     x, y = found.brightest.T
