@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from claran_core.architecture_options import chosen_options
 from claran_core.errors import ConfigError
 from claran_core.frame import Frame
 
@@ -115,6 +116,7 @@ class ModelOptions:
     """Section ``model``."""
 
     architecture: str
+    options: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -272,6 +274,7 @@ def _schema_message(error: jsonschema.ValidationError) -> str:
 
 
 def _check_consistency(config: Config) -> None:
+    _check_model(config.model)
     methods = config.fusion.methods
     if config.catalogue.method not in methods:
         raise ConfigError(
@@ -298,6 +301,13 @@ def _check_consistency(config: Config) -> None:
             "config: survey.simulated.label_table is for the simulated sky, but survey.radio.source is "
             f"{config.survey.radio.source!r}; leave it out (the table belongs in targets.path alone)"
         )
+
+
+def _check_model(model: ModelOptions) -> None:
+    try:
+        chosen_options(model.architecture, model.options)
+    except ConfigError as error:
+        raise ConfigError(f"config: model.options: {error}") from None
 
 
 def build_options(kind: type, settings: Mapping[str, Any]) -> Any:

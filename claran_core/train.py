@@ -134,11 +134,17 @@ def train(
     }
     with reproducible(threads), joined(where) as world:
         detector = build_detector(
-            model.architecture, channel_means=channel_means, frame_px=dataset.frame_px, seed=seed
+            model.architecture,
+            channel_means=channel_means,
+            frame_px=dataset.frame_px,
+            seed=seed,
+            options=model.options,
         )
         batches = math.ceil(len(dataset) / training.batch_size)
         state = TrainingState(detector.to(where), recipe, training, batches, world)
-        fingerprint = _fingerprint({**settings, "data": data_hash})
+        fingerprint = _fingerprint(
+            {**settings, "architecture_options": dict(model.options), "data": data_hash}
+        )
         state.resume(checkpoint_path, fingerprint)
         _run_epochs(state, dataset, seed, method, checkpoint_path, fingerprint)
         world.wait()  # nobody still reads the checkpoint that is removed below

@@ -78,6 +78,9 @@ def test_overlay_from_a_file(tmp_path):
         ({"survey": {"simulated": {"label_table": ""}}}, "survey.simulated.label_table"),
         ({"survey": {"simulated": {"labels": "x"}}}, "unknown key 'labels' in survey.simulated"),
         ({"model": {"weights": {"D9": "x"}}}, "unknown key 'D9'"),
+        ({"model": {"options": {"widht": 3}}}, "config: model.options: option 'widht' of architecture"),
+        ({"model": {"options": {"width": "3"}}}, "is '3', not int"),
+        ({"model": {"options": [3]}}, "model.options: [3] is not of type 'object'"),
         ({"training": None}, "training"),
     ],
 )
@@ -85,6 +88,12 @@ def test_mistakes_are_answered_in_one_line(overlay, says):
     with pytest.raises(ConfigError) as caught:
         load_config(overlay)
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_options_of_the_architecture():
+    assert load_config().model.options == {}
+    overlay = {"model": {"architecture": "vgg16", "options": {"fc_width": 256, "input_px": 264}}}
+    assert load_config(overlay).model.options == {"fc_width": 256, "input_px": 264}
 
 
 def test_paths_of_the_configuration(tmp_path):

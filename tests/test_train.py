@@ -23,9 +23,10 @@ from claran_core.errors import ConfigError, InputError
 from claran_core.model import LOSS_NAMES
 from claran_core.paths import Results
 from claran_core.train import learning_rate_at, train
-from claran_core.weights_header import WeightsInfo, read_info
+from claran_core.weights_header import WeightsInfo, read_header, read_info
 
 FUSION = FusionOptions(size_px=64)
+MODEL = ModelOptions("association")
 TRAINING = TrainingOptions(
     batch_size=4,
     epochs=3,
@@ -57,14 +58,14 @@ def run(
     seed: int = 7,
     fusion: FusionOptions = FUSION,
     threads: int = 1,
-    architecture: str = "association",
+    model: ModelOptions = MODEL,
 ) -> WeightsInfo:
     results = Results(root)
     return train(
         dataset,
         method="D4",
         fusion=fusion,
-        model=ModelOptions(architecture=architecture),
+        model=model,
         training=training,
         seed=seed,
         weights_path=results.weights("D4"),
@@ -267,6 +268,17 @@ def test_checkpoint_of_other_data_is_not_used(tmp_path: Path, messages: pytest.L
     run(open_blobs(tmp_path, split={"S000": "test"}), tmp_path)
     assert "made with other settings or data" in messages.text
     assert read_info(Results(tmp_path).weights("D4")).data["n_subjects"] == 9
+
+
+def test_options_of_the_architecture_go_into_training_and_header(
+    tmp_path: Path, messages: pytest.LogCaptureFixture
+) -> None:
+    cut_run(tmp_path)
+    run(open_blobs(tmp_path), tmp_path, model=ModelOptions("association", options={"width": 24}))
+    assert "made with other settings or data; training starts afresh" in messages.text
+    weights = Results(tmp_path).weights("D4")
+    assert read_header(weights)[1] == {"width": 24}
+    assert load_file(weights)["score.weight"].shape == (7, 24)
 
 
 def test_checkpoints_may_be_rarer(uncut: Path, tmp_path: Path) -> None:

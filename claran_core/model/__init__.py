@@ -1,12 +1,6 @@
 """The detectors in plain torch: the paper's Faster R-CNN with ST pooling (section 4), and its successor."""
 
-from claran_core.model.architectures import (
-    ARCHITECTURES,
-    AssociationOptions,
-    CompactOptions,
-    Vgg16Options,
-    build_detector,
-)
+from claran_core.model.architectures import ARCHITECTURES, build_detector
 from claran_core.model.association import AssociationNetwork
 from claran_core.model.detector import Detector
 from claran_core.model.losses import LOSS_NAMES
@@ -17,12 +11,9 @@ __all__ = [
     "ARCHITECTURES",
     "LOSS_NAMES",
     "AssociationNetwork",
-    "AssociationOptions",
-    "CompactOptions",
     "Detections",
     "Detector",
     "Truth",
-    "Vgg16Options",
     "build_detector",
     "load_weights",
     "model_id",

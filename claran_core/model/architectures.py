@@ -1,13 +1,17 @@
 """The architectures as settings of their parts, and how their weights start."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from claran_core.errors import ConfigError
+from claran_core.architecture_options import (
+    AssociationOptions,
+    CompactOptions,
+    Vgg16Options,
+    chosen_options,
+)
 from claran_core.model.association import AssociationNetwork
 from claran_core.model.backbones import CompactBackbone, Vgg16Backbone
 from claran_core.model.detector import Detector
@@ -17,7 +21,7 @@ from claran_core.model.roi_pooling import STPooling
 from claran_core.model.rpn import ProposalLimits, RegionProposalNetwork, RpnOptions
 from claran_core.morphology import MORPHOLOGIES
 
-__all__ = ["ARCHITECTURES", "AssociationOptions", "CompactOptions", "Vgg16Options", "build_detector"]
+__all__ = ["ARCHITECTURES", "build_detector"]
 
 # Samples along each side of a region (paper Table 4, layer 23).
 POOL_SIZE = 7
@@ -34,68 +38,6 @@ OFFSET_STD = 0.001
 # Typical departure of a pixel from its channel's mean, in grey levels.  VGG-16 has no normalisation:
 # its first layer starts that much smaller, or the first scores would be in the tens.
 PIXEL_SPREAD = 64.0
-
-
-@dataclass(frozen=True)
-class Vgg16Options:
-    """What may be changed of the paper's network.
-
-    Attributes
-    ----------
-    fc_width : int
-        Neurons of FC_6 and FC_7: 4096, or the 256 and 64 of the paper's smaller models (section 6.3).
-    input_px : int
-        Width to which a subject is magnified (section 4.1).
-    freeze_low : bool
-        Keep the first four convolutions as they are (section 4.2); only with weights that have seen
-        other images before.
-    box_gradient : float
-        See `RoiMatching`; 1 is the paper's end-to-end training.
-    """
-
-    fc_width: int = 4096
-    input_px: int = 600
-    freeze_low: bool = False
-    box_gradient: float = 1.0
-
-
-@dataclass(frozen=True)
-class AssociationOptions:
-    """What may be changed of the association network.
-
-    Attributes
-    ----------
-    width : int
-        Neurons of each hidden layer of the head.
-    dropout, blind : float
-        See `AssociationNetwork`.
-    """
-
-    width: int = 128
-    dropout: float = 0.2
-    blind: float = 0.3
-
-
-@dataclass(frozen=True)
-class CompactOptions:
-    """What may be changed of the compact network.
-
-    Attributes
-    ----------
-    proposals : int
-        Regions looked at per subject in detection, more than the paper's five: a small network ranks
-        them less surely, and looking costs little.
-    fc_width : int
-        Neurons of each hidden layer of the recognition head.
-    box_gradient : float
-        See `RoiMatching`.  On the simulated sky (6 epochs of 900 subjects, one seed) 0 gave lower losses
-        than 1, and mAP 0.57 against 0.55, which is within the bootstrap error of 0.025.  A small value
-        keeps the training end to end while the proposals follow mainly their own loss.
-    """
-
-    proposals: int = 40
-    fc_width: int = 192
-    box_gradient: float = 0.1
 
 
 def build_detector(
@@ -119,7 +61,8 @@ def build_detector(
     seed : int
         Of the initial weights; torch's global generator is left as it was.
     options : mapping, optional
-        Fields of the architecture's options (`AssociationOptions`, ...) that differ from their defaults.
+        Fields of the architecture's options (`claran_core.architecture_options`) that differ from their
+        defaults.
 
     Returns
     -------
@@ -129,22 +72,13 @@ def build_detector(
     Raises
     ------
     ConfigError
-        For an unknown architecture or option.
+        As `chosen_options`.
     """
-    if architecture not in ARCHITECTURES:
-        raise ConfigError(f"architecture {architecture!r} is unknown; there are: {', '.join(ARCHITECTURES)}")
-    kind, make = ARCHITECTURES[architecture]
-    try:
-        chosen = kind(**(options or {}))
-    except TypeError:
-        known = ", ".join(kind.__dataclass_fields__)
-        raise ConfigError(
-            f"options of architecture {architecture!r} are {dict(options or {})}; it knows: {known}"
-        ) from None
+    chosen = chosen_options(architecture, options or {})
     # Layers draw their default weights from the global generator when they are made; those weights are
     # replaced below, and what was drawn is put back.
     with torch.random.fork_rng(devices=[]):
-        detector = make(chosen, channel_means, frame_px, dict(options or {}))
+        detector = ARCHITECTURES[architecture](chosen, channel_means, frame_px, dict(options or {}))
     _initialise(detector, torch.Generator().manual_seed(seed))
     return detector
 
@@ -216,10 +150,10 @@ def _association(
     )
 
 
-ARCHITECTURES: Mapping[str, tuple[type, Callable[..., Detector | AssociationNetwork]]] = {
-    "association": (AssociationOptions, _association),
-    "compact": (CompactOptions, _compact),
-    "vgg16": (Vgg16Options, _vgg16),
+ARCHITECTURES: Mapping[str, Callable[..., Detector | AssociationNetwork]] = {
+    "association": _association,
+    "compact": _compact,
+    "vgg16": _vgg16,
 }
 
 

@@ -32,6 +32,7 @@ rule train:
     params:
         fusion=FUSION,
         architecture=CONFIG.model.architecture,
+        options=plain(CONFIG.model.options),
         training=plain(CONFIG.training),
         seed=CONFIG.seed,
         device=CONFIG.inference.device,

@@ -20,7 +20,7 @@ with job(snakemake.log[0]):
         ),
         method=method,
         fusion=build_options(FusionOptions, snakemake.params.fusion),
-        model=ModelOptions(architecture=snakemake.params.architecture),
+        model=ModelOptions(snakemake.params.architecture, snakemake.params.options),
         training=build_options(TrainingOptions, snakemake.params.training),
         seed=snakemake.params.seed,
         weights_path=Path(snakemake.output.weights),
