@@ -35,6 +35,7 @@ __all__ = [
     "TargetOptions",
     "TrainingOptions",
     "build_options",
+    "check_pretrained",
     "load_config",
     "plain",
     "resolve_path",
@@ -117,6 +118,7 @@ class ModelOptions:
 
     architecture: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    pretrained: str | None = None
     weights: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -231,6 +233,24 @@ def resolve_path(path: str, working_directory: Path | None = None) -> Path:
     return (working_directory or Path.cwd()) / given
 
 
+def check_pretrained(model: ModelOptions, working_directory: Path | None = None) -> list[str]:
+    """File that `vgg16` starts from, if one is given: a list of one or none, as a rule's input wants it.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file.
+    """
+    if model.pretrained is None:
+        return []
+    path = resolve_path(model.pretrained, working_directory)
+    if not path.is_file():
+        raise ConfigError(
+            f"config: model.pretrained: {path} is not there; give torchvision's vgg16 weights, or null"
+        )
+    return [str(path)]
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -308,6 +328,15 @@ def _check_model(model: ModelOptions) -> None:
         chosen_options(model.architecture, model.options)
     except ConfigError as error:
         raise ConfigError(f"config: model.options: {error}") from None
+    if model.pretrained is not None and model.architecture != "vgg16":
+        raise ConfigError(
+            f"config: model.pretrained is for vgg16, but model.architecture is {model.architecture!r}; "
+            "write model.pretrained: null"
+        )
+    if model.options.get("freeze_low") and model.pretrained is None:
+        raise ConfigError(
+            "config: model.options.freeze_low would keep random weights; give model.pretrained too"
+        )
 
 
 def build_options(kind: type, settings: Mapping[str, Any]) -> Any:

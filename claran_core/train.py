@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 from claran_core import __version__, tables
-from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
+from claran_core.config import FusionOptions, ModelOptions, TrainingOptions, resolve_path
 from claran_core.dataset import FusedDataset, TrainingBatch, subject_key
 from claran_core.device import choose_device, reproducible
 from claran_core.distributed import World, joined
@@ -35,6 +35,7 @@ from claran_core.model import (
     build_detector,
     save_weights,
 )
+from claran_core.model.pretrained import file_sha256, load_pretrained
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.weights_header import WeightsInfo
 
@@ -120,6 +121,8 @@ def train(
         If there are no labels to learn from, or the images do not have the size of the settings.
     ConfigError
         If the device asked for is not there, or the losses stop being finite.
+    WeightsError
+        As `load_pretrained`.
     """
     _check_dataset(dataset, method, fusion)
     where, recipe = choose_device(device), RECIPES[model.architecture]
@@ -128,7 +131,7 @@ def train(
         "architecture": model.architecture,
         "method": method,
         "fusion_options": fusion.pixel_options,
-        "training": _training_facts(training, recipe),
+        "training": _training_facts(training, recipe, model),
         "seed": seed,
         "package_version": __version__,
     }
@@ -142,6 +145,8 @@ def train(
         )
         batches = math.ceil(len(dataset) / training.batch_size)
         state = TrainingState(detector.to(where), recipe, training, batches, world)
+        if model.pretrained is not None:
+            load_pretrained(detector, resolve_path(model.pretrained))
         fingerprint = _fingerprint(
             {**settings, "architecture_options": dict(model.options), "data": data_hash}
         )
@@ -391,8 +396,10 @@ def _check_dataset(dataset: FusedDataset, method: str, fusion: FusionOptions) ->
         )
 
 
-def _training_facts(training: TrainingOptions, recipe: Recipe) -> dict[str, object]:
+def _training_facts(training: TrainingOptions, recipe: Recipe, model: ModelOptions) -> dict[str, object]:
     facts = {**dataclasses.asdict(training), **dataclasses.asdict(recipe)}
+    given = model.pretrained
+    facts["pretrained_sha256"] = None if given is None else file_sha256(resolve_path(given))
     del facts["checkpoint_every"]  # changes no weight
     return facts
 

@@ -8,6 +8,7 @@ from claran_core.config import (
     FusionOptions,
     SurveysOptions,
     build_options,
+    check_pretrained,
     load_config,
     plain,
     resolve_path,
@@ -81,6 +82,12 @@ def test_overlay_from_a_file(tmp_path):
         ({"model": {"options": {"widht": 3}}}, "config: model.options: option 'widht' of architecture"),
         ({"model": {"options": {"width": "3"}}}, "is '3', not int"),
         ({"model": {"options": [3]}}, "model.options: [3] is not of type 'object'"),
+        ({"model": {"pretrained": "x.pth"}}, "model.pretrained is for vgg16, but model.architecture is"),
+        ({"model": {"pretrained": ""}}, "model.pretrained"),
+        (
+            {"model": {"architecture": "vgg16", "options": {"freeze_low": True}}},
+            "freeze_low would keep random weights; give model.pretrained",
+        ),
         ({"training": None}, "training"),
     ],
 )
@@ -94,6 +101,16 @@ def test_options_of_the_architecture():
     assert load_config().model.options == {}
     overlay = {"model": {"architecture": "vgg16", "options": {"fc_width": 256, "input_px": 264}}}
     assert load_config(overlay).model.options == {"fc_width": 256, "input_px": 264}
+
+
+def test_pretrained_weights_must_be_there(tmp_path):
+    assert check_pretrained(load_config().model) == []
+    overlay = {"architecture": "vgg16", "pretrained": "vgg16.pth", "options": {"freeze_low": True}}
+    model = load_config({"model": overlay}).model
+    with pytest.raises(ConfigError, match=r"config: model\.pretrained: .*vgg16\.pth is not there; give"):
+        check_pretrained(model, tmp_path)
+    (tmp_path / "vgg16.pth").touch()
+    assert check_pretrained(model, tmp_path) == [str(tmp_path / "vgg16.pth")]
 
 
 def test_paths_of_the_configuration(tmp_path):

@@ -1,6 +1,7 @@
 """Training: it learns, repeats itself to the bit, and survives being cut anywhere."""
 
 import dataclasses
+import hashlib
 import logging
 import math
 import os
@@ -16,6 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from test_dataset import blob_sky, write_run
+from test_model_pretrained import imagenet
 
 from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
 from claran_core.dataset import FusedDataset
@@ -279,6 +281,28 @@ def test_options_of_the_architecture_go_into_training_and_header(
     weights = Results(tmp_path).weights("D4")
     assert read_header(weights)[1] == {"width": 24}
     assert load_file(weights)["score.weight"].shape == (7, 24)
+
+
+def test_training_starts_from_pretrained_weights(tmp_path: Path, messages: pytest.LogCaptureFixture) -> None:
+    start = imagenet()
+    torch.save(start, tmp_path / "vgg16.pth")
+    model = ModelOptions(
+        "vgg16",
+        options={"fc_width": 8, "input_px": 64, "freeze_low": True},
+        pretrained=str(tmp_path / "vgg16.pth"),
+    )
+    slow = dataclasses.replace(TRAINING, epochs=1, learning_rate=1e-6)
+    run(open_blobs(tmp_path, 4), tmp_path, model=model, training=slow)
+    assert "training starts from its backbone, fc6, fc7" in messages.text
+    weights = Results(tmp_path).weights("D4")
+    content = (tmp_path / "vgg16.pth").read_bytes()
+    assert read_info(weights).training["pretrained_sha256"] == hashlib.sha256(content).hexdigest()
+    trained = load_file(weights)
+    assert torch.equal(trained["backbone.layers.7.weight"], start["features.7.weight"])  # kept
+    torch.testing.assert_close(
+        trained["backbone.layers.10.weight"], start["features.10.weight"], rtol=0, atol=1e-3
+    )
+    assert not torch.equal(trained["backbone.layers.10.weight"], start["features.10.weight"])  # trained
 
 
 def test_checkpoints_may_be_rarer(uncut: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 
 from claran_core import __version__
-from claran_core.config import Config, plain, resolve_path
+from claran_core.config import Config, check_pretrained, plain, resolve_path
 from claran_core.errors import ClaranError
 from claran_core.evaluation import summary_line
 from claran_core.paths import Results
@@ -50,6 +50,7 @@ if TRAINED_HERE and not TRUTH:
 try:
     for method in set(METHODS) - set(TRAINED_HERE):
         check_weights(CONFIG, method)
+    PRETRAINED = check_pretrained(CONFIG.model) if TRAINED_HERE else []
 except ClaranError as error:
     sys.exit(f"claran: {error}")
 

@@ -16,6 +16,7 @@ rule train:
         index=get_fused_index,
         components=get_fused_components,
         labels=RESULTS.labels,
+        pretrained=PRETRAINED,
     output:
         weights=RESULTS.weights("{method}"),
         losses=RESULTS.losses("{method}"),

@@ -20,7 +20,11 @@ with job(snakemake.log[0]):
         ),
         method=method,
         fusion=build_options(FusionOptions, snakemake.params.fusion),
-        model=ModelOptions(snakemake.params.architecture, snakemake.params.options),
+        model=ModelOptions(
+            architecture=snakemake.params.architecture,
+            options=snakemake.params.options,
+            pretrained=next(iter(snakemake.input.get("pretrained", [])), None),
+        ),
         training=build_options(TrainingOptions, snakemake.params.training),
         seed=snakemake.params.seed,
         weights_path=Path(snakemake.output.weights),
