@@ -122,13 +122,15 @@ class ModelOptions:
     weights: Mapping[str, str | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """Section ``training``."""
 
     batch_size: int
     epochs: int
     learning_rate: float
+    schedule: str = "cosine"
+    milestones: tuple[int, ...] = (50_000, 80_000)
     weight_decay: float
     augmentation: str
     checkpoint_every: int

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import logging
-import math
 import os
 import signal
 import subprocess
@@ -24,7 +23,7 @@ from claran_core.dataset import FusedDataset
 from claran_core.errors import ConfigError, InputError
 from claran_core.model import LOSS_NAMES
 from claran_core.paths import Results
-from claran_core.train import learning_rate_at, train
+from claran_core.train import train
 from claran_core.weights_header import WeightsInfo, read_header, read_info
 
 FUSION = FusionOptions(size_px=64)
@@ -132,15 +131,6 @@ def messages(caplog: pytest.LogCaptureFixture):
     yield caplog
     package.removeHandler(caplog.handler)
     package.setLevel(before)
-
-
-def test_learning_rate_by_hand() -> None:
-    rates = [learning_rate_at(i, 10, peak=2.0, warmup_fraction=0.2) for i in range(1, 11)]
-    assert rates[:2] == [1.0, 2.0]
-    assert rates[2] == pytest.approx(1 + math.cos(math.pi / 9))
-    assert rates[9] == pytest.approx(1 + math.cos(math.pi * 8 / 9))
-    assert np.all(np.diff(rates[1:]) < 0) and rates[9] > 0
-    assert learning_rate_at(1, 1, peak=2.0, warmup_fraction=0.05) == 2.0
 
 
 def test_files_of_a_finished_training(uncut: Path) -> None:
@@ -303,6 +293,15 @@ def test_training_starts_from_pretrained_weights(tmp_path: Path, messages: pytes
         trained["backbone.layers.10.weight"], start["features.10.weight"], rtol=0, atol=1e-3
     )
     assert not torch.equal(trained["backbone.layers.10.weight"], start["features.10.weight"])  # trained
+
+
+def test_steps_as_in_the_paper(tmp_path: Path) -> None:
+    steps = dataclasses.replace(TRAINING, epochs=2, schedule="steps", milestones=(2, 5))
+    run(open_blobs(tmp_path), tmp_path, training=steps)
+    losses = pd.read_parquet(Results(tmp_path).losses("D4"))
+    np.testing.assert_allclose(losses["learning_rate"], [1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-5], rtol=1e-12)
+    facts = read_info(Results(tmp_path).weights("D4")).training
+    assert (facts["schedule"], facts["milestones"], facts["warmup_fraction"]) == ("steps", [2, 5], 0.0)
 
 
 def test_checkpoints_may_be_rarer(uncut: Path, tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""The state of a training: what one step changes, and what a checkpoint must hold."""
+
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from claran_core.config import TrainingOptions
+from claran_core.dataset import TrainingBatch
+from claran_core.distributed import World
+from claran_core.errors import ConfigError
+from claran_core.model import LOSS_NAMES, AssociationNetwork, Detector
+from claran_core.training.checkpoint import read_checkpoint, write_checkpoint
+from claran_core.training.recipe import Recipe, learning_rate_at, make_optimizer
+
+__all__ = ["TrainingState"]
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingState:
+    """All that changes while a detector is trained, and how it passes through a checkpoint.
+
+    Parameters
+    ----------
+    detector : Detector
+        On the device to train on.
+    recipe : Recipe
+        How this architecture is trained.
+    training : TrainingOptions
+        Learning rate, weight decay, number of epochs.
+    batches_per_epoch : int
+        Iterations of one epoch.
+    world : World
+        The processes that train together, each on its share of every batch.
+
+    Attributes
+    ----------
+    epoch : int
+        Number of epochs finished.
+    losses : list of list of float
+        Learning rate and the four losses of every iteration, NaN for those a network does not have.
+    """
+
+    def __init__(
+        self,
+        detector: Detector | AssociationNetwork,
+        recipe: Recipe,
+        training: TrainingOptions,
+        batches_per_epoch: int,
+        world: World,
+    ) -> None:
+        self.detector, self.recipe, self.training = detector, recipe, training
+        self.batches_per_epoch, self.world = batches_per_epoch, world
+        self.parameters = [p for p in detector.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(self.parameters, recipe, training)
+        self.epoch = 0
+        self.losses: list[list[float]] = []
+
+    @property
+    def device(self) -> torch.device:
+        """Where the detector is."""
+        return self.parameters[0].device
+
+    def step(self, batch: TrainingBatch, generators: list[torch.Generator], *, share: float) -> None:
+        """Take one step down the gradient of the training error of one batch.
+
+        Parameters
+        ----------
+        batch, generators
+            This process's part of the batch, which may be empty.
+        share : float
+            That part's share of the whole batch.
+
+        Raises
+        ------
+        ConfigError
+            If a loss or the gradient is not finite.
+        """
+        rate = learning_rate_at(
+            len(self.losses) + 1,
+            self.training.epochs * self.batches_per_epoch,
+            peak=self.training.learning_rate,
+            warmup_fraction=self.recipe.warmup_fraction,
+            schedule=self.training.schedule,
+            milestones=self.training.milestones,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        losses = torch.zeros(len(LOSS_NAMES), device=self.device)
+        if share:
+            images = torch.from_numpy(batch.images).to(self.device)
+            said = self.detector(images, batch.truths, generators, components=batch.components)
+            (sum(said.values()) * share).backward()
+            present = [
+                share * said[name].detach() if name in said else losses.new_tensor(math.nan)
+                for name in LOSS_NAMES
+            ]
+            losses = torch.stack(present)
+        self.world.sum([losses, *(parameter.grad for parameter in self.parameters)])
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_gradient_norm)
+        recorded = dict(zip(LOSS_NAMES, losses.tolist(), strict=True))
+        values = {name: recorded[name] for name in self.detector.loss_names} | {"gradient": norm.item()}
+        if not all(map(math.isfinite, values.values())):
+            shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
+            raise ConfigError(
+                f"training diverged at iteration {len(self.losses) + 1} ({shown}); "
+                f"lower training.learning_rate (now {self.training.learning_rate:g})"
+            )
+        self.optimizer.step()
+        self.losses.append([rate, *recorded.values()])
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write a checkpoint."""
+        content = {
+            "epoch": self.epoch,
+            "losses": torch.tensor(self.losses, dtype=torch.float64),
+            "detector": self.detector.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        write_checkpoint(path, content, fingerprint=fingerprint)
+
+    def resume(self, path: Path, fingerprint: str) -> None:
+        """Continue from the checkpoint at `path`; start from the beginning where it is of no use."""
+        checkpoint = read_checkpoint(path, fingerprint=fingerprint)
+        if checkpoint is None:
+            return
+        self.detector.load_state_dict(checkpoint["detector"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.epoch, self.losses = checkpoint["epoch"], checkpoint["losses"].tolist()
+        logger.info("%s: training goes on after epoch %d", path, self.epoch)
+
+    def losses_table(self) -> pd.DataFrame:
+        """Losses of every iteration, rows of `claran_core.tables.LOSSES`."""
+        columns = ["learning_rate", *LOSS_NAMES]
+        table = pd.DataFrame(np.reshape(self.losses, (-1, len(columns))), columns=columns)
+        table.insert(0, "iteration", np.arange(1, len(table) + 1))
+        return table
