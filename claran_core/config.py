@@ -133,6 +133,9 @@ class TrainingOptions:
     milestones: tuple[int, ...] = (50_000, 80_000)
     weight_decay: float
     augmentation: str
+    validation_fraction: float = 0.0
+    patience: int = 0
+    keep_apart_arcsec: float = 0.0
     checkpoint_every: int
 
 
@@ -297,6 +300,11 @@ def _schema_message(error: jsonschema.ValidationError) -> str:
 
 def _check_consistency(config: Config) -> None:
     _check_model(config.model)
+    if config.training.patience and not config.training.validation_fraction:
+        raise ConfigError(
+            "config: training.patience is for the error of subjects held out, and none are; "
+            "give training.validation_fraction, or write patience: 0"
+        )
     methods = config.fusion.methods
     if config.catalogue.method not in methods:
         raise ConfigError(

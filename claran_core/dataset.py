@@ -5,8 +5,10 @@ their id, so nothing depends on how many shards there are or in which order they
 random choice about a subject is seeded by its id, so nothing depends on the batch it lands in.
 """
 
+import copy
 import dataclasses
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from claran_core.files import read_array, read_table
 from claran_core.flags import Flag
 from claran_core.model import Truth
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.neighbours import is_near
 from claran_core.overlap import BOX_COLUMNS
 from claran_core.subject_components import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents, read_components
 
@@ -34,6 +37,8 @@ __all__ = [
     "orient",
     "subject_key",
 ]
+
+logger = logging.getLogger(__name__)
 
 # What an augmentation draws from: codes of `orient`.  `flip` is the paper's (section 4.1).  All eight
 # orientations of the square are exact too, because a truth box is a square around its source (RGZ DR1).
@@ -136,11 +141,15 @@ class FusedDataset:
         Truth of all shards (`Results.labels`).
     split : str
         ``train``, ``test`` or ``none``.
+    keep_apart_arcsec : float
+        Subjects closer than this to any subject of the test split are left out: they may show its sources.
 
     Attributes
     ----------
     subject_ids : (N,) object array
         Ids, in ascending order.
+    positions_deg : (N, 2) array
+        Right ascension and declination of their centres, deg.
     frame_px : int
         Height and width of the images.
     n_labels : int
@@ -159,6 +168,7 @@ class FusedDataset:
         targets: Sequence[Path],
         labels: Path,
         split: str = "train",
+        keep_apart_arcsec: float = 0.0,
     ) -> None:
         self._images: list[np.ndarray] = []
         self._components: dict[str, dict[float, SubjectComponents]] = {}
@@ -166,7 +176,10 @@ class FusedDataset:
         self.frame_px = _common_size(self._images, shards)
         rows = pd.concat(frames, ignore_index=True).sort_values("subject_id", ignore_index=True)
         rows = rows[_in_split(rows["subject_id"], targets, split)]
+        if keep_apart_arcsec > 0:
+            rows = _kept_apart(rows, targets, keep_apart_arcsec)
         self.subject_ids = rows["subject_id"].to_numpy(dtype=object)
+        self.positions_deg = rows[["ra", "dec"]].to_numpy(dtype=float)
         self._shard = rows["shard"].to_numpy()
         self._row = rows["row"].to_numpy()
         self._read_labels(labels)
@@ -175,7 +188,7 @@ class FusedDataset:
         images, index = open_shard(files.images, files.index)
         self._images.append(images)
         self._components |= read_components(files.components)
-        rows = pd.DataFrame({"subject_id": index["subject_id"], "shard": number, "row": range(len(index))})
+        rows = index[["subject_id", "ra", "dec"]].assign(shard=number, row=range(len(index)))
         return rows[has_radio(index)]
 
     def _read_labels(self, path: Path) -> None:
@@ -195,6 +208,15 @@ class FusedDataset:
     def __len__(self) -> int:
         """Return the number of subjects."""
         return len(self.subject_ids)
+
+    def subset(self, chosen: np.ndarray) -> "FusedDataset":
+        """Those subjects alone for which `chosen` (N,) is true."""
+        part = copy.copy(self)
+        part.subject_ids, part.positions_deg = self.subject_ids[chosen], self.positions_deg[chosen]
+        part._shard, part._row = self._shard[chosen], self._row[chosen]
+        part._first, part._last = self._first[chosen], self._last[chosen]
+        part.n_labels = int((part._last - part._first).sum())
+        return part
 
     def images(self, indices: Sequence[int]) -> np.ndarray:
         """Read images of some subjects: (n, ny, nx, 3) uint8."""
@@ -313,6 +335,19 @@ def _in_split(subject_ids: pd.Series, targets: Sequence[Path], split: str) -> np
         if wrong.any():
             raise InputError(f"fused images: subject {subject_ids[wrong].iloc[0]!r} is {message}")
     return (known.loc[subject_ids] == split).to_numpy()
+
+
+def _kept_apart(rows: pd.DataFrame, targets: Sequence[Path], within_arcsec: float) -> pd.DataFrame:
+    lists = pd.concat([read_table(path, ["ra", "dec", "split"]) for path in targets])
+    tested = lists.loc[lists["split"] == "test", ["ra", "dec"]].to_numpy(dtype=float)
+    near = is_near(rows[["ra", "dec"]].to_numpy(dtype=float), tested, within_arcsec)
+    logger.info(
+        "%d of %d subjects are left out: closer than %g arcsec to a test subject",
+        near.sum(),
+        len(rows),
+        within_arcsec,
+    )
+    return rows[~near]
 
 
 def _check_labels(labels: pd.DataFrame, path: Path, frame_px: int) -> None:

@@ -135,6 +135,12 @@ LOSSES = pa.schema(
             "L_rr, paper eq. 10; null where a network has no such loss",
             nullable=True,
         ),
+        _column(
+            "validation",
+            pa.float32(),
+            "sum of the losses on the subjects held out, at the end of an epoch; null elsewhere",
+            nullable=True,
+        ),
     ]
 )
 

@@ -26,7 +26,8 @@ from claran_core.model import LOSS_NAMES, build_detector, save_weights
 from claran_core.model.pretrained import file_sha256, load_pretrained
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.training.checkpoint import fingerprint
-from claran_core.training.epochs import train_epoch
+from claran_core.training.epochs import train_epoch, validation_error
+from claran_core.training.held_out import divided
 from claran_core.training.recipe import Recipe, recipe_of
 from claran_core.training.state import TrainingState
 from claran_core.weights_header import WeightsInfo
@@ -55,7 +56,8 @@ def train(
     Parameters
     ----------
     dataset : FusedDataset
-        Training subjects.
+        Training subjects, those near test subjects left out as ``training.keep_apart_arcsec`` says;
+        ``training.validation_fraction`` of them are held out here.
     method : str
         Fusion method of the images.
     fusion, model, training
@@ -79,15 +81,17 @@ def train(
     Raises
     ------
     InputError
-        If there are no labels to learn from, or the images do not have the size of the settings.
+        If there are no labels to learn from, the images do not have the size of the settings, or as
+        `divided`.
     ConfigError
         If the device asked for is not there, or the losses stop being finite.
     WeightsError
         As `load_pretrained`.
     """
     _check_dataset(dataset, method, fusion)
+    dataset, held = divided(dataset, fraction=training.validation_fraction, seed=seed)
     where, recipe = choose_device(device), recipe_of(model.architecture, training.schedule)
-    data_hash, channel_means = dataset.fingerprint(), dataset.channel_means()
+    channel_means, data = dataset.channel_means(), _data_facts(dataset, held, method)
     settings = {
         "architecture": model.architecture,
         "method": method,
@@ -108,22 +112,18 @@ def train(
             load_pretrained(detector, resolve_path(model.pretrained))
         batches = math.ceil(len(dataset) / training.batch_size)
         state = TrainingState(detector.to(where), recipe, training, batches, world)
-        identity = fingerprint({**settings, "architecture_options": dict(model.options), "data": data_hash})
+        identity = fingerprint({**settings, "architecture_options": dict(model.options), "data": data})
         state.resume(checkpoint_path, identity)
-        _run_epochs(state, dataset, seed, method, checkpoint_path, identity)
+        _run_epochs(state, dataset, held, seed, method, checkpoint_path, identity)
         world.wait()  # nobody still reads the checkpoint that is removed below
+        best = state.take_best()
     losses = state.losses_table()
     info = WeightsInfo(
         **settings,
         class_names=MORPHOLOGIES,
         channel_means=channel_means,
-        data={
-            "description": f"{method} images of the training split, {dataset.frame_px} px",
-            "hash": data_hash,
-            "n_subjects": len(dataset),
-            "n_labels": dataset.n_labels,
-        },
-        metrics=_final_losses(losses, state.batches_per_epoch),
+        data=data,
+        metrics=_metrics(losses, best, state.batches_per_epoch),
     )
     if not world.is_first:
         return info
@@ -135,19 +135,28 @@ def train(
 
 
 def _run_epochs(
-    state: TrainingState, dataset: FusedDataset, seed: int, method: str, checkpoint: Path, identity: str
+    state: TrainingState,
+    dataset: FusedDataset,
+    held: FusedDataset | None,
+    seed: int,
+    method: str,
+    checkpoint: Path,
+    identity: str,
 ) -> None:
     training = state.training
     progress = Progress(
         f"training {method}: batches", (training.epochs - state.epoch) * state.batches_per_epoch
     )
-    while state.epoch < training.epochs:
+    while not state.finished:
         train_epoch(state, dataset, seed, progress)
         state.epoch += 1
         means = np.mean(state.losses[-state.batches_per_epoch :], axis=0)[1:]
         shown = ", ".join(
             f"{name} {mean:.4f}" for name, mean in zip(LOSS_NAMES, means, strict=True) if np.isfinite(mean)
         )
+        if held is not None:
+            state.record_validation(validation_error(state, held, seed))
+            shown += f", validation {state.validation[-1]:.4f}"
         logger.info("training %s: epoch %d of %d: %s", method, state.epoch, training.epochs, shown)
         if state.epoch % training.checkpoint_every == 0 and state.world.is_first:
             state.save(checkpoint, identity)
@@ -173,6 +182,26 @@ def _training_facts(training: TrainingOptions, recipe: Recipe, model: ModelOptio
     return facts
 
 
-def _final_losses(losses: pd.DataFrame, batches: int) -> dict[str, float]:
-    means = losses[list(LOSS_NAMES)].tail(batches).mean().dropna()
-    return {**{name: float(value) for name, value in means.items()}, "training_error": float(means.sum())}
+def _data_facts(dataset: FusedDataset, held: FusedDataset | None, method: str) -> dict[str, object]:
+    facts = {
+        "description": f"{method} images of the training split, {dataset.frame_px} px",
+        "hash": dataset.fingerprint(),
+        "n_subjects": len(dataset),
+        "n_labels": dataset.n_labels,
+    }
+    if held is not None:
+        facts["validation"] = {
+            "hash": held.fingerprint(),
+            "n_subjects": len(held),
+            "n_labels": held.n_labels,
+        }
+    return facts
+
+
+def _metrics(losses: pd.DataFrame, epoch: int, batches: int) -> dict[str, float]:
+    """Means of the losses over the epoch whose weights are written, and the validation error after it."""
+    of_epoch = losses.iloc[(epoch - 1) * batches : epoch * batches]
+    means = of_epoch[list(LOSS_NAMES)].mean().dropna()
+    metrics = {**{name: float(value) for name, value in means.items()}, "training_error": float(means.sum())}
+    error = float(of_epoch["validation"].iloc[-1])
+    return metrics if math.isnan(error) else {**metrics, "validation_error": error, "epoch": epoch}

@@ -88,6 +88,10 @@ def test_overlay_from_a_file(tmp_path):
             {"model": {"architecture": "vgg16", "options": {"freeze_low": True}}},
             "freeze_low would keep random weights; give model.pretrained",
         ),
+        ({"training": {"patience": 3}}, "config: training.patience is for the error of subjects held out"),
+        ({"training": {"validation_fraction": 1}}, "training.validation_fraction"),
+        ({"training": {"schedule": "step"}}, "training.schedule is 'step'; write one of: cosine, steps"),
+        ({"training": {"milestones": [0]}}, "training.milestones"),
         ({"training": None}, "training"),
     ],
 )

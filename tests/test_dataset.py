@@ -1,5 +1,6 @@
 """Training data: order, truth, exact orientations, and files that contradict each other."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,42 @@ def open_run(root: Path, sky, *, name: str = "train", **options) -> FusedDataset
     """Write a sky and open one split of it."""
     results, shards = write_run(root, sky, **options)
     return FusedDataset(shards, targets=[results.targets], labels=results.labels, split=name)
+
+
+def test_subset_is_what_a_smaller_run_would_be(tmp_path: Path) -> None:
+    images, index, labels = blob_sky(6)
+    chosen = np.array([True, False, True, True, False, False])
+    part = open_run(tmp_path / "whole", (images, index, labels), cuts=(2,)).subset(chosen)
+    few = labels[labels["subject_id"].isin(index["subject_id"][chosen])]
+    alone = open_run(tmp_path / "alone", (images[chosen], index[chosen], few))
+    assert part.subject_ids.tolist() == alone.subject_ids.tolist() == ["S000", "S002", "S003"]
+    assert part.fingerprint() == alone.fingerprint() and part.channel_means() == alone.channel_means()
+    assert (len(part), part.n_labels) == (3, 3)
+    np.testing.assert_allclose(part.positions_deg, [[180.0, 30], [180.2, 30], [180.3, 30]])
+
+
+def test_subjects_near_test_subjects_may_be_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Neighbours are 0.1 deg cos(30 deg) = 311.8 arcsec apart; S002 and S005, without radio image, are tested.
+    images, index, labels = blob_sky(7)
+    index.loc[5, "flags"] = int(Flag.RADIO_MISSING)
+    split = {"S002": "test", "S005": "test"}
+    logger = logging.getLogger("claran_core.dataset")
+    logger.addHandler(caplog.handler)
+    logger.setLevel(logging.INFO)
+    try:
+        for apart, kept in ((0, "013 46"), (311, "013 46"), (312, "0"), (700, "")):
+            results, shards = write_run(
+                tmp_path / str(apart), (images, index, labels), split=split, cuts=(3,)
+            )
+            options = {"targets": [results.targets], "labels": results.labels, "keep_apart_arcsec": apart}
+            found = FusedDataset(shards, **options).subject_ids
+            assert found.tolist() == [f"S00{digit}" for digit in kept.replace(" ", "")]
+    finally:
+        logger.removeHandler(caplog.handler)
+        logger.setLevel(logging.NOTSET)
+    assert "4 of 5 subjects are left out: closer than 312 arcsec to a test subject" in caplog.text
 
 
 def test_orient_by_hand() -> None:

@@ -24,6 +24,7 @@ from claran_core.errors import ConfigError, InputError
 from claran_core.model import LOSS_NAMES
 from claran_core.paths import Results
 from claran_core.train import train
+from claran_core.training.held_out import held_out
 from claran_core.weights_header import WeightsInfo, read_header, read_info
 
 FUSION = FusionOptions(size_px=64)
@@ -37,12 +38,16 @@ TRAINING = TrainingOptions(
     checkpoint_every=1,
 )
 
-# What a killed training runs; the folder of its results is the argument.
+# Of the ten subjects of a run with the seed 7, some are held out.
+VALIDATED = dataclasses.replace(TRAINING, validation_fraction=0.3, patience=2)
+
+# What a killed training runs; its arguments are the folder of its results and the name of its settings.
 SCRIPT = """
 import sys
 from pathlib import Path
+import test_train
 from test_train import open_blobs, run
-run(open_blobs(Path(sys.argv[1])), Path(sys.argv[1]))
+run(open_blobs(Path(sys.argv[1])), Path(sys.argv[1]), training=getattr(test_train, sys.argv[2]))
 """
 
 
@@ -116,6 +121,13 @@ def uncut(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def validated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("validated")
+    run(open_blobs(root), root, training=VALIDATED)
+    return root
+
+
+@pytest.fixture(scope="module")
 def left_behind(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Content of the checkpoint that a cut training leaves."""
     return cut_run(tmp_path_factory.mktemp("cut")).read_bytes()
@@ -181,19 +193,22 @@ def test_number_of_threads_matters_little(tmp_path: Path) -> None:
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
 
 
-@pytest.mark.parametrize("n_processes", [2, 3])
-def test_several_processes_take_the_steps_of_one(uncut: Path, tmp_path: Path, n_processes: int) -> None:
+@pytest.mark.parametrize(("n_processes", "training"), [(2, "TRAINING"), (3, "TRAINING"), (2, "VALIDATED")])
+def test_several_processes_take_the_steps_of_one(
+    uncut: Path, validated: Path, tmp_path: Path, n_processes: int, training: str
+) -> None:
+    alone = {"TRAINING": uncut, "VALIDATED": validated}[training]
     # Batches of 4, 3 and 3 subjects: the processes' shares differ in size.
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={n_processes}", str(script(tmp_path)), str(tmp_path)]
+    command += [f"--nproc-per-node={n_processes}", str(script(tmp_path)), str(tmp_path), training]
     open_blobs(tmp_path)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    one, several = (pd.read_parquet(Results(root).losses("D4")) for root in (uncut, tmp_path))
+    one, several = (pd.read_parquet(Results(root).losses("D4")) for root in (alone, tmp_path))
     np.testing.assert_allclose(several, one, rtol=1e-3)
     assert (several["roi_class"] != one["roi_class"]).any()  # summed in another order: it was shared out
-    weights = [load_file(Results(root).weights("D4")) for root in (uncut, tmp_path)]
+    weights = [load_file(Results(root).weights("D4")) for root in (alone, tmp_path)]
     for name, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][name], tensor, rtol=0, atol=2e-3)
 
@@ -212,7 +227,7 @@ def test_cut_and_resumed_equals_uncut(
 def test_killed_process_and_resumed_equals_uncut(uncut: Path, tmp_path: Path) -> None:
     path = os.pathsep.join(sys.path)
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)], env={**os.environ, "PYTHONPATH": path}
+        [sys.executable, "-c", SCRIPT, str(tmp_path), "TRAINING"], env={**os.environ, "PYTHONPATH": path}
     )
     deadline = time.monotonic() + 60
     while not Results(tmp_path).checkpoint("D4").exists() and process.poll() is None:
@@ -297,11 +312,74 @@ def test_training_starts_from_pretrained_weights(tmp_path: Path, messages: pytes
 
 def test_steps_as_in_the_paper(tmp_path: Path) -> None:
     steps = dataclasses.replace(TRAINING, epochs=2, schedule="steps", milestones=(2, 5))
-    run(open_blobs(tmp_path), tmp_path, training=steps)
+    facts = run(open_blobs(tmp_path), tmp_path, training=steps).training
     losses = pd.read_parquet(Results(tmp_path).losses("D4"))
     np.testing.assert_allclose(losses["learning_rate"], [1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-5], rtol=1e-12)
-    facts = read_info(Results(tmp_path).weights("D4")).training
-    assert (facts["schedule"], facts["milestones"], facts["warmup_fraction"]) == ("steps", [2, 5], 0.0)
+    assert (facts["schedule"], facts["milestones"], facts["warmup_fraction"]) == ("steps", (2, 5), 0.0)
+
+
+def test_subjects_are_held_out(uncut: Path, validated: Path, tmp_path: Path) -> None:
+    info, losses = (
+        read_info(Results(validated).weights("D4")),
+        pd.read_parquet(Results(validated).losses("D4")),
+    )
+    dataset = open_blobs(tmp_path)
+    held = held_out(dataset.subject_ids, dataset.positions_deg, fraction=0.3, seed=7)
+    assert 0 < held.sum() < 5
+    fitted, others = dataset.subset(~held), dataset.subset(held)
+    assert info.data["hash"] == fitted.fingerprint() and info.channel_means == fitted.channel_means()
+    assert info.data["n_subjects"] == 10 - held.sum()
+    about = {"hash": others.fingerprint(), "n_subjects": held.sum(), "n_labels": others.n_labels}
+    assert info.data["validation"] == about
+    batches = len(losses) // 3
+    measured = losses["validation"].notna()
+    assert losses.loc[measured, "iteration"].tolist() == [batches, 2 * batches, 3 * batches]
+    best = losses["validation"].min()
+    assert info.metrics["validation_error"] == pytest.approx(best)
+    assert info.metrics["epoch"] == losses.loc[losses["validation"] == best, "iteration"].iloc[0] / batches
+    assert pd.read_parquet(Results(uncut).losses("D4"))["validation"].isna().all()
+
+
+def test_validation_survives_a_cut(
+    validated: Path, tmp_path: Path, messages: pytest.LogCaptureFixture
+) -> None:
+    cut_run(tmp_path, training=VALIDATED)
+    run(open_blobs(tmp_path), tmp_path, training=VALIDATED)
+    assert "training goes on after epoch 2" in messages.text
+    assert outputs(tmp_path) == outputs(validated)
+
+
+def test_validation_is_the_same_for_any_cut_into_shards(validated: Path, tmp_path: Path) -> None:
+    run(open_blobs(tmp_path, cuts=(3, 4)), tmp_path, training=VALIDATED)
+    assert outputs(tmp_path) == outputs(validated)
+
+
+def test_training_ends_when_it_no_longer_gets_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The learning rate is constant, so two epochs of five are the two of a training of two.
+    patient = dataclasses.replace(VALIDATED, epochs=5, schedule="steps", milestones=())
+    errors = {1: 3.0, 2: 2.0, 3: 2.5, 4: 2.0}  # equal is not better
+    monkeypatch.setattr("claran_core.train.validation_error", lambda state, *_: errors[state.epoch])
+    short, long, cut = (tmp_path / name for name in ("short", "long", "cut"))
+    run(open_blobs(short), short, training=dataclasses.replace(patient, epochs=2))
+    info = run(open_blobs(long), long, training=patient)
+    assert (info.metrics["epoch"], info.metrics["validation_error"]) == (2, 2.0)
+    losses = pd.read_parquet(Results(long).losses("D4"))
+    assert losses["validation"].dropna().tolist() == [3.0, 2.0, 2.5, 2.0]
+    assert losses["validation"].notna().iloc[-1]
+    weights = [load_file(Results(root).weights("D4")) for root in (short, long)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+    # Killed when all that was left was to write the weights: not one more epoch is trained.
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr("claran_core.train.save_weights", raise_interrupt)
+        run(open_blobs(cut), cut, training=patient)
+    monkeypatch.setattr("claran_core.train.train_epoch", raise_interrupt)
+    run(open_blobs(cut), cut, training=patient)
+    assert outputs(cut) == outputs(long)
+
+
+def raise_interrupt(*_, **__):
+    raise KeyboardInterrupt
 
 
 def test_checkpoints_may_be_rarer(uncut: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,10 @@ class TrainingState:
         Number of epochs finished.
     losses : list of list of float
         Learning rate and the four losses of every iteration, NaN for those a network does not have.
+    validation : list of float
+        Error on the subjects held out after every epoch; empty where none are.
+    best : dict or None
+        Of the epoch with the smallest of them: ``epoch`` and ``weights``.
     """
 
     def __init__(
@@ -59,11 +64,52 @@ class TrainingState:
         self.optimizer = make_optimizer(self.parameters, recipe, training)
         self.epoch = 0
         self.losses: list[list[float]] = []
+        self.validation: list[float] = []
+        self.best: dict[str, Any] | None = None
 
     @property
     def device(self) -> torch.device:
         """Where the detector is."""
         return self.parameters[0].device
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or too many have passed since the best."""
+        waited = self.epoch - self.best["epoch"] if self.best else 0
+        return self.epoch >= self.training.epochs or 0 < self.training.patience <= waited
+
+    def record_validation(self, error: float) -> None:
+        """Take note of the error on the subjects held out after an epoch; keep the weights if it is the best.
+
+        Raises
+        ------
+        ConfigError
+            If it is not finite.
+        """
+        if not math.isfinite(error):
+            raise ConfigError(self._divergence(f"validation {error:g}"))
+        if not self.validation or error < min(self.validation):
+            weights = {name: tensor.cpu().clone() for name, tensor in self.detector.state_dict().items()}
+            self.best = {"epoch": self.epoch, "weights": weights}
+        self.validation.append(error)
+
+    def take_best(self) -> int:
+        """Give the detector the weights of the best epoch, if any was measured; return that epoch."""
+        if self.best is None:
+            return self.epoch
+        self.detector.load_state_dict(self.best["weights"])
+        return self.best["epoch"]
+
+    def _divergence(self, shown: str) -> str:
+        return (
+            f"training diverged at iteration {len(self.losses) + 1} ({shown}); "
+            f"lower training.learning_rate (now {self.training.learning_rate:g})"
+        )
+
+    def losses_of(self, batch: TrainingBatch, generators: list[torch.Generator]) -> dict[str, torch.Tensor]:
+        """Losses of a batch that is not empty."""
+        images = torch.from_numpy(batch.images).to(self.device)
+        return self.detector(images, batch.truths, generators, components=batch.components)
 
     def step(self, batch: TrainingBatch, generators: list[torch.Generator], *, share: float) -> None:
         """Take one step down the gradient of the training error of one batch.
@@ -94,8 +140,7 @@ class TrainingState:
             parameter.grad = torch.zeros_like(parameter)
         losses = torch.zeros(len(LOSS_NAMES), device=self.device)
         if share:
-            images = torch.from_numpy(batch.images).to(self.device)
-            said = self.detector(images, batch.truths, generators, components=batch.components)
+            said = self.losses_of(batch, generators)
             (sum(said.values()) * share).backward()
             present = [
                 share * said[name].detach() if name in said else losses.new_tensor(math.nan)
@@ -108,10 +153,7 @@ class TrainingState:
         values = {name: recorded[name] for name in self.detector.loss_names} | {"gradient": norm.item()}
         if not all(map(math.isfinite, values.values())):
             shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
-            raise ConfigError(
-                f"training diverged at iteration {len(self.losses) + 1} ({shown}); "
-                f"lower training.learning_rate (now {self.training.learning_rate:g})"
-            )
+            raise ConfigError(self._divergence(shown))
         self.optimizer.step()
         self.losses.append([rate, *recorded.values()])
 
@@ -122,6 +164,8 @@ class TrainingState:
             "losses": torch.tensor(self.losses, dtype=torch.float64),
             "detector": self.detector.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "validation": self.validation,
+            "best": self.best,
         }
         write_checkpoint(path, content, fingerprint=fingerprint)
 
@@ -133,6 +177,7 @@ class TrainingState:
         self.detector.load_state_dict(checkpoint["detector"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.epoch, self.losses = checkpoint["epoch"], checkpoint["losses"].tolist()
+        self.validation, self.best = checkpoint["validation"], checkpoint["best"]
         logger.info("%s: training goes on after epoch %d", path, self.epoch)
 
     def losses_table(self) -> pd.DataFrame:
@@ -140,4 +185,7 @@ class TrainingState:
         columns = ["learning_rate", *LOSS_NAMES]
         table = pd.DataFrame(np.reshape(self.losses, (-1, len(columns))), columns=columns)
         table.insert(0, "iteration", np.arange(1, len(table) + 1))
+        table["validation"] = np.nan
+        ends = np.arange(1, len(self.validation) + 1) * self.batches_per_epoch - 1
+        table.loc[ends, "validation"] = self.validation
         return table

@@ -5,7 +5,6 @@ from pathlib import Path
 from claran_core.evaluation import plot_losses
 from claran_core.files import read_table
 from claran_core.log import job
-from claran_core.tables import LOSSES
 
 with job(snakemake.log[0]):
-    plot_losses(Path(snakemake.output.figure), read_table(Path(snakemake.input.losses), LOSSES.names))
+    plot_losses(Path(snakemake.output.figure), read_table(Path(snakemake.input.losses)))

@@ -12,11 +12,13 @@ with job(snakemake.log[0]):
     method = snakemake.wildcards.method
     files = (snakemake.input.images, snakemake.input.index, snakemake.input.components)
     shards = [ShardFiles(*map(Path, names)) for names in zip(*files, strict=True)]
+    training = build_options(TrainingOptions, snakemake.params.training)
     train(
         FusedDataset(
             shards,
             targets=list(map(Path, snakemake.input.targets)),
             labels=Path(snakemake.input.labels),
+            keep_apart_arcsec=training.keep_apart_arcsec,
         ),
         method=method,
         fusion=build_options(FusionOptions, snakemake.params.fusion),
@@ -25,7 +27,7 @@ with job(snakemake.log[0]):
             options=snakemake.params.options,
             pretrained=next(iter(snakemake.input.get("pretrained", [])), None),
         ),
-        training=build_options(TrainingOptions, snakemake.params.training),
+        training=training,
         seed=snakemake.params.seed,
         weights_path=Path(snakemake.output.weights),
         losses_path=Path(snakemake.output.losses),
