@@ -7,7 +7,17 @@ rule and the code behind it cannot disagree about a name.
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Results"]
+__all__ = ["EVALUATION_FIGURES", "Results"]
+
+# In the order of the report: paper Fig. 10, then what Tables 8, 10 and 11 and Fig. 13, 14 and 16 are about.
+EVALUATION_FIGURES = (
+    "precision_recall",
+    "confusion",
+    "calibration",
+    "box_sizes",
+    "consensus",
+    "completeness",
+)
 
 
 @dataclass(frozen=True)
@@ -94,12 +104,20 @@ class Results:
         return self.root / "evaluation" / method
 
     def metrics(self, method: str) -> Path:
-        """Average precision and counts of one method (JSON)."""
+        """All numbers of one method's evaluation (JSON)."""
         return self.evaluation(method) / "metrics.json"
 
-    def precision_recall(self, method: str) -> Path:
-        """Precision-recall curves of one method, as paper Fig. 10."""
-        return self.evaluation(method) / "precision_recall.png"
+    def evaluation_figures(self, method: str) -> dict[str, Path]:
+        """Figures of one method's evaluation, by name."""
+        return {name: self.evaluation(method) / f"{name}.png" for name in EVALUATION_FIGURES}
+
+    def true_sources(self, method: str) -> Path:
+        """True sources and what was found of each (`claran_core.evaluation.TRUE_SOURCES`)."""
+        return self.evaluation(method) / "sources.parquet"
+
+    def thresholds(self, method: str) -> Path:
+        """Counts against the least probability (`claran_core.evaluation.THRESHOLDS`)."""
+        return self.evaluation(method) / "thresholds.parquet"
 
     def loss_curves(self, method: str) -> Path:
         """Training losses of one method, as paper Fig. 8 and 9."""

@@ -8,19 +8,27 @@ import pandas as pd
 import pytest
 
 from claran_core.config import EvaluationOptions
-from claran_core.evaluation import Sample, evaluate, plot_losses, plot_precision_recall
+from claran_core.evaluation import Sample, evaluate, evaluate_sources, plot_figures, plot_losses
 from claran_core.evaluation.figures import LOSSES
 from claran_core.overlap import BOX_COLUMNS
+from claran_core.paths import EVALUATION_FIGURES, Results
 
 COLUMNS = ["subject_id", "morphology", *BOX_COLUMNS]
 
 
-def some_metrics(n: int) -> dict:
-    labels = pd.DataFrame([(f"s{i}", "1C_1P", 0, 0, 10, 10) for i in range(n)], columns=COLUMNS)
+def draw(folder: Path, n: int, *, with_consensus: bool = True) -> dict[str, Path]:
+    """All figures of `n` subjects."""
+    labels = pd.DataFrame([(f"s{i}", "1C_1P", 0, 0, 10, 10 + i) for i in range(n)], columns=COLUMNS)
+    if with_consensus:
+        labels["consensus"] = np.linspace(0.5, 1, n)
     detections = labels.assign(probability=np.linspace(0.1, 0.9, n))
     detections.loc[::3, "box_x1"] = 8
     sample = Sample("test", np.array([f"s{i}" for i in range(n)], str))
-    return evaluate(detections, labels, sample, EvaluationOptions(0.5, 10), method="D4", seed=0)
+    options = EvaluationOptions(0.5, 10)
+    metrics = evaluate(detections, labels, sample, options, method="D4", seed=0)
+    paths = Results(folder).evaluation_figures("D4")
+    plot_figures(paths, metrics, evaluate_sources(detections, labels, sample, options))
+    return paths
 
 
 def some_losses(n: int) -> pd.DataFrame:
@@ -29,14 +37,28 @@ def some_losses(n: int) -> pd.DataFrame:
 
 
 def ink(path: Path) -> float:
-    """Share of pixels that are not white."""
-    return float((matplotlib.image.imread(path)[..., :3].min(axis=2) < 0.99).mean())
+    """How dark the figure is on average; 0 is white."""
+    return float(1 - matplotlib.image.imread(path)[..., :3].mean())
 
 
-def test_precision_recall_draws_curves(tmp_path: Path) -> None:
-    plot_precision_recall(tmp_path / "some.png", some_metrics(30))
-    plot_precision_recall(tmp_path / "none.png", some_metrics(0))
-    assert ink(tmp_path / "some.png") > ink(tmp_path / "none.png") > 0
+def test_every_figure_shows_what_there_is_and_says_where_there_is_nothing(tmp_path: Path) -> None:
+    some, none = draw(tmp_path / "some", 30), draw(tmp_path / "none", 0)
+    assert list(some) == list(EVALUATION_FIGURES)
+    for name in EVALUATION_FIGURES:
+        assert ink(some[name]) > ink(none[name]) > 0, name
+
+
+def test_consensus_is_skipped_in_one_line_where_it_is_not_known(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        known = draw(tmp_path / "known", 30)
+        assert "consensus" not in caplog.text
+        unknown = draw(tmp_path / "unknown", 30, with_consensus=False)
+    assert [record.getMessage() for record in caplog.records] == [
+        "D4: no consensus level is known to compare the probabilities with"
+    ]
+    assert ink(known["consensus"]) > ink(unknown["consensus"]) > 0
 
 
 @pytest.mark.parametrize("n", [1, 149, 1001])

@@ -10,7 +10,7 @@ import pytest
 
 from claran_core import tables
 from claran_core.config import EvaluationOptions
-from claran_core.evaluation import Sample, choose_sample, evaluate, summary_line
+from claran_core.evaluation import Sample, choose_sample, evaluate, evaluate_sources, summary_line
 from claran_core.flags import Flag
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.overlap import BOX_COLUMNS
@@ -98,6 +98,8 @@ def test_perfect_detections_are_perfect() -> None:
         assert metrics[part]["mean"] == 1
     assert metrics["ap"]["interval_95"]["mean"] == [1, 1]
     assert metrics["completeness_ratio"]["classifications"]["all"]["equal"] == 1
+    assert metrics["calibration"]["error"] == pytest.approx(0.1)
+    assert set(metrics["confusion"]["counts"]["background"].values()) == {0}
     assert all(one["correlation"] == 1 for one in metrics["box_width"].values())
     several = labels["subject_id"].value_counts()
     assert metrics["multi_source"]["n_subjects"] == (several > 1).sum()
@@ -138,14 +140,50 @@ def test_completeness_ratio_by_hand() -> None:
         ("double", 0.85, 1),  # the same source again
     )
     ratio = evaluate(detections, labels, of_all(labels), OPTIONS, method="D4", seed=0)["completeness_ratio"]
-    assert ratio["classifications"]["all"] == {
-        "equal": 0.25,
-        "fewer_true": 0.25,
-        "more_true": 0.5,
-        "n_subjects": 4,
-    }
+    every = ratio["classifications"]["all"]
+    assert (every["equal"], every["fewer_true"], every["more_true"], every["n_subjects"]) == (
+        0.25,
+        0.25,
+        0.5,
+        4,
+    )
+    # One subject each: 1 true of 2 classified, 1 of 1, 2 of 1, 1 of none.
+    assert [one["ratio"] for one in every["distribution"]] == [0.5, 1, 2, None]
+    assert [one["n_subjects"] for one in every["distribution"]] == [1, 1, 1, 1]
     assert ratio["sources"]["all"]["equal"] == 0.5
     assert ratio["classifications"]["multi_source"]["more_true"] == 1
+
+
+def test_confusion_and_sources_agree_by_hand() -> None:
+    def rows(*entries: tuple) -> pd.DataFrame:
+        flat = [(subject, kind, probability, x, 0, x + 10, 10) for subject, kind, probability, x in entries]
+        return pd.DataFrame(flat, columns=["subject_id", "morphology", "probability", *BOX_COLUMNS])
+
+    labels = rows(("b", "1C_1P", 1, 0), ("a", "2C_2P", 1, 0), ("a", "1C_1P", 1, 50))
+    detections = rows(
+        ("a", "2C_3P", 0.9, 0),
+        ("a", "2C_2P", 0.85, 0),  # right, but the other class of this box is listed
+        ("a", "1C_1P", 0.3, 50),  # right, but too improbable to be listed
+        ("b", "1C_1P", 0.4, 80),  # on nothing, and listed because it is the best of its subject
+    )
+    sample = of_all(labels)
+    counts = evaluate(detections, labels, sample, OPTIONS, method="D4", seed=0)["confusion"]["counts"]
+    filled = {(row, name): n for row, columns in counts.items() for name, n in columns.items() if n}
+    assert filled == {("2C_2P", "2C_3P"): 1, ("1C_1P", "missed"): 2, ("background", "1C_1P"): 1}
+    sources = evaluate_sources(detections, labels, sample, OPTIONS)
+    assert sources["subject_id"].tolist() == ["a", "a", "b"]
+    assert sources["probability"].fillna(-1).tolist() == [0.85, 0.3, -1]
+    assert sources["listed_as"].fillna("-").tolist() == ["2C_3P", "-", "-"]
+
+
+def test_intervals_of_few_subjects_are_wide_in_the_tables_of_components() -> None:
+    detections, labels = random_tables(12)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, method="D4", seed=0)
+    every, several = metrics["by_components"], metrics["multi_source"]
+    assert several["n_subjects"] < every["n_subjects"]
+    for one in (every, several):
+        low, high = one["interval_95"]["mean"]
+        assert low < one["mean"] < high
 
 
 def test_counts_subjects_without_infrared() -> None:
@@ -165,6 +203,9 @@ def test_nothing_detected() -> None:
     assert metrics["ap"]["mean"] == 0
     assert metrics["counts"]["n_subjects_without_detection"] == metrics["counts"]["n_subjects"]
     assert metrics["curves"]["1C_1P"]["completeness"] == []
+    assert metrics["confusion"]["counts"]["3C_3P"]["missed"] == (labels["morphology"] == "3C_3P").sum()
+    assert metrics["calibration"]["error"] is None
+    assert metrics["box_width"]["1C_1P"]["correlation"] is None
     assert "mAP 0.00" in summary_line(metrics)
 
 

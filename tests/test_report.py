@@ -16,14 +16,21 @@ import pytest
 from claran_core.catalogue.schema import CATALOGUE
 from claran_core.config import load_config
 from claran_core.errors import InputError
-from claran_core.evaluation import choose_sample, evaluate, plot_losses, plot_precision_recall
+from claran_core.evaluation import (
+    choose_sample,
+    evaluate,
+    evaluate_sources,
+    plot_figures,
+    plot_losses,
+    published_values,
+)
 from claran_core.files import write_array, write_json, write_table
 from claran_core.flags import Flag
 from claran_core.morphology import MORPHOLOGIES, probability_columns
-from claran_core.paths import Results
+from claran_core.paths import EVALUATION_FIGURES, Results
 from claran_core.report import ReportInputs, read_inputs, render_report, write_report
 from claran_core.report.gallery import choose_subjects, make_cards, png_data_uri
-from claran_core.report.scores import read_published, scores
+from claran_core.report.scores import scores
 from claran_core.report.summary import band_rows, flag_rows, ledger_problems, probability_bars, sky_cells
 from claran_core.tables import FUSED, LABELS, LEDGER, LOSSES, TARGETS
 
@@ -146,16 +153,19 @@ def with_truth(inputs: ReportInputs, folder: Path) -> ReportInputs:
     """The same run with labels, real metrics and real figures."""
     labels = make_labels(len(inputs.catalogue))
     sample = choose_sample(inputs.targets, labels)
-    metrics = evaluate(inputs.catalogue, labels, sample, inputs.config.evaluation, method="D4", seed=1)
-    curve, losses = folder / "precision_recall.png", folder / "losses.png"
-    plot_precision_recall(curve, metrics)
+    options = inputs.config.evaluation
+    published = published_values("D4")
+    metrics = evaluate(inputs.catalogue, labels, sample, options, method="D4", seed=1, published=published)
+    sources = evaluate_sources(inputs.catalogue, labels, sample, options)
+    figures, losses = Results(folder).evaluation_figures("D4"), folder / "losses.png"
+    plot_figures(figures, metrics, sources)
     steps = pd.DataFrame({name: np.linspace(2, 1, 20) for name in LOSSES.names})
     plot_losses(losses, steps.assign(iteration=np.arange(1, 21)))
     return dataclasses.replace(
         inputs,
         labels=labels,
         metrics={"D4": metrics},
-        precision_recall={"D4": curve},
+        figures={"D4": figures},
         loss_curves={"D4": losses},
     )
 
@@ -318,14 +328,27 @@ def test_sky_cells_hold_every_target_once():
 
 def test_published_values_stand_beside_those_of_the_same_method(tmp_path):
     inputs = with_truth(make_inputs(), tmp_path)
-    published = read_published(Path(__file__).parent.parent / "resources" / "published" / "table5.csv")
-    (score,) = scores(inputs.metrics, published)
+    (score,) = scores(inputs.metrics)
     assert score.rows[0].published == 0.8784  # paper Table 5, D4, 1C_1P
     assert score.total.published == 0.836
     assert score.total.ap == 1.0  # every test subject's only source was found where it is
     assert score.n_subjects == 12
-    (unknown,) = scores({"D9": inputs.metrics["D4"]}, published)
+    (unknown,) = scores({"D9": {**inputs.metrics["D4"], "published": None}})
     assert not unknown.has_published
+
+
+def test_page_tells_what_the_evaluation_measured_beside_the_precision(tmp_path):
+    inputs = with_truth(make_inputs(), tmp_path)
+    text = render_report(inputs)
+    # These labels have no consensus level, so Fig. 14 is left out; the losses are the sixth.
+    assert text.count("<figure>") == len(EVALUATION_FIGURES) - 1 + 1
+    assert "No consensus level is known" in text
+    # Of these 11 true sources, S000, S006, S012 and S018 are 1C_1P, S002, S008, S014 and S020 1C_3P.
+    row = r"<td>1C</td><td class=\"n\">8</td><td class=\"n\">1.000</td>.*published\">0.905</td>"
+    assert re.search(row, text)
+    # Of the 12 test subjects, all but the last have one source and one classification; none has two sources.
+    assert '<td>all with truth</td><td class="n">11</td><td class="n">1.000</td>' in text
+    assert '<td>two or more true sources</td><td class="n">0</td><td class="n">–</td>' in text
 
 
 def test_page_is_complete_and_needs_nothing_beside_it(tmp_path):
@@ -426,8 +449,9 @@ def test_inputs_are_read_from_the_files_of_a_run(tmp_path):
     results = write_run(tmp_path / "results", made)
     write_table(results.labels, made.labels, LABELS)
     write_json(results.metrics("D4"), made.metrics["D4"])
+    figures = results.evaluation_figures("D4")
     for source, target in (
-        (made.precision_recall["D4"], results.precision_recall("D4")),
+        *((made.figures["D4"][name], path) for name, path in figures.items()),
         (made.loss_curves["D4"], results.loss_curves("D4")),
     ):
         target.parent.mkdir(parents=True, exist_ok=True)

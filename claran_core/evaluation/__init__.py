@@ -1,15 +1,23 @@
-"""How good the detections are where the truth is known (paper section 5)."""
+"""How good the detections are where the truth is known (paper sections 5 and 6.2.2)."""
 
-from claran_core.evaluation.figures import plot_losses, plot_precision_recall
+from claran_core.evaluation.completeness import THRESHOLDS
+from claran_core.evaluation.draw import plot_figures
+from claran_core.evaluation.figures import plot_losses
 from claran_core.evaluation.matching import match_detections
-from claran_core.evaluation.metrics import Sample, choose_sample, evaluate, summary_line
+from claran_core.evaluation.metrics import Sample, choose_sample, evaluate, evaluate_sources, summary_line
+from claran_core.evaluation.published import published_values
+from claran_core.evaluation.sources import TRUE_SOURCES
 
 __all__ = [
+    "THRESHOLDS",
+    "TRUE_SOURCES",
     "Sample",
     "choose_sample",
     "evaluate",
+    "evaluate_sources",
     "match_detections",
+    "plot_figures",
     "plot_losses",
-    "plot_precision_recall",
+    "published_values",
     "summary_line",
 ]

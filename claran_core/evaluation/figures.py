@@ -1,7 +1,4 @@
-"""Figures of an evaluation as PNG: precision-recall curves (paper Fig. 10) and training losses (Fig. 8, 9).
-
-Drawn on `matplotlib.figure.Figure` objects, without pyplot and its global state.
-"""
+"""Figures as the paper draws them: precision-recall curves (Fig. 10) and training losses (Fig. 8, 9)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,19 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from claran_core.files import atomic_path
+from claran_core.evaluation.canvas import COLOURS, DASHES, new_figure, save_figure, say_nothing_to_show
 from claran_core.morphology import MORPHOLOGIES
 
 __all__ = ["plot_losses", "plot_precision_recall"]
-
-SIZE_INCHES = (7.2, 5.0)
-DPI = 140
-
-# Okabe & Ito's palette: told apart by colour-blind readers, and dashes help where colours are lost.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-DASHES = ("-", "--", "-.", "-", "--", "-.")
 
 # From the bottom of the stack, with the equation of each in the paper.
 LOSSES = {
@@ -46,7 +35,7 @@ def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
     metrics : mapping
         Result of `claran_core.evaluation.metrics.evaluate`.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     for name, colour, dash in zip(MORPHOLOGIES, COLOURS, DASHES, strict=True):
         value = metrics["ap"][name]
         if value is None:
@@ -60,7 +49,7 @@ def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
     axes.set_title(f"{metrics['method']}: {title}, {metrics['counts']['n_subjects']} subjects", loc="left")
     if axes.lines:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_losses(path: Path, losses: pd.DataFrame) -> None:
@@ -73,13 +62,12 @@ def plot_losses(path: Path, losses: pd.DataFrame) -> None:
     losses : DataFrame
         Columns of `claran_core.tables.LOSSES`; may be empty.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     if losses.empty:
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, "No iteration of training was recorded.", ha="center", va="center")
+        say_nothing_to_show(axes, "No iteration of training was recorded.")
     else:
         _stack(axes, _binned(losses))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _stack(axes: Axes, binned: pd.DataFrame) -> None:
@@ -112,17 +100,3 @@ def _binned(losses: pd.DataFrame) -> pd.DataFrame:
     bins = np.arange(len(ordered)) // width
     columns = {name: "mean" for name in LOSSES}
     return ordered.groupby(bins).agg({"iteration": "last", **columns})
-
-
-def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
-    axes = figure.subplots()
-    axes.grid(alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        # No program name and version in the file: equal figures are equal bytes.
-        figure.savefig(temporary, format="png", metadata={"Software": None})

@@ -1,16 +1,21 @@
 """All numbers of one method's evaluation, as a dictionary ready for JSON."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from claran_core.catalogue.postfilter import keep_probable, resolve_competing
 from claran_core.config import EvaluationOptions
-from claran_core.evaluation.agreement import completeness_ratios, width_correlations
-from claran_core.evaluation.matching import RankedClass, match_detections, rank_classes
+from claran_core.evaluation.box_sizes import width_correlations
+from claran_core.evaluation.calibration import calibration
+from claran_core.evaluation.completeness import completeness_ratios, threshold_rows
+from claran_core.evaluation.confusion import confusion_matrix, listed_classes, match_any_class
+from claran_core.evaluation.consensus_levels import probability_by_level
+from claran_core.evaluation.matching import NO_TRUTH, RankedClass, match_detections, rank_classes
 from claran_core.evaluation.precision import (
     Metric,
     average_precision,
@@ -19,18 +24,23 @@ from claran_core.evaluation.precision import (
     mean_over_classes,
     precision_recall,
 )
+from claran_core.evaluation.resampling import interval
+from claran_core.evaluation.sources import true_sources
 from claran_core.flags import Flag
 from claran_core.morphology import MORPHOLOGIES
 
-__all__ = ["Sample", "choose_sample", "evaluate", "summary_line"]
+__all__ = ["Sample", "choose_sample", "evaluate", "evaluate_sources", "summary_line"]
 
 COMPONENT_CLASSES = ("1C", "2C", "3C")
 
 # COCO's AP50 is at this overlap whatever `evaluation.min_iou` is.
 COCO_MIN_IOU = 0.5
 
-# Least probability behind the paper's Tables 10 and 11 (section 6.1.1).
+# Least probability behind the paper's Tables 10 and 11 (section 6.1.1); the confusion matrix uses it too.
 PAPER_MIN_PROBABILITY = 0.8
+
+# Least probabilities at which completeness ratios and false classifications are counted.
+THRESHOLDS = tuple(k / 20 for k in range(2, 20))
 
 # Points kept of a precision-recall curve: enough for a figure, few enough for a file one can open.
 CURVE_POINTS = 300
@@ -76,6 +86,7 @@ def evaluate(
     method: str,
     seed: int,
     flags: pd.Series | None = None,
+    published: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure one method's detections against the truth (paper section 5).
 
@@ -95,6 +106,9 @@ def evaluate(
         Seed of the bootstrap.
     flags : Series, optional
         ``flags`` of the fused index by ``subject_id``, to count the subjects without infrared image.
+    published : mapping, optional
+        The paper's values to put beside, on another data set
+        (`claran_core.evaluation.published.published_values`).
 
     Returns
     -------
@@ -103,8 +117,11 @@ def evaluate(
         ``seed``, ``n_resamplings``, ``counts``, ``ap`` (eq. 12; ``mean`` is eq. 14; ``n_classes`` of the
         mean; ``interval_68`` and ``interval_95`` from the bootstrap), ``coco_ap50`` (the same, COCO's
         definition), ``by_components`` (Table 6), ``multi_source`` (Table 7), ``box_width`` (Table 8),
-        ``completeness_ratio`` (Tables 10 and 11) and ``curves`` (Fig. 10).
+        ``consensus`` (Fig. 14; None where no level is known), ``completeness_ratio`` (Tables 10 and 11,
+        Fig. 16), ``thresholds`` (the same against the least probability), ``confusion`` (of what the
+        catalogue's rules make of the detections), ``calibration``, ``published`` and ``curves`` (Fig. 10).
     """
+    sources = evaluate_sources(detections, labels, sample, options)
     detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)
     found = match_detections(detections, labels, options.min_iou)
     ranked = rank_classes(detections, labels, sample.subjects, MORPHOLOGIES, found)
@@ -120,13 +137,49 @@ def evaluate(
         "counts": _counts(detections, labels, sample.subjects, flags),
         "ap": _precision_with_intervals(ranked, options.bootstrap, seed),
         "coco_ap50": _precision_with_intervals(coco, options.bootstrap, seed, metric=coco_average_precision),
-        "by_components": _by_components(detections, labels, sample.subjects, options),
-        "multi_source": _by_components(_of(several, detections), _of(several, labels), several, options),
-        "box_width": width_correlations(detections, labels, found, MORPHOLOGIES),
-        "completeness_ratio": completeness_ratios(detections, labels, sample.subjects, PAPER_MIN_PROBABILITY),
+        "by_components": _by_components(detections, labels, sample.subjects, options, seed),
+        "multi_source": _by_components(
+            _of(several, detections), _of(several, labels), several, options, seed
+        ),
+        "box_width": width_correlations(
+            sources, sample.subjects, MORPHOLOGIES, options.bootstrap, np.random.default_rng(seed)
+        ),
+        "consensus": probability_by_level(sources, MORPHOLOGIES),
+        "completeness_ratio": completeness_ratios(
+            detections,
+            labels,
+            sample.subjects,
+            PAPER_MIN_PROBABILITY,
+            options.bootstrap,
+            np.random.default_rng(seed),
+        ),
+        "thresholds": threshold_rows(detections, labels, sample.subjects, options.min_iou, THRESHOLDS),
+        "confusion": _confusion(detections, labels, sources, options.min_iou),
+        "calibration": _calibration(detections, found, sample.subjects, options.bootstrap, seed),
+        "published": published,
         "curves": {name: _curve(one) for name, one in ranked.items()},
     }
     return _json_ready(result)
+
+
+def evaluate_sources(
+    detections: pd.DataFrame, labels: pd.DataFrame, sample: Sample, options: EvaluationOptions
+) -> pd.DataFrame:
+    """True sources of the sample, each with what was found of it; arguments as `evaluate`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `claran_core.evaluation.sources.TRUE_SOURCES`, by subject, then label, then box.
+    """
+    detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)
+    found = match_detections(detections, labels, options.min_iou)
+    listed = _listed(detections)
+    classes = listed_classes(listed, len(labels), match_any_class(listed, labels, options.min_iou))
+    sources = true_sources(detections, labels, found, classes)
+    keys = [sources["subject_id"], sources["label_id"], labels["box_x1"], labels["box_y1"]]
+    order = pd.concat(keys, axis=1).sort_values(["subject_id", "label_id", "box_x1", "box_y1"]).index
+    return sources.loc[order].reset_index(drop=True)
 
 
 def summary_line(metrics: dict[str, Any]) -> str:
@@ -149,6 +202,34 @@ def summary_line(metrics: dict[str, Any]) -> str:
 
 def _of(subjects: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
     return table[table["subject_id"].isin(subjects)].reset_index(drop=True)
+
+
+def _listed(detections: pd.DataFrame) -> pd.DataFrame:
+    """Each source once, by the catalogue's rules (paper section 6.1.1 without one source per field)."""
+    return resolve_competing(keep_probable(detections, PAPER_MIN_PROBABILITY))
+
+
+def _confusion(
+    detections: pd.DataFrame, labels: pd.DataFrame, sources: pd.DataFrame, min_iou: float
+) -> dict[str, Any]:
+    listed = _listed(detections)
+    lost = match_any_class(listed, labels, min_iou) == NO_TRUTH
+    listed_as = [None if pd.isna(name) else name for name in sources["listed_as"]]
+    counts = confusion_matrix(sources["morphology"], listed_as, listed["morphology"][lost], MORPHOLOGIES)
+    return {"min_probability": PAPER_MIN_PROBABILITY, "counts": counts}
+
+
+def _calibration(
+    detections: pd.DataFrame, found: np.ndarray, subjects: np.ndarray, n_resamplings: int, seed: int
+) -> dict[str, Any]:
+    return calibration(
+        detections["probability"].to_numpy(float),
+        found != NO_TRUTH,
+        pd.Index(subjects).get_indexer(detections["subject_id"]),
+        len(subjects),
+        n_resamplings,
+        np.random.default_rng(seed),
+    )
 
 
 def _several_sources(labels: pd.DataFrame) -> np.ndarray:
@@ -193,26 +274,25 @@ def _precision_with_intervals(
     drawn = bootstrap(ranked, n_resamplings, np.random.default_rng(seed), metric=metric)
     return {
         **_precision(ranked, metric),
-        "interval_68": {name: _interval(values, 16.0, 84.0) for name, values in drawn.items()},
-        "interval_95": {name: _interval(values, 2.5, 97.5) for name, values in drawn.items()},
+        "interval_68": {name: interval(values, 16.0, 84.0) for name, values in drawn.items()},
+        "interval_95": {name: interval(values, 2.5, 97.5) for name, values in drawn.items()},
     }
 
 
-def _interval(values: np.ndarray, low: float, high: float) -> list[float] | None:
-    """Percentiles of the samples that have a value; None if none has."""
-    measured = values[~np.isnan(values)]
-    return np.percentile(measured, [low, high]).tolist() if len(measured) else None
-
-
 def _by_components(
-    detections: pd.DataFrame, labels: pd.DataFrame, subjects: np.ndarray, options: EvaluationOptions
+    detections: pd.DataFrame,
+    labels: pd.DataFrame,
+    subjects: np.ndarray,
+    options: EvaluationOptions,
+    seed: int,
 ) -> dict[str, Any]:
     """AP when only the number of components is asked for (paper section 5.3)."""
     detections, labels = _components_only(detections), _components_only(labels)
     found = match_detections(detections, labels, options.min_iou)
     ranked = rank_classes(detections, labels, subjects, COMPONENT_CLASSES, found)
     sources = {name: len(one.truth_subject) for name, one in ranked.items()}
-    return {**_precision(ranked), "n_subjects": len(subjects), "sources": sources}
+    precision = _precision_with_intervals(ranked, options.bootstrap, seed)
+    return {**precision, "n_subjects": len(subjects), "sources": sources}
 
 
 def _components_only(table: pd.DataFrame) -> pd.DataFrame:
@@ -237,7 +317,7 @@ def _short(value: float | None) -> str:
 
 def _json_ready(value: Any) -> Any:
     """Plain Python numbers, rounded; NaN becomes None, because JSON has none."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _json_ready(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_json_ready(item) for item in value]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from claran_core.evaluation.matching import RankedClass
+from claran_core.evaluation.resampling import draw_copies
 
 __all__ = [
     "Metric",
@@ -85,8 +86,8 @@ def bootstrap(
 ) -> dict[str, np.ndarray]:
     """AP of every class in samples of subjects drawn with replacement.
 
-    Subjects are drawn, not sources: sources of one subject share their image.  A subject drawn twice
-    counts twice, truth and detections alike; the copies of a detection stand together in the ranking.
+    A subject drawn twice counts twice, truth and detections alike; the copies of a detection stand
+    together in the ranking.
 
     Parameters
     ----------
@@ -106,8 +107,7 @@ def bootstrap(
     """
     n_subjects = max((one.n_subjects for one in ranked.values()), default=0)
     values: dict[str, list[float]] = {name: [] for name in [*ranked, "mean"]}
-    for _ in range(n_resamplings if n_subjects else 0):
-        copies = np.bincount(rng.integers(n_subjects, size=n_subjects), minlength=n_subjects)
+    for copies in draw_copies(n_subjects, n_resamplings, rng):
         drawn = {name: _resampled(one, copies, metric) for name, one in ranked.items()}
         for name, value in {**drawn, "mean": mean_over_classes(drawn)}.items():
             values[name].append(value)

@@ -47,8 +47,10 @@ class ReportInputs:
         Columns of `claran_core.tables.LABELS`; None where nothing is known of the truth.
     metrics : mapping, optional
         Per fusion method, what `claran_core.evaluation` wrote; empty without truth.
-    precision_recall, loss_curves : mapping, optional
-        Per fusion method, a PNG file.  Methods whose weights were given have no loss curve.
+    figures : mapping, optional
+        Per fusion method, the PNG files of its evaluation by name (`claran_core.paths.EVALUATION_FIGURES`).
+    loss_curves : mapping, optional
+        Per fusion method, a PNG file.  Methods whose weights were given have none.
     version : str
         Version of the pipeline.
     """
@@ -62,7 +64,7 @@ class ReportInputs:
     date: str
     labels: pd.DataFrame | None = None
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    precision_recall: Mapping[str, Path] = field(default_factory=dict)
+    figures: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     loss_curves: Mapping[str, Path] = field(default_factory=dict)
     version: str = __version__
 
@@ -109,7 +111,7 @@ def read_inputs(
         date=date,
         labels=read_table(results.labels, labels) if evaluated else None,
         metrics={name: _read_json(results.metrics(name)) for name in evaluated},
-        precision_recall={name: results.precision_recall(name) for name in evaluated},
+        figures={name: results.evaluation_figures(name) for name in evaluated},
         loss_curves={name: results.loss_curves(name) for name in trained},
     )
 

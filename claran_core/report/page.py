@@ -13,14 +13,13 @@ from typing import Any
 import jinja2
 import yaml
 
-from claran_core.config import resolve_path
 from claran_core.errors import InputError
 from claran_core.files import write_text
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.report import summary
 from claran_core.report.gallery import make_cards
 from claran_core.report.inputs import ReportInputs
-from claran_core.report.scores import PAPER_TABLE, Score, read_published, scores
+from claran_core.report.scores import Score, scores
 
 __all__ = ["render_report", "write_report"]
 
@@ -123,11 +122,15 @@ def _catalogue(inputs: ReportInputs) -> dict[str, Any]:
 
 
 def _evaluation(inputs: ReportInputs) -> dict[str, Any]:
-    tables = scores(inputs.metrics, read_published(resolve_path(str(PAPER_TABLE))))
+    tables = scores(inputs.metrics)
     return {
         "scores": tables,
         "headline": _headline(tables, inputs.config.catalogue.method),
-        "curves": {figure.method: figure for figure in _figures(inputs.precision_recall)},
+        "metrics": inputs.metrics,
+        "evaluation_figures": {
+            method: {name: Figure(method, _embedded(path)) for name, path in paths.items()}
+            for method, paths in inputs.figures.items()
+        },
     }
 
 

@@ -2,16 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from claran_core.morphology import MORPHOLOGIES
 
-__all__ = ["PAPER_TABLE", "Score", "ScoreRow", "read_published", "scores"]
-
-PAPER_TABLE = Path("resources/published/table5.csv")
+__all__ = ["Score", "ScoreRow", "scores"]
 
 MEAN = "mean"
 
@@ -66,28 +61,19 @@ class Score:
         return any(row.published is not None for row in self.rows)
 
 
-def read_published(path: Path) -> dict[str, dict[str, float]]:
-    """Read the paper's Table 5: per fusion method, AP of each class and their mean as printed."""
-    table = pd.read_csv(path, comment="#", index_col="morphology")
-    return {method: {str(name): float(ap) for name, ap in table[method].items()} for method in table}
-
-
-def scores(
-    metrics: Mapping[str, Mapping[str, Any]], published: Mapping[str, Mapping[str, float]]
-) -> list[Score]:
+def scores(metrics: Mapping[str, Mapping[str, Any]]) -> list[Score]:
     """One table per evaluated method.
 
     Parameters
     ----------
     metrics : mapping
         Per method, the result of `claran_core.evaluation.evaluate`.
-    published : mapping
-        Per method, AP per class and their mean (`read_published`).
     """
-    return [_score(method, values, published.get(method, {})) for method, values in metrics.items()]
+    return [_score(method, values) for method, values in metrics.items()]
 
 
-def _score(method: str, values: Mapping[str, Any], published: Mapping[str, float]) -> Score:
+def _score(method: str, values: Mapping[str, Any]) -> Score:
+    published = (values["published"] or {}).get("ap", {})
     counts = values["counts"]
     n_truth = {**counts["sources"], MEAN: counts["n_sources"]}
     n_detections = {**counts["detections"], MEAN: counts["n_detections"]}

@@ -2,7 +2,7 @@
 # training losses.
 #
 # REQUIRED INPUTS: results/detections/{method}/*, results/labels.parquet; results/model/{method}/losses.parquet.
-# OUTPUTS: results/evaluation/{method}/metrics.json, precision_recall.png, losses.png.
+# OUTPUTS: results/evaluation/{method}/metrics.json, sources.parquet, thresholds.parquet, *.png.
 
 
 rule evaluation:
@@ -19,7 +19,9 @@ rule evaluate:
         targets=RESULTS.targets,
     output:
         metrics=RESULTS.metrics("{method}"),
-        precision_recall=RESULTS.precision_recall("{method}"),
+        sources=RESULTS.true_sources("{method}"),
+        thresholds=RESULTS.thresholds("{method}"),
+        figures=list(RESULTS.evaluation_figures("{method}").values()),
     log:
         LOGS / "evaluate" / "{method}.log",
     benchmark:

@@ -20,7 +20,7 @@ rule write_report:
         index=for_shards(RESULTS.fused_index, method=CONFIG.catalogue.method),
         labels=[RESULTS.labels] if TRUTH else [],
         metrics=expand(RESULTS.metrics("{method}"), method=METHODS if TRUTH else []),
-        precision_recall=expand(RESULTS.precision_recall("{method}"), method=METHODS if TRUTH else []),
+        figures=expand(RESULTS.evaluation_figures("{method}").values(), method=METHODS if TRUTH else []),
         losses=expand(RESULTS.loss_curves("{method}"), method=TRAINED_HERE),
     output:
         report=RESULTS.report,

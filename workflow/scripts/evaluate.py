@@ -5,24 +5,42 @@ from pathlib import Path
 import pandas as pd
 
 from claran_core.config import EvaluationOptions, build_options
-from claran_core.evaluation import choose_sample, evaluate, plot_precision_recall, summary_line
-from claran_core.files import read_table, write_json
+from claran_core.evaluation import (
+    THRESHOLDS,
+    TRUE_SOURCES,
+    choose_sample,
+    evaluate,
+    evaluate_sources,
+    plot_figures,
+    published_values,
+    summary_line,
+)
+from claran_core.files import read_table, write_json, write_table
 from claran_core.log import job, logger
 from claran_core.tables import DETECTIONS, FUSED, LABELS, TARGETS
 
 with job(snakemake.log[0]):
+    method = snakemake.wildcards.method
     labels = read_table(Path(snakemake.input.labels), LABELS.names)
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     index = pd.concat([read_table(Path(path), FUSED.names) for path in snakemake.input.index])
+    detections = pd.concat([read_table(Path(path), DETECTIONS.names) for path in snakemake.input.detections])
+    sample = choose_sample(targets, labels)
+    options = build_options(EvaluationOptions, snakemake.params.evaluation)
     metrics = evaluate(
-        pd.concat([read_table(Path(path), DETECTIONS.names) for path in snakemake.input.detections]),
+        detections,
         labels,
-        choose_sample(targets, labels),
-        build_options(EvaluationOptions, snakemake.params.evaluation),
-        method=snakemake.wildcards.method,
+        sample,
+        options,
+        method=method,
         seed=snakemake.params.seed,
         flags=index.set_index("subject_id")["flags"],
+        published=published_values(method),
     )
-    plot_precision_recall(Path(snakemake.output.precision_recall), metrics)
+    sources = evaluate_sources(detections, labels, sample, options)
+    thresholds = pd.DataFrame(metrics["thresholds"], columns=THRESHOLDS.names)
+    plot_figures({Path(path).stem: Path(path) for path in snakemake.output.figures}, metrics, sources)
+    write_table(Path(snakemake.output.sources), sources, TRUE_SOURCES)
+    write_table(Path(snakemake.output.thresholds), thresholds, THRESHOLDS)
     write_json(Path(snakemake.output.metrics), metrics)
     logger.info("%s", summary_line(metrics))
