@@ -136,6 +136,7 @@ class TrainingOptions:
     validation_fraction: float = 0.0
     patience: int = 0
     keep_apart_arcsec: float = 0.0
+    precision: str = "float32"
     checkpoint_every: int
 
 

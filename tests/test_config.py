@@ -92,6 +92,7 @@ def test_overlay_from_a_file(tmp_path):
         ({"training": {"validation_fraction": 1}}, "training.validation_fraction"),
         ({"training": {"schedule": "step"}}, "training.schedule is 'step'; write one of: cosine, steps"),
         ({"training": {"milestones": [0]}}, "training.milestones"),
+        ({"training": {"precision": "float16"}}, "write one of: float32, bfloat16"),
         ({"training": None}, "training"),
     ],
 )

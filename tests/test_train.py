@@ -382,6 +382,16 @@ def raise_interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
+def test_half_the_bits_learn_too(uncut: Path, tmp_path: Path) -> None:
+    info = run(open_blobs(tmp_path), tmp_path, training=dataclasses.replace(TRAINING, precision="bfloat16"))
+    assert info.training["precision"] == "bfloat16"
+    exact, rough = (pd.read_parquet(Results(root).losses("D4"))["roi_class"] for root in (uncut, tmp_path))
+    assert (rough != exact).any()
+    np.testing.assert_allclose(rough, exact, rtol=0.1)
+    dtypes = {tensor.dtype for tensor in load_file(Results(tmp_path).weights("D4")).values()}
+    assert dtypes == {torch.float32}
+
+
 def test_checkpoints_may_be_rarer(uncut: Path, tmp_path: Path) -> None:
     rarer = dataclasses.replace(TRAINING, checkpoint_every=2)
     assert torch.load(cut_run(tmp_path, training=rarer), weights_only=True)["epoch"] == 2

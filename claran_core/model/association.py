@@ -188,7 +188,8 @@ class AssociationNetwork(nn.Module):
         if self.training and generators:
             kept = keep_mask(counts, hidden.shape[1], self.dropout, generators).to(device)
             hidden = hidden * kept / (1 - self.dropout)
-        return self.score(F.relu(self.hidden(hidden)))
+        # In single precision whatever the layers computed in.
+        return self.score(F.relu(self.hidden(hidden))).float()
 
 
 def label_candidates(candidates: Candidates, truth: Truth, *, width: int, height: int) -> Tensor:

@@ -58,7 +58,8 @@ class RecognitionHead(nn.Module):
         """
         hidden = self._drop(F.relu(self.fc6(regions.flatten(1))), generators)
         hidden = self._drop(F.relu(self.fc7(hidden)), generators)
-        return self.score(hidden), self.offset(hidden).reshape(-1, self.n_classes + 1, 4)
+        # In single precision whatever the layers computed in.
+        return self.score(hidden).float(), self.offset(hidden).float().reshape(-1, self.n_classes + 1, 4)
 
     def _drop(self, hidden: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         if not generators or not self.training or self.dropout == 0:

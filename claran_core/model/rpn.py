@@ -115,8 +115,9 @@ class RegionProposalNetwork(nn.Module):
         """Score every anchor on a feature map (N, C, H, W)."""
         n, _, rows, columns = features.shape
         hidden = F.relu(self.convolution(features))
-        scores = self.score(hidden).permute(0, 2, 3, 1).reshape(n, -1, 2)
-        offsets = self.offset(hidden).permute(0, 2, 3, 1).reshape(n, -1, 4)
+        # In single precision whatever the convolutions computed in: boxes need pixels, not parts of 256.
+        scores = self.score(hidden).float().permute(0, 2, 3, 1).reshape(n, -1, 2)
+        offsets = self.offset(hidden).float().permute(0, 2, 3, 1).reshape(n, -1, 4)
         anchors = anchor_grid(
             self.options.anchor_sizes_px, self.stride_px, rows, columns, device=features.device
         )

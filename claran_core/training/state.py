@@ -2,6 +2,7 @@
 
 import logging
 import math
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,12 @@ class TrainingState:
         self.detector.load_state_dict(self.best["weights"])
         return self.best["epoch"]
 
+    def _precision(self) -> AbstractContextManager:
+        """Where convolutions and layers compute in the precision of the settings; weights stay float32."""
+        if self.training.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=getattr(torch, self.training.precision))
+
     def _divergence(self, shown: str) -> str:
         return (
             f"training diverged at iteration {len(self.losses) + 1} ({shown}); "
@@ -107,9 +114,10 @@ class TrainingState:
         )
 
     def losses_of(self, batch: TrainingBatch, generators: list[torch.Generator]) -> dict[str, torch.Tensor]:
-        """Losses of a batch that is not empty."""
+        """Losses of a batch that is not empty, in single precision whatever the layers compute in."""
         images = torch.from_numpy(batch.images).to(self.device)
-        return self.detector(images, batch.truths, generators, components=batch.components)
+        with self._precision():
+            return self.detector(images, batch.truths, generators, components=batch.components)
 
     def step(self, batch: TrainingBatch, generators: list[torch.Generator], *, share: float) -> None:
         """Take one step down the gradient of the training error of one batch.
