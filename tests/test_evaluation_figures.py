@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib.colors
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 
 from claran_core.config import EvaluationOptions
 from claran_core.evaluation import Sample, evaluate, evaluate_sources, plot_figures, plot_losses
-from claran_core.evaluation.figures import LOSSES
+from claran_core.evaluation.figures import LOSSES, VALIDATION_COLOUR
 from claran_core.overlap import BOX_COLUMNS
 from claran_core.paths import EVALUATION_FIGURES, Results
 
@@ -66,6 +67,18 @@ def test_losses_are_stacked(tmp_path: Path, n: int) -> None:
     plot_losses(tmp_path / "losses.png", some_losses(n))
     plot_losses(tmp_path / "empty.png", some_losses(0))
     assert ink(tmp_path / "losses.png") > ink(tmp_path / "empty.png") > 0
+
+
+def test_error_on_subjects_held_out_is_drawn_where_it_was_measured(tmp_path: Path) -> None:
+    none, some = some_losses(40).assign(validation=np.nan), some_losses(40).assign(validation=np.nan)
+    some.loc[[9, 19, 29, 39], "validation"] = [6.0, 5.0, 4.5, 5.5]  # higher than the training error ever was
+    for name, losses in (("without", some_losses(40)), ("none", none), ("some", some)):
+        plot_losses(tmp_path / name, losses)
+    assert (tmp_path / "none").read_bytes() == (tmp_path / "without").read_bytes()
+    pixels = matplotlib.image.imread(tmp_path / "some", format="png")[..., :3]
+    drawn = np.abs(pixels - matplotlib.colors.to_rgb(VALIDATION_COLOUR)).max(axis=2) < 0.02
+    rows, columns = np.nonzero(drawn)
+    assert np.ptp(rows) > 50 and np.ptp(columns) > 0.5 * pixels.shape[1]
 
 
 def test_equal_figures_are_equal_bytes_and_leave_no_other_file(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ LOSSES = {
     "anchor_class": "anchor class, $L_{ac}$ (eq. 4)",
 }
 
+# Told apart from the four losses.
+VALIDATION_COLOUR = COLOURS[4]
+
 # Iterations are averaged into at most this many bins: single batches are too noisy to read.
 LOSS_BINS = 150
 
@@ -60,13 +63,17 @@ def plot_losses(path: Path, losses: pd.DataFrame) -> None:
     path : Path
         PNG to write.
     losses : DataFrame
-        Columns of `claran_core.tables.LOSSES`; may be empty.
+        Columns of `claran_core.tables.LOSSES`; may be empty.  The error on subjects held out is drawn where
+        ``validation`` is there and was measured.
     """
     figure, axes = new_figure()
     if losses.empty:
         say_nothing_to_show(axes, "No iteration of training was recorded.")
     else:
         _stack(axes, _binned(losses))
+        if "validation" in losses:
+            _draw_validation(axes, losses.dropna(subset="validation"))
+        axes.legend(*_top_first(axes), loc="upper right", frameon=False, fontsize=9)
     save_figure(figure, path)
 
 
@@ -84,7 +91,21 @@ def _stack(axes: Axes, binned: pd.DataFrame) -> None:
     axes.set_xlim(iteration[0], max(iteration[-1], iteration[0] + 1))
     axes.set_ylim(bottom=0)
     axes.set_title(f"{iteration[-1]:.0f} iterations, training error {total[-1]:.3f} at the end", loc="left")
-    axes.legend(*_top_first(axes), loc="upper right", frameon=False, fontsize=9)
+
+
+def _draw_validation(axes: Axes, measured: pd.DataFrame) -> None:
+    if measured.empty:
+        return
+    axes.plot(
+        measured["iteration"],
+        measured["validation"],
+        color=VALIDATION_COLOUR,
+        lw=1.5,
+        marker="o",
+        ms=4,
+        label="subjects held out",
+    )
+    axes.set_ylim(bottom=0, top=max(axes.get_ylim()[1], 1.05 * measured["validation"].max()))
 
 
 def _top_first(axes: Axes) -> tuple[list[Any], list[str]]:
