@@ -52,7 +52,7 @@ def _reliability(axes: Axes, bins: list[dict[str, Any]]) -> None:
     errors = np.clip(np.stack([share - ends[:, 0], ends[:, 1] - share]), 0, None)
     axes.plot([0, 1], [0, 1], color="black", lw=0.8)
     axes.errorbar(mean, share, errors, fmt="o-", color=COLOURS[0], capsize=3, lw=1.4, ms=5)
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Share that is right")
+    axes.set(xlim=(0, 1), ylim=(-0.03, 1.03), ylabel="Share that is right")
 
 
 def plot_completeness(path: Path, metrics: Mapping[str, Any]) -> None:
@@ -114,6 +114,7 @@ def _ratio_bars(axes: Axes, samples: Mapping[str, Any]) -> None:
         axes.bar(places, [counts.get(ratio, 0) for ratio in ratios], 0.4, color=colour, label=text)
     axes.set_yscale("log")
     axes.set_xticks(range(len(ratios)), ["none" if one is None else f"{one:.2g}" for one in ratios])
+    axes.set_xlim(-0.6, max(len(ratios), 4) - 0.4)  # few ratios leave room for the legend
     axes.tick_params(axis="x", labelsize=7)
     axes.set(xlabel="N true / N classified, at 0.8", ylabel="Subjects", ylim=(0.6, None))
     axes.legend(frameon=False, fontsize=7)

@@ -23,6 +23,9 @@ __all__ = ["plot_box_sizes", "plot_confusion", "plot_consensus"]
 # Share of a row above which its text is white, to be read on the dark blue.
 DARK_SHARE = 0.55
 
+# More points than this are drawn small.
+MANY_POINTS = 300
+
 
 def plot_confusion(path: Path, metrics: Mapping[str, Any]) -> None:
     """Draw the confusion matrix: numbers, shaded by their share of the row.
@@ -79,8 +82,8 @@ def plot_box_sizes(path: Path, metrics: Mapping[str, Any], sources: pd.DataFrame
     found = sources[sources["found_width"].notna()]
     figure, (left, right) = new_panels(1, 2)
     if found.empty:
-        for axes in (left, right):
-            say_nothing_to_show(axes, "No source was found.")
+        say_nothing_to_show(left, "No source was found.")
+        right.set_axis_off()
     else:
         _size_boxes(left, found)
         _size_pairs(right, found, metrics["box_width"])
@@ -108,15 +111,16 @@ def _size_boxes(axes: Axes, found: pd.DataFrame) -> None:
 
 
 def _size_pairs(axes: Axes, found: pd.DataFrame, correlations: Mapping[str, Any]) -> None:
+    size = 3 if len(found) > MANY_POINTS else 7
     for name, colour in zip(MORPHOLOGIES, COLOURS, strict=True):
         rows = found[found["morphology"] == name]
         r = correlations[name]["correlation"]
         label = f"{name}  r {'n/a' if r is None else f'{r:.3f}'}, {len(rows)}"
-        axes.plot(rows["width"], rows["found_width"], ".", color=colour, ms=3, alpha=0.5, label=label)
+        axes.plot(rows["width"], rows["found_width"], ".", color=colour, ms=size, alpha=0.5, label=label)
     top = 1.05 * float(found[["width", "found_width"]].to_numpy().max())
     axes.plot([0, top], [0, top], color="black", lw=0.8)
     axes.set(xlim=(0, top), ylim=(0, top), xlabel="True width (px)", ylabel="Width found (px)")
-    axes.legend(loc="upper left", frameon=False, fontsize=8, markerscale=3, handletextpad=0.2)
+    axes.legend(loc="upper left", frameon=False, fontsize=8, markerscale=9 / size, handletextpad=0.2)
 
 
 def plot_consensus(path: Path, metrics: Mapping[str, Any]) -> None:
