@@ -1,5 +1,7 @@
 """Settings: laid over the defaults, and mistakes answered in one line."""
 
+import dataclasses
+
 import pytest
 
 from claran_core.config import (
@@ -106,6 +108,15 @@ def test_options_of_the_architecture():
     assert load_config().model.options == {}
     overlay = {"model": {"architecture": "vgg16", "options": {"fc_width": 256, "input_px": 264}}}
     assert load_config(overlay).model.options == {"fc_width": 256, "input_px": 264}
+
+
+def test_defaults_in_code_are_those_of_the_file():
+    config = load_config()
+    for options in (config.training, config.fusion):
+        for entry in dataclasses.fields(options):
+            if entry.default is not dataclasses.MISSING:
+                assert getattr(options, entry.name) == entry.default, entry.name
+    assert (config.model.options, config.model.pretrained) == ({}, None)
 
 
 def test_pretrained_weights_must_be_there(tmp_path):

@@ -2,10 +2,12 @@
 
 import astropy.units as u
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
 
 from claran_core.neighbours import is_near, linked_groups
+from claran_core.rgz import positions_of_names
 
 
 def test_friends_of_friends_by_hand():
@@ -38,6 +40,15 @@ def test_near_as_astropy_finds_it():
     separation = SkyCoord(*ours.T, unit="deg").match_to_catalog_sky(SkyCoord(*others.T, unit="deg"))[1]
     assert np.array_equal(near, separation < 180 * u.arcsec)
     assert 10 < near.sum() < 290
+
+
+@pytest.mark.data
+def test_neighbours_across_the_published_split(shared_data):
+    # 315 test subjects lie within 3 arcmin of a training subject (the facts beside the table).
+    subjects = pd.read_csv(shared_data / "rgz" / "full_catalogue.csv").drop_duplicates("first_id")
+    positions = np.column_stack(positions_of_names(subjects["first_id"]))
+    training = (subjects["training"] == 1).to_numpy()
+    assert is_near(positions[~training], positions[training], 180).sum() == 315
 
 
 @pytest.mark.parametrize("n", [0, 1])
