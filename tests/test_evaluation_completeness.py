@@ -8,7 +8,7 @@ from claran_core import tables
 from claran_core.evaluation.completeness import THRESHOLDS, completeness_ratios, threshold_rows
 from claran_core.overlap import BOX_COLUMNS
 
-SUBJECTS = np.array(["blank", "one", "two"])
+SUBJECTS = np.array(["blank", "empty", "one", "two"])  # nothing is, and nothing is found, in "empty"
 
 
 def rows(*entries: tuple) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def test_low_threshold_by_hand() -> None:
     assert (row["all_equal"], row["all_fewer_true"], row["all_more_true"]) == (0.5, 0.5, 0)
     assert (row["multi_source_equal"], row["multi_source_more_true"]) == (1, 0)
     assert (row["n_classified"], row["n_false"], row["completeness"]) == (5, 2, 1)
-    assert row["false_per_subject"] == pytest.approx(2 / 3)
+    assert row["false_per_subject"] == 0.5
     # As the catalogue lists them, the second class of the same box is gone.
     listed = at(0.1)["sources"]
     assert (listed["all_equal"], listed["n_classified"], listed["n_false"]) == (1, 4, 1)
@@ -70,7 +70,7 @@ def test_ratios_are_those_of_the_same_threshold_with_intervals_over_subjects() -
 @pytest.mark.parametrize("n_resamplings", [0, 10])
 def test_empty_tables(n_resamplings: int) -> None:
     nothing, truth = tables.DETECTIONS.empty_table().to_pandas(), tables.LABELS.empty_table().to_pandas()
-    # Without truth, the best box of each of the three subjects is false.
+    # Without truth, the best box of each of three subjects is false.
     for found, labels, subjects, n_false in (
         (nothing, LABELS, SUBJECTS, 0),
         (FOUND, truth, SUBJECTS, 3),
