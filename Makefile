@@ -29,11 +29,12 @@ demo: $(INSTALLED)  ## install, then run the whole pipeline on the simulated sky
 test: $(INSTALLED_TEST)  ## install what tests need, then run all of them
 	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
-# Targets are chosen once; training goes on from its last epoch when it was interrupted.
+# Targets are chosen once; training goes on from its last epoch when it was interrupted.  Two trainings side by
+# side on a core each take less time than one after the other on both.
 weights: $(INSTALLED)  ## train and measure the weights in resources/models/ again, in weights/ (hours)
 	mkdir -p weights
 	test -e weights/targets.csv || $(BIN)/python -m claran_core.survey.simulated targets --table-3 --output weights/targets.csv
-	$(BIN)/python -m snakemake --cores $(CORES) --directory weights evaluation --configfile resources/models/training.yaml
+	$(BIN)/python -m snakemake --cores $(CORES) --set-threads train=1 --directory weights evaluation --configfile resources/models/training.yaml
 	for method in D1 D4; do cp weights/results/model/$$method/weights.safetensors resources/models/$$method.safetensors; done
 
 lint: $(INSTALLED_TEST)  ## check style of Python and workflow files

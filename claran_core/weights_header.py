@@ -112,13 +112,14 @@ def read_header(path: Path) -> tuple[WeightsInfo, dict[str, Any]]:
 def _refuse_pickle(path: Path) -> None:
     try:
         with path.open("rb") as handle:
-            start = handle.read(4)
+            start = handle.read(9)
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot be read ({error.strerror}); check model.weights, "
             "or leave the method out there to train it"
         ) from None
-    if start.startswith(PICKLE_STARTS):
+    # A safetensors file starts with the length of its header, 8 bytes that may be any, and the header itself.
+    if start.startswith(PICKLE_STARTS) and start[8:] != b"{":
         raise WeightsError(
             f"{path}: a pickle, which can run code and is never loaded; "
             "give the weights.safetensors that training writes"
