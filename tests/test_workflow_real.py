@@ -1,6 +1,6 @@
 """The whole workflow on real FIRST and AllWISE images, and on files that break careless code.
 
-The detector is one trained for two epochs on the simulated sky: what is tested is the way of the data.
+The weights are those that ship.
 """
 
 import shutil
@@ -11,7 +11,7 @@ import pytest
 import yaml
 from astropy.io import fits
 from astropy.wcs import WCS
-from workflow_runs import OVERLAYS, Run, demo_targets
+from workflow_runs import OVERLAYS, Run
 
 from claran_core.files import read_array
 from claran_core.flags import Flag
@@ -20,38 +20,15 @@ from claran_core.frame import pixels_to_sky
 pytestmark = [pytest.mark.data, pytest.mark.xdist_group("workflow-real")]
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Makes weights for D4 images of a given size, once."""
-    made = {}
-
-    def make(size_px):
-        if size_px not in made:
-            directory = tmp_path_factory.mktemp(f"weights_{size_px}")
-            path = demo_targets(directory / "targets.csv", 24, 2)
-            settings = {
-                "targets": {"path": str(path)},
-                "training": {"epochs": 2},
-                "fusion": {"size_px": size_px},
-            }
-            run = Run(directory, settings)
-            run("training")
-            made[size_px] = run.results / "model" / "D4" / "weights.safetensors"
-        return str(made[size_px])
-
-    return make
-
-
 @pytest.fixture
-def real_run(tmp_path, shared_data, weights):
+def real_run(tmp_path, shared_data):
     """Makes a run of one of the overlays beside a link to the real data."""
 
     def make(name):
         (tmp_path / "data").symlink_to(shared_data)
         shutil.copy(OVERLAYS / f"{name}_targets.csv", tmp_path)
         settings = yaml.safe_load((OVERLAYS / f"{name}.yaml").read_text())
-        size_px = settings.get("fusion", {}).get("size_px", 132)
-        return Run(tmp_path, {**settings, "model": {"weights": {"D4": weights(size_px)}}})
+        return Run(tmp_path, settings)
 
     return make
 
