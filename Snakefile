@@ -36,5 +36,9 @@ rule all:
         RESULTS.report,
 
 
+onstart:
+    print_unfit_weights()
+
+
 onsuccess:
     print_summary()

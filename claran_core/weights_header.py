@@ -16,7 +16,7 @@ from claran_core.config import Config, resolve_path
 from claran_core.errors import WeightsError
 from claran_core.morphology import MORPHOLOGIES
 
-__all__ = ["HEADER_KEY", "WeightsInfo", "check_purpose", "check_weights", "read_header", "read_info"]
+__all__ = ["HEADER_KEY", "WeightsInfo", "check_purpose", "given_weights", "read_header", "read_info"]
 
 # The one key of the header.  All facts are one JSON string under it, because safetensors writes several
 # keys in random order, and the same training must give the same bytes.
@@ -77,22 +77,45 @@ def read_info(path: Path) -> WeightsInfo:
     return read_header(Path(path))[0]
 
 
-def check_weights(config: Config, method: str) -> None:
-    """Check that the weights a run is given for a method are there and fit its settings.
+def given_weights(config: Config) -> tuple[dict[str, Path], list[str]]:
+    """Weights that a run has from the start.
+
+    Weights that ship with the program (under ``resources/``) are taken where they fit the settings; those of
+    the user must fit.
+
+    Returns
+    -------
+    given : dict of str to Path
+        By fusion method; a method that is not there is to be trained.
+    unfit : list of str
+        Why weights that ship are not taken, one line each.
 
     Raises
     ------
     WeightsError
-        In one line, if not.
+        In one line, if the user's weights cannot be read or were trained for something else.
     """
-    path = resolve_path(str(config.model.weights[method]))
-    check_purpose(
-        path,
-        read_info(path),
-        method=method,
-        fusion_options=config.fusion.pixel_options,
-        architecture=config.model.architecture,
-    )
+    given, unfit = {}, []
+    for method in config.fusion.methods:
+        name = config.model.weights.get(method)
+        if not name:
+            continue
+        path = resolve_path(name)
+        try:
+            check_purpose(
+                path,
+                read_info(path),
+                method=method,
+                fusion_options=config.fusion.pixel_options,
+                architecture=config.model.architecture,
+            )
+        except WeightsError as error:
+            if Path(name).parts[:1] != ("resources",):
+                raise
+            unfit.append(str(error))
+        else:
+            given[method] = path
+    return given, unfit
 
 
 def read_header(path: Path) -> tuple[WeightsInfo, dict[str, Any]]:

@@ -177,6 +177,14 @@ def test_shipped_weights_need_no_training(tiny, tmp_path):
     assert jobs["infer"] == 8 and "train" not in jobs and "plot_losses" not in jobs
 
 
+def test_shipped_weights_that_do_not_fit_give_way_to_training(tiny, tmp_path):
+    settings = {**tiny.settings, "fusion": {"contour_sigma": 4.0}}
+    del settings["model"]
+    assert Run(tmp_path, settings).planned()["train"] == 1
+    vgg16 = {**tiny.settings, "model": {"architecture": "vgg16"}}
+    assert Run(tmp_path, vgg16).planned()["train"] == 1
+
+
 @pytest.mark.parametrize(
     ("model", "says"),
     [

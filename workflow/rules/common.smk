@@ -16,7 +16,7 @@ from claran_core.paths import Results
 from claran_core.shards import plan
 from claran_core.survey.open import label_table_of
 from claran_core.truth import truth_kind
-from claran_core.weights_header import check_weights
+from claran_core.weights_header import given_weights
 
 # Threads of a training that wait for each other must soon sleep: spinning on, they slow it thirtyfold
 # where anything else runs on the machine (docs/measurements.md).
@@ -39,20 +39,18 @@ except ClaranError as error:
 METHODS = CONFIG.fusion.methods
 # What decides how a fused image looks; adding a method must not make the others again.
 FUSION = {key: value for key, value in plain(CONFIG.fusion).items() if key != "methods"}
-TRAINED_HERE = tuple(method for method in METHODS if not CONFIG.model.weights.get(method))
+try:
+    GIVEN_WEIGHTS, UNFIT_WEIGHTS = given_weights(CONFIG)
+    TRAINED_HERE = tuple(method for method in METHODS if method not in GIVEN_WEIGHTS)
+    PRETRAINED = check_pretrained(CONFIG.model) if TRAINED_HERE else []
+except ClaranError as error:
+    sys.exit(f"claran: {error}")
 if TRAINED_HERE and not TRUTH:
     sys.exit(
         f"claran: config: no weights for {', '.join(TRAINED_HERE)} and no truth to train them with; "
         f"give model.weights, for example {{{TRAINED_HERE[0]}: my/weights.safetensors}}"
+        + "".join(f" ({reason})" for reason in UNFIT_WEIGHTS)
     )
-
-
-try:
-    for method in set(METHODS) - set(TRAINED_HERE):
-        check_weights(CONFIG, method)
-    PRETRAINED = check_pretrained(CONFIG.model) if TRAINED_HERE else []
-except ClaranError as error:
-    sys.exit(f"claran: {error}")
 
 
 wildcard_constraints:
@@ -67,8 +65,7 @@ def for_shards(path, **wildcards):
 
 def weights_of(method):
     """The user's weights of a method, or those trained in this run."""
-    given = CONFIG.model.weights.get(method)
-    return str(resolve_path(given)) if given else str(RESULTS.weights(method))
+    return str(GIVEN_WEIGHTS.get(method) or RESULTS.weights(method))
 
 
 def get_weights(wildcards):
@@ -103,6 +100,12 @@ def get_sampled_pixels():
         "frame": plain(CONFIG.fusion.frame),
         "seed": CONFIG.seed,
     }
+
+
+def print_unfit_weights():
+    """Tell which weights that ship do not fit the settings, so that others are trained."""
+    for reason in UNFIT_WEIGHTS:
+        print(f"claran: training anew, because of {reason}")
 
 
 def print_summary():
