@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import real_cutouts
 
-from claran_core.config import EvaluationOptions, FusionOptions, InferenceOptions
+from claran_core.config import EvaluationOptions, FusionOptions, InferenceOptions, build_options
 from claran_core.errors import ClaranError
 from claran_core.evaluation import Sample, evaluate, summary_line
 from claran_core.fusion.render import render
@@ -23,7 +23,6 @@ from claran_core.fusion.shard import make_planes
 from claran_core.infer import infer_shard
 from claran_core.labels import label_from_table
 from claran_core.model import load_weights
-from claran_core.morphology import MORPHOLOGIES
 from claran_core.overlap import box_array, paired_iou
 from claran_core.subject_components import NOMINAL_LEVEL, component_rows, listed
 from claran_core.tables import COMPONENTS
@@ -38,9 +37,7 @@ INFERENCE = InferenceOptions(batch_size=16, min_probability=0.01, nms_iou=0.3, d
 def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Detections, true sources and names of all subjects of a folder of labelled cut-outs."""
     info = read_info(weights)
-    options = FusionOptions(
-        **{key: tuple(v) if isinstance(v, list) else v for key, v in info.fusion_options.items()}
-    )
+    options = build_options(FusionOptions, info.fusion_options)
     detector, _ = load_weights(weights, method=info.method, fusion_options=options.pixel_options)
     images, components, labels, index = [], [], [], []
     for real in real_cutouts.real_subjects(folder):
@@ -101,8 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     metrics = evaluate(found, truth, sample, scoring, method="D1", seed=0)
     low, high = metrics["ap"]["interval_68"]["mean"]
     print(summary_line(metrics))
-    print(f"mAP {metrics['ap']['mean']:.3f} ({low:.3f} to {high:.3f}); {len(truth)} sources; per class:")
-    print("  ".join(f"{name} {metrics['ap'][name]:.2f}" for name in MORPHOLOGIES))
+    print(f"mAP {metrics['ap']['mean']:.3f} ({low:.3f} to {high:.3f})")
     if options.mistakes:
         print(*mistakes(found, truth), sep="\n")
     return 0

@@ -52,9 +52,8 @@ LEVELS: Mapping[str, tuple[float, ...]] = {
     "none": (NOMINAL_LEVEL,),
 }
 
-# Secondary peaks listed per component, the most prominent ones.
-N_PROMINENCES = 3
-PROMINENCE_COLUMNS = [f"prominence_{k + 1}" for k in range(N_PROMINENCES)]
+# Secondary peaks listed per component, the most prominent ones first.
+PROMINENCE_COLUMNS = [name for name in COMPONENTS.names if name.startswith("prominence_")]
 
 
 @dataclass(frozen=True)
@@ -183,12 +182,12 @@ def _in_frame(subject: Subject, cutout: Cutout, pixels: np.ndarray) -> np.ndarra
 
 def _prominences(found: Components, secondary: SecondaryPeaks, base: float) -> np.ndarray:
     """The largest prominences (n, 3) in each component, those of saddles inside it."""
-    prominences = np.zeros((len(found), N_PROMINENCES))
+    prominences = np.zeros((len(found), len(PROMINENCE_COLUMNS)))
     inside = secondary.saddle > base
     owner = found.labels[secondary.y[inside], secondary.x[inside]]
     heights = np.log(secondary.peak[inside] / secondary.saddle[inside]) / np.log(LEVEL_RATIO)
     for k in np.unique(owner[owner > 0]):
-        own = np.sort(heights[owner == k])[::-1][:N_PROMINENCES]
+        own = np.sort(heights[owner == k])[::-1][: len(PROMINENCE_COLUMNS)]
         prominences[k - 1, : len(own)] = own
     return prominences
 
