@@ -22,6 +22,12 @@ class Flag(IntFlag):
     COUNTS_CLIPPED = 256
     BELOW_MIN_PROBABILITY = 512
     EDGE = 1024
+    NO_COMPONENT = 2048
+    LOW_SNR = 4096
+    BLEND = 8192
+    ARTEFACT = 16384
+    COUNTS_DISAGREE = 32768
+    VIEWS_DISAGREE = 65536
 
 
 DESCRIPTIONS = {
@@ -35,7 +41,13 @@ DESCRIPTIONS = {
     Flag.RADIO_BLANK: "the radio image is constant or all zero: it carries no information",
     Flag.COUNTS_CLIPPED: "more components or peaks than the six classes have; nearest class reported",
     Flag.BELOW_MIN_PROBABILITY: "kept as the best of its subject although below catalogue.min_probability",
-    Flag.EDGE: "the box touches the border of the subject: the source may continue outside",
+    Flag.EDGE: "box or emission touches the border of the subject: the source may continue outside",
+    Flag.NO_COMPONENT: "no radio component fits the box: nothing could be measured",
+    Flag.LOW_SNR: "brightest pixel below 10 sigma: fainter than any source the detector learned from",
+    Flag.BLEND: "emission of another source is so near that flux densities may be shared",
+    Flag.ARTEFACT: "may be a sidelobe: its subject has a far brighter source, or a hole as deep",
+    Flag.COUNTS_DISAGREE: "the counts of the contour rule give another class than the detector",
+    Flag.VIEWS_DISAGREE: "in another subject the same emission was grouped into other sources",
 }
 
 

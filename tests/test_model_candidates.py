@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claran_core.model.candidates import (
-    BRIDGE_SAMPLES,
-    MAX_CANDIDATES,
-    MAX_MEMBERS,
-    N_FEATURES,
-    REACH_PX,
-    find_candidates,
-)
+from claran_core.combinations import MAX_CANDIDATES, MAX_MEMBERS, REACH_PX
+from claran_core.model.candidates import BRIDGE_SAMPLES, N_FEATURES, find_candidates
 from claran_core.subject_components import NO_COMPONENTS, SubjectComponents
 
 

@@ -2,6 +2,9 @@
 
 Names are stable once published.  Units are VOUnits, UCDs are UCD1+; both travel in the Parquet file as
 field metadata, so the table explains itself.
+
+Three tables: `SOURCES` is one subject's view of each source and never leaves the run; `CATALOGUE` is the
+product, one row per source; `FATES` says of every detection what became of it.
 """
 
 import pyarrow as pa
@@ -9,12 +12,35 @@ import pyarrow as pa
 from claran_core.flags import Flag
 from claran_core.morphology import MORPHOLOGIES, probability_columns
 
-__all__ = ["CATALOGUE"]
+__all__ = ["CATALOGUE", "FATES", "FATE_DESCRIPTIONS", "SOURCES"]
 
 
 def _column(name: str, kind: pa.DataType, unit: str, ucd: str, description: str) -> pa.Field:
     metadata = {"unit": unit, "ucd": ucd, "description": description}
     return pa.field(name, kind, nullable=False, metadata=metadata)
+
+
+def _number(name: str, unit: str, ucd: str, description: str) -> pa.Field:
+    return _column(name, pa.float32(), unit, ucd, description)
+
+
+def _position(name: str, ucd: str, description: str) -> list[pa.Field]:
+    """Right ascension and declination under the names ``{name}ra`` and ``{name}dec``."""
+    return [
+        _column(
+            f"{name}ra", pa.float64(), "deg", f"pos.eq.ra;{ucd}", f"right ascension of {description}, ICRS"
+        ),
+        _column(
+            f"{name}dec", pa.float64(), "deg", f"pos.eq.dec;{ucd}", f"declination of {description}, ICRS"
+        ),
+    ]
+
+
+def _list(name: str, kind: pa.DataType, unit: str, ucd: str, description: str) -> pa.Field:
+    item = pa.field("item", kind, nullable=False)
+    return _column(
+        name, pa.list_(item), unit, ucd, f"{description}; one entry per component, brightest first"
+    )
 
 
 def _flag_bits() -> str:
@@ -23,55 +49,202 @@ def _flag_bits() -> str:
 
 def _box_corner(name: str, axis: str, which: str, edge: str) -> pa.Field:
     description = f"{edge} edge of the source's box in the image of its subject (row 0 is north)"
-    return _column(name, pa.float32(), "pixel", f"pos.cartesian.{axis};stat.{which}", description)
+    return _number(name, "pixel", f"pos.cartesian.{axis};stat.{which}", description)
 
+
+_BOX = [
+    _box_corner("box_x1", "x", "min", "left (east)"),
+    _box_corner("box_y1", "y", "min", "top (north)"),
+    _box_corner("box_x2", "x", "max", "right (west)"),
+    _box_corner("box_y2", "y", "max", "bottom (south)"),
+]
+_SUBJECT = _column(
+    "subject_id", pa.string(), "", "meta.id;obs.field", "subject whose image the source was found in"
+)
+_CENTRE = _position("", "meta.main", "the box's centre")
+_MORPHOLOGY = _column(
+    "morphology",
+    pa.string(),
+    "",
+    "src.morph.type",
+    f"class iC_jP, i radio components and j peaks: one of {', '.join(MORPHOLOGIES)}",
+)
+_PROBABILITY = _number("probability", "", "stat.probability", "probability of the class")
+_SOURCE_ID = _column(
+    "source_id",
+    pa.string(),
+    "",
+    "meta.id;meta.main",
+    "IAU-style name JHHMMSS.s+DDMMSS of the position, truncated; a letter tells equal names apart",
+)
+
+_FOUND = [
+    *_CENTRE,
+    _SUBJECT,
+    _column("method", pa.string(), "", "meta.code;obs.image", "how radio and infrared image were fused"),
+    _MORPHOLOGY,
+    _column("n_components", pa.int32(), "", "meta.number", "radio components of the class, at most 3"),
+    _column("n_peaks", pa.int32(), "", "meta.number", "radio peaks of the class, at most 3"),
+    _PROBABILITY,
+    _number("source_probability", "", "stat.probability", "probability of a source of any class"),
+    *[
+        _number(name, "", "stat.probability", f"probability of class {morphology}")
+        for name, morphology in zip(probability_columns(), MORPHOLOGIES, strict=True)
+    ],
+    *_BOX,
+    _number(
+        "angular_size",
+        "arcsec",
+        "phys.angSize",
+        "side of the box (mean of width and height): the extent in the convention of RGZ DR1",
+    ),
+]
+
+# Measured on the radio image, from the components the box is made of; NaN and 0 without a component.
+_MEASURED = [
+    _column(
+        "rule_components", pa.int32(), "", "meta.number", "radio components in the source, counted by contour"
+    ),
+    _column("rule_peaks", pa.int32(), "", "meta.number", "radio peaks in the source, counted by contour"),
+    _column(
+        "rule_morphology",
+        pa.string(),
+        "",
+        "src.morph.type",
+        "class these counts give; empty without a component",
+    ),
+    _number(
+        "peak_flux",
+        "mJy/beam",
+        "phot.flux.density;em.radio;stat.max",
+        "brightest pixel of the source, interpolated between pixels",
+    ),
+    _number(
+        "peak_flux_err", "mJy/beam", "stat.error;phot.flux.density;em.radio", "standard error of peak_flux"
+    ),
+    _number(
+        "integrated_flux",
+        "mJy",
+        "phot.flux.density;em.radio",
+        "flux density in the components and one beam around them",
+    ),
+    _number(
+        "integrated_flux_err",
+        "mJy",
+        "stat.error;phot.flux.density;em.radio",
+        "standard error of integrated_flux from noise, whose correlation is accounted for",
+    ),
+    _number(
+        "local_rms",
+        "mJy/beam",
+        "stat.stdev;instr.background;em.radio",
+        "noise of the subject's radio image away from all components, 1.4826 x MAD",
+    ),
+    _number("snr", "", "stat.snr;em.radio", "peak_flux over local_rms"),
+    *_position("centroid_", "stat.mean", "the flux-weighted centroid"),
+    *_position("tight_", "phys.angSize", "the middle of the tight box around the components"),
+    _number(
+        "tight_width", "arcsec", "phys.angSize", "east-west width of the tight box around the components"
+    ),
+    _number("tight_height", "arcsec", "phys.angSize", "north-south height of the tight box"),
+    _number(
+        "largest_angular_size",
+        "arcsec",
+        "phys.angSize;stat.max",
+        "largest distance between two points of the components' contours",
+    ),
+    _number(
+        "position_angle",
+        "deg",
+        "pos.posAng",
+        "direction of that distance, from north through east, in [0, 180)",
+    ),
+    _list("component_ra", pa.float64(), "deg", "pos.eq.ra", "right ascension of the brightest pixel, ICRS"),
+    _list("component_dec", pa.float64(), "deg", "pos.eq.dec", "declination of the brightest pixel, ICRS"),
+    _list(
+        "component_peak_flux",
+        pa.float32(),
+        "mJy/beam",
+        "phot.flux.density;em.radio;stat.max",
+        "brightest pixel, interpolated between pixels",
+    ),
+    _list(
+        "component_flux",
+        pa.float32(),
+        "mJy",
+        "phot.flux.density;em.radio",
+        "flux density in the component and one beam around it",
+    ),
+]
+_FLAGS = _column("flags", pa.int32(), "", "meta.code.qual", f"bit mask: {_flag_bits()}")
 
 CATALOGUE = pa.schema(
     [
+        _SOURCE_ID,
+        *_FOUND,
+        *_MEASURED,
+        _column(
+            "n_merged", pa.int32(), "", "meta.number", "detections of this source, in overlapping subjects"
+        ),
+        _FLAGS,
+        _column("model_id", pa.string(), "", "meta.id;meta.modelled", "weights the source was found with"),
+        _column(
+            "pipeline_version", pa.string(), "", "meta.version", "version of this program that made the row"
+        ),
+    ]
+)
+
+# One shard's view of its sources: what a row of the catalogue needs, and what merging goes by.
+SOURCES = pa.schema(
+    [
+        *_FOUND,
+        *_MEASURED,
+        _FLAGS,
+        _column(
+            "detection", pa.int32(), "", "meta.record", "row of the source in its shard's table of detections"
+        ),
+        _number(
+            "view", "", "stat.weight", "how well this subject shows the source; the best view is catalogued"
+        ),
+        _list(
+            "peak_ra", pa.float64(), "deg", "pos.eq.ra", "right ascension of every peak in the source, ICRS"
+        ),
+        _list("peak_dec", pa.float64(), "deg", "pos.eq.dec", "declination of every peak in the source, ICRS"),
+    ]
+)
+
+# What becomes of a detection.
+FATE_DESCRIPTIONS = {
+    "catalogued": "the row of the catalogue under this source_id",
+    "merged": "the same source seen in another subject: counted in n_merged of this source_id",
+    "regrouped": "shares emission with this source_id, which another subject shows better",
+    "competing": "shares emission with this source_id of the same subject, which is more probable",
+    "improbable": "below catalogue.min_probability",
+    "second": "not the best of its field (catalogue.one_source_per_field)",
+}
+
+FATES = pa.schema(
+    [
+        _SUBJECT,
+        _column("shard", pa.string(), "", "meta.id", "shard of the subject"),
+        _column("detection", pa.int32(), "", "meta.record", "row in its shard's table of detections"),
+        *_CENTRE,
+        *_BOX,
+        _MORPHOLOGY,
+        _PROBABILITY,
+        _column(
+            "fate",
+            pa.string(),
+            "",
+            "meta.code",
+            "; ".join(f"{name}: {text}" for name, text in FATE_DESCRIPTIONS.items()),
+        ),
         _column(
             "source_id",
             pa.string(),
             "",
-            "meta.id;meta.main",
-            "IAU-style name JHHMMSS.s+DDMMSS of the position, truncated; a letter tells equal names apart",
-        ),
-        _column(
-            "ra", pa.float64(), "deg", "pos.eq.ra;meta.main", "right ascension of the box's centre, ICRS"
-        ),
-        _column("dec", pa.float64(), "deg", "pos.eq.dec;meta.main", "declination of the box's centre, ICRS"),
-        _column(
-            "subject_id", pa.string(), "", "meta.id;obs.field", "subject whose image the source was found in"
-        ),
-        _column("method", pa.string(), "", "meta.code;obs.image", "how radio and infrared image were fused"),
-        _column(
-            "morphology",
-            pa.string(),
-            "",
-            "src.morph.type",
-            f"class iC_jP, i radio components and j peaks: one of {', '.join(MORPHOLOGIES)}",
-        ),
-        _column("n_components", pa.int32(), "", "meta.number", "radio components of the class, at most 3"),
-        _column("n_peaks", pa.int32(), "", "meta.number", "radio peaks of the class, at most 3"),
-        _column("probability", pa.float32(), "", "stat.probability", "probability of the class"),
-        *[
-            _column(name, pa.float32(), "", "stat.probability", f"probability of class {morphology}")
-            for name, morphology in zip(probability_columns(), MORPHOLOGIES, strict=True)
-        ],
-        _box_corner("box_x1", "x", "min", "left (east)"),
-        _box_corner("box_y1", "y", "min", "top (north)"),
-        _box_corner("box_x2", "x", "max", "right (west)"),
-        _box_corner("box_y2", "y", "max", "bottom (south)"),
-        _column(
-            "angular_size",
-            pa.float32(),
-            "arcsec",
-            "phys.angSize",
-            "side of the box (mean of width and height): the extent in the convention of RGZ DR1",
-        ),
-        _column("flags", pa.int32(), "", "meta.code.qual", f"bit mask: {_flag_bits()}"),
-        _column("model_id", pa.string(), "", "meta.id;meta.modelled", "weights the source was found with"),
-        _column(
-            "pipeline_version", pa.string(), "", "meta.version", "version of this program that made the row"
+            "meta.id",
+            "source of the catalogue it belongs to; empty without one",
         ),
     ]
 )

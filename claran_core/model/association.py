@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from claran_core.combinations import MAX_MEMBERS
 from claran_core.model.boxes import box_iou, clip
-from claran_core.model.candidates import MAX_MEMBERS, N_FEATURES, Candidates, find_candidates
+from claran_core.model.candidates import N_FEATURES, Candidates, find_candidates
 from claran_core.model.dropout import keep_mask
 from claran_core.model.ends import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
 from claran_core.model.roi_pooling import STPooling

@@ -9,20 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from claran_core.components import MIN_COMPONENT_PX, box_gaps, dr1_extent, union_centre
+from claran_core.combinations import MAX_MEMBERS, REACH_PX, combinations, dr1_square
+from claran_core.components import MIN_COMPONENT_PX, box_gaps, dr1_extent
 from claran_core.morphology import MORPHOLOGIES, morphology_of
 from claran_core.subject_components import SubjectComponents
 
-__all__ = ["BRIDGE_SAMPLES", "MAX_MEMBERS", "N_FEATURES", "Candidates", "find_candidates"]
-
-# Components in one candidate.  RGZ labels have up to three; a fourth covers lobes in two pieces.
-MAX_MEMBERS = 4
-
-# Components further apart than this, edge to edge, are not linked: 100 arcsec in frame px.
-REACH_PX = 72.7
-
-# Candidates per subject.  Where the sky is crowded with components, the longest links are left out first.
-MAX_CANDIDATES = 128
+__all__ = ["BRIDGE_SAMPLES", "N_FEATURES", "Candidates", "find_candidates"]
 
 # Points looked at on the line between two linked components, from peak to peak.
 BRIDGE_SAMPLES = 6
@@ -71,8 +63,8 @@ def find_candidates(components: SubjectComponents) -> Candidates:
     """
     gaps = box_gaps(components.boxes.astype(np.float64))
     usable = np.flatnonzero(components.n_pixels >= MIN_COMPONENT_PX)
-    combinations = _combinations(usable, gaps)
-    n, n_points = len(combinations), MAX_MEMBERS + (MAX_MEMBERS - 1) * BRIDGE_SAMPLES
+    sets = combinations(usable, gaps)
+    n, n_points = len(sets), MAX_MEMBERS + (MAX_MEMBERS - 1) * BRIDGE_SAMPLES
     found = Candidates(
         boxes=np.zeros((n, 4), np.float32),
         members=np.full((n, MAX_MEMBERS), -1, np.int64),
@@ -80,42 +72,13 @@ def find_candidates(components: SubjectComponents) -> Candidates:
         is_point=np.zeros((n, n_points), bool),
         features=np.zeros((n, N_FEATURES), np.float32),
     )
-    for k, own in enumerate(combinations):
+    for k, own in enumerate(sets):
         members = np.array(own)
         links = _links(gaps[np.ix_(members, members)])
-        found.boxes[k] = _square(components.boxes[members])
+        found.boxes[k] = dr1_square(components.boxes[members])
         found.members[k, : len(own)] = members
         _set_points(found.points[k], found.is_point[k], components.peaks[members], links)
         found.features[k] = _features(components, members, gaps, links)
-    return found
-
-
-def _combinations(usable: np.ndarray, gaps: np.ndarray) -> list[tuple[int, ...]]:
-    """Connected sets of up to `MAX_MEMBERS` components, small ones first; all singles are among them."""
-    reach = REACH_PX
-    while True:
-        sets = _connected_sets(usable, gaps <= reach)
-        if len(sets) <= max(MAX_CANDIDATES, len(usable)):
-            return sets
-        reach *= 0.8
-        if reach < 1e-3:
-            return [(int(k),) for k in usable]
-
-
-def _connected_sets(usable: np.ndarray, linked: np.ndarray) -> list[tuple[int, ...]]:
-    limit = max(MAX_CANDIDATES, len(usable))
-    level = {(int(k),) for k in usable}
-    found = sorted(level)
-    for _ in range(MAX_MEMBERS - 1):
-        level = {
-            tuple(sorted((*own, int(k))))
-            for own in level
-            for k in usable
-            if k not in own and linked[k, list(own)].any()
-        }
-        found += sorted(level)
-        if len(found) > limit:
-            break
     return found
 
 
@@ -126,12 +89,6 @@ def _links(gaps: np.ndarray) -> np.ndarray:
     # A tree over zero weights has no edges: touching boxes count as a little apart.
     tree = minimum_spanning_tree(gaps + 1e-3).tocoo()
     return np.stack([tree.row, tree.col], axis=1)
-
-
-def _square(boxes: np.ndarray) -> np.ndarray:
-    x, y = union_centre(boxes)
-    half = 0.5 * dr1_extent(boxes)
-    return np.array([x - half, y - half, x + half, y + half])
 
 
 def _set_points(points: np.ndarray, is_point: np.ndarray, peaks: np.ndarray, links: np.ndarray) -> None:
