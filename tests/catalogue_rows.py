@@ -1,0 +1,152 @@
+"""Small catalogues for tests: random rows that a run could have made, and files of them.
+
+Every row obeys what the schema says of it: its position is the middle of its box, its names and counts
+agree, its lists have one entry per component, brightest first, and the rows are in the catalogue's order.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from astropy import units as u
+from astropy_healpix import HEALPix
+
+from claran_core import __version__
+from claran_core.catalogue.schema import CATALOGUE
+from claran_core.files import write_table
+from claran_core.flags import Flag
+from claran_core.frame import Frame
+from claran_core.morphology import MORPHOLOGIES, probability_columns
+from claran_core.names import source_names
+
+__all__ = ["random_catalogue", "random_subjects", "write_random_catalogue"]
+
+FRAME = Frame()
+HEALPIX_ORDER = 10  # of the catalogue's order
+MEASUREMENTS = [
+    "peak_flux",
+    "peak_flux_err",
+    "integrated_flux",
+    "integrated_flux_err",
+    "snr",
+    "centroid_ra",
+    "centroid_dec",
+    "tight_ra",
+    "tight_dec",
+    "tight_width",
+    "tight_height",
+    "largest_angular_size",
+    "position_angle",
+]
+
+
+def random_subjects(n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Subjects all over the sky (subject_id, ra, dec); the first two lie at RA 0 and near the pole."""
+    ra = rng.uniform(0, 360, n)
+    dec = np.rad2deg(np.arcsin(rng.uniform(-1, 1, n)))
+    ra[:2], dec[:2] = [0.0, 123.4][:n], [-10.0, 89.9][:n]
+    return pd.DataFrame({"subject_id": [f"s{row:04d}" for row in range(n)], "ra": ra, "dec": dec})
+
+
+def random_catalogue(n: int, seed: int = 1) -> pd.DataFrame:
+    """Return `n` rows of `CATALOGUE`, in its order; one in eight or so has no component to measure."""
+    rng = np.random.default_rng(seed)
+    subjects = random_subjects(max(1, n), rng).iloc[np.sort(rng.integers(0, max(1, n), n))]
+    kind = rng.integers(0, len(MORPHOLOGIES), n)
+    counts = np.array([[int(name[0]), int(name[3])] for name in MORPHOLOGIES])[kind]
+    rows = {
+        **_boxes(subjects, rng),
+        **_probabilities(kind, rng),
+        "subject_id": subjects["subject_id"].to_numpy(),
+        "method": "D4",
+        "morphology": np.array(MORPHOLOGIES, dtype=object)[kind],
+        "n_components": counts[:, 0],
+        "n_peaks": counts[:, 1],
+        "n_merged": rng.integers(1, 4, n),
+        "model_id": "association-1",
+        "pipeline_version": __version__,
+    }
+    table = pd.DataFrame(rows).assign(source_id=source_names(rows["ra"], rows["dec"]))
+    return _ordered(_measured(table, counts, rng))
+
+
+def write_random_catalogue(
+    path: Path, n: int = 40, seed: int = 1, *, metadata: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Write `random_catalogue` as the file of a run; returns its rows."""
+    table = random_catalogue(n, seed)
+    write_table(path, table, CATALOGUE, metadata={"method": "D4", "n_sources": n, **(metadata or {})})
+    return table
+
+
+def _boxes(subjects: pd.DataFrame, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Boxes inside the frame, and the positions and sizes that follow from them."""
+    n = len(subjects)
+    size = rng.uniform(6, 50, (n, 2))
+    corner = rng.uniform(0, FRAME.size_px - size)
+    x, y = (corner + size / 2).T
+    ra, dec = FRAME.frame_to_sky(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), x, y)
+    box = np.hstack([corner, corner + size]).astype(np.float32)
+    return {
+        "ra": ra,
+        "dec": dec,
+        **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), box.T, strict=True)),
+        "angular_size": size.mean(axis=1) * FRAME.pixel_scale_arcsec,
+    }
+
+
+def _probabilities(kind: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Probabilities of the classes, greatest for `kind`, and of a source of any class."""
+    each = rng.uniform(0, 0.02, (len(kind), len(MORPHOLOGIES)))
+    each[np.arange(len(kind)), kind] = rng.uniform(0.5, 0.9, len(kind))
+    return {
+        **dict(zip(probability_columns(), each.T, strict=True)),
+        "probability": each.max(axis=1, initial=0),
+        "source_probability": each.sum(axis=1),
+    }
+
+
+def _measured(table: pd.DataFrame, counts: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Measurements of every row; NaN, 0 and empty where no component is in the box."""
+    n = len(table)
+    seen = rng.uniform(size=n) > 1 / 8
+    peak, rms, size = rng.lognormal(1.5, 1, n), rng.uniform(0.1, 0.2, n), table["angular_size"].to_numpy()
+    values = [peak, 0.1 * peak, 1.5 * peak, 0.2 * peak, peak / rms]
+    values += [table["ra"], table["dec"]] * 2 + [0.8 * size, 0.7 * size, 0.75 * size, rng.uniform(0, 180, n)]
+    measured = {name: np.where(seen, value, np.nan) for name, value in zip(MEASUREMENTS, values, strict=True)}
+    number = np.where(seen, counts[:, 0], 0)
+    lists = _components(table, number, peak, rng)
+    return table.assign(
+        **measured,
+        **{name: pd.Series(value, dtype=object) for name, value in lists.items()},
+        local_rms=rms,
+        rule_components=number,
+        rule_peaks=np.where(seen, counts[:, 1], 0),
+        rule_morphology=np.where(seen, table["morphology"], ""),
+        flags=np.where(seen, rng.choice([0, Flag.EDGE, Flag.LOW_SNR | Flag.EDGE], n), Flag.NO_COMPONENT),
+    )
+
+
+def _components(
+    table: pd.DataFrame, number: np.ndarray, peak: np.ndarray, rng: np.random.Generator
+) -> dict[str, list[np.ndarray]]:
+    """List columns, `number` entries a row, brightest first, within a quarter of the box of its middle."""
+    reach = table["angular_size"].to_numpy() / 4 / 3600
+    offsets = [rng.uniform(-1, 1, (count, 2)) * far for count, far in zip(number, reach, strict=True)]
+    fluxes = [bright / np.arange(1, count + 1) for count, bright in zip(number, peak, strict=True)]
+    places = list(zip(offsets, table["ra"], table["dec"], strict=True))
+    return {
+        "component_ra": [(ra + by[:, 0] / np.cos(np.deg2rad(dec))) % 360 for by, ra, dec in places],
+        "component_dec": [dec + by[:, 1] for by, _, dec in places],
+        "component_peak_flux": fluxes,
+        "component_flux": [1.2 * flux for flux in fluxes],
+    }
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    grid = HEALPix(nside=2**HEALPIX_ORDER, order="nested")
+    pixel = grid.lonlat_to_healpix(table["ra"].to_numpy() * u.deg, table["dec"].to_numpy() * u.deg)
+    order = np.lexsort((table["source_id"].to_numpy(str), pixel))
+    return table.iloc[order][CATALOGUE.names].reset_index(drop=True)
