@@ -36,11 +36,17 @@ def _position(name: str, ucd: str, description: str) -> list[pa.Field]:
     ]
 
 
-def _list(name: str, kind: pa.DataType, unit: str, ucd: str, description: str) -> pa.Field:
+def _list(
+    name: str,
+    kind: pa.DataType,
+    unit: str,
+    ucd: str,
+    description: str,
+    *,
+    entries: str = "one entry per component, brightest first",
+) -> pa.Field:
     item = pa.field("item", kind, nullable=False)
-    return _column(
-        name, pa.list_(item), unit, ucd, f"{description}; one entry per component, brightest first"
-    )
+    return _column(name, pa.list_(item), unit, ucd, f"{description}; {entries}")
 
 
 def _flag_bits() -> str:
@@ -176,6 +182,52 @@ _MEASURED = [
         "flux density in the component and one beam around it",
     ),
 ]
+# Infrared counterpart, from the W1 image; NaN, 0 and empty lists where none is seen or there is no image.
+_CANDIDATES = "one entry per candidate, most reliable first; empty where none is seen"
+_HOST = [
+    *_position("host_", "em.IR.3-4um", "the most reliable infrared counterpart"),
+    _number("host_w1", "mag", "phot.mag;em.IR.3-4um", "W1 magnitude (Vega) of that counterpart as a point"),
+    _number("host_w1_err", "mag", "stat.error;phot.mag;em.IR.3-4um", "standard error of host_w1"),
+    _number("host_separation", "arcsec", "pos.angDistance", "from the flux-weighted centroid to the host"),
+    _number(
+        "host_reliability",
+        "",
+        "stat.probability",
+        "probability, by likelihood ratio, that it is the host; 0 where none is seen",
+    ),
+    _list(
+        "host_candidate_ra",
+        pa.float64(),
+        "deg",
+        "pos.eq.ra;em.IR.3-4um",
+        "right ascension of a possible host, ICRS",
+        entries=_CANDIDATES,
+    ),
+    _list(
+        "host_candidate_dec",
+        pa.float64(),
+        "deg",
+        "pos.eq.dec;em.IR.3-4um",
+        "declination of a possible host, ICRS",
+        entries=_CANDIDATES,
+    ),
+    _list(
+        "host_candidate_w1",
+        pa.float32(),
+        "mag",
+        "phot.mag;em.IR.3-4um",
+        "W1 magnitude (Vega) of a possible host",
+        entries=_CANDIDATES,
+    ),
+    _list(
+        "host_candidate_reliability",
+        pa.float32(),
+        "",
+        "stat.probability",
+        "probability of being the host, above 0.01",
+        entries=_CANDIDATES,
+    ),
+]
 _FLAGS = _column("flags", pa.int32(), "", "meta.code.qual", f"bit mask: {_flag_bits()}")
 
 CATALOGUE = pa.schema(
@@ -183,6 +235,7 @@ CATALOGUE = pa.schema(
         _SOURCE_ID,
         *_FOUND,
         *_MEASURED,
+        *_HOST,
         _column(
             "n_merged", pa.int32(), "", "meta.number", "detections of this source, in overlapping subjects"
         ),
@@ -199,6 +252,7 @@ SOURCES = pa.schema(
     [
         *_FOUND,
         *_MEASURED,
+        *_HOST,
         _FLAGS,
         _column(
             "detection", pa.int32(), "", "meta.record", "row of the source in its shard's table of detections"
