@@ -1,0 +1,72 @@
+"""The area of sky a run has looked at: the union of the frames of its subjects, which may overlap."""
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.survey.footprint import unit_vectors
+
+__all__ = ["count_views", "views"]
+
+# A circle around a frame is drawn this much wider, for rounding.
+MARGIN = 1.001
+
+
+def views(
+    ra_deg: np.ndarray,
+    dec_deg: np.ndarray,
+    subjects: pd.DataFrame,
+    frame: Frame,
+    *,
+    half_size_arcsec: np.ndarray | float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which subjects show which positions.
+
+    Parameters
+    ----------
+    ra_deg, dec_deg : (N,) float arrays
+        Positions, deg, ICRS.
+    subjects : DataFrame
+        Columns ``ra`` and ``dec`` (deg): middles of the frames; M rows.
+    frame : Frame
+        Geometry of the subjects.
+    half_size_arcsec : float or (N,) float array
+        A position counts as shown when the whole square of this half width around it is in the frame.
+
+    Returns
+    -------
+    position, subject : (K,) int arrays
+        Row of the position and of a subject that shows it, by position, then subject.
+    """
+    ra, dec = np.atleast_1d(np.asarray(ra_deg, float)), np.atleast_1d(np.asarray(dec_deg, float))
+    if not len(ra) or not len(subjects):
+        return np.empty(0, int), np.empty(0, int)
+    tree = cKDTree(unit_vectors(subjects["ra"].to_numpy(float), subjects["dec"].to_numpy(float)))
+    half_deg = frame.width_arcsec / 2 / ARCSEC_PER_DEG
+    near = tree.query_ball_point(
+        unit_vectors(ra, dec), MARGIN * np.sqrt(2) * np.deg2rad(half_deg), return_sorted=True
+    )
+    position = np.repeat(np.arange(len(ra)), [len(one) for one in near])
+    subject = np.concatenate([np.asarray(one, int) for one in near])
+    centres = subjects.iloc[subject]
+    x, y = frame.sky_to_frame(
+        centres["ra"].to_numpy(), centres["dec"].to_numpy(), ra[position], dec[position]
+    )
+    half = np.broadcast_to(np.asarray(half_size_arcsec, float), ra.shape)[position] / frame.pixel_scale_arcsec
+    size = frame.size_px
+    shown = (np.minimum(x, y) - half >= 0) & (np.maximum(x, y) + half <= size)
+    return position[shown], subject[shown]
+
+
+def count_views(
+    ra_deg: np.ndarray,
+    dec_deg: np.ndarray,
+    subjects: pd.DataFrame,
+    frame: Frame,
+    *,
+    half_size_arcsec: np.ndarray | float = 0.0,
+) -> np.ndarray:
+    """Number of subjects that show each position, (N,) int; arguments as `views`."""
+    position, _ = views(ra_deg, dec_deg, subjects, frame, half_size_arcsec=half_size_arcsec)
+    return np.bincount(position, minlength=np.size(ra_deg))

@@ -1,0 +1,222 @@
+"""Truth of the simulated sky over an area: every physical source once, seen or not.
+
+A source's components are those that the subject centred on its host shows, by the rule behind all labels
+(`claran_core.labels`).  Another subject of the same place has another noise level, so that there a faint
+component may be missing or two may have merged: in 0.5 % of 3,233 views of 817 extended sources.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy.spatial import cKDTree
+
+from claran_core.components import MIN_COMPONENT_PX, find_components
+from claran_core.evaluation.area import count_views
+from claran_core.frame import ARCSEC_PER_DEG, Frame, sky_to_pixels
+from claran_core.labels import Subject, label_simulated, visible_in_frame
+from claran_core.log import Progress
+from claran_core.noise import noise_sigma
+from claran_core.overlap import BOX_COLUMNS
+from claran_core.survey.base import Cutout
+from claran_core.survey.footprint import unit_vectors
+from claran_core.survey.simulated import SimulatedSource
+from claran_core.survey.simulated.geometry import cells_near
+from claran_core.survey.simulated.population import MAX_REACH_ARCSEC, RADIO_NSIDE, RadioSource
+
+__all__ = ["PLACEMENTS", "SKY_TRUTH", "STATES", "model_flux_mjy", "sky_truth_over"]
+
+STATES = {
+    "visible": "has at least one component above 5.3 sigma",
+    "faint": "no component above 5.3 sigma",
+    "confused": "its brightest place lies in a contour that belongs to another source, or to noise",
+}
+PLACEMENTS = {
+    "whole": "its box lies wholly in at least one subject",
+    "edge": "its centre lies in a subject, its whole box in none",
+    "outside": "its centre lies in no subject, but its host or a component does",
+}
+
+MJY_PER_JY = 1e3
+
+
+def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+def _explained(words: dict[str, str]) -> str:
+    return "; ".join(f"{word}: {meaning}" for word, meaning in words.items())
+
+
+SKY_TRUTH = pa.schema(
+    [
+        _column("source_id", pa.string(), "name of the true source"),
+        _column(
+            "ra", pa.float64(), "right ascension of its centre by the DR1 rule, of its host if not visible"
+        ),
+        _column("dec", pa.float64(), "declination of the same, deg, ICRS"),
+        _column("state", pa.string(), _explained(STATES)),
+        _column("placement", pa.string(), _explained(PLACEMENTS)),
+        _column("n_views", pa.int32(), "subjects that show its whole box"),
+        _column("morphology", pa.string(), "one of the six classes", nullable=True),
+        _column("n_components", pa.int32(), "components, not clipped; 0 if not visible"),
+        _column("n_peaks", pa.int32(), "peaks, not clipped; 0 if not visible"),
+        _column("angular_size", pa.float32(), "DR1 extent, arcsec", nullable=True),
+        *[
+            _column(name, pa.float32(), "edge of its box in the frame centred on its host, px", nullable=True)
+            for name in BOX_COLUMNS
+        ],
+        _column(
+            "snr", pa.float32(), "brightest pixel over the noise; at the model's brightest if not visible"
+        ),
+        _column("flux", pa.float64(), "flux density of the model, mJy"),
+        _column("host_ra", pa.float64(), "right ascension of its host, deg, ICRS"),
+        _column("host_dec", pa.float64(), "declination of its host, deg, ICRS"),
+        _column("component_ra", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
+        _column("component_dec", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
+        _column("component_snr", pa.list_(pa.float64()), "that pixel over the noise"),
+    ]
+)
+
+
+def sky_truth_over(sky: SimulatedSource, subjects: pd.DataFrame, frame: Frame) -> pd.DataFrame:
+    """Every source of the simulated sky whose host, centre or a component lies in one of some subjects.
+
+    Parameters
+    ----------
+    sky : SimulatedSource
+        The radio sky.
+    subjects : DataFrame
+        Columns ``ra`` and ``dec``, deg: middles of the frames.
+    frame : Frame
+        Geometry of the subjects.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `SKY_TRUTH`, by ``source_id``.
+    """
+    candidates = _candidates(sky, subjects, frame)
+    progress = Progress("true sources looked at", len(candidates))
+    rows = []
+    for source in candidates:
+        rows.append(_row(sky, source, frame))
+        progress.step()
+    table = pd.DataFrame(rows, columns=[name for name in SKY_TRUTH.names if name not in _PLACE])
+    placed = table.assign(**_placed(table, subjects, frame))
+    kept = placed[_touches(table, subjects, frame)]
+    return kept.sort_values("source_id", ignore_index=True)[SKY_TRUTH.names]
+
+
+_PLACE = ("placement", "n_views")
+
+
+def model_flux_mjy(source: RadioSource, beam_arcsec: float) -> float:
+    """Flux density (mJy) of all the emission that is drawn of a source, given the beam's FWHM."""
+    emission = source.gaussians
+    beams = emission.major_arcsec * emission.minor_arcsec / beam_arcsec**2
+    return float((emission.peak * beams).sum() * MJY_PER_JY)
+
+
+def _candidates(sky: SimulatedSource, subjects: pd.DataFrame, frame: Frame) -> list[RadioSource]:
+    """Sources that may have a host, a centre or a component in a frame, cell by cell."""
+    if not len(subjects):
+        return []
+    half_diagonal = frame.width_arcsec / np.sqrt(2)
+    positions = subjects[["ra", "dec"]].to_numpy(float)
+    reach = half_diagonal + MAX_REACH_ARCSEC
+    cells = {cell for ra, dec in positions for cell in cells_near(ra, dec, reach, RADIO_NSIDE)}
+    sources = [source for cell in sorted(cells) for source in sky.population.cell(cell)]
+    if not sources:
+        return []
+    hosts = unit_vectors(*np.array([(source.ra_deg, source.dec_deg) for source in sources]).T)
+    apart, _ = cKDTree(unit_vectors(*positions.T)).query(hosts)
+    apart_arcsec = np.rad2deg(2 * np.arcsin(apart / 2)) * ARCSEC_PER_DEG
+    return [
+        source
+        for source, distance in zip(sources, apart_arcsec, strict=True)
+        if distance <= half_diagonal + source.peak_reach_arcsec
+    ]
+
+
+def _row(sky: SimulatedSource, source: RadioSource, frame: Frame) -> dict[str, Any]:
+    """What is known of one source, but for where it lies among the subjects."""
+    subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", frame)
+    window = source.ra_deg, source.dec_deg, frame.width_arcsec
+    cutout, sources = sky.cutout(source.source_id, *window), sky.truth(*window)
+    labels = label_simulated(subject, cutout, sources, faintest_snr=0.0)
+    own = labels[labels["label_id"] == source.source_id]
+    known = {
+        "source_id": source.source_id,
+        "flux": model_flux_mjy(source, sky.survey.beam_arcsec),
+        "host_ra": source.ra_deg,
+        "host_dec": source.dec_deg,
+    }
+    if not len(own):
+        return known | _unseen(subject, cutout, sources)
+    return known | _seen(subject, cutout, own.iloc[0])
+
+
+def _seen(subject: Subject, cutout: Cutout, label: pd.Series) -> dict[str, Any]:
+    visible = visible_in_frame(subject, cutout)
+    x, y = sky_to_pixels(cutout.wcs, label["component_ra"], label["component_dec"])
+    snr = visible[np.rint(y).astype(int), np.rint(x).astype(int)] / noise_sigma(visible)
+    measured = ["ra", "dec", "morphology", "n_components", "n_peaks", "angular_size", *BOX_COLUMNS]
+    return {
+        **label[[*measured, "component_ra", "component_dec"]].to_dict(),
+        "state": "visible",
+        "snr": float(snr.max()),
+        "component_snr": snr.tolist(),
+    }
+
+
+def _unseen(subject: Subject, cutout: Cutout, sources: Sequence[Any]) -> dict[str, Any]:
+    """A source without a component of its own: because it is faint, or because of what is around it."""
+    visible = visible_in_frame(subject, cutout)
+    sigma = noise_sigma(visible)
+    own = next((one.image for one in sources if one.source_id == subject.subject_id), None)
+    snr, state = float("nan"), "faint"
+    if own is not None:
+        y, x = np.unravel_index(np.argmax(np.where(np.isfinite(visible), own, -np.inf)), own.shape)
+        snr = float(visible[y, x] / sigma)
+        labels = find_components(visible, sigma).labels
+        if labels[y, x] and (labels == labels[y, x]).sum() >= MIN_COMPONENT_PX:
+            state = "confused"
+    nothing = dict.fromkeys(["angular_size", *BOX_COLUMNS], float("nan"))
+    return nothing | {
+        "ra": subject.ra_deg,
+        "dec": subject.dec_deg,
+        "state": state,
+        "morphology": None,
+        "n_components": 0,
+        "n_peaks": 0,
+        "snr": snr,
+        "component_ra": [],
+        "component_dec": [],
+        "component_snr": [],
+    }
+
+
+def _placed(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> dict[str, np.ndarray]:
+    """Where the sources lie among the subjects: columns ``placement`` and ``n_views``."""
+    ra, dec = table["ra"].to_numpy(float), table["dec"].to_numpy(float)
+    half = np.nan_to_num(table["angular_size"].to_numpy(float)) / 2
+    n_views = count_views(ra, dec, subjects, frame, half_size_arcsec=half)
+    inside = count_views(ra, dec, subjects, frame) > 0
+    placement = np.where(n_views > 0, "whole", np.where(inside, "edge", "outside")).astype(object)
+    return {"placement": placement, "n_views": n_views}
+
+
+def _touches(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.ndarray:
+    """Whether host, centre or a component of each source lies in a frame."""
+    touches = np.zeros(len(table), bool)
+    for name in ("", "host_"):
+        places = table[f"{name}ra"].to_numpy(float), table[f"{name}dec"].to_numpy(float)
+        touches |= count_views(*places, subjects, frame) > 0
+    owner = np.repeat(np.arange(len(table)), table["n_components"].to_numpy(int))
+    places = [np.concatenate([[], *table[name]]) for name in ("component_ra", "component_dec")]
+    shown = count_views(*places, subjects, frame) > 0
+    touches[owner[shown]] = True
+    return touches
