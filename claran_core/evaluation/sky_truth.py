@@ -53,9 +53,7 @@ def _explained(words: dict[str, str]) -> str:
 SKY_TRUTH = pa.schema(
     [
         _column("source_id", pa.string(), "name of the true source"),
-        _column(
-            "ra", pa.float64(), "right ascension of its centre by the DR1 rule, of its host if not visible"
-        ),
+        _column("ra", pa.float64(), "right ascension of its centre (DR1 rule; its host if not visible)"),
         _column("dec", pa.float64(), "declination of the same, deg, ICRS"),
         _column("state", pa.string(), _explained(STATES)),
         _column("placement", pa.string(), _explained(PLACEMENTS)),
@@ -68,9 +66,7 @@ SKY_TRUTH = pa.schema(
             _column(name, pa.float32(), "edge of its box in the frame centred on its host, px", nullable=True)
             for name in BOX_COLUMNS
         ],
-        _column(
-            "snr", pa.float32(), "brightest pixel over the noise; at the model's brightest if not visible"
-        ),
+        _column("snr", pa.float32(), "brightest pixel over the noise (the model's if not visible)"),
         _column("flux", pa.float64(), "flux density of the model, mJy"),
         _column("host_ra", pa.float64(), "right ascension of its host, deg, ICRS"),
         _column("host_dec", pa.float64(), "declination of its host, deg, ICRS"),
