@@ -2,6 +2,7 @@
 
 Every row obeys what the schema says of it: its position is the middle of its box, its names and counts
 agree, its lists have one entry per component, brightest first, and the rows are in the catalogue's order.
+Columns this module does not know say that nothing is known: NaN, 0, no text, an empty list.
 """
 
 from collections.abc import Mapping
@@ -10,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from astropy import units as u
 from astropy_healpix import HEALPix
 
 from claran_core import __version__
 from claran_core.catalogue.schema import CATALOGUE
+from claran_core.catalogue.voparquet import votable_metadata
+from claran_core.config import load_config
 from claran_core.files import write_table
 from claran_core.flags import Flag
 from claran_core.frame import Frame
@@ -69,15 +73,19 @@ def random_catalogue(n: int, seed: int = 1) -> pd.DataFrame:
         "pipeline_version": __version__,
     }
     table = pd.DataFrame(rows).assign(source_id=source_names(rows["ra"], rows["dec"]))
-    return _ordered(_measured(table, counts, rng))
+    table = _hosts(_measured(table, counts, rng), rng)
+    unknown = {field.name: _unknown(field.type, n) for field in CATALOGUE if field.name not in table}
+    return _ordered(table.assign(**unknown))
 
 
 def write_random_catalogue(
     path: Path, n: int = 40, seed: int = 1, *, metadata: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
-    """Write `random_catalogue` as the file of a run; returns its rows."""
+    """Write `random_catalogue` as the file of a run, VOParquet block included; returns its rows."""
     table = random_catalogue(n, seed)
-    write_table(path, table, CATALOGUE, metadata={"method": "D4", "n_sources": n, **(metadata or {})})
+    facts = {"pipeline": "claran-survey", "method": "D4", "n_sources": n, "config": load_config().as_dict()}
+    schema = CATALOGUE.with_metadata(votable_metadata(CATALOGUE))
+    write_table(path, table, schema, metadata=facts | dict(metadata or {}))
     return table
 
 
@@ -143,6 +151,39 @@ def _components(
         "component_peak_flux": fluxes,
         "component_flux": [1.2 * flux for flux in fluxes],
     }
+
+
+def _hosts(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Infrared counterparts: none, one or two candidates each, most reliable first."""
+    number = rng.integers(0, 3, len(table))
+    ra, dec = table["ra"].to_numpy(), table["dec"].to_numpy()
+    reliability = [np.array([0.9, 0.05])[:count] for count in number]
+    magnitude = [np.array([14.5, 16.25])[:count] for count in number]
+    lists = {
+        "host_candidate_ra": [np.repeat(value, count) for value, count in zip(ra, number, strict=True)],
+        "host_candidate_dec": [np.repeat(value, count) for value, count in zip(dec, number, strict=True)],
+        "host_candidate_w1": magnitude,
+        "host_candidate_reliability": reliability,
+    }
+    seen = number > 0
+    return table.assign(
+        **{name: pd.Series(value, dtype=object) for name, value in lists.items()},
+        host_ra=np.where(seen, ra, np.nan),
+        host_dec=np.where(seen, dec, np.nan),
+        host_w1=np.where(seen, 14.5, np.nan),
+        host_w1_err=np.where(seen, 0.03, np.nan),
+        host_separation=np.where(seen, 1.5, np.nan),
+        host_reliability=np.where(seen, 0.9, 0.0),
+    )
+
+
+def _unknown(kind: pa.DataType, n: int) -> pd.Series:
+    """Column of a type that says nothing."""
+    if pa.types.is_list(kind):
+        return pd.Series([[] for _ in range(n)], dtype=object)
+    if pa.types.is_string(kind):
+        return pd.Series([""] * n, dtype=object)
+    return pd.Series(np.full(n, np.nan if pa.types.is_floating(kind) else 0))
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
