@@ -23,9 +23,11 @@ __all__ = [
     "Components",
     "SecondaryPeaks",
     "box_gaps",
+    "brightest_pixels",
     "count_components",
     "dr1_extent",
     "find_components",
+    "label_components",
     "secondary_peaks",
     "union_centre",
 ]
@@ -101,23 +103,38 @@ def find_components(image: np.ndarray, sigma: float, *, threshold: float = COMPO
     """
     filled = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     base = threshold * sigma
-    labels, count = _label(filled, base)
+    labels, count = label_components(filled, base)
     if count == 0:
         return Components(labels.astype(np.int32), np.empty((0, 4)), np.empty((0, 2), int), np.empty(0, int))
     return Components(
         labels=labels.astype(np.int32),
         boxes=_contour_boxes(filled, labels, count, base),
-        brightest=_brightest_pixels(filled, labels, count),
+        brightest=brightest_pixels(filled, labels, count),
         n_peaks=_count_innermost(filled, labels, count, base),
     )
 
 
 def count_components(image: np.ndarray, sigma: float, *, threshold: float = COMPONENT_SIGMA) -> int:
     """Number of components `find_components` finds in an image of finite pixels, without measuring them."""
-    return _label(image, threshold * sigma)[1]
+    return label_components(image, threshold * sigma)[1]
 
 
-def _label(image: np.ndarray, base: float) -> tuple[np.ndarray, int]:
+def label_components(image: np.ndarray, base: float) -> tuple[np.ndarray, int]:
+    """Number the pixels of each component of an image of finite pixels, and count the components.
+
+    Parameters
+    ----------
+    image : (ny, nx) array
+        Surface brightness.
+    base : float
+        Base contour in the image's unit; nothing is found where it is not a positive number.
+
+    Returns
+    -------
+    labels : (ny, nx) int array
+        As `Components.labels`, in the same order.
+    count : int
+    """
     above = image > base if np.isfinite(base) and base > 0 else np.zeros(image.shape, bool)
     return ndimage.label(above, FOUR_CONNECTED)
 
@@ -135,7 +152,7 @@ def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: flo
     return boxes - 1
 
 
-def _brightest_pixels(image: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+def brightest_pixels(image: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     """Position ``x y`` of the brightest pixel of each component, the first of equals; ``(count, 2)``."""
     inside = np.flatnonzero(labels)[::-1]
     inside = inside[np.argsort(image.flat[inside], kind="stable")]

@@ -155,8 +155,9 @@ class CatalogueOptions:
     """Section ``catalogue`` (paper section 6.1.1)."""
 
     method: str
-    min_probability: float
-    one_source_per_field: bool
+    post_filter: str = "survey"
+    min_probability: float = 0.8
+    one_source_per_field: bool = False
 
 
 @dataclass(frozen=True)
@@ -311,6 +312,11 @@ def _check_consistency(config: Config) -> None:
         raise ConfigError(
             f"config: catalogue.method is {config.catalogue.method!r}, which fusion.methods "
             f"{list(methods)} does not make; add it there or choose one of them"
+        )
+    if config.catalogue.one_source_per_field and config.catalogue.post_filter != "paper":
+        raise ConfigError(
+            "config: catalogue.one_source_per_field goes with the paper's filter; "
+            "write post_filter: paper, or one_source_per_field: false"
         )
     for band in ("radio", "infrared"):
         options = getattr(config.survey, band)

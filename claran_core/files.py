@@ -21,7 +21,9 @@ from claran_core.errors import InputError
 
 __all__ = [
     "atomic_path",
+    "parquet_writer",
     "read_array",
+    "read_arrow",
     "read_metadata",
     "read_table",
     "write_array",
@@ -80,12 +82,31 @@ def write_table(
     unknown = set(table.columns) ^ set(schema.names)
     if unknown:
         raise ValueError(f"{path}: columns differ from the schema: {sorted(unknown)}")
-    facts = {**(schema.metadata or {}), METADATA_KEY: json.dumps(dict(metadata or {})).encode()}
     columns = [_arrow_column(path, table[field.name], field) for field in schema]
-    with atomic_path(path) as temporary:
-        pq.write_table(
-            pa.Table.from_arrays(columns, schema=schema.with_metadata(facts)), temporary, compression="zstd"
-        )
+    with parquet_writer(path, schema, metadata=metadata) as writer:
+        writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
+
+
+@contextmanager
+def parquet_writer(
+    path: Path,
+    schema: pa.Schema,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+) -> Iterator[pq.ParquetWriter]:
+    """Open a Parquet file to be written part by part; it appears under its name when all went well.
+
+    Yields
+    ------
+    pyarrow.parquet.ParquetWriter
+        Takes tables of its own ``schema``: that given, with `metadata` as `read_metadata` returns it.
+    """
+    facts = {**(schema.metadata or {}), METADATA_KEY: json.dumps(dict(metadata or {})).encode()}
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema.with_metadata(facts), compression="zstd") as writer,
+    ):
+        yield writer
 
 
 def _arrow_column(path: Path, values: pd.Series, field: pa.Field) -> pa.Array:
@@ -114,11 +135,16 @@ def read_table(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame
     InputError
         If the file is missing, is not complete Parquet, or lacks one of `columns`.
     """
+    return read_arrow(path, columns).to_pandas()
+
+
+def read_arrow(path: Path, columns: Iterable[str] | None = None) -> pa.Table:
+    """As `read_table`, without the cost of pandas."""
     wanted = None if columns is None else list(columns)
     try:
         present = _present(path, wanted)
         # No partitioning: a folder named like `key=value` above the file must not add a column.
-        return pq.read_table(path, columns=present, partitioning=None).to_pandas()
+        return pq.read_table(path, columns=present, partitioning=None)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that writes it") from None
     except (pa.ArrowException, OSError) as error:

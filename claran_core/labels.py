@@ -29,6 +29,7 @@ from claran_core.tables import LABELS
 __all__ = [
     "Subject",
     "components_in_frame",
+    "frame_positions",
     "label_from_table",
     "label_simulated",
     "truth_box",
@@ -174,12 +175,17 @@ def components_in_frame(subject: Subject, cutout: Cutout) -> Components:
 
 def visible_in_frame(subject: Subject, cutout: Cutout) -> np.ndarray:
     """Pixels of a cut-out ``(ny, nx)``, NaN where their centres lie outside the subject's frame."""
+    x, y = frame_positions(subject, cutout)
+    size = subject.frame.size_px
+    return np.where((x >= 0) & (x <= size) & (y >= 0) & (y <= size), cutout.data, np.nan)
+
+
+def frame_positions(subject: Subject, cutout: Cutout) -> tuple[np.ndarray, np.ndarray]:
+    """Where in the subject's frame (px) the pixel centres of a cut-out lie: ``x, y``, each ``(ny, nx)``."""
     rows, columns = np.indices(cutout.data.shape)
     sky = pixels_to_sky(cutout.wcs, columns.ravel(), rows.ravel())
     x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky)
-    size = subject.frame.size_px
-    inside = ((x >= 0) & (x <= size) & (y >= 0) & (y <= size)).reshape(cutout.data.shape)
-    return np.where(inside, cutout.data, np.nan)
+    return x.reshape(cutout.data.shape), y.reshape(cutout.data.shape)
 
 
 def _owners(components: Components, image: np.ndarray, models: Sequence[np.ndarray]) -> np.ndarray:

@@ -89,6 +89,19 @@ class Results:
         """What the detector found, before any filter (`claran_core.tables.DETECTIONS`)."""
         return self.root / "detections" / method / f"{shard}.parquet"
 
+    def shard_sources(self, shard: str) -> Path:
+        """Filtered and measured detections of one shard (`claran_core.catalogue.schema.SOURCES`)."""
+        return self.root / "catalogue" / "sources" / f"{shard}.parquet"
+
+    def rejected(self, shard: str) -> Path:
+        """Detections of one shard that are no sources (`claran_core.catalogue.schema.REJECTED`)."""
+        return self.root / "catalogue" / "rejected" / f"{shard}.parquet"
+
+    @property
+    def fates(self) -> Path:
+        """What became of every detection (`claran_core.catalogue.schema.FATES`)."""
+        return self.root / "catalogue" / "detections.parquet"
+
     @property
     def catalogue(self) -> Path:
         """The product."""

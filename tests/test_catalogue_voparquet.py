@@ -55,7 +55,7 @@ def test_document_keeps_the_rules_of_the_note() -> None:
     assert len(tables) == 1
     assert not list(root.iter(f"{NAMESPACE}DATA"))
     assert tables[0].find(f"{NAMESPACE}DESCRIPTION").text.strip() == "a < b & c"
-    assert {info.get("name"): info.get("value") for info in tables[0].iter(f"{NAMESPACE}INFO")} == {
+    assert {info.get("name"): info.get("value") for info in root.iter(f"{NAMESPACE}INFO")} == {
         "model_id": "m"
     }
     ids = [element.get("ID") for element in root.iter() if element.get("ID")]

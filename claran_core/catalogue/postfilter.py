@@ -1,31 +1,35 @@
-"""From what the detector reports to what a catalogue lists (paper section 6.1.1).
+"""From what the detector reports to what a catalogue lists, subject by subject.
 
 The detector reports one row per box and class, so one source on the sky may come several times: with
-two classes for one box, or as a whole and as one of its parts.  Three steps, each a function of its
-own, work subject by subject:
+two classes for one box, or as a whole and as one of its parts.  Two filters decide:
 
-1. `keep_probable` keeps what reaches the least probability, or the best row of the subject.
-2. `resolve_competing` lists each source once: of boxes that claim the same sky, the most probable.
-3. `keep_best`, on demand, assumes one source per field.
+`judge_survey`, the default, keeps what is probably a source of any class, each once, and nothing where
+nothing is probable.  `judge_paper` is the rule of paper section 6.1.1: rows of at least some probability,
+or else the best of the subject, which invents a source in a blank field.
 
-Sources seen in two overlapping subjects are a matter between subjects and are not touched here.
+Sources seen in two overlapping subjects are a matter between subjects (`claran_core.catalogue.merge`).
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from claran_core.config import CatalogueOptions
 from claran_core.flags import Flag
+from claran_core.morphology import probability_columns
 from claran_core.overlap import BOX_COLUMNS, box_array, contained_fraction, paired_iou
 
 __all__ = [
     "MAX_CONTAINED",
     "MAX_IOU",
-    "keep_best",
+    "Verdict",
+    "judge_paper",
+    "judge_survey",
     "keep_probable",
     "rank_rows",
     "resolve_competing",
-    "select_sources",
+    "source_probability",
 ]
 
 # Two boxes of one subject claim the same source when they overlap by more than this, or when the smaller
@@ -36,31 +40,119 @@ MAX_IOU = 0.3
 MAX_CONTAINED = 0.8
 
 
-def select_sources(detections: pd.DataFrame, options: CatalogueOptions) -> pd.DataFrame:
-    """Rows of the detections that become sources, with a column ``flags``.
+@dataclass(frozen=True)
+class Verdict:
+    """What a filter says of the detections of a table, row by row.
+
+    Attributes
+    ----------
+    fate : (n,) object array of str
+        ``kept``, or why not: one of `claran_core.catalogue.schema.FATE_DESCRIPTIONS`.
+    winner : (n,) int64 array
+        Row a ``competing`` one lost against, -1 for others.
+    flags : (n,) int32 array
+        `Flag.BELOW_MIN_PROBABILITY` where a row is kept all the same.
+    """
+
+    fate: np.ndarray
+    winner: np.ndarray
+    flags: np.ndarray
+
+    @classmethod
+    def keeping_all(cls, n: int) -> "Verdict":
+        """Every one of `n` rows kept, to be changed."""
+        return cls(np.full(n, "kept", object), np.full(n, -1, np.int64), np.zeros(n, np.int32))
+
+
+def source_probability(detections: pd.DataFrame) -> np.ndarray:
+    """Probability that a box holds a source of any class, (n,) float32: the sum over the classes."""
+    return np.minimum(detections[probability_columns()].to_numpy(np.float32).sum(axis=1), np.float32(1))
+
+
+def judge_survey(
+    detections: pd.DataFrame, members: Sequence[tuple[int, ...]], min_probability: float
+) -> Verdict:
+    """Keep each probable source once.
+
+    Rows compete when they share a radio component; where one of them has none, when their boxes claim
+    the same sky (`MAX_IOU`, `MAX_CONTAINED`).  The most probable source wins, and of its rows the most
+    probable class.  A row is judged only against rows that stay.
+
+    Parameters
+    ----------
+    detections : DataFrame
+        Columns of `claran_core.tables.DETECTIONS`; any order, any number of subjects.
+    members : sequence of tuple of int
+        Components of each row, from `claran_core.catalogue.membership.members_of`.
+    min_probability : float
+        Least probability of a source of any class: where two classes share it, it is a source still.
+    """
+    probable = source_probability(detections)
+    order = _ranked(detections.assign(source_probability=probable), ["source_probability", "probability"])
+    boxes, subjects = box_array(detections), detections["subject_id"].to_numpy()
+    verdict = Verdict.keeping_all(len(detections))
+    kept: dict[str, list[int]] = {}
+    for row in order:
+        rivals = kept.setdefault(subjects[row], [])
+        winner = next((other for other in rivals if _compete(row, other, members, boxes)), None)
+        if winner is not None:
+            verdict.fate[row], verdict.winner[row] = "competing", winner
+        elif probable[row] < np.float32(min_probability):
+            verdict.fate[row] = "improbable"
+        else:
+            rivals.append(row)
+    return verdict
+
+
+def _compete(one: int, other: int, members: Sequence[tuple[int, ...]], boxes: np.ndarray) -> bool:
+    if members[one] and members[other]:
+        return not set(members[one]).isdisjoint(members[other])
+    pair = boxes[[one]], boxes[[other]]
+    return bool(paired_iou(*pair)[0] > MAX_IOU or contained_fraction(*pair)[0] > MAX_CONTAINED)
+
+
+def judge_paper(
+    detections: pd.DataFrame, min_probability: float, *, one_source_per_field: bool = False
+) -> Verdict:
+    """Keep rows of at least `min_probability`, or the best of each subject (paper section 6.1.1).
 
     Parameters
     ----------
     detections : DataFrame
         Columns of `claran_core.tables.DETECTIONS`.
-    options : CatalogueOptions
-        Least probability, and whether a field holds one source only.
-
-    Returns
-    -------
-    DataFrame
-        By subject, best first; ``flags`` is 0 or `Flag.BELOW_MIN_PROBABILITY`.  Does not depend on
-        the order of the rows given.
+    min_probability : float
+        Least probability of the row's class.
+    one_source_per_field : bool
+        Keep the best of each subject only: the paper's assumption.
     """
-    kept = resolve_competing(keep_probable(detections, options.min_probability))
-    return keep_best(kept) if options.one_source_per_field else kept
+    order = _ranked(detections, ["probability"])
+    best = np.zeros(len(detections), bool)
+    best[order] = ~detections["subject_id"].iloc[order].duplicated().to_numpy()
+    probable = _at_least(detections, min_probability)
+    verdict = Verdict.keeping_all(len(detections))
+    verdict.fate[~probable & ~best] = "improbable"
+    verdict.flags[~probable & best] = int(Flag.BELOW_MIN_PROBABILITY)
+    if one_source_per_field:
+        verdict.fate[probable & ~best] = "second"
+    return verdict
 
 
 def rank_rows(detections: pd.DataFrame) -> pd.DataFrame:
     """Sort by subject, most probable first; ties by box, then class, so that the order is unique."""
-    keys = ["subject_id", "probability", *BOX_COLUMNS, "morphology"]
-    ascending = [name != "probability" for name in keys]
-    return detections.sort_values(keys, ascending=ascending, kind="stable", ignore_index=True)
+    return detections.iloc[_ranked(detections, ["probability"])].reset_index(drop=True)
+
+
+def _ranked(detections: pd.DataFrame, falling: list[str]) -> np.ndarray:
+    """Row numbers by subject, then the highest of `falling` first, then box and class."""
+    keys = ["subject_id", *falling, *BOX_COLUMNS, "morphology"]
+    ascending = [name not in falling for name in keys]
+    numbered = detections[keys].reset_index(drop=True)
+    return numbered.sort_values(keys, ascending=ascending, kind="stable").index.to_numpy()
+
+
+def _at_least(detections: pd.DataFrame, min_probability: float) -> np.ndarray:
+    # Compared in the column's own precision: a stored 0.9 is float32 and below the float64 of that name.
+    return detections["probability"].to_numpy(np.float32) >= np.float32(min_probability)
 
 
 def keep_probable(detections: pd.DataFrame, min_probability: float) -> pd.DataFrame:
@@ -72,8 +164,7 @@ def keep_probable(detections: pd.DataFrame, min_probability: float) -> pd.DataFr
         Ranked as by `rank_rows`, with a column ``flags``.
     """
     ranked = rank_rows(detections)
-    # Compared in the column's own precision: a stored 0.9 is float32 and below the float64 of that name.
-    probable = ranked["probability"].to_numpy(np.float32) >= np.float32(min_probability)
+    probable = _at_least(ranked, min_probability)
     best = ~ranked["subject_id"].duplicated().to_numpy()
     kept = ranked[probable | best].reset_index(drop=True)
     below = ~probable[probable | best]
@@ -116,8 +207,3 @@ def _competing_pairs(
     compete = paired_iou(boxes[better], boxes[worse]) > max_iou
     compete |= contained_fraction(boxes[better], boxes[worse]) > max_contained
     return better[compete].tolist(), worse[compete].tolist()
-
-
-def keep_best(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Keep the first row of each subject: the paper's assumption of one source per field."""
-    return ranked[~ranked["subject_id"].duplicated()].reset_index(drop=True)

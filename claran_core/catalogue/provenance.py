@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from claran_core import __version__
-from claran_core.catalogue.build import HEALPIX_ORDER
+from claran_core.catalogue.assemble import HEALPIX_ORDER
 from claran_core.catalogue.postfilter import MAX_CONTAINED, MAX_IOU
 from claran_core.config import Config
 from claran_core.flags import DESCRIPTIONS

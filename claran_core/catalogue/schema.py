@@ -3,8 +3,9 @@
 Names are stable once published.  Units are VOUnits, UCDs are UCD1+; both travel in the Parquet file as
 field metadata, so the table explains itself.
 
-Three tables: `SOURCES` is one subject's view of each source and never leaves the run; `CATALOGUE` is the
-product, one row per source; `FATES` says of every detection what became of it.
+`CATALOGUE` is the product, one row per source, and `FATES` says of every detection what became of it.
+`SOURCES` and `REJECTED` are the same for one shard, before views of one source are merged; they stay in the
+run.
 """
 
 import pyarrow as pa
@@ -12,7 +13,15 @@ import pyarrow as pa
 from claran_core.flags import Flag
 from claran_core.morphology import MORPHOLOGIES, probability_columns
 
-__all__ = ["CATALOGUE", "FATES", "FATE_DESCRIPTIONS", "SOURCES"]
+__all__ = [
+    "CATALOGUE",
+    "FATES",
+    "FATE_DESCRIPTIONS",
+    "HOST_COLUMNS",
+    "MEASURED_COLUMNS",
+    "REJECTED",
+    "SOURCES",
+]
 
 
 def _column(name: str, kind: pa.DataType, unit: str, ucd: str, description: str) -> pa.Field:
@@ -247,6 +256,26 @@ CATALOGUE = pa.schema(
     ]
 )
 
+# Places by which views of one source are known to be of one source.
+_PEAKS = [
+    _list(
+        "peak_ra",
+        pa.float64(),
+        "deg",
+        "pos.eq.ra",
+        "right ascension of the peaks, ICRS",
+        entries="those of component_ra, then others",
+    ),
+    _list(
+        "peak_dec",
+        pa.float64(),
+        "deg",
+        "pos.eq.dec",
+        "declination of the peaks, ICRS",
+        entries="those of component_dec, then others",
+    ),
+]
+
 # One shard's view of its sources: what a row of the catalogue needs, and what merging goes by.
 SOURCES = pa.schema(
     [
@@ -260,12 +289,11 @@ SOURCES = pa.schema(
         _number(
             "view", "", "stat.weight", "how well this subject shows the source; the best view is catalogued"
         ),
-        _list(
-            "peak_ra", pa.float64(), "deg", "pos.eq.ra", "right ascension of every peak in the source, ICRS"
-        ),
-        _list("peak_dec", pa.float64(), "deg", "pos.eq.dec", "declination of every peak in the source, ICRS"),
+        *_PEAKS,
     ]
 )
+MEASURED_COLUMNS = [field.name for field in (*_MEASURED, *_PEAKS)]
+HOST_COLUMNS = [field.name for field in _HOST]
 
 # What becomes of a detection.
 FATE_DESCRIPTIONS = {
@@ -277,28 +305,41 @@ FATE_DESCRIPTIONS = {
     "second": "not the best of its field (catalogue.one_source_per_field)",
 }
 
+_DETECTION = [
+    _SUBJECT,
+    _column("shard", pa.string(), "", "meta.id", "shard of the subject"),
+    _column("detection", pa.int32(), "", "meta.record", "row in its shard's table of detections"),
+    *_CENTRE,
+    *_BOX,
+    _MORPHOLOGY,
+    _PROBABILITY,
+    _column(
+        "fate",
+        pa.string(),
+        "",
+        "meta.code",
+        "; ".join(f"{name}: {text}" for name, text in FATE_DESCRIPTIONS.items()),
+    ),
+]
+
 FATES = pa.schema(
     [
-        _SUBJECT,
-        _column("shard", pa.string(), "", "meta.id", "shard of the subject"),
-        _column("detection", pa.int32(), "", "meta.record", "row in its shard's table of detections"),
-        *_CENTRE,
-        *_BOX,
-        _MORPHOLOGY,
-        _PROBABILITY,
-        _column(
-            "fate",
-            pa.string(),
-            "",
-            "meta.code",
-            "; ".join(f"{name}: {text}" for name, text in FATE_DESCRIPTIONS.items()),
-        ),
+        *_DETECTION,
         _column(
             "source_id",
             pa.string(),
             "",
             "meta.id",
             "source of the catalogue it belongs to; empty without one",
+        ),
+    ]
+)
+
+REJECTED = pa.schema(
+    [
+        *_DETECTION,
+        _column(
+            "winner", pa.int32(), "", "meta.record", "row of the detection it lost against; -1 without one"
         ),
     ]
 )

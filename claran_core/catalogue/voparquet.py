@@ -77,7 +77,7 @@ def votable_metadata(
     if any(field.ref for field in columns):
         resource.coordinate_systems.append(tree.CooSys(ID=COOSYS_ID, system="ICRS"))
     for key, value in (facts or {}).items():
-        table.infos.append(tree.Info(ID=f"info_{key}", name=key, value=value))
+        resource.infos.append(tree.Info(ID=f"info_{key}", name=key, value=value))
     table.fields.extend(columns)
     resource.tables.append(table)
     written = io.BytesIO()

@@ -1,185 +1,191 @@
-"""The catalogue as a file: read shard by shard, checked, named and written at once.
+"""The catalogue as files: the sources of all shards merged, named, sorted and written with their provenance.
 
-Only what is kept of a shard stays in memory, about one row per source.
+Beside it goes a table that says of every detection what became of it.
 """
 
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
-from claran_core import tables
-from claran_core.catalogue.build import describe_sources, finish_catalogue
-from claran_core.catalogue.schema import CATALOGUE
-from claran_core.config import CatalogueOptions
+from claran_core import __version__
+from claran_core.catalogue.assemble import Assembled, assemble, check_subjects_once
+from claran_core.catalogue.schema import CATALOGUE, FATES, REJECTED
 from claran_core.errors import InputError
-from claran_core.files import read_metadata, read_table, write_table
-from claran_core.flags import Flag
+from claran_core.files import atomic_path, parquet_writer, read_arrow, read_metadata
 from claran_core.frame import Frame
-from claran_core.log import Progress
-from claran_core.morphology import MORPHOLOGIES, probability_columns
-from claran_core.overlap import BOX_COLUMNS, box_array
+from claran_core.survey.base import SURVEYS, Survey
 
-__all__ = ["read_detections", "write_catalogue"]
+__all__ = ["ShardFiles", "write_catalogue"]
 
 logger = logging.getLogger(__name__)
 
-# The way out of every fault of a detections file.
-REDO = "remove the file and rerun the inference stage"
+# The way out of every fault of a shard's files.
+REDO = "remove the file and rerun the catalogue stage"
 
-INDEX_COLUMNS = ["subject_id", "ra", "dec", "flags"]
+# Rows of a row group: a few tens of MB in memory.
+ROW_GROUP = 100_000
+
+# Two peaks nearer than this part of the beam are one.
+TOLERANCE_BEAMS = 0.5
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """Files of one shard: table of fused images, and sources and rejected detections."""
+
+    index: Path
+    sources: Path
+    rejected: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the shard."""
+        return self.sources.stem
 
 
 def write_catalogue(
     path: Path,
-    detections: Sequence[Path],
-    fused_indexes: Sequence[Path],
+    fates_path: Path,
+    shards: Sequence[ShardFiles],
     *,
-    options: CatalogueOptions,
+    method: str,
     frame: Frame,
     provenance: Mapping[str, Any],
-) -> pd.DataFrame:
+    survey: Survey = SURVEYS["FIRST"],
+) -> int:
     """Build the catalogue of all shards and write it.
 
     Parameters
     ----------
-    path : Path
-        Where the catalogue goes (Parquet).
-    detections, fused_indexes : sequence of Path
-        The two files of each shard, in the same order.
-    options : CatalogueOptions
-        What to keep.
+    path, fates_path : Path
+        Where the catalogue (`CATALOGUE`) and the fates of all detections (`FATES`) go.  Both or none.
+    shards : sequence of ShardFiles
+        Written by `claran_core.catalogue.shard.write_shard`.  Rows of the catalogue do not depend on
+        their order, nor on how the sky was cut.
+    method : str
+        Fusion method of the images the detections come from.
     frame : Frame
         Geometry of the subjects.
     provenance : mapping
         What `claran_core.catalogue.provenance.catalogue_provenance` returns; the numbers of sources
         and subjects, the method and the model are added here.
+    survey : Survey
+        The radio survey.
 
     Returns
     -------
-    DataFrame
-        The catalogue, as `claran_core.catalogue.build.build_catalogue`.
+    int
+        Number of sources.
 
     Raises
     ------
     InputError
-        If a file is missing, truncated or not of this run.  No catalogue is written then.
+        If a file is missing, truncated or not of this run.  Nothing is written then.
     """
-    model_id = _common_model(detections, options.method)
-    progress = Progress("shards read into the catalogue", len(detections))
-    parts, subjects = [], []
-    for found_path, index_path in zip(detections, fused_indexes, strict=True):
-        index = read_table(index_path, INDEX_COLUMNS)
-        try:
-            sources = describe_sources(
-                read_detections(found_path, frame),
-                index,
-                options,
-                frame,
-                method=options.method,
-                model_id=model_id,
+    model_id = _common_model([shard.sources for shard in shards], method)
+    indexes = [read_arrow(shard.index, ["subject_id", "ra", "dec"]) for shard in shards]
+    check_subjects_once([index["subject_id"] for index in indexes], [shard.index for shard in shards])
+    positions = [np.stack([index["ra"].to_numpy(), index["dec"].to_numpy()], axis=1) for index in indexes]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        found = assemble(
+            [shard.sources for shard in shards],
+            positions,
+            frame=frame,
+            tolerance_arcsec=TOLERANCE_BEAMS * survey.beam_arcsec,
+            scratch=Path(folder) / "rows.arrow",
+        )
+        counts = {"n_sources": len(found.names), "n_subjects_searched": sum(map(len, positions))}
+        metadata = {**provenance, **counts, "method": method, "model_id": model_id}
+        # The catalogue takes its name last: where it is, the fates are too.
+        with atomic_path(path) as temporary:
+            _write_rows(temporary, found, metadata, model_id)
+            _write_fates(fates_path, found, shards, metadata)
+    logger.info(
+        "%s: %d sources, from %d detections of sources in %d subjects",
+        path,
+        counts["n_sources"],
+        len(found.owner),
+        counts["n_subjects_searched"],
+    )
+    return counts["n_sources"]
+
+
+def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], model_id: str) -> None:
+    with parquet_writer(path, CATALOGUE, metadata=metadata) as writer:
+        for table in found.rows(ROW_GROUP):
+            constant = {"model_id": model_id, "pipeline_version": __version__}
+            for name, value in constant.items():
+                table = table.append_column(name, pa.array([value] * len(table)))
+            writer.write_table(table.select(CATALOGUE.names).cast(writer.schema), row_group_size=ROW_GROUP)
+
+
+def _write_fates(
+    path: Path, found: Assembled, shards: Sequence[ShardFiles], metadata: Mapping[str, Any]
+) -> None:
+    names = pa.array([*found.names, ""], pa.string())  # the last one: no source
+    fate = np.where(found.is_row, "catalogued", np.where(found.agrees, "merged", "regrouped"))
+    start = 0
+    columns = [name for name in FATES.names if name not in ("shard", "fate", "source_id")]
+    with parquet_writer(path, FATES, metadata=metadata) as writer:
+        for shard in shards:
+            sources = read_arrow(shard.sources, columns)
+            rejected = read_arrow(shard.rejected, REJECTED.names)
+            part = slice(start, start + len(sources))
+            kept = _fate_table(
+                sources, shard.name, pa.array(fate[part]), names.take(pa.array(found.owner[part]))
             )
-        except InputError as error:
-            raise InputError(_with_path(found_path, error)) from None
-        parts.append(sources)
-        subjects.append(index["subject_id"])
-        progress.step()
-    _refuse_repeats(subjects, fused_indexes)
-    catalogue = finish_catalogue(_joined(parts))
-    counts = {"n_sources": len(catalogue), "n_subjects_searched": sum(map(len, subjects))}
-    metadata = {**provenance, **counts, "method": options.method, "model_id": model_id}
-    write_table(path, catalogue, CATALOGUE, metadata=metadata)
-    _log_summary(path, catalogue)
-    return catalogue
+            lost = _fate_table(
+                rejected,
+                shard.name,
+                rejected["fate"],
+                names.take(pa.array(_owners(rejected, sources, found.owner[part], len(found.names)))),
+            )
+            both = pa.concat_tables([kept, lost]).cast(writer.schema)
+            writer.write_table(both.sort_by("detection"))
+            start += len(sources)
 
 
-def read_detections(path: Path, frame: Frame) -> pd.DataFrame:
-    """Read the detections of one shard and check that they can be what they claim.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or truncated, or a value is impossible: an unknown class, a probability
-        outside [0, 1], a box that is empty or outside the frame.
-    """
-    found = read_table(path, tables.DETECTIONS.names)
-    probabilities = ["probability", *probability_columns()]
-    for name in [*probabilities, *BOX_COLUMNS]:
-        if not pd.api.types.is_numeric_dtype(found[name]):
-            raise InputError(f"{path}: column {name!r} holds no numbers; {REDO}")
-    _refuse(path, found, ["morphology"], ~found["morphology"].isin(MORPHOLOGIES).to_numpy())
-    values = found[probabilities].to_numpy(float)
-    _refuse(path, found, probabilities, ~((values >= 0) & (values <= 1)).all(axis=1))
-    boxes = box_array(found)
-    inside = ((boxes >= 0) & (boxes <= frame.size_px)).all(axis=1)
-    solid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-    _refuse(path, found, BOX_COLUMNS, ~(inside & solid))
-    return found
+def _fate_table(detections: pa.Table, shard: str, fate: pa.Array, source_id: pa.Array) -> pa.Table:
+    columns = {
+        "shard": pa.array([shard] * len(detections), pa.string()),
+        "fate": fate,
+        "source_id": source_id,
+    }
+    plain = pa.schema([field.remove_metadata() for field in FATES])
+    values = [columns[name] if name in columns else detections[name] for name in plain.names]
+    return pa.table(values, names=plain.names).cast(plain)
 
 
-def _refuse(path: Path, table: pd.DataFrame, columns: list[str], wrong: np.ndarray) -> None:
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        values = ", ".join(f"{name} {_readable(table[name].iloc[row])}" for name in columns)
-        raise InputError(f"{path}: row {row}: {values}: not what a detector finds; {REDO}")
+def _owners(rejected: pa.Table, sources: pa.Table, owner: np.ndarray, nobody: int) -> np.ndarray:
+    """Row of the catalogue that each rejected detection lost against, or `nobody`."""
+    winner = rejected["winner"].to_numpy()
+    detection = sources["detection"].to_numpy()
+    if not len(detection):
+        return np.full(len(winner), nobody)
+    order = np.argsort(detection)
+    place = np.minimum(np.searchsorted(detection[order], winner), len(order) - 1)
+    known = detection[order][place] == winner
+    return np.where(known, owner[order][place], nobody)
 
 
-def _readable(value: object) -> str:
-    return value if isinstance(value, str) else f"{value:.6g}"
-
-
-def _common_model(detections: Sequence[Path], method: str) -> str:
+def _common_model(paths: Sequence[Path], method: str) -> str:
     """Return the one model all shards were searched with."""
     first: tuple[Path, str] | None = None
-    for path in detections:
+    for path in paths:
         metadata = read_metadata(path)
         if metadata.get("method") != method or not metadata.get("model_id"):
-            raise InputError(f"{path}: does not hold detections of method {method!r}; {REDO}")
+            raise InputError(f"{path}: does not hold sources of method {method!r}; {REDO}")
         first = first or (path, metadata["model_id"])
         if metadata["model_id"] != first[1]:
             raise InputError(
                 f"{path}: made with weights {metadata['model_id']!r}, but {first[0]} with {first[1]!r}; "
-                "remove the older of the two and rerun the inference stage"
+                "remove the older of the two and its detections, and rerun the inference stage"
             )
     return first[1] if first else ""
-
-
-def _refuse_repeats(subjects: Sequence[pd.Series], paths: Sequence[Path]) -> None:
-    """Refuse a subject that comes twice: its sources would."""
-    if not subjects:
-        return
-    everyone = pd.concat(subjects, keys=range(len(subjects)))
-    repeated = everyone.duplicated().to_numpy()
-    if repeated.any():
-        shard, _ = everyone.index[repeated.argmax()]
-        raise InputError(
-            f"{paths[shard]}: subject {everyone[repeated].iloc[0]!r} is in this run twice; "
-            "remove results/fused and rerun from the targets stage"
-        )
-
-
-def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """All rows of the parts; empty parts would make pandas guess types."""
-    filled = [part for part in parts if len(part)]
-    if filled:
-        return pd.concat(filled, ignore_index=True)
-    return CATALOGUE.empty_table().to_pandas()
-
-
-def _with_path(path: Path, error: InputError) -> str:
-    message = str(error)
-    return message if message.startswith(str(path)) else f"{path}: {message}"
-
-
-def _log_summary(path: Path, catalogue: pd.DataFrame) -> None:
-    below = int((catalogue["flags"].to_numpy(np.int32) & int(Flag.BELOW_MIN_PROBABILITY) != 0).sum())
-    logger.info(
-        "%s: %d sources in %d subjects, %d of them below catalogue.min_probability",
-        path,
-        len(catalogue),
-        catalogue["subject_id"].nunique(),
-        below,
-    )

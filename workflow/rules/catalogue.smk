@@ -1,7 +1,9 @@
-# This part of the workflow turns the detections of one method into the catalogue.
+# This part of the workflow turns the detections of one method into the catalogue: shard by shard filtered and
+# measured, then merged on the sky.
 #
-# REQUIRED INPUTS: results/detections/{method}/*, results/fused/{method}/*.parquet, the ledger.
-# OUTPUTS: results/catalogue/catalogue.parquet.
+# REQUIRED INPUTS: results/detections/{method}/*, results/fused/{method}/*.parquet, results/cutouts/*, the ledger.
+# OUTPUTS: results/catalogue/catalogue.parquet, what became of every detection in detections.parquet, and on
+# the way results/catalogue/sources/{shard}.parquet and rejected/{shard}.parquet.
 
 
 rule catalogue:
@@ -10,30 +12,64 @@ rule catalogue:
         RESULTS.catalogue_ledger,
 
 
+rule measure_sources:
+    input:
+        detections=RESULTS.detections(CONFIG.catalogue.method, "{shard}"),
+        index=RESULTS.fused_index(CONFIG.catalogue.method, "{shard}"),
+        components=RESULTS.fused_components(CONFIG.catalogue.method, "{shard}"),
+        radio=RESULTS.cutouts("{shard}", "radio"),
+        infrared=RESULTS.cutouts("{shard}", "infrared"),
+    output:
+        sources=RESULTS.shard_sources("{shard}"),
+        rejected=RESULTS.rejected("{shard}"),
+    log:
+        LOGS / "measure_sources" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "measure_sources" / "{shard}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        catalogue=plain(CONFIG.catalogue),
+        frame=plain(CONFIG.fusion.frame),
+        survey=CONFIG.survey.radio.name,
+        version=__version__,
+    message:
+        "Catalogue: sources of shard {wildcards.shard}"
+    script:
+        "../scripts/measure_sources.py"
+
+
 rule build_catalogue:
     input:
-        detections=for_shards(RESULTS.detections, method=CONFIG.catalogue.method),
         index=for_shards(RESULTS.fused_index, method=CONFIG.catalogue.method),
+        sources=for_shards(RESULTS.shard_sources),
+        rejected=for_shards(RESULTS.rejected),
         ledger=RESULTS.catalogue_ledger,
         weights=weights_of(CONFIG.catalogue.method),
     output:
         catalogue=RESULTS.catalogue,
+        fates=RESULTS.fates,
     log:
         LOGS / "build_catalogue.log",
     benchmark:
         BENCHMARKS / "build_catalogue.tsv"
     conda:
         CONDA_ENVIRONMENT
-    threads: 1
+    threads: 2
     resources:
         mem_mb=8000,
         runtime=60,
     params:
-        catalogue=plain(CONFIG.catalogue),
+        method=CONFIG.catalogue.method,
         frame=plain(CONFIG.fusion.frame),
+        survey=CONFIG.survey.radio.name,
         max_failed_fraction=CONFIG.cutouts.max_failed_fraction,
         version=__version__,
     message:
-        "Catalogue: from the detections of {params.catalogue[method]}"
+        "Catalogue: from the detections of {params.method}"
     script:
         "../scripts/build_catalogue.py"

@@ -1,0 +1,325 @@
+"""From the sources of all shards to one row per source on the sky, in one pass over the files.
+
+Shards are read one batch after the other.  A detection can only be linked with others whose subjects
+overlap its own, so as soon as all shards with subjects around it have been read, its group is complete,
+its winner is written to a scratch file, and it is forgotten.  Memory holds one batch, the borders of those
+before, and some numbers per source; never all rows.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from astropy import units as u
+from astropy_healpix import HEALPix
+from pandas.util import hash_array
+
+from claran_core.catalogue.merge import Resolution, Views, connected_groups, link_views, resolve
+from claran_core.catalogue.schema import CATALOGUE, SOURCES
+from claran_core.errors import InputError
+from claran_core.files import read_arrow
+from claran_core.flags import Flag
+from claran_core.frame import Frame
+from claran_core.log import Progress
+from claran_core.names import source_names
+
+__all__ = ["HEALPIX_ORDER", "Assembled", "assemble", "batches_of", "healpix_pixels"]
+
+# Rows are sorted by nested HEALPix pixel of this order (3.4 arcmin, about one subject), so that what is
+# close on the sky is close in the file.
+HEALPIX_ORDER = 10
+
+# Rows of the shards' tables read at a time.
+BATCH_ROWS = 200_000
+
+# Threads that read files.
+READERS = 2
+
+# Columns of the catalogue that a shard's sources already have.
+CARRIED = [name for name in CATALOGUE.names if name in SOURCES.names]
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What became of the sources of all shards.
+
+    Attributes
+    ----------
+    scratch : Path
+        Arrow file with the rows of the catalogue, in the order they were found.
+    starts : (k + 1,) int array
+        First row of each of its record batches, and the number of rows.
+    names : (n,) object array of str
+        Name of each row.
+    order : (n,) int array
+        The rows in the order of the catalogue.
+    owner : (m,) int array
+        Row that stands for each source of the shards, these one after the other.
+    is_row, agrees : (m,) bool arrays
+        Whether it is that row itself; whether it has the same components.
+    """
+
+    scratch: Path
+    starts: np.ndarray
+    names: np.ndarray
+    order: np.ndarray
+    owner: np.ndarray
+    is_row: np.ndarray
+    agrees: np.ndarray
+
+    def rows(self, chunk: int) -> Iterator[pa.Table]:
+        """Rows of the catalogue in its order, `chunk` at a time, with their names."""
+        with pa.memory_map(str(self.scratch)) as source:
+            reader = pa.ipc.open_file(source)
+            for start in range(0, len(self.order), chunk):
+                wanted = self.order[start : start + chunk]
+                yield _gathered(reader, self.starts, wanted).add_column(
+                    0, "source_id", pa.array(self.names[wanted], pa.string())
+                )
+
+
+def _gathered(reader: pa.ipc.RecordBatchFileReader, starts: np.ndarray, wanted: np.ndarray) -> pa.Table:
+    """Rows `wanted`, in that order."""
+    batch = np.searchsorted(starts, wanted, side="right") - 1
+    by_batch = np.argsort(batch, kind="stable")
+    parts = [
+        reader.get_batch(int(number)).take(
+            pa.array(wanted[by_batch[batch[by_batch] == number]] - starts[number])
+        )
+        for number in np.unique(batch)
+    ]
+    back = np.empty(len(wanted), np.int64)
+    back[by_batch] = np.arange(len(wanted))
+    return pa.Table.from_batches(parts).combine_chunks().take(pa.array(back))
+
+
+def assemble(
+    sources: Sequence[Path],
+    positions: Sequence[np.ndarray],
+    *,
+    frame: Frame,
+    tolerance_arcsec: float,
+    scratch: Path,
+) -> Assembled:
+    """Merge the sources of all shards.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Tables of `claran_core.catalogue.schema.SOURCES`, one per shard, in any order; close on the sky
+        from one to the next is quickest.
+    positions : sequence of (k, 2) arrays
+        Right ascension and declination (deg) of the subjects of each shard.
+    frame : Frame
+        Their geometry.
+    tolerance_arcsec : float
+        Two peaks nearer than this are one.
+    scratch : Path
+        Where the rows go until their order is known.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, truncated, or holds something else.
+    """
+    counts = np.array([_number_of_rows(path) for path in sources], np.int64)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    batches = batches_of(counts, BATCH_ROWS)
+    horizon = _Horizon.of(positions, batches, frame)
+    keeper = _Keeper(scratch, int(offsets[-1]))
+    window = _empty_window()
+    progress = Progress("sources of the shards merged", len(batches))
+    with keeper, ThreadPoolExecutor(READERS) as pool:
+        for number, batch in enumerate(batches):
+            read = list(pool.map(lambda shard: read_arrow(sources[shard], SOURCES.names), batch))
+            fresh = [
+                table.append_column("_row", pa.array(np.arange(offsets[shard], offsets[shard + 1])))
+                for shard, table in zip(batch, read, strict=True)
+            ]
+            window = pa.concat_tables(
+                [window, *(table.cast(window.schema) for table in fresh)]
+            ).combine_chunks()
+            window = _close(window, number, horizon, tolerance_arcsec, keeper)
+            progress.step()
+    return keeper.finished()
+
+
+def batches_of(counts: np.ndarray, most: int) -> list[list[int]]:
+    """Cut the shards, whose numbers of rows are given, into runs of at most `most` rows (or one shard)."""
+    batches: list[list[int]] = []
+    total = most + 1
+    for shard, count in enumerate(counts.tolist()):
+        if total + count > most:
+            batches.append([])
+            total = 0
+        batches[-1].append(shard)
+        total += count
+    return batches
+
+
+def _number_of_rows(path: Path) -> int:
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return len(read_arrow(path))  # says what is wrong
+
+
+def _empty_window() -> pa.Table:
+    plain = pa.schema([field.remove_metadata() for field in SOURCES] + [pa.field("_row", pa.int64())])
+    return plain.empty_table()
+
+
+@dataclass(frozen=True)
+class _Horizon:
+    """Until when a place on the sky may be seen by subjects not yet read.
+
+    Attributes
+    ----------
+    grid : HEALPix
+        Cells wider than the reach of a subject.
+    last : (cells,) int array
+        Last batch with a subject in the cell or one beside it.
+    """
+
+    grid: HEALPix
+    last: np.ndarray
+
+    @classmethod
+    def of(
+        cls, positions: Sequence[np.ndarray], batches: Sequence[Sequence[int]], frame: Frame
+    ) -> "_Horizon":
+        # A linked detection has a peak in common, no further from either box's middle than a frame is wide
+        # from corner to corner; its subject's centre is half of that further.
+        reach_deg = 1.5 * np.sqrt(2) * frame.width_arcsec / 3600
+        order = int(np.clip(np.floor(np.log2(58.6 / (1.5 * reach_deg))), 0, 12))
+        grid = HEALPix(nside=2**order, order="nested")
+        own = np.full(grid.npix, -1, np.int32)
+        for number, batch in enumerate(batches):
+            for shard in batch:
+                own[_cells(grid, *positions[shard].T)] = number
+        used = np.flatnonzero(own >= 0)
+        last = own.copy()
+        for around in grid.neighbours(used):
+            there = around >= 0
+            np.maximum.at(last, around[there], own[used[there]])
+        return cls(grid, last)
+
+    def closed_after(self, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+        """Batch after which nothing new can be seen at these positions."""
+        return self.last[_cells(self.grid, ra_deg, dec_deg)]
+
+
+def _cells(grid: HEALPix, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+    return grid.lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg)
+
+
+def healpix_pixels(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+    """Pixels by which the catalogue is sorted: nested, of order `HEALPIX_ORDER`."""
+    return _cells(HEALPix(nside=2**HEALPIX_ORDER, order="nested"), ra_deg, dec_deg)
+
+
+def _close(
+    window: pa.Table, number: int, horizon: _Horizon, tolerance_arcsec: float, keeper: "_Keeper"
+) -> pa.Table:
+    """Hand the groups that are complete after batch `number` to the keeper; return the other rows."""
+    views = Views.of(window)
+    links = link_views(views, tolerance_arcsec)
+    group = connected_groups(len(views), links)
+    after = horizon.closed_after(window["ra"].to_numpy(), window["dec"].to_numpy())
+    waits = np.zeros(group.max(initial=-1) + 1, bool)
+    waits[group[after > number]] = True
+    closed = ~waits[group]
+    keeper.keep(window, closed, resolve(views.rank, links))
+    return window.filter(pa.array(~closed))
+
+
+class _Keeper:
+    """Collects what is decided: winning rows in a scratch file, and who stands for whom."""
+
+    def __init__(self, scratch: Path, n_sources: int) -> None:
+        self.scratch = scratch
+        self.owner = np.full(n_sources, -1, np.int64)
+        self.is_row = np.zeros(n_sources, bool)
+        self.agrees = np.zeros(n_sources, bool)
+        self.starts = [0]
+        self.keys: list[np.ndarray] = []
+        self.schema = pa.schema(
+            [field.remove_metadata() for field in CATALOGUE if field.name in (*CARRIED, "n_merged")]
+        )
+
+    def __enter__(self) -> "_Keeper":
+        self.writer = pa.ipc.new_file(self.scratch, self.schema)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.writer.close()
+
+    def keep(self, window: pa.Table, closed: np.ndarray, found: Resolution) -> None:
+        rows = np.flatnonzero(closed)
+        own = rows[found.winner[rows] == rows]
+        place = np.full(len(closed), -1)
+        place[own] = self.starts[-1] + np.arange(len(own))
+        source = window["_row"].to_numpy()[rows]
+        self.owner[source] = place[found.winner[rows]]
+        self.is_row[source] = found.winner[rows] == rows
+        self.agrees[source] = found.agrees[rows]
+        winner, agrees = found.winner[rows], found.agrees[rows]
+        merged = np.bincount(winner[agrees], minlength=len(closed))[own]
+        torn = np.isin(own, winner[~agrees])
+        kept = window.take(pa.array(own))
+        flags = kept["flags"].to_numpy() | np.where(torn, int(Flag.VIEWS_DISAGREE), 0).astype(np.int32)
+        columns = {name: kept[name] for name in CARRIED} | {
+            "flags": pa.array(flags, pa.int32()),
+            "n_merged": pa.array(merged, pa.int32()),
+        }
+        table = pa.table([columns[name] for name in self.schema.names], schema=self.schema)
+        for batch in table.combine_chunks().to_batches():
+            self.writer.write_batch(batch)
+            self.starts.append(self.starts[-1] + len(batch))
+        subject = hash_array(kept["subject_id"].to_numpy(zero_copy_only=False), categorize=False)
+        numbers = [kept[name].to_numpy().astype(float) for name in ("ra", "dec", "angular_size")]
+        self.keys.append(np.rec.fromarrays([*numbers, subject], names="ra,dec,angular_size,subject"))
+
+    def finished(self) -> Assembled:
+        """Name the rows and sort them; their letters and order depend on the rows alone."""
+        keys = np.concatenate(self.keys) if self.keys else np.empty(0)
+        unique = np.lexsort([keys["subject"], keys["angular_size"], keys["dec"], keys["ra"]])
+        names = np.empty(len(keys), object)
+        names[unique] = source_names(keys["ra"][unique], keys["dec"][unique])
+        pixel = healpix_pixels(keys["ra"], keys["dec"])
+        order = np.lexsort((names.astype(str), pixel))
+        return Assembled(
+            scratch=self.scratch,
+            starts=np.array(self.starts),
+            names=names,
+            order=order,
+            owner=self.owner,
+            is_row=self.is_row,
+            agrees=self.agrees,
+        )
+
+
+def check_subjects_once(subjects: Sequence[pa.ChunkedArray], paths: Sequence[Path]) -> None:
+    """Refuse a subject that comes twice: its sources would.
+
+    Raises
+    ------
+    InputError
+        With the file that has it again.
+    """
+    hashes = [hash_array(names.to_numpy(zero_copy_only=False), categorize=False) for names in subjects]
+    everyone = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
+    values, first, count = np.unique(everyone, return_index=True, return_counts=True)
+    if (count > 1).any():
+        again = np.flatnonzero(everyone == values[count > 1][0])[1]
+        starts = np.cumsum([0, *map(len, hashes)])
+        shard = int(np.searchsorted(starts, again, side="right") - 1)
+        name = subjects[shard][int(again - starts[shard])]
+        raise InputError(
+            f"{paths[shard]}: subject {str(name)!r} is in this run twice; "
+            "remove results/fused and rerun from the targets stage"
+        )

@@ -1,0 +1,247 @@
+"""Which detections are one source: views of overlapping subjects, compared on the sky.
+
+Two detections claim the same emission when they share a peak: a local maximum of the radio image, which is
+the same pixel whichever subject it is looked at from.  Boxes would not do: of two neighbours 6 arcsec apart
+they overlap, of a triple cut by a border they do not.  Only where a detection has no peak at all do boxes
+decide.
+
+Among detections that claim the same emission the best view stays (`SOURCES.view`: how probable the source
+is, and how much room there is between it and the border of its subject).  The choice is greedy, the best
+first, and depends on nothing but the detections themselves: not on their order, nor on how they were cut into
+shards.
+
+Pure array functions; `claran_core.catalogue.assemble` runs them over the files of a run.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from claran_core.frame import ARCSEC_PER_DEG
+from claran_core.survey.footprint import unit_vectors
+
+__all__ = ["Links", "Resolution", "Views", "connected_groups", "link_views", "resolve"]
+
+# Where a detection has no peak, it is taken for another whose centre is nearer than this part of their mean
+# size: an overlap (IoU) of a half for two squares of one size.
+BOX_REACH = 1 / 3
+
+
+@dataclass(frozen=True)
+class Views:
+    """Detections as merging sees them, entry by entry.
+
+    Attributes
+    ----------
+    centre : (n, 3) array
+        Unit vector to the middle of the box.
+    size_arcsec : (n,) array
+        Side of the box.
+    n_components : (n,) int array
+        Components of the source; 0 where nothing could be measured.
+    peaks : (m, 3) array
+        Unit vectors to the peaks of all detections, one detection after the other, those of components first.
+    n_peaks : (n,) int array
+        How many of them are each detection's.
+    rank : (n,) int array
+        0 for the best view; no two alike.
+    """
+
+    centre: np.ndarray
+    size_arcsec: np.ndarray
+    n_components: np.ndarray
+    peaks: np.ndarray
+    n_peaks: np.ndarray
+    rank: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.centre)
+
+    @classmethod
+    def of(cls, sources: pa.Table) -> "Views":
+        """From rows of `claran_core.catalogue.schema.SOURCES`."""
+        columns = {
+            name: sources[name].to_numpy()
+            for name in ("ra", "dec", "angular_size", "rule_components", "view", "source_probability")
+        }
+        ra, dec = (sources[name].combine_chunks() for name in ("peak_ra", "peak_dec"))
+        return cls(
+            centre=unit_vectors(columns["ra"], columns["dec"]),
+            size_arcsec=columns["angular_size"],
+            n_components=columns["rule_components"],
+            peaks=unit_vectors(ra.flatten().to_numpy(), dec.flatten().to_numpy()),
+            n_peaks=ra.value_lengths().to_numpy(),
+            rank=_rank(sources, columns),
+        )
+
+
+def _rank(sources: pa.Table, columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Places of the rows, best view first; ties by position, then by names, which no two rows share."""
+    keys = [columns["dec"], columns["ra"], -columns["source_probability"], -columns["view"]]
+    order = np.lexsort(keys)
+    same = np.ones(max(len(order) - 1, 0), bool)
+    for key in keys:
+        same &= np.diff(key[order]) == 0
+    if same.any():  # rare, and comparing names is slow
+        names = sources["subject_id"].to_numpy(zero_copy_only=False).astype(str)
+        order = np.lexsort([sources["detection"].to_numpy(), names, *keys])
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank
+
+
+@dataclass(frozen=True)
+class Links:
+    """Pairs of detections that claim the same emission.
+
+    Attributes
+    ----------
+    first, second : (k,) int arrays
+        The two, in either order.
+    agrees : (k,) bool array
+        Whether both are made of the same components.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    agrees: np.ndarray
+
+
+def link_views(views: Views, tolerance_arcsec: float) -> Links:
+    """Find the pairs that share a peak, or, where one of them has none, a place.
+
+    Parameters
+    ----------
+    views : Views
+        Detections of any number of subjects.
+    tolerance_arcsec : float
+        Two peaks nearer than this are one: half a beam.
+    """
+    n = len(views)
+    owner = np.repeat(np.arange(n), views.n_peaks)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(views.n_peaks) - views.n_peaks, views.n_peaks)
+    is_component = number < views.n_components[owner]
+    one, two = _near(views.peaks, _chord(tolerance_arcsec)).T
+    apart = owner[one] != owner[two]
+    one, two = one[apart], two[apart]
+    low, high = np.minimum(owner[one], owner[two]), np.maximum(owner[one], owner[two])
+    code, place = np.unique(low * np.int64(n) + high, return_inverse=True)
+    both = np.bincount(place, is_component[one] & is_component[two], minlength=len(code))
+    first, second = np.divmod(code, max(n, 1))
+    agrees = (both >= views.n_components[first]) & (both >= views.n_components[second])
+    more = _same_place(views)
+    return Links(
+        first=np.concatenate([first, more[:, 0]]),
+        second=np.concatenate([second, more[:, 1]]),
+        agrees=np.concatenate([agrees, np.ones(len(more), bool)]),
+    )
+
+
+def _near(vectors: np.ndarray, reach: float) -> np.ndarray:
+    """Pairs (k, 2) of vectors nearer than `reach`."""
+    if len(vectors) < 2:
+        return np.empty((0, 2), np.int64)
+    return cKDTree(vectors, balanced_tree=False, compact_nodes=False).query_pairs(
+        reach, output_type="ndarray"
+    )
+
+
+def _same_place(views: Views) -> np.ndarray:
+    """Pairs (k, 2) of detections at one place, of which one or both have no peak."""
+    without = np.flatnonzero(views.n_peaks == 0)
+    if not len(without):
+        return np.empty((0, 2), np.int64)
+    tree = cKDTree(views.centre)
+    reach = _chord(BOX_REACH * views.size_arcsec.max())
+    pairs = [
+        (min(row, other), max(row, other))
+        for row, near in zip(without, tree.query_ball_point(views.centre[without], reach), strict=True)
+        for other in near
+        if other != row
+    ]
+    pairs = np.array(sorted(set(pairs)), np.int64).reshape(-1, 2)
+    apart = np.linalg.norm(views.centre[pairs[:, 0]] - views.centre[pairs[:, 1]], axis=1)
+    return pairs[apart <= _chord(BOX_REACH * views.size_arcsec[pairs].mean(axis=1))]
+
+
+def _chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
+    """Distance of unit vectors at an angle."""
+    return 2 * np.sin(np.deg2rad(np.asarray(angle_arcsec) / ARCSEC_PER_DEG) / 2)
+
+
+def connected_groups(n: int, links: Links) -> np.ndarray:
+    """Number of the group of each of `n` detections: those that are linked, also through others."""
+    graph = coo_array((np.ones(len(links.first), np.int8), (links.first, links.second)), shape=(n, n))
+    return connected_components(graph, directed=False)[1]
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What becomes of detections, entry by entry.
+
+    Attributes
+    ----------
+    winner : (n,) int array
+        The detection that stands for it in the catalogue: itself, or the best it is linked with.
+    agrees : (n,) bool array
+        Whether it is made of the same components as that one.
+    """
+
+    winner: np.ndarray
+    agrees: np.ndarray
+
+
+def resolve(rank: np.ndarray, links: Links) -> Resolution:
+    """Choose the detections that stay, best first; what is linked with one that stays, goes.
+
+    In rounds: whatever is better than all it is still linked with, stays.  This is what going through
+    the detections from the best to the worst would give.
+
+    Parameters
+    ----------
+    rank : (n,) int array
+        0 for the best.
+    links : Links
+        Between detections given by their row in `rank`.
+    """
+    n = len(rank)
+    winner, agrees = np.full(n, -1), np.ones(n, bool)
+    source = np.concatenate([links.first, links.second])
+    target = np.concatenate([links.second, links.first])
+    same = np.concatenate([links.agrees, links.agrees])
+    linked = np.zeros(n, bool)
+    linked[source] = True
+    winner[~linked] = np.flatnonzero(~linked)
+    while len(source):
+        best = np.full(n, n)
+        np.minimum.at(best, source, rank[target])
+        stays = (winner < 0) & (rank < best)
+        winner[stays] = np.flatnonzero(stays)
+        lost = stays[target] & (winner[source] < 0)
+        _assign(winner, agrees, source[lost], target[lost], same[lost], rank)
+        open_links = (winner[source] < 0) & (winner[target] < 0)
+        source, target, same = source[open_links], target[open_links], same[open_links]
+        alone = winner < 0
+        alone[source] = False
+        winner[alone] = np.flatnonzero(alone)
+    return Resolution(winner, agrees)
+
+
+def _assign(
+    winner: np.ndarray,
+    agrees: np.ndarray,
+    loser: np.ndarray,
+    better: np.ndarray,
+    same: np.ndarray,
+    rank: np.ndarray,
+) -> None:
+    """Give each loser the best of those it lost against in this round."""
+    order = np.lexsort([rank[better], loser])
+    loser, better, same = loser[order], better[order], same[order]
+    first = np.ones(len(loser), bool)
+    first[1:] = loser[1:] != loser[:-1]
+    winner[loser[first]], agrees[loser[first]] = better[first], same[first]

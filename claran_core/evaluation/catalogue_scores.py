@@ -1,0 +1,281 @@
+"""How complete and how reliable the catalogue is, against flux density, size and class; as JSON and table.
+
+Two questions are kept apart: whether a row is one whole source and nothing else, and whether it has the
+right class as well.  Intervals are Wilson's, 95 %: right for few sources and for shares near 0 and 1.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from claran_core.evaluation.area import views
+from claran_core.evaluation.catalogue_truth import (
+    OUTCOMES,
+    REASONS,
+    STATUSES,
+    Comparison,
+    neighbour_pairs,
+)
+from claran_core.frame import Frame
+from claran_core.labels import LABELLED_SNR
+from claran_core.morphology import MORPHOLOGIES
+
+__all__ = ["BINS", "binned_shares", "catalogue_metrics", "field_ratios", "wilson_interval"]
+
+BINS = pa.schema(
+    [
+        pa.field("measure", pa.string(), nullable=False),
+        pa.field("against", pa.string(), nullable=False),
+        pa.field("bin", pa.string(), nullable=False),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+        pa.field("n", pa.int64(), nullable=False),
+        pa.field("n_right", pa.int64(), nullable=False),
+        pa.field("n_class_right", pa.int64(), nullable=False),
+        pa.field("share", pa.float64()),
+        pa.field("share_low", pa.float64()),
+        pa.field("share_high", pa.float64()),
+        pa.field("class_share", pa.float64()),
+        pa.field("class_share_low", pa.float64()),
+        pa.field("class_share_high", pa.float64()),
+    ]
+)
+
+# Lower edges of bins; the last has no upper one.
+FLUX_EDGES_MJY = (0.0, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
+SNR_EDGES = (0.0, 5.3, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
+SIZE_EDGES_ARCSEC = (0.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0)
+
+NORMAL_95 = 1.959964
+DECIMALS = 6
+
+
+def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
+    """Wilson's interval (95 %) of a share; NaN without cases (Wilson 1927, JASA 22, 209)."""
+    if n == 0:
+        return float("nan"), float("nan")
+    share, z2 = n_right / n, NORMAL_95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = NORMAL_95 / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
+    # Rounding must not put the interval beside a share of 0 or 1.
+    return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)
+
+
+def catalogue_metrics(
+    comparison: Comparison, catalogue: pd.DataFrame, truth: pd.DataFrame, subjects: pd.DataFrame, frame: Frame
+) -> dict[str, Any]:
+    """All numbers of a catalogue whose truth is known, as a dictionary ready for JSON.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Result of `claran_core.evaluation.catalogue_truth.compare_with_truth`.
+    catalogue, truth : DataFrame
+        What was compared.
+    subjects : DataFrame
+        Columns ``ra`` and ``dec`` (deg): the subjects behind the catalogue.
+    frame : Frame
+        Their geometry.
+
+    Returns
+    -------
+    dict
+        ``counts`` of rows by status, of true sources by outcome and by reason; ``labelled``: the same of
+        those the detector was taught to find (brightest pixel of 10 sigma or more, centre in a subject),
+        with ``completeness``; ``reliability``; ``per_1000_sources`` of the labelled ones: duplicates,
+        fragments, blends, losses; ``neighbours`` within an arcminute; ``completeness_ratio``.
+    """
+    sources, rows = comparison.sources, comparison.rows
+    labelled = sources[_labelled(sources)]
+    pairs = neighbour_pairs(sources)
+    class_right = _class_right(rows["true_morphology"], catalogue["morphology"])
+    metrics = {
+        "counts": {
+            "n_rows": len(rows),
+            "rows": _counted(rows["status"], STATUSES),
+            "n_shared_components": int(rows["n_shared"].sum()),
+            "n_rows_without_component": int((rows["n_components"] == 0).sum()),
+            **_accounts(sources),
+        },
+        "labelled": {
+            **_accounts(labelled),
+            "completeness": _share(labelled["outcome"] == "found"),
+            "completeness_with_class": _share(_found_with_class(labelled)),
+        },
+        "reliability": _share(rows["status"] == "true"),
+        "reliability_with_class": _share((rows["status"] == "true").to_numpy(bool) & class_right),
+        "per_1000_sources": _rates(comparison, len(labelled)),
+        "neighbours": {
+            "n_pairs": len(pairs),
+            "n_lost": int(pairs["lost"].sum()),
+            "lost": _share(pairs["lost"]),
+        },
+        "completeness_ratio": field_ratios(catalogue, truth, subjects, frame),
+    }
+    return metrics
+
+
+def binned_shares(comparison: Comparison, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """Completeness and reliability against flux density, brightness, size and class.
+
+    Completeness is the share of true sources, whose centre lies in a subject, that are found: against flux
+    density of all, seen or not; against brightness of those seen; against size and class of those of 10
+    sigma or more.  Reliability is the share of the catalogue's rows that are true, against what
+    the catalogue says of them.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Result of `claran_core.evaluation.catalogue_truth.compare_with_truth`.
+    catalogue : DataFrame
+        Columns ``morphology``, ``integrated_flux``, ``snr`` and ``angular_size`` of
+        `claran_core.catalogue.schema.CATALOGUE`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `BINS`; ``class_share`` asks for the right class too.
+    """
+    sources = comparison.sources[(comparison.sources["placement"] != "outside").to_numpy(bool)]
+    visible = sources[(sources["state"] == "visible").to_numpy(bool)]
+    labelled = sources[_labelled(sources)]
+    rows = catalogue.reset_index(drop=True).assign(
+        right=(comparison.rows["status"] == "true").to_numpy(bool),
+        class_right=_class_right(comparison.rows["true_morphology"], catalogue["morphology"]),
+    )
+    tables = []
+    for against, edges, sample, column, other in (
+        ("flux", FLUX_EDGES_MJY, sources, "flux", "integrated_flux"),
+        ("snr", SNR_EDGES, visible, "snr", "snr"),
+        ("angular_size", SIZE_EDGES_ARCSEC, labelled, "angular_size", "angular_size"),
+        ("morphology", None, labelled, "morphology", "morphology"),
+    ):
+        found = sample["outcome"] == "found"
+        tables += _bins("completeness", against, sample[column], edges, found, _found_with_class(sample))
+        tables += _bins("reliability", against, rows[other], edges, rows["right"], rows["class_right"])
+    return pd.DataFrame(tables, columns=BINS.names)
+
+
+def field_ratios(
+    catalogue: pd.DataFrame, truth: pd.DataFrame, subjects: pd.DataFrame, frame: Frame
+) -> dict[str, dict[str, Any]]:
+    """Shares of subjects that hold as many, fewer and more true sources than rows (paper Tables 10, 11).
+
+    The paper counts classifications of a subject alone; here a subject has all sources and all rows of the
+    catalogue whose centres lie in its frame, whichever subject they were found in.  Both are counted down to
+    10 sigma, the faintest the detector was taught.
+
+    Returns
+    -------
+    dict
+        Per sample (``all`` subjects with truth, ``multi_source``: two or more true sources) the number of
+        subjects ``n_subjects`` and the shares ``equal``, ``fewer_true`` and ``more_true`` (None without).
+    """
+    bright = ~(catalogue["snr"].to_numpy(float) < LABELLED_SNR)  # rows without component count
+    visible = (truth["state"] == "visible").to_numpy(bool) & (truth["snr"].to_numpy(float) >= LABELLED_SNR)
+    n_rows, n_true = (_per_subject(table, subjects, frame) for table in (catalogue[bright], truth[visible]))
+    kinds = {"equal": n_true == n_rows, "fewer_true": n_true < n_rows, "more_true": n_true > n_rows}
+    samples = {"all": n_true > 0, "multi_source": n_true > 1}
+    return {
+        name: {
+            "n_subjects": int(chosen.sum()),
+            **{
+                kind: _number(is_so[chosen].mean()) if chosen.any() else None for kind, is_so in kinds.items()
+            },
+        }
+        for name, chosen in samples.items()
+    }
+
+
+def _per_subject(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.ndarray:
+    _, subject = views(table["ra"].to_numpy(float), table["dec"].to_numpy(float), subjects, frame)
+    return np.bincount(subject, minlength=len(subjects))
+
+
+def _labelled(sources: pd.DataFrame) -> np.ndarray:
+    """Sources that the detector was taught to find and that lie in the area."""
+    inside = (sources["placement"] != "outside") & (sources["state"] == "visible")
+    return inside.to_numpy(bool) & (sources["snr"].to_numpy(float) >= LABELLED_SNR)
+
+
+def _found_with_class(sources: pd.DataFrame) -> np.ndarray:
+    right = _class_right(sources["listed_as"], sources["morphology"])
+    return (sources["outcome"] == "found").to_numpy(bool) & right
+
+
+def _class_right(first: pd.Series, second: pd.Series) -> np.ndarray:
+    pairs = zip(first, second, strict=True)
+    return np.array([one is not None and one == other for one, other in pairs], dtype=bool)
+
+
+def _accounts(sources: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "n_sources": len(sources),
+        "sources": _counted(sources["outcome"], OUTCOMES),
+        "missed": _counted(sources["reason"], REASONS),
+    }
+
+
+def _counted(values: pd.Series, words: dict[str, str]) -> dict[str, int]:
+    return {word: int((values == word).sum()) for word in words}
+
+
+def _rates(comparison: Comparison, n_labelled: int) -> dict[str, float | None]:
+    sources, rows = comparison.sources, comparison.rows
+    lost = _labelled(sources) & (sources["outcome"] == "missed").to_numpy(bool)
+    counts = {
+        "duplicates": int((rows["n_shared"] > 0).sum()),
+        "fragments": int((rows["status"] == "fragment").sum()),
+        "blends": int((rows["status"] == "blend").sum()),
+        "false_rows": int((rows["status"] == "false").sum()),
+        "losses": int(lost.sum()),
+    }
+    return {name: _number(1000 * n / n_labelled) if n_labelled else None for name, n in counts.items()}
+
+
+def _share(right: pd.Series | np.ndarray) -> dict[str, Any]:
+    """Number and share of what is right, with its interval."""
+    n, n_right = len(right), int(np.sum(right))
+    low, high = wilson_interval(n_right, n)
+    interval = [_number(low), _number(high)] if n else None
+    return {"n": n, "n_right": n_right, "share": _number(n_right / n) if n else None, "interval_95": interval}
+
+
+def _number(value: float) -> float:
+    return round(float(value), DECIMALS)
+
+
+def _bins(
+    measure: str,
+    against: str,
+    values: pd.Series,
+    edges: tuple[float, ...] | None,
+    right: pd.Series,
+    class_right: np.ndarray,
+) -> list[dict[str, Any]]:
+    """Rows of `BINS` of one measure; bins are those of `edges`, or the classes."""
+    if edges is None:
+        chosen = [(name, None, None, (values == name).to_numpy(bool)) for name in MORPHOLOGIES]
+    else:
+        place = np.digitize(values.to_numpy(float), edges) - 1  # NaN lies beyond the last edge
+        place = np.where(np.isnan(values.to_numpy(float)), -1, place)
+        upper = [*edges[1:], None]
+        chosen = [
+            (_bin_name(low, high), low, high, place == k)
+            for k, (low, high) in enumerate(zip(edges, upper, strict=True))
+        ]
+    rows = []
+    for name, low, high, is_in in chosen:
+        n = int(is_in.sum())
+        counts = [int(np.asarray(each, bool)[is_in].sum()) for each in (right, class_right)]
+        shares = [(k / n if n else None, *wilson_interval(k, n)) for k in counts]
+        rows.append(
+            dict(zip(BINS.names, (measure, against, name, low, high, n, *counts, *shares[0], *shares[1])))
+        )
+    return rows
+
+
+def _bin_name(low: float, high: float | None) -> str:
+    return f">= {low:g}" if high is None else f"{low:g}-{high:g}"

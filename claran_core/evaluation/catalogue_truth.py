@@ -1,0 +1,374 @@
+"""The catalogue against the truth of its area: what became of each true source, and what each row is.
+
+A row and a true source belong together by their components: brightest pixels within half a beam.  Classes
+do not matter here, so that wrong associations and wrong classes are not mixed up.  Every row gets one
+status, every true source one outcome and, where it is missed, one reason.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy.spatial import cKDTree
+
+from claran_core.catalogue.schema import FATE_DESCRIPTIONS
+from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.labels import LABELLED_SNR
+from claran_core.overlap import paired_iou
+from claran_core.survey.footprint import unit_vectors
+
+__all__ = [
+    "LINK_ARCSEC",
+    "OUTCOMES",
+    "REASONS",
+    "STATUSES",
+    "TRUE_OUTCOMES",
+    "ROW_STATUSES",
+    "Comparison",
+    "compare_with_truth",
+    "neighbour_pairs",
+    "shared_components",
+]
+
+# Components are the same within half a beam of FIRST.
+LINK_ARCSEC = 2.7
+
+# Overlap at which a detection's box counts as that of a true source (paper section 5.2).
+MIN_IOU = 0.5
+
+# Neighbours: true sources closer than this, arcsec.
+NEIGHBOUR_ARCSEC = 60.0
+
+STATUSES = {
+    "true": "its components are exactly those of one true source",
+    "fragment": "it holds some of the components of one true source, and nothing else",
+    "blend": "it joins components of a true source with others, of another source or of none",
+    "false": "none of its components belongs to a true source",
+}
+OUTCOMES = {
+    "found": "a row has exactly its components",
+    "blended": "a row joins components of it with others",
+    "fragmented": "several rows hold parts of it, and nothing else",
+    "partial": "one row holds a part of it, and nothing else",
+    "missed": "no row has any of its components",
+}
+REASONS = {
+    "not_visible": "no component above 5.3 sigma",
+    "confused": "its emission lies in the contour of another source, or of noise",
+    "outside": "its centre lies in no subject",
+    "edge": "no subject shows it whole",
+    "unlabelled": f"brightest pixel below {LABELLED_SNR:g} sigma: fainter than what the detector was taught",
+    **{name: f"its most probable detection was: {text}" for name, text in FATE_DESCRIPTIONS.items()},
+    "not_detected": "no box of the detector fits it",
+}
+
+
+def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+def _explained(words: dict[str, str]) -> str:
+    return "; ".join(f"{word}: {meaning}" for word, meaning in words.items())
+
+
+TRUE_OUTCOMES = pa.schema(
+    [
+        _column("source_id", pa.string(), "name of the true source"),
+        _column("ra", pa.float64(), "right ascension of its centre, deg, ICRS"),
+        _column("dec", pa.float64(), "declination of its centre, deg, ICRS"),
+        _column("state", pa.string(), "as in the truth"),
+        _column("placement", pa.string(), "as in the truth"),
+        _column("morphology", pa.string(), "true class", nullable=True),
+        _column("n_components", pa.int32(), "true components"),
+        _column("angular_size", pa.float32(), "DR1 extent, arcsec", nullable=True),
+        _column("snr", pa.float32(), "brightest pixel over the noise"),
+        _column("flux", pa.float64(), "flux density of the model, mJy"),
+        _column("outcome", pa.string(), _explained(OUTCOMES)),
+        _column("reason", pa.string(), f"why it is missed, else empty; {_explained(REASONS)}"),
+        _column("row_ids", pa.list_(pa.string()), "rows of the catalogue that hold components of it"),
+        _column(
+            "detected", pa.bool_(), "a detection at least as probable as the catalogue asks fits its box"
+        ),
+        _column("listed_as", pa.string(), "class of the row that has found it", nullable=True),
+    ]
+)
+
+ROW_STATUSES = pa.schema(
+    [
+        _column("source_id", pa.string(), "row of the catalogue"),
+        _column("status", pa.string(), _explained(STATUSES)),
+        _column("true_ids", pa.list_(pa.string()), "true sources it holds components of"),
+        _column("n_components", pa.int32(), "components it holds"),
+        _column("n_strange", pa.int32(), "those that belong to no true source"),
+        _column("n_shared", pa.int32(), "those that another row holds too; must be 0"),
+        _column("true_morphology", pa.string(), "class of the source it has found", nullable=True),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A catalogue beside the truth.
+
+    Attributes
+    ----------
+    sources : DataFrame
+        Columns of `TRUE_OUTCOMES`, one row per true source, in the order of the truth.
+    rows : DataFrame
+        Columns of `ROW_STATUSES`, one row per row of the catalogue, in its order.
+    """
+
+    sources: pd.DataFrame
+    rows: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """All components of a table, entry by entry: row of the table, and position as a unit vector."""
+
+    row: np.ndarray
+    vector: np.ndarray
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> "_Parts":
+        counts = [len(one) for one in table["component_ra"]]
+        ra = np.concatenate([np.empty(0), *table["component_ra"]])
+        dec = np.concatenate([np.empty(0), *table["component_dec"]])
+        return cls(np.repeat(np.arange(len(table)), counts), unit_vectors(ra, dec))
+
+
+def compare_with_truth(
+    catalogue: pd.DataFrame,
+    truth: pd.DataFrame,
+    fates: pd.DataFrame | None = None,
+    *,
+    frame: Frame,
+    link_arcsec: float = LINK_ARCSEC,
+) -> Comparison:
+    """Say of every true source what became of it, and of every row what it is.
+
+    Parameters
+    ----------
+    catalogue : DataFrame
+        Columns ``source_id``, ``morphology``, ``component_ra`` and ``component_dec`` of
+        `claran_core.catalogue.schema.CATALOGUE`.
+    truth : DataFrame
+        Columns of `claran_core.evaluation.sky_truth.SKY_TRUTH`.
+    fates : DataFrame, optional
+        Columns of `claran_core.catalogue.schema.FATES`: what became of each detection.  Without it, reasons
+        do not tell rejected sources from those not detected.
+    frame : Frame
+        Geometry of the subjects, whose pixels the boxes of `fates` are in.
+    link_arcsec : float
+        Distance within which two components are the same.
+    """
+    rows, sources = _Parts.of(catalogue), _Parts.of(truth)
+    linked = _nearest_true(rows, sources, link_arcsec)
+    owner = np.where(linked < 0, -1, sources.row[linked] if len(sources.row) else -1)
+    status = _statuses(len(catalogue), rows.row, owner, truth["n_components"].to_numpy(int))
+    held = pd.DataFrame({"row": rows.row, "source": owner}).drop_duplicates()
+    held = held[held["source"] >= 0].sort_values(["source", "row"])
+    detected, fate = _detections_of(truth, fates, frame)
+    outcome = _outcomes(len(truth), held, status)
+    known = {
+        "outcome": outcome,
+        "reason": _reasons(truth, outcome, fate),
+        "detected": detected,
+    }
+    counted = {
+        "status": status,
+        "n_components": np.bincount(rows.row, minlength=len(catalogue)),
+        "n_strange": np.bincount(rows.row[owner < 0], minlength=len(catalogue)),
+        "n_shared": shared_components(catalogue, link_arcsec),
+    }
+    true = held[status[held["row"].to_numpy(int)] == "true"]
+    return Comparison(
+        sources=_source_table(catalogue, truth, held, true, known),
+        rows=_row_table(catalogue, truth, held, true, counted),
+    )
+
+
+def shared_components(catalogue: pd.DataFrame, link_arcsec: float = LINK_ARCSEC) -> np.ndarray:
+    """Number of components of each row that another row holds too, (N,) int: duplicates; must be 0."""
+    parts = _Parts.of(catalogue)
+    pairs = np.empty((0, 2), int)
+    if len(parts.row):
+        pairs = cKDTree(parts.vector).query_pairs(_chord(link_arcsec), output_type="ndarray")
+    other = parts.row[pairs[:, 0]] != parts.row[pairs[:, 1]]
+    components = np.unique(pairs[other])
+    return np.bincount(parts.row[components], minlength=len(catalogue))
+
+
+def neighbour_pairs(sources: pd.DataFrame, within_arcsec: float = NEIGHBOUR_ARCSEC) -> pd.DataFrame:
+    """Pairs of close true sources that were both detected, and whether one of them was lost.
+
+    Parameters
+    ----------
+    sources : DataFrame
+        `Comparison.sources`.
+    within_arcsec : float
+        Distance of the centres of neighbours.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``first``, ``second`` (``source_id``), ``separation`` (arcsec), and ``lost``: not both have
+        a row of their own, whole or in part.
+    """
+    known = sources[sources["detected"].to_numpy(bool)].reset_index(drop=True)
+    pairs = np.empty((0, 2), int)
+    vectors = unit_vectors(known["ra"].to_numpy(float), known["dec"].to_numpy(float))
+    if len(known):
+        pairs = cKDTree(vectors).query_pairs(_chord(within_arcsec), output_type="ndarray")
+    pairs = pairs[np.lexsort(pairs.T[::-1])]
+    own = known["outcome"].isin(["found", "partial", "fragmented"]).to_numpy(bool)
+    apart = np.linalg.norm(vectors[pairs[:, 0]] - vectors[pairs[:, 1]], axis=1)
+    return pd.DataFrame(
+        {
+            "first": known["source_id"].to_numpy(object)[pairs[:, 0]],
+            "second": known["source_id"].to_numpy(object)[pairs[:, 1]],
+            "separation": np.rad2deg(2 * np.arcsin(apart / 2)) * ARCSEC_PER_DEG,
+            "lost": ~own[pairs].all(axis=1),
+        }
+    )
+
+
+def _chord(angle_arcsec: float) -> float:
+    return 2 * np.sin(np.deg2rad(angle_arcsec / ARCSEC_PER_DEG) / 2)
+
+
+def _nearest_true(rows: _Parts, sources: _Parts, link_arcsec: float) -> np.ndarray:
+    """True component of each component of a row, -1 for none; a row has each true component once."""
+    if not len(rows.row) or not len(sources.row):
+        return np.full(len(rows.row), -1)
+    distance, nearest = cKDTree(sources.vector).query(rows.vector, distance_upper_bound=_chord(link_arcsec))
+    linked = np.where(np.isfinite(distance), nearest, -1)
+    order = np.lexsort((distance, linked, rows.row))
+    repeated = np.zeros(len(order), bool)
+    same_row, same_part = rows.row[order][1:] == rows.row[order][:-1], np.diff(linked[order]) == 0
+    repeated[order[1:]] = same_row & same_part
+    linked[repeated] = -1
+    return linked
+
+
+def _statuses(n_rows: int, row: np.ndarray, owner: np.ndarray, n_components: np.ndarray) -> np.ndarray:
+    """Status of each row of the catalogue, given row and true source (-1: none) of all components."""
+    parts = pd.DataFrame({"row": row, "owner": owner})
+    own = parts[parts["owner"] >= 0].groupby("row")["owner"]
+    n_owners = own.nunique().reindex(range(n_rows), fill_value=0).to_numpy()
+    n_own = own.size().reindex(range(n_rows), fill_value=0).to_numpy()
+    n_held = np.bincount(row, minlength=n_rows)
+    first = own.min().reindex(range(n_rows), fill_value=0).to_numpy(int)
+    whole = n_own == (n_components[first] if len(n_components) else 0)
+    alone = np.where(whole, "true", "fragment")
+    mixed = (n_owners > 1) | (n_held > n_own)
+    return np.where(n_owners == 0, "false", np.where(mixed, "blend", alone)).astype(object)
+
+
+def _outcomes(n_sources: int, held: pd.DataFrame, status: np.ndarray) -> np.ndarray:
+    """Outcome of each true source, given which rows hold components of it."""
+    of_row = pd.Series(status[held["row"].to_numpy(int)], index=held["source"].to_numpy(int))
+    outcome = np.full(n_sources, "missed", dtype=object)
+    fragments = of_row[of_row == "fragment"].index.value_counts()
+    outcome[fragments.index] = np.where(fragments.to_numpy() > 1, "fragmented", "partial")
+    outcome[of_row.index[of_row == "blend"]] = "blended"
+    outcome[of_row.index[of_row == "true"]] = "found"
+    return outcome
+
+
+def _detections_of(
+    truth: pd.DataFrame, fates: pd.DataFrame | None, frame: Frame
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each source was detected (probably enough), and the fate of its most probable detection.
+
+    The fate is empty where no detection fits.
+    """
+    detected, fate = np.zeros(len(truth), bool), np.full(len(truth), "", dtype=object)
+    if fates is None or not len(fates) or not len(truth):
+        return detected, fate
+    source, detection = _fitting(truth, fates, frame)
+    probable = (fates["fate"] != "improbable").to_numpy(bool)[detection]
+    detected[source[probable]] = True
+    rising = np.lexsort((detection, fates["probability"].to_numpy(float)[detection]))
+    fate[source[rising]] = fates["fate"].to_numpy(object)[detection[rising]]  # the last one written stays
+    return detected, fate
+
+
+def _fitting(truth: pd.DataFrame, fates: pd.DataFrame, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of a visible source and a detection whose box overlaps its square enough."""
+    visible = np.flatnonzero(truth["state"] == "visible")
+    size = truth["angular_size"].to_numpy(float)[visible]
+    ra, dec = truth["ra"].to_numpy(float)[visible], truth["dec"].to_numpy(float)[visible]
+    there = fates["ra"].to_numpy(float), fates["dec"].to_numpy(float)
+    # Boxes that overlap by more than a half have middles within the larger one's half diagonal.
+    near = cKDTree(unit_vectors(*there)).query_ball_point(
+        unit_vectors(ra, dec), np.deg2rad(np.sqrt(2) * size / ARCSEC_PER_DEG), return_sorted=True
+    )
+    source = np.repeat(np.arange(len(visible)), [len(one) for one in near])
+    detection = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
+    offsets = Frame(size_px=0, pixel_scale_arcsec=1.0)
+    middle = np.stack(
+        offsets.sky_to_frame(ra[source], dec[source], *(axis[detection] for axis in there)), axis=1
+    )
+    sides = np.stack([fates["box_x2"] - fates["box_x1"], fates["box_y2"] - fates["box_y1"]], axis=1)
+    half = sides[detection] * frame.pixel_scale_arcsec / 2
+    square = np.outer(size[source] / 2, [-1, -1, 1, 1])
+    fits = paired_iou(np.concatenate([middle - half, middle + half], axis=1), square) > MIN_IOU
+    return visible[source[fits]], detection[fits]
+
+
+def _reasons(truth: pd.DataFrame, outcome: np.ndarray, fate: np.ndarray) -> np.ndarray:
+    """Why each source is missed; empty where it is not."""
+    state, placement = truth["state"].to_numpy(object), truth["placement"].to_numpy(object)
+    reason = np.where(fate == "", "not_detected", fate).astype(object)
+    reason[truth["snr"].to_numpy(float) < LABELLED_SNR] = "unlabelled"
+    for name in ("edge", "outside"):
+        reason[placement == name] = name
+    reason[state == "confused"] = "confused"
+    reason[state == "faint"] = "not_visible"
+    reason[outcome != "missed"] = ""
+    return reason
+
+
+def _source_table(
+    catalogue: pd.DataFrame,
+    truth: pd.DataFrame,
+    held: pd.DataFrame,
+    true: pd.DataFrame,
+    known: dict[str, np.ndarray],
+) -> pd.DataFrame:
+    """Table of the true sources; `held` says which rows hold parts of which, `true` which are found."""
+    facts = [name for name in TRUE_OUTCOMES.names if name in truth]
+    names = catalogue["source_id"].to_numpy(object)[held["row"].to_numpy(int)]
+    listed = np.full(len(truth), None, dtype=object)
+    listed[true["source"].to_numpy(int)] = catalogue["morphology"].to_numpy(object)[true["row"].to_numpy(int)]
+    ids = _lists(names, held["source"].to_numpy(int), len(truth))
+    table = truth[facts].reset_index(drop=True)
+    return table.assign(**known, row_ids=ids, listed_as=listed)[TRUE_OUTCOMES.names]
+
+
+def _row_table(
+    catalogue: pd.DataFrame,
+    truth: pd.DataFrame,
+    held: pd.DataFrame,
+    true: pd.DataFrame,
+    counted: dict[str, np.ndarray],
+) -> pd.DataFrame:
+    """Table of the rows of the catalogue; arguments as `_source_table`."""
+    ordered = held.sort_values(["row", "source"])
+    names = truth["source_id"].to_numpy(object)[ordered["source"].to_numpy(int)]
+    right = np.full(len(catalogue), None, dtype=object)
+    right[true["row"].to_numpy(int)] = truth["morphology"].to_numpy(object)[true["source"].to_numpy(int)]
+    columns = {
+        "source_id": catalogue["source_id"].to_numpy(object),
+        "true_ids": _lists(names, ordered["row"].to_numpy(int), len(catalogue)),
+        "true_morphology": right,
+    }
+    return pd.DataFrame(columns | counted, columns=ROW_STATUSES.names)
+
+
+def _lists(values: np.ndarray, group: np.ndarray, n_groups: int) -> list[list[str]]:
+    """Values of each group, which are given group by group."""
+    ends = np.searchsorted(group, np.arange(n_groups + 1))
+    return [values[ends[k] : ends[k + 1]].tolist() for k in range(n_groups)]

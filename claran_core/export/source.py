@@ -1,0 +1,176 @@
+"""A catalogue as exports read it: in batches, with units, and refused in one line when it is none.
+
+A file need not be as the run wrote it.  A selection of rows or columns, saved by another program, is a
+catalogue too: columns under our names get our types, units and descriptions back.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from claran_core.catalogue.schema import CATALOGUE
+from claran_core.config import Config
+from claran_core.errors import InputError
+from claran_core.files import read_metadata
+from claran_core.frame import Frame
+
+__all__ = ["CatalogueFile", "items", "open_catalogue"]
+
+# What makes a table a catalogue of sources.
+IDENTITY = ("source_id", "ra", "dec")
+# Rows in memory at a time: some 30 MB of a catalogue.
+BATCH_ROWS = 65_536
+# Facts about a run that are one word each: what formats without room for more say of it.
+SHORT_FACTS = ("pipeline", "pipeline_version", "method", "model_id", "n_subjects", "n_sources", "sorted_by")
+
+
+@dataclass(frozen=True)
+class CatalogueFile:
+    """A catalogue on disk.
+
+    Attributes
+    ----------
+    path : Path
+        The Parquet file.
+    schema : pyarrow.Schema
+        Its columns, with unit, UCD and description in their metadata.
+    n_rows : int
+        Number of sources.
+    facts : dict
+        What the file says of the run that made it (`claran_core.files.read_metadata`).
+    """
+
+    path: Path
+    schema: pa.Schema
+    n_rows: int
+    facts: dict[str, Any]
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, rows: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows in the file's order, at most `rows` at a time, of the types of `schema`, without nulls.
+
+        Raises
+        ------
+        InputError
+            If a value does not fit its type, or an integer is missing.
+        """
+        schema = self.selected(columns)
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=rows, columns=schema.names):
+                arrays = [self._fitted(batch.column(field.name), field) for field in schema]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def selected(self, columns: Sequence[str] | None) -> pa.Schema:
+        """Schema of `columns`, or of all.
+
+        Raises
+        ------
+        InputError
+            If the file has no such column.
+        """
+        names = self.schema.names if columns is None else columns
+        missing = [name for name in names if name not in self.schema.names]
+        if missing:
+            raise InputError(f"{self.path}: column {missing[0]!r} is missing; this export needs it")
+        return pa.schema([self.schema.field(name) for name in names])
+
+    @property
+    def frame(self) -> Frame:
+        """Geometry of the subjects, from the settings of the run.
+
+        Raises
+        ------
+        InputError
+            If the file does not hold the settings.
+        """
+        if "config" not in self.facts:
+            raise InputError(
+                f"{self.path}: does not say what settings it was made with; take the run's own catalogue"
+            )
+        return Config.from_dict(self.facts["config"]).fusion.frame
+
+    @property
+    def method(self) -> str:
+        """Fusion method of the images the sources were found in.
+
+        Raises
+        ------
+        InputError
+            If the file does not say.
+        """
+        if "method" not in self.facts:
+            raise InputError(f"{self.path}: does not say its fusion method; take the run's own catalogue")
+        return str(self.facts["method"])
+
+    def short_facts(self) -> dict[str, str]:
+        """Facts of the run that fit a word each."""
+        return {name: str(self.facts[name]) for name in SHORT_FACTS if name in self.facts}
+
+    def _fitted(self, column: pa.Array, field: pa.Field) -> pa.Array:
+        try:
+            filled = _without_nulls(column.cast(field.type))
+        except pa.ArrowException as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{self.path}: column {field.name!r} holds no {field.type}: {reason}") from None
+        if filled.null_count:
+            raise InputError(f"{self.path}: column {field.name!r} has missing values; fill them first")
+        return filled
+
+
+def open_catalogue(path: Path) -> CatalogueFile:
+    """Open a catalogue: a run's own, or rows and columns of one.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not Parquet, or holds no catalogue.
+    """
+    facts = read_metadata(path)
+    with pq.ParquetFile(path) as file:
+        stored, n_rows = file.schema_arrow, file.metadata.num_rows
+    missing = [name for name in IDENTITY if name not in stored.names]
+    if missing:
+        raise InputError(f"{path}: not a catalogue of sources: column {missing[0]!r} is missing")
+    return CatalogueFile(path, pa.schema([_known(field) for field in stored]), n_rows, facts)
+
+
+def items(column: pa.ListArray) -> tuple[pa.Array, np.ndarray]:
+    """All entries of a list column one after the other, and where each row's begin and the last row's end.
+
+    Returns
+    -------
+    entries : pyarrow.Array
+    offsets : (rows + 1,) int array
+        Row i has the entries ``offsets[i]`` to ``offsets[i + 1]``.
+    """
+    offsets = column.offsets.to_numpy().astype(np.int64)
+    return column.flatten(), offsets - offsets[0]
+
+
+def _known(field: pa.Field) -> pa.Field:
+    """The catalogue's own column of that name; others as they are, without pandas' traces."""
+    if field.name in CATALOGUE.names:
+        return CATALOGUE.field(field.name)
+    if pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type):
+        return pa.field(field.name, pa.string(), metadata=field.metadata)
+    return field
+
+
+def _without_nulls(column: pa.Array) -> pa.Array:
+    """NaN, no text or an empty list where nothing is there."""
+    if not column.null_count:
+        return column
+    if pa.types.is_floating(column.type):
+        return pc.fill_null(column, float("nan"))
+    if pa.types.is_string(column.type):
+        return pc.fill_null(column, "")
+    if pa.types.is_list(column.type):
+        return pa.array([entry or [] for entry in column.to_pylist()], type=column.type)
+    return column

@@ -1,0 +1,23 @@
+"""Filter and measure the detections of one shard."""
+
+from pathlib import Path
+
+from claran_core.catalogue import write_shard
+from claran_core.config import CatalogueOptions, build_options
+from claran_core.frame import Frame
+from claran_core.log import job
+from claran_core.survey.base import SURVEYS
+
+with job(snakemake.log[0]):
+    write_shard(
+        detections_path=Path(snakemake.input.detections),
+        index_path=Path(snakemake.input.index),
+        components_path=Path(snakemake.input.components),
+        radio_path=Path(snakemake.input.radio),
+        sources_path=Path(snakemake.output.sources),
+        rejected_path=Path(snakemake.output.rejected),
+        shard=snakemake.wildcards.shard,
+        options=build_options(CatalogueOptions, snakemake.params.catalogue),
+        frame=Frame(**snakemake.params.frame),
+        survey=SURVEYS[snakemake.params.survey],
+    )
