@@ -40,7 +40,8 @@ def plot_catalogue_shares(path: Path, bins: pd.DataFrame) -> None:
             _draw(axes, bins[chosen], against)
             if column == 0:
                 axes.set_ylabel(title)
-    panels[0].legend(loc="lower right", frameon=False, fontsize=8)
+    if panels[0].containers:
+        panels[0].legend(loc="lower right", frameon=False, fontsize=8)
     figure.suptitle("Catalogue against truth: whole sources alone in their row", x=0.01, ha="left")
     save_figure(figure, path)
 

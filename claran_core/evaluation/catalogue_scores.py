@@ -91,7 +91,7 @@ def catalogue_metrics(
     labelled = sources[_labelled(sources)]
     pairs = neighbour_pairs(sources)
     class_right = _class_right(rows["true_morphology"], catalogue["morphology"])
-    metrics = {
+    return {
         "counts": {
             "n_rows": len(rows),
             "rows": _counted(rows["status"], STATUSES),
@@ -114,7 +114,6 @@ def catalogue_metrics(
         },
         "completeness_ratio": field_ratios(catalogue, truth, subjects, frame),
     }
-    return metrics
 
 
 def binned_shares(comparison: Comparison, catalogue: pd.DataFrame) -> pd.DataFrame:
@@ -228,6 +227,7 @@ def _rates(comparison: Comparison, n_labelled: int) -> dict[str, float | None]:
     counts = {
         "duplicates": int((rows["n_shared"] > 0).sum()),
         "fragments": int((rows["status"] == "fragment").sum()),
+        "fragmented_sources": int((sources["outcome"] == "fragmented").sum()),
         "blends": int((rows["status"] == "blend").sum()),
         "false_rows": int((rows["status"] == "false").sum()),
         "losses": int(lost.sum()),
@@ -271,9 +271,8 @@ def _bins(
         n = int(is_in.sum())
         counts = [int(np.asarray(each, bool)[is_in].sum()) for each in (right, class_right)]
         shares = [(k / n if n else None, *wilson_interval(k, n)) for k in counts]
-        rows.append(
-            dict(zip(BINS.names, (measure, against, name, low, high, n, *counts, *shares[0], *shares[1])))
-        )
+        cells = (measure, against, name, low, high, n, *counts, *shares[0], *shares[1])
+        rows.append(dict(zip(BINS.names, cells, strict=True)))
     return rows
 
 

@@ -87,9 +87,7 @@ TRUE_OUTCOMES = pa.schema(
         _column("outcome", pa.string(), _explained(OUTCOMES)),
         _column("reason", pa.string(), f"why it is missed, else empty; {_explained(REASONS)}"),
         _column("row_ids", pa.list_(pa.string()), "rows of the catalogue that hold components of it"),
-        _column(
-            "detected", pa.bool_(), "a detection at least as probable as the catalogue asks fits its box"
-        ),
+        _column("detected", pa.bool_(), "a detection that is not improbable fits its box"),
         _column("listed_as", pa.string(), "class of the row that has found it", nullable=True),
     ]
 )
@@ -368,7 +366,7 @@ def _row_table(
     return pd.DataFrame(columns | counted, columns=ROW_STATUSES.names)
 
 
-def _lists(values: np.ndarray, group: np.ndarray, n_groups: int) -> list[list[str]]:
-    """Values of each group, which are given group by group."""
+def _lists(values: np.ndarray, group: np.ndarray, n_groups: int) -> pd.Series:
+    """List of the values of each group, which are given group by group."""
     ends = np.searchsorted(group, np.arange(n_groups + 1))
-    return [values[ends[k] : ends[k + 1]].tolist() for k in range(n_groups)]
+    return pd.Series([values[ends[k] : ends[k + 1]].tolist() for k in range(n_groups)], dtype=object)
