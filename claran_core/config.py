@@ -22,6 +22,7 @@ from claran_core.frame import Frame
 
 __all__ = [
     "CatalogueOptions",
+    "ComparisonOptions",
     "Config",
     "CutoutOptions",
     "EvaluationOptions",
@@ -161,11 +162,22 @@ class CatalogueOptions:
 
 
 @dataclass(frozen=True)
+class ComparisonOptions:
+    """Section ``evaluation.compare_with`` (paper section 5.8): the user's own catalogue, if there is one."""
+
+    path: str | None = None
+    radius_arcsec: float = 5.0
+    flux_column: str | None = None
+    class_column: str | None = None
+
+
+@dataclass(frozen=True)
 class EvaluationOptions:
     """Section ``evaluation`` (paper section 5.2)."""
 
     min_iou: float
     bootstrap: int
+    compare_with: ComparisonOptions = ComparisonOptions()
 
 
 @dataclass(frozen=True)
@@ -333,10 +345,20 @@ def _check_consistency(config: Config) -> None:
             "config: survey.infrared.source is 'simulated' beside real radio images: "
             "the two would show different skies; use 'none' or 'directory'"
         )
+    _check_comparison(config.evaluation.compare_with)
     if config.survey.simulated.label_table is not None and not simulated[0]:
         raise ConfigError(
             "config: survey.simulated.label_table is for the simulated sky, but survey.radio.source is "
             f"{config.survey.radio.source!r}; leave it out (the table belongs in targets.path alone)"
+        )
+
+
+def _check_comparison(options: ComparisonOptions) -> None:
+    columns = [name for name in ("flux_column", "class_column") if getattr(options, name) is not None]
+    if columns and options.path is None:
+        raise ConfigError(
+            f"config: evaluation.compare_with.{columns[0]} is given, but no catalogue to compare with; "
+            "give evaluation.compare_with.path too"
         )
 
 
