@@ -136,6 +136,14 @@ class Results:
         """Training losses of one method, as paper Fig. 8 and 9."""
         return self.evaluation(method) / "losses.png"
 
+    def catalogue_evaluation(self, name: str) -> Path:
+        """The catalogue against the truth of the simulated sky: its tables, numbers and figure."""
+        return self.root / "evaluation" / "catalogue" / name
+
+    def comparison(self, name: str) -> Path:
+        """The catalogue beside one of the user's: matches, numbers and figure."""
+        return self.root / "evaluation" / "comparison" / name
+
     @property
     def report(self) -> Path:
         """The page people open."""

@@ -96,6 +96,11 @@ def test_overlay_from_a_file(tmp_path):
         ({"training": {"milestones": [0]}}, "training.milestones"),
         ({"training": {"precision": "float16"}}, "write one of: float32, bfloat16"),
         ({"training": None}, "training"),
+        (
+            {"evaluation": {"compare_with": {"flux_column": "S"}}},
+            "evaluation.compare_with.flux_column is given, but no catalogue to compare with",
+        ),
+        ({"evaluation": {"compare_with": {"radius_arcsec": 0}}}, "evaluation.compare_with.radius_arcsec"),
     ],
 )
 def test_mistakes_are_answered_in_one_line(overlay, says):

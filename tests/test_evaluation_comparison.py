@@ -14,6 +14,7 @@ from claran_core.errors import InputError
 from claran_core.evaluation.comparison import (
     MATCHES,
     compare_catalogues,
+    find_other_catalogue,
     nearest_pairs,
     read_other_catalogue,
 )
@@ -204,3 +205,11 @@ def test_tables_that_are_none_are_refused_in_one_line(text: str, says: str | Non
 def test_a_missing_table_is_refused() -> None:
     with pytest.raises(InputError, match=r"absent\.csv: no such file; .*evaluation\.compare_with"):
         read_other_catalogue(Path("absent.csv"), OPTIONS)
+
+
+def test_the_table_is_looked_up_before_anything_is_run(tmp_path) -> None:
+    assert find_other_catalogue(ComparisonOptions()) == []
+    (tmp_path / "x.csv").write_text("ra,dec,flux,class\n1,2,3,a\n")
+    assert find_other_catalogue(OPTIONS, tmp_path) == [str(tmp_path / "x.csv")]
+    with pytest.raises(InputError, match=r"x\.csv: no one column 'S20'"):
+        find_other_catalogue(ComparisonOptions("x.csv", flux_column="S20"), tmp_path)

@@ -1,5 +1,7 @@
 """How good the detections are where the truth is known (paper sections 5 and 6.2.2)."""
 
+from claran_core.evaluation.catalogue_scores import catalogue_summary
+from claran_core.evaluation.comparison import find_other_catalogue
 from claran_core.evaluation.completeness import THRESHOLDS
 from claran_core.evaluation.draw import plot_figures
 from claran_core.evaluation.figures import plot_losses
@@ -12,9 +14,11 @@ __all__ = [
     "THRESHOLDS",
     "TRUE_SOURCES",
     "Sample",
+    "catalogue_summary",
     "choose_sample",
     "evaluate",
     "evaluate_sources",
+    "find_other_catalogue",
     "match_detections",
     "plot_figures",
     "plot_losses",

@@ -22,7 +22,14 @@ from claran_core.frame import Frame
 from claran_core.labels import LABELLED_SNR
 from claran_core.morphology import MORPHOLOGIES
 
-__all__ = ["BINS", "binned_shares", "catalogue_metrics", "field_ratios", "wilson_interval"]
+__all__ = [
+    "BINS",
+    "binned_shares",
+    "catalogue_metrics",
+    "catalogue_summary",
+    "field_ratios",
+    "wilson_interval",
+]
 
 BINS = pa.schema(
     [
@@ -114,6 +121,22 @@ def catalogue_metrics(
         },
         "completeness_ratio": field_ratios(catalogue, truth, subjects, frame),
     }
+
+
+def catalogue_summary(metrics: dict[str, Any]) -> str:
+    """Say in one line how complete and reliable a catalogue is, and what it lists twice."""
+    shares = ", ".join(
+        f"{name} {_short(share)}"
+        for name, share in (
+            ("completeness", metrics["labelled"]["completeness"]),
+            ("reliability", metrics["reliability"]),
+        )
+    )
+    twice = metrics["counts"]["n_shared_components"]
+    return (
+        f"catalogue: {shares} on {metrics['labelled']['n_sources']} sources from {LABELLED_SNR:g} sigma on "
+        f"and {metrics['counts']['n_rows']} rows; {twice or 'no'} components listed twice"
+    )
 
 
 def binned_shares(comparison: Comparison, catalogue: pd.DataFrame) -> pd.DataFrame:
@@ -241,6 +264,13 @@ def _share(right: pd.Series | np.ndarray) -> dict[str, Any]:
     low, high = wilson_interval(n_right, n)
     interval = [_number(low), _number(high)] if n else None
     return {"n": n, "n_right": n_right, "share": _number(n_right / n) if n else None, "interval_95": interval}
+
+
+def _short(share: dict[str, Any]) -> str:
+    if share["share"] is None:
+        return "not measurable"
+    low, high = share["interval_95"]
+    return f"{share['share']:.3f} ({low:.3f}-{high:.3f}, 95 %)"
 
 
 def _number(value: float) -> float:

@@ -15,14 +15,21 @@ import pandas as pd
 import pyarrow as pa
 from scipy.spatial import cKDTree
 
-from claran_core.config import ComparisonOptions
+from claran_core.config import ComparisonOptions, resolve_path
 from claran_core.errors import InputError
 from claran_core.evaluation.area import count_views
 from claran_core.external_tables import ExternalTable, column_names, read_external_table
 from claran_core.frame import ARCSEC_PER_DEG, Frame
 from claran_core.survey.footprint import unit_vectors
 
-__all__ = ["MATCHES", "UNMATCHED", "compare_catalogues", "nearest_pairs", "read_other_catalogue"]
+__all__ = [
+    "MATCHES",
+    "UNMATCHED",
+    "compare_catalogues",
+    "find_other_catalogue",
+    "nearest_pairs",
+    "read_other_catalogue",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +88,21 @@ class _Pairs:
     separation: np.ndarray
 
 
+def find_other_catalogue(options: ComparisonOptions, working_directory: Path | None = None) -> list[str]:
+    """Path of the user's catalogue, if one is given and has the columns: a list of one or none.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, or it lacks a column that the options name.
+    """
+    if options.path is None:
+        return []
+    path = resolve_path(options.path, working_directory)
+    _chosen_columns(path, options)
+    return [str(path)]
+
+
 def read_other_catalogue(path: Path, options: ComparisonOptions) -> pd.DataFrame:
     """Read the user's catalogue.
 
@@ -101,11 +123,7 @@ def read_other_catalogue(path: Path, options: ComparisonOptions) -> pd.DataFrame
     InputError
         In one line, if the table cannot be read, lacks a column, or holds a position or flux that is none.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give the path of your catalogue (evaluation.compare_with)")
-    wanted = {"ra": "ra", "dec": "dec", "flux": options.flux_column, "class": options.class_column}
-    names = column_names(path)
-    chosen = {ours: _named(path, theirs, names) for ours, theirs in wanted.items() if theirs is not None}
+    chosen = _chosen_columns(path, options)
     table = read_external_table(path, chosen)
     ra, dec = table.numbers("ra"), table.numbers("dec")
     table.refuse_where((ra < 0) | (ra >= 360), "ra", "is outside 0 <= ra < 360 deg")
@@ -200,6 +218,15 @@ def nearest_pairs(first: pd.DataFrame, second: pd.DataFrame, radius_arcsec: floa
     rows = rows[np.argsort(distance[rows], kind="stable")]
     separation = np.rad2deg(2 * np.arcsin(distance[rows] / 2)) * ARCSEC_PER_DEG
     return _Pairs(rows, nearest[rows], separation)
+
+
+def _chosen_columns(path: Path, options: ComparisonOptions) -> dict[str, str]:
+    """Our name and theirs of the columns wanted."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the path of your catalogue (evaluation.compare_with)")
+    wanted = {"ra": "ra", "dec": "dec", "flux": options.flux_column, "class": options.class_column}
+    names = column_names(path)
+    return {ours: _named(path, theirs, names) for ours, theirs in wanted.items() if theirs is not None}
 
 
 def _named(path: Path, wanted: str, names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from claran_core.evaluation.canvas import COLOURS, new_panels, save_figure, say_nothing_to_show
 
@@ -86,17 +87,30 @@ def _fluxes(left: Axes, right: Axes, metrics: Mapping[str, Any], matches: pd.Dat
     theirs, ours = known["other_flux"].to_numpy(float), known["flux"].to_numpy(float)
     points = {"marker": ".", "ls": "", "color": COLOURS[0], "ms": _size(known), "alpha": 0.5}
     ends = [0.8 * min(theirs.min(), ours.min()), 1.25 * max(theirs.max(), ours.max())]
+    for axes in (left, right):
+        _make_logarithmic(axes)
     left.plot(theirs, ours, **points)
     left.plot(ends, ends, color="black", lw=0.8)
-    left.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="Other (mJy)", ylabel="Catalogue (mJy)")
+    left.set(xlim=ends, ylim=ends, xlabel="Other (mJy)", ylabel="Catalogue (mJy)")
     right.plot(theirs, ours / theirs, **points)
     right.axhline(1.0, color="black", lw=0.8)
     _ratio_bins(right, metrics["flux"]["bins"], theirs)
-    right.set(xscale="log", yscale="log", xlabel="Other (mJy)", ylabel="Catalogue / other")
+    lowest, highest = (ours / theirs).min(), (ours / theirs).max()
+    right.set(xlabel="Other (mJy)", ylabel="Catalogue / other")
+    right.set_ylim(min(0.5, 0.8 * lowest), max(2.0, 1.25 * highest))
     whole = metrics["flux"]["all"]
     right.set_title(
         f"median {whole['median_ratio']:.2f}, scatter {whole['scatter']:.2f}", loc="left", fontsize=9
     )
+
+
+def _make_logarithmic(axes: Axes) -> None:
+    """Logarithmic axes with plain numbers, also where they span less than a decade."""
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _ratio_bins(axes: Axes, bins: list[Mapping[str, Any]], theirs: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import sys
 from claran_core import __version__
 from claran_core.config import Config, check_pretrained, plain, resolve_path
 from claran_core.errors import ClaranError
-from claran_core.evaluation import summary_line
+from claran_core.evaluation import catalogue_summary, find_other_catalogue, summary_line
 from claran_core.paths import Results
 from claran_core.shards import plan
 from claran_core.survey.open import label_table_of
@@ -33,10 +33,14 @@ try:
     SHARDS = plan(CONFIG, TARGET_TABLE, RESULTS)
     TRUTH = truth_kind(CONFIG, TARGET_TABLE)
     label_table_of(CONFIG.survey.simulated)  # there, if it is given: better told now than by each job
+    OTHER_CATALOGUE = find_other_catalogue(CONFIG.evaluation.compare_with)
 except ClaranError as error:
     sys.exit(f"claran: {error}")
 
 METHODS = CONFIG.fusion.methods
+# What there is to evaluate of the catalogue: against the truth of the simulated sky, beside the user's.
+CATALOGUE_EVALUATION = [RESULTS.catalogue_evaluation("metrics.json")] if TRUTH == "simulated" else []
+CATALOGUE_COMPARISON = [RESULTS.comparison("metrics.json")] if OTHER_CATALOGUE else []
 # What decides how a fused image looks; adding a method must not make the others again.
 FUSION = {key: value for key, value in plain(CONFIG.fusion).items() if key != "methods"}
 try:
@@ -114,6 +118,9 @@ def print_summary():
         if RESULTS.metrics(method).exists():
             print(summary_line(json.loads(RESULTS.metrics(method).read_text())))
             print("Metrics:  ", RESULTS.metrics(method).resolve())
+    against_truth = RESULTS.catalogue_evaluation("metrics.json")
+    if CATALOGUE_EVALUATION and against_truth.exists():
+        print(catalogue_summary(json.loads(against_truth.read_text())))
     for name, path in (("Catalogue:", RESULTS.catalogue), ("Report:   ", RESULTS.report)):
         if path.exists():
             print(name, path.resolve())

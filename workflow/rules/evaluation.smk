@@ -1,14 +1,18 @@
-# This part of the workflow compares detections with the truth, where there is any, and draws the
-# training losses.
+# This part of the workflow compares detections and catalogue with the truth, where there is any, the catalogue
+# with one of the user's, where one is given, and draws the training losses.
 #
-# REQUIRED INPUTS: results/detections/{method}/*, results/labels.parquet; results/model/{method}/losses.parquet.
-# OUTPUTS: results/evaluation/{method}/metrics.json, sources.parquet, thresholds.parquet, *.png.
+# REQUIRED INPUTS: results/detections/{method}/*, results/labels.parquet; results/model/{method}/losses.parquet;
+# the catalogue and the fates of all detections.
+# OUTPUTS: results/evaluation/{method}/metrics.json, sources.parquet, thresholds.parquet, *.png;
+# results/evaluation/catalogue/*, results/evaluation/comparison/*.
 
 
 rule evaluation:
     input:
         expand(RESULTS.metrics("{method}"), method=METHODS if TRUTH else []),
         expand(RESULTS.loss_curves("{method}"), method=TRAINED_HERE),
+        CATALOGUE_EVALUATION,
+        CATALOGUE_COMPARISON,
 
 
 rule evaluate:
@@ -33,7 +37,7 @@ rule evaluate:
         mem_mb=4000,
         runtime=60,
     params:
-        evaluation=plain(CONFIG.evaluation),
+        evaluation={key: value for key, value in plain(CONFIG.evaluation).items() if key != "compare_with"},
         seed=CONFIG.seed,
         version=__version__,
     message:
@@ -63,3 +67,66 @@ rule plot_losses:
         "Evaluation: training losses of {wildcards.method}"
     script:
         "../scripts/plot_losses.py"
+
+
+rule evaluate_catalogue:
+    input:
+        catalogue=RESULTS.catalogue,
+        fates=RESULTS.fates,
+        targets=RESULTS.targets,
+    output:
+        metrics=RESULTS.catalogue_evaluation("metrics.json"),
+        truth=RESULTS.catalogue_evaluation("truth.parquet"),
+        sources=RESULTS.catalogue_evaluation("sources.parquet"),
+        rows=RESULTS.catalogue_evaluation("rows.parquet"),
+        bins=RESULTS.catalogue_evaluation("bins.parquet"),
+        figure=RESULTS.catalogue_evaluation("completeness.png"),
+    log:
+        LOGS / "evaluate_catalogue.log",
+    benchmark:
+        BENCHMARKS / "evaluate_catalogue.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        survey=plain(CONFIG.survey),
+        frame=plain(CONFIG.fusion.frame),
+        seed=CONFIG.seed,
+        version=__version__,
+    message:
+        "Evaluation: the catalogue against the simulated sky"
+    script:
+        "../scripts/evaluate_catalogue.py"
+
+
+rule compare_catalogue:
+    input:
+        catalogue=RESULTS.catalogue,
+        ledger=RESULTS.catalogue_ledger,
+        targets=RESULTS.targets,
+        other=OTHER_CATALOGUE,
+    output:
+        metrics=RESULTS.comparison("metrics.json"),
+        matches=RESULTS.comparison("matches.parquet"),
+        figure=RESULTS.comparison("comparison.png"),
+    log:
+        LOGS / "compare_catalogue.log",
+    benchmark:
+        BENCHMARKS / "compare_catalogue.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        comparison=plain(CONFIG.evaluation.compare_with),
+        frame=plain(CONFIG.fusion.frame),
+        version=__version__,
+    message:
+        "Evaluation: the catalogue beside {input.other}"
+    script:
+        "../scripts/compare_catalogue.py"

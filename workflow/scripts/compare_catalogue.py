@@ -1,0 +1,31 @@
+"""Compare the catalogue with one that the user supplies."""
+
+from pathlib import Path
+
+from claran_core.catalogue.schema import CATALOGUE
+from claran_core.config import ComparisonOptions, build_options
+from claran_core.evaluation.comparison import MATCHES, compare_catalogues, read_other_catalogue
+from claran_core.evaluation.comparison_figures import plot_comparison
+from claran_core.files import read_table, write_json, write_table
+from claran_core.frame import Frame
+from claran_core.log import job, logger
+from claran_core.tables import LEDGER, TARGETS
+
+with job(snakemake.log[0]):
+    options = build_options(ComparisonOptions, snakemake.params.comparison)
+    path = Path(snakemake.input.other[0])
+    targets = read_table(Path(snakemake.input.targets), TARGETS.names)
+    ledger = read_table(Path(snakemake.input.ledger), LEDGER.names)
+    seen = ledger[(ledger["band"] == "radio") & ledger["status"].isin(["ok", "partial"])]["subject_id"]
+    metrics, matches = compare_catalogues(
+        read_table(Path(snakemake.input.catalogue), CATALOGUE.names),
+        read_other_catalogue(path, options),
+        targets[targets["subject_id"].isin(seen)],
+        Frame(**snakemake.params.frame),
+        options,
+    )
+    write_table(Path(snakemake.output.matches), matches, MATCHES)
+    plot_comparison(Path(snakemake.output.figure), metrics, matches, path.name)
+    write_json(Path(snakemake.output.metrics), {"other": path.name, **metrics})
+    counts = metrics["counts"]
+    logger.info("%s: %d of %d sources matched", path.name, counts["n_matched"], counts["n_catalogue"])
