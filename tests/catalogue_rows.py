@@ -19,13 +19,15 @@ from claran_core import __version__
 from claran_core.catalogue.schema import CATALOGUE
 from claran_core.catalogue.voparquet import votable_metadata
 from claran_core.config import load_config
-from claran_core.files import write_table
+from claran_core.files import write_array, write_table
 from claran_core.flags import Flag
 from claran_core.frame import Frame
 from claran_core.morphology import MORPHOLOGIES, probability_columns
 from claran_core.names import source_names
+from claran_core.paths import Results
+from claran_core.tables import FUSED, LEDGER, TARGETS
 
-__all__ = ["random_catalogue", "random_subjects", "write_random_catalogue"]
+__all__ = ["random_catalogue", "random_subjects", "write_random_catalogue", "write_random_run"]
 
 FRAME = Frame()
 HEALPIX_ORDER = 10  # of the catalogue's order
@@ -87,6 +89,35 @@ def write_random_catalogue(
     schema = CATALOGUE.with_metadata(votable_metadata(CATALOGUE))
     write_table(path, table, schema, metadata=facts | dict(metadata or {}))
     return table
+
+
+def write_random_run(root: Path, n: int = 40, seed: int = 1) -> pd.DataFrame:
+    """Write the results of a run around `random_catalogue`: two shards, every fourth subject without radio.
+
+    Subjects of sources always have radio.  Returns the subjects: subject_id, ra, dec, shard, radio.
+    """
+    results = Results(root)
+    rows = write_random_catalogue(results.catalogue, n, seed)
+    subjects = random_subjects(max(1, n), np.random.default_rng(seed))
+    number = np.arange(len(subjects))
+    subjects["shard"] = np.where(number % 2, "00001", "00000")
+    subjects["radio"] = (number % 4 != 3) | subjects["subject_id"].isin(rows["subject_id"])
+    write_table(results.targets, subjects[["subject_id", "ra", "dec", "shard"]].assign(split="none"), TARGETS)
+    write_table(results.catalogue_ledger, _ledger(subjects), LEDGER)
+    for shard, part in subjects.groupby("shard"):
+        nothing = {name: 0 for name in FUSED.names if name not in part}
+        write_table(
+            results.fused_index("D4", str(shard)), part[["subject_id", "ra", "dec"]].assign(**nothing), FUSED
+        )
+        write_array(results.fused("D4", str(shard)), np.zeros((len(part), 1, 1, 3), np.uint8))
+    return subjects
+
+
+def _ledger(subjects: pd.DataFrame) -> pd.DataFrame:
+    rows = subjects[["subject_id", "shard"]].assign(reason="", coverage=1.0, flags=0, origin="")
+    status = np.where(subjects["radio"], np.where(subjects.index % 2, "ok", "partial"), "no_coverage")
+    radio = rows.assign(band="radio", survey="FIRST", status=status)
+    return pd.concat([radio, rows.assign(band="infrared", survey="WISE_W1", status="ok")])
 
 
 def _boxes(subjects: pd.DataFrame, rng: np.random.Generator) -> dict[str, np.ndarray]:

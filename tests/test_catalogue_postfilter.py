@@ -3,14 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from detection_rows import detection
 
 from claran_core import tables
-from claran_core.catalogue.postfilter import keep_probable, resolve_competing, select_sources
-from claran_core.config import CatalogueOptions
+from claran_core.catalogue.postfilter import (
+    judge_paper,
+    judge_survey,
+    keep_probable,
+    resolve_competing,
+    source_probability,
+)
 from claran_core.flags import Flag
 from claran_core.overlap import BOX_COLUMNS
 
-OPTIONS = CatalogueOptions(method="D4", min_probability=0.8, one_source_per_field=False)
 SMALL, FAR = (10, 10, 30, 30), (90, 90, 120, 120)
 
 
@@ -21,9 +26,9 @@ def detections(*rows: tuple) -> pd.DataFrame:
     return table.astype({"probability": np.float32})
 
 
-def selected(table: pd.DataFrame, options: CatalogueOptions = OPTIONS) -> list[tuple]:
-    """Class, and whether the row is flagged as below the least probability."""
-    kept = select_sources(table, options)
+def selected(table: pd.DataFrame) -> list[tuple]:
+    """Class, and whether the row is flagged as below the least probability; each source once."""
+    kept = resolve_competing(keep_probable(table, 0.8))
     return [
         (kind, bool(flags & Flag.BELOW_MIN_PROBABILITY))
         for kind, flags in zip(kept["morphology"], kept["flags"], strict=True)
@@ -85,22 +90,100 @@ def test_subjects_do_not_compete() -> None:
     assert len(selected(table)) == 2
 
 
-def test_one_source_per_field_keeps_the_best() -> None:
-    options = CatalogueOptions(method="D4", min_probability=0.8, one_source_per_field=True)
-    table = detections(("s", "1C_1P", 0.85, SMALL), ("s", "2C_2P", 0.95, FAR), ("t", "1C_3P", 0.2, SMALL))
-    assert selected(table, options) == [("2C_2P", False), ("1C_3P", True)]
-
-
 def test_ties_do_not_depend_on_the_order_of_rows() -> None:
     rows = [("s", "1C_2P", 0.9, SMALL), ("s", "1C_1P", 0.9, SMALL), ("s", "1C_1P", 0.9, (9, 10, 29, 30))]
     expected = [("1C_1P", False)]
     for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
         table = detections(*[rows[at] for at in order])
         assert selected(table) == expected
-        assert select_sources(table, OPTIONS)["box_x1"].tolist() == [9]
+        assert resolve_competing(keep_probable(table, 0.8))["box_x1"].tolist() == [9]
 
 
 def test_nothing_detected_is_nothing_selected() -> None:
-    kept = select_sources(tables.DETECTIONS.empty_table().to_pandas(), OPTIONS)
+    nothing = tables.DETECTIONS.empty_table().to_pandas()
+    kept = resolve_competing(keep_probable(nothing, 0.8))
     assert len(kept) == 0
     assert kept["flags"].dtype == np.int32
+    assert len(judge_survey(nothing, [], 0.8).fate) == 0
+    assert len(judge_paper(nothing, 0.8).fate) == 0
+
+
+def survey(*rows: tuple, min_probability: float = 0.8) -> tuple[list[str], list[int]]:
+    """Fates and winners of (detection, components)."""
+    verdict = judge_survey(
+        pd.DataFrame([row for row, _ in rows]), [members for _, members in rows], min_probability
+    )
+    assert not verdict.flags.any()
+    return verdict.fate.tolist(), verdict.winner.tolist()
+
+
+def test_survey_leaves_a_blank_field_blank() -> None:
+    fate, _ = survey((detection("s", SMALL, probability=0.7), (0,)), (detection("t", SMALL), (0,)))
+    assert fate == ["improbable", "kept"]
+
+
+def test_survey_adds_up_the_classes_of_a_box() -> None:
+    # Surely a source, but of one peak or two?  The paper's rule would drop it.
+    shared = {"p_1c_1p": 0.5, "p_1c_2p": 0.4}
+    one = detection("s", SMALL, morphology="1C_1P", probability=0.5, **shared)
+    two = detection("s", SMALL, morphology="1C_2P", probability=0.4, **shared)
+    assert survey((two, (0,)), (one, (0,))) == (["competing", "kept"], [1, -1])
+    np.testing.assert_allclose(source_probability(pd.DataFrame([one])), [0.9])
+
+
+def test_survey_lets_sources_compete_by_components_and_not_by_boxes() -> None:
+    whole, lobe, core = (20, 20, 100, 100), (25, 25, 40, 40), (50, 50, 70, 70)
+    fate, winner = survey(
+        (detection("s", whole, morphology="2C_2P", probability=0.95), (0, 1)),
+        (detection("s", lobe, probability=0.9), (0,)),
+        (detection("s", core, probability=0.85), (2,)),  # an unrelated source between the lobes
+    )
+    assert (fate, winner) == (["kept", "competing", "kept"], [-1, 0, -1])
+
+
+def test_survey_lets_boxes_decide_where_there_is_no_component() -> None:
+    whole, inside = (20, 20, 100, 100), (50, 50, 70, 70)
+    for members in ((), (0,)):
+        fate, winner = survey(
+            (detection("s", inside, probability=0.9), members), (detection("s", whole, probability=0.85), ())
+        )
+        assert (fate, winner) == (["kept", "competing"], [-1, 0])
+    assert survey((detection("s", SMALL), ()), (detection("s", FAR), ()))[0] == ["kept", "kept"]
+
+
+def test_survey_judges_against_rows_that_stay_only() -> None:
+    chain = [((0, 1), 0.95), ((1, 2), 0.9), ((2, 3), 0.85)]
+    rows = [(detection("s", SMALL, probability=p), members) for members, p in chain]
+    assert survey(*rows)[0] == ["kept", "competing", "kept"]
+
+
+def test_survey_does_not_depend_on_the_order_of_rows() -> None:
+    rows = [
+        (detection("s", (k, 10, k + 20, 30), morphology=kind, probability=p), members)
+        for k, (kind, p, members) in enumerate(
+            [("1C_1P", 0.9, (0,)), ("1C_2P", 0.9, (0, 1)), ("2C_2P", 0.9, (1,)), ("1C_1P", 0.6, (1,))]
+        )
+    ]
+    fate, _ = survey(*rows)
+    for order in ([3, 2, 1, 0], [1, 3, 0, 2]):
+        mixed, winner = survey(*[rows[at] for at in order])
+        assert [mixed[order.index(at)] for at in range(4)] == fate
+        assert all((won >= 0) == (what == "competing") for won, what in zip(winner, mixed, strict=True))
+
+
+def test_paper_keeps_the_best_of_a_blank_field_and_flags_it() -> None:
+    rows = [
+        detection("s", SMALL, probability=0.3),
+        detection("s", FAR, probability=0.5),
+        detection("t", SMALL),
+    ]
+    verdict = judge_paper(pd.DataFrame(rows), 0.8)
+    assert verdict.fate.tolist() == ["improbable", "kept", "kept"]
+    assert verdict.flags.tolist() == [0, int(Flag.BELOW_MIN_PROBABILITY), 0]
+
+
+def test_paper_may_assume_one_source_per_field() -> None:
+    rows = [detection("s", SMALL, probability=0.85), detection("s", FAR, probability=0.95)]
+    table = pd.DataFrame(rows)
+    assert judge_paper(table, 0.8).fate.tolist() == ["kept", "kept"]
+    assert judge_paper(table, 0.8, one_source_per_field=True).fate.tolist() == ["second", "kept"]

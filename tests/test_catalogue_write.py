@@ -1,4 +1,4 @@
-"""The catalogue as a file: shard by shard, with provenance; faulty shards leave nothing behind."""
+"""The catalogue as a file: with provenance and the fates of all detections; faulty shards leave nothing."""
 
 import json
 from pathlib import Path
@@ -7,146 +7,147 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_catalogue_build import FRAME, OPTIONS, build, random_run
+from astropy.io.votable.ucd import check_ucd
+from astropy.units import Unit
+from source_rows import FRAME, METADATA, source_row, write_shard_files
 
-from claran_core import tables
-from claran_core.catalogue import CATALOGUE, catalogue_provenance, write_catalogue
+from claran_core.catalogue import CATALOGUE, FATES, ShardFiles, catalogue_provenance, write_catalogue
+from claran_core.catalogue.schema import REJECTED, SOURCES
 from claran_core.config import load_config
 from claran_core.errors import InputError
-from claran_core.files import read_metadata, read_table, write_table
+from claran_core.files import read_metadata, read_table
 from claran_core.flags import Flag
 
-METADATA = {"model_id": "compact-1", "method": "D4"}
+SUBJECTS = pd.DataFrame({"subject_id": ["a", "b", "c"], "ra": [10.0, 10.0, 12.0], "dec": 5.0})
+SHARED, ALONE, FAR = (10.0, 5.0), (10.0, 5.01), (12.0, 5.0)
 
 
-def ledger(index: pd.DataFrame) -> pd.DataFrame:
-    radio = pd.DataFrame({"subject_id": index["subject_id"], "band": "radio", "status": "ok"})
-    return pd.concat([radio, radio.assign(band="infrared", status="no_coverage")])
+def rejected(subject: str, detection: int, fate: str, winner: int = -1) -> dict:
+    nothing = {field.name: "" if pa.types.is_string(field.type) else 0 for field in REJECTED}
+    return nothing | {"subject_id": subject, "detection": detection, "fate": fate, "winner": winner}
 
 
-def write_shards(
-    folder: Path, detections: pd.DataFrame, index: pd.DataFrame, n: int
-) -> tuple[list[Path], list[Path]]:
-    """Cut a run into `n` shards on disk; returns the detections and the index files."""
-    found_paths, index_paths = [], []
-    nothing = dict.fromkeys(["sigma", "radio_coverage", "infrared_coverage"], 1.0) | {"n_contours": 1}
-    for number in range(n):
-        part = index.iloc[number::n]
-        found_paths.append(folder / f"detections-{number}.parquet")
-        index_paths.append(folder / f"index-{number}.parquet")
-        found = detections[detections["subject_id"].isin(part["subject_id"])]
-        write_table(found_paths[-1], found, tables.DETECTIONS, metadata=METADATA)
-        write_table(index_paths[-1], part.assign(**nothing), tables.FUSED)
-    return found_paths, index_paths
+def shards(folder: Path) -> list[ShardFiles]:
+    """Two shards; a source both see, one that one sees, one far away, and three rejected detections."""
+    first = [
+        source_row("a", [SHARED], view=0.9, detection=2),
+        source_row("a", [ALONE], view=0.5, detection=0),
+    ]
+    lost = [rejected("a", 1, "competing", winner=0), rejected("a", 3, "improbable")]
+    second = [source_row("b", [SHARED], view=0.8, detection=0), source_row("c", [FAR], detection=1)]
+    return [
+        write_shard_files(folder, "00000", first, SUBJECTS[:1], lost),
+        write_shard_files(folder, "00001", second, SUBJECTS[1:], [rejected("b", 2, "competing", winner=0)]),
+    ]
 
 
-def write(path: Path, shards: tuple[list[Path], list[Path]], provenance: dict | None = None) -> pd.DataFrame:
-    return write_catalogue(path, *shards, options=OPTIONS, frame=FRAME, provenance=provenance or {})
+def write(folder: Path, files: list[ShardFiles], provenance: dict | None = None) -> pd.DataFrame:
+    write_catalogue(
+        folder / "catalogue.parquet",
+        folder / "fates.parquet",
+        files,
+        method="D4",
+        frame=FRAME,
+        provenance=provenance or {},
+    )
+    return read_table(folder / "catalogue.parquet")
 
 
-@pytest.mark.parametrize("n_shards", [1, 4])
-def test_file_holds_the_catalogue_of_all_shards(tmp_path: Path, n_shards: int) -> None:
-    detections, index = random_run(3)
-    path = tmp_path / "catalogue.parquet"
-    write(path, write_shards(tmp_path, detections, index, n_shards))
-    expected = build(detections.astype({"probability": "float32"}), index)
-    pd.testing.assert_frame_equal(read_table(path), expected, check_dtype=False, atol=1e-5)
-    assert read_table(path)["source_id"].tolist() == expected["source_id"].tolist()
+def test_rows_of_all_shards_and_what_became_of_each_detection(tmp_path: Path) -> None:
+    catalogue = write(tmp_path, shards(tmp_path))
+    assert sorted(catalogue["subject_id"]) == ["a", "a", "c"]
+    assert sorted(catalogue["n_merged"]) == [1, 1, 2]
+    names = {round(dec, 2) + ra: name for ra, dec, name in catalogue[["ra", "dec", "source_id"]].to_numpy()}
+    shared, alone, far = names[15.0], names[15.01], names[17.0]
+    fates = read_table(tmp_path / "fates.parquet")
+    assert list(fates.columns) == FATES.names
+    told = fates.set_index(["shard", "detection"])[["fate", "source_id"]].apply(tuple, axis=1).to_dict()
+    assert told == {
+        ("00000", 0): ("catalogued", alone),
+        ("00000", 1): ("competing", alone),
+        ("00000", 2): ("catalogued", shared),
+        ("00000", 3): ("improbable", ""),
+        ("00001", 0): ("merged", shared),
+        ("00001", 1): ("catalogued", far),
+        ("00001", 2): ("competing", shared),
+    }
 
 
 def test_file_explains_itself(tmp_path: Path) -> None:
-    detections, index = random_run(4)
-    path = tmp_path / "catalogue.parquet"
-    facts = catalogue_provenance(load_config(), ledger=ledger(index), weights={"sha256": "abc"})
-    catalogue = write(path, write_shards(tmp_path, detections, index, 2), facts)
-    schema = pq.read_schema(path)
+    ledger = pd.DataFrame({"subject_id": ["a", "b", "c"], "band": "radio", "status": "ok"})
+    facts = catalogue_provenance(load_config(), ledger=ledger, weights={"sha256": "abc"})
+    catalogue = write(tmp_path, shards(tmp_path), facts)
+    schema = pq.read_schema(tmp_path / "catalogue.parquet")
     assert schema.names == CATALOGUE.names
     assert schema.field("angular_size").metadata[b"unit"] == b"arcsec"
-    stored = read_metadata(path)
+    stored = read_metadata(tmp_path / "catalogue.parquet")
     json.dumps(stored, allow_nan=False)
     assert stored["config"]["catalogue"]["min_probability"] == 0.8
-    assert stored["ledger"] == {"infrared": {"no_coverage": 40}, "radio": {"ok": 40}}
-    assert (stored["n_subjects"], stored["n_subjects_searched"]) == (40, 40)
+    assert stored["ledger"] == {"radio": {"ok": 3}}
+    assert (stored["n_subjects"], stored["n_subjects_searched"]) == (3, 3)
     assert stored["n_sources"] == len(catalogue)
     assert (stored["model_id"], stored["weights"]["sha256"]) == ("compact-1", "abc")
     assert stored["versions"]["astropy"]
     assert {facts["bit"] for facts in stored["flags"].values()} == {int(flag) for flag in Flag}
 
 
-def test_no_sources_at_all(tmp_path: Path) -> None:
-    detections, index = random_run(5)
-    path = tmp_path / "catalogue.parquet"
-    write(path, write_shards(tmp_path, detections.iloc[:0], index, 3))
-    assert len(read_table(path)) == 0
-    assert pq.read_schema(path).equals(CATALOGUE)
-    write(path, ([], []))
-    assert read_metadata(path)["n_subjects_searched"] == 0
+@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, FATES, REJECTED])
+def test_every_column_has_a_unit_of_the_vo_a_ucd_and_a_description(schema: pa.Schema) -> None:
+    for field in schema:
+        told = {key.decode(): value.decode() for key, value in field.metadata.items()}
+        assert told["description"] and not field.nullable
+        assert check_ucd(told["ucd"], check_controlled_vocabulary=True), field.name
+        assert not told["unit"] or Unit(told["unit"], format="vounit")
 
 
-def refused(tmp_path: Path, shards: tuple[list[Path], list[Path]]) -> str:
-    """One-line message; and no catalogue, whole or partial."""
-    with pytest.raises(InputError) as caught:
-        write(tmp_path / "out" / "catalogue.parquet", shards)
-    assert not list(tmp_path.glob("out/*"))
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+def test_no_sources_and_no_shards_at_all(tmp_path: Path) -> None:
+    files = [write_shard_files(tmp_path, "00000", [], SUBJECTS)]
+    assert len(write(tmp_path, files)) == 0
+    assert len(read_table(tmp_path / "fates.parquet")) == 0
+    assert len(write(tmp_path, [])) == 0
 
 
-def test_truncated_shard(tmp_path: Path) -> None:
-    shards = write_shards(tmp_path, *random_run(6), 3)
-    whole = shards[0][1].read_bytes()
-    shards[0][1].write_bytes(whole[: len(whole) // 2])
-    assert "detections-1.parquet: not a complete Parquet file" in refused(tmp_path, shards)
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
 
 
-def test_missing_shard(tmp_path: Path) -> None:
-    shards = write_shards(tmp_path, *random_run(6), 3)
-    shards[0][2].unlink()
-    assert "detections-2.parquet: no such file" in refused(tmp_path, shards)
+def make_foreign(path: Path) -> None:
+    pd.DataFrame({"x": [1.0]}).to_parquet(path)
 
 
-def test_table_of_another_program(tmp_path: Path) -> None:
-    shards = write_shards(tmp_path, *random_run(6), 2)
-    pd.DataFrame({"a": [1]}).to_parquet(shards[0][1])
-    assert "detections-1.parquet: does not hold detections of method 'D4'" in refused(tmp_path, shards)
-
-
-def test_shards_of_two_models(tmp_path: Path) -> None:
-    detections, index = random_run(6)
-    shards = write_shards(tmp_path, detections, index, 2)
-    found = read_table(shards[0][1])
-    write_table(shards[0][1], found, tables.DETECTIONS, metadata=METADATA | {"model_id": "other"})
-    assert "made with weights 'other', but" in refused(tmp_path, shards)
-
-
+@pytest.mark.parametrize("part", ["index", "sources", "rejected"])
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("spoil", "told"),
     [
-        ("morphology", "4C_4P", "morphology 4C_4P"),
-        ("probability", 1.5, "probability 1.5"),
-        ("p_2c_2p", float("nan"), "p_2c_2p nan"),
-        ("box_x2", 140.0, "box_x2 140,"),
-        ("box_x1", 131.9, "box_x1 131.9,"),
+        (truncate, "not a complete Parquet file"),
+        (Path.unlink, "no such file"),
+        (make_foreign, "is missing|does not hold sources of method"),
     ],
 )
-def test_impossible_value(tmp_path: Path, column: str, value: object, said: str) -> None:
-    shards = write_shards(tmp_path, *random_run(6), 2)
-    found = read_table(shards[0][1])
-    found.loc[3, column] = value
-    nullable = pa.schema([column.with_nullable(True) for column in tables.DETECTIONS])
-    write_table(shards[0][1], found, nullable, metadata=METADATA)
-    message = refused(tmp_path, shards)
-    assert "detections-1.parquet: row 3:" in message
-    assert said in message
+def test_faulty_files_get_one_line_and_leave_nothing(tmp_path: Path, part: str, spoil, told: str) -> None:
+    files = shards(tmp_path)
+    path = getattr(files[1], part)
+    spoil(path)
+    with pytest.raises(InputError, match=told) as error:
+        write(tmp_path, files)
+    assert str(path) in str(error.value) and "run the" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index", "rejected", "sources"]
 
 
-def test_subject_without_image_names_the_shard(tmp_path: Path) -> None:
-    found, index = write_shards(tmp_path, *random_run(6), 2)
-    assert "detections-0.parquet: subject 's" in refused(tmp_path, (found, index[::-1]))
+def test_shards_of_different_weights_or_methods_are_refused(tmp_path: Path) -> None:
+    one = write_shard_files(tmp_path, "00000", [], SUBJECTS[:1])
+    newer = METADATA | {"model_id": "compact-2"}
+    other = write_shard_files(tmp_path, "00001", [], SUBJECTS[1:], metadata=newer)
+    with pytest.raises(InputError, match="compact-2.*compact-1"):
+        write(tmp_path, [one, other])
+    other = write_shard_files(tmp_path, "00001", [], SUBJECTS[1:], metadata=METADATA | {"method": "D1"})
+    with pytest.raises(InputError, match="does not hold sources of method 'D4'"):
+        write(tmp_path, [one, other])
 
 
-def test_subject_in_two_shards(tmp_path: Path) -> None:
-    found, index = write_shards(tmp_path, *random_run(6), 2)
-    message = refused(tmp_path, ([*found, found[0]], [*index, index[0]]))
-    assert "index-0.parquet: subject 's00' is in this run twice" in message
+def test_a_subject_in_two_shards_is_refused(tmp_path: Path) -> None:
+    files = [write_shard_files(tmp_path, name, [], SUBJECTS[:1]) for name in ("00000", "00001")]
+    with pytest.raises(InputError, match="'a' is in this run twice"):
+        write(tmp_path, files)

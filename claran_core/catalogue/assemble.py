@@ -39,6 +39,9 @@ BATCH_ROWS = 200_000
 # Threads that read files.
 READERS = 2
 
+# What rows are named and sorted by: letters of equal names must depend on nothing else.
+KEYS = np.dtype([("ra", float), ("dec", float), ("angular_size", float), ("subject", np.uint64)])
+
 # Columns of the catalogue that a shard's sources already have.
 CARRIED = [name for name in CATALOGUE.names if name in SOURCES.names]
 
@@ -281,12 +284,15 @@ class _Keeper:
             self.writer.write_batch(batch)
             self.starts.append(self.starts[-1] + len(batch))
         subject = hash_array(kept["subject_id"].to_numpy(zero_copy_only=False), categorize=False)
-        numbers = [kept[name].to_numpy().astype(float) for name in ("ra", "dec", "angular_size")]
-        self.keys.append(np.rec.fromarrays([*numbers, subject], names="ra,dec,angular_size,subject"))
+        keys = np.empty(len(own), KEYS)
+        for name in ("ra", "dec", "angular_size"):
+            keys[name] = kept[name].to_numpy()
+        keys["subject"] = subject
+        self.keys.append(keys)
 
     def finished(self) -> Assembled:
         """Name the rows and sort them; their letters and order depend on the rows alone."""
-        keys = np.concatenate(self.keys) if self.keys else np.empty(0)
+        keys = np.concatenate([np.empty(0, KEYS), *self.keys])
         unique = np.lexsort([keys["subject"], keys["angular_size"], keys["dec"], keys["ra"]])
         names = np.empty(len(keys), object)
         names[unique] = source_names(keys["ra"][unique], keys["dec"][unique])

@@ -227,8 +227,9 @@ def _source_table(
     room = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
     whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(room / FULL_VIEW_ARCSEC, 0.0, 1.0))
     nothing = {name: [] if "candidate" in name else 0.0 for name in HOST_COLUMNS}
+    blank = {name: pd.Series([value] * len(found), dtype=object) for name, value in nothing.items()}
     return table.assign(
-        **{name: [value] * len(found) for name, value in nothing.items()},
+        **blank,
         **{name: found[name] for name in SOURCES.names if name in found and name not in ("ra", "dec")},
         ra=ra,
         dec=dec,

@@ -1,0 +1,186 @@
+"""The command ``claran``: look at a catalogue, check it, and write it in other formats.
+
+Modules that take long to import are imported by the command that needs them, so that help comes at once.
+"""
+# ruff: noqa: D301 - a backspace in a docstring tells click to keep the lines that follow
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from claran_core import __version__
+from claran_core.errors import ClaranError
+from claran_core.paths import Results
+
+__all__ = ["claran", "main"]
+
+# As in `claran_core.export`, which takes long to import; a test compares them.
+FORMATS = ("fits", "votable", "ds9", "moc", "coco", "hats", "csv")
+MOC_ORDER = 15
+CATALOGUE = Results().catalogue
+INTERRUPTED = 130  # as shells have it
+
+
+def main() -> None:
+    """Run the command; what a user can act on is one line, without a traceback."""
+    try:
+        sys.exit(claran.main(prog_name="claran", standalone_mode=False))
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+    except click.UsageError as error:
+        help_of = error.ctx.command_path if error.ctx else "claran"
+        print(f"error: {error.format_message()} (see {help_of} --help)", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `claran columns | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (ClaranError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="claran")
+def claran() -> None:
+    """Look at a catalogue of radio sources, check it, and write it in other formats.
+
+    The catalogue is the Parquet file a run of the workflow leaves behind, by default
+    results/catalogue/catalogue.parquet.
+
+    \b
+    Examples:
+      claran columns                                      what the columns mean, and their units
+      claran show J104556.7+243312                        all that is known about one source
+      claran validate catalogue.parquet                   is the file sound?
+      claran export catalogue.parquet --to fits out.fits  the same rows as a FITS table
+
+    Each command has its own help: claran export --help.
+    """
+
+
+@claran.command(short_help="Show one source: all columns, flags in words, where its images are.")
+@click.argument("source_id", metavar="ID")
+@click.option(
+    "--catalogue",
+    type=click.Path(path_type=Path),
+    default=CATALOGUE,
+    show_default=True,
+    help="The catalogue to look in.",
+)
+def show(source_id: str, catalogue: Path) -> None:
+    """Show one source: all columns with units, its flags in words, and where its images are.
+
+    ID is the name in column source_id. The beginning of a name lists the names that begin so.
+
+    \b
+    Examples:
+      claran show J104556.7+243312
+      claran show J1045 --catalogue first/results/catalogue/catalogue.parquet
+    """
+    from claran_core.catalogue.show import find_source, image_lines, source_lines
+    from claran_core.export import run_folder
+
+    values = find_source(catalogue, source_id)
+    for line in source_lines(values):
+        click.echo(line)
+    folder = run_folder(catalogue)
+    if folder is not None:
+        click.echo()
+        for line in image_lines(values, folder):
+            click.echo(line)
+
+
+@claran.command(short_help="Write a catalogue as FITS, VOTable, DS9, MOC, COCO, HATS or CSV.")
+@click.argument("catalogue", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Choice(FORMATS), help="Format to write.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    help="Results folder of the run, for moc and coco.  [default: the folder FILE lies in]",
+)
+@click.option(
+    "--moc-order",
+    type=click.IntRange(5, 20),
+    default=MOC_ORDER,
+    show_default=True,
+    help="HEALPix order of the smallest cells of a MOC; 15 is 6.4 arcsec.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+def export(
+    catalogue: Path, output: Path, to: str, results: Path | None, moc_order: int, overwrite: bool
+) -> None:
+    """Write the catalogue FILE in another format to OUT.
+
+    FILE may also be a selection of rows or columns of a catalogue, saved as Parquet.
+
+    \b
+    Formats:
+      fits     binary table; units, UCDs and descriptions in its header
+      votable  VOTable (BINARY2), for TOPCAT, Aladin and other VO programs
+      ds9      regions: a square per source, a cross per component, coloured by class
+      moc      the area the run has searched, as a coverage map (needs mocpy)
+      coco     COCO JSON of the boxes: images are subjects, six categories, score
+      hats     a folder of Parquet files by HEALPix pixel, for lsdb (needs hats)
+      csv      plain text; lists in brackets
+
+    \b
+    mocpy and hats come with: pip install 'claran-survey[export]'
+
+    \b
+    Examples:
+      claran export results/catalogue/catalogue.parquet --to fits sources.fits
+      claran export results/catalogue/catalogue.parquet --to moc area.fits
+      claran export selection.parquet --to ds9 --overwrite sources.reg
+      claran export selection.parquet --to coco boxes.json --results results
+    """
+    from claran_core.export import export_catalogue
+
+    export_catalogue(catalogue, output, to=to, results=results, moc_order=moc_order, overwrite=overwrite)
+    click.echo(f"{output}: written from {catalogue}")
+
+
+@claran.command(short_help="Check that a file is a sound catalogue.")
+@click.argument("catalogue", metavar="[FILE]", type=click.Path(path_type=Path), default=CATALOGUE)
+def validate(catalogue: Path) -> None:
+    """Check that FILE is a sound catalogue: "valid", or one line for each thing that is wrong.
+
+    FILE is results/catalogue/catalogue.parquet where none is named.
+
+    Checked are columns, types, units, UCDs and descriptions; ranges, finite boxes, known flags, lists of
+    equal length; names that fit their positions, each once; the order of the rows; and the VOTable
+    description inside (VOParquet). The exit status is 0 for a valid file and 1 for any other, so that
+    scripts can rely on it. Rows are counted from 0.
+
+    \b
+    Examples:
+      claran validate
+      claran validate my_copy.parquet && scp my_copy.parquet archive:
+    """
+    from claran_core.catalogue.validate import validate_catalogue
+
+    findings = validate_catalogue(catalogue)
+    for line in findings or ["valid"]:
+        click.echo(f"{catalogue}: {line}")
+    if findings:
+        raise click.exceptions.Exit(1)
+
+
+@claran.command()
+def columns() -> None:
+    """Print the columns of a catalogue: type, unit and what they mean.
+
+    \b
+    Example:
+      claran columns | grep -A1 flux
+    """
+    from claran_core.catalogue.show import column_lines
+
+    for line in column_lines():
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The boxes of a catalogue as COCO JSON: images are subjects, categories the six classes.
+
+With the run's results at hand every searched subject is an image, those without a source too, and
+``file_name`` and ``row`` say where its fused image lies.  A source is annotated in one subject only, the
+one the catalogue lists it in: in overlapping subjects the same source is not annotated again.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from claran_core.errors import InputError
+from claran_core.export.source import CatalogueFile
+from claran_core.files import atomic_path, read_table
+from claran_core.morphology import MORPHOLOGIES
+from claran_core.overlap import BOX_COLUMNS
+from claran_core.paths import Results
+
+__all__ = ["write_coco"]
+
+COLUMNS = ["source_id", "subject_id", "morphology", "probability", *BOX_COLUMNS]
+# As the detector counts them: 0 is background (paper section 4.3.2).
+CATEGORIES = {name: number for number, name in enumerate(MORPHOLOGIES, start=1)}
+
+
+def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = None) -> None:
+    """Write the boxes of a catalogue as COCO JSON.
+
+    Parameters
+    ----------
+    source : CatalogueFile
+        The catalogue.
+    path : Path
+        Where the JSON ends up.
+    results : Results, optional
+        Folder of its run.  Without it, images are the subjects that have sources.
+
+    Raises
+    ------
+    InputError
+        If the file lacks a column or the run's settings, or a source lies in no image.
+    """
+    source.selected(COLUMNS)
+    frame = source.frame
+    size = {"width": frame.size_px, "height": frame.size_px}
+    images = _catalogued(source) if results is None else _fused(results, source.method)
+    numbers: dict[str, int] = {}
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
+        out.write(f'{{"info": {json.dumps(_info(source))},\n"categories": {json.dumps(_categories())},\n')
+        _write_list(out, "images", (image | size for image in _numbered(images, numbers)))
+        out.write(",\n")
+        _write_list(out, "annotations", _annotations(source, numbers))
+        out.write("}\n")
+
+
+def _info(source: CatalogueFile) -> dict[str, Any]:
+    return {"description": "Radio sources by class iC_jP; pixel i covers [i, i + 1)", **source.short_facts()}
+
+
+def _categories() -> list[dict[str, Any]]:
+    return [
+        {"id": number, "name": name, "supercategory": "radio source"} for name, number in CATEGORIES.items()
+    ]
+
+
+def _write_list(out: TextIO, name: str, entries: Iterable[dict[str, Any]]) -> None:
+    """Write a list one entry a line, as they come."""
+    out.write(f'"{name}": [')
+    for number, entry in enumerate(entries):
+        out.write(",\n" if number else "\n")
+        out.write(json.dumps(entry, allow_nan=False))
+    out.write("]")
+
+
+def _numbered(images: Iterable[dict[str, Any]], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """Images with an id, which is kept in `numbers` by subject."""
+    for image in images:
+        numbers[image["subject_id"]] = len(numbers) + 1
+        yield {"id": len(numbers), **image}
+
+
+def _catalogued(source: CatalogueFile) -> Iterator[dict[str, Any]]:
+    """Subjects of the catalogue in its order, each once."""
+    seen: set[str] = set()
+    for batch in source.batches(["subject_id"]):
+        for subject in batch.column("subject_id").to_pylist():
+            if subject not in seen:
+                seen.add(subject)
+                yield {"file_name": "", "subject_id": subject}
+
+
+def _fused(results: Results, method: str) -> Iterator[dict[str, Any]]:
+    """All subjects of the run, and where their fused images are, relative to the results folder."""
+    indexes = sorted(results.fused_index(method, "x").parent.glob("*.parquet"))
+    for index in indexes:
+        if index.name.count(".") > 1:  # `{shard}.components.parquet` lies beside
+            continue
+        table = read_table(index, ["subject_id", "ra", "dec"])
+        name = index.with_suffix(".npy").relative_to(results.root).as_posix()
+        for row, (subject, ra, dec) in enumerate(table.itertuples(index=False)):
+            yield {"file_name": name, "row": row, "subject_id": subject, "ra": float(ra), "dec": float(dec)}
+
+
+def _annotations(source: CatalogueFile, numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
+    number = 0
+    for batch in source.batches(COLUMNS):
+        rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        for name, subject, morphology, probability, x1, y1, x2, y2 in rows:
+            number += 1
+            if subject not in numbers:
+                raise InputError(
+                    f"{source.path}: source {name}: no image of subject {subject!r} in this run; "
+                    "name the results folder of the catalogue's own run"
+                )
+            if morphology not in CATEGORIES:
+                raise InputError(f"{source.path}: source {name}: morphology {morphology!r} is no class")
+            box = [x1, y1, x2 - x1, y2 - y1]
+            if not all(map(math.isfinite, (*box, probability))):
+                raise InputError(f"{source.path}: source {name}: box or probability is not a number")
+            yield {
+                "id": number,
+                "image_id": numbers[subject],
+                "category_id": CATEGORIES[morphology],
+                "bbox": [round(value, 4) for value in box],
+                "area": round(box[2] * box[3], 4),
+                "iscrowd": 0,
+                "score": round(probability, 6),
+                "source_id": name,
+            }

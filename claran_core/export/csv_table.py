@@ -1,0 +1,41 @@
+"""The catalogue as CSV: one line of column names, then the rows; lists as ``[1.5, 2.5]``.
+
+CSV has no place for units: ``claran columns`` prints them.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from claran_core.export.source import CatalogueFile, items
+from claran_core.files import atomic_path
+
+__all__ = ["write_csv"]
+
+
+def write_csv(source: CatalogueFile, path: Path) -> None:
+    """Write a catalogue as CSV (UTF-8); NaN is an empty field.
+
+    Parameters
+    ----------
+    source : CatalogueFile
+        The catalogue.
+    path : Path
+        Where the CSV file ends up.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
+        pd.DataFrame(columns=source.schema.names).to_csv(out, index=False)
+        for batch in source.batches():
+            columns = {name: _plain(batch.column(name)) for name in batch.schema.names}
+            pd.DataFrame(columns).to_csv(out, index=False, header=False)
+
+
+def _plain(column: pa.Array) -> object:
+    """Column as pandas writes it; lists become text."""
+    if not pa.types.is_list(column.type):
+        return column.to_pandas()
+    entries, offsets = items(column)
+    texts = [str(value) for value in entries.to_numpy(zero_copy_only=False)]
+    edges = offsets.tolist()
+    return [f"[{', '.join(texts[edges[row] : edges[row + 1]])}]" for row in range(len(column))]

@@ -1,0 +1,105 @@
+"""The area a run has searched, as a multi-order coverage map (MOC 2.0, FITS).
+
+A subject was searched where its radio image has data, in whole or in part: its square frame belongs to
+the area, missing pixels included.  Needs mocpy (the optional dependency `export`).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from astropy import units as u
+
+from claran_core.errors import InputError
+from claran_core.export.optional import needed
+from claran_core.files import atomic_path, read_table
+from claran_core.frame import Frame
+from claran_core.paths import Results
+
+if TYPE_CHECKING:
+    from mocpy import MOC
+
+__all__ = ["DEFAULT_ORDER", "searched_area", "searched_subjects", "write_moc"]
+
+# Cells of 6.4 arcsec.  A MOC holds every cell the area touches: frames of 3 arcmin that lie alone come
+# out 10 % too large at this order, 21 % at order 14, 5 % at order 16 (measured on 20 000 of them).
+DEFAULT_ORDER = 15
+SEARCHED = ("ok", "partial")
+# Boxes to unite at a time; more get slower one by one.
+BLOCK = 10_000
+
+
+def write_moc(results: Results, frame: Frame, path: Path, *, order: int = DEFAULT_ORDER) -> None:
+    """Write the area that the run in `results` has searched.
+
+    Parameters
+    ----------
+    results : Results
+        Folder of the run: its targets and the ledger beside its catalogue.
+    frame : Frame
+        Geometry of its subjects.
+    path : Path
+        Where the FITS file ends up.
+    order : int
+        HEALPix order of the smallest cells.
+
+    Raises
+    ------
+    InputError
+        If a file of the run is missing, or mocpy is not installed.
+    """
+    subjects = searched_subjects(results)
+    moc = searched_area(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), frame, order=order)
+    with atomic_path(path) as temporary:
+        moc.save(str(temporary), format="fits", overwrite=True)
+
+
+def searched_subjects(results: Results) -> pd.DataFrame:
+    """Subjects (subject_id, ra, dec) that had radio data, in the order of the targets.
+
+    Raises
+    ------
+    InputError
+        If the targets or the ledger are missing, or a subject of the ledger is no target.
+    """
+    ledger = read_table(results.catalogue_ledger, ["subject_id", "band", "status"])
+    found = ledger[(ledger["band"] == "radio") & ledger["status"].isin(SEARCHED)]["subject_id"]
+    targets = read_table(results.targets, ["subject_id", "ra", "dec"])
+    stray = found[~found.isin(targets["subject_id"])]
+    if len(stray):
+        raise InputError(
+            f"{results.targets}: subject {stray.iloc[0]!r} of {results.catalogue_ledger} is not in it; "
+            "take the files of one run"
+        )
+    return targets[targets["subject_id"].isin(found)].reset_index(drop=True)
+
+
+def searched_area(ra_deg: np.ndarray, dec_deg: np.ndarray, frame: Frame, *, order: int) -> "MOC":
+    """Union of the frames centred at these positions.
+
+    Parameters
+    ----------
+    ra_deg, dec_deg : (N,) float arrays
+        Centres, ICRS; close together in a row where they are close on the sky.
+    frame : Frame
+        Geometry of the subjects.
+    order : int
+        HEALPix order of the smallest cells; every cell a frame touches is in.
+    """
+    mocpy = needed("mocpy")
+    half = frame.width_arcsec / 2 * u.arcsec
+    blocks = [
+        mocpy.MOC.from_boxes(
+            lon=ra_deg[start : start + BLOCK] * u.deg,
+            lat=dec_deg[start : start + BLOCK] * u.deg,
+            a=half,
+            b=half,
+            angle=0 * u.deg,
+            max_depth=order,
+            union_strategy="small_boxes",
+        )
+        for start in range(0, len(ra_deg), BLOCK)
+    ]
+    nothing = mocpy.MOC.new_empty(order)
+    return nothing.union(nothing, *blocks)
