@@ -1,9 +1,9 @@
-"""The fixed numbers behind hosts: how many unrelated W1 sources there are, how bright hosts are, where they are.
+"""The fixed numbers behind hosts: how many W1 sources are unrelated, how bright hosts are, and where.
 
     OMP_NUM_THREADS=1 python benchmarks/host_prior.py resources/demo/targets.csv --pairs ../shared/data/pairs
 
-Fits them to training subjects of the simulated sky and prints them as `claran_core.catalogue.host` holds them.
-The real images are only compared with: there are six.
+Fits them to training subjects of the simulated sky and prints them as `claran_core.catalogue.host` holds
+them.  The real images are only compared with: there are six.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def unrelated(found: list[InfraredSources], area_arcsec2: float) -> np.ndarray:
 
 
 def random_windows(n: int, seed: int) -> np.ndarray:
-    """Density of sources in windows at random positions of the simulated sky within 60 degrees of the equator."""
+    """Density of sources at random positions of the simulated sky within 60 degrees of the equator."""
     sky, rng, found, area = SimulatedSource(W1, seed=seed), np.random.default_rng(0), [], 0.0
     for _ in range(n):
         ra, dec = rng.uniform(0, 360), np.rad2deg(np.arcsin(rng.uniform(-1, 1) * np.sin(np.pi / 3)))
@@ -58,7 +58,9 @@ def real_windows(folder: Path) -> np.ndarray:
         with quiet_astropy(), fits.open(path) as hdus:
             cutout = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header).celestial, str(path))
         sources = find_infrared_sources(cutout, W1)
-        middle = [float(v) for v in pixels_to_sky(cutout.wcs, *((n - 1) / 2 for n in cutout.data.shape[::-1]))]
+        middle = [
+            float(v) for v in pixels_to_sky(cutout.wcs, *((n - 1) / 2 for n in cutout.data.shape[::-1]))
+        ]
         far = np.hypot(*sky_offsets(*middle, sources.ra, sources.dec)) > HOST_ARCSEC
         found.append(InfraredSources(*(values[far] for values in vars(sources).values())))
         area += np.isfinite(cutout.data).sum() * cutout.pixel_scale_arcsec**2 - np.pi * HOST_ARCSEC**2

@@ -23,8 +23,9 @@ from claran_core.tables import COMPONENTS
 FIRST, W1 = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
 FRAME = Frame()
 
-# A host is seen where a source is found this near to it and of about its magnitude.
-SEEN_ARCSEC, SEEN_MAGNITUDES = 3.0, 1.0
+# A host is seen where a source is found this near to it that is at most so much brighter, by another's light,
+# or fainter, since bright hosts are resolved.
+SEEN_ARCSEC, SEEN_BRIGHTER, SEEN_FAINTER = 3.0, 1.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class HostSample:
         """Index of the infrared source that is the host; None where it is not seen."""
         ra, dec = self.infrared.ra, self.infrared.dec
         apart = np.hypot(*sky_offsets(self.host_ra_deg, self.host_dec_deg, ra, dec))
-        like = np.abs(self.infrared.magnitude - self.host_magnitude) <= SEEN_MAGNITUDES
+        fainter = self.infrared.magnitude - self.host_magnitude
+        like = (fainter >= -SEEN_BRIGHTER) & (fainter <= SEEN_FAINTER)
         apart = np.where(like & (apart <= SEEN_ARCSEC), apart, np.inf)
         return int(apart.argmin()) if np.isfinite(apart).any() else None
 

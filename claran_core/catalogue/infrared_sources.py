@@ -28,15 +28,15 @@ DETECTION_SNR = 5.0
 POINT_SPREAD = {"WISE_W1": ((0.668, 7.65), (0.312, 10.72), (0.0188, 21.5), (0.0018, 55.0))}
 
 # Peaks are sought in the difference of the image smoothed with two Gaussians, of these FWHM in units of the
-# beam's: it does not see the background nor halos, and splits blends that the image itself shows as one.
+# beam's: it sees neither background nor halos, and splits blends that the image itself shows as one.
 NARROW, WIDE = 0.4, 1.0
 
 # Least height of a peak there, in units of its noise; what is fitted to it decides.
-PEAK_SNR = 3.5
+PEAK_SNR = 3.0
 
-# What a point does not explain of a source, over its height, and the FWHM of the place where that is, in units
-# of the beam's: galaxies and the elongated core; halos and diffraction spikes.  It counts as noise of others.
-DOUBT = ((0.1, 1.7), (0.0012, 7.0))
+# What a point does not explain of a source, over its height, and the FWHM of where that is, in units of the
+# beam's: galaxies and the elongated core; halos and diffraction spikes.  It counts as noise of neighbours.
+DOUBT = ((0.06, 1.7), (0.0012, 7.0))
 
 # Radius within which pixels count in a fit, in units of the beam's FWHM.
 FIT_RADIUS = 0.8

@@ -1,0 +1,176 @@
+"""Hosts found by likelihood ratio against the true ones of the simulated sky, and those of real images.
+
+    OMP_NUM_THREADS=1 python benchmarks/hosts.py resources/demo/targets.csv --data ../shared/data
+
+Only subjects of the split ``test`` count: `benchmarks/host_prior.py` has learned from the others.  What belongs
+together is taken from the truth, and on real images, where there is none, from components within 20 arcsec.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from host_samples import FIRST, FRAME, W1, HostSample, simulated_samples, sky_offsets, subject_view
+
+from claran_core.catalogue.host import NONE_SEEN, Host, RadioPosition, host_of
+from claran_core.catalogue.infrared_sources import find_infrared_sources
+from claran_core.catalogue.view import measured_columns
+from claran_core.components import box_gaps
+from claran_core.config import load_config
+from claran_core.labels import Subject
+from claran_core.morphology import MORPHOLOGIES
+from claran_core.survey.base import Cutout
+from claran_core.survey.directory import DirectorySource
+from claran_core.survey.simulated import SimulatedSource
+
+BINS = (0.01, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99, 1.0001)
+LIKELY = 0.5
+
+# Friends of friends on real images.
+LINK_ARCSEC = 20.0
+
+# A subject of RGZ whose host is published; it has no infrared image.
+GOLDEN = ("FIRSTJ124646.7+224554", 191.6946556, 22.7615058)
+TIMED_WINDOWS = 50
+
+
+def is_right(sample: HostSample, ra: float, dec: float) -> bool:
+    """Whether a position is that of the seen host."""
+    index = sample.seen
+    return index is not None and bool(
+        np.hypot(*sky_offsets(sample.infrared.ra[index], sample.infrared.dec[index], ra, dec)) < 0.1
+    )
+
+
+def class_row(name: str, samples: Sequence[HostSample], found: Sequence[Host]) -> str:
+    """How the sources of a class fared."""
+    seen = np.array([sample.seen is not None for sample in samples])
+    best = np.array([is_right(one, host.ra, host.dec) for one, host in zip(samples, found, strict=True)])
+    likely = np.array([host.reliability >= LIKELY for host in found])
+    none = np.array([host is NONE_SEEN for host in found])
+    shares = [seen.mean(), best[seen].mean(), best[likely].mean(), best[seen & likely].sum() / seen.sum()]
+    said = [int(likely[~seen].sum()), int((~seen).sum()), int((none & ~seen).sum()), int(none.sum())]
+    return " | ".join([name, str(len(samples)), *(f"{share:.3f}" for share in shares), *map(str, said)])
+
+
+def reliability_rows(samples: Sequence[HostSample], found: Sequence[Host]) -> Iterator[str]:
+    """Reliability of all candidates against how many are right."""
+    pairs = np.array(
+        [
+            (reliability, is_right(sample, ra, dec))
+            for sample, host in zip(samples, found, strict=True)
+            for ra, dec, reliability in zip(
+                host.candidate_ra, host.candidate_dec, host.candidate_reliability, strict=True
+            )
+        ]
+    )
+    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+        inside = pairs[(pairs[:, 0] >= low) & (pairs[:, 0] < high)]
+        if len(inside):
+            said, true = inside.mean(axis=0)
+            error = np.sqrt(max(true * (1 - true), 1 / len(inside)) / len(inside))
+            yield f"{low:.2f}-{min(high, 1):.2f} | {len(inside)} | {said:.3f} | {true:.3f} +- {error:.3f}"
+
+
+def simulated(targets: Path, seed: int) -> None:
+    """Print what became of the simulated sources."""
+    table = pd.read_csv(targets)
+    samples = list(simulated_samples(table[table["split"] == "test"], seed))
+    found = [host_of(sample.infrared, sample.radio) for sample in samples]
+    print(
+        "class | sources | host seen | best if seen | best right if R >= 0.5 | found with R >= 0.5 if seen",
+        end="",
+    )
+    print(" | unseen with R >= 0.5 | unseen | none listed, rightly | none listed")
+    for name in (*MORPHOLOGIES, "all"):
+        chosen = [k for k, sample in enumerate(samples) if name in (sample.morphology, "all")]
+        if chosen:
+            print(class_row(name, [samples[k] for k in chosen], [found[k] for k in chosen]))
+    print("\nreliability | candidates | mean | right")
+    print("\n".join(reliability_rows(samples, found)))
+    left = np.mean([1 - sum(host.candidate_reliability) for host in found])
+    print(
+        f"chance of none seen: mean {left:.3f}; not seen: {np.mean([one.seen is None for one in samples]):.3f}"
+    )
+
+
+def speed(seed: int) -> None:
+    """Print how long a cut-out takes."""
+    sky, rng = SimulatedSource(W1, seed=seed), np.random.default_rng(1)
+    windows = [
+        sky.cutout("", rng.uniform(120, 250), rng.uniform(0, 60), FRAME.width_arcsec)
+        for _ in range(TIMED_WINDOWS)
+    ]
+    started = time.perf_counter()
+    for window in windows:
+        find_infrared_sources(window, W1)
+    print(f"sources of a W1 cut-out: {(time.perf_counter() - started) / len(windows) * 1e3:.1f} ms")
+
+
+def central_source(subject: Subject, radio: Cutout) -> RadioPosition | None:
+    """What is measured of the components linked to the one nearest to the subject's centre."""
+    view = subject_view(subject, radio)
+    boxes = view.components.boxes
+    if not len(boxes):
+        return None
+    linked = box_gaps(boxes) * FRAME.pixel_scale_arcsec < LINK_ARCSEC
+    middle = FRAME.size_px / 2
+    members = np.zeros(len(boxes), bool)
+    members[np.hypot(*(view.components.peaks - middle).T).argmin()] = True
+    while (grown := members | linked[members].any(axis=0)).sum() > members.sum():
+        members = grown
+    columns = measured_columns(view, tuple(int(k) for k in np.flatnonzero(members)))
+    return RadioPosition.from_columns(columns, FIRST.beam_arcsec)
+
+
+def real(data: Path) -> None:
+    """Print the hosts of the real pairs, and where the published host of another subject lies."""
+    targets = pd.read_csv(Path(__file__).parent.parent / "tests/real/pairs_targets.csv")
+    skies = [DirectorySource(survey, data / "pairs" / survey.band) for survey in (FIRST, W1)]
+    print(
+        "\nsubject | components, peaks, extent | host RA, Dec | W1 | from centroid | reliability | candidates"
+    )
+    for target in targets.itertuples():
+        window = target.subject_id, target.ra, target.dec, FRAME.width_arcsec
+        radio, infrared = (sky.cutout(*window) for sky in skies)
+        source = central_source(Subject(*window[:3], "none", FRAME), radio)
+        host = host_of(find_infrared_sources(infrared, W1), source)
+        shown = f"{source.n_components}, {len(source.peak_ra_deg)}, {source.largest_angular_size_arcsec:.0f} arcsec"
+        others = ", ".join(f"{value:.2f}" for value in host.candidate_reliability)
+        place = f"{host.ra:.5f}, {host.dec:+.5f} | {host.w1:.2f} +- {host.w1_err:.2f} | {host.separation:.1f}"
+        print(f"{target.subject_id} | {shown} | {place} | {host.reliability:.3f} | {others}")
+    golden(data)
+
+
+def golden(data: Path) -> None:
+    """Print where the published host of a subject without infrared image lies."""
+    name, ra, dec = GOLDEN
+    subject = Subject(name, ra, dec, "none", FRAME)
+    radio = DirectorySource(FIRST, data / "golden", pattern=f"{name}.fits")
+    source = central_source(subject, radio.cutout(name, ra, dec, FRAME.width_arcsec))
+    apart = np.hypot(*sky_offsets(ra, dec, source.centroid_ra_deg, source.centroid_dec_deg))
+    to_peaks = np.hypot(*sky_offsets(ra, dec, source.peak_ra_deg, source.peak_dec_deg))
+    peaks = ", ".join(f"{value:.1f}" for value in to_peaks)
+    print(
+        f"{name}: no infrared image; published host {apart:.1f} arcsec from the centroid, {peaks} from the peaks"
+    )
+
+
+def main() -> None:
+    """Print everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("targets", type=Path, help="subjects of the simulated sky")
+    parser.add_argument("--data", type=Path, help="folder with pairs and golden")
+    parser.add_argument("--seed", type=int, default=load_config().seed)
+    args = parser.parse_args()
+    simulated(args.targets, args.seed)
+    speed(args.seed)
+    if args.data:
+        real(args.data)
+
+
+if __name__ == "__main__":
+    main()
