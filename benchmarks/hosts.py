@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/hosts.py resources/demo/targets.csv --data ../shared/data
 
-Only subjects of the split ``test`` count: `benchmarks/host_prior.py` has learned from the others.  What belongs
-together is taken from the truth, and on real images, where there is none, from components within 20 arcsec.
+Only subjects of the split ``test`` count: `benchmarks/host_prior.py` has learned from the others.  What
+belongs together is taken from the truth, and on real images, where there is none, from components within 20
+arcsec.
 """
 
 import argparse
@@ -26,6 +27,10 @@ from claran_core.survey.base import Cutout
 from claran_core.survey.directory import DirectorySource
 from claran_core.survey.simulated import SimulatedSource
 
+HEADINGS = (
+    "class | sources | host seen | best if seen | right of R >= 0.5 | right and R >= 0.5 if seen"
+    " | unseen with R >= 0.5 | unseen | none listed, rightly | none listed"
+)
 BINS = (0.01, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99, 1.0001)
 LIKELY = 0.5
 
@@ -80,11 +85,7 @@ def simulated(targets: Path, seed: int) -> None:
     table = pd.read_csv(targets)
     samples = list(simulated_samples(table[table["split"] == "test"], seed))
     found = [host_of(sample.infrared, sample.radio) for sample in samples]
-    print(
-        "class | sources | host seen | best if seen | best right if R >= 0.5 | found with R >= 0.5 if seen",
-        end="",
-    )
-    print(" | unseen with R >= 0.5 | unseen | none listed, rightly | none listed")
+    print(HEADINGS)
     for name in (*MORPHOLOGIES, "all"):
         chosen = [k for k, sample in enumerate(samples) if name in (sample.morphology, "all")]
         if chosen:
@@ -92,9 +93,8 @@ def simulated(targets: Path, seed: int) -> None:
     print("\nreliability | candidates | mean | right")
     print("\n".join(reliability_rows(samples, found)))
     left = np.mean([1 - sum(host.candidate_reliability) for host in found])
-    print(
-        f"chance of none seen: mean {left:.3f}; not seen: {np.mean([one.seen is None for one in samples]):.3f}"
-    )
+    unseen = np.mean([sample.seen is None for sample in samples])
+    print(f"chance of none seen: mean {left:.3f}; not seen: {unseen:.3f}")
 
 
 def speed(seed: int) -> None:
@@ -104,10 +104,10 @@ def speed(seed: int) -> None:
         sky.cutout("", rng.uniform(120, 250), rng.uniform(0, 60), FRAME.width_arcsec)
         for _ in range(TIMED_WINDOWS)
     ]
-    started = time.perf_counter()
+    started = time.process_time()
     for window in windows:
         find_infrared_sources(window, W1)
-    print(f"sources of a W1 cut-out: {(time.perf_counter() - started) / len(windows) * 1e3:.1f} ms")
+    print(f"sources of a W1 cut-out: {(time.process_time() - started) / len(windows) * 1e3:.1f} ms")
 
 
 def central_source(subject: Subject, radio: Cutout) -> RadioPosition | None:
@@ -138,7 +138,8 @@ def real(data: Path) -> None:
         radio, infrared = (sky.cutout(*window) for sky in skies)
         source = central_source(Subject(*window[:3], "none", FRAME), radio)
         host = host_of(find_infrared_sources(infrared, W1), source)
-        shown = f"{source.n_components}, {len(source.peak_ra_deg)}, {source.largest_angular_size_arcsec:.0f} arcsec"
+        size = f"{source.largest_angular_size_arcsec:.0f} arcsec"
+        shown = f"{source.n_components}, {len(source.peak_ra_deg)}, {size}"
         others = ", ".join(f"{value:.2f}" for value in host.candidate_reliability)
         place = f"{host.ra:.5f}, {host.dec:+.5f} | {host.w1:.2f} +- {host.w1_err:.2f} | {host.separation:.1f}"
         print(f"{target.subject_id} | {shown} | {place} | {host.reliability:.3f} | {others}")
@@ -154,9 +155,7 @@ def golden(data: Path) -> None:
     apart = np.hypot(*sky_offsets(ra, dec, source.centroid_ra_deg, source.centroid_dec_deg))
     to_peaks = np.hypot(*sky_offsets(ra, dec, source.peak_ra_deg, source.peak_dec_deg))
     peaks = ", ".join(f"{value:.1f}" for value in to_peaks)
-    print(
-        f"{name}: no infrared image; published host {apart:.1f} arcsec from the centroid, {peaks} from the peaks"
-    )
+    print(f"{name}: no infrared image; published host {apart:.1f} from centroid, {peaks} arcsec from peaks")
 
 
 def main() -> None:
