@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from claran_core.catalogue.assemble import HEALPIX_ORDER, healpix_pixels
+from claran_core.catalogue.provenance import stored_frame
 from claran_core.catalogue.schema import CATALOGUE, HOST_COLUMNS, MEASURED_COLUMNS
 from claran_core.catalogue.voparquet import mismatches
-from claran_core.config import Config
 from claran_core.errors import InputError
 from claran_core.files import read_arrow, read_metadata
 from claran_core.flags import Flag
@@ -43,6 +43,8 @@ RANGES = {
     "meta.number": (0.0, np.inf, True),
 }
 COUNTS = np.array([[int(name[0]), int(name[3])] for name in MORPHOLOGIES])
+# What a column says of itself.
+DESCRIBED = {b"unit", b"ucd", b"description"}
 
 Columns = dict[str, pa.Array]
 
@@ -103,11 +105,11 @@ def validate_catalogue(path: Path) -> list[str]:
     if "source_id" in missing:
         raise InputError(f"{path}: not a catalogue of sources: column 'source_id' is missing")
     sound = {name for name in stored.names if name in CATALOGUE.names and _same_type(stored, name)}
-    size_px = Config.from_dict(facts["config"]).fusion.size_px if "config" in facts else None
+    frame = stored_frame(facts)
     found = [f"columns are missing: {', '.join(missing)}"] if missing else []
-    found += [line for column in stored for line in _column_findings(column)]
+    found += _column_findings(stored)
     found += mismatches(stored)
-    found += _row_findings(path, sound, size_px)
+    found += _row_findings(path, sound, frame.size_px if frame else None)
     if "source_id" in sound:
         found += _repeats(path)
     return found
@@ -122,16 +124,21 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.list_(kind.value_type) if pa.types.is_list(kind) else kind
 
 
-def _column_findings(column: pa.Field) -> Iterator[str]:
-    if column.name not in CATALOGUE.names:
-        return
-    wanted = CATALOGUE.field(column.name)
-    if _plain(column.type) != _plain(wanted.type):
-        yield f"column {column.name!r}: type {column.type}, not {wanted.type}"
-    for key, value in wanted.metadata.items():
-        given = (column.metadata or {}).get(key, b"")
-        if given != value:
-            yield f"column {column.name!r}: {key.decode()} {given.decode()!r}, not {value.decode()!r}"
+def _column_findings(stored: pa.Schema) -> Iterator[str]:
+    """What is wrong with types, and with what the columns say of themselves."""
+    columns = [column for column in stored if column.name in CATALOGUE.names]
+    silent = [column.name for column in columns if not set(column.metadata or {}) & DESCRIBED]
+    if silent:
+        more = f" and {len(silent) - 1} more columns say" if len(silent) > 1 else " says"
+        yield f"column {silent[0]!r}{more} no unit, UCD or description: saved by another program?"
+    for column in columns:
+        wanted = CATALOGUE.field(column.name)
+        if _plain(column.type) != _plain(wanted.type):
+            yield f"column {column.name!r}: type {column.type}, not {wanted.type}"
+        for key, value in wanted.metadata.items():
+            given = (column.metadata or {}).get(key, b"")
+            if given != value and column.name not in silent:
+                yield f"column {column.name!r}: {key.decode()} {given.decode()!r}, not {value.decode()!r}"
 
 
 def _row_findings(path: Path, sound: set[str], size_px: int | None) -> list[str]:

@@ -57,6 +57,8 @@ def export_catalogue(
     """
     if to not in FORMATS:
         raise InputError(f"unknown format {to!r}; take one of {', '.join(FORMATS)}")
+    if path.absolute() == catalogue.absolute():
+        raise InputError(f"{path}: is the catalogue itself; name another output")
     _check_free(path, folder=to == "hats", overwrite=overwrite)
     source = open_catalogue(catalogue)
     folder = Results(results) if results else run_folder(catalogue)
@@ -65,6 +67,8 @@ def export_catalogue(
             raise InputError(f"{catalogue}: lies in no results folder of a run; name it with --results")
         moc.write_moc(folder, source.frame, path, order=moc_order)
     elif to == "coco":
+        if results is None and folder is not None and not coco.fused_indexes(folder, source.method):
+            folder = None  # the run's images are gone
         coco.write_coco(source, path, results=folder)
     else:
         TABLES[to](source, path)

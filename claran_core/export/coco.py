@@ -18,7 +18,7 @@ from claran_core.morphology import MORPHOLOGIES
 from claran_core.overlap import BOX_COLUMNS
 from claran_core.paths import Results
 
-__all__ = ["write_coco"]
+__all__ = ["fused_indexes", "write_coco"]
 
 COLUMNS = ["source_id", "subject_id", "morphology", "probability", *BOX_COLUMNS]
 # As the detector counts them: 0 is background (paper section 4.3.2).
@@ -43,6 +43,8 @@ def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = N
         If the file lacks a column or the run's settings, or a source lies in no image.
     """
     source.selected(COLUMNS)
+    if results is not None and not fused_indexes(results, source.method):
+        raise InputError(f"{results.root}: no fused images of method {source.method!r}; name another folder")
     frame = source.frame
     size = {"width": frame.size_px, "height": frame.size_px}
     images = _catalogued(source) if results is None else _fused(results, source.method)
@@ -91,12 +93,15 @@ def _catalogued(source: CatalogueFile) -> Iterator[dict[str, Any]]:
                 yield {"file_name": "", "subject_id": subject}
 
 
+def fused_indexes(results: Results, method: str) -> list[Path]:
+    """Tables of the fused images of a run, one per shard, in order."""
+    files = results.fused_index(method, "x").parent.glob("*.parquet")
+    return sorted(file for file in files if file.name.count(".") == 1)  # components lie beside
+
+
 def _fused(results: Results, method: str) -> Iterator[dict[str, Any]]:
     """All subjects of the run, and where their fused images are, relative to the results folder."""
-    indexes = sorted(results.fused_index(method, "x").parent.glob("*.parquet"))
-    for index in indexes:
-        if index.name.count(".") > 1:  # `{shard}.components.parquet` lies beside
-            continue
+    for index in fused_indexes(results, method):
         table = read_table(index, ["subject_id", "ra", "dec"])
         name = index.with_suffix(".npy").relative_to(results.root).as_posix()
         for row, (subject, ra, dec) in enumerate(table.itertuples(index=False)):

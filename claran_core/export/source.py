@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from claran_core.catalogue.provenance import stored_frame
 from claran_core.catalogue.schema import CATALOGUE
-from claran_core.config import Config
 from claran_core.errors import InputError
 from claran_core.files import read_metadata
 from claran_core.frame import Frame
@@ -90,11 +90,12 @@ class CatalogueFile:
         InputError
             If the file does not hold the settings.
         """
-        if "config" not in self.facts:
+        frame = stored_frame(self.facts)
+        if frame is None:
             raise InputError(
                 f"{self.path}: does not say what settings it was made with; take the run's own catalogue"
             )
-        return Config.from_dict(self.facts["config"]).fusion.frame
+        return frame
 
     @property
     def method(self) -> str:
