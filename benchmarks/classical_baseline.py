@@ -38,6 +38,7 @@ __all__ = [
     "LINKS_ARCSEC",
     "Labelled",
     "detect",
+    "linked_boxes",
     "main",
     "measure",
     "real_subjects",
@@ -83,7 +84,7 @@ def simulated_subjects(targets: pd.DataFrame, sky: SimulatedSource) -> Iterator[
         yield Labelled(subject, cutout, label_simulated(subject, cutout, sky.truth(*window)))
 
 
-def _groups(boxes: np.ndarray, link: float | None) -> list[np.ndarray]:
+def linked_boxes(boxes: np.ndarray, link: float | None) -> list[np.ndarray]:
     """Friends-of-friends: indices of the boxes in each group, linked by gaps of at most `link`."""
     friends = np.eye(len(boxes), dtype=bool) if link is None else box_gaps(boxes) <= link
     count, group = connected_components(friends, directed=False)
@@ -109,7 +110,7 @@ def detect(
     return {
         link: [
             _source(subject, cutout, components, own, snr[own].max(), native_px)
-            for own in _groups(components.boxes, None if link is None else link / native_px)
+            for own in linked_boxes(components.boxes, None if link is None else link / native_px)
         ]
         for link in links_arcsec
     }
