@@ -49,13 +49,22 @@ def index(*names: str, flags: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"subject_id": list(names), "ra": RA, "dec": DEC, "flags": flags})
 
 
-def described(rows: list[dict], image: Cutout | None, *, flags: int = 0, options=OPTIONS):
+def described(
+    rows: list[dict], image: Cutout | None, *, infrared: dict | None = None, flags: int = 0, options=OPTIONS
+):
     found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
     table = components_of(image) if image is not None else pd.DataFrame(columns=tables.COMPONENTS.names)
     components = {name: levels[NOMINAL_LEVEL] for name, levels in listed(table).items()}
     radio = {} if image is None else {"s": image}
     return describe_shard(
-        found, index("s", flags=flags), components, radio, shard="00000", options=options, frame=FRAME
+        found,
+        index("s", flags=flags),
+        components,
+        radio,
+        infrared or {},
+        shard="00000",
+        options=options,
+        frame=FRAME,
     )
 
 
@@ -140,6 +149,21 @@ def test_nothing_measured_says_so() -> None:
     assert len(row["component_ra"]) == len(row["peak_ra"]) == 0
 
 
+def test_the_infrared_source_on_a_compact_source_is_its_host() -> None:
+    rows, columns = np.indices((140, 140))
+    grid = Frame(size_px=140, pixel_scale_arcsec=1.375)
+    star = 30 * np.exp(-0.5 * ((columns - 69.5) ** 2 + (rows - 69.5) ** 2) / (8.36 / 1.375 / 2.3548) ** 2)
+    noise = np.random.default_rng(0).normal(4.1, 0.1, star.shape)
+    image = Cutout((star + noise).astype(np.float32), grid.fits_wcs(RA, DEC), "made by hand")
+    point = detection("s", around(0, 0, 13))
+    row = described([point], cutout((0, 0, 40)), infrared={"s": image}).sources.iloc[0]
+    assert row["host_reliability"] > 0.9 and row["host_separation"] < 1.0
+    assert row["host_dec"] == pytest.approx(DEC, abs=0.5 / 3600)
+    assert row["host_candidate_ra"][0] == row["host_ra"]
+    alone = described([point], cutout((0, 0, 40))).sources.iloc[0]
+    assert np.isnan(alone["host_ra"]) and alone["host_reliability"] == 0 and alone["host_candidate_w1"] == []
+
+
 def test_less_room_is_a_worse_view() -> None:
     views = []
     for east in (0.0, 60.0, 79.0):
@@ -158,16 +182,19 @@ def test_paper_filter_keeps_the_best_of_a_blank_field() -> None:
 
 def shard_files(folder: Path, rows: list[dict], image: Cutout) -> dict[str, Path]:
     files = {name: folder / f"{name}.parquet" for name in ("detections", "index", "components", "sources")}
-    files |= {"rejected": folder / "rejected.parquet", "radio": folder / "radio.fits"}
+    files |= {"rejected": folder / "rejected.parquet"}
+    files |= {band: folder / f"{band}.fits" for band in ("radio", "infrared")}
     found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
     write_table(files["detections"], found, tables.DETECTIONS, metadata={"method": "D4", "model_id": "m"})
     nothing = dict.fromkeys(["sigma", "radio_coverage", "infrared_coverage"], 1.0) | {"n_contours": 1}
     write_table(files["index"], index("s").assign(**nothing), tables.FUSED)
     write_table(files["components"], components_of(image), tables.COMPONENTS)
-    with atomic_path(files["radio"]) as path, path.open("wb") as handle:
-        writer = CutoutWriter(handle, survey="FIRST", unit="Jy/beam")
-        writer.add("s", image)
-        writer.close()
+    for band, cutouts in (("radio", [image]), ("infrared", [])):
+        with atomic_path(files[band]) as path, path.open("wb") as handle:
+            writer = CutoutWriter(handle, survey="FIRST", unit="Jy/beam")
+            for one in cutouts:
+                writer.add("s", one)
+            writer.close()
     return files
 
 
@@ -190,10 +217,10 @@ def test_a_shard_without_detections(tmp_path: Path) -> None:
     assert len(read_table(files["sources"])) == len(read_table(files["rejected"])) == 0
 
 
-@pytest.mark.parametrize("name", ["detections", "index", "components", "radio"])
+@pytest.mark.parametrize("name", ["detections", "index", "components", "radio", "infrared"])
 def test_a_truncated_file_gets_one_line_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     files = shard_files(tmp_path, [detection("s", around(0, 0, 13))], cutout((0, 0, 40)))
-    files[name].write_bytes(files[name].read_bytes()[:-3000])
+    files[name].write_bytes(files[name].read_bytes()[: -min(3000, files[name].stat().st_size // 2)])
     with pytest.raises(InputError) as error:
         run(files)
     assert str(files[name]) in str(error.value) and "\n" not in str(error.value)

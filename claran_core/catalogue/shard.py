@@ -14,6 +14,8 @@ import pandas as pd
 
 from claran_core import tables
 from claran_core.catalogue.detections import read_detections
+from claran_core.catalogue.host import RadioPosition, host_of
+from claran_core.catalogue.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.catalogue.membership import members_of
 from claran_core.catalogue.postfilter import Verdict, judge_paper, judge_survey, source_probability
 from claran_core.catalogue.schema import HOST_COLUMNS, MEASURED_COLUMNS, REJECTED, SOURCES
@@ -67,19 +69,21 @@ def write_shard(
     index_path: Path,
     components_path: Path,
     radio_path: Path,
+    infrared_path: Path,
     sources_path: Path,
     rejected_path: Path,
     shard: str,
     options: CatalogueOptions,
     frame: Frame,
     survey: Survey = SURVEYS["FIRST"],
+    infrared_survey: Survey = SURVEYS["WISE_W1"],
 ) -> None:
     """Filter and measure the detections of a shard, and write its sources and what was rejected.
 
     Parameters
     ----------
-    detections_path, index_path, components_path, radio_path : Path
-        Detections, table of the fused images, components, and radio cut-outs of the shard.
+    detections_path, index_path, components_path, radio_path, infrared_path : Path
+        Detections, table of the fused images, components, and cut-outs of the shard.
     sources_path, rejected_path : Path
         Where tables of `SOURCES` and `REJECTED` go.
     shard : str
@@ -88,8 +92,8 @@ def write_shard(
         The post-filter.
     frame : Frame
         Geometry of the subjects.
-    survey : Survey
-        The radio survey.
+    survey, infrared_survey : Survey
+        The radio and the infrared survey.
 
     Raises
     ------
@@ -101,7 +105,7 @@ def write_shard(
     index = read_table(index_path, INDEX_COLUMNS)
     components = listed(read_table(components_path, tables.COMPONENTS.names))
     try:
-        with read_cutouts(radio_path) as radio:
+        with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
             found = describe_shard(
                 detections,
                 index,
@@ -111,14 +115,17 @@ def write_shard(
                     if NOMINAL_LEVEL in levels
                 },
                 radio,
+                infrared,
                 shard=shard,
                 options=options,
                 frame=frame,
                 survey=survey,
+                infrared_survey=infrared_survey,
             )
     except InputError as error:
         message = str(error)
-        raise InputError(message if str(radio_path) in message else f"{detections_path}: {message}") from None
+        named = any(str(path) in message for path in (radio_path, infrared_path))
+        raise InputError(message if named else f"{detections_path}: {message}") from None
     facts = {"method": metadata.get("method"), "model_id": metadata.get("model_id")}
     write_table(rejected_path, found.rejected, REJECTED, metadata=facts)
     write_table(sources_path, found.sources, SOURCES, metadata=facts)
@@ -129,11 +136,13 @@ def describe_shard(
     index: pd.DataFrame,
     components: Mapping[str, SubjectComponents],
     radio: Mapping[str, Cutout],
+    infrared: Mapping[str, Cutout],
     *,
     shard: str,
     options: CatalogueOptions,
     frame: Frame,
     survey: Survey = SURVEYS["FIRST"],
+    infrared_survey: Survey = SURVEYS["WISE_W1"],
 ) -> ShardSources:
     """Filter and measure detections; arguments as the files of `write_shard`.
 
@@ -145,9 +154,9 @@ def describe_shard(
         Columns ``subject_id``, ``ra``, ``dec``, ``flags``: one row per subject.
     components : mapping
         Components of each subject that has any, by the contour rule itself.
-    radio : mapping
-        Radio cut-out of each subject that has one.
-    shard, options, frame, survey
+    radio, infrared : mapping
+        Cut-outs of each subject that has one.
+    shard, options, frame, survey, infrared_survey
         See `write_shard`.
 
     Raises
@@ -172,15 +181,26 @@ def describe_shard(
         kept = [int(row) for row in rows if verdict.fate[row] == "kept"]
         place = known.loc[subject_id]
         subject = Subject(subject_id, float(place["ra"]), float(place["dec"]), "none", frame)
-        own = components.get(subject_id, NO_COMPONENTS)
-        view = SubjectView.of(subject, radio.get(subject_id), own, survey) if kept else None
-        rows_kept += [measured_columns(view, members[row]) for row in kept]
+        if kept:
+            own = components.get(subject_id, NO_COMPONENTS)
+            view = SubjectView.of(subject, radio.get(subject_id), own, survey)
+            image = infrared.get(subject_id)
+            seen = None if image is None else find_infrared_sources(image, infrared_survey)
+            rows_kept += [_described(view, members[row], seen, survey) for row in kept]
         progress.step()
     order = [int(row) for rows in groups.values() for row in rows if verdict.fate[row] == "kept"]
     return ShardSources(
         sources=_source_table(detections, order, rows_kept, known, verdict, options, frame),
         rejected=_rejected_table(detections, verdict, known, shard, frame),
     )
+
+
+def _described(
+    view: SubjectView, members: tuple[int, ...], seen: InfraredSources | None, survey: Survey
+) -> dict[str, Any]:
+    """Measured columns and host of one source."""
+    measured = measured_columns(view, members)
+    return measured | host_of(seen, RadioPosition.from_columns(measured, survey.beam_arcsec)).columns
 
 
 def _refuse_strangers(detections: pd.DataFrame, known: pd.DataFrame) -> None:
@@ -213,7 +233,7 @@ def _source_table(
     found = detections.iloc[list(order)].reset_index(drop=True)
     subjects = known.loc[found["subject_id"].to_numpy()]
     boxes = box_array(found)
-    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, "flags"])
+    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "flags"])
     for name in MEASURED_COLUMNS:
         if name not in NOTHING_MEASURED:
             table[name] = table[name].astype(float)
@@ -226,10 +246,7 @@ def _source_table(
     probable = source_probability(found)
     room = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
     whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(room / FULL_VIEW_ARCSEC, 0.0, 1.0))
-    nothing = {name: [] if "candidate" in name else 0.0 for name in HOST_COLUMNS}
-    blank = {name: pd.Series([value] * len(found), dtype=object) for name, value in nothing.items()}
     return table.assign(
-        **blank,
         **{name: found[name] for name in SOURCES.names if name in found and name not in ("ra", "dec")},
         ra=ra,
         dec=dec,

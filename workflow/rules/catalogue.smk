@@ -36,6 +36,7 @@ rule measure_sources:
         catalogue=plain(CONFIG.catalogue),
         frame=plain(CONFIG.fusion.frame),
         survey=CONFIG.survey.radio.name,
+        infrared_survey=CONFIG.survey.infrared.name,
         version=__version__,
     message:
         "Catalogue: sources of shard {wildcards.shard}"

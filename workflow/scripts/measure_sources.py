@@ -14,10 +14,12 @@ with job(snakemake.log[0]):
         index_path=Path(snakemake.input.index),
         components_path=Path(snakemake.input.components),
         radio_path=Path(snakemake.input.radio),
+        infrared_path=Path(snakemake.input.infrared),
         sources_path=Path(snakemake.output.sources),
         rejected_path=Path(snakemake.output.rejected),
         shard=snakemake.wildcards.shard,
         options=build_options(CatalogueOptions, snakemake.params.catalogue),
         frame=Frame(**snakemake.params.frame),
         survey=SURVEYS[snakemake.params.survey],
+        infrared_survey=SURVEYS[snakemake.params.infrared_survey],
     )
