@@ -13,6 +13,7 @@ from source_rows import FRAME, METADATA, source_row, write_shard_files
 
 from claran_core.catalogue import CATALOGUE, FATES, ShardFiles, catalogue_provenance, write_catalogue
 from claran_core.catalogue.schema import REJECTED, SOURCES
+from claran_core.catalogue.voparquet import mismatches
 from claran_core.config import load_config
 from claran_core.errors import InputError
 from claran_core.files import read_metadata, read_table
@@ -80,6 +81,7 @@ def test_file_explains_itself(tmp_path: Path) -> None:
     schema = pq.read_schema(tmp_path / "catalogue.parquet")
     assert schema.names == CATALOGUE.names
     assert schema.field("angular_size").metadata[b"unit"] == b"arcsec"
+    assert mismatches(schema) == []
     stored = read_metadata(tmp_path / "catalogue.parquet")
     json.dumps(stored, allow_nan=False)
     assert stored["config"]["catalogue"]["min_probability"] == 0.8

@@ -16,6 +16,7 @@ import pyarrow as pa
 from claran_core import __version__
 from claran_core.catalogue.assemble import Assembled, assemble, check_subjects_once
 from claran_core.catalogue.schema import CATALOGUE, FATES, REJECTED
+from claran_core.catalogue.voparquet import votable_metadata
 from claran_core.errors import InputError
 from claran_core.files import atomic_path, parquet_writer, read_arrow, read_metadata
 from claran_core.frame import Frame
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 # The way out of every fault of a shard's files.
 REDO = "remove the file and rerun the catalogue stage"
+
+# What readers of VOTables are told about the whole.
+DESCRIPTION = "Radio sources with morphology, measurements and infrared hosts (Wu et al. 2019, successor)"
 
 # Rows of a row group: a few tens of MB in memory.
 ROW_GROUP = 100_000
@@ -118,7 +122,8 @@ def write_catalogue(
 
 
 def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], model_id: str) -> None:
-    with parquet_writer(path, CATALOGUE, metadata=metadata) as writer:
+    described = votable_metadata(CATALOGUE, description=DESCRIPTION)
+    with parquet_writer(path, CATALOGUE.with_metadata(described), metadata=metadata) as writer:
         for table in found.rows(ROW_GROUP):
             constant = {"model_id": model_id, "pipeline_version": __version__}
             for name, value in constant.items():
