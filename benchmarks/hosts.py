@@ -11,11 +11,13 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 from host_samples import FIRST, FRAME, W1, HostSample, simulated_samples, sky_offsets, subject_view
 
+from claran_core.catalogue import host
 from claran_core.catalogue.host import NONE_SEEN, Host, RadioPosition, host_of
 from claran_core.catalogue.infrared_sources import find_infrared_sources
 from claran_core.catalogue.view import measured_columns
@@ -32,7 +34,14 @@ HEADINGS = (
     " | unseen with R >= 0.5 | unseen | none listed, rightly | none listed"
 )
 BINS = (0.01, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99, 1.0001)
-LIKELY = 0.5
+LIKELY, SURE = 0.5, 0.9
+
+# One place of `claran_core.catalogue.host.PLACES` at a time.
+ONE_PLACE = {
+    "likelihood ratio, centroid alone": (0.0, 1.0, 0.0, 0.0, 0.0),
+    "likelihood ratio, middle of the outer peaks alone": (0.0, 0.0, 1.0, 0.0, 0.0),
+    "likelihood ratio, centroid and middle": (0.0, 0.5, 0.5, 0.0, 0.0),
+}
 
 # Friends of friends on real images.
 LINK_ARCSEC = 20.0
@@ -53,9 +62,9 @@ def is_right(sample: HostSample, ra: float, dec: float) -> bool:
 def class_row(name: str, samples: Sequence[HostSample], found: Sequence[Host]) -> str:
     """How the sources of a class fared."""
     seen = np.array([sample.seen is not None for sample in samples])
-    best = np.array([is_right(one, host.ra, host.dec) for one, host in zip(samples, found, strict=True)])
-    likely = np.array([host.reliability >= LIKELY for host in found])
-    none = np.array([host is NONE_SEEN for host in found])
+    best = np.array([is_right(sample, one.ra, one.dec) for sample, one in zip(samples, found, strict=True)])
+    likely = np.array([one.reliability >= LIKELY for one in found])
+    none = np.array([one is NONE_SEEN for one in found])
     shares = [seen.mean(), best[seen].mean(), best[likely].mean(), best[seen & likely].sum() / seen.sum()]
     said = [int(likely[~seen].sum()), int((~seen).sum()), int((none & ~seen).sum()), int(none.sum())]
     return " | ".join([name, str(len(samples)), *(f"{share:.3f}" for share in shares), *map(str, said)])
@@ -66,9 +75,9 @@ def reliability_rows(samples: Sequence[HostSample], found: Sequence[Host]) -> It
     pairs = np.array(
         [
             (reliability, is_right(sample, ra, dec))
-            for sample, host in zip(samples, found, strict=True)
+            for sample, one in zip(samples, found, strict=True)
             for ra, dec, reliability in zip(
-                host.candidate_ra, host.candidate_dec, host.candidate_reliability, strict=True
+                one.candidate_ra, one.candidate_dec, one.candidate_reliability, strict=True
             )
         ]
     )
@@ -78,6 +87,37 @@ def reliability_rows(samples: Sequence[HostSample], found: Sequence[Host]) -> It
             said, true = inside.mean(axis=0)
             error = np.sqrt(max(true * (1 - true), 1 / len(inside)) / len(inside))
             yield f"{low:.2f}-{min(high, 1):.2f} | {len(inside)} | {said:.3f} | {true:.3f} +- {error:.3f}"
+
+
+def rules(samples: Sequence[HostSample]) -> Iterator[str]:
+    """Share of seen hosts that simpler rules name: the nearest source, and one place for all."""
+    several = [sample for sample in samples if len(sample.radio.peak_ra_deg) > 1]
+    for name, place in (("nearest to the centroid", "centroid"), ("nearest to the brightest peak", "peak")):
+        right = [nearest(sample, place) == sample.seen for sample in several if sample.seen is not None]
+        yield f"{name} | {np.mean(right):.3f} | |"
+    for name, weights in ONE_PLACE.items():
+        with mock.patch.dict(host.WEIGHTS, dict.fromkeys(host.WEIGHTS, weights)):
+            yield f"{name} | {outcome(several)}"
+    yield f"likelihood ratio, all places | {outcome(several)}"
+
+
+def nearest(sample: HostSample, place: str) -> int:
+    """Infrared source nearest to the centroid or the brightest peak of a source."""
+    radio = sample.radio
+    at = {
+        "centroid": (radio.centroid_ra_deg, radio.centroid_dec_deg),
+        "peak": (radio.peak_ra_deg[0], radio.peak_dec_deg[0]),
+    }
+    return int(np.hypot(*sky_offsets(*at[place], sample.infrared.ra, sample.infrared.dec)).argmin())
+
+
+def outcome(samples: Sequence[HostSample]) -> str:
+    """Share of sources whose seen host is the best candidate, and of sure candidates that are no host."""
+    best = [(sample, host_of(sample.infrared, sample.radio)) for sample in samples]
+    right = np.array([is_right(sample, one.ra, one.dec) for sample, one in best])
+    sure = np.array([one.reliability >= SURE for _, one in best])
+    seen = np.array([sample.seen is not None for sample in samples])
+    return f"{right[seen].mean():.3f} | {(right & sure)[seen].mean():.3f} | {(sure & ~right).sum()}"
 
 
 def simulated(targets: Path, seed: int) -> None:
@@ -90,9 +130,11 @@ def simulated(targets: Path, seed: int) -> None:
         chosen = [k for k, sample in enumerate(samples) if name in (sample.morphology, "all")]
         if chosen:
             print(class_row(name, [samples[k] for k in chosen], [found[k] for k in chosen]))
+    print("\nrule, sources of several peaks | right of seen hosts | with R >= 0.9 | wrong with R >= 0.9")
+    print("\n".join(rules(samples)))
     print("\nreliability | candidates | mean | right")
     print("\n".join(reliability_rows(samples, found)))
-    left = np.mean([1 - sum(host.candidate_reliability) for host in found])
+    left = np.mean([1 - sum(one.candidate_reliability) for one in found])
     unseen = np.mean([sample.seen is None for sample in samples])
     print(f"chance of none seen: mean {left:.3f}; not seen: {unseen:.3f}")
 
@@ -137,12 +179,12 @@ def real(data: Path) -> None:
         window = target.subject_id, target.ra, target.dec, FRAME.width_arcsec
         radio, infrared = (sky.cutout(*window) for sky in skies)
         source = central_source(Subject(*window[:3], "none", FRAME), radio)
-        host = host_of(find_infrared_sources(infrared, W1), source)
+        best = host_of(find_infrared_sources(infrared, W1), source)
         size = f"{source.largest_angular_size_arcsec:.0f} arcsec"
         shown = f"{source.n_components}, {len(source.peak_ra_deg)}, {size}"
-        others = ", ".join(f"{value:.2f}" for value in host.candidate_reliability)
-        place = f"{host.ra:.5f}, {host.dec:+.5f} | {host.w1:.2f} +- {host.w1_err:.2f} | {host.separation:.1f}"
-        print(f"{target.subject_id} | {shown} | {place} | {host.reliability:.3f} | {others}")
+        others = ", ".join(f"{value:.2f}" for value in best.candidate_reliability)
+        place = f"{best.ra:.5f}, {best.dec:+.5f} | {best.w1:.2f} +- {best.w1_err:.2f} | {best.separation:.1f}"
+        print(f"{target.subject_id} | {shown} | {place} | {best.reliability:.3f} | {others}")
     golden(data)
 
 

@@ -254,8 +254,9 @@ def position_densities(
 
 
 def _is_placed(radio: RadioPosition) -> bool:
-    numbers = (radio.centroid_ra_deg, radio.centroid_dec_deg, radio.largest_angular_size_arcsec, radio.snr)
-    return len(radio.peak_ra_deg) > 0 and bool(np.isfinite(numbers).all()) and radio.snr > 0
+    centroid = radio.centroid_ra_deg, radio.centroid_dec_deg
+    shape = radio.largest_angular_size_arcsec, radio.position_angle_deg, radio.snr
+    return len(radio.peak_ra_deg) > 0 and bool(np.isfinite([*centroid, *shape]).all()) and radio.snr > 0
 
 
 def _reliabilities(sources: InfraredSources, radio: RadioPosition) -> np.ndarray:
