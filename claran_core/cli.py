@@ -29,6 +29,9 @@ def main() -> None:
         sys.exit(claran.main(prog_name="claran", standalone_mode=False))
     except click.Abort:
         sys.exit(INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        sys.exit(0)
     except click.UsageError as error:
         help_of = error.ctx.command_path if error.ctx else "claran"
         print(f"error: {error.format_message()} (see {help_of} --help)", file=sys.stderr)

@@ -67,6 +67,12 @@ def test_help_lists_the_commands_and_every_format() -> None:
     assert all(f"\n    {name} " in said for name in cli.FORMATS)
 
 
+def test_no_words_at_all_is_the_help(run) -> None:
+    status, out, err = run()
+    assert (status, err) == (0, "")
+    assert out.startswith("Usage: claran")
+
+
 def test_version(run) -> None:
     assert run("--version") == (0, f"claran, version {__version__}\n", "")
 

@@ -1,9 +1,10 @@
 """Writing a catalogue in any format: what is there stays, what fails leaves nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
-from catalogue_rows import write_random_catalogue, write_random_run
+from catalogue_rows import random_catalogue, write_random_catalogue, write_random_run
 
 from claran_core.errors import InputError
 from claran_core.export import FORMATS, export_catalogue, run_folder
@@ -93,6 +94,18 @@ def test_named_run_without_fused_images_is_refused(tmp_path: Path) -> None:
     write_random_catalogue(tmp_path / "c.parquet", 4)
     with pytest.raises(InputError, match="no fused images of method 'D4'"):
         export_catalogue(tmp_path / "c.parquet", tmp_path / "b.json", to="coco", results=tmp_path)
+
+
+def test_selection_saved_by_pandas_learns_of_its_run_from_the_results(tmp_path: Path) -> None:
+    write_random_run(tmp_path / "results", 20)
+    rows = random_catalogue(20).iloc[:3]
+    rows.to_parquet(tmp_path / "few.parquet")
+    with pytest.raises(InputError, match="does not say what settings"):
+        export_catalogue(tmp_path / "few.parquet", tmp_path / "b.json", to="coco")
+    export_catalogue(tmp_path / "few.parquet", tmp_path / "b.json", to="coco", results=tmp_path / "results")
+    coco = json.loads((tmp_path / "b.json").read_text())
+    assert [box["source_id"] for box in coco["annotations"]] == rows["source_id"].tolist()
+    assert (len(coco["images"]), coco["info"]["n_sources"]) == (20, "3")
 
 
 def test_settings_of_another_version_do_not_matter(tmp_path: Path) -> None:

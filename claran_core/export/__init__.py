@@ -5,11 +5,13 @@ none leaves a half-written file behind.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from claran_core.errors import InputError
 from claran_core.export import coco, csv_table, ds9, fits_table, hats_catalogue, moc, votable
 from claran_core.export.source import CatalogueFile, open_catalogue
+from claran_core.files import read_metadata
 from claran_core.paths import Results
 
 __all__ = ["FORMATS", "export_catalogue", "run_folder"]
@@ -60,8 +62,8 @@ def export_catalogue(
     if path.absolute() == catalogue.absolute():
         raise InputError(f"{path}: is the catalogue itself; name another output")
     _check_free(path, folder=to == "hats", overwrite=overwrite)
-    source = open_catalogue(catalogue)
     folder = Results(results) if results else run_folder(catalogue)
+    source = _with_facts(open_catalogue(catalogue), folder)
     if to == "moc":
         if folder is None:
             raise InputError(f"{catalogue}: lies in no results folder of a run; name it with --results")
@@ -78,6 +80,13 @@ def run_folder(catalogue: Path) -> Results | None:
     """Results folder that a catalogue lies in, where it lies in one."""
     results = Results(catalogue.absolute().parent.parent)
     return results if results.targets.exists() else None
+
+
+def _with_facts(source: CatalogueFile, run: Results | None) -> CatalogueFile:
+    """Let a selection that another program saved know its run, where the run's own catalogue is there."""
+    if source.facts or run is None or not run.catalogue.exists():
+        return source
+    return replace(source, facts=read_metadata(run.catalogue))
 
 
 def _check_free(path: Path, *, folder: bool, overwrite: bool) -> None:

@@ -27,7 +27,7 @@ IDENTITY = ("source_id", "ra", "dec")
 # Rows in memory at a time: some 30 MB of a catalogue.
 BATCH_ROWS = 65_536
 # Facts about a run that are one word each: what formats without room for more say of it.
-SHORT_FACTS = ("pipeline", "pipeline_version", "method", "model_id", "n_subjects", "n_sources", "sorted_by")
+SHORT_FACTS = ("pipeline", "pipeline_version", "method", "model_id", "n_subjects", "sorted_by")
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,9 @@ class CatalogueFile:
         return str(self.facts["method"])
 
     def short_facts(self) -> dict[str, str]:
-        """Facts of the run that fit a word each."""
-        return {name: str(self.facts[name]) for name in SHORT_FACTS if name in self.facts}
+        """Facts of the run that fit a word each, and the number of sources in this file."""
+        facts = {name: str(self.facts[name]) for name in SHORT_FACTS if name in self.facts}
+        return facts | {"n_sources": str(self.n_rows)}
 
     def _fitted(self, column: pa.Array, field: pa.Field) -> pa.Array:
         try:

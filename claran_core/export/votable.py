@@ -26,6 +26,8 @@ STREAM_END = b"</STREAM>\n</BINARY2>\n</DATA>\n"
 LENGTH = ">u4"
 # Bytes that become a line of base64; a multiple of 3, so that lines can be joined.
 LINE_BYTES = 57 * 64
+# Rows at a time: every field of every row is an object of its own here.
+BATCH_ROWS = 8_192
 
 
 def write_votable(source: CatalogueFile, path: Path) -> None:
@@ -62,7 +64,7 @@ def _check_types(source: CatalogueFile) -> None:
 def _packed(source: CatalogueFile) -> Iterator[bytes]:
     """Bytes of the rows, a batch at a time."""
     mask = bytes(-(-len(source.schema) // 8))  # no field is null: floats say it with NaN
-    for batch in source.batches():
+    for batch in source.batches(rows=BATCH_ROWS):
         pieces = [[mask] * batch.num_rows]
         pieces += [_field_bytes(source.path, batch, name) for name in batch.schema.names]
         yield b"".join(chain.from_iterable(zip(*pieces, strict=True)))
