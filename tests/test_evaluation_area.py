@@ -28,6 +28,9 @@ def test_a_square_must_lie_wholly_inside() -> None:
     north = np.full(3, 60.0 + 60 / 3600)
     half = np.array([0.0, 30.0, 31.0])
     assert count_views(np.full(3, 180.0), north, one, FRAME, half_size_arcsec=half).tolist() == [1, 1, 0]
+    beyond = np.full(3, 60.0 + 140 / 3600)
+    half = np.array([0.0, -49.0, -50.0])
+    assert count_views(np.full(3, 180.0), beyond, one, FRAME, half_size_arcsec=half).tolist() == [0, 0, 1]
 
 
 def test_nothing_to_look_at_is_nothing_seen() -> None:

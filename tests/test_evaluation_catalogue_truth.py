@@ -53,7 +53,7 @@ def test_every_outcome_and_status_by_hand() -> None:
         row("d", (330, 0)),
         row("e", (400, 0), (430, 0)),
         row("f", (500, 0), (540, 0)),  # one component is noise
-        row("g", (602, 2)),  # 2.8 arcsec away: another component
+        row("g", (600, 5)),  # beyond the contour, which is 4 arcsec high: another component
         row("h"),
     )
     comparison = compared(truth, catalogue)
@@ -134,10 +134,20 @@ def test_duplicates_are_rows_that_share_a_component() -> None:
     assert outcomes(twice) == {"one": "found"} and twice.rows["n_shared"].tolist() == [1, 1]
 
 
-def test_two_components_of_a_row_are_not_one_of_the_source() -> None:
-    comparison = compared(truth_of(source("one", (0, 0))), catalogue_of(row("a", (1, 0), (-2, 0))))
-    assert statuses(comparison) == {"a": "blend"}
-    assert comparison.rows["n_strange"].tolist() == [1]
+def test_a_cut_component_is_a_part_of_the_one_in_whose_contour_it_lies() -> None:
+    truth = truth_of(source("one", (0, 0)), source("two", (100, 0), (130, 0)))
+    rows = row("whole", (0, 0)), row("cut", (-11, 1)), row("both", (100, 0), (138, 0)), row("off", (-14, 0))
+    comparison = compared(truth, catalogue_of(*rows))
+    assert statuses(comparison) == {"whole": "true", "cut": "fragment", "both": "fragment", "off": "false"}
+    assert outcomes(comparison) == {"one": "found", "two": "partial"}
+    # Another subject may show one component as two: all of it is there.
+    both = compared(truth, catalogue_of(row("split", (0, 0), (8, 0))))
+    assert statuses(both) == {"split": "true"}
+    assert both.rows["n_strange"].tolist() == [0]
+    # Of two contours that hold a place it is a part of the nearer one.
+    truth = truth_of(source("left", (0, 0)), source("right", (15, 0)))
+    near = compared(truth, catalogue_of(row("a", (6, 0)), row("b", (9, 0))))
+    assert near.rows["true_ids"].tolist() == [["left"], ["right"]]
 
 
 def test_neighbours_that_were_both_detected() -> None:

@@ -62,6 +62,33 @@ def test_what_is_seen_is_what_the_labels_say(sky, truth) -> None:
     assert (seen["snr"] == seen["component_snr"].map(max)).all()
 
 
+def test_contours_lie_around_the_brightest_pixels(truth) -> None:
+    seen = truth[truth["state"] == "visible"]
+    ra, dec, width, height, peak_ra, peak_dec = (
+        np.concatenate(seen[name].tolist())
+        for name in ("contour_ra", "contour_dec", "contour_width", "contour_height")
+        + ("component_ra", "component_dec")
+    )
+    assert (np.abs(ra - peak_ra) * np.cos(np.deg2rad(dec)) * 3600 <= width / 2).all()
+    assert (np.abs(dec - peak_dec) * 3600 <= height / 2).all()
+    # One component: its extent by the DR1 rule is the diagonal of its box.
+    single = seen[seen["n_components"] == 1]
+    sizes = np.hypot(single["contour_width"].str[0], single["contour_height"].str[0])
+    np.testing.assert_allclose(sizes.to_numpy(float), single["angular_size"].to_numpy(float), rtol=1e-6)
+
+
+def test_emission_that_reaches_into_a_subject_makes_a_source_part_of_the_area(sky, truth) -> None:
+    one = truth[(truth["n_components"] == 1) & (truth["snr"] > 30)].iloc[0]
+    reach = one.contour_height[0] / 2 - 2.0
+    middles = (
+        offset_to_sky(one.contour_ra[0], one.contour_dec[0], 0.0, FRAME.width_arcsec / 2 + apart)
+        for apart in (reach, reach + 5.0)
+    )
+    near, far = (sky_truth_over(sky, pd.DataFrame([m], columns=["ra", "dec"]), FRAME) for m in middles)
+    assert near.set_index("source_id").loc[one.source_id, "placement"] == "outside"
+    assert one.source_id not in set(far["source_id"])
+
+
 def test_what_is_not_seen_is_told_apart(truth) -> None:
     faint = truth[truth["state"] == "faint"]
     assert len(faint) and (faint["snr"] < 5.5).all() and (faint["n_components"] == 0).all()

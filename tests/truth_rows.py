@@ -16,6 +16,9 @@ __all__ = ["RA", "DEC", "catalogue_of", "fate", "fates_of", "row", "source", "tr
 FRAME = Frame()
 RA, DEC = 150.0, 10.0
 
+# Contour box of every true component, around its brightest pixel, arcsec.
+WIDTH, HEIGHT = 20.0, 4.0
+
 Places = Sequence[tuple[float, float]]  # east and north of RA, DEC, arcsec
 
 
@@ -51,7 +54,9 @@ def source(name: str, *places: tuple[float, float], size: float = 12.0, **known:
     places_on_sky = {"component_ra": component_ra, "component_dec": component_dec}
     named = {"source_id": name, "ra": ra, "dec": dec, "host_ra": ra, "host_dec": dec}
     counted = {"n_components": len(places), "component_snr": [50.0] * len(places)}
-    return named | facts | counted | places_on_sky | known
+    contours = {"contour_ra": component_ra, "contour_dec": component_dec}
+    sizes = {"contour_width": [WIDTH] * len(places), "contour_height": [HEIGHT] * len(places)}
+    return named | facts | counted | places_on_sky | contours | sizes | known
 
 
 def truth_of(*sources: dict[str, Any]) -> pd.DataFrame:

@@ -32,7 +32,8 @@ def views(
     frame : Frame
         Geometry of the subjects.
     half_size_arcsec : float or (N,) float array
-        A position counts as shown when the whole square of this half width around it is in the frame.
+        A position counts as shown when the whole square of this half width around it is in the frame; below
+        zero, when it is in the frame or less than so much beyond its border.
 
     Returns
     -------
@@ -43,10 +44,9 @@ def views(
     if not len(ra) or not len(subjects):
         return np.empty(0, int), np.empty(0, int)
     tree = cKDTree(unit_vectors(subjects["ra"].to_numpy(float), subjects["dec"].to_numpy(float)))
-    half_deg = frame.width_arcsec / 2 / ARCSEC_PER_DEG
-    near = tree.query_ball_point(
-        unit_vectors(ra, dec), MARGIN * np.sqrt(2) * np.deg2rad(half_deg), return_sorted=True
-    )
+    beyond = np.maximum(0.0, -np.broadcast_to(np.asarray(half_size_arcsec, float), ra.shape))
+    reach = MARGIN * np.sqrt(2) * np.deg2rad((frame.width_arcsec / 2 + beyond) / ARCSEC_PER_DEG)
+    near = tree.query_ball_point(unit_vectors(ra, dec), reach, return_sorted=True)
     position = np.repeat(np.arange(len(ra)), [len(one) for one in near])
     subject = np.concatenate([np.asarray(one, int) for one in near])
     centres = subjects.iloc[subject]

@@ -1,8 +1,9 @@
 """The catalogue against the truth of its area: what became of each true source, and what each row is.
 
-A row and a true source belong together by their components: brightest pixels within half a beam.  Classes
-do not matter here, so that wrong associations and wrong classes are not mixed up.  Every row gets one
-status, every true source one outcome and, where it is missed, one reason.
+A row and a true source belong together by their components: brightest pixels within half a beam.  Where the
+border of a subject, or noise, put the brightest pixel elsewhere, a row has a part of the component in
+whose contour that pixel lies.  Classes do not matter here, so that wrong associations and wrong classes are
+not mixed up.  Every row gets one status, every true source one outcome and, if it is missed, one reason.
 """
 
 from dataclasses import dataclass
@@ -37,12 +38,15 @@ LINK_ARCSEC = 2.7
 # Overlap at which a detection's box counts as that of a true source (paper section 5.2).
 MIN_IOU = 0.5
 
+# A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
+OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
+
 # Neighbours: true sources closer than this, arcsec.
 NEIGHBOUR_ARCSEC = 60.0
 
 STATUSES = {
     "true": "its components are exactly those of one true source",
-    "fragment": "it holds some of the components of one true source, and nothing else",
+    "fragment": "it holds a part of one true source, and nothing else",
     "blend": "it joins components of a true source with others, of another source or of none",
     "false": "none of its components belongs to a true source",
 }
@@ -123,17 +127,26 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Parts:
-    """All components of a table, entry by entry: row of the table, and position as a unit vector."""
+    """All components of a table, entry by entry: row of the table, and brightest pixel (deg)."""
 
     row: np.ndarray
-    vector: np.ndarray
+    ra: np.ndarray
+    dec: np.ndarray
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> "_Parts":
         counts = [len(one) for one in table["component_ra"]]
-        ra = np.concatenate([np.empty(0), *table["component_ra"]])
-        dec = np.concatenate([np.empty(0), *table["component_dec"]])
-        return cls(np.repeat(np.arange(len(table)), counts), unit_vectors(ra, dec))
+        places = (_joined(table, f"component_{axis}") for axis in ("ra", "dec"))
+        return cls(np.repeat(np.arange(len(table)), counts), *places)
+
+    @property
+    def vector(self) -> np.ndarray:
+        """Unit vectors to the brightest pixels."""
+        return unit_vectors(self.ra, self.dec)
+
+
+def _joined(table: pd.DataFrame, column: str) -> np.ndarray:
+    return np.concatenate([np.empty(0), *table[column]])
 
 
 def compare_with_truth(
@@ -163,8 +176,9 @@ def compare_with_truth(
     """
     rows, sources = _Parts.of(catalogue), _Parts.of(truth)
     linked = _nearest_true(rows, sources, link_arcsec)
-    owner = np.where(linked < 0, -1, sources.row[linked] if len(sources.row) else -1)
-    status = _statuses(len(catalogue), rows.row, owner, truth["n_components"].to_numpy(int))
+    part_of = np.where(linked < 0, _contour_around(rows, truth, sources, link_arcsec), linked)
+    owner = np.where(part_of < 0, -1, np.append(sources.row, -1)[part_of])
+    status = _statuses(len(catalogue), rows.row, linked, owner, truth["n_components"].to_numpy(int))
     held = pd.DataFrame({"row": rows.row, "source": owner}).drop_duplicates()
     held = held[held["source"] >= 0].sort_values(["source", "row"])
     detected, fate = _detections_of(truth, fates, frame)
@@ -232,36 +246,55 @@ def neighbour_pairs(sources: pd.DataFrame, within_arcsec: float = NEIGHBOUR_ARCS
     )
 
 
-def _chord(angle_arcsec: float) -> float:
+def _chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
     return 2 * np.sin(np.deg2rad(angle_arcsec / ARCSEC_PER_DEG) / 2)
 
 
 def _nearest_true(rows: _Parts, sources: _Parts, link_arcsec: float) -> np.ndarray:
-    """True component of each component of a row, -1 for none; a row has each true component once."""
+    """True component whose brightest pixel is that of each component of a row; -1 for none."""
     if not len(rows.row) or not len(sources.row):
         return np.full(len(rows.row), -1)
     distance, nearest = cKDTree(sources.vector).query(rows.vector, distance_upper_bound=_chord(link_arcsec))
-    linked = np.where(np.isfinite(distance), nearest, -1)
-    order = np.lexsort((distance, linked, rows.row))
-    repeated = np.zeros(len(order), bool)
-    same_row, same_part = rows.row[order][1:] == rows.row[order][:-1], np.diff(linked[order]) == 0
-    repeated[order[1:]] = same_row & same_part
-    linked[repeated] = -1
-    return linked
+    return np.where(np.isfinite(distance), nearest, -1)
 
 
-def _statuses(n_rows: int, row: np.ndarray, owner: np.ndarray, n_components: np.ndarray) -> np.ndarray:
-    """Status of each row of the catalogue, given row and true source (-1: none) of all components."""
-    parts = pd.DataFrame({"row": row, "owner": owner})
-    own = parts[parts["owner"] >= 0].groupby("row")["owner"]
-    n_owners = own.nunique().reindex(range(n_rows), fill_value=0).to_numpy()
-    n_own = own.size().reindex(range(n_rows), fill_value=0).to_numpy()
-    n_held = np.bincount(row, minlength=n_rows)
-    first = own.min().reindex(range(n_rows), fill_value=0).to_numpy(int)
-    whole = n_own == (n_components[first] if len(n_components) else 0)
-    alone = np.where(whole, "true", "fragment")
-    mixed = (n_owners > 1) | (n_held > n_own)
-    return np.where(n_owners == 0, "false", np.where(mixed, "blend", alone)).astype(object)
+def _contour_around(rows: _Parts, truth: pd.DataFrame, sources: _Parts, margin_arcsec: float) -> np.ndarray:
+    """True component whose contour box, or a margin around it, holds each component of a row; -1 for none."""
+    ra, dec, width, height = (_joined(truth, f"contour_{name}") for name in ("ra", "dec", "width", "height"))
+    found = np.full(len(rows.row), -1)
+    if not len(found) or not len(ra):
+        return found
+    half = np.stack([width, height], axis=1) / 2 + margin_arcsec
+    near = cKDTree(rows.vector).query_ball_point(unit_vectors(ra, dec), _chord(np.hypot(*half.T)))
+    true = np.repeat(np.arange(len(ra)), [len(one) for one in near])
+    part = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
+    offset = OFFSETS.sky_to_frame(ra[true], dec[true], rows.ra[part], rows.dec[part])
+    inside = (np.abs(np.stack(offset, axis=1)) <= half[true]).all(axis=1)
+    true, part = true[inside], part[inside]
+    apart = np.linalg.norm(sources.vector[true] - rows.vector[part], axis=1)
+    nearest_last = np.lexsort((-apart, part))
+    found[part[nearest_last]] = true[nearest_last]
+    return found
+
+
+def _statuses(
+    n_rows: int, row: np.ndarray, linked: np.ndarray, owner: np.ndarray, n_components: np.ndarray
+) -> np.ndarray:
+    """Status of each row of the catalogue.
+
+    Given of all components: their row, the true component that each is (-1: none), and the true source that
+    it is at least a part of (-1: none); and the number of components of each true source.
+    """
+    parts = pd.DataFrame({"row": row, "linked": linked, "owner": owner})
+    owners = parts[parts["owner"] >= 0].groupby("row")["owner"]
+    n_owners = owners.nunique().reindex(range(n_rows), fill_value=0).to_numpy()
+    first = owners.min().reindex(range(n_rows), fill_value=0).to_numpy(int)
+    whole = parts[parts["linked"] >= 0].groupby("row")["linked"].nunique()
+    n_whole = whole.reindex(range(n_rows), fill_value=0).to_numpy()
+    is_whole = n_whole == (n_components[first] if len(n_components) else 0)
+    alone = np.where(is_whole, "true", "fragment")
+    strange = np.bincount(row[owner < 0], minlength=n_rows) > 0
+    return np.where(n_owners == 0, "false", np.where((n_owners > 1) | strange, "blend", alone)).astype(object)
 
 
 def _outcomes(n_sources: int, held: pd.DataFrame, status: np.ndarray) -> np.ndarray:
@@ -305,9 +338,8 @@ def _fitting(truth: pd.DataFrame, fates: pd.DataFrame, frame: Frame) -> tuple[np
     )
     source = np.repeat(np.arange(len(visible)), [len(one) for one in near])
     detection = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
-    offsets = Frame(size_px=0, pixel_scale_arcsec=1.0)
     middle = np.stack(
-        offsets.sky_to_frame(ra[source], dec[source], *(axis[detection] for axis in there)), axis=1
+        OFFSETS.sky_to_frame(ra[source], dec[source], *(axis[detection] for axis in there)), axis=1
     )
     sides = np.stack([fates["box_x2"] - fates["box_x1"], fates["box_y2"] - fates["box_y1"]], axis=1)
     half = sides[detection] * frame.pixel_scale_arcsec / 2

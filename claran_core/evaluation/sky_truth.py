@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from claran_core.components import MIN_COMPONENT_PX, find_components
 from claran_core.evaluation.area import count_views
-from claran_core.frame import ARCSEC_PER_DEG, Frame, sky_to_pixels
+from claran_core.frame import ARCSEC_PER_DEG, Frame, pixels_to_sky, sky_to_pixels
 from claran_core.labels import Subject, label_simulated, visible_in_frame
 from claran_core.log import Progress
 from claran_core.noise import noise_sigma
@@ -36,10 +36,13 @@ STATES = {
 PLACEMENTS = {
     "whole": "its box lies wholly in at least one subject",
     "edge": "its centre lies in a subject, its whole box in none",
-    "outside": "its centre lies in no subject, but its host or a component does",
+    "outside": "its centre lies in no subject, but its host or some of its emission does",
 }
 
 MJY_PER_JY = 1e3
+
+# Contours reach no farther than this from the peaks.
+BLOB_ARCSEC = 30.0
 
 
 def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
@@ -73,12 +76,19 @@ SKY_TRUTH = pa.schema(
         _column("component_ra", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
         _column("component_dec", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
         _column("component_snr", pa.list_(pa.float64()), "that pixel over the noise"),
+        _column("contour_ra", pa.list_(pa.float64()), "middle of each component's contour box, deg"),
+        _column("contour_dec", pa.list_(pa.float64()), "middle of each component's contour box, deg"),
+        _column("contour_width", pa.list_(pa.float64()), "east-west width of that box, arcsec"),
+        _column("contour_height", pa.list_(pa.float64()), "north-south height of that box, arcsec"),
     ]
 )
 
 
+LISTS = [field.name for field in SKY_TRUTH if pa.types.is_list(field.type)]
+
+
 def sky_truth_over(sky: SimulatedSource, subjects: pd.DataFrame, frame: Frame) -> pd.DataFrame:
-    """Every source of the simulated sky whose host, centre or a component lies in one of some subjects.
+    """Every source of the simulated sky whose host, centre or emission lies in one of some subjects.
 
     Parameters
     ----------
@@ -117,7 +127,7 @@ def model_flux_mjy(source: RadioSource, beam_arcsec: float) -> float:
 
 
 def _candidates(sky: SimulatedSource, subjects: pd.DataFrame, frame: Frame) -> list[RadioSource]:
-    """Sources that may have a host, a centre or a component in a frame, cell by cell."""
+    """Sources that may have a host, a centre or emission in a frame, cell by cell."""
     if not len(subjects):
         return []
     half_diagonal = frame.width_arcsec / np.sqrt(2)
@@ -133,7 +143,7 @@ def _candidates(sky: SimulatedSource, subjects: pd.DataFrame, frame: Frame) -> l
     return [
         source
         for source, distance in zip(sources, apart_arcsec, strict=True)
-        if distance <= half_diagonal + source.peak_reach_arcsec
+        if distance <= half_diagonal + source.peak_reach_arcsec + BLOB_ARCSEC
     ]
 
 
@@ -157,14 +167,26 @@ def _row(sky: SimulatedSource, source: RadioSource, frame: Frame) -> dict[str, A
 
 def _seen(subject: Subject, cutout: Cutout, label: pd.Series) -> dict[str, Any]:
     visible = visible_in_frame(subject, cutout)
-    x, y = sky_to_pixels(cutout.wcs, label["component_ra"], label["component_dec"])
-    snr = visible[np.rint(y).astype(int), np.rint(x).astype(int)] / noise_sigma(visible)
+    sigma = noise_sigma(visible)
+    found = find_components(visible, sigma)
+    x, y = (
+        np.rint(axis).astype(int)
+        for axis in sky_to_pixels(cutout.wcs, label["component_ra"], label["component_dec"])
+    )
+    snr = visible[y, x] / sigma
+    boxes = found.boxes[found.labels[y, x] - 1]
+    contour_ra, contour_dec = pixels_to_sky(cutout.wcs, *(boxes[:, :2] + boxes[:, 2:]).T / 2)
+    size = (boxes[:, 2:] - boxes[:, :2]) * cutout.pixel_scale_arcsec
     measured = ["ra", "dec", "morphology", "n_components", "n_peaks", "angular_size", *BOX_COLUMNS]
     return {
         **label[[*measured, "component_ra", "component_dec"]].to_dict(),
         "state": "visible",
         "snr": float(snr.max()),
         "component_snr": snr.tolist(),
+        "contour_ra": contour_ra.tolist(),
+        "contour_dec": contour_dec.tolist(),
+        "contour_width": size[:, 0].tolist(),
+        "contour_height": size[:, 1].tolist(),
     }
 
 
@@ -189,9 +211,7 @@ def _unseen(subject: Subject, cutout: Cutout, sources: Sequence[Any]) -> dict[st
         "n_components": 0,
         "n_peaks": 0,
         "snr": snr,
-        "component_ra": [],
-        "component_dec": [],
-        "component_snr": [],
+        **{name: [] for name in LISTS},
     }
 
 
@@ -206,13 +226,16 @@ def _placed(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> dict[s
 
 
 def _touches(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.ndarray:
-    """Whether host, centre or a component of each source lies in a frame."""
+    """Whether host, centre or some emission of each source lies in a frame."""
     touches = np.zeros(len(table), bool)
     for name in ("", "host_"):
         places = table[f"{name}ra"].to_numpy(float), table[f"{name}dec"].to_numpy(float)
         touches |= count_views(*places, subjects, frame) > 0
     owner = np.repeat(np.arange(len(table)), table["n_components"].to_numpy(int))
-    places = [np.concatenate([[], *table[name]]) for name in ("component_ra", "component_dec")]
-    shown = count_views(*places, subjects, frame) > 0
+    ra, dec, width, height = (
+        np.concatenate([np.empty(0), *table[f"contour_{name}"]]) for name in ("ra", "dec", "width", "height")
+    )
+    # A contour reaches into a frame where the middle of its box lies less than half of it beyond the border.
+    shown = count_views(ra, dec, subjects, frame, half_size_arcsec=-np.maximum(width, height) / 2) > 0
     touches[owner[shown]] = True
     return touches
