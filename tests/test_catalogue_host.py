@@ -59,8 +59,8 @@ TRIPLE = radio([(0, 25), (0, 4), (0, -18)], components=3, size=55.0)
 
 def test_reliability_of_one_candidate_is_that_worked_out_by_hand():
     host = host_of(infrared((0, 1.0, 15.0)), radio(snr=50.0, size=20.0))
-    # Errors: 0.5 systematic, 0.35 x 8.36 / 100 infrared, 5.4 / 2.3548 / 50 radio.
-    error = np.sqrt(0.5**2 + 0.02926**2 + 0.04586**2)
+    # Errors: 0.5 systematic, 0.4 x 8.36 / 100 infrared, 5.4 / 2.3548 / 50 radio.
+    error = np.sqrt(0.5**2 + 0.03344**2 + 0.04586**2)
     north, east = np.hypot(error, 0.118 * 20), np.hypot(error, 0.042 * 20)
     point = np.exp(-0.5 / error**2) / (2 * np.pi * error**2)
     spread = np.exp(-0.5 / north**2) / (2 * np.pi * north * east)

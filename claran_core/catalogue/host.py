@@ -16,6 +16,7 @@ import numpy as np
 
 from claran_core.catalogue.infrared_sources import InfraredSources
 from claran_core.frame import Frame
+from claran_core.survey.base import SURVEYS
 
 __all__ = [
     "MIN_RELIABILITY",
@@ -41,10 +42,10 @@ MIN_RELIABILITY = 0.01
 # Error of any position, along each axis: astrometry of the surveys, and hosts whose light is not symmetric.
 SYSTEMATIC_ARCSEC = 0.5
 
-# Error of a position of an infrared source in units of the beam's FWHM over its signal to noise: measured on
-# simulated W1 images, whose noise is correlated over the beam.
-INFRARED_ERROR = 0.35
-INFRARED_BEAM_ARCSEC = 8.36
+# Error of the position of an infrared source, in units of the beam's FWHM over its signal to noise: that of
+# stars put into W1 images (benchmarks/infrared_sources.py).
+INFRARED_ERROR = 0.4
+INFRARED_BEAM_ARCSEC = SURVEYS["WISE_W1"].beam_arcsec
 
 # Error of the position of a peak, which is that of a pixel.
 PEAK_ARCSEC = 0.55
