@@ -14,8 +14,8 @@ from claran_core.evaluation.catalogue_truth import (
     Comparison,
     compare_with_truth,
     neighbour_pairs,
-    shared_components,
 )
+from claran_core.evaluation.component_links import shared_components
 from claran_core.files import write_table
 from claran_core.frame import Frame
 

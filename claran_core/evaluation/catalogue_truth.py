@@ -14,13 +14,21 @@ import pyarrow as pa
 from scipy.spatial import cKDTree
 
 from claran_core.catalogue.schema import FATE_DESCRIPTIONS
+from claran_core.evaluation.component_links import (
+    LINK_ARCSEC,
+    OFFSETS,
+    Parts,
+    chord,
+    contour_around,
+    nearest_true,
+    shared_components,
+)
 from claran_core.frame import ARCSEC_PER_DEG, Frame
 from claran_core.labels import LABELLED_SNR
 from claran_core.overlap import paired_iou
 from claran_core.survey.footprint import unit_vectors
 
 __all__ = [
-    "LINK_ARCSEC",
     "OUTCOMES",
     "REASONS",
     "STATUSES",
@@ -29,17 +37,10 @@ __all__ = [
     "Comparison",
     "compare_with_truth",
     "neighbour_pairs",
-    "shared_components",
 ]
-
-# Components are the same within half a beam of FIRST.
-LINK_ARCSEC = 2.7
 
 # Overlap at which a detection's box counts as that of a true source (paper section 5.2).
 MIN_IOU = 0.5
-
-# A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
-OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
 
 # Neighbours: true sources closer than this, arcsec.
 NEIGHBOUR_ARCSEC = 60.0
@@ -125,30 +126,6 @@ class Comparison:
     rows: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """All components of a table, entry by entry: row of the table, and brightest pixel (deg)."""
-
-    row: np.ndarray
-    ra: np.ndarray
-    dec: np.ndarray
-
-    @classmethod
-    def of(cls, table: pd.DataFrame) -> "_Parts":
-        counts = [len(one) for one in table["component_ra"]]
-        places = (_joined(table, f"component_{axis}") for axis in ("ra", "dec"))
-        return cls(np.repeat(np.arange(len(table)), counts), *places)
-
-    @property
-    def vector(self) -> np.ndarray:
-        """Unit vectors to the brightest pixels."""
-        return unit_vectors(self.ra, self.dec)
-
-
-def _joined(table: pd.DataFrame, column: str) -> np.ndarray:
-    return np.concatenate([np.empty(0), *table[column]])
-
-
 def compare_with_truth(
     catalogue: pd.DataFrame,
     truth: pd.DataFrame,
@@ -174,9 +151,9 @@ def compare_with_truth(
     link_arcsec : float
         Distance within which two components are the same.
     """
-    rows, sources = _Parts.of(catalogue), _Parts.of(truth)
-    linked = _nearest_true(rows, sources, link_arcsec)
-    part_of = np.where(linked < 0, _contour_around(rows, truth, sources, link_arcsec), linked)
+    rows, sources = Parts.of(catalogue), Parts.of(truth)
+    linked = nearest_true(rows, sources, link_arcsec)
+    part_of = np.where(linked < 0, contour_around(rows, truth, sources, link_arcsec), linked)
     owner = np.where(part_of < 0, -1, np.append(sources.row, -1)[part_of])
     status = _statuses(len(catalogue), rows.row, linked, owner, truth["n_components"].to_numpy(int))
     held = pd.DataFrame({"row": rows.row, "source": owner}).drop_duplicates()
@@ -201,17 +178,6 @@ def compare_with_truth(
     )
 
 
-def shared_components(catalogue: pd.DataFrame, link_arcsec: float = LINK_ARCSEC) -> np.ndarray:
-    """Number of components of each row that another row holds too, (N,) int: duplicates; must be 0."""
-    parts = _Parts.of(catalogue)
-    pairs = np.empty((0, 2), int)
-    if len(parts.row):
-        pairs = cKDTree(parts.vector).query_pairs(_chord(link_arcsec), output_type="ndarray")
-    other = parts.row[pairs[:, 0]] != parts.row[pairs[:, 1]]
-    components = np.unique(pairs[other])
-    return np.bincount(parts.row[components], minlength=len(catalogue))
-
-
 def neighbour_pairs(sources: pd.DataFrame, within_arcsec: float = NEIGHBOUR_ARCSEC) -> pd.DataFrame:
     """Pairs of close true sources that were both detected, and whether one of them was lost.
 
@@ -232,7 +198,7 @@ def neighbour_pairs(sources: pd.DataFrame, within_arcsec: float = NEIGHBOUR_ARCS
     pairs = np.empty((0, 2), int)
     vectors = unit_vectors(known["ra"].to_numpy(float), known["dec"].to_numpy(float))
     if len(known):
-        pairs = cKDTree(vectors).query_pairs(_chord(within_arcsec), output_type="ndarray")
+        pairs = cKDTree(vectors).query_pairs(chord(within_arcsec), output_type="ndarray")
     pairs = pairs[np.lexsort(pairs.T[::-1])]
     own = known["outcome"].isin(["found", "partial", "fragmented"]).to_numpy(bool)
     apart = np.linalg.norm(vectors[pairs[:, 0]] - vectors[pairs[:, 1]], axis=1)
@@ -244,37 +210,6 @@ def neighbour_pairs(sources: pd.DataFrame, within_arcsec: float = NEIGHBOUR_ARCS
             "lost": ~own[pairs].all(axis=1),
         }
     )
-
-
-def _chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
-    return 2 * np.sin(np.deg2rad(angle_arcsec / ARCSEC_PER_DEG) / 2)
-
-
-def _nearest_true(rows: _Parts, sources: _Parts, link_arcsec: float) -> np.ndarray:
-    """True component whose brightest pixel is that of each component of a row; -1 for none."""
-    if not len(rows.row) or not len(sources.row):
-        return np.full(len(rows.row), -1)
-    distance, nearest = cKDTree(sources.vector).query(rows.vector, distance_upper_bound=_chord(link_arcsec))
-    return np.where(np.isfinite(distance), nearest, -1)
-
-
-def _contour_around(rows: _Parts, truth: pd.DataFrame, sources: _Parts, margin_arcsec: float) -> np.ndarray:
-    """True component whose contour box, or a margin around it, holds each component of a row; -1 for none."""
-    ra, dec, width, height = (_joined(truth, f"contour_{name}") for name in ("ra", "dec", "width", "height"))
-    found = np.full(len(rows.row), -1)
-    if not len(found) or not len(ra):
-        return found
-    half = np.stack([width, height], axis=1) / 2 + margin_arcsec
-    near = cKDTree(rows.vector).query_ball_point(unit_vectors(ra, dec), _chord(np.hypot(*half.T)))
-    true = np.repeat(np.arange(len(ra)), [len(one) for one in near])
-    part = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
-    offset = OFFSETS.sky_to_frame(ra[true], dec[true], rows.ra[part], rows.dec[part])
-    inside = (np.abs(np.stack(offset, axis=1)) <= half[true]).all(axis=1)
-    true, part = true[inside], part[inside]
-    apart = np.linalg.norm(sources.vector[true] - rows.vector[part], axis=1)
-    nearest_last = np.lexsort((-apart, part))
-    found[part[nearest_last]] = true[nearest_last]
-    return found
 
 
 def _statuses(

@@ -5,9 +5,7 @@ are chance is measured by matching again with the user's positions shifted.
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +13,8 @@ import pandas as pd
 import pyarrow as pa
 from scipy.spatial import cKDTree
 
-from claran_core.config import ComparisonOptions, resolve_path
-from claran_core.errors import InputError
+from claran_core.config import ComparisonOptions
 from claran_core.evaluation.area import count_views
-from claran_core.external_tables import ExternalTable, column_names, read_external_table
 from claran_core.frame import ARCSEC_PER_DEG, Frame
 from claran_core.survey.footprint import unit_vectors
 
@@ -26,9 +22,7 @@ __all__ = [
     "MATCHES",
     "UNMATCHED",
     "compare_catalogues",
-    "find_other_catalogue",
     "nearest_pairs",
-    "read_other_catalogue",
 ]
 
 logger = logging.getLogger(__name__)
@@ -88,56 +82,6 @@ class _Pairs:
     separation: np.ndarray
 
 
-def find_other_catalogue(options: ComparisonOptions, working_directory: Path | None = None) -> list[str]:
-    """Path of the user's catalogue, if one is given and has the columns: a list of one or none.
-
-    Raises
-    ------
-    InputError
-        If there is no such table, or it lacks a column that the options name.
-    """
-    if options.path is None:
-        return []
-    path = resolve_path(options.path, working_directory)
-    _chosen_columns(path, options)
-    return [str(path)]
-
-
-def read_other_catalogue(path: Path, options: ComparisonOptions) -> pd.DataFrame:
-    """Read the user's catalogue.
-
-    Parameters
-    ----------
-    path : Path
-        CSV, Parquet, FITS table or VOTable with columns ``ra`` and ``dec`` (deg, ICRS; upper or lower case).
-    options : ComparisonOptions
-        Names of the columns of flux density (mJy) and class, where there are any.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``row`` (as a user counts), ``ra``, ``dec``, ``flux`` (NaN where unknown), ``class``.
-
-    Raises
-    ------
-    InputError
-        In one line, if the table cannot be read, lacks a column, or holds a position or flux that is none.
-    """
-    chosen = _chosen_columns(path, options)
-    table = read_external_table(path, chosen)
-    ra, dec = table.numbers("ra"), table.numbers("dec")
-    table.refuse_where((ra < 0) | (ra >= 360), "ra", "is outside 0 <= ra < 360 deg")
-    table.refuse_where(np.abs(dec) > 90, "dec", "is outside -90 <= dec <= 90 deg")
-    columns = {
-        "row": table.data.index.to_numpy(np.int64),
-        "ra": ra,
-        "dec": dec,
-        "flux": _fluxes(table) if "flux" in chosen else np.full(len(ra), np.nan),
-        "class": table.data["class"].to_numpy(object) if "class" in chosen else np.full(len(ra), ""),
-    }
-    return pd.DataFrame(columns)
-
-
 def compare_catalogues(
     catalogue: pd.DataFrame,
     other: pd.DataFrame,
@@ -152,7 +96,7 @@ def compare_catalogues(
     catalogue : DataFrame
         Columns of `claran_core.catalogue.schema.CATALOGUE`.
     other : DataFrame
-        Result of `read_other_catalogue`.
+        Result of `claran_core.evaluation.other_catalogue.read_other_catalogue`.
     subjects : DataFrame
         Columns ``ra`` and ``dec`` (deg) of the subjects that were searched: their frames are the area in
         which what has no counterpart counts as unmatched.
@@ -218,34 +162,6 @@ def nearest_pairs(first: pd.DataFrame, second: pd.DataFrame, radius_arcsec: floa
     rows = rows[np.argsort(distance[rows], kind="stable")]
     separation = np.rad2deg(2 * np.arcsin(distance[rows] / 2)) * ARCSEC_PER_DEG
     return _Pairs(rows, nearest[rows], separation)
-
-
-def _chosen_columns(path: Path, options: ComparisonOptions) -> dict[str, str]:
-    """Our name and theirs of the columns wanted."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give the path of your catalogue (evaluation.compare_with)")
-    wanted = {"ra": "ra", "dec": "dec", "flux": options.flux_column, "class": options.class_column}
-    names = column_names(path)
-    return {ours: _named(path, theirs, names) for ours, theirs in wanted.items() if theirs is not None}
-
-
-def _named(path: Path, wanted: str, names: Sequence[str]) -> str:
-    """Name of a column in the file, whatever its case."""
-    alike = [name for name in names if name == wanted]
-    alike = alike or [name for name in names if name.strip().lower() == wanted.lower()]
-    if len(alike) != 1:
-        found = f"columns {' and '.join(alike)} could both be it" if alike else f"it has: {', '.join(names)}"
-        raise InputError(f"{path}: no one column {wanted!r} to compare with; {found}")
-    return alike[0]
-
-
-def _fluxes(table: ExternalTable) -> np.ndarray:
-    """Flux densities, NaN where the table has none."""
-    text = table.data["flux"].astype(str).str.strip()
-    missing = text.str.lower().isin(["", "nan", "none", "null", "--"]).to_numpy(bool)
-    values = pd.to_numeric(text.where(~missing, "nan"), errors="coerce").to_numpy(float)
-    table.refuse_where(np.isnan(values) & ~missing, "flux", "is not a number (mJy)")
-    return values
 
 
 def _match_table(catalogue: pd.DataFrame, other: pd.DataFrame, pairs: _Pairs) -> pd.DataFrame:

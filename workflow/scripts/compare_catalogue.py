@@ -4,8 +4,9 @@ from pathlib import Path
 
 from claran_core.catalogue.schema import CATALOGUE
 from claran_core.config import ComparisonOptions, build_options
-from claran_core.evaluation.comparison import MATCHES, compare_catalogues, read_other_catalogue
+from claran_core.evaluation.comparison import MATCHES, compare_catalogues
 from claran_core.evaluation.comparison_figures import plot_comparison
+from claran_core.evaluation.other_catalogue import read_other_catalogue
 from claran_core.files import read_table, write_json, write_table
 from claran_core.frame import Frame
 from claran_core.log import job, logger

@@ -1,0 +1,86 @@
+"""Components of a catalogue and of the truth on the sky: which are the same, which a part of another."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.survey.footprint import unit_vectors
+
+__all__ = ["LINK_ARCSEC", "OFFSETS", "Parts", "chord", "contour_around", "nearest_true", "shared_components"]
+
+# Components are the same within half a beam of FIRST.
+LINK_ARCSEC = 2.7
+
+# A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
+OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All components of a table, entry by entry: row of the table, and brightest pixel (deg)."""
+
+    row: np.ndarray
+    ra: np.ndarray
+    dec: np.ndarray
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> "Parts":
+        """Components of the rows of a table with columns ``component_ra`` and ``component_dec``."""
+        counts = [len(one) for one in table["component_ra"]]
+        places = (_joined(table, f"component_{axis}") for axis in ("ra", "dec"))
+        return cls(np.repeat(np.arange(len(table)), counts), *places)
+
+    @property
+    def vector(self) -> np.ndarray:
+        """Unit vectors to the brightest pixels."""
+        return unit_vectors(self.ra, self.dec)
+
+
+def _joined(table: pd.DataFrame, column: str) -> np.ndarray:
+    return np.concatenate([np.empty(0), *table[column]])
+
+
+def shared_components(catalogue: pd.DataFrame, link_arcsec: float = LINK_ARCSEC) -> np.ndarray:
+    """Number of components of each row that another row holds too, (N,) int: duplicates; must be 0."""
+    parts = Parts.of(catalogue)
+    pairs = np.empty((0, 2), int)
+    if len(parts.row):
+        pairs = cKDTree(parts.vector).query_pairs(chord(link_arcsec), output_type="ndarray")
+    other = parts.row[pairs[:, 0]] != parts.row[pairs[:, 1]]
+    components = np.unique(pairs[other])
+    return np.bincount(parts.row[components], minlength=len(catalogue))
+
+
+def nearest_true(rows: Parts, sources: Parts, link_arcsec: float) -> np.ndarray:
+    """True component whose brightest pixel is that of each component of a row; -1 for none."""
+    if not len(rows.row) or not len(sources.row):
+        return np.full(len(rows.row), -1)
+    distance, nearest = cKDTree(sources.vector).query(rows.vector, distance_upper_bound=chord(link_arcsec))
+    return np.where(np.isfinite(distance), nearest, -1)
+
+
+def contour_around(rows: Parts, truth: pd.DataFrame, sources: Parts, margin_arcsec: float) -> np.ndarray:
+    """True component whose contour box, or a margin around it, holds each component of a row; -1 for none."""
+    ra, dec, width, height = (_joined(truth, f"contour_{name}") for name in ("ra", "dec", "width", "height"))
+    found = np.full(len(rows.row), -1)
+    if not len(found) or not len(ra):
+        return found
+    half = np.stack([width, height], axis=1) / 2 + margin_arcsec
+    near = cKDTree(rows.vector).query_ball_point(unit_vectors(ra, dec), chord(np.hypot(*half.T)))
+    true = np.repeat(np.arange(len(ra)), [len(one) for one in near])
+    part = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
+    offset = OFFSETS.sky_to_frame(ra[true], dec[true], rows.ra[part], rows.dec[part])
+    inside = (np.abs(np.stack(offset, axis=1)) <= half[true]).all(axis=1)
+    true, part = true[inside], part[inside]
+    apart = np.linalg.norm(sources.vector[true] - rows.vector[part], axis=1)
+    nearest_last = np.lexsort((-apart, part))
+    found[part[nearest_last]] = true[nearest_last]
+    return found
+
+
+def chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
+    """Distance of unit vectors at an angle."""
+    return 2 * np.sin(np.deg2rad(angle_arcsec / ARCSEC_PER_DEG) / 2)
