@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 
 from claran_core.flags import Flag
 
-__all__ = ["SURVEYS", "Band", "Cutout", "ImageSource", "NoImage", "Survey"]
+__all__ = ["SURVEYS", "Band", "Cutout", "ImageSource", "NoImage", "Provenance", "Survey"]
 
 Band = Literal["radio", "infrared"]
 
@@ -83,6 +83,28 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """How an answer of an archive came: of several, each joined by a blank.
+
+    Attributes
+    ----------
+    service : str
+        Name of the service.
+    url : str
+        What was asked; fields of a form are appended as if they were part of the address.
+    sha256 : str
+        Of the bytes that came, hexadecimal.
+    fetched_at : str
+        When, ISO 8601, UTC.
+    """
+
+    service: str
+    url: str
+    sha256: str
+    fetched_at: str
+
+
+@dataclass(frozen=True)
 class Cutout:
     """A window of a survey image in its own pixels.
 
@@ -96,12 +118,15 @@ class Cutout:
         Where the pixels come from, for the ledger: a file name, a URL, ``"simulated"``.
     flags : Flag
         What is known to be odd about it (suspect unit, coarse pixels).
+    provenance : Provenance, optional
+        How it came, if from an archive.
     """
 
     data: np.ndarray
     wcs: WCS
     origin: str
     flags: Flag = Flag(0)
+    provenance: Provenance | None = None
 
     @property
     def pixel_scale_arcsec(self) -> float:
@@ -115,6 +140,7 @@ class NoImage:
 
     status: Literal["no_coverage", "failed"]
     reason: str
+    provenance: Provenance | None = None
 
 
 class ImageSource(Protocol):

@@ -20,7 +20,16 @@ from astropy.wcs import WCS, WCSSUB_LATITUDE, WCSSUB_LONGITUDE
 
 from claran_core.survey.footprint import Footprint, Window
 
-__all__ = ["READ_ERRORS", "FitsImage", "UnreadableFile", "quiet_astropy", "read_window", "scan_file"]
+__all__ = [
+    "READ_ERRORS",
+    "FitsImage",
+    "UnreadableFile",
+    "UnusableImage",
+    "celestial_plane",
+    "quiet_astropy",
+    "read_window",
+    "scan_file",
+]
 
 # What reading a damaged file may raise.
 READ_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError)
@@ -95,7 +104,7 @@ class UnreadableFile:
     footprint: Footprint | None = None
 
 
-class _Unusable(Exception):  # noqa: N818  (a finding about a file, not a fault)
+class UnusableImage(Exception):  # noqa: N818  (a finding about a file, not a fault)
     """Why an image cannot be used, and where it lies if that is known."""
 
     def __init__(self, reason: str, footprint: Footprint | None = None) -> None:
@@ -137,7 +146,7 @@ def scan_file(path: Path, name: str) -> tuple[list[FitsImage], list[UnreadableFi
                 label = name if number == 0 else f"{name}[{number}]"
                 try:
                     images.append(_image(path, label, number, hdu, hdus))
-                except _Unusable as fault:
+                except UnusableImage as fault:
                     faults.append(UnreadableFile(label, str(fault), fault.footprint))
     except READ_ERRORS as error:
         faults.append(UnreadableFile(name, f"it is damaged or not FITS ({_one_line(error)})"))
@@ -172,11 +181,18 @@ def read_window(image: FitsImage, window: Window) -> np.ndarray:
     return np.ascontiguousarray(data.T) if image.transposed else data
 
 
-def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HDUList) -> FitsImage:
+def celestial_plane(hdu: fits.ImageHDU, hdus: fits.HDUList) -> tuple[Footprint, bool]:
+    """Where the single plane of an image lies on the sky, and whether it has latitude as its first axis.
+
+    Raises
+    ------
+    UnusableImage
+        If the image has no celestial WCS that can be used, or several planes.
+    """
     try:
         wcs = WCS(hdu.header, hdus)
         if not wcs.has_celestial:
-            raise _Unusable("its image has no celestial WCS")
+            raise UnusableImage("its image has no celestial WCS")
         axes = wcs.wcs.lng, wcs.wcs.lat
         transposed = axes[0] > axes[1]
         # numpy counts axes from the other end.
@@ -184,15 +200,21 @@ def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HD
         # Longitude first whatever the file's order, which `wcs.celestial` would keep.
         footprint = Footprint.of(wcs.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE]), (ny, nx))
     except (*READ_ERRORS, IndexError) as error:
-        raise _Unusable(f"its WCS cannot be used ({_one_line(error)})") from None
+        raise UnusableImage(f"its WCS cannot be used ({_one_line(error)})") from None
     if np.prod(hdu.shape) != nx * ny:
         planes = int(np.prod(hdu.shape)) // (nx * ny)
-        raise _Unusable(f"it is a cube of {planes} planes; make an image of the one you want", footprint)
+        raise UnusableImage(f"it is a cube of {planes} planes; make an image of the one you want", footprint)
+    return footprint, transposed
+
+
+def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HDUList) -> FitsImage:
+    footprint, transposed = celestial_plane(hdu, hdus)
+    ny, nx = footprint.shape
     layout = None
     if not isinstance(hdu, fits.CompImageHDU) and _is_plain(path):
         layout = _layout(hdu)
         if layout.offset + nx * ny * layout.dtype.itemsize > path.stat().st_size:
-            raise _Unusable("it is truncated: pixels are missing at its end", footprint)
+            raise UnusableImage("it is truncated: pixels are missing at its end", footprint)
     unit = str(hdu.header.get("BUNIT", ""))
     return FitsImage(path, name, number, footprint, unit, transposed, layout)
 

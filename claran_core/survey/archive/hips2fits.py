@@ -1,0 +1,33 @@
+"""hips2fits of the CDS: an image of any size and projection, resampled from a HiPS.
+
+The query is made by astroquery (`astroquery.hips2fits`); its server address is fixed when the module is
+imported, so that the request is sent by us.  Beyond the survey's area pixels are blank.
+"""
+
+from astropy import units as u
+
+from claran_core.survey.archive.http import Request
+from claran_core.survey.archive.services import Service
+from claran_core.survey.base import Survey
+
+__all__ = ["hips2fits_request"]
+
+
+def hips2fits_request(
+    service: Service, survey: Survey, ra_deg: float, dec_deg: float, size_px: int
+) -> Request:
+    """Request for a north-up image of `size_px` native pixels around a position (deg, ICRS)."""
+    from astroquery.hips2fits import hips2fitsClass
+
+    params = hips2fitsClass().query(
+        hips=service.dataset,
+        width=size_px,
+        height=size_px,
+        projection="TAN",
+        ra=ra_deg * u.deg,
+        dec=dec_deg * u.deg,
+        fov=size_px * survey.pixel_scale_arcsec * u.arcsec,
+        format="fits",
+        get_query_payload=True,
+    )
+    return Request(service.url, {name: str(value) for name, value in params.items()})

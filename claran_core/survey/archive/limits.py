@@ -1,0 +1,190 @@
+"""How often a host is asked, agreed on by all processes that share a folder.
+
+Each host has a small state file there, changed under a lock: when the next request may start, and how
+many have failed in a row.  Requests under way hold one of a few lock files.  Locks are the kernel's, so
+that those of a killed process are free at once.  On a folder that all nodes of a cluster see, the limits
+are the cluster's; times are the wall clock's for that reason.
+"""
+
+import getpass
+import json
+import random
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+__all__ = ["HostLimits", "ServiceDown", "default_folder"]
+
+# How often a lock that another process holds is tried; the state is held for less than a millisecond.
+POLL_S = 0.002
+# How often one looks for a free connection.
+SLOT_POLL_S = 0.01
+
+
+class ServiceDown(Exception):  # noqa: N818  (a finding about a host, not a fault)
+    """A host is not asked for a while, because it failed too often in a row or asked for a long pause."""
+
+
+@dataclass
+class _State:
+    """What is known about a host: times are Unix seconds."""
+
+    next_start: float = 0.0
+    failures: int = 0
+    closed_until: float = 0.0
+    reason: str = ""
+
+
+def default_folder() -> Path:
+    """Folder of the limits of this user on this machine."""
+    return Path(tempfile.gettempdir()) / f"claran-archive-{getpass.getuser()}"
+
+
+class HostLimits:
+    """Limits of one host, and the circuit breaker in front of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the state is; processes with the same folder share the limits.
+    host : str
+        Name and port of the host.
+    requests_per_s : float
+        Most requests per second.
+    connections : int
+        Most requests at a time.
+    breaker_failures : int
+        Failures in a row after which the host is left alone.
+    breaker_pause_s : float
+        For how long; then a single request tries again.
+    max_pause_s : float
+        Longest pause a host may ask for; a longer one counts as being down.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        host: str,
+        *,
+        requests_per_s: float,
+        connections: int,
+        breaker_failures: int,
+        breaker_pause_s: float,
+        max_pause_s: float,
+    ) -> None:
+        self.host = host
+        self.interval_s = 1 / requests_per_s
+        self.connections = connections
+        self.breaker_failures, self.breaker_pause_s = breaker_failures, breaker_pause_s
+        self.max_pause_s = max_pause_s
+        folder.mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"[^\w.-]", "_", host)
+        self._path = folder / f"{name}.json"
+        self._lock = FileLock(folder / f"{name}.lock", poll_interval=POLL_S)
+        self._slots = [folder / f"{name}.{number}.slot" for number in range(connections)]
+        self._own_slots = threading.BoundedSemaphore(connections)
+        self._own_lock = threading.Lock()
+        # Failures that were on record when this process last looked: spares a look after each success.
+        self._seen_failures = 0
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until the host may be asked, and hold one of its connections meanwhile.
+
+        Raises
+        ------
+        ServiceDown
+            If the host is to be left alone for now.
+        """
+        self._check()
+        with self._own_slots, self._slot():
+            wait_s, probing = self._reserve()
+            if wait_s > 0:
+                time.sleep(wait_s)
+            if not probing:
+                self._check()
+            yield
+
+    def pause(self, seconds: float) -> None:
+        """Nobody asks the host for a while, as it asked for; a very long while closes it."""
+        with self._state() as state:
+            until = time.time() + seconds
+            if seconds > self.max_pause_s:
+                state.closed_until, state.reason = until, f"it asks for a pause of {seconds:.0f} s"
+            else:
+                state.next_start = max(state.next_start, until)
+
+    def failed(self, reason: str) -> None:
+        """Note that a request failed through the host's fault."""
+        with self._state() as state:
+            state.failures += 1
+            if state.failures >= self.breaker_failures:
+                state.closed_until = time.time() + self.breaker_pause_s
+                state.reason = f"{state.failures} requests failed in a row, the last: {reason}"
+            self._seen_failures = state.failures
+
+    def succeeded(self) -> None:
+        """Note that the host works."""
+        if self._seen_failures:
+            with self._state() as state:
+                state.failures, state.closed_until, state.reason = 0, 0.0, ""
+            self._seen_failures = 0
+
+    def _check(self) -> None:
+        with self._state(change=False) as state:
+            self._refuse_if_closed(state)
+
+    def _refuse_if_closed(self, state: _State) -> None:
+        self._seen_failures = state.failures
+        left_s = state.closed_until - time.time()
+        if left_s > 0:
+            raise ServiceDown(f"{self.host} is left alone for {left_s:.0f} s: {state.reason}")
+
+    def _reserve(self) -> tuple[float, bool]:
+        """Take the next time at which a request may start: seconds until then, and whether it is a probe."""
+        with self._state() as state:
+            self._refuse_if_closed(state)
+            now = time.time()
+            probing = state.failures >= self.breaker_failures
+            if probing:
+                # The pause is over: this request tries, the others are refused until it has found out.
+                state.closed_until = now + self.breaker_pause_s
+            # A time farther ahead than anyone can have reserved comes from a clock that was set back.
+            farthest = now + self.max_pause_s + (self.connections + 1) * self.interval_s
+            start = now if state.next_start > farthest else max(now, state.next_start)
+            state.next_start = start + self.interval_s
+        return start - now, probing
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        while True:
+            for path in self._slots:
+                lock = FileLock(path)
+                try:
+                    lock.acquire(timeout=0)
+                except Timeout:
+                    continue
+                try:
+                    yield
+                    return
+                finally:
+                    lock.release()
+            time.sleep(SLOT_POLL_S * random.uniform(0.5, 1.5))  # noqa: NPY002  (spreads processes, no result)
+
+    @contextmanager
+    def _state(self, *, change: bool = True) -> Iterator[_State]:
+        with self._own_lock, self._lock:
+            try:
+                state = _State(**json.loads(self._path.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError):
+                state = _State()  # the first time, or a file that a killed process left half written
+            yield state  # a refusal raised in here leaves the file as it is
+            if change:
+                self._path.write_text(json.dumps(asdict(state)), encoding="utf-8")

@@ -1,0 +1,67 @@
+"""What a protocol must do, and the common kind: one request, one image."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from claran_core.survey.archive.http import Client, Refusal, Request
+from claran_core.survey.archive.services import Service
+from claran_core.survey.archive.verify import image_reader
+from claran_core.survey.base import Cutout, NoImage, Survey
+
+__all__ = ["ImageService", "OneRequest", "size_px_of"]
+
+# Pixels asked for beyond the subject on either side: what interpolation needs, and the turn of the image's
+# columns against north (up to a degree on a FIRST field).
+MARGIN_PX = 6
+
+RequestMaker = Callable[[Service, Survey, float, float, int], Request]
+
+
+class ImageService(Protocol):
+    """A service that has been opened to be asked."""
+
+    service: Service
+
+    def image(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
+        """Verified cut-out around a position (deg, ICRS), or that the survey does not cover it.
+
+        Raises
+        ------
+        Fault, Refusal, ServiceDown
+            If the service could not answer.
+        """
+        ...
+
+
+class OneRequest:
+    """A service that answers one request with one image.
+
+    Parameters
+    ----------
+    service : Service
+        Where it is, and its limits.
+    survey : Survey
+        What its pixels should be.
+    client : Client
+        Asks.
+    make_request : callable
+        Puts the question: service, survey, ra, dec (deg, ICRS) and size in native pixels.
+    """
+
+    def __init__(self, service: Service, survey: Survey, client: Client, make_request: RequestMaker) -> None:
+        self.service, self.survey, self.client = service, survey, client
+        self.make_request = make_request
+
+    def image(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
+        """Verified cut-out around a position, as `ImageService.image`."""
+        size_px = size_px_of(width_arcsec, self.survey)
+        if size_px > self.service.max_size_px:
+            raise Refusal(0, f"{size_px} px were needed, it makes at most {self.service.max_size_px}")
+        request = self.make_request(self.service, self.survey, ra_deg, dec_deg, size_px)
+        reader = image_reader(self.service, self.survey, ra_deg, dec_deg, width_arcsec)
+        return self.client.fetch(self.service, request, reader)
+
+
+def size_px_of(width_arcsec: float, survey: Survey) -> int:
+    """Native pixels to ask for, so that a subject can be interpolated up to its rim."""
+    return int(-(-width_arcsec // survey.pixel_scale_arcsec)) + 2 * MARGIN_PX

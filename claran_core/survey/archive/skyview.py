@@ -1,0 +1,28 @@
+"""SkyView of NASA's HEASARC: an image of any size and projection, resampled from a survey.
+
+Asked through its batch interface, one request per image.  astroquery (`astroquery.skyview`) fills in the
+web form instead, which takes three requests: the form, a page of results, and the image it links to.
+Beyond the survey's area pixels are zero or blank.
+"""
+
+from claran_core.survey.archive.http import Request
+from claran_core.survey.archive.services import Service
+from claran_core.survey.base import Survey
+
+__all__ = ["skyview_request"]
+
+ARCSEC_PER_DEG = 3600.0
+
+
+def skyview_request(service: Service, survey: Survey, ra_deg: float, dec_deg: float, size_px: int) -> Request:
+    """Request for a north-up image of `size_px` native pixels around a position (deg, ICRS)."""
+    params = {
+        "Position": f"{ra_deg:.8f},{dec_deg:.8f}",
+        "Survey": service.dataset,
+        "Coordinates": "ICRS",
+        "Projection": "Tan",
+        "Pixels": str(size_px),
+        "Size": f"{size_px * survey.pixel_scale_arcsec / ARCSEC_PER_DEG:.8f}",
+        "Return": "FITS",
+    }
+    return Request(service.url, params)

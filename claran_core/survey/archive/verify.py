@@ -1,0 +1,202 @@
+"""What came from an archive, looked at before anything is kept.
+
+A complete FITS image whose pixels can be read, which lies where it was asked for, in a unit and with a
+beam of the survey: that becomes a cut-out.  A page that says the position is outside the survey becomes
+``no_coverage``.  Anything else is a fault of this answer, and the service is asked again.
+"""
+
+import gzip
+import html
+import io
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from astropy.io import fits
+
+from claran_core.flags import Flag
+from claran_core.frame import Frame
+from claran_core.survey.archive.http import MAX_BYTES, Answer, Doubtful, Fault
+from claran_core.survey.archive.services import Service
+from claran_core.survey.base import Cutout, NoImage, Provenance, Survey
+from claran_core.survey.fits_image import (
+    FITS_START,
+    READ_ERRORS,
+    UnusableImage,
+    celestial_plane,
+    quiet_astropy,
+)
+from claran_core.survey.footprint import Footprint, Window
+from claran_core.survey.units import noise_fits, unit_factor
+
+__all__ = ["image_reader", "provenance_of", "sampling_frame"]
+
+GZIP_START = b"\x1f\x8b"
+# Beams of one survey differ by little (FIRST: 5.4 arcsec, 6.8 in its far south); another survey's by more.
+MAX_BEAM_RATIO = 1.5
+ARCSEC_PER_DEG = 3600.0
+
+
+def image_reader(
+    service: Service,
+    survey: Survey,
+    ra_deg: float,
+    dec_deg: float,
+    width_arcsec: float,
+    *,
+    may_be_clipped: bool = False,
+) -> Callable[[Answer], Cutout | NoImage]:
+    """Reader that turns an answer into the cut-out of one subject, for `Client.fetch`.
+
+    Parameters
+    ----------
+    service : Service
+        Where the answer comes from.
+    survey : Survey
+        What its pixels should be.
+    ra_deg, dec_deg : float
+        Middle of the subject, deg, ICRS.
+    width_arcsec : float
+        Its width.
+    may_be_clipped : bool
+        Whether it is known that the image does not show the whole subject.
+    """
+    frame = sampling_frame(width_arcsec, survey)
+
+    def read(answer: Answer) -> Cutout | NoImage:
+        content = _plain(answer.content)
+        if not content.startswith(FITS_START):
+            return _page(content, answer, service)
+        hdus, hdu, footprint, transposed = _opened(content)
+        window = footprint.window(frame, ra_deg, dec_deg)
+        if window is None:
+            raise Fault("the image does not show the position asked for")
+        _check_beam(hdu.header, survey)
+        with hdus:
+            data = _pixels(hdu, footprint, transposed, window)
+        cutout = _cutout(data, footprint, window, hdu.header, answer, service, survey)
+        if not _has_signal(data):
+            outside = NoImage("no_coverage", f"only blank pixels there in {service.name}", cutout.provenance)
+            if service.blank_is_outside:
+                return outside
+            raise Doubtful("all pixels are blank or the same", outside)
+        if not window.complete and not may_be_clipped:
+            raise Doubtful("the image shows a part of the subject only", cutout)
+        return cutout
+
+    return read
+
+
+def sampling_frame(width_arcsec: float, survey: Survey) -> Frame:
+    """Frame of this width that is sampled about as finely as the survey."""
+    size_px = max(1, round(width_arcsec / survey.pixel_scale_arcsec))
+    return Frame(size_px=size_px, pixel_scale_arcsec=width_arcsec / size_px)
+
+
+def provenance_of(answer: Answer, service: Service) -> Provenance:
+    """Provenance of what is made of an answer."""
+    return Provenance(service.name, answer.url, answer.sha256, answer.fetched_at)
+
+
+def _plain(content: bytes) -> bytes:
+    """Bytes without gzip, which IBE packs files with unless told not to, and servers at times."""
+    if not content:
+        raise Fault("an empty answer")
+    if not content.startswith(GZIP_START):
+        return content
+    try:
+        with gzip.open(io.BytesIO(content)) as packed:
+            unpacked = packed.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error):
+        raise Fault("a gzip file that is cut off or damaged") from None
+    if len(unpacked) > MAX_BYTES:
+        raise Fault(f"a gzip file that holds more than {MAX_BYTES >> 20} MiB")
+    return unpacked
+
+
+def _page(content: bytes, answer: Answer, service: Service) -> NoImage:
+    """What a page instead of an image says: outside the survey, or a fault."""
+    text = re.sub(
+        r"<(script|style).*?</\1>|<[^>]*>", " ", content[:20000].decode("utf-8", "replace"), flags=re.S
+    )
+    text = " ".join(html.unescape(text).split())[:200] or "nothing to read"
+    if service.outside and re.search(service.outside, text, re.I):
+        return NoImage("no_coverage", f"{service.name} says: {text}", provenance_of(answer, service))
+    raise Fault(f"a page instead of an image: {text}")
+
+
+def _opened(content: bytes) -> tuple[fits.HDUList, fits.ImageHDU, Footprint, bool]:
+    """First image of a complete FITS file that lies on the sky."""
+    try:
+        with quiet_astropy():
+            # The FIRST server does not fill its last block.
+            hdus = fits.open(io.BytesIO(content), ignore_missing_end=True, memmap=False)
+            hdu = next(hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2)
+            footprint, transposed = celestial_plane(hdu, hdus)
+            # A truncated file opens without complaint, and pads what is missing.
+            end = hdu.fileinfo()["datLoc"] + abs(hdu.header["BITPIX"]) // 8 * int(np.prod(hdu.shape))
+    except StopIteration:
+        raise Fault("a FITS file without an image") from None
+    except UnusableImage as error:
+        raise Fault(f"an image that cannot be used: {error}") from None
+    except READ_ERRORS as error:
+        raise Fault(f"a damaged FITS file ({' '.join(str(error).split())})") from None
+    if not isinstance(hdu, fits.CompImageHDU) and end > len(content):
+        raise Fault(f"a truncated FITS file: {len(content)} bytes of at least {end}")
+    return hdus, hdu, footprint, transposed
+
+
+def _pixels(hdu: fits.ImageHDU, footprint: Footprint, transposed: bool, window: Window) -> np.ndarray:
+    """Pixels of the window, longitude along x; NaN where there is no data."""
+    ny, nx = footprint.shape
+    try:
+        with quiet_astropy():
+            stored = np.asarray(hdu.data, dtype=np.float32)
+    except READ_ERRORS as error:
+        raise Fault(f"pixels that cannot be read ({' '.join(str(error).split())})") from None
+    plane = stored.reshape((nx, ny)).T if transposed else stored.reshape((ny, nx))
+    data = np.ascontiguousarray(plane[window.slices])
+    data[~np.isfinite(data)] = np.nan
+    return data
+
+
+def _has_signal(data: np.ndarray) -> bool:
+    """Whether there are finite pixels, and not all of one value: no sky is without noise."""
+    finite = data[np.isfinite(data)]
+    return finite.size > 0 and bool((finite != finite[0]).any())
+
+
+def _check_beam(header: fits.Header, survey: Survey) -> None:
+    for name in ("BMAJ", "BMIN"):
+        value = header.get(name)
+        if not isinstance(value, int | float) or value <= 0:
+            continue
+        ratio = value * ARCSEC_PER_DEG / survey.beam_arcsec
+        if not 1 / MAX_BEAM_RATIO <= ratio <= MAX_BEAM_RATIO:
+            raise Fault(
+                f"a beam of {value * ARCSEC_PER_DEG:.1f} arcsec, but {survey.name} has {survey.beam_arcsec}"
+            )
+
+
+def _cutout(
+    data: np.ndarray,
+    footprint: Footprint,
+    window: Window,
+    header: fits.Header,
+    answer: Answer,
+    service: Service,
+    survey: Survey,
+) -> Cutout:
+    unit = str(header.get("BUNIT", ""))
+    factor = unit_factor(unit, survey)
+    if factor is None:
+        raise Fault(f"pixels in {unit!r}, but {survey.name} has {survey.unit}")
+    if factor != 1:
+        data *= np.float32(factor)
+    flags = Flag(0) if noise_fits(data, survey) else Flag.SUSPECT_UNIT
+    with quiet_astropy():
+        wcs = footprint.wcs[window.slices]
+    cutout = Cutout(data, wcs, service.name, flags)
+    return replace(cutout, provenance=provenance_of(answer, service))
