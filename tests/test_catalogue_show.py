@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from catalogue_rows import random_catalogue, write_random_catalogue, write_random_run
@@ -34,14 +35,11 @@ def test_unknown_name_offers_those_that_begin_so(tmp_path: Path) -> None:
 
 
 def test_every_column_is_a_line_with_its_unit() -> None:
-    values = random_catalogue(1).iloc[0].to_dict() | {
-        "flags": 0,
-        "peak_flux": 1.25,
-        "component_ra": [1.5, 2.0],
-    }
+    values = random_catalogue(1).iloc[0].to_dict() | {"flags": 0, "component_ra": [1.5, 2.0]}
+    values["peak_flux"] = float(np.float32(1.27))
     lines = dict(line.split(maxsplit=1) for line in source_lines(values))
     assert list(lines) == CATALOGUE.names
-    assert lines["peak_flux"] == "1.25 mJy/beam"
+    assert lines["peak_flux"] == "1.27 mJy/beam"
     assert lines["component_ra"] == "[1.5, 2] deg"
     assert lines["flags"] == "0"
 

@@ -66,6 +66,8 @@ def test_every_list_column_belongs_to_a_group() -> None:
         ("morphology", "4C_4P", "is none of the six classes"),
         ("rule_morphology", "many", "is none of the six classes, nor empty"),
         ("n_peaks", 4, "counts are not those of the class"),
+        ("probability", 0.25, "probability is not that of the class"),
+        ("rule_components", 5, "lists have not one entry per component"),
         ("rule_peaks", -1, "must be at least 0"),
         ("n_merged", 0, "must be at least 1"),
         ("flags", 2 ** (len(Flag)), "has unknown bits"),

@@ -48,7 +48,7 @@ def source_lines(values: dict[str, Any]) -> Iterator[str]:
     """Lines on one source: every column with its unit, and what its flags mean."""
     width = max(len(name) for name in values)
     for name, value in values.items():
-        yield f"{name:{width}}  {_readable(value)} {_unit(name)}".rstrip()
+        yield f"{name:{width}}  {_readable(value, single=_is_single(name))} {_unit(name)}".rstrip()
         if name == "flags":
             yield from (f"{'':{width}}    {line}" for line in _flag_lines(value))
 
@@ -97,11 +97,19 @@ def _unit(name: str) -> str:
     return CATALOGUE.field(name).metadata[b"unit"].decode() if name in CATALOGUE.names else ""
 
 
-def _readable(value: Any) -> str:
+def _is_single(name: str) -> bool:
+    """Whether a column holds numbers of single precision."""
+    kind = CATALOGUE.field(name).type if name in CATALOGUE.names else None
+    return pa.float32() in (kind, getattr(kind, "value_type", None))
+
+
+def _readable(value: Any, *, single: bool) -> str:
     if isinstance(value, list):
-        return "[" + ", ".join(map(_readable, value)) + "]"
-    # Nine digits show a single-precision number in full, and a position to 4 mas.
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+        return "[" + ", ".join(_readable(entry, single=single) for entry in value) + "]"
+    if isinstance(value, float):
+        # As many digits as single precision has; in double precision 9, which is 4 mas in a position.
+        return str(np.float32(value)) if single else f"{value:.9g}"
+    return str(value)
 
 
 def _flag_lines(mask: Any) -> Iterator[str]:

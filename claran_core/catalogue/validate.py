@@ -20,7 +20,7 @@ from claran_core.catalogue.voparquet import mismatches
 from claran_core.errors import InputError
 from claran_core.files import read_arrow, read_metadata
 from claran_core.flags import Flag
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.morphology import MORPHOLOGIES, probability_columns
 from claran_core.names import position_names
 from claran_core.overlap import BOX_COLUMNS
 
@@ -42,6 +42,8 @@ RANGES = {
     "phys.angSize": (0.0, np.inf, True),
     "meta.number": (0.0, np.inf, True),
 }
+# Probabilities are rounded on their way.
+SAME_PROBABILITY = 1e-5
 COUNTS = np.array([[int(name[0]), int(name[3])] for name in MORPHOLOGIES])
 # What a column says of itself.
 DESCRIBED = {b"unit", b"ucd", b"description"}
@@ -227,6 +229,18 @@ def _agreements(size_px: int | None) -> list[_Rule]:
             lambda c: (_class(c["rule_morphology"]) < 0) & (_texts(c["rule_morphology"]) != ""),
         ),
         _Rule(("morphology", "n_components", "n_peaks"), "counts are not those of the class", _miscounted),
+        _Rule(
+            ("morphology", "probability", *probability_columns()),
+            "probability is not that of the class",
+            _misjudged,
+        ),
+        _Rule(
+            ("rule_components", "component_ra"),
+            "lists have not one entry per component",
+            lambda c: (
+                pc.list_value_length(c["component_ra"]).to_numpy(False) != _numbers(c["rule_components"])
+            ),
+        ),
         _Rule(BOX_COLUMNS, "box has no area", lambda c: ~_solid(c)),
         _Rule(("angular_size",), "must be positive", lambda c: _numbers(c["angular_size"]) <= 0),
         _Rule(("n_merged",), "must be at least 1", lambda c: _numbers(c["n_merged"]) < 1),
@@ -249,6 +263,13 @@ def _miscounted(columns: Columns) -> np.ndarray:
     kind = _class(columns["morphology"])
     given = np.stack([_numbers(columns["n_components"]), _numbers(columns["n_peaks"])], axis=1)
     return (kind >= 0) & (given != COUNTS[kind]).any(axis=1)
+
+
+def _misjudged(columns: Columns) -> np.ndarray:
+    kind = _class(columns["morphology"])
+    each = np.stack([_numbers(columns[name]) for name in probability_columns()], axis=1)
+    far = np.abs(each[np.arange(len(kind)), kind] - _numbers(columns["probability"])) > SAME_PROBABILITY
+    return (kind >= 0) & far
 
 
 def _boxes(columns: Columns) -> np.ndarray:
