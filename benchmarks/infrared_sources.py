@@ -56,7 +56,7 @@ def star(shape: tuple[int, ...], x: float, y: float, magnitude: float, angle: fl
 
 
 def injected(windows: Iterator[Cutout]) -> np.ndarray:
-    """Magnitude of each star, and of what was found: off, error, distance (arcsec), SNR; NaN if lost."""
+    """Magnitude of each star, and how it was found: off, error, distance (arcsec), SNR, or NaN."""
     rng, rows = np.random.default_rng(4), []
     for window in windows:
         ny, nx = window.data.shape
@@ -85,9 +85,8 @@ def recovered(sources: InfraredSources, at: np.ndarray, place: np.ndarray, magni
 
 def report(name: str, rows: np.ndarray) -> None:
     """Print one line per bin of magnitude."""
-    print(
-        f"\n{name}\nW1 | stars | found | median off | scatter (MAD) | median error | position error / (FWHM/SNR)"
-    )
+    print(f"\n{name}")
+    print("W1 | stars | found | median off | scatter (MAD) | median error | position error / (FWHM/SNR)")
     for low, high in zip(EDGES[:-1], EDGES[1:], strict=True):
         inside = rows[(rows[:, 0] >= low) & (rows[:, 0] < high)]
         found = inside[np.isfinite(inside[:, 1])]

@@ -191,7 +191,7 @@ def _fitted_points(data: np.ndarray, optics: _Optics) -> tuple[_Points, np.ndarr
 def _background(image: np.ndarray, finite: np.ndarray, optics: _Optics) -> np.ndarray:
     """Background of an image, measured in cells and interpolated between their middles."""
     cells = [max(1, round(size / (CELL * optics.fwhm))) for size in image.shape]
-    level = np.full(cells, _clipped_median(image[finite]))
+    level = np.full(cells, np.nan)
     # Neighbouring pixels say the same: every second one is enough.
     thin = slice(None, None, 2)
     for row, rows in enumerate(np.array_split(np.arange(image.shape[0]), cells[0])):
@@ -201,6 +201,9 @@ def _background(image: np.ndarray, finite: np.ndarray, optics: _Optics) -> np.nd
             values = image[part][thin, thin][usable]
             if values.size > MIN_SHARE * usable.size:
                 level[row, column] = _clipped_median(values)
+    empty = np.isnan(level)
+    if empty.any():
+        level[empty] = _clipped_median(image[finite])
     down, along = (_between_cells(size, n) for size, n in zip(image.shape, cells, strict=True))
     return down @ level @ along.T
 
