@@ -182,9 +182,9 @@ class EvaluationOptions:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """Section ``report``."""
+    """Section ``report``; a `gallery_size` of ``all`` shows every source with pictures."""
 
-    gallery_size: int
+    gallery_size: int | str
 
 
 @dataclass(frozen=True)

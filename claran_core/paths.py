@@ -148,3 +148,8 @@ class Results:
     def report(self) -> Path:
         """The page people open."""
         return self.root / "report.html"
+
+    @property
+    def report_files(self) -> Path:
+        """Folder of the page's gallery: its data, pictures and code."""
+        return self.root / "report"

@@ -1,157 +1,146 @@
-"""The gallery: which fused images are shown, and what is drawn over each of them.
+"""The gallery's files: what the page loads when it is asked for a source.
 
-The choice is the same for the same run: seeded, spread over the classes, test subjects first.
+In the folder beside the page lie one index of all sources, to filter and sort by; all columns of the
+catalogue in parts of some hundred rows; and the pictures of the chosen subjects in sheets of a few.
+The number of files grows with the sources over some hundred, not with the sources.
 """
 
-import base64
-import io
+import logging
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import matplotlib.image
 import numpy as np
 import pandas as pd
 
-from claran_core.flags import describe
+from claran_core.catalogue.schema import CATALOGUE
+from claran_core.files import write_text
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.report.choice import Choice, choose
+from claran_core.report.columns import GROUP_ORDER, column_table, flag_table
 from claran_core.report.inputs import ReportInputs
+from claran_core.report.overlays import subject_overlay
+from claran_core.report.pictures import PAD_PX, PANELS, batches, write_sheets
+from claran_core.report.script_data import decimals, safe_json, script, table_values
 
-__all__ = ["Card", "DrawnBox", "choose_subjects", "make_cards", "png_data_uri"]
+__all__ = ["MAX_ROWS", "Shown", "shown_rows", "write_gallery"]
 
-# Order in which splits are shown: what the detector has not seen in training says most.
-SPLIT_ORDER = {"test": 0, "none": 1, "train": 2}
+logger = logging.getLogger(__name__)
 
-# Group of the subjects in which nothing was found; it takes its turn after the six classes.
-NOTHING = "nothing"
+# As many rows as a browser holds with ease; of a larger catalogue the gallery has those with pictures, then
+# the brightest, and says so.
+MAX_ROWS = 200_000
 
-# Drawn boxes stay this far inside the picture, so that the line of a box over all pixels is seen.
-BORDER_PX = 0.5
+# Rows per file of numbers (some hundred kB), and subjects per sheet of pictures (as much).
+ROWS_PER_FILE = 500
+PICTURES_PER_FILE = 16
 
-# Room a label such as ``2C_3P 0.97`` takes, as shares of the picture's width and height.
-LABEL_WIDTH, LABEL_HEIGHT = 0.34, 0.06
-
-
-@dataclass(frozen=True)
-class DrawnBox:
-    """A box over an image.
-
-    Attributes
-    ----------
-    x, y, width, height : float
-        Upper left corner and size, frame px.
-    morphology : str
-        Class, which also gives the colour.
-    label_x, label_y, label_anchor : float, float, str
-        Where the label starts or ends, so that it stays in the picture: above the box, or inside where
-        there is no room above.
-    probability : float, optional
-        Of the class; None for a true box.
-    source_id : str
-        Name in the catalogue; empty for a true box.
-    flags : tuple of str
-        Names of the source's own flags.
-    """
-
-    x: float
-    y: float
-    width: float
-    height: float
-    morphology: str
-    label_x: float
-    label_y: float
-    label_anchor: str
-    probability: float | None = None
-    source_id: str = ""
-    flags: tuple[str, ...] = ()
+# Code of the page, copied beside its data.
+SCRIPTS = ("data.js", "filters.js", "drawing.js", "list.js", "detail.js")
 
 
 @dataclass(frozen=True)
-class Card:
-    """One subject of the gallery.
+class Shown:
+    """What the gallery holds.
 
     Attributes
     ----------
-    subject_id, split : str
-        Name, and train, test or none.
-    ra, dec : float
-        Centre, deg, ICRS.
-    image : str
-        PNG as a data URI, in its own pixels.
-    nx, ny : int
-        Size of the image in px.
-    found, true : tuple of DrawnBox
-        Sources of the catalogue, most probable first, and true sources.
-    flags : tuple of str
-        Names of the subject's flags.
+    table : DataFrame
+        Rows of the catalogue in its order, all or the `MAX_ROWS` most important; the index counts from 0.
+    choice : Choice
+        What has pictures.
     """
 
-    subject_id: str
-    split: str
-    ra: float
-    dec: float
-    image: str
-    nx: int
-    ny: int
-    found: tuple[DrawnBox, ...]
-    true: tuple[DrawnBox, ...]
-    flags: tuple[str, ...]
+    table: pd.DataFrame
+    choice: Choice
 
 
-def choose_subjects(
-    subjects: pd.DataFrame, catalogue: pd.DataFrame, *, size: int, seed: int
-) -> list[tuple[str, str]]:
-    """Choose what to show: the classes take turns, within a class test subjects come first.
-
-    Parameters
-    ----------
-    subjects : DataFrame
-        ``subject_id`` and ``split``, one row per subject, in any order.
-    catalogue : DataFrame
-        ``subject_id, morphology, probability``; a subject counts for the class of its best source.
-    size : int
-        Number of subjects to choose.
-    seed : int
-        Of the order within a class and split.
-
-    Returns
-    -------
-    list of (subject_id, group)
-        At most `size`, sorted by group; a group is a class or ``nothing``.
-    """
-    ranked = catalogue.sort_values(["probability", "morphology"], ascending=[False, True], kind="stable")
-    best = ranked.drop_duplicates("subject_id")
-    group_of = dict(zip(best["subject_id"], best["morphology"], strict=True))
-    table = subjects.sort_values("subject_id", kind="stable", ignore_index=True)
-    table = table.assign(
-        group=[group_of.get(subject, NOTHING) for subject in table["subject_id"]],
-        rank=table["split"].map(SPLIT_ORDER),
-        lot=np.random.default_rng(seed).permutation(len(table)),
+def shown_rows(inputs: ReportInputs, *, max_rows: int = MAX_ROWS) -> Shown:
+    """Choose what the gallery holds, and what of it has pictures."""
+    subjects = inputs.fused[["subject_id"]].merge(
+        inputs.targets[["subject_id", "split"]], on="subject_id", how="left"
     )
-    table["place"] = table["group"].map({name: i for i, name in enumerate([*MORPHOLOGIES, NOTHING])})
-    table = table.sort_values(["rank", "lot"], kind="stable")
-    table["turn"] = table.groupby("group").cumcount()
-    chosen = table.sort_values(["turn", "place"], kind="stable").head(size)
-    chosen = chosen.sort_values(["place", "turn"], kind="stable")
-    return list(zip(chosen["subject_id"], chosen["group"], strict=True))
-
-
-def make_cards(inputs: ReportInputs) -> dict[str, list[Card]]:
-    """Cards of the gallery by group, groups in the order of the classes."""
-    subjects = inputs.fused.merge(inputs.targets[["subject_id", "split"]], on="subject_id", how="left")
     subjects["split"] = subjects["split"].fillna("none")
-    chosen = choose_subjects(
-        subjects, inputs.catalogue, size=inputs.config.report.gallery_size, seed=inputs.config.seed
+    size = inputs.config.report.gallery_size
+    choice = choose(
+        subjects,
+        inputs.catalogue,
+        inputs.subjects_with_source,
+        size=None if size == "all" else int(size),
+        seed=inputs.config.seed,
     )
-    rows = subjects.set_index("subject_id")
-    found = _by_subject(inputs.catalogue, [subject for subject, _ in chosen])
-    true = _by_subject(inputs.labels, [subject for subject, _ in chosen])
-    groups: dict[str, list[Card]] = {}
-    for subject, group in chosen:
-        image = inputs.image_of(subject)
-        card = _card(subject, rows.loc[subject], image, found.get(subject), true.get(subject))
-        groups.setdefault(group, []).append(card)
-    return groups
+    return Shown(_most_important(inputs.catalogue, choice.sources, max_rows), choice)
+
+
+def _most_important(catalogue: pd.DataFrame, first: Sequence[str], max_rows: int) -> pd.DataFrame:
+    """At most `max_rows` rows in the order of the catalogue: those named `first`, then the brightest."""
+    if len(catalogue) > max_rows:
+        flux = catalogue["integrated_flux"].fillna(-np.inf).where(~catalogue["source_id"].isin(first), np.inf)
+        kept = flux.sort_values(ascending=False, kind="stable").index[:max_rows]
+        catalogue = catalogue.loc[kept.sort_values()]
+    return catalogue.reset_index(drop=True)
+
+
+def write_gallery(folder: Path, inputs: ReportInputs, shown: Shown) -> None:
+    """Write the gallery's files; the folder of an earlier run is replaced when all of them are written.
+
+    Raises
+    ------
+    InputError
+        If images cannot be read.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as name:
+        made = Path(name) / folder.name
+        made.mkdir()
+        subjects = _subjects_with_pictures(inputs, shown)
+        _write_pictures(made, inputs, shown, subjects)
+        _write_rows(made, shown.table)
+        write_text(made / "sources.js", script("sources", safe_json(_index(inputs, shown, subjects))))
+        for script_name in SCRIPTS:
+            shutil.copyfile(Path(__file__).parent / script_name, made / script_name)
+        if folder.exists():
+            shutil.rmtree(folder)
+        made.replace(folder)
+    logger.info("%s: %d sources, %d subjects with pictures", folder, len(shown.table), len(subjects))
+
+
+def _subjects_with_pictures(inputs: ReportInputs, shown: Shown) -> list[str]:
+    """Subjects to draw, in the order of the run."""
+    of_sources = shown.table.loc[shown.table["source_id"].isin(shown.choice.sources), "subject_id"]
+    wanted = {*of_sources, *shown.choice.empty}
+    return [name for name in inputs.fused["subject_id"] if name in wanted]
+
+
+def _write_pictures(folder: Path, inputs: ReportInputs, shown: Shown, subjects: Sequence[str]) -> None:
+    """Sheets of pictures, and beside each what is drawn over them."""
+    found = _by_subject(inputs.catalogue, subjects)
+    true = _by_subject(inputs.labels, subjects)
+    place = {name: row for row, name in enumerate(shown.table["source_id"])}
+    split = dict(zip(inputs.targets["subject_id"], inputs.targets["split"], strict=True))
+    about = inputs.fused.set_index("subject_id", drop=False)
+    none = inputs.catalogue.iloc[:0]
+    for number, group in enumerate(batches(inputs.images_of(subjects), PICTURES_PER_FILE)):
+        overlays = []
+        for images in group:
+            subject = images.subject_id
+            sources = found.get(subject, none)
+            overlays.append(
+                subject_overlay(
+                    images,
+                    {**about.loc[subject], "split": split.get(subject, "none")},
+                    sources.assign(row=[place.get(source, -1) for source in sources["source_id"]]),
+                    true.get(subject),
+                    frame=inputs.config.fusion.frame,
+                    contour_sigma=inputs.config.fusion.contour_sigma,
+                )
+            )
+        name = f"pictures/{number:05d}"
+        write_sheets(folder, name, group)
+        write_text(folder / f"{name}.js", script(name, safe_json(overlays)))
 
 
 def _by_subject(table: pd.DataFrame | None, subjects: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -160,59 +149,41 @@ def _by_subject(table: pd.DataFrame | None, subjects: Sequence[str]) -> dict[str
     return dict(iter(table[table["subject_id"].isin(subjects)].groupby("subject_id")))
 
 
-def _card(
-    subject_id: str,
-    row: pd.Series,
-    image: np.ndarray,
-    found: pd.DataFrame | None,
-    true: pd.DataFrame | None,
-) -> Card:
-    ny, nx = image.shape[:2]
-    if found is not None:
-        found = found.sort_values("probability", ascending=False, kind="stable")
-    return Card(
-        subject_id=subject_id,
-        split=str(row["split"]),
-        ra=float(row["ra"]),
-        dec=float(row["dec"]),
-        image=png_data_uri(image),
-        nx=nx,
-        ny=ny,
-        found=_boxes(found, nx, ny, own_flags=~int(row["flags"])),
-        true=_boxes(true, nx, ny, own_flags=0),
-        flags=tuple(describe(int(row["flags"]))),
-    )
+def _write_rows(folder: Path, table: pd.DataFrame) -> None:
+    """All columns of all rows, some hundred rows a file."""
+    for number, start in enumerate(range(0, len(table), ROWS_PER_FILE)):
+        rows = table.iloc[start : start + ROWS_PER_FILE][CATALOGUE.names]
+        name = f"rows/{number:05d}"
+        write_text(folder / f"{name}.js", script(name, table_values(rows)))
 
 
-def _boxes(table: pd.DataFrame | None, nx: int, ny: int, *, own_flags: int) -> tuple[DrawnBox, ...]:
-    """Boxes to draw; `own_flags` masks out the flags that are the subject's and shown with it."""
-    if table is None:
-        return ()
-    return tuple(_box(row, nx, ny, own_flags) for row in table.to_dict("records"))
-
-
-def _box(row: dict[str, Any], nx: int, ny: int, own_flags: int) -> DrawnBox:
-    x1, x2 = np.clip([row["box_x1"], row["box_x2"]], BORDER_PX, nx - BORDER_PX).tolist()
-    y1, y2 = np.clip([row["box_y1"], row["box_y2"]], BORDER_PX, ny - BORDER_PX).tolist()
-    fits_right = x1 + LABEL_WIDTH * nx <= nx
-    fits_above = y1 - LABEL_HEIGHT * ny >= 0
-    return DrawnBox(
-        x=round(x1, 2),
-        y=round(y1, 2),
-        width=round(x2 - x1, 2),
-        height=round(y2 - y1, 2),
-        morphology=row["morphology"],
-        label_x=round(x1 + 1 if fits_right else x2, 2),
-        label_y=round(y1 - 2 if fits_above else y1 + LABEL_HEIGHT * ny, 2),
-        label_anchor="start" if fits_right else "end",
-        probability=row.get("probability"),
-        source_id=row.get("source_id", ""),
-        flags=tuple(describe(int(row.get("flags", 0)) & own_flags)),
-    )
-
-
-def png_data_uri(image: np.ndarray) -> str:
-    """Encode an RGB image, (ny, nx, 3) uint8, as a PNG inside a ``data:`` URI."""
-    buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, image, format="png", metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+def _index(inputs: ReportInputs, shown: Shown, subjects: Sequence[str]) -> dict[str, Any]:
+    """Columns to filter and sort by, and what the page must know to show the rest."""
+    table = shown.table
+    place = {name: number for number, name in enumerate(subjects)}
+    turn = {name: number for number, name in enumerate(shown.choice.sources)}
+    morphology = {name: number for number, name in enumerate(MORPHOLOGIES)}
+    frame = inputs.config.fusion.frame
+    return {
+        "id": table["source_id"].tolist(),
+        "morphology": [morphology[name] for name in table["morphology"]],
+        "probability": decimals(table["probability"], 4),
+        "flux": decimals(table["integrated_flux"], 4),
+        "size": decimals(table["largest_angular_size"], 4),
+        "host": decimals(table["host_reliability"].fillna(0.0), 3),
+        "flags": table["flags"].tolist(),
+        "place": [place.get(name, -1) for name in table["subject_id"]],
+        "turn": [turn.get(name, -1) for name in table["source_id"]],
+        "empty": [place[name] for name in shown.choice.empty],
+        "classes": list(MORPHOLOGIES),
+        "columns": column_table(),
+        "groups": list(GROUP_ORDER),
+        "flag_table": flag_table(),
+        "panels": list(PANELS),
+        "pad_px": PAD_PX,
+        "rows_per_file": ROWS_PER_FILE,
+        "pictures_per_file": PICTURES_PER_FILE,
+        "n_pictures": len(subjects),
+        "frame": {"size_px": frame.size_px, "pixel_scale_arcsec": frame.pixel_scale_arcsec},
+        "method": inputs.config.catalogue.method,
+    }

@@ -1,7 +1,7 @@
 """What a report is made from, and how it is read from the files of a run."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,18 @@ import pandas as pd
 from claran_core import __version__
 from claran_core.catalogue.schema import CATALOGUE
 from claran_core.config import Config
+from claran_core.cutout_files import read_cutouts
 from claran_core.errors import InputError
 from claran_core.files import read_array, read_table
+from claran_core.fusion.shard import make_planes
 from claran_core.overlap import BOX_COLUMNS
 from claran_core.paths import Results
+from claran_core.report.pictures import SubjectImages
 
 __all__ = ["ReportInputs", "read_inputs"]
+
+# Fates of detections that are a source of the catalogue, or part of one.
+FATES_OF_SOURCES = ("catalogued", "merged", "regrouped")
 
 _FUSED_COLUMNS = ["subject_id", "ra", "dec", "flags"]
 
@@ -37,10 +43,12 @@ class ReportInputs:
     fused : DataFrame
         Columns ``subject_id, ra, dec, flags`` of `claran_core.tables.FUSED`: all subjects, as fused
         with the catalogue's method.
-    image_of : callable
-        Gives the fused image of a subject, (ny, nx, 3) uint8, row 0 in the north.
+    images_of : callable
+        Gives the images of the subjects of these names, one after the other, in the order of `fused`.
     catalogue : DataFrame
         Columns of `claran_core.catalogue.schema.CATALOGUE`.
+    fates : DataFrame
+        Columns ``subject_id, fate`` of `claran_core.catalogue.schema.FATES`: of every detection.
     date : str
         When the run ended, ISO 8601.
     labels : DataFrame, optional
@@ -51,6 +59,10 @@ class ReportInputs:
         Per fusion method, the PNG files of its evaluation by name (`claran_core.paths.EVALUATION_FIGURES`).
     loss_curves : mapping, optional
         Per fusion method, a PNG file.  Methods whose weights were given have none.
+    against_truth : mapping, optional
+        What `claran_core.evaluation.catalogue_scores.catalogue_metrics` measured; None where it did not.
+    catalogue_figures : mapping, optional
+        PNG files of the evaluation of the catalogue: ``truth`` and ``comparison``, as far as there are any.
     version : str
         Version of the pipeline.
     """
@@ -59,14 +71,22 @@ class ReportInputs:
     targets: pd.DataFrame
     ledger: pd.DataFrame
     fused: pd.DataFrame
-    image_of: Callable[[str], np.ndarray]
+    images_of: Callable[[Collection[str]], Iterator[SubjectImages]]
     catalogue: pd.DataFrame
+    fates: pd.DataFrame
     date: str
     labels: pd.DataFrame | None = None
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     loss_curves: Mapping[str, Path] = field(default_factory=dict)
+    against_truth: Mapping[str, Any] | None = None
+    catalogue_figures: Mapping[str, Path] = field(default_factory=dict)
     version: str = __version__
+
+    @property
+    def subjects_with_source(self) -> frozenset[str]:
+        """Subjects in which a source of the catalogue was found, by the view that is listed or by another."""
+        return frozenset(self.fates.loc[self.fates["fate"].isin(FATES_OF_SOURCES), "subject_id"])
 
 
 def read_inputs(
@@ -76,6 +96,8 @@ def read_inputs(
     date: str,
     evaluated: Sequence[str] = (),
     trained: Sequence[str] = (),
+    against_truth: bool = False,
+    compared: bool = False,
 ) -> ReportInputs:
     """Read what a report shows from the files of a run.
 
@@ -91,12 +113,19 @@ def read_inputs(
         When the run ended, ISO 8601.
     evaluated, trained : sequence of str
         Fusion methods that were compared with the truth, and those that were trained in this run.
+    against_truth, compared : bool
+        Whether the catalogue was compared with the simulated sky, and with one of the user's.
 
     Raises
     ------
     InputError
         If one of the files is missing or damaged.
     """
+    catalogue_figures = {}
+    if against_truth:
+        catalogue_figures["truth"] = results.catalogue_evaluation("completeness.png")
+    if compared:
+        catalogue_figures["comparison"] = results.comparison("comparison.png")
     method = config.catalogue.method
     targets = read_table(results.targets)
     fused = _read_fused(results, method, sorted(targets["shard"].unique()))
@@ -106,13 +135,16 @@ def read_inputs(
         targets=targets,
         ledger=read_table(results.catalogue_ledger),
         fused=fused,
-        image_of=_image_reader(results, method, fused),
+        images_of=_image_reader(results, config, fused),
         catalogue=read_table(results.catalogue, CATALOGUE.names),
+        fates=read_table(results.fates, ["subject_id", "fate"]),
         date=date,
         labels=read_table(results.labels, labels) if evaluated else None,
         metrics={name: _read_json(results.metrics(name)) for name in evaluated},
         figures={name: results.evaluation_figures(name) for name in evaluated},
         loss_curves={name: results.loss_curves(name) for name in trained},
+        against_truth=_read_json(results.catalogue_evaluation("metrics.json")) if against_truth else None,
+        catalogue_figures=catalogue_figures,
     )
 
 
@@ -125,14 +157,31 @@ def _read_fused(results: Results, method: str, shards: Sequence[str]) -> pd.Data
     return pd.concat(tables, ignore_index=True)
 
 
-def _image_reader(results: Results, method: str, fused: pd.DataFrame) -> Callable[[str], np.ndarray]:
-    place = fused.set_index("subject_id")[["shard", "row"]]
+def _image_reader(
+    results: Results, config: Config, fused: pd.DataFrame
+) -> Callable[[Collection[str]], Iterator[SubjectImages]]:
+    def images_of(subject_ids: Collection[str]) -> Iterator[SubjectImages]:
+        wanted = fused[fused["subject_id"].isin(subject_ids)]
+        for shard, rows in wanted.groupby("shard", sort=False):
+            yield from _shard_images(results, config, str(shard), rows)
 
-    def image_of(subject_id: str) -> np.ndarray:
-        shard, row = place.loc[subject_id]
-        return np.array(read_array(results.fused(method, shard))[row])
+    return images_of
 
-    return image_of
+
+def _shard_images(
+    results: Results, config: Config, shard: str, rows: pd.DataFrame
+) -> Iterator[SubjectImages]:
+    fused = read_array(results.fused(config.catalogue.method, shard))
+    with (
+        read_cutouts(results.cutouts(shard, "radio")) as radio,
+        read_cutouts(results.cutouts(shard, "infrared")) as infrared,
+    ):
+        for row in rows.itertuples():
+            name = row.subject_id
+            planes = make_planes(
+                radio.get(name), infrared.get(name), config.fusion, ra_deg=row.ra, dec_deg=row.dec
+            )
+            yield SubjectImages(name, planes, np.array(fused[row.row]))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

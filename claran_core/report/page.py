@@ -1,9 +1,8 @@
-"""From tables to a page: what the template is given, and how its numbers are written.
+"""From tables to a page: what the template is given, chapter by chapter.
 
 The template escapes every value by itself; nothing here makes markup.
 """
 
-import base64
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,22 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import yaml
 
-from claran_core.errors import InputError
+from claran_core.evaluation import catalogue_summary
 from claran_core.files import write_text
+from claran_core.flags import DESCRIPTIONS, Flag
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.report import summary
-from claran_core.report.gallery import make_cards
+from claran_core.report.distributions import class_rows, histograms, host_summary
+from claran_core.report.formats import FILTERS, embedded_png
+from claran_core.report.gallery import SCRIPTS, Shown, shown_rows, write_gallery
 from claran_core.report.inputs import ReportInputs
 from claran_core.report.scores import Score, scores
+from claran_core.report.sky_map import area_map, whole_sky_map
 
 __all__ = ["render_report", "write_report"]
 
 logger = logging.getLogger(__name__)
 
 TEMPLATE = "page.html.j2"
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -37,27 +40,36 @@ class Figure:
     image: str
 
 
-def write_report(path: Path, inputs: ReportInputs) -> None:
-    """Write the report as one HTML file that needs nothing beside it.
+def write_report(path: Path, folder: Path, inputs: ReportInputs) -> None:
+    """Write the page and, before it, the folder of its gallery, which belongs beside it.
 
     Raises
     ------
     InputError
         If a figure or an image cannot be read.
     """
-    write_text(path, render_report(inputs))
+    shown = shown_rows(inputs)
+    text = render_report(inputs, shown=shown, folder=folder.name)
+    write_gallery(folder, inputs, shown)
+    write_text(path, text)
     logger.info("%s: %.1f MB, %d sources", path, path.stat().st_size / 1e6, len(inputs.catalogue))
 
 
-def render_report(inputs: ReportInputs) -> str:
-    """HTML text of the report; errors as `write_report`."""
+def render_report(inputs: ReportInputs, *, shown: Shown | None = None, folder: str = "report") -> str:
+    """HTML text of the report, whose gallery is in `folder` beside it; errors as `write_report`.
+
+    `shown` is what the gallery holds, if that is already chosen.
+    """
+    shown = shown or shown_rows(inputs)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters.update(fixed=_fixed, signed=_signed, thousands=_thousands)
-    return environment.get_template(TEMPLATE).render(_context(inputs))
+    environment.filters.update(FILTERS)
+    return environment.get_template(TEMPLATE).render(**_context(inputs), **_gallery(inputs, shown, folder))
 
 
 def _context(inputs: ReportInputs) -> dict[str, Any]:
@@ -65,12 +77,12 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     return {
         **_run(inputs),
         **_targets(inputs),
+        **_sky(inputs),
         **_cutouts(inputs),
         "flags": summary.flag_rows(inputs.fused, inputs.catalogue),
-        "losses": _figures(inputs.loss_curves),
+        "losses": [Figure(method, embedded_png(path)) for method, path in inputs.loss_curves.items()],
         **_catalogue(inputs),
         **_evaluation(inputs),
-        **_gallery(inputs),
     }
 
 
@@ -82,6 +94,7 @@ def _run(inputs: ReportInputs) -> dict[str, Any]:
         "version": inputs.version,
         "simulated": config.survey.radio.source == "simulated",
         "settings": yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True),
+        "morphologies": MORPHOLOGIES,
     }
 
 
@@ -92,9 +105,19 @@ def _targets(inputs: ReportInputs) -> dict[str, Any]:
         "n_shards": targets["shard"].nunique(),
         "width_arcmin": inputs.config.fusion.frame.width_arcsec / 60,
         "splits": summary.split_bars(targets),
-        "sky": summary.sky_cells(targets),
-        "ra_range": (targets["ra"].min(), targets["ra"].max()),
-        "dec_range": (targets["dec"].min(), targets["dec"].max()),
+    }
+
+
+def _sky(inputs: ReportInputs) -> dict[str, Any]:
+    targets, catalogue = inputs.targets, inputs.catalogue
+    area_arcmin2 = len(targets) * (inputs.config.fusion.frame.width_arcsec / 60) ** 2
+    ends = {name: (targets[name].min(), targets[name].max()) for name in ("ra", "dec") if len(targets)}
+    return {
+        "sky_subjects": whole_sky_map(targets["ra"].to_numpy(), targets["dec"].to_numpy()),
+        "sky_sources": whole_sky_map(catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy()),
+        "sky_area": area_map(targets, catalogue, inputs.config.fusion.frame),
+        "area_deg2": area_arcmin2 / 3600,
+        "sky_ends": ends,
     }
 
 
@@ -112,12 +135,15 @@ def _catalogue(inputs: ReportInputs) -> dict[str, Any]:
     catalogue, options = inputs.catalogue, inputs.config.catalogue
     return {
         "n_sources": len(catalogue),
-        "n_sure": int((catalogue["probability"] >= options.min_probability).sum()),
-        "n_empty": len(inputs.targets) - catalogue["subject_id"].nunique(),
+        "fates": summary.fate_rows(inputs.fates),
+        "n_detections": len(inputs.fates),
+        "n_empty": int((~inputs.targets["subject_id"].isin(inputs.subjects_with_source)).sum()),
         "min_probability": options.min_probability,
         "model_ids": sorted(catalogue["model_id"].unique()),
-        "classes": summary.class_bars(catalogue),
-        "probabilities": summary.probability_bars(catalogue),
+        "classes": class_rows(catalogue),
+        "class_bars": summary.class_bars(catalogue),
+        "histograms": histograms(catalogue),
+        "hosts": host_summary(catalogue),
     }
 
 
@@ -128,10 +154,15 @@ def _evaluation(inputs: ReportInputs) -> dict[str, Any]:
         "headline": _headline(tables, inputs.config.catalogue.method),
         "metrics": inputs.metrics,
         "evaluation_figures": {
-            method: {name: Figure(method, _embedded(path)) for name, path in paths.items()}
-            for method, paths in inputs.figures.items()
+            method: _named_figures(method, paths) for method, paths in inputs.figures.items()
         },
+        "catalogue_figures": _named_figures("catalogue", inputs.catalogue_figures),
+        "against_truth": inputs.against_truth and catalogue_summary(dict(inputs.against_truth)),
     }
+
+
+def _named_figures(method: str, paths: Mapping[str, Path]) -> dict[str, Figure]:
+    return {name: Figure(method, embedded_png(path)) for name, path in paths.items()}
 
 
 def _headline(tables: list[Score], method: str) -> Score | None:
@@ -140,39 +171,14 @@ def _headline(tables: list[Score], method: str) -> Score | None:
     return found[0] if found else None
 
 
-def _gallery(inputs: ReportInputs) -> dict[str, Any]:
-    groups = make_cards(inputs)
+def _gallery(inputs: ReportInputs, shown: Shown, folder: str) -> dict[str, Any]:
+    """What the gallery's form offers: only flags that a source carries."""
+    carried = int(np.bitwise_or.reduce(shown.table["flags"].to_numpy(int), initial=0))
     return {
-        "gallery": groups,
-        "n_shown": sum(len(cards) for cards in groups.values()),
-        "has_truth": inputs.labels is not None,
-        "morphologies": MORPHOLOGIES,
+        "folder": folder,
+        "scripts": SCRIPTS,
+        "n_listed": len(shown.table),
+        "n_pictured": len(shown.choice.sources),
+        "n_empty_pictured": len(shown.choice.empty),
+        "flag_choices": [(flag.value, str(flag.name), DESCRIPTIONS[flag]) for flag in Flag if carried & flag],
     }
-
-
-def _figures(paths: Mapping[str, Path]) -> list[Figure]:
-    return [Figure(method, _embedded(path)) for method, path in paths.items()]
-
-
-def _embedded(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); rerun the evaluation stage") from None
-    if not content.startswith(PNG_SIGNATURE):
-        raise InputError(f"{path}: not a PNG image; remove it and rerun the evaluation stage")
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-
-
-def _fixed(value: float | None, digits: int) -> str:
-    """Format a number with that many decimals; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}"
-
-
-def _thousands(value: int) -> str:
-    """Group digits by narrow no-break spaces, which no language reads as a decimal sign."""
-    return f"{value:,}".replace(",", "\u202f")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from claran_core.catalogue.schema import FATE_DESCRIPTIONS
 from claran_core.flags import DESCRIPTIONS
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.tables import SPLITS
@@ -15,13 +16,11 @@ __all__ = [
     "BandRow",
     "FlagRow",
     "LedgerProblem",
-    "SkyCell",
     "band_rows",
     "class_bars",
+    "fate_rows",
     "flag_rows",
     "ledger_problems",
-    "probability_bars",
-    "sky_cells",
     "split_bars",
 ]
 
@@ -30,11 +29,6 @@ STATUSES = ("ok", "partial", "no_coverage", "failed")
 # What went wrong is listed with the worst first, and no longer than one screen or two.
 PROBLEM_ORDER = {"failed": 0, "no_coverage": 1, "partial": 2}
 MAX_PROBLEMS = 40
-
-PROBABILITY_BIN = 0.05
-
-# Cells of the map of targets: fine enough for the eye, few enough for a page (15,000 on the whole sky).
-SKY_CELL_DEG = 2.0
 
 
 @dataclass(frozen=True)
@@ -78,16 +72,6 @@ class FlagRow:
     sources: int
 
 
-@dataclass(frozen=True)
-class SkyCell:
-    """Targets in a cell of the sky: its lower left corner in deg, its count, and the share of the fullest."""
-
-    ra: float
-    dec: float
-    count: int
-    share: float
-
-
 def _bars(labels: Iterable[str], counts: Iterable[int]) -> list[Bar]:
     counts = [int(count) for count in counts]
     longest = max(counts, default=0) or 1
@@ -106,15 +90,6 @@ def class_bars(table: pd.DataFrame) -> list[Bar]:
     return _bars(MORPHOLOGIES, (counts.get(name, 0) for name in MORPHOLOGIES))
 
 
-def probability_bars(catalogue: pd.DataFrame) -> list[Bar]:
-    """Histogram of the probabilities in steps of 0.05; a bar is named by its lower edge."""
-    edges = np.linspace(0, 1, round(1 / PROBABILITY_BIN) + 1)
-    # Stored as float32, 0.8 is a little more and 0.7 a little less than the edge it stands on.
-    values = catalogue["probability"].to_numpy(dtype=float).round(6)
-    counts, _ = np.histogram(values, bins=edges.round(6))
-    return _bars((f"{edge:.2f}" for edge in edges[:-1]), counts)
-
-
 def band_rows(ledger: pd.DataFrame) -> list[BandRow]:
     """One row per band and survey, radio first."""
     rows = []
@@ -123,6 +98,12 @@ def band_rows(ledger: pd.DataFrame) -> list[BandRow]:
         statuses = tuple(int(counts.get(status, 0)) for status in STATUSES)
         rows.append(BandRow(band, survey, statuses, float(part["coverage"].mean())))
     return sorted(rows, key=lambda row: row.band != "radio")
+
+
+def fate_rows(fates: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """What became of the detections: fate, count, and what it means."""
+    counts = fates["fate"].value_counts()
+    return [(name, int(counts.get(name, 0)), text) for name, text in FATE_DESCRIPTIONS.items()]
 
 
 def ledger_problems(ledger: pd.DataFrame) -> tuple[list[LedgerProblem], int]:
@@ -151,17 +132,4 @@ def flag_rows(fused: pd.DataFrame, catalogue: pd.DataFrame) -> list[FlagRow]:
             sources=int(np.count_nonzero(sources & flag.value)),
         )
         for flag, description in DESCRIPTIONS.items()
-    ]
-
-
-def sky_cells(targets: pd.DataFrame) -> list[SkyCell]:
-    """Targets counted in cells of 2 x 2 degrees of right ascension and declination."""
-    if targets.empty:
-        return []
-    ra = targets["ra"].to_numpy(float) % 360.0 // SKY_CELL_DEG
-    dec = np.clip(targets["dec"].to_numpy(float), -90, 89.999) // SKY_CELL_DEG
-    cells, counts = np.unique(np.stack([ra, dec], axis=1), axis=0, return_counts=True)
-    return [
-        SkyCell(float(x) * SKY_CELL_DEG, float(y) * SKY_CELL_DEG, int(count), float(count / counts.max()))
-        for (x, y), count in zip(cells, counts, strict=True)
     ]

@@ -1,8 +1,11 @@
 # This part of the workflow writes the page people open.
 #
-# REQUIRED INPUTS: the catalogue, the ledger, the settings; fused images; truth and metrics where there
-# are any.
-# OUTPUTS: results/report.html.
+# REQUIRED INPUTS: the catalogue, the ledger, the settings; cut-outs and fused images; truth and metrics where
+# there are any.
+# OUTPUTS: results/report.html, and its gallery in results/report/.
+
+SHOWN_OF_TRUTH = ["metrics.json", "completeness.png"]
+SHOWN_OF_COMPARISON = ["metrics.json", "comparison.png"]
 
 
 rule report:
@@ -16,14 +19,20 @@ rule write_report:
         targets=RESULTS.targets,
         ledger=RESULTS.catalogue_ledger,
         catalogue=RESULTS.catalogue,
+        fates=RESULTS.fates,
         images=for_shards(RESULTS.fused, method=CONFIG.catalogue.method),
         index=for_shards(RESULTS.fused_index, method=CONFIG.catalogue.method),
+        radio=for_shards(RESULTS.cutouts, band="radio"),
+        infrared=for_shards(RESULTS.cutouts, band="infrared"),
         labels=[RESULTS.labels] if TRUTH else [],
         metrics=expand(RESULTS.metrics("{method}"), method=METHODS if TRUTH else []),
         figures=expand(RESULTS.evaluation_figures("{method}").values(), method=METHODS if TRUTH else []),
         losses=expand(RESULTS.loss_curves("{method}"), method=TRAINED_HERE),
+        against_truth=map(RESULTS.catalogue_evaluation, SHOWN_OF_TRUTH if CATALOGUE_EVALUATION else []),
+        comparison=map(RESULTS.comparison, SHOWN_OF_COMPARISON if CATALOGUE_COMPARISON else []),
     output:
         report=RESULTS.report,
+        gallery=directory(RESULTS.report_files),
     log:
         LOGS / "write_report.log",
     benchmark:
@@ -32,12 +41,14 @@ rule write_report:
         CONDA_ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=8000,
+        runtime=120,
     params:
         report=plain(CONFIG.report),
         evaluated=list(METHODS if TRUTH else []),
         trained=list(TRAINED_HERE),
+        against_truth=bool(CATALOGUE_EVALUATION),
+        compared=bool(CATALOGUE_COMPARISON),
         seed=CONFIG.seed,
         version=__version__,
     message:

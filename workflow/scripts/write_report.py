@@ -16,5 +16,7 @@ with job(snakemake.log[0]):
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         evaluated=snakemake.params.evaluated,
         trained=snakemake.params.trained,
+        against_truth=snakemake.params.against_truth,
+        compared=snakemake.params.compared,
     )
-    write_report(output, inputs)
+    write_report(output, Path(snakemake.output.gallery), inputs)

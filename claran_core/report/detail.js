@@ -1,0 +1,174 @@
+/* All that is known of one source, in a panel over the page; its address ends in #source_id. */
+"use strict";
+
+class Detail {
+  constructor(sources, gallery) {
+    this.sources = sources;
+    this.gallery = gallery;
+    this.row = null;
+    this.dialog = document.getElementById("detail");
+    this.body = document.getElementById("detail-body");
+    this.places = null;
+    this.dialog.addEventListener("close", () => this.closed());
+    this.dialog.addEventListener("click", (event) => { if (event.target === this.dialog) this.dialog.close(); });
+    this.dialog.addEventListener("keydown", (event) => {
+      if (event.target.matches("input") || event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.key === "ArrowLeft") this.step(-1);
+      if (event.key === "ArrowRight") this.step(1);
+    });
+    document.getElementById("detail-close").addEventListener("click", () => this.dialog.close());
+    document.getElementById("detail-before").addEventListener("click", () => this.step(-1));
+    document.getElementById("detail-after").addEventListener("click", () => this.step(1));
+    this.body.addEventListener("change", (event) => {
+      if (event.target.name === "marks") this.dialog.classList.toggle("no-marks", !event.target.checked);
+    });
+    window.addEventListener("hashchange", () => this.follow());
+    this.follow();
+  }
+
+  /* Open the source that the address names; other anchors are the page's own. */
+  follow() {
+    const row = this.rowOf(location.hash.slice(1));
+    if (row === undefined) { if (this.dialog.open) this.dialog.close(); } else this.show(row);
+  }
+
+  rowOf(hash) {
+    this.places ??= new Map(this.sources.id.map((id, row) => [id, row]));
+    try {
+      return this.places.get(decodeURIComponent(hash)) ?? this.places.get(hash);
+    } catch {
+      return undefined; // no address that this page made
+    }
+  }
+
+  step(by) {
+    const row = this.gallery.neighbour(this.row, by);
+    if (row === null) return;
+    history.replaceState(null, "", linkTo(this.sources.id[row]));
+    this.show(row);
+  }
+
+  closed() {
+    this.row = null;
+    if (this.rowOf(location.hash.slice(1)) !== undefined) history.replaceState(null, "", location.href.split("#")[0]);
+  }
+
+  async show(row) {
+    const { id, place } = this.sources;
+    this.row = row;
+    document.getElementById("detail-title").textContent = id[row];
+    document.getElementById("detail-before").disabled = this.gallery.neighbour(row, -1) === null;
+    document.getElementById("detail-after").disabled = this.gallery.neighbour(row, 1) === null;
+    if (!this.dialog.open) {
+      this.body.replaceChildren();
+      this.dialog.showModal();
+    }
+    let parts;
+    try {
+      const [values, subject] = await Promise.all([claran.row(row), place[row] < 0 ? null : claran.subject(place[row])]);
+      parts = [this.headline(values), this.pictures(values, subject), this.numbers(values)];
+    } catch (error) {
+      parts = [make("p", { class: "bad" }, `Nothing to show: ${error.message}.`)];
+    }
+    if (this.row !== row) return; // another source was asked for in the meantime
+    this.body.replaceChildren(...parts);
+    this.body.scrollTop = 0;
+    this.dialog.dataset.source = id[row];
+  }
+
+  headline(values) {
+    const flags = flagNames(this.sources, values.flags);
+    const facts = [
+      `P ${values.probability.toFixed(2)}`,
+      values.integrated_flux === null ? "flux density not measured" : `${shown(values.integrated_flux)} mJy`,
+      values.largest_angular_size === null ? null : `${shown(values.largest_angular_size, 3)}\u2033 long`,
+      values.host_reliability > 0 ? `host of reliability ${values.host_reliability.toFixed(2)}` : "no infrared host seen",
+    ].filter(Boolean);
+    return make("div", { class: "headline" },
+      make("p", {}, make("span", { class: "class-tag" }, make("i", { class: `key k-${values.morphology}` }), values.morphology), ` ${facts.join(" \u00b7 ")}`),
+      ...(flags.length ? [make("p", {}, ...flags.flatMap(({ name }) => [make("span", { class: "tag warn" }, name), " "]))] : []));
+  }
+
+  pictures(values, subject) {
+    if (!subject) {
+      return make("p", { class: "hint" }, "No pictures of this source: the run made them for a choice of sources. To get more, raise ",
+        make("code", {}, "report.gallery_size"), " in the settings (or set it to ", make("code", {}, "all"), ") and make the report again.");
+    }
+    const figures = this.sources.panels.map((panel) => make("figure", {},
+      drawPicture(this.sources, subject, panel, this.row, true),
+      make("figcaption", {}, panel === "fused" ? `${PANEL_TEXT.fused} (${this.sources.method})` : PANEL_TEXT[panel])));
+    const marks = make("input", { type: "checkbox", name: "marks" });
+    marks.checked = !this.dialog.classList.contains("no-marks");
+    const width = (this.sources.frame.size_px * this.sources.frame.pixel_scale_arcsec) / 60;
+    return make("div", {}, make("div", { class: "pictures" }, ...figures),
+      make("label", { class: "choice small" }, marks, " show marks"),
+      make("p", { class: "small soft" },
+        `Subject ${subject.id} (${subject.split}), ${shown(width, 3)} arcmin wide, north up, east to the left. `,
+        "Thick box: this source; thin: others; dashed white: true sources. Cross: radio component; circle with dot: host; circle: candidate."));
+  }
+
+  numbers(values) {
+    const tables = this.sources.groups.map((group) => {
+      const columns = this.sources.columns.filter((column) => column.group === group);
+      if (!columns.length) return "";
+      const content = group === "Flags" ? this.flags(values) : columns.some((column) => column.list) ? listTable(columns, values) : valueTable(columns, values);
+      return make("section", {}, make("h4", {}, group), content);
+    });
+    return make("div", { class: "groups" }, ...tables);
+  }
+
+  flags(values) {
+    const flags = flagNames(this.sources, values.flags);
+    if (!flags.length) return make("p", { class: "soft" }, "none (flags = 0)");
+    return make("ul", {}, ...flags.map(({ bit, name, text }) => make("li", {}, make("code", {}, name), ` (${bit}): ${text}`)));
+  }
+}
+
+/* Digits that a column deserves: positions to a milliarcsecond, others to four. */
+function columnText(column, value) {
+  if (typeof value === "number" && column.unit === "deg" && column.name !== "position_angle") return value.toFixed(6);
+  return shown(value);
+}
+
+function valueTable(columns, values) {
+  const rows = columns.map((column) => make("tr", {},
+    make("th", { scope: "row" }, make("code", {}, column.name), make("span", { class: "about" }, column.text)),
+    make("td", {}, columnText(column, values[column.name]), values[column.name] === null ? "" : make("span", { class: "unit" }, ` ${column.unit}`))));
+  return make("table", {}, make("tbody", {}, ...rows));
+}
+
+/* Columns that are lists: a line per entry. */
+function listTable(columns, values) {
+  const count = Math.max(...columns.map((column) => (values[column.name] ?? []).length));
+  if (!count) return make("p", { class: "soft" }, "none");
+  const head = columns.map((column) => make("th", { scope: "col", title: column.text }, make("code", {}, column.name), column.unit ? make("span", { class: "unit" }, ` ${column.unit}`) : ""));
+  const line = (i) => make("tr", {}, ...columns.map((column) => make("td", {}, columnText(column, values[column.name][i]))));
+  return make("div", { class: "scroll" }, make("table", { class: "entries" },
+    make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...Array.from({ length: count }, (_, i) => line(i)))));
+}
+
+const MAX_EMPTY = 24;
+
+/* Subjects in which nothing was found, as pictures. */
+async function showEmpty(sources) {
+  const box = document.getElementById("empty-subjects");
+  if (!sources.empty.length) return;
+  document.getElementById("empty").hidden = false;
+  for (const place of sources.empty.slice(0, MAX_EMPTY)) {
+    const figure = make("figure", {});
+    box.append(figure);
+    const subject = await claran.subject(place);
+    figure.append(drawPicture(sources, subject, "radio", -1, true), make("figcaption", {}, subject.id));
+  }
+}
+
+claran.load("sources").then((sources) => {
+  document.getElementById("gallery-wait").hidden = true;
+  document.getElementById("gallery-parts").hidden = false;
+  if (matchMedia("(max-width: 40rem)").matches) document.getElementById("filter-box").open = false;
+  claran.gallery = new Gallery(sources);
+  claran.detail = new Detail(sources, claran.gallery);
+  return showEmpty(sources);
+}).catch((error) => {
+  document.getElementById("gallery-wait").textContent = `The gallery cannot be shown: ${error.message}.`;
+});

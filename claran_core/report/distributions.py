@@ -1,0 +1,193 @@
+"""Distributions of what was measured, for the report's charts; statistics of classes and hosts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from claran_core.morphology import MORPHOLOGIES
+
+__all__ = ["ClassRow", "Histogram", "HistogramBar", "HostSummary", "class_rows", "histograms", "host_summary"]
+
+N_BARS = 20
+
+# A host is called secure from this reliability on.
+SECURE = 0.8
+
+
+@dataclass(frozen=True)
+class HistogramBar:
+    """A bar: its ends (in the quantity's unit), its count, and its height as a share of the highest."""
+
+    low: float
+    high: float
+    count: int
+    height: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Distribution of one quantity.
+
+    Attributes
+    ----------
+    name, title, unit : str
+        Column of the catalogue, what it is, and its unit.
+    bars : tuple of HistogramBar
+        Of equal width in the quantity, or in its logarithm; empty where nothing is known.
+    ticks : tuple of (float, str)
+        Place on the axis, 0 to 1, and text.
+    median : float, optional
+        Of the values that are known.
+    n_missing : int
+        Rows without a value.
+    """
+
+    name: str
+    title: str
+    unit: str
+    bars: tuple[HistogramBar, ...]
+    ticks: tuple[tuple[float, str], ...]
+    median: float | None
+    n_missing: int
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """Sources of one class, or of all: number, medians, share with a host; None where nothing is known."""
+
+    name: str
+    count: int
+    flux: float | None
+    size: float | None
+    snr: float | None
+    host_share: float | None
+
+
+@dataclass(frozen=True)
+class HostSummary:
+    """How many sources have a host, a secure one, several candidates; medians over those with a host."""
+
+    n_sources: int
+    n_seen: int
+    n_secure: int
+    n_several: int
+    separation: float | None
+    magnitude: float | None
+
+
+def histograms(catalogue: pd.DataFrame) -> list[Histogram]:
+    """Distributions of the catalogue's main quantities, those of hosts last."""
+    host = catalogue[_has_host(catalogue)]
+    return [
+        _logarithmic(catalogue, "integrated_flux", "Flux density", "mJy"),
+        _logarithmic(catalogue, "snr", "Peak over noise", ""),
+        _logarithmic(catalogue, "largest_angular_size", "Largest angular size", "arcsec"),
+        _linear(catalogue, "probability", "Probability of the class", "", 0.0, 1.0),
+        _linear(host, "host_reliability", "Reliability of the host", "", 0.0, 1.0),
+        _linear(host, "host_separation", "From centroid to host", "arcsec"),
+        _linear(host, "host_w1", "W1 magnitude of the host", "mag"),
+    ]
+
+
+def _linear(
+    table: pd.DataFrame, name: str, title: str, unit: str, low: float | None = None, high: float | None = None
+) -> Histogram:
+    values = table[name].to_numpy(float)
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return Histogram(name, title, unit, (), (), None, len(values))
+    ends = _round_ends(known) if low is None or high is None else (low, high)
+    edges = np.linspace(*ends, N_BARS + 1)
+    ticks = np.linspace(*ends, 6)
+    marks = tuple((float((tick - ends[0]) / (ends[1] - ends[0])), f"{tick:.4g}") for tick in ticks)
+    return _histogram(name, title, unit, values, edges, marks)
+
+
+def _round_ends(known: np.ndarray) -> tuple[float, float]:
+    """Ends of a linear axis that hold all values, in steps of a fifth of a power of ten or so."""
+    low, high = float(known.min()), float(known.max())
+    unit = 10 ** np.floor(np.log10(max(high - low, 1e-3 * max(abs(high), 1e-3))))
+    start = np.floor(low / unit) * unit
+    for factor in (1, 2, 2.5, 5, 10, 20):
+        if start + factor * unit >= high:
+            return float(start), float(start + factor * unit)
+    raise AssertionError("the range is less than ten of its units")
+
+
+def _logarithmic(table: pd.DataFrame, name: str, title: str, unit: str) -> Histogram:
+    values = table[name].to_numpy(float)
+    known = values[np.isfinite(values) & (values > 0)]
+    if not len(known):
+        return Histogram(name, title, unit, (), (), None, len(values))
+    low, high = np.floor(np.log10(known.min())), np.ceil(np.log10(known.max()))
+    high = max(high, low + 1)
+    edges = np.logspace(low, high, N_BARS + 1)
+    decades = np.arange(low, high + 1)
+    marks = tuple((float((power - low) / (high - low)), f"{10.0**power:g}") for power in decades)
+    return _histogram(name, title, unit, np.where(values > 0, values, np.nan), edges, marks)
+
+
+def _histogram(
+    name: str,
+    title: str,
+    unit: str,
+    values: np.ndarray,
+    edges: np.ndarray,
+    ticks: tuple[tuple[float, str], ...],
+) -> Histogram:
+    known = values[np.isfinite(values)]
+    # Stored as float32, 0.8 is a little more and 0.7 a little less than the edge it stands on.
+    digits = 6 - int(np.floor(np.log10(max(abs(edges).max(), 1e-30))))
+    inside = np.clip(known, edges[0], edges[-1]).round(digits)
+    counts, _ = np.histogram(inside, bins=edges.round(digits))
+    most = counts.max(initial=0) or 1
+    bars = [
+        HistogramBar(float(low), float(high), int(count), float(count / most))
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]
+    return Histogram(name, title, unit, tuple(bars), ticks, float(np.median(known)), len(values) - len(known))
+
+
+def class_rows(catalogue: pd.DataFrame) -> list[ClassRow]:
+    """One row per class in the order of the classes, then all sources together."""
+    parts: Sequence[tuple[str, pd.DataFrame]] = [
+        *((name, catalogue[catalogue["morphology"] == name]) for name in MORPHOLOGIES),
+        ("all", catalogue),
+    ]
+    return [
+        ClassRow(
+            name=name,
+            count=len(part),
+            flux=_median(part["integrated_flux"]),
+            size=_median(part["largest_angular_size"]),
+            snr=_median(part["snr"]),
+            host_share=float(_has_host(part).mean()) if len(part) else None,
+        )
+        for name, part in parts
+    ]
+
+
+def host_summary(catalogue: pd.DataFrame) -> HostSummary:
+    """Numbers of sources with an infrared host, and medians of those."""
+    seen = catalogue[_has_host(catalogue)]
+    n_candidates = catalogue["host_candidate_ra"].map(len)
+    return HostSummary(
+        n_sources=len(catalogue),
+        n_seen=len(seen),
+        n_secure=int((seen["host_reliability"] >= SECURE).sum()),
+        n_several=int((n_candidates > 1).sum()),
+        separation=_median(seen["host_separation"]),
+        magnitude=_median(seen["host_w1"]),
+    )
+
+
+def _has_host(table: pd.DataFrame) -> pd.Series:
+    return table["host_reliability"].fillna(0.0) > 0
+
+
+def _median(values: pd.Series) -> float | None:
+    known = values.to_numpy(float)
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if len(known) else None

@@ -1,0 +1,268 @@
+"""Maps of the sky for the report: where the subjects and sources of a run are.
+
+The whole sky is shown as densities, a small area also with each subject's outline and each source.
+A map is data for an SVG drawing: an image of the densities, lines, points and labels, in the units of
+the drawing (x to the right, y downwards).
+"""
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import matplotlib.image
+import numpy as np
+import pandas as pd
+
+from claran_core.frame import Frame
+from claran_core.morphology import MORPHOLOGIES
+from claran_core.report.projection import HALF_HEIGHT, HALF_WIDTH, Projection, centre_of, hammer, lambert
+
+__all__ = ["Label", "SkyMap", "area_map", "png_data_uri", "whole_sky_map"]
+
+# Cells across the whole sky: 1.8 degrees wide, each 3.2 square degrees.
+CELLS_ACROSS = 180
+
+# Areas up to this radius (deg) get a map of their own; with more positions than this, as densities.
+MAX_RADIUS_DEG = 45.0
+MAX_POINTS = 6000
+
+# Width of drawings, and room around an area for the labels of its grid.
+WIDTH = 400.0
+MARGIN = 34.0
+
+# Steps of a grid (deg), the first that gives at most so many lines is taken.
+STEPS_DEG = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
+MAX_LINES = 6
+LINE_SAMPLES = 121
+
+# A full turn ends on the other side of the map than it begins.
+FULL_TURN = 360 - 1e-6
+
+# Colours from the light end of the map are not told from white paper.
+LIGHTEST = 0.3
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text at a place of the drawing, and where it is anchored."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class SkyMap:
+    """A drawing of a part of the sky.
+
+    Attributes
+    ----------
+    width, height : float
+        Of the drawing.
+    left, top, right, bottom : float
+        Of the sky in it.
+    grid : str
+        SVG path of meridians and parallels.
+    labels : tuple of Label
+        Of the grid.
+    cells : str
+        Densities as a PNG (data URI) that fills the sky's rectangle; empty where points are drawn.
+    most : int
+        Count of the fullest cell; 0 where points are drawn.
+    outlines : str
+        SVG path of the subjects' outlines.
+    points : tuple of (str, str)
+        Class, and SVG path with a point for each of its sources.
+    """
+
+    width: float
+    height: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+    grid: str
+    labels: tuple[Label, ...]
+    cells: str = ""
+    most: int = 0
+    outlines: str = ""
+    points: tuple[tuple[str, str], ...] = ()
+
+
+def whole_sky_map(ra_deg: np.ndarray, dec_deg: np.ndarray) -> SkyMap:
+    """Densities of positions over the whole sky, in the Hammer-Aitoff projection; RA 180 in the middle."""
+    per_deg = WIDTH / (2 * HALF_WIDTH)
+    x, y = hammer(ra_deg, dec_deg)
+    counts, _, _ = np.histogram2d(
+        y,
+        x,
+        bins=(CELLS_ACROSS // 2, CELLS_ACROSS),
+        range=((-HALF_HEIGHT, HALF_HEIGHT), (-HALF_WIDTH, HALF_WIDTH)),
+    )
+    around, up = np.linspace(0, FULL_TURN, LINE_SAMPLES), np.linspace(-90, 90, LINE_SAMPLES)
+    lines = [hammer(np.full(LINE_SAMPLES, ra), up) for ra in (0, 60, 120, 180, 240, 300, FULL_TURN)]
+    lines += [hammer(around, np.full(LINE_SAMPLES, dec)) for dec in (-60, -30, 0, 30, 60)]
+    height = 2 * HALF_HEIGHT * per_deg
+    return SkyMap(
+        width=WIDTH,
+        height=height,
+        left=0.0,
+        top=0.0,
+        right=WIDTH,
+        bottom=height,
+        grid="".join(_path(WIDTH / 2 + x * per_deg, height / 2 - y * per_deg) for x, y in lines),
+        labels=tuple(_sky_labels(per_deg, height)),
+        cells=_coloured(counts[::-1]),
+        most=int(counts.max(initial=0)),
+    )
+
+
+def _sky_labels(per_deg: float, height: float) -> list[Label]:
+    places = [(ra, 0.0, f"{ra}°") for ra in (300, 240, 180, 120, 60)]
+    places += [(180.0, dec, f"{dec:+d}°") for dec in (-60, -30, 30, 60)]
+    labels = []
+    for ra, dec, text in places:
+        x, y = hammer(np.array(ra), np.array(dec))
+        labels.append(_label(WIDTH / 2 + x * per_deg + 2, height / 2 - y * per_deg - 2, text, "start"))
+    return labels
+
+
+def area_map(subjects: pd.DataFrame, sources: pd.DataFrame, frame: Frame) -> SkyMap | None:
+    """Map of the area in which all subjects lie; None where that is no small part of the sky.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        ``ra, dec`` of their centres.
+    sources : DataFrame
+        ``ra, dec, morphology``.
+    frame : Frame
+        Geometry of the subjects, whose outlines are drawn to scale.
+    """
+    if subjects.empty:
+        return None
+    ra0, dec0, distance = centre_of(subjects["ra"].to_numpy(), subjects["dec"].to_numpy())
+    if distance > MAX_RADIUS_DEG:
+        return None
+    project = lambert(ra0, dec0)
+    radius = distance + 0.75 * frame.width_arcsec / 3600
+    area = _Area(radius, (WIDTH - MARGIN) / (2 * radius))
+    grid, labels = _area_grid(project, ra0, dec0, area)
+    few = max(len(subjects), len(sources)) <= MAX_POINTS
+    content = _points(subjects, sources, frame, project, area) if few else _cells(subjects, project, radius)
+    return SkyMap(
+        width=WIDTH,
+        height=WIDTH,
+        left=MARGIN,
+        top=0.0,
+        right=WIDTH,
+        bottom=WIDTH - MARGIN,
+        grid=grid,
+        labels=labels,
+        **content,
+    )
+
+
+@dataclass(frozen=True)
+class _Area:
+    """A square of the plane, `radius` deg to each side, drawn with `per_deg` units to a degree."""
+
+    radius: float
+    per_deg: float
+
+    def drawn(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places in the drawing."""
+        return MARGIN + (x + self.radius) * self.per_deg, (self.radius - y) * self.per_deg
+
+
+def _points(
+    subjects: pd.DataFrame, sources: pd.DataFrame, frame: Frame, project: Projection, area: _Area
+) -> dict[str, Any]:
+    """Outlines of subjects and points of sources."""
+    corner = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * frame.size_px
+    ra, dec = (subjects[name].to_numpy(float)[:, None] for name in ("ra", "dec"))
+    x, y = area.drawn(*project(*frame.frame_to_sky(ra, dec, corner[:, 0], corner[:, 1])))
+    outlines = "".join(_path(*corners) for corners in zip(x, y, strict=True))
+    points = []
+    for name in MORPHOLOGIES:
+        part = sources[sources["morphology"] == name]
+        x, y = area.drawn(*project(part["ra"].to_numpy(float), part["dec"].to_numpy(float)))
+        path = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x, y, strict=True))
+        points += [(name, path)] if path else []
+    return {"outlines": outlines, "points": tuple(points)}
+
+
+def _cells(subjects: pd.DataFrame, project: Projection, radius: float) -> dict[str, Any]:
+    x, y = project(subjects["ra"].to_numpy(float), subjects["dec"].to_numpy(float))
+    ends = (-radius, radius)
+    counts, _, _ = np.histogram2d(y, x, bins=CELLS_ACROSS // 2, range=(ends, ends))
+    return {"cells": _coloured(counts[::-1]), "most": int(counts.max(initial=0))}
+
+
+def _area_grid(project: Projection, ra0: float, dec0: float, area: _Area) -> tuple[str, tuple[Label, ...]]:
+    """Meridians and parallels of an area, labelled where they leave it below and to the left."""
+    low, high = max(dec0 - 1.5 * area.radius, -90.0), min(dec0 + 1.5 * area.radius, 90.0)
+    shrink = np.cos(np.deg2rad(min(max(abs(low), abs(high)), 89.0)))
+    reach = min(1.5 * area.radius / shrink, 180.0)
+    path, labels = "", []
+    for dec in _steps(low, high):
+        x, y = project(np.linspace(ra0 - reach, ra0 + reach, LINE_SAMPLES), np.full(LINE_SAMPLES, dec))
+        path += _path(*area.drawn(x, y))
+        at = _crossing(x, y, -area.radius)
+        if at is not None and abs(at) < area.radius:
+            labels.append(_label(MARGIN - 3, area.drawn(0.0, at)[1] + 3, f"{dec:g}°", "end"))
+    for ra in _steps(ra0 - reach, ra0 + reach):
+        x, y = project(np.full(LINE_SAMPLES, ra), np.linspace(low, high, LINE_SAMPLES))
+        path += _path(*area.drawn(x, y))
+        at = _crossing(y, x, -area.radius)
+        if at is not None and abs(at) < area.radius:
+            text = f"{round(ra % 360, 6) % 360:g}°"
+            labels.append(_label(area.drawn(at, 0.0)[0], WIDTH - MARGIN + 13, text, "middle"))
+    return path, tuple(labels)
+
+
+def _steps(low: float, high: float) -> np.ndarray:
+    """Round numbers between two ends, few of them."""
+    step = next((step for step in STEPS_DEG if (high - low) / step <= MAX_LINES), STEPS_DEG[-1])
+    return np.round(np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step, 6)
+
+
+def _crossing(values: np.ndarray, others: np.ndarray, level: float) -> float | None:
+    """Value of `others` where the line first crosses `level`, interpolated between its samples."""
+    above = values > level
+    found = np.flatnonzero((above[1:] != above[:-1]) & np.isfinite(values[1:] + values[:-1]))
+    if not len(found):
+        return None
+    i = int(found[0])
+    share = (level - values[i]) / (values[i + 1] - values[i])
+    return float(others[i] + share * (others[i + 1] - others[i]))
+
+
+def _label(x: float | np.ndarray, y: float | np.ndarray, text: str, anchor: str) -> Label:
+    return Label(round(float(x), 1), round(float(y), 1), text, anchor)
+
+
+def _path(x: np.ndarray, y: np.ndarray) -> str:
+    """SVG path through the places that are finite."""
+    finite = np.isfinite(x) & np.isfinite(y)
+    if not finite.any():
+        return ""
+    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x[finite], y[finite], strict=True))
+
+
+def _coloured(counts: np.ndarray) -> str:
+    """Counts as colours from light to dark blue, those of zero transparent; a data URI."""
+    most = counts.max(initial=0) or 1
+    colours = matplotlib.colormaps["Blues"](LIGHTEST + (1 - LIGHTEST) * np.sqrt(counts / most))
+    colours[..., 3] = counts > 0
+    return png_data_uri(np.rint(colours * 255).astype(np.uint8))
+
+
+def png_data_uri(image: np.ndarray) -> str:
+    """Encode an image, (ny, nx, 3 or 4) uint8, as a PNG inside a ``data:`` URI."""
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, image, format="png", metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
