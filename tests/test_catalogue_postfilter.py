@@ -131,6 +131,14 @@ def test_survey_adds_up_the_classes_of_a_box() -> None:
     np.testing.assert_allclose(source_probability(pd.DataFrame([one])), [0.9])
 
 
+def test_survey_never_takes_the_lesser_class_of_a_box() -> None:
+    # Two combinations of components with one box: of the second only its lesser class was reported.
+    first = detection("s", SMALL, morphology="3C_3P", probability=0.91, p_2c_3p=0.04)
+    second = detection("s", SMALL, morphology="2C_3P", probability=0.08, p_3c_3p=0.90)
+    assert source_probability(pd.DataFrame([first, second])).argmax() == 1
+    assert survey((second, (0, 1, 2)), (first, (0, 1, 2))) == (["competing", "kept"], [1, -1])
+
+
 def test_survey_lets_sources_compete_by_components_and_not_by_boxes() -> None:
     whole, lobe, core = (20, 20, 100, 100), (25, 25, 40, 40), (50, 50, 70, 70)
     fate, winner = survey(

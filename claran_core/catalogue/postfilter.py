@@ -88,7 +88,11 @@ def judge_survey(
         Least probability of a source of any class: where two classes share it, it is a source still.
     """
     probable = source_probability(detections)
-    order = _ranked(detections.assign(source_probability=probable), ["source_probability", "probability"])
+    # A row of a class that is not its box's most probable never stands for the source while another does:
+    # two combinations of components may have one box and hardly differ in the sum over their classes.
+    leads = detections["probability"].to_numpy() >= detections[probability_columns()].to_numpy().max(axis=1)
+    keys = {"leads": leads, "source_probability": probable}
+    order = _ranked(detections.assign(**keys), [*keys, "probability"])
     boxes, subjects = box_array(detections), detections["subject_id"].to_numpy()
     verdict = Verdict.keeping_all(len(detections))
     kept: dict[str, list[int]] = {}

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from claran_core.catalogue.radio import RadioImage, RadioMeasurement, largest_extent, measure
+from claran_core.catalogue.radio import (
+    RadioImage,
+    RadioMeasurement,
+    interpolated_peak,
+    largest_extent,
+    measure,
+)
 from claran_core.components import COMPONENT_SIGMA, brightest_pixels, label_components, secondary_peaks
 from claran_core.errors import InputError
 from claran_core.flags import Flag
@@ -142,7 +148,7 @@ def measured_columns(view: SubjectView, members: tuple[int, ...]) -> dict[str, A
     """
     if view.image is None or not members:
         return {**NOTHING_MEASURED, "flags": int(Flag.NO_COMPONENT)}
-    own = _brightest_first(view, members)
+    own = _brightest_first(view.image.pixels, view.brightest, members)
     brightest = view.brightest[own]
     radio = measure(view.image, own, brightest)
     n_peaks = int(view.components.n_peaks[own].sum())
@@ -174,8 +180,8 @@ def measured_columns(view: SubjectView, members: tuple[int, ...]) -> dict[str, A
     return row | {"flags": _measured_flags(radio, row["snr"], len(own), n_peaks)}
 
 
-def _brightest_first(view: SubjectView, members: tuple[int, ...]) -> list[int]:
-    return sorted(members, key=lambda k: (-float(view.components.snr[k]), k))
+def _brightest_first(pixels: np.ndarray, brightest: np.ndarray, members: tuple[int, ...]) -> list[int]:
+    return sorted(members, key=lambda k: (-interpolated_peak(pixels, *brightest[k]), k))
 
 
 def _extent(view: SubjectView, outline: np.ndarray) -> dict[str, float]:
