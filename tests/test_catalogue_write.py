@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io.votable.ucd import check_ucd
+from astropy.table import Table
 from astropy.units import Unit
 from source_rows import FRAME, METADATA, source_row, write_shard_files
 
@@ -91,6 +92,13 @@ def test_file_explains_itself(tmp_path: Path) -> None:
     assert (stored["model_id"], stored["weights"]["sha256"]) == ("compact-1", "abc")
     assert stored["versions"]["astropy"]
     assert {facts["bit"] for facts in stored["flags"].values()} == {int(flag) for flag in Flag}
+
+
+def test_astropy_reads_the_file_with_its_units(tmp_path: Path) -> None:
+    catalogue = write(tmp_path, shards(tmp_path))
+    table = Table.read(tmp_path / "catalogue.parquet", format="parquet.votable")
+    assert table["source_id"].tolist() == catalogue["source_id"].tolist()
+    assert table["integrated_flux"].unit == Unit("mJy") and table["ra"].unit == Unit("deg")
 
 
 @pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, FATES, REJECTED])

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from claran_core import __version__
 from claran_core.catalogue.assemble import Assembled, assemble, check_subjects_once
@@ -20,6 +21,7 @@ from claran_core.catalogue.voparquet import votable_metadata
 from claran_core.errors import InputError
 from claran_core.files import atomic_path, parquet_writer, read_arrow, read_metadata
 from claran_core.frame import Frame
+from claran_core.morphology import MORPHOLOGIES
 from claran_core.survey.base import SURVEYS, Survey
 
 __all__ = ["ShardFiles", "write_catalogue"]
@@ -95,6 +97,7 @@ def write_catalogue(
     model_id = _common_model([shard.sources for shard in shards], method)
     indexes = [read_arrow(shard.index, ["subject_id", "ra", "dec"]) for shard in shards]
     check_subjects_once([index["subject_id"] for index in indexes], [shard.index for shard in shards])
+    longest = max((pc.max(pc.utf8_length(index["subject_id"])).as_py() or 0 for index in indexes), default=0)
     positions = [np.stack([index["ra"].to_numpy(), index["dec"].to_numpy()], axis=1) for index in indexes]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
@@ -109,7 +112,7 @@ def write_catalogue(
         metadata = {**provenance, **counts, "method": method, "model_id": model_id}
         # The catalogue takes its name last: where it is, the fates are too.
         with atomic_path(path) as temporary:
-            _write_rows(temporary, found, metadata, model_id)
+            _write_rows(temporary, found, metadata, longest)
             _write_fates(fates_path, found, shards, metadata)
     logger.info(
         "%s: %d sources, from %d detections of sources in %d subjects",
@@ -121,11 +124,21 @@ def write_catalogue(
     return counts["n_sources"]
 
 
-def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], model_id: str) -> None:
-    described = votable_metadata(CATALOGUE, description=DESCRIPTION)
+def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], longest_subject: int) -> None:
+    constant = {"model_id": metadata["model_id"], "pipeline_version": __version__}
+    lengths = {
+        "source_id": max(map(len, found.names), default=0),
+        "subject_id": longest_subject,
+        "morphology": len(MORPHOLOGIES[0]),
+        "rule_morphology": len(MORPHOLOGIES[0]),
+        "method": len(metadata["method"]),
+        **{name: len(value) for name, value in constant.items()},
+    }
+    described = votable_metadata(CATALOGUE, description=DESCRIPTION, string_lengths=lengths)
+    # Without these astropy's own reader of Parquet measures every text, and says so.
+    described |= {f"table::len::{name}".encode(): str(size).encode() for name, size in lengths.items()}
     with parquet_writer(path, CATALOGUE.with_metadata(described), metadata=metadata) as writer:
         for table in found.rows(ROW_GROUP):
-            constant = {"model_id": model_id, "pipeline_version": __version__}
             for name, value in constant.items():
                 table = table.append_column(name, pa.array([value] * len(table)))
             writer.write_table(table.select(CATALOGUE.names).cast(writer.schema), row_group_size=ROW_GROUP)
