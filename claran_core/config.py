@@ -19,13 +19,16 @@ import yaml
 from claran_core.architecture_options import chosen_options
 from claran_core.errors import ConfigError
 from claran_core.frame import Frame
+from claran_core.survey.archive.services import chosen_services, described_services
 
 __all__ = [
+    "ArchiveOptions",
     "CatalogueOptions",
     "ComparisonOptions",
     "Config",
     "CutoutOptions",
     "EvaluationOptions",
+    "FetchOptions",
     "FusionOptions",
     "InferenceOptions",
     "ModelOptions",
@@ -72,12 +75,43 @@ class SimulatedOptions:
 
 
 @dataclass(frozen=True)
+class ArchiveOptions:
+    """Section ``survey.archive``: which services are asked (`claran_core.survey.archive.services`)."""
+
+    order: Mapping[str, Any] = field(default_factory=dict)
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SurveysOptions:
     """Section ``survey``."""
 
     radio: SurveyOptions
     infrared: SurveyOptions
     simulated: SimulatedOptions = SimulatedOptions()
+    archive: ArchiveOptions = field(default_factory=ArchiveOptions)
+
+    @property
+    def uses_archive(self) -> bool:
+        """Whether any image comes from an archive."""
+        return "archive" in (self.radio.source, self.infrared.source)
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """Section ``cutouts.archive``: manners and patience towards archives; no pixel depends on it."""
+
+    contact: str | None = None
+    limits_folder: str | None = None
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+    request_timeout_s: float = 180.0
+    tries: int = 8
+    pause_s: float = 1.0
+    max_pause_s: float = 120.0
+    breaker_failures: int = 20
+    breaker_pause_s: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +119,7 @@ class CutoutOptions:
     """Section ``cutouts``."""
 
     max_failed_fraction: float
+    archive: FetchOptions = field(default_factory=FetchOptions)
 
 
 @dataclass(frozen=True)
@@ -334,16 +369,12 @@ def _check_consistency(config: Config) -> None:
         options = getattr(config.survey, band)
         if options.source == "directory" and not options.path:
             raise ConfigError(f"config: survey.{band}.path is empty; give the folder of the FITS files")
-        if options.source == "archive":
-            raise ConfigError(
-                f"config: survey.{band}.source 'archive' does not exist yet; "
-                "download the images and use 'directory', or use 'simulated'"
-            )
+    _check_archive(config)
     simulated = [config.survey.radio.source == "simulated", config.survey.infrared.source == "simulated"]
     if simulated == [False, True]:
         raise ConfigError(
             "config: survey.infrared.source is 'simulated' beside real radio images: "
-            "the two would show different skies; use 'none' or 'directory'"
+            "the two would show different skies; use 'none', 'directory' or 'archive'"
         )
     _check_comparison(config.evaluation.compare_with)
     if config.survey.simulated.label_table is not None and not simulated[0]:
@@ -351,6 +382,14 @@ def _check_consistency(config: Config) -> None:
             "config: survey.simulated.label_table is for the simulated sky, but survey.radio.source is "
             f"{config.survey.radio.source!r}; leave it out (the table belongs in targets.path alone)"
         )
+
+
+def _check_archive(config: Config) -> None:
+    archive = config.survey.archive
+    services = described_services(archive.services, config.cutouts.archive.limits)
+    for options in (config.survey.radio, config.survey.infrared):
+        if options.source == "archive":
+            chosen_services(options.name, archive.order, services)
 
 
 def _check_comparison(options: ComparisonOptions) -> None:

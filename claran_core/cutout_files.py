@@ -44,6 +44,15 @@ class CutoutWriter:
 
     def add(self, subject_id: str, cutout: Cutout) -> None:
         """Append a cut-out as an image extension named after its subject."""
+        self.append(self.extension(subject_id, cutout))
+
+    def append(self, extension: bytes) -> None:
+        """Append an image extension that `extension` has made."""
+        self.handle.write(extension)
+        self.count += 1
+
+    def extension(self, subject_id: str, cutout: Cutout) -> bytes:
+        """Bytes of a cut-out as an image extension named after its subject; any thread may ask."""
         with quiet_astropy():
             # relax: distortion terms are kept, although they are not in the standard.
             header = fits.ImageHDU(cutout.data, cutout.wcs.to_header(relax=True)).header
@@ -53,10 +62,9 @@ class CutoutWriter:
             # FITS headers are ASCII; names of files need not be.
             header["ORIGIN"] = cutout.origin.encode("ascii", "backslashreplace").decode()
             header["FLAGS"] = (int(cutout.flags), "bit mask, see claran_core.flags")
-            self.handle.write(header.tostring().encode("ascii"))
+            head = header.tostring().encode("ascii")
         pixels = cutout.data.astype(">f4").tobytes()
-        self.handle.write(pixels + bytes(-len(pixels) % FITS_BLOCK))
-        self.count += 1
+        return head + pixels + bytes(-len(pixels) % FITS_BLOCK)
 
     def close(self) -> None:
         """Record how many cut-outs the file holds."""
@@ -110,6 +118,14 @@ class CutoutFile(Mapping[str, Cutout]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def extents(self) -> dict[str, tuple[int, int]]:
+        """First byte in the file, and length in bytes, of each subject's image extension."""
+        places = {subject_id: self._hdus[number].fileinfo() for subject_id, number in self._numbers.items()}
+        return {
+            subject_id: (place["hdrLoc"], place["datLoc"] + place["datSpan"] - place["hdrLoc"])
+            for subject_id, place in places.items()
+        }
 
     def close(self) -> None:
         """Close the file; cut-outs already taken stay valid."""

@@ -5,9 +5,13 @@ Missing images are data: each (subject, band) is one row, ``ok``, ``partial``, `
 asked before the catalogue is built.
 """
 
+import hashlib
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +20,14 @@ import pandas as pd
 
 from claran_core import files
 from claran_core.cutout_files import CutoutFile, CutoutWriter, read_cutouts
+from claran_core.cutout_spool import CutoutSpool
 from claran_core.errors import GateError
 from claran_core.flags import Flag
 from claran_core.frame import Frame
 from claran_core.fusion.reprojection import reproject
 from claran_core.log import Progress
 from claran_core.paths import Results
-from claran_core.survey.base import Band, Cutout, ImageSource, NoImage
+from claran_core.survey.base import Band, Cutout, ImageSource, NoImage, Provenance
 from claran_core.tables import LEDGER
 
 __all__ = ["CutoutFile", "check_failures", "cut_shard", "merge_ledgers", "read_cutouts"]
@@ -31,6 +36,12 @@ logger = logging.getLogger(__name__)
 
 MISSING = {"radio": Flag.RADIO_MISSING, "infrared": Flag.INFRARED_MISSING}
 PARTIAL = {"radio": Flag.RADIO_PARTIAL, "infrared": Flag.INFRARED_PARTIAL}
+
+PROVENANCE = tuple(entry.name for entry in fields(Provenance))
+
+# Subjects per worker that may be finished before their turn to be written: bounds the memory of a shard, and
+# lets others go on while one waits for another try.
+AHEAD = 8
 
 # Answer for a band the run goes without.
 RADIO_ONLY = NoImage("no_coverage", "radio only")
@@ -61,23 +72,29 @@ def cut_shard(
         Name of the shard.
     """
     sources: dict[Band, ImageSource | None] = {"radio": radio, "infrared": infrared}
+    paths = {band: results.cutouts(shard, band) for band in sources}
     rows = []
     progress = Progress(f"shard {shard}: subjects cut out", len(targets))
     with ExitStack() as stack:
-        writers = {
-            band: _open_writer(stack, results.cutouts(shard, band), source)
+        spool = _open_spool(stack, targets, sources, frame, results.spool(shard))
+        writers = {band: _open_writer(stack, paths[band], source) for band, source in sources.items()}
+        streams = [
+            _extensions(targets, _Taker(band, source, frame, writers[band], spool))
             for band, source in sources.items()
-        }
-        for target in targets.itertuples():
-            for band, source in sources.items():
-                cutout, row = _take(source, band, target.subject_id, target.ra, target.dec, frame)
-                rows.append({**row, "subject_id": target.subject_id, "shard": shard})
-                if cutout is not None:
-                    writers[band].add(target.subject_id, cutout)
+        ]
+        for pieces in zip(*streams, strict=True):
+            for (row, extension), writer in zip(pieces, writers.values(), strict=True):
+                rows.append({**row, "shard": shard})
+                if extension:
+                    writer.append(extension)
             progress.step()
         for writer in writers.values():
             writer.close()
-    files.write_table(results.ledger(shard), pd.DataFrame(rows, columns=LEDGER.names), LEDGER)
+    ledger = pd.DataFrame(rows, columns=LEDGER.names)
+    files.write_table(results.ledger(shard), ledger, LEDGER)
+    if spool is not None:
+        kept = {path.name: path for path in (*paths.values(), results.ledger(shard))}
+        spool.finish(kept, failed=bool((ledger["status"] == "failed").any()))
 
 
 def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFrame:
@@ -132,6 +149,79 @@ def _open_writer(stack: ExitStack, path: Path, source: ImageSource | None) -> Cu
     return CutoutWriter(handle, survey=source.survey.name, unit=source.survey.unit)
 
 
+class _Taker:
+    """Takes the cut-outs of one band: ledger row and image extension of a subject.
+
+    What a source from an archive gives is spooled, unless it failed, and taken from there another time.
+    """
+
+    def __init__(
+        self,
+        band: Band,
+        source: ImageSource | None,
+        frame: Frame,
+        writer: CutoutWriter,
+        spool: CutoutSpool | None,
+    ) -> None:
+        self.band, self.source, self.frame, self.writer = band, source, frame, writer
+        self.spool = spool if _is_remote(source) else None
+
+    @property
+    def workers(self) -> int:
+        """How many subjects may be worked on at a time."""
+        return getattr(self.source, "workers", 1)
+
+    def __call__(self, target: Any) -> tuple[dict[str, Any], bytes]:
+        kept = None if self.spool is None else self.spool.get(target.subject_id, self.band)
+        if kept is not None:
+            return kept
+        cutout, row = _take(self.source, self.band, target.subject_id, target.ra, target.dec, self.frame)
+        row["subject_id"] = target.subject_id
+        extension = b"" if cutout is None else self.writer.extension(target.subject_id, cutout)
+        if self.spool is not None and row["status"] != "failed":
+            self.spool.add(row, extension)
+        return row, extension
+
+
+def _is_remote(source: ImageSource | None) -> bool:
+    """Whether a source's images come from far away, so that they are spooled."""
+    return hasattr(source, "identity")
+
+
+def _open_spool(
+    stack: ExitStack,
+    targets: pd.DataFrame,
+    sources: Mapping[Band, ImageSource | None],
+    frame: Frame,
+    folder: Path,
+) -> CutoutSpool | None:
+    remote = {band: source.identity for band, source in sources.items() if _is_remote(source)}
+    if not remote:
+        return None
+    places = targets[["subject_id", "ra", "dec"]].to_csv(index=False, float_format="%.9f")
+    parts = [hashlib.sha256(places.encode()).hexdigest(), f"{frame}", f"{remote}"]
+    return stack.enter_context(CutoutSpool(folder, "\n".join(parts)))
+
+
+def _extensions(targets: pd.DataFrame, take: _Taker) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """What `take` gives for each target, in order; several at a time where the source allows it."""
+    if take.workers == 1:
+        yield from map(take, targets.itertuples())
+        return
+    with ThreadPoolExecutor(take.workers) as pool:
+        waiting: deque[Future] = deque()
+        try:
+            for target in targets.itertuples():
+                waiting.append(pool.submit(take, target))
+                if len(waiting) > AHEAD * take.workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
 def _take(
     source: ImageSource | None, band: Band, subject_id: str, ra_deg: float, dec_deg: float, frame: Frame
 ) -> tuple[Cutout | None, dict[str, Any]]:
@@ -147,7 +237,8 @@ def _take(
         logger.warning("%s: %s image failed", subject_id, band, exc_info=True)
         answer = NoImage("failed", " ".join(f"{type(error).__name__}: {error}".split()))
     if isinstance(answer, Cutout) and coverage == 0:
-        answer = NoImage("no_coverage", f"only blank pixels there in {answer.origin}")
+        reason = f"only blank pixels there in {answer.origin}"
+        answer = NoImage("no_coverage", reason, answer.provenance)
     survey = "none" if source is None else source.survey.name
     return _row(answer, band, survey, coverage)
 
@@ -156,6 +247,7 @@ def _row(
     answer: Cutout | NoImage, band: Band, survey: str, coverage: float
 ) -> tuple[Cutout | None, dict[str, Any]]:
     row = {"band": band, "survey": survey, "coverage": coverage, "origin": ""}
+    row |= dict.fromkeys(PROVENANCE) if answer.provenance is None else asdict(answer.provenance)
     if isinstance(answer, NoImage):
         return None, row | {"status": answer.status, "reason": answer.reason, "flags": int(MISSING[band])}
     row |= {"origin": answer.origin, "status": "ok", "reason": "", "flags": int(answer.flags)}

@@ -48,6 +48,10 @@ class Results:
         """What became of each (subject, survey) of a shard (`claran_core.tables.LEDGER`)."""
         return self.root / "cutouts" / shard / "ledger.parquet"
 
+    def spool(self, shard: str) -> Path:
+        """Folder of what an unfinished or partly failed shard has fetched from archives."""
+        return self.root / "cutouts" / shard / ".spool"
+
     def fused(self, method: str, shard: str) -> Path:
         """Fused images ``(n, ny, nx, 3)`` uint8 of one shard."""
         return self.root / "fused" / method / f"{shard}.npy"

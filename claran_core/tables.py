@@ -48,6 +48,10 @@ LEDGER = pa.schema(
         _column("coverage", pa.float32(), "fraction of the frame's pixels that have data"),
         _column("flags", pa.int32(), "bit mask, see claran_core.flags"),
         _column("origin", pa.string(), "file or service the pixels come from"),
+        _column("service", pa.string(), "service of an archive that answered", nullable=True),
+        _column("url", pa.string(), "what it was asked; several are joined by blanks", nullable=True),
+        _column("sha256", pa.string(), "of the bytes that came, hexadecimal", nullable=True),
+        _column("fetched_at", pa.string(), "when they came, ISO 8601, UTC", nullable=True),
     ]
 )
 

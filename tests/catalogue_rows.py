@@ -117,7 +117,8 @@ def _ledger(subjects: pd.DataFrame) -> pd.DataFrame:
     rows = subjects[["subject_id", "shard"]].assign(reason="", coverage=1.0, flags=0, origin="")
     status = np.where(subjects["radio"], np.where(subjects.index % 2, "ok", "partial"), "no_coverage")
     radio = rows.assign(band="radio", survey="FIRST", status=status)
-    return pd.concat([radio, rows.assign(band="infrared", survey="WISE_W1", status="ok")])
+    ledger = pd.concat([radio, rows.assign(band="infrared", survey="WISE_W1", status="ok")])
+    return ledger.reindex(columns=LEDGER.names)
 
 
 def _boxes(subjects: pd.DataFrame, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -61,7 +61,22 @@ def test_overlay_from_a_file(tmp_path):
         ({"shard_size": 0}, "shard_size"),
         ({"seed": 1.5}, "seed"),
         ({"survey": {"radio": {"source": "directory"}}}, "survey.radio.path is empty"),
-        ({"survey": {"radio": {"source": "archive"}}}, "does not exist yet"),
+        ({"survey": {"radio": {"source": "archive"}}}, "the two would show different skies"),
+        ({"survey": {"archive": {"order": {"FIRST": []}}}}, "survey.archive.order.FIRST"),
+        ({"survey": {"archive": {"services": {"first": {"url": "ftp://x"}}}}}, "services.first.url"),
+        ({"survey": {"archive": {"services": {"mine": {"url": "http://x"}}}}}, "its protocol, survey too"),
+        ({"cutouts": {"archive": {"limits": {"frist": {"connections": 1}}}}}, "no service 'frist'"),
+        ({"cutouts": {"archive": {"tries": 0}}}, "cutouts.archive.tries"),
+        (
+            {
+                "survey": {
+                    "radio": {"source": "archive"},
+                    "infrared": {"source": "none"},
+                    "archive": {"order": {"FIRST": ["irsa"]}},
+                }
+            },
+            "service 'irsa' serves WISE_W1, not FIRST",
+        ),
         ({"survey": {"radio": {"source": "none"}}}, "survey.radio.source"),
         (
             {"survey": {"radio": {"source": "directory", "path": "x"}}},

@@ -60,7 +60,7 @@ def test_label_tables_that_cannot_be_used_are_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (SurveyOptions("FIRST", "archive"), r"survey\.radio\.source 'archive' does not exist yet"),
+        (SurveyOptions("FIRST", "elsewhere"), "write one of: simulated, directory, archive, none"),
         (SurveyOptions("VLASS", "directory"), "survey 'VLASS' is not described; write one of: FIRST"),
         (SurveyOptions("FIRST", "directory"), r"survey\.radio\.path is empty"),
     ],

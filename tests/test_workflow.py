@@ -145,7 +145,7 @@ def test_one_shard_or_four_give_the_same_catalogue(tiny, tmp_path):
     [
         ({"fusion": {"contour_sgima": 3}}, "did you mean 'contour_sigma'"),
         ({"targets": {"path": "absent.csv"}}, "absent.csv: no such file"),
-        ({"survey": {"radio": {"source": "archive"}}}, "does not exist yet"),
+        ({"survey": {"radio": {"source": "archive"}}}, "would show different skies"),
     ],
 )
 def test_mistakes_end_in_one_line_before_anything_runs(tmp_path, settings, says):

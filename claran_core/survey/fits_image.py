@@ -5,6 +5,7 @@ dates outside the standard, BLANK where it means nothing.  astropy repairs or ig
 warnings about it are kept from the user, who can do nothing about them.
 """
 
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ __all__ = [
 
 # What reading a damaged file may raise.
 READ_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError)
+
+_FILTERS = threading.RLock()
 
 # Start of a FITS file that is not compressed as a whole.
 FITS_START = b"SIMPLE"
@@ -114,8 +117,12 @@ class UnusableImage(Exception):  # noqa: N818  (a finding about a file, not a fa
 
 @contextmanager
 def quiet_astropy() -> Iterator[None]:
-    """Silence astropy's warnings about files that are not quite standard."""
-    with warnings.catch_warnings():
+    """Silence astropy's warnings about files that are not quite standard; one thread at a time.
+
+    The filters belong to the whole process: two threads that leave in another order than they came would
+    leave them changed.
+    """
+    with _FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         yield
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from claran_core.config import SimulatedOptions, SurveyOptions, resolve_path
+from claran_core.config import ArchiveOptions, FetchOptions, SimulatedOptions, SurveyOptions, resolve_path
 from claran_core.errors import ConfigError
 from claran_core.survey.base import SURVEYS, ImageSource, Survey
 
@@ -14,6 +14,8 @@ def open_source(
     *,
     seed: int,
     simulated: SimulatedOptions | None = None,
+    archive: ArchiveOptions | None = None,
+    fetch: FetchOptions | None = None,
     working_directory: Path | None = None,
 ) -> ImageSource | None:
     """Open where the pixels of a survey come from.
@@ -26,6 +28,10 @@ def open_source(
         Which simulated sky.
     simulated : SimulatedOptions, optional
         What is on it; default: drawn sources.
+    archive : ArchiveOptions, optional
+        Which services are asked; default: those known here, in their order.
+    fetch : FetchOptions, optional
+        Manners and patience towards them.
     working_directory : Path, optional
         Where relative paths start; default: the current one.
 
@@ -60,9 +66,11 @@ def open_source(
                 f"config: survey.{survey.band}.path is empty; give the folder of the FITS files"
             )
         return DirectorySource(survey, resolve_path(options.path, working_directory), pattern=options.pattern)
+    if options.source == "archive":
+        return _open_archive(survey, archive or ArchiveOptions(), fetch or FetchOptions(), working_directory)
     raise ConfigError(
-        f"config: survey.{survey.band}.source {options.source!r} does not exist yet; "
-        "download the images and use 'directory', or use 'simulated'"
+        f"config: survey.{survey.band}.source is {options.source!r}; "
+        "write one of: simulated, directory, archive, none"
     )
 
 
@@ -83,6 +91,18 @@ def label_table_of(options: SimulatedOptions, working_directory: Path | None = N
             "or null for drawn sources"
         )
     return path
+
+
+def _open_archive(
+    survey: Survey, archive: ArchiveOptions, fetch: FetchOptions, working_directory: Path | None
+) -> ImageSource:
+    from claran_core.survey.archive.http import Client
+    from claran_core.survey.archive.services import chosen_services, described_services
+    from claran_core.survey.archive.source import ArchiveSource
+
+    services = described_services(archive.services, fetch.limits)
+    chosen = chosen_services(survey.name, archive.order, services)
+    return ArchiveSource(survey, chosen, Client(fetch, working_directory))
 
 
 def _open_simulated(survey: Survey, seed: int, label_table: Path | None) -> ImageSource:

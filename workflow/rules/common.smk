@@ -99,11 +99,24 @@ def get_detections(wildcards):
 
 def get_sampled_pixels():
     """Settings that decide which pixels a subject has, and nothing else."""
+    survey = plain(CONFIG.survey)
+    if not CONFIG.survey.uses_archive:
+        del survey["archive"]
     return {
-        "survey": plain(CONFIG.survey),
+        "survey": survey,
         "frame": plain(CONFIG.fusion.frame),
         "seed": CONFIG.seed,
     }
+
+
+def get_archive_jobs(wildcards):
+    """Of the resource that a profile limits so that few jobs of a cluster ask archives at a time."""
+    return int(CONFIG.survey.uses_archive)
+
+
+def get_cutout_runtime(wildcards):
+    """Minutes for the cut-outs of a shard: archives answer about one request per second."""
+    return 240 if CONFIG.survey.uses_archive else 60
 
 
 def print_unfit_weights():

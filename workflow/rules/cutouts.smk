@@ -29,7 +29,8 @@ rule cut_out:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=get_cutout_runtime,
+        archive_jobs=get_archive_jobs,
     params:
         pixels=get_sampled_pixels(),
         version=__version__,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from claran_core.config import SurveysOptions, build_options
+from claran_core.config import Config, SurveysOptions, build_options
 from claran_core.cutouts import cut_shard
 from claran_core.files import read_table
 from claran_core.frame import Frame
@@ -15,10 +15,17 @@ with job(snakemake.log[0]):
     results = Results(Path(snakemake.output.ledger).parents[2])
     pixels = snakemake.params.pixels
     survey = build_options(SurveysOptions, pixels["survey"])
+    options = {
+        "seed": pixels["seed"],
+        "simulated": survey.simulated,
+        "archive": survey.archive,
+        # Not a parameter of the rule: patience changes no pixel, and must not make cut-outs again.
+        "fetch": Config.from_dict(snakemake.config).cutouts.archive,
+    }
     cut_shard(
         read_table(Path(snakemake.input.targets), TARGETS.names),
-        open_source(survey.radio, seed=pixels["seed"], simulated=survey.simulated),
-        open_source(survey.infrared, seed=pixels["seed"], simulated=survey.simulated),
+        open_source(survey.radio, **options),
+        open_source(survey.infrared, **options),
         Frame(**pixels["frame"]),
         results=results,
         shard=snakemake.wildcards.shard,

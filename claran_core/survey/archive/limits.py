@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -26,6 +26,8 @@ __all__ = ["HostLimits", "ServiceDown", "default_folder"]
 POLL_S = 0.002
 # How often one looks for a free connection.
 SLOT_POLL_S = 0.01
+# After a wait longer than this the host may have been closed meanwhile.
+LONG_WAIT_S = 0.25
 
 
 class ServiceDown(Exception):  # noqa: N818  (a finding about a host, not a fault)
@@ -88,7 +90,7 @@ class HostLimits:
         name = re.sub(r"[^\w.-]", "_", host)
         self._path = folder / f"{name}.json"
         self._lock = FileLock(folder / f"{name}.lock", poll_interval=POLL_S)
-        self._slots = [folder / f"{name}.{number}.slot" for number in range(connections)]
+        self._slots = [FileLock(folder / f"{name}.{number}.slot") for number in range(connections)]
         self._own_slots = threading.BoundedSemaphore(connections)
         self._own_lock = threading.Lock()
         # Failures that were on record when this process last looked: spares a look after each success.
@@ -103,12 +105,11 @@ class HostLimits:
         ServiceDown
             If the host is to be left alone for now.
         """
-        self._check()
         with self._own_slots, self._slot():
             wait_s, probing = self._reserve()
             if wait_s > 0:
                 time.sleep(wait_s)
-            if not probing:
+            if wait_s > LONG_WAIT_S and not probing:
                 self._check()
             yield
 
@@ -165,8 +166,7 @@ class HostLimits:
     @contextmanager
     def _slot(self) -> Iterator[None]:
         while True:
-            for path in self._slots:
-                lock = FileLock(path)
+            for lock in self._slots:
                 try:
                     lock.acquire(timeout=0)
                 except Timeout:
@@ -181,10 +181,13 @@ class HostLimits:
     @contextmanager
     def _state(self, *, change: bool = True) -> Iterator[_State]:
         with self._own_lock, self._lock:
-            try:
-                state = _State(**json.loads(self._path.read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError):
-                state = _State()  # the first time, or a file that a killed process left half written
-            yield state  # a refusal raised in here leaves the file as it is
-            if change:
-                self._path.write_text(json.dumps(asdict(state)), encoding="utf-8")
+            with self._path.open("a+b", buffering=0) as handle:
+                handle.seek(0)
+                try:
+                    state = _State(**json.loads(handle.read()))
+                except (ValueError, TypeError):
+                    state = _State()  # the first time, or a file that a killed process left half written
+                yield state  # a refusal raised in here leaves the file as it is
+                if change:
+                    handle.truncate(0)
+                    handle.write(json.dumps(vars(state)).encode())

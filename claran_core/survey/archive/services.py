@@ -78,7 +78,9 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
                 connections=2,
                 max_size_px=1024,
                 # How the server words it could not be seen from here: `claran archive check` tells.
-                outside=r"outside|not (been )?(covered|observed|included|in the)|no (first )?(image|data|field)",
+                # It must speak of the survey: a page about any other trouble is a fault.
+                outside=r"(outside|not (been )?(covered|observed|included|in)|no (images?|fields?|data)\b)"
+                r".{0,60}\b(survey|coverage|FIRST)\b",
                 reference="http://third.ucllnl.org/first/cutouthelp.html",
             ),
             Service(

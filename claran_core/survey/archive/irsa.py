@@ -1,0 +1,280 @@
+"""AllWISE atlas images of IRSA: which tiles there are (SIA2), and cut-outs of them (IBE).
+
+Tiles are listed once for each cell of the sky, a good degree wide, so that a shard asks a few times.  The
+query is made by pyvo.  A cut-out is clipped at the edge of its tile: a subject there is put together from
+the tiles that share it.  IBE packs cut-outs with gzip unless told not to.
+"""
+
+import io
+import math
+import re
+import threading
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from astropy import units as u
+from astropy.io import votable
+from astropy_healpix import HEALPix
+from pyvo.dal import DALQueryError
+from pyvo.dal.sia2 import SIA2Query, SIA2Results
+from scipy.ndimage import map_coordinates
+
+from claran_core.frame import ARCSEC_PER_DEG, Frame, pixels_to_sky, sky_to_pixels
+from claran_core.survey.archive.http import Answer, Client, Fault, Refusal, Request
+from claran_core.survey.archive.protocol import size_px_of
+from claran_core.survey.archive.services import Service
+from claran_core.survey.archive.verify import image_reader, sampling_frame
+from claran_core.survey.base import Cutout, NoImage, Provenance, Survey
+from claran_core.survey.fits_image import quiet_astropy
+from claran_core.survey.footprint import WINDOW_MARGIN_PX, unit_vectors
+
+__all__ = ["IrsaImages", "Tile", "merged", "parse_tiles"]
+
+# Cells the tiles are listed for: 0.9 deg wide.
+CELLS = HEALPix(nside=64, order="nested")
+# A circle around the middle of any cell that holds the cell, and a subject at its rim.
+LIST_RADIUS_DEG = 0.85
+# A wavelength that W1 has and W2 has not: a quarter of the list.
+W1_WAVELENGTH_M = 3.35e-6
+MAX_TILES = 4
+# Pixels two tiles must share before the difference of their backgrounds is believed.
+MIN_SHARED_PIXELS = 50
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An atlas image: where it is and what it shows.
+
+    Attributes
+    ----------
+    url : str
+        Address of the whole image.
+    corners : tuple of (float, float)
+        Right ascension and declination of its corners, deg, in turn.
+    """
+
+    url: str
+    corners: tuple[tuple[float, float], ...]
+
+    @cached_property
+    def centre(self) -> np.ndarray:
+        """Unit vector to the middle of the corners."""
+        middle = unit_vectors(*np.array(self.corners).T).mean(axis=0)
+        return middle / np.linalg.norm(middle)
+
+    @cached_property
+    def radius(self) -> float:
+        """Distance of the farthest corner from the centre, radians."""
+        return float(np.arccos(np.clip(unit_vectors(*np.array(self.corners).T) @ self.centre, -1, 1)).max())
+
+    def depth_px(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[float, bool]:
+        """How deep a subject's middle lies inside the tile (frame pixels), and whether all of it does."""
+        ra, dec = np.array(self.corners).T
+        x, y = frame.sky_to_frame(ra_deg, dec_deg, ra, dec)
+        if not np.isfinite(x).all():
+            return -np.inf, False
+        middle, half = frame.size_px / 2, frame.size_px / 2 + WINDOW_MARGIN_PX
+        points = np.array([[0, 0], [-1, -1], [-1, 1], [1, 1], [1, -1]]) * half + middle
+        depths = _depths(np.stack([x, y], axis=1), points)
+        return float(depths[0]), bool((depths[1:] >= 0).all())
+
+
+class IrsaImages:
+    """IRSA, opened to be asked (an `ImageService`).
+
+    Parameters
+    ----------
+    service : Service
+        Where it is, and its limits.
+    survey : Survey
+        What its pixels should be.
+    client : Client
+        Asks.
+    """
+
+    def __init__(self, service: Service, survey: Survey, client: Client) -> None:
+        self.service, self.survey, self.client = service, survey, client
+        self._tiles: dict[int, tuple[Tile, ...]] = {}
+        self._cell_locks: dict[int, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def image(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
+        """Verified cut-out around a position, as `ImageService.image`."""
+        size_px = size_px_of(width_arcsec, self.survey)
+        if size_px > self.service.max_size_px:
+            raise Refusal(0, f"{size_px} px were needed, a tile has {self.service.max_size_px}")
+        frame = sampling_frame(width_arcsec, self.survey)
+        tiles, whole = self._choose(frame, ra_deg, dec_deg)
+        answers = [self._cut(tile, ra_deg, dec_deg, width_arcsec, clipped=not whole) for tile in tiles]
+        cutouts = [answer for answer in answers if isinstance(answer, Cutout)]
+        if not cutouts:
+            blank = [answer for answer in answers if isinstance(answer, NoImage)]
+            return blank[0] if blank else NoImage("no_coverage", f"no {self.survey.name} tile covers it")
+        return cutouts[0] if len(cutouts) == 1 else merged(cutouts, frame, ra_deg, dec_deg)
+
+    def _choose(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[list[Tile], bool]:
+        """The tile that shows a subject best, or all that show some of it; and whether one shows all."""
+        found = []
+        middle = unit_vectors(ra_deg, dec_deg)
+        reach = np.deg2rad(frame.width_arcsec / ARCSEC_PER_DEG)  # a subject's corners are nearer than this
+        for tile in self._tiles_near(ra_deg, dec_deg):
+            if middle @ tile.centre < math.cos(min(math.pi, tile.radius + reach)):
+                continue
+            depth, whole = tile.depth_px(frame, ra_deg, dec_deg)
+            if whole or depth > -frame.size_px / np.sqrt(2):
+                # Rounded: the last digits must not decide between tiles.
+                found.append((not whole, -round(depth, 3), tile.url, tile))
+        found.sort(key=lambda entry: entry[:3])
+        if found and not found[0][0]:
+            return [found[0][3]], True
+        return [entry[3] for entry in found[:MAX_TILES]], False
+
+    def _cut(
+        self, tile: Tile, ra_deg: float, dec_deg: float, width_arcsec: float, *, clipped: bool
+    ) -> Cutout | NoImage | None:
+        """Cut-out of a tile; None if IBE finds that the tile does not show the subject."""
+        size_arcsec = size_px_of(width_arcsec, self.survey) * self.survey.pixel_scale_arcsec
+        params = {
+            "center": f"{ra_deg:.8f},{dec_deg:.8f}",
+            "size": f"{size_arcsec:.3f}arcsec",
+            "gzip": "false",
+        }
+        reader = image_reader(
+            self.service, self.survey, ra_deg, dec_deg, width_arcsec, may_be_clipped=clipped
+        )
+        try:
+            return self.client.fetch(self.service, Request(tile.url, params), reader)
+        except Refusal as refusal:
+            if clipped and refusal.status == 400:
+                return None
+            raise
+
+    def _tiles_near(self, ra_deg: float, dec_deg: float) -> tuple[Tile, ...]:
+        cell = int(CELLS.lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg))
+        with self._lock:
+            lock = self._cell_locks.setdefault(cell, threading.Lock())
+        with lock:  # the first asks, the others wait for its answer
+            if cell not in self._tiles:
+                self._tiles[cell] = self.client.fetch(self.service, self._list_request(cell), self._read_list)
+            return self._tiles[cell]
+
+    def _list_request(self, cell: int) -> Request:
+        lon, lat = CELLS.healpix_to_lonlat(cell)
+        query = SIA2Query(
+            self.service.url,
+            pos=(lon.to(u.deg), lat.to(u.deg), LIST_RADIUS_DEG * u.deg),
+            band=W1_WAVELENGTH_M,
+            collection=self.service.dataset,
+            maxrec=10000,
+        )
+        params = {
+            name: " ".join(value) if isinstance(value, list) else str(value) for name, value in query.items()
+        }
+        return Request(self.service.url, params)
+
+    def _read_list(self, answer: Answer) -> tuple[Tile, ...]:
+        return parse_tiles(answer.content, self.service.band)
+
+
+def parse_tiles(content: bytes, band: str) -> tuple[Tile, ...]:
+    """Tiles of one band in the table of an SIA2 answer.
+
+    Raises
+    ------
+    Fault
+        If it is no such table, says that something went wrong, or is cut off.
+    """
+    try:
+        with quiet_astropy():
+            parsed = votable.parse(io.BytesIO(content), verify="ignore")
+            results = SIA2Results(parsed)
+            table = results.to_table()
+    except DALQueryError as error:
+        raise Fault(f"the list of tiles has an error: {' '.join(str(error).split())}") from None
+    except Exception as error:  # astropy's XML parser raises what it likes
+        raise Fault(f"the list of tiles cannot be read ({type(error).__name__})") from None
+    if results.status[0].upper() == "OVERFLOW":
+        raise Fault("the list of tiles is cut off")
+    lacking = {"access_url", "s_region", "energy_bandpassname", "dataproduct_subtype"} - set(table.colnames)
+    if lacking:
+        raise Fault(f"the list of tiles lacks {', '.join(sorted(lacking))}")
+    rows = (row for row in table if row["energy_bandpassname"] == band)
+    tiles = [_tile(row) for row in rows if row["dataproduct_subtype"] == "science"]
+    return tuple(tile for tile in tiles if tile is not None)
+
+
+def _tile(row: object) -> Tile | None:
+    """Tile of a row; None where its region is no polygon."""
+    region = str(row["s_region"])
+    numbers = [float(value) for value in re.findall(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?", region)]
+    if not region.upper().startswith("POLYGON") or len(numbers) < 6 or len(numbers) % 2:
+        return None
+    return Tile(str(row["access_url"]), tuple(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+def _depths(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Distance of points ``(n, 2)`` to the nearest side of a convex polygon ``(k, 2)``; negative outside."""
+    sides = np.roll(corners, -1, axis=0) - corners
+    lengths = np.hypot(*sides.T)
+    sides, corners = sides[lengths > 0] / lengths[lengths > 0, None], corners[lengths > 0]
+    offsets = points[:, None, :] - corners[None]
+    across = sides[:, 0] * offsets[..., 1] - sides[:, 1] * offsets[..., 0]
+    turn = np.sign(
+        np.sum(corners[:, 0] * np.roll(corners[:, 1], -1) - np.roll(corners[:, 0], -1) * corners[:, 1])
+    )
+    return (turn * across).min(axis=1)
+
+
+def merged(cutouts: list[Cutout], frame: Frame, ra_deg: float, dec_deg: float) -> Cutout:
+    """One cut-out of several that share a subject, in the pixels of the first.
+
+    The first is kept as it is; where it has no pixels, those of the next are interpolated, after their
+    background has been brought to the first's where both show the sky.
+    """
+    first = cutouts[0]
+    x, y = sky_to_pixels(first.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *_rim(frame)))
+    x0, y0 = (int(np.floor(axis.min())) - WINDOW_MARGIN_PX for axis in (x, y))
+    x1, y1 = (int(np.ceil(axis.max())) + 1 + WINDOW_MARGIN_PX for axis in (x, y))
+    canvas = np.full((y1 - y0, x1 - x0), np.nan, np.float32)
+    with quiet_astropy():
+        wcs = first.wcs.deepcopy()
+    wcs.wcs.crpix = wcs.wcs.crpix - [x0, y0]
+    wcs.pixel_shape = None
+    rows, columns = np.indices(canvas.shape)
+    sky = pixels_to_sky(wcs, columns.ravel(), rows.ravel())
+    for cutout in cutouts:
+        values = _sampled(cutout, *sky).reshape(canvas.shape)
+        shared = np.isfinite(canvas) & np.isfinite(values)
+        if np.count_nonzero(shared) >= MIN_SHARED_PIXELS:
+            values += np.float32(np.median(canvas[shared] - values[shared]))
+        gaps = np.isnan(canvas)
+        canvas[gaps] = values[gaps]
+    return replace(first, data=canvas, wcs=wcs, provenance=_joined(cutouts))
+
+
+def _rim(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    edges = np.linspace(0, frame.size_px, 9)
+    x, y = np.meshgrid(edges, edges)
+    return x.ravel(), y.ravel()
+
+
+def _sampled(cutout: Cutout, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+    """Pixels of a cut-out at sky positions, interpolated; NaN where it has none."""
+    x, y = sky_to_pixels(cutout.wcs, ra_deg, dec_deg)
+    ny, nx = cutout.data.shape
+    # Whole numbers up to rounding, on the first's own grid, must give its pixels bit by bit.
+    x, y = (np.where(np.abs(axis - np.rint(axis)) < 1e-6, np.rint(axis), axis) for axis in (x, y))
+    inside = (x >= 0) & (x <= nx - 1) & (y >= 0) & (y <= ny - 1)
+    values = map_coordinates(cutout.data, [y, x], order=1, mode="nearest", output=np.float64)
+    return np.where(inside, values, np.nan).astype(np.float32)
+
+
+def _joined(cutouts: list[Cutout]) -> Provenance:
+    parts = [cutout.provenance for cutout in cutouts if cutout.provenance is not None]
+    return Provenance(
+        parts[0].service,
+        " ".join(part.url for part in parts),
+        " ".join(part.sha256 for part in parts),
+        max(part.fetched_at for part in parts),
+    )
