@@ -105,15 +105,25 @@ def images_of(subject_ids: Collection[str]) -> Iterator[SubjectImages]:
 
 
 def make_ledger(ids: list[str]) -> pd.DataFrame:
+    unknown = {field.name: "" if pa.types.is_string(field.type) else 0 for field in LEDGER}
     rows = []
     for i, subject in enumerate(ids):
         for band, survey in (("infrared", "WISE_W1"), ("radio", "FIRST")):
             failed = band == "radio" and i == len(ids) - 1
             outside = band == "infrared" and i in (1, 2)
             status = "failed" if failed else "no_coverage" if outside else "ok"
-            reason = "table_not_image.fits: no image" if failed else "outside the survey" if outside else ""
             rows.append(
-                [subject, "00000", band, survey, status, reason, float(status == "ok"), 0, "simulated"]
+                {
+                    **unknown,
+                    "subject_id": subject,
+                    "shard": "00000",
+                    "band": band,
+                    "survey": survey,
+                    "status": status,
+                    "reason": {"failed": "table_not_image.fits: no image", "ok": ""}.get(status, "outside"),
+                    "coverage": float(status == "ok"),
+                    "origin": "simulated",
+                }
             )
     return pd.DataFrame(rows, columns=LEDGER.names)
 

@@ -80,7 +80,7 @@ function shown(value, digits = 4) {
   if (value === null || value === undefined || value === "") return "\u2013";
   if (typeof value !== "number") return String(value);
   if (Number.isInteger(value)) return String(value);
-  if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(2);
+  if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(1);
   return String(Number(value.toPrecision(digits)));
 }
 

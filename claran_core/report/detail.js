@@ -19,9 +19,8 @@ class Detail {
     document.getElementById("detail-close").addEventListener("click", () => this.dialog.close());
     document.getElementById("detail-before").addEventListener("click", () => this.step(-1));
     document.getElementById("detail-after").addEventListener("click", () => this.step(1));
-    this.body.addEventListener("change", (event) => {
-      if (event.target.name === "marks") this.dialog.classList.toggle("no-marks", !event.target.checked);
-    });
+    this.body.addEventListener("change", (event) => this.setTool(event.target.name, event.target.checked));
+    this.tools = { marks: true, zoom: false };
     window.addEventListener("hashchange", () => this.follow());
     this.follow();
   }
@@ -72,6 +71,7 @@ class Detail {
     }
     if (this.row !== row) return; // another source was asked for in the meantime
     this.body.replaceChildren(...parts);
+    this.useTools();
     this.body.scrollTop = 0;
     this.dialog.dataset.source = id[row];
   }
@@ -97,14 +97,31 @@ class Detail {
     const figures = this.sources.panels.map((panel) => make("figure", {},
       drawPicture(this.sources, subject, panel, this.row, true),
       make("figcaption", {}, panel === "fused" ? `${PANEL_TEXT.fused} (${this.sources.method})` : PANEL_TEXT[panel])));
-    const marks = make("input", { type: "checkbox", name: "marks" });
-    marks.checked = !this.dialog.classList.contains("no-marks");
+    const tools = Object.entries({ marks: "show marks", zoom: "zoom to the source" }).map(([name, text]) => {
+      const box = make("input", { type: "checkbox", name });
+      box.checked = this.tools[name];
+      return make("label", { class: "choice small" }, box, ` ${text}`);
+    });
     const width = (this.sources.frame.size_px * this.sources.frame.pixel_scale_arcsec) / 60;
     return make("div", {}, make("div", { class: "pictures" }, ...figures),
-      make("label", { class: "choice small" }, marks, " show marks"),
+      make("div", { class: "picture-tools" }, ...tools),
       make("p", { class: "small soft" },
         `Subject ${subject.id} (${subject.split}), ${shown(width, 3)} arcmin wide, north up, east to the left. `,
         "Thick box: this source; thin: others; dashed white: true sources. Cross: radio component; circle with dot: host; circle: candidate."));
+  }
+
+  /* Marks on or off, the whole subject or the surroundings of the source: kept from source to source. */
+  setTool(name, on) {
+    this.tools[name] = on;
+    this.useTools();
+  }
+
+  useTools() {
+    this.dialog.classList.toggle("no-marks", !this.tools.marks);
+    this.dialog.classList.toggle("zoomed", this.tools.zoom);
+    for (const picture of this.body.querySelectorAll(".picture")) {
+      picture.setAttribute("viewBox", this.tools.zoom ? picture.dataset.close : picture.dataset.all);
+    }
   }
 
   numbers(values) {
@@ -133,16 +150,21 @@ function columnText(column, value) {
 function valueTable(columns, values) {
   const rows = columns.map((column) => make("tr", {},
     make("th", { scope: "row" }, make("code", {}, column.name), make("span", { class: "about" }, column.text)),
-    make("td", {}, columnText(column, values[column.name]), values[column.name] === null ? "" : make("span", { class: "unit" }, ` ${column.unit}`))));
+    make("td", { class: typeof values[column.name] === "number" ? "number" : "text" }, columnText(column, values[column.name]), values[column.name] === null ? "" : make("span", { class: "unit" }, ` ${column.unit}`))));
   return make("table", {}, make("tbody", {}, ...rows));
+}
+
+/* A name that may be broken after its underscores. */
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part) => [part, make("wbr")]);
 }
 
 /* Columns that are lists: a line per entry. */
 function listTable(columns, values) {
   const count = Math.max(...columns.map((column) => (values[column.name] ?? []).length));
   if (!count) return make("p", { class: "soft" }, "none");
-  const head = columns.map((column) => make("th", { scope: "col", title: column.text }, make("code", {}, column.name), column.unit ? make("span", { class: "unit" }, ` ${column.unit}`) : ""));
-  const line = (i) => make("tr", {}, ...columns.map((column) => make("td", {}, columnText(column, values[column.name][i]))));
+  const head = columns.map((column) => make("th", { scope: "col", title: column.text }, make("code", {}, ...breakable(column.name)), column.unit ? make("span", { class: "unit" }, ` ${column.unit}`) : ""));
+  const line = (i) => make("tr", {}, ...columns.map((column) => make("td", { class: "number" }, columnText(column, values[column.name][i]))));
   return make("div", { class: "scroll" }, make("table", { class: "entries" },
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...Array.from({ length: count }, (_, i) => line(i)))));
 }

@@ -27,10 +27,24 @@ function drawPicture(sources, subject, panel, row, whole) {
   const own = subject.sources.find((source) => source.row === row && row >= 0);
   if (own) marks.append(...drawBox(own.box, `found s-${own.morphology}`));
   if (own && whole) marks.append(...drawMarks(own, panel));
-  if (whole) marks.append(...drawScale(size, scale));
+  const all = [0, 0, size];
+  const close = own ? near(own.box, size) : all;
+  if (whole) marks.append(drawScale(all, scale, "scale-all"), drawScale(close, scale, "scale-close"));
   return makeSvg("svg", {
-    class: `picture p-${panel}`, viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": describePicture(subject, panel, own),
+    class: `picture p-${panel}`, viewBox: viewBox(all), "data-all": viewBox(all), "data-close": viewBox(close),
+    role: "img", "aria-label": describePicture(subject, panel, own),
   }, sheet, marks, ...missingText(subject, panel, size));
+}
+
+function viewBox([x, y, side]) {
+  return `${x} ${y} ${side} ${side}`;
+}
+
+/* Window around a box, three times as wide: its corner and its side. */
+function near([x, y, width, height], size) {
+  const side = Math.min(size, Math.max(3 * width, 3 * height, 36));
+  const start = (low, extent) => Math.min(Math.max(low + extent / 2 - side / 2, 0), size - side);
+  return [start(x, width), start(y, height), side];
 }
 
 function describePicture(subject, panel, own) {
@@ -46,31 +60,31 @@ function drawBox([x, y, width, height], kind) {
 /* Components as crosses; hosts as circles, the best one with a dot. */
 function drawMarks(own, panel) {
   const crosses = panel === "infrared" ? [] : own.components.map(([x, y]) => {
-    const d = `M${x - 2.5} ${y}h5M${x} ${y - 2.5}v5`;
+    const d = `M${x - 2} ${y}h4M${x} ${y - 2}v4`;
     return [makeSvg("path", { class: "under", d }), makeSvg("path", { class: "component", d })];
   });
-  const others = panel === "radio" ? [] : own.hosts.map(([cx, cy]) => [makeSvg("circle", { class: "candidate", cx, cy, r: 2.5 })]);
+  const others = panel === "radio" ? [] : own.hosts.map(([cx, cy]) => [makeSvg("circle", { class: "candidate", cx, cy, r: 2 })]);
   const host = own.host ? [drawHost(own.host)] : [];
   return [...crosses, ...others, ...host].flat();
 }
 
 function drawHost([cx, cy]) {
   return [
-    makeSvg("circle", { class: "under", cx, cy, r: 4 }),
-    makeSvg("circle", { class: "host", cx, cy, r: 4 }),
+    makeSvg("circle", { class: "under", cx, cy, r: 3 }),
+    makeSvg("circle", { class: "host", cx, cy, r: 3 }),
     makeSvg("circle", { class: "host dot", cx, cy, r: 0.6 }),
   ];
 }
 
-/* A bar of half an arcminute, or of what fits. */
-function drawScale(size, scale) {
-  const arcsec = [60, 30, 10, 5, 2, 1].find((length) => length / scale < size / 3) ?? 1;
-  const d = `M6 ${size - 6}h${arcsec / scale}`;
-  return [
+/* A bar of one arcminute, or of what fits, in the lower left corner of a window. */
+function drawScale([x, y, side], scale, kind) {
+  const arcsec = [60, 30, 20, 10, 5, 2, 1].find((length) => length / scale < side / 2.5) ?? 1;
+  const [left, bottom] = [x + side / 22, y + side - side / 22];
+  const d = `M${left} ${bottom}h${arcsec / scale}`;
+  return makeSvg("g", { class: kind },
     makeSvg("path", { class: "under", d }),
     makeSvg("path", { class: "scale", d }),
-    makeSvg("text", { x: 6, y: size - 9, "font-size": size / 20 }, `${arcsec}\u2033`),
-  ];
+    makeSvg("text", { x: left, y: bottom - side / 44, "font-size": side / 20 }, `${arcsec}\u2033`));
 }
 
 function missingText(subject, panel, size) {

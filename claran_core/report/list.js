@@ -115,10 +115,11 @@ class Gallery {
 
   layOut() {
     const table = this.view === "table";
-    const width = this.box.clientWidth;
+    this.box.className = table ? "as-table" : "as-cards";
+    this.listing.panel.parentElement.hidden = table;
+    const width = this.list.inside.clientWidth;
     const least = width < 480 ? PHONE_CARD_WIDTH : CARD_WIDTH;
     const perLine = table ? 1 : Math.max(1, Math.floor(width / (least + GAP)));
-    this.box.className = table ? "as-table" : "as-cards";
     this.box.setAttribute("aria-rowcount", this.rows.length + 1);
     this.box.style.setProperty("--card-width", `${width / perLine - GAP}px`);
     this.list.setRows(this.rows, {

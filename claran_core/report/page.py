@@ -157,8 +157,16 @@ def _evaluation(inputs: ReportInputs) -> dict[str, Any]:
             method: _named_figures(method, paths) for method, paths in inputs.figures.items()
         },
         "catalogue_figures": _named_figures("catalogue", inputs.catalogue_figures),
-        "against_truth": inputs.against_truth and catalogue_summary(dict(inputs.against_truth)),
+        "against_truth": _sentence(inputs.against_truth),
     }
+
+
+def _sentence(metrics: Mapping[str, Any] | None) -> str | None:
+    """What the command line says of the catalogue, without its first word."""
+    if metrics is None:
+        return None
+    text = catalogue_summary(dict(metrics)).removeprefix("catalogue: ")
+    return text[:1].upper() + text[1:]
 
 
 def _named_figures(method: str, paths: Mapping[str, Path]) -> dict[str, Figure]:
