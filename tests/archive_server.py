@@ -14,26 +14,30 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 from astropy.io import fits
 from astropy.io.votable import from_table, writeto
+from astropy.io.votable.tree import Info
 from astropy.table import Table
 
-from claran_core.frame import Frame, pixels_to_sky
-from claran_core.fusion.reprojection import flip_rows, reproject
+from claran_core.config import ArchiveOptions, FetchOptions, SurveyOptions
+from claran_core.frame import Frame, flip_rows, pixels_to_sky
+from claran_core.fusion.reprojection import reproject
+from claran_core.survey.archive.source import ArchiveSource
 from claran_core.survey.base import SURVEYS
+from claran_core.survey.open import open_source
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.geometry import Tile, Window, cells_near
 
-__all__ = ["FAULTS", "ArchiveServer", "Asked"]
+__all__ = ["FAULTS", "SERVICES", "ArchiveServer", "Asked", "open_archive", "patient"]
 
 # Each is something real servers do; "gzip" alone is harmless.
 FAULTS = (
@@ -152,7 +156,6 @@ class ArchiveServer:
         return fault
 
     def _fault(self, service: str, key: str, number: int) -> str:
-        # The port is in no key: it changes from run to run.
         digest = hashlib.sha256(f"{self.seed} {service} {key} {number}".encode()).digest()
         draw, choice = struct.unpack(">QQ", digest[:16])
         faults = [fault for fault in self.faults if fault in LIST_FAULTS or "/SIA" not in key]
@@ -402,8 +405,6 @@ def _without_pixels(content: bytes) -> bytes:
 
 def _votable(table: Table) -> bytes:
     votable = from_table(table)
-    from astropy.io.votable.tree import Info
-
     votable.resources[0].type = "results"
     votable.resources[0].infos.append(Info(name="QUERY_STATUS", value="OK"))
     buffer = io.BytesIO()
@@ -411,8 +412,24 @@ def _votable(table: Table) -> bytes:
     return buffer.getvalue()
 
 
-@contextmanager
-def serving(**options: object) -> Iterator[ArchiveServer]:
-    """A stand-in that runs."""
-    with ArchiveServer(**options) as server:
-        yield server
+def patient(folder: Path, **changes: object) -> FetchOptions:
+    """Options of a test: short pauses and time-outs, no limit that would slow it down."""
+    fast = {"requests_per_s": 1000.0, "connections": 2}
+    options = {
+        "limits_folder": str(folder / "limits"),
+        "limits": dict.fromkeys(SERVICES, fast),
+        "read_timeout_s": 0.3,
+        "request_timeout_s": 0.5,
+        "pause_s": 0.01,
+        "max_pause_s": 0.05,
+        "breaker_pause_s": 60.0,
+    }
+    return FetchOptions(**{**options, **changes})
+
+
+def open_archive(
+    server: ArchiveServer, name: str, fetch: FetchOptions, **order: Sequence[str]
+) -> ArchiveSource:
+    """The unmodified source of a survey, led to the stand-in; close it."""
+    archive = ArchiveOptions(services=server.settings, order=order)
+    return open_source(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)

@@ -21,6 +21,7 @@ from pyvo.dal.sia2 import SIA2Query, SIA2Results
 from scipy.ndimage import map_coordinates
 
 from claran_core.frame import ARCSEC_PER_DEG, Frame, pixels_to_sky, sky_to_pixels
+from claran_core.fusion.reprojection import reproject
 from claran_core.survey.archive.http import Answer, Client, Fault, Refusal, Request
 from claran_core.survey.archive.protocol import size_px_of
 from claran_core.survey.archive.services import Service
@@ -38,6 +39,8 @@ LIST_RADIUS_DEG = 0.85
 # A wavelength that W1 has and W2 has not: a quarter of the list.
 W1_WAVELENGTH_M = 3.35e-6
 MAX_TILES = 4
+# Regions of tiles are given by corners, to a few pixels: nearer to a side an image need not show a point.
+RIM_PX = 4.0
 # Pixels two tiles must share before the difference of their backgrounds is believed.
 MIN_SHARED_PIXELS = 50
 
@@ -70,14 +73,17 @@ class Tile:
 
     def depth_px(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[float, bool]:
         """How deep a subject's middle lies inside the tile (frame pixels), and whether all of it does."""
-        ra, dec = np.array(self.corners).T
-        x, y = frame.sky_to_frame(ra_deg, dec_deg, ra, dec)
-        if not np.isfinite(x).all():
-            return -np.inf, False
         middle, half = frame.size_px / 2, frame.size_px / 2 + WINDOW_MARGIN_PX
         points = np.array([[0, 0], [-1, -1], [-1, 1], [1, 1], [1, -1]]) * half + middle
-        depths = _depths(np.stack([x, y], axis=1), points)
+        depths = self.depths_px(frame, ra_deg, dec_deg, points)
         return float(depths[0]), bool((depths[1:] >= 0).all())
+
+    def depths_px(self, frame: Frame, ra_deg: float, dec_deg: float, points: np.ndarray) -> np.ndarray:
+        """How deep points ``(n, 2)`` of a subject's frame lie inside the tile, in its pixels."""
+        x, y = frame.sky_to_frame(ra_deg, dec_deg, *np.array(self.corners).T)
+        if not np.isfinite(x).all():
+            return np.full(len(points), -np.inf)
+        return _depths(np.stack([x, y], axis=1), points)
 
 
 class IrsaImages:
@@ -105,16 +111,21 @@ class IrsaImages:
         if size_px > self.service.max_size_px:
             raise Refusal(0, f"{size_px} px were needed, a tile has {self.service.max_size_px}")
         frame = sampling_frame(width_arcsec, self.survey)
-        tiles, whole = self._choose(frame, ra_deg, dec_deg)
-        answers = [self._cut(tile, ra_deg, dec_deg, width_arcsec, clipped=not whole) for tile in tiles]
-        cutouts = [answer for answer in answers if isinstance(answer, Cutout)]
-        if not cutouts:
-            blank = [answer for answer in answers if isinstance(answer, NoImage)]
-            return blank[0] if blank else NoImage("no_coverage", f"no {self.survey.name} tile covers it")
-        return cutouts[0] if len(cutouts) == 1 else merged(cutouts, frame, ra_deg, dec_deg)
+        blank, cutouts = [], []
+        for tile in self._choose(frame, ra_deg, dec_deg):
+            answer = self._cut(tile, frame, ra_deg, dec_deg, width_arcsec)
+            if isinstance(answer, Cutout):
+                cutouts.append(answer)
+                if len(cutouts) > 1:
+                    cutouts = [merged(cutouts, frame, ra_deg, dec_deg)]
+                if _complete(cutouts[0], frame, ra_deg, dec_deg):
+                    break
+            elif answer is not None:
+                blank.append(answer)
+        return (cutouts + blank + [NoImage("no_coverage", f"no {self.survey.name} tile covers it")])[0]
 
-    def _choose(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[list[Tile], bool]:
-        """The tile that shows a subject best, or all that show some of it; and whether one shows all."""
+    def _choose(self, frame: Frame, ra_deg: float, dec_deg: float) -> list[Tile]:
+        """The tile that shows a subject best, or all that show some of it, the best first."""
         found = []
         middle = unit_vectors(ra_deg, dec_deg)
         reach = np.deg2rad(frame.width_arcsec / ARCSEC_PER_DEG)  # a subject's corners are nearer than this
@@ -126,27 +137,28 @@ class IrsaImages:
                 # Rounded: the last digits must not decide between tiles.
                 found.append((not whole, -round(depth, 3), tile.url, tile))
         found.sort(key=lambda entry: entry[:3])
-        if found and not found[0][0]:
-            return [found[0][3]], True
-        return [entry[3] for entry in found[:MAX_TILES]], False
+        return [entry[3] for entry in found[:MAX_TILES]]
 
     def _cut(
-        self, tile: Tile, ra_deg: float, dec_deg: float, width_arcsec: float, *, clipped: bool
+        self, tile: Tile, frame: Frame, ra_deg: float, dec_deg: float, width_arcsec: float
     ) -> Cutout | NoImage | None:
-        """Cut-out of a tile; None if IBE finds that the tile does not show the subject."""
+        """Cut-out of a tile; None if the tile does not show the subject."""
         size_arcsec = size_px_of(width_arcsec, self.survey) * self.survey.pixel_scale_arcsec
         params = {
             "center": f"{ra_deg:.8f},{dec_deg:.8f}",
             "size": f"{size_arcsec:.3f}arcsec",
             "gzip": "false",
         }
-        reader = image_reader(
-            self.service, self.survey, ra_deg, dec_deg, width_arcsec, may_be_clipped=clipped
-        )
+
+        def shown(points: np.ndarray) -> np.ndarray:
+            return tile.depths_px(frame, ra_deg, dec_deg, points) > RIM_PX
+
+        reader = image_reader(self.service, self.survey, ra_deg, dec_deg, width_arcsec, shown=shown)
         try:
             return self.client.fetch(self.service, Request(tile.url, params), reader)
         except Refusal as refusal:
-            if clipped and refusal.status == 400:
+            # IBE's word for a cut-out that does not meet its image; believed where the region agrees.
+            if refusal.status == 400 and not tile.depth_px(frame, ra_deg, dec_deg)[0] > RIM_PX:
                 return None
             raise
 
@@ -251,6 +263,10 @@ def merged(cutouts: list[Cutout], frame: Frame, ra_deg: float, dec_deg: float) -
         gaps = np.isnan(canvas)
         canvas[gaps] = values[gaps]
     return replace(first, data=canvas, wcs=wcs, provenance=_joined(cutouts))
+
+
+def _complete(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> bool:
+    return bool(np.isfinite(reproject(cutout, frame, ra_deg, dec_deg)).all())
 
 
 def _rim(frame: Frame) -> tuple[np.ndarray, np.ndarray]:

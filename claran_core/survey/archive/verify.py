@@ -17,7 +17,7 @@ import numpy as np
 from astropy.io import fits
 
 from claran_core.flags import Flag
-from claran_core.frame import Frame
+from claran_core.frame import ARCSEC_PER_DEG, Frame, sky_to_pixels
 from claran_core.survey.archive.http import MAX_BYTES, Answer, Doubtful, Fault
 from claran_core.survey.archive.services import Service
 from claran_core.survey.base import Cutout, NoImage, Provenance, Survey
@@ -36,7 +36,7 @@ __all__ = ["image_reader", "provenance_of", "sampling_frame"]
 GZIP_START = b"\x1f\x8b"
 # Beams of one survey differ by little (FIRST: 5.4 arcsec, 6.8 in its far south); another survey's by more.
 MAX_BEAM_RATIO = 1.5
-ARCSEC_PER_DEG = 3600.0
+GRID_POINTS = 9
 
 
 def image_reader(
@@ -46,7 +46,7 @@ def image_reader(
     dec_deg: float,
     width_arcsec: float,
     *,
-    may_be_clipped: bool = False,
+    shown: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Callable[[Answer], Cutout | NoImage]:
     """Reader that turns an answer into the cut-out of one subject, for `Client.fetch`.
 
@@ -60,10 +60,13 @@ def image_reader(
         Middle of the subject, deg, ICRS.
     width_arcsec : float
         Its width.
-    may_be_clipped : bool
-        Whether it is known that the image does not show the whole subject.
+    shown : callable, optional
+        Which points ``(n, 2)`` of the subject (pixels of `sampling_frame`) the image must show; default: all.
     """
     frame = sampling_frame(width_arcsec, survey)
+    points = _grid(frame)
+    if shown is not None:
+        points = points[shown(points)]
 
     def read(answer: Answer) -> Cutout | NoImage:
         content = _plain(answer.content)
@@ -82,8 +85,8 @@ def image_reader(
             if service.blank_is_outside:
                 return outside
             raise Doubtful("all pixels are blank or the same", outside)
-        if not window.complete and not may_be_clipped:
-            raise Doubtful("the image shows a part of the subject only", cutout)
+        if not _shows(footprint, frame, ra_deg, dec_deg, points):
+            raise Doubtful("the image shows less of the subject than it should", cutout)
         return cutout
 
     return read
@@ -160,6 +163,20 @@ def _pixels(hdu: fits.ImageHDU, footprint: Footprint, transposed: bool, window: 
     data = np.ascontiguousarray(plane[window.slices])
     data[~np.isfinite(data)] = np.nan
     return data
+
+
+def _grid(frame: Frame) -> np.ndarray:
+    """Points ``(n, 2)`` all over a frame, its rim included."""
+    edges = np.linspace(0, frame.size_px, GRID_POINTS)
+    return np.stack(np.meshgrid(edges, edges), axis=-1).reshape(-1, 2)
+
+
+def _shows(footprint: Footprint, frame: Frame, ra_deg: float, dec_deg: float, points: np.ndarray) -> bool:
+    """Whether points of a frame lie on an image."""
+    x, y = sky_to_pixels(footprint.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *points.T))
+    ny, nx = footprint.shape
+    # A comparison with NaN, where the projection has no place, is false.
+    return bool(((x >= -0.5) & (x <= nx - 0.5) & (y >= -0.5) & (y <= ny - 0.5)).all())
 
 
 def _has_signal(data: np.ndarray) -> bool:

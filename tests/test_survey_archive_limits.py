@@ -1,0 +1,138 @@
+"""Limits of a host: kept by threads and processes together, freed by the killed, closed when it is down."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from claran_core.survey.archive.limits import HostLimits, ServiceDown
+
+PROCESSES = multiprocessing.get_context("spawn")
+
+
+def limits(folder: Path, **changes: float) -> HostLimits:
+    options = {
+        "requests_per_s": 1000.0,
+        "connections": 2,
+        "breaker_failures": 3,
+        "breaker_pause_s": 0.2,
+        "max_pause_s": 1.0,
+    }
+    return HostLimits(folder, "host:80", **{**options, **changes})
+
+
+def take_turns(folder: Path, count: int, rate: float, queue) -> None:
+    host = limits(folder, requests_per_s=rate)
+    for _ in range(count):
+        with host.turn():
+            begun = time.time()
+            time.sleep(0.03)
+            queue.put((begun, time.time()))
+
+
+def hold_a_turn(folder: Path, queue) -> None:
+    with limits(folder, connections=1).turn():
+        queue.put(os.getpid())
+        time.sleep(60)
+
+
+def test_processes_keep_the_rate_and_the_connections_together(tmp_path):
+    queue = PROCESSES.Queue()
+    jobs = [PROCESSES.Process(target=take_turns, args=(tmp_path, 6, 25.0, queue)) for _ in range(3)]
+    for job in jobs:
+        job.start()
+    spans = sorted(queue.get(timeout=60) for _ in range(18))
+    for job in jobs:
+        job.join()
+    starts = [begun for begun, _ in spans]
+    # 18 requests at 25 a second: 17 pauses of 40 ms, less what a sleep may be late at the first and last.
+    assert starts[-1] - starts[0] >= 17 * 0.04 - 0.02
+    at_once = max(sum(begun <= start < ended for begun, ended in spans) for start in starts)
+    assert at_once <= 2
+
+
+def test_threads_keep_the_connections(tmp_path):
+    host, inside, most = limits(tmp_path), [0], [0]
+
+    def work() -> None:
+        for _ in range(5):
+            with host.turn():
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                time.sleep(0.002)
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [2]
+
+
+def test_a_killed_process_frees_its_connection(tmp_path):
+    queue = PROCESSES.Queue()
+    job = PROCESSES.Process(target=hold_a_turn, args=(tmp_path, queue))
+    job.start()
+    os.kill(queue.get(timeout=60), signal.SIGKILL)
+    job.join()
+    with limits(tmp_path, connections=1).turn():
+        pass
+
+
+def test_a_host_that_fails_is_closed_then_probed_once_then_open(tmp_path):
+    host, other = limits(tmp_path), limits(tmp_path)
+    for reason in ("one", "two", "three"):
+        with host.turn():
+            host.failed(reason)
+    # The other instance stands for another process.
+    with pytest.raises(ServiceDown, match=r"host:80 is left alone for . s: 3 requests failed .* last: three"):
+        with other.turn():
+            pass
+    time.sleep(0.25)
+    with other.turn():
+        with pytest.raises(ServiceDown):
+            with host.turn():
+                pass
+        other.succeeded()
+    with host.turn():
+        pass
+
+
+def test_a_success_between_failures_starts_the_count_again(tmp_path):
+    host = limits(tmp_path)
+    for _ in range(4):
+        for _ in range(2):
+            with host.turn():
+                host.failed("x")
+        with host.turn():
+            host.succeeded()
+
+
+def test_a_pause_the_host_asks_for_holds_everyone_back(tmp_path):
+    host, other = limits(tmp_path), limits(tmp_path)
+    host.pause(0.2)
+    begun = time.monotonic()
+    with other.turn():
+        assert time.monotonic() - begun > 0.15
+
+
+def test_a_very_long_pause_closes_the_host(tmp_path):
+    host = limits(tmp_path)
+    host.pause(3600)
+    with pytest.raises(ServiceDown, match="asks for a pause of 3600 s"):
+        with host.turn():
+            pass
+
+
+@pytest.mark.parametrize("content", [b"", b'{"next_start": 1', b'{"colour": 1}', b'{"next_start": 9e12}'])
+def test_a_damaged_state_or_a_clock_set_back_stops_nobody(tmp_path, content):
+    (tmp_path / "host_80.json").write_bytes(content)
+    begun = time.monotonic()
+    with limits(tmp_path).turn():
+        pass
+    assert time.monotonic() - begun < 0.5
