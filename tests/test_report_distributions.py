@@ -26,10 +26,25 @@ def test_every_value_is_in_one_bar():
 def test_fluxes_lie_on_a_logarithmic_axis():
     values = np.array([0.2, 3.0, np.nan, 0.0] * 2)
     drawn = chart(sources(8).assign(integrated_flux=values), "integrated_flux")
-    assert drawn.ticks == ((0.0, "0.1"), (0.5, "1"), (1.0, "10"))
+    assert [text for _, text in drawn.ticks] == ["0.2", "0.5", "1", "2", "5"]
+    places = np.log([1, 2.5, 5, 10, 25]) / np.log(25)
+    np.testing.assert_allclose([place for place, _ in drawn.ticks], places)
     assert (drawn.median, drawn.n_missing) == (pytest.approx(1.6), 4)
-    # Two decades in 20 bars: 0.2 is in the fourth of ten per decade, 3 in the fifth of the second.
-    assert [i for i, bar in enumerate(drawn.bars) if bar.count] == [3, 14]
+    # 20 ln(15) / ln(25) is 16.8.
+    assert [i for i, bar in enumerate(drawn.bars) if bar.count] == [0, 16]
+
+
+@pytest.mark.parametrize("value", [1.0, 2.0, 0.05, 3.3e-4, 1e6])
+def test_one_flux_alone_lies_inside_its_axis(value):
+    drawn = chart(sources(3).assign(integrated_flux=value), "integrated_flux")
+    assert drawn.bars[0].low <= value * (1 + 1e-6)
+    assert drawn.bars[-1].high >= value
+    assert sum(bar.count for bar in drawn.bars) == 3
+
+
+def test_wide_ranges_have_powers_of_ten():
+    drawn = chart(sources(2).assign(integrated_flux=[0.3, 4000.0]), "integrated_flux")
+    assert [text for _, text in drawn.ticks] == ["1", "10", "100", "1000"]
 
 
 def test_probabilities_on_an_edge_count_above_it():

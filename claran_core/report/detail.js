@@ -150,7 +150,7 @@ function columnText(column, value) {
 function valueTable(columns, values) {
   const rows = columns.map((column) => make("tr", {},
     make("th", { scope: "row" }, make("code", {}, column.name), make("span", { class: "about" }, column.text)),
-    make("td", { class: typeof values[column.name] === "number" ? "number" : "text" }, columnText(column, values[column.name]), values[column.name] === null ? "" : make("span", { class: "unit" }, ` ${column.unit}`))));
+    make("td", { class: String(values[column.name]).length <= SHORT ? "short" : "long" }, columnText(column, values[column.name]), values[column.name] === null ? "" : make("span", { class: "unit" }, ` ${column.unit}`))));
   return make("table", {}, make("tbody", {}, ...rows));
 }
 
@@ -164,12 +164,13 @@ function listTable(columns, values) {
   const count = Math.max(...columns.map((column) => (values[column.name] ?? []).length));
   if (!count) return make("p", { class: "soft" }, "none");
   const head = columns.map((column) => make("th", { scope: "col", title: column.text }, make("code", {}, ...breakable(column.name)), column.unit ? make("span", { class: "unit" }, ` ${column.unit}`) : ""));
-  const line = (i) => make("tr", {}, ...columns.map((column) => make("td", { class: "number" }, columnText(column, values[column.name][i]))));
+  const line = (i) => make("tr", {}, ...columns.map((column) => make("td", { class: "short" }, columnText(column, values[column.name][i]))));
   return make("div", { class: "scroll" }, make("table", { class: "entries" },
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...Array.from({ length: count }, (_, i) => line(i)))));
 }
 
 const MAX_EMPTY = 24;
+const SHORT = 22; // characters that are not broken
 
 /* Subjects in which nothing was found, as pictures. */
 async function showEmpty(sources) {

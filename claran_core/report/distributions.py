@@ -12,6 +12,9 @@ __all__ = ["ClassRow", "Histogram", "HistogramBar", "HostSummary", "class_rows",
 
 N_BARS = 20
 
+# More ticks than this on a logarithmic axis are thinned to powers of ten.
+MAX_TICKS = 8
+
 # A host is called secure from this reliability on.
 SECURE = 0.8
 
@@ -121,12 +124,21 @@ def _logarithmic(table: pd.DataFrame, name: str, title: str, unit: str) -> Histo
     known = values[np.isfinite(values) & (values > 0)]
     if not len(known):
         return Histogram(name, title, unit, (), (), None, len(values))
-    low, high = np.floor(np.log10(known.min())), np.ceil(np.log10(known.max()))
-    high = max(high, low + 1)
-    edges = np.logspace(low, high, N_BARS + 1)
-    decades = np.arange(low, high + 1)
-    marks = tuple((float((power - low) / (high - low)), f"{10.0**power:g}") for power in decades)
+    low, high, ticks = _logarithmic_axis(float(known.min()), float(known.max()))
+    edges = np.geomspace(low, high, N_BARS + 1)
+    marks = tuple((float(np.log(tick / low) / np.log(high / low)), f"{tick:.6g}") for tick in ticks)
     return _histogram(name, title, unit, np.where(values > 0, values, np.nan), edges, marks)
+
+
+def _logarithmic_axis(least: float, most: float) -> tuple[float, float, list[float]]:
+    """Ends of an axis that holds both values, among 1, 2 and 5 times powers of ten, and its ticks."""
+    powers = range(int(np.floor(np.log10(least))), int(np.ceil(np.log10(most))) + 2)
+    steps = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    low = max(step for step in steps if step <= least * (1 + 1e-6))
+    high = min(step for step in steps if step >= most * (1 - 1e-6) and step > low)
+    inside = [step for step in steps if low <= step <= high]
+    decades = [step for step in inside if round(np.log10(step), 6).is_integer()]
+    return low, high, inside if len(inside) <= MAX_TICKS else decades
 
 
 def _histogram(

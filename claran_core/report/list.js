@@ -6,7 +6,7 @@ const MAX_HEIGHT = 8e6; // px: browsers cannot scroll further than some ten mill
 const ROW_HEIGHT = 40; // px, of a line of the table
 const CARD_TEXT = 68; // px, below the picture of a card
 const CARD_WIDTH = 168; // px, at least
-const PHONE_CARD_WIDTH = 140;
+const PHONE_CARD_WIDTH = 120;
 const GAP = 12;
 
 class VirtualList {

@@ -148,7 +148,8 @@ def area_map(subjects: pd.DataFrame, sources: pd.DataFrame, frame: Frame) -> Sky
     if distance > MAX_RADIUS_DEG:
         return None
     project = lambert(ra0, dec0)
-    radius = distance + 0.75 * frame.width_arcsec / 3600
+    farthest = np.abs(project(subjects["ra"].to_numpy(), subjects["dec"].to_numpy())).max()
+    radius = float(farthest) + 0.75 * frame.width_arcsec / 3600
     area = _Area(radius, (WIDTH - MARGIN) / (2 * radius))
     grid, labels = _area_grid(project, ra0, dec0, area)
     few = max(len(subjects), len(sources)) <= MAX_POINTS
