@@ -4,6 +4,7 @@ Modules that take long to import are imported by the command that needs them, so
 """
 # ruff: noqa: D301 - a backspace in a docstring tells click to keep the lines that follow
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -183,6 +184,63 @@ def columns() -> None:
 
     for line in column_lines():
         click.echo(line)
+
+
+@claran.group(short_help="The archives of the surveys: do their services answer?")
+def archive() -> None:
+    """Images from the archives of the surveys.
+
+    \b
+    Example:
+      claran archive check
+    """
+
+
+@archive.command()
+@click.option(
+    "--service", "names", multiple=True, metavar="NAME", help="Ask this one alone; may be repeated."
+)
+@click.option(
+    "--configfile",
+    type=click.Path(path_type=Path),
+    help="Settings of your run, where they change or add services.",
+)
+def check(names: tuple[str, ...], configfile: Path | None) -> None:
+    """Ask each service for a handful of positions, and say whether it works. Needs internet.
+
+    The services are written against by their documentation, and were only tried against a stand-in: run
+    this before a long run. It takes about ten requests. The exit status is 0 if all services work.
+
+    \b
+    Examples:
+      claran archive check
+      claran archive check --service first --service irsa
+      claran archive check --configfile my.yaml
+    """
+    from claran_core.config import load_config
+    from claran_core.survey.archive.check import check_service
+    from claran_core.survey.archive.http import Client
+    from claran_core.survey.archive.services import described_services
+
+    config = load_config(configfile)
+    services = described_services(config.survey.archive.services, config.cutouts.archive.limits)
+    unknown = [name for name in names if name not in services]
+    if unknown:
+        raise click.UsageError(f"no service {unknown[0]!r}; known: {', '.join(services)}")
+    broken = []
+    # A user waits here: less patience than in a run.
+    with Client(dataclasses.replace(config.cutouts.archive, tries=3)) as client:
+        for name in names or services:
+            click.echo(f"{name}: {services[name].survey} from {services[name].url}")
+            findings = []
+            for finding in check_service(services[name], client, config.fusion.frame):
+                findings.append(finding)
+                click.echo(f"  {'right' if finding.right else 'WRONG'}  {finding.line}")
+            works = all(finding.right for finding in findings)
+            broken += [] if works else [name]
+            click.echo(f"{name}: {'works' if works else 'DOES NOT WORK as expected'}")
+    if broken:
+        raise click.exceptions.Exit(1)
 
 
 if __name__ == "__main__":

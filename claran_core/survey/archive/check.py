@@ -1,0 +1,120 @@
+"""Do the real services answer as expected?  A handful of positions for each, and a clear verdict.
+
+The services were written against by their documentation and tried against a stand-in: this is how a user
+with internet finds out before a long run.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from claran_core.flags import Flag
+from claran_core.frame import Frame
+from claran_core.fusion.reprojection import reproject
+from claran_core.noise import noise_sigma
+from claran_core.survey.archive.http import Client, Fault, Refusal
+from claran_core.survey.archive.limits import ServiceDown
+from claran_core.survey.archive.services import Service
+from claran_core.survey.archive.source import open_service
+from claran_core.survey.base import SURVEYS, Cutout, NoImage, Survey
+
+__all__ = ["PLACES", "Finding", "check_service"]
+
+# A position may happen to lie at a hole or the end of an image.
+ENOUGH_COVERAGE = 0.99
+
+
+@dataclass(frozen=True)
+class Place:
+    """A position (deg, ICRS), and whether the survey covers it."""
+
+    ra_deg: float
+    dec_deg: float
+    covered: bool
+
+
+# FIRST covers the northern Galactic cap and a stripe on the southern equator; WISE the whole sky.
+PLACES: Mapping[str, tuple[Place, ...]] = MappingProxyType(
+    {
+        "FIRST": (
+            Place(162.53, 30.677, True),
+            Place(180.0, 45.0, True),
+            Place(10.0, 0.0, True),
+            Place(83.6, -5.4, False),
+        ),
+        "WISE_W1": (
+            Place(162.53, 30.677, True),
+            Place(180.0, 45.0, True),
+            Place(10.0, 0.0, True),
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a service did at one place: whether that is right, and one line about it."""
+
+    right: bool
+    line: str
+
+
+def check_service(service: Service, client: Client, frame: Frame) -> Iterator[Finding]:
+    """Ask a service for each place of its survey, and say what came.
+
+    Parameters
+    ----------
+    service : Service
+        Which.
+    client : Client
+        Asks.
+    frame : Frame
+        Subject to ask for.
+
+    Yields
+    ------
+    Finding
+        One for each place.
+    """
+    survey = SURVEYS[service.survey]
+    opened = open_service(service, survey, client)
+    for place in PLACES[service.survey]:
+        begun = time.monotonic()
+        try:
+            answer = opened.image(place.ra_deg, place.dec_deg, frame.width_arcsec)
+        except (Fault, Refusal, ServiceDown) as error:
+            answer = NoImage("failed", str(error))
+        right, what = _judged(answer, place, frame, survey)
+        taken_s = time.monotonic() - begun
+        yield Finding(right, f"{place.ra_deg:8.3f} {place.dec_deg:+8.3f}  {taken_s:5.1f} s  {what}")
+
+
+def _judged(answer: Cutout | NoImage, place: Place, frame: Frame, survey: Survey) -> tuple[bool, str]:
+    if isinstance(answer, Cutout):
+        return _judged_image(answer, place, frame, survey)
+    if answer.status == "failed" and not place.covered:
+        return False, (
+            f"outside the survey, but this was not understood: {answer.reason} (if it says so in other "
+            "words, give survey.archive.services.NAME.outside a pattern for them)"
+        )
+    if answer.status == "failed":
+        return False, f"no image: {answer.reason}"
+    if place.covered:
+        return False, f"taken for outside the survey, which covers it: {answer.reason}"
+    return True, f"outside the survey, as it should be: {answer.reason}"
+
+
+def _judged_image(cutout: Cutout, place: Place, frame: Frame, survey: Survey) -> tuple[bool, str]:
+    coverage = float(np.isfinite(reproject(cutout, frame, place.ra_deg, place.dec_deg)).mean())
+    what = (
+        f"image of {cutout.data.shape[1]} x {cutout.data.shape[0]} px, {coverage:.0%} of the subject, "
+        f"noise {noise_sigma(cutout.data):.3g} {survey.unit} (survey: {survey.rms:.3g})"
+    )
+    if not place.covered:
+        return False, f"{what}, where the survey has none"
+    if cutout.flags & Flag.SUSPECT_UNIT:
+        return False, f"{what}: the pixels do not fit the unit"
+    return coverage >= ENOUGH_COVERAGE, what
