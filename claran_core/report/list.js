@@ -120,7 +120,9 @@ class Gallery {
     const width = this.list.inside.clientWidth;
     const least = width < 480 ? PHONE_CARD_WIDTH : CARD_WIDTH;
     const perLine = table ? 1 : Math.max(1, Math.floor(width / (least + GAP)));
-    this.box.setAttribute("aria-rowcount", this.rows.length + 1);
+    this.box.setAttribute("role", table ? "table" : "group");
+    this.list.inside.setAttribute("role", table ? "rowgroup" : "group");
+    this.box.setAttribute("aria-rowcount", this.rows.length + 1); // few of them are in the page
     this.box.style.setProperty("--card-width", `${width / perLine - GAP}px`);
     this.list.setRows(this.rows, {
       perLine, lineHeight: table ? ROW_HEIGHT : Math.ceil(width / perLine - GAP) + CARD_TEXT + GAP,
