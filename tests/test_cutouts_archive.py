@@ -23,7 +23,8 @@ from claran_core.tables import LEDGER
 SEED = 7
 FRAME = Frame()
 SHARD = "00000"
-PROVENANCE = ["url", "fetched_at"]  # the port is in the one, the time in the other
+# The port is in the first, how it was packed in the second.
+PROVENANCE = ["url", "sha256", "fetched_at"]
 
 
 def covers(band, ra, dec):
