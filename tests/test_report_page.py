@@ -58,6 +58,17 @@ def test_chapters_follow_the_stages_after_what_is_looked_at_most(tmp_path):
     assert sections == ["summary", "gallery", *stages, "settings"]
 
 
+def test_page_says_which_probability_decided():
+    inputs = make_inputs(6)
+    assert "a source of any class with a probability of 0.8" in render_report(inputs)
+    paper = dataclasses.replace(inputs.config.catalogue, post_filter="paper")
+    text = render_report(
+        dataclasses.replace(inputs, config=dataclasses.replace(inputs.config, catalogue=paper))
+    )
+    assert "a class of probability 0.8" in text
+    assert text.count('class="limit"') == 1
+
+
 def test_run_without_truth_says_so():
     text = render_report(make_inputs())
     assert "nothing was evaluated" in text

@@ -1,7 +1,8 @@
-"""The report: one HTML file with the numbers, curves and pictures of a run.
+"""The report: a page with the numbers, curves and pictures of a run, and the folder of its gallery.
 
-It needs no network and no server: styles, charts and images are inside the file.  Chapters follow
-the stages.
+It needs no network and no server: styles, charts and figures are inside the page, and the gallery's
+data and pictures are files beside it that a page opened from disk can load.  Chapters follow the
+stages.
 """
 
 from claran_core.report.inputs import ReportInputs, read_inputs

@@ -139,6 +139,7 @@ def _catalogue(inputs: ReportInputs) -> dict[str, Any]:
         "n_detections": len(inputs.fates),
         "n_empty": int((~inputs.targets["subject_id"].isin(inputs.subjects_with_source)).sum()),
         "min_probability": options.min_probability,
+        "limited": "probability" if options.post_filter == "paper" else "source_probability",
         "model_ids": sorted(catalogue["model_id"].unique()),
         "classes": class_rows(catalogue),
         "class_bars": summary.class_bars(catalogue),
