@@ -83,7 +83,7 @@ def test_summary_is_one_line() -> None:
     line = catalogue_summary(catalogue_metrics(COMPARISON, CATALOGUE, TRUTH, SUBJECTS, FRAME))
     assert line == (
         "catalogue: completeness 0.500 (0.150-0.850, 95 %), reliability 0.400 (0.118-0.769, 95 %) "
-        "on 4 sources from 10 sigma on and 5 rows; no components listed twice"
+        "on 4 sources from 10 sigma on and 5 rows; no duplicates"
     )
     nothing = compare_with_truth(catalogue_of(), truth_of(), frame=FRAME)
     empty = catalogue_summary(catalogue_metrics(nothing, catalogue_of(), truth_of(), SUBJECTS, FRAME))

@@ -111,7 +111,7 @@ def test_what_is_missed_has_the_first_reason_that_holds() -> None:
         "not_detected",
     ]
     assert set(sources["reason"]) <= set(REASONS)
-    assert sources["detected"].tolist() == [False] * 5 + [True, True, False]  # `competing` was probable
+    assert sources["detected"].tolist() == [False] * 6 + [True, False]  # `competing` was improbable, too
     assert (sources["outcome"] == "missed").all()
 
 
@@ -127,11 +127,23 @@ def test_duplicates_are_rows_that_share_a_component() -> None:
         row("a", (0, 0), (30, 0)), row("b", (30, 1), (60, 0)), row("c", (60, 4)), row("d", (0, 2), (2, 0))
     )
     # d's two components are within half a beam of the first of a, and of each other (which is one row).
-    assert shared_components(catalogue).tolist() == [2, 1, 0, 2]
-    assert shared_components(catalogue_of()).tolist() == []
+    n_shared, n_surplus = shared_components(catalogue)
+    assert (n_shared.tolist(), n_surplus) == ([2, 1, 0, 2], 2)
+    n_shared, n_surplus = shared_components(catalogue_of())
+    assert (n_shared.tolist(), n_surplus) == ([], 0)
     truth = truth_of(source("one", (0, 0)))
     twice = compared(truth, catalogue_of(row("a", (0, 0)), row("b", (0, 0))))
     assert outcomes(twice) == {"one": "found"} and twice.rows["n_shared"].tolist() == [1, 1]
+    assert twice.n_duplicates == 1
+
+
+def test_a_row_of_a_part_of_a_component_is_a_duplicate_of_the_row_that_has_it() -> None:
+    # All of one component, and what the border of another subject left of it; and both parts of a double.
+    truth = truth_of(source("one", (0, 0)), source("two", (100, 0), (130, 0)))
+    rows = row("whole", (0, 0)), row("cut", (-11, 1)), row("left", (100, 0)), row("right", (130, 0))
+    comparison = compared(truth, catalogue_of(*rows))
+    assert comparison.rows["n_shared"].tolist() == [1, 1, 0, 0]
+    assert comparison.n_duplicates == 1
 
 
 def test_a_cut_component_is_a_part_of_the_one_in_whose_contour_it_lies() -> None:

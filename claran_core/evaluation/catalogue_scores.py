@@ -102,7 +102,7 @@ def catalogue_metrics(
         "counts": {
             "n_rows": len(rows),
             "rows": _counted(rows["status"], STATUSES),
-            "n_shared_components": int(rows["n_shared"].sum()),
+            "n_duplicates": comparison.n_duplicates,
             "n_rows_without_component": int((rows["n_components"] == 0).sum()),
             **_accounts(sources),
         },
@@ -132,10 +132,10 @@ def catalogue_summary(metrics: dict[str, Any]) -> str:
             ("reliability", metrics["reliability"]),
         )
     )
-    twice = metrics["counts"]["n_shared_components"]
+    twice = metrics["counts"]["n_duplicates"]
     return (
         f"catalogue: {shares} on {metrics['labelled']['n_sources']} sources from {LABELLED_SNR:g} sigma on "
-        f"and {metrics['counts']['n_rows']} rows; {twice or 'no'} components listed twice"
+        f"and {metrics['counts']['n_rows']} rows; {twice or 'no'} duplicates"
     )
 
 
@@ -248,7 +248,7 @@ def _rates(comparison: Comparison, n_labelled: int) -> dict[str, float | None]:
     sources, rows = comparison.sources, comparison.rows
     lost = _labelled(sources) & (sources["outcome"] == "missed").to_numpy(bool)
     counts = {
-        "duplicates": int((rows["n_shared"] > 0).sum()),
+        "duplicates": comparison.n_duplicates,
         "fragments": int((rows["status"] == "fragment").sum()),
         "fragmented_sources": int((sources["outcome"] == "fragmented").sum()),
         "blends": int((rows["status"] == "blend").sum()),

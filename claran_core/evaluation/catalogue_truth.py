@@ -92,7 +92,7 @@ TRUE_OUTCOMES = pa.schema(
         _column("outcome", pa.string(), _explained(OUTCOMES)),
         _column("reason", pa.string(), f"why it is missed, else empty; {_explained(REASONS)}"),
         _column("row_ids", pa.list_(pa.string()), "rows of the catalogue that hold components of it"),
-        _column("detected", pa.bool_(), "a detection that is not improbable fits its box"),
+        _column("detected", pa.bool_(), "a detection that is probable enough fits its box"),
         _column("listed_as", pa.string(), "class of the row that has found it", nullable=True),
     ]
 )
@@ -104,7 +104,7 @@ ROW_STATUSES = pa.schema(
         _column("true_ids", pa.list_(pa.string()), "true sources it holds components of"),
         _column("n_components", pa.int32(), "components it holds"),
         _column("n_strange", pa.int32(), "those that belong to no true source"),
-        _column("n_shared", pa.int32(), "those that another row holds too; must be 0"),
+        _column("n_shared", pa.int32(), "those that another row has too, or a part of them; must be 0"),
         _column("true_morphology", pa.string(), "class of the source it has found", nullable=True),
     ]
 )
@@ -120,10 +120,13 @@ class Comparison:
         Columns of `TRUE_OUTCOMES`, one row per true source, in the order of the truth.
     rows : DataFrame
         Columns of `ROW_STATUSES`, one row per row of the catalogue, in its order.
+    n_duplicates : int
+        Rows that would have to go so that none shares a component, or a part of one, with another.
     """
 
     sources: pd.DataFrame
     rows: pd.DataFrame
+    n_duplicates: int
 
 
 def compare_with_truth(
@@ -132,6 +135,7 @@ def compare_with_truth(
     fates: pd.DataFrame | None = None,
     *,
     frame: Frame,
+    min_probability: float = 0.8,
     link_arcsec: float = LINK_ARCSEC,
 ) -> Comparison:
     """Say of every true source what became of it, and of every row what it is.
@@ -148,6 +152,9 @@ def compare_with_truth(
         do not tell rejected sources from those not detected.
     frame : Frame
         Geometry of the subjects, whose pixels the boxes of `fates` are in.
+    min_probability : float
+        Least probability of a detection (`catalogue.min_probability`): a source is detected where one that
+        is probable enough fits it.
     link_arcsec : float
         Distance within which two components are the same.
     """
@@ -158,23 +165,25 @@ def compare_with_truth(
     status = _statuses(len(catalogue), rows.row, linked, owner, truth["n_components"].to_numpy(int))
     held = pd.DataFrame({"row": rows.row, "source": owner}).drop_duplicates()
     held = held[held["source"] >= 0].sort_values(["source", "row"])
-    detected, fate = _detections_of(truth, fates, frame)
+    detected, fate = _detections_of(truth, fates, frame, min_probability)
     outcome = _outcomes(len(truth), held, status)
     known = {
         "outcome": outcome,
         "reason": _reasons(truth, outcome, fate),
         "detected": detected,
     }
+    n_shared, n_duplicates = shared_components(catalogue, link_arcsec, part_of)
     counted = {
         "status": status,
         "n_components": np.bincount(rows.row, minlength=len(catalogue)),
         "n_strange": np.bincount(rows.row[owner < 0], minlength=len(catalogue)),
-        "n_shared": shared_components(catalogue, link_arcsec),
+        "n_shared": n_shared,
     }
     true = held[status[held["row"].to_numpy(int)] == "true"]
     return Comparison(
         sources=_source_table(catalogue, truth, held, true, known),
         rows=_row_table(catalogue, truth, held, true, counted),
+        n_duplicates=n_duplicates,
     )
 
 
@@ -244,7 +253,7 @@ def _outcomes(n_sources: int, held: pd.DataFrame, status: np.ndarray) -> np.ndar
 
 
 def _detections_of(
-    truth: pd.DataFrame, fates: pd.DataFrame | None, frame: Frame
+    truth: pd.DataFrame, fates: pd.DataFrame | None, frame: Frame, min_probability: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whether each source was detected (probably enough), and the fate of its most probable detection.
 
@@ -254,7 +263,8 @@ def _detections_of(
     if fates is None or not len(fates) or not len(truth):
         return detected, fate
     source, detection = _fitting(truth, fates, frame)
-    probable = (fates["fate"] != "improbable").to_numpy(bool)[detection]
+    weak = (fates["fate"] == "competing") & (fates["probability"] < min_probability)
+    probable = ~(weak | (fates["fate"] == "improbable")).to_numpy(bool)[detection]
     detected[source[probable]] = True
     rising = np.lexsort((detection, fates["probability"].to_numpy(float)[detection]))
     fate[source[rising]] = fates["fate"].to_numpy(object)[detection[rising]]  # the last one written stays

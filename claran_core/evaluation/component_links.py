@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from claran_core.frame import ARCSEC_PER_DEG, Frame
@@ -43,15 +45,42 @@ def _joined(table: pd.DataFrame, column: str) -> np.ndarray:
     return np.concatenate([np.empty(0), *table[column]])
 
 
-def shared_components(catalogue: pd.DataFrame, link_arcsec: float = LINK_ARCSEC) -> np.ndarray:
-    """Number of components of each row that another row holds too, (N,) int: duplicates; must be 0."""
+def shared_components(
+    catalogue: pd.DataFrame, link_arcsec: float = LINK_ARCSEC, part_of: np.ndarray | None = None
+) -> tuple[np.ndarray, int]:
+    """What a catalogue lists twice; must be nothing.
+
+    Parameters
+    ----------
+    catalogue : DataFrame
+        Columns ``component_ra`` and ``component_dec``; N rows.
+    link_arcsec : float
+        Distance within which two brightest pixels are of one component.
+    part_of : int array, optional
+        True component of which each component, row after row, is at least a part (-1: of none): two that are
+        parts of one are the same, too.
+
+    Returns
+    -------
+    n_shared : (N,) int array
+        Number of components of each row that another row has too.
+    n_surplus : int
+        Number of rows that would have to go so that none shares a component with another one.
+    """
     parts = Parts.of(catalogue)
     pairs = np.empty((0, 2), int)
     if len(parts.row):
         pairs = cKDTree(parts.vector).query_pairs(chord(link_arcsec), output_type="ndarray")
-    other = parts.row[pairs[:, 0]] != parts.row[pairs[:, 1]]
-    components = np.unique(pairs[other])
-    return np.bincount(parts.row[components], minlength=len(catalogue))
+    if part_of is not None:
+        order = np.argsort(part_of, kind="stable")
+        same = (np.diff(part_of[order]) == 0) & (part_of[order][1:] >= 0)
+        pairs = np.concatenate([pairs, np.stack([order[:-1][same], order[1:][same]], axis=1)])
+    pairs = pairs[parts.row[pairs[:, 0]] != parts.row[pairs[:, 1]]]
+    n_shared = np.bincount(parts.row[np.unique(pairs)], minlength=len(catalogue))
+    rows = parts.row[pairs].T
+    graph = coo_array((np.ones(len(pairs)), tuple(rows)), shape=(len(catalogue),) * 2)
+    n_groups = connected_components(graph, directed=False)[0] if len(catalogue) else 0
+    return n_shared, len(catalogue) - n_groups
 
 
 def nearest_true(rows: Parts, sources: Parts, link_arcsec: float) -> np.ndarray:

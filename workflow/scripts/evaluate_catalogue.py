@@ -26,7 +26,13 @@ with job(snakemake.log[0]):
         frame,
     )
     truth = sky_truth_over(sky, sample.subjects, frame)
-    comparison = compare_with_truth(sample.catalogue, truth, sample.fates, frame=frame)
+    comparison = compare_with_truth(
+        sample.catalogue,
+        truth,
+        sample.fates,
+        frame=frame,
+        min_probability=snakemake.params.min_probability,
+    )
     bins = binned_shares(comparison, sample.catalogue)
     metrics = catalogue_metrics(comparison, sample.catalogue, truth, sample.subjects, frame)
     write_table(Path(snakemake.output.truth), truth, SKY_TRUTH)
