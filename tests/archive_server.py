@@ -106,7 +106,7 @@ class ArchiveServer:
         self.covers, self.stuck_s, self.retry_after = covers, stuck_s, retry_after
         self.down: set[str] = set()
         self.asked: list[Asked] = []
-        self.busy_s = 0.0
+        self.answering_s = 0.0
         self.stopped = threading.Event()
         self._sources = {survey.band: SimulatedSource(survey, seed=seed) for survey in SURVEYS.values()}
         self._times_asked: Counter[tuple[str, str]] = Counter()
@@ -165,12 +165,19 @@ class ArchiveServer:
         """What the service answers without a fault; made once."""
         key = service, f"{path} {sorted(fields.items())}"
         if key not in self._replies:
-            begun = time.perf_counter()
-            made = getattr(self, f"_{service}")(path, fields)
-            with self._lock:
-                self._replies[key] = made
-                self.busy_s += time.perf_counter() - begun
+            self._replies[key] = getattr(self, f"_{service}")(path, fields)
         return self._replies[key]
+
+    def forget(self) -> None:
+        """Begin again: nothing has been asked."""
+        with self._lock:
+            self.asked, self.answering_s = [], 0.0
+            self._times_asked.clear()
+
+    def answered(self, seconds: float) -> None:
+        """Count the time an answer took."""
+        with self._lock:
+            self.answering_s += seconds
 
     def _first(self, path: str, fields: dict[str, str]) -> _Reply:
         hours, dec = map(float, fields["RA"].split())
@@ -293,6 +300,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, fields: dict[str, str]) -> None:
         archive, service = self.server.archive, self.server.service
+        begun = time.perf_counter()
         fault = archive.meet(service, f"{path} {sorted(fields.items())}", self.headers["User-Agent"])
         if fault in ("elsewhere", "shifted"):
             reply = archive.reply(service, path, _moved(fields, 0.5 if fault == "elsewhere" else 0.03))
@@ -302,6 +310,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(reply.status, reply.content, reply.kind)
         else:
             getattr(self, f"_{fault}")(reply)
+        archive.answered(time.perf_counter() - begun)
 
     def _send(self, status: int, content: bytes, kind: str, **headers: str) -> None:
         self.send_response(status)

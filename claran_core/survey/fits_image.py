@@ -188,34 +188,44 @@ def read_window(image: FitsImage, window: Window) -> np.ndarray:
     return np.ascontiguousarray(data.T) if image.transposed else data
 
 
-def celestial_plane(hdu: fits.ImageHDU, hdus: fits.HDUList) -> tuple[Footprint, bool]:
+def celestial_plane(wcs: WCS, shape: tuple[int, ...]) -> tuple[Footprint, bool]:
     """Where the single plane of an image lies on the sky, and whether it has latitude as its first axis.
+
+    Parameters
+    ----------
+    wcs : WCS
+        Of the image, with all its axes.
+    shape : tuple of int
+        Of its pixels, numpy order; may lack degenerate axes that the WCS has.
 
     Raises
     ------
     UnusableImage
-        If the image has no celestial WCS that can be used, or several planes.
+        If the WCS is not celestial or cannot be used, or there are several planes.
     """
     try:
-        wcs = WCS(hdu.header, hdus)
         if not wcs.has_celestial:
             raise UnusableImage("its image has no celestial WCS")
         axes = wcs.wcs.lng, wcs.wcs.lat
         transposed = axes[0] > axes[1]
         # numpy counts axes from the other end.
-        nx, ny = (hdu.shape[len(hdu.shape) - 1 - axis] for axis in axes)
+        nx, ny = (shape[len(shape) - 1 - axis] for axis in axes)
         # Longitude first whatever the file's order, which `wcs.celestial` would keep.
         footprint = Footprint.of(wcs.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE]), (ny, nx))
     except (*READ_ERRORS, IndexError) as error:
         raise UnusableImage(f"its WCS cannot be used ({_one_line(error)})") from None
-    if np.prod(hdu.shape) != nx * ny:
-        planes = int(np.prod(hdu.shape)) // (nx * ny)
+    if np.prod(shape) != nx * ny:
+        planes = int(np.prod(shape)) // (nx * ny)
         raise UnusableImage(f"it is a cube of {planes} planes; make an image of the one you want", footprint)
     return footprint, transposed
 
 
 def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HDUList) -> FitsImage:
-    footprint, transposed = celestial_plane(hdu, hdus)
+    try:
+        wcs = WCS(hdu.header, hdus)
+    except READ_ERRORS as error:
+        raise UnusableImage(f"its WCS cannot be used ({_one_line(error)})") from None
+    footprint, transposed = celestial_plane(wcs, hdu.shape)
     ny, nx = footprint.shape
     layout = None
     if not isinstance(hdu, fits.CompImageHDU) and _is_plain(path):

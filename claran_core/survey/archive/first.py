@@ -5,6 +5,9 @@ module is imported, so that the request is sent by us.  Right ascension and decl
 ``RA``, in hours and degrees.  Answers are two-dimensional images with a WCS of four axes.
 """
 
+from functools import lru_cache
+from typing import Any
+
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
@@ -19,12 +22,17 @@ ARCSEC_PER_ARCMIN = 60.0
 
 def first_request(service: Service, survey: Survey, ra_deg: float, dec_deg: float, size_px: int) -> Request:
     """Request for an image of `size_px` pixels around a position (deg, ICRS)."""
-    # Imported here: astroquery takes half a second, and most runs need no archive.
-    from astroquery.image_cutouts.first import FirstClass
-
-    form = FirstClass().get_images(
+    form = _form_maker().get_images(
         SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs"),
         image_size=size_px * survey.pixel_scale_arcsec / ARCSEC_PER_ARCMIN * u.arcmin,
         get_query_payload=True,
     )
     return Request(service.url, form={name: str(value) for name, value in form.items()})
+
+
+@lru_cache(maxsize=1)
+def _form_maker() -> Any:
+    # Imported here: astroquery takes half a second, and most runs need no archive.
+    from astroquery.image_cutouts.first import FirstClass
+
+    return FirstClass()

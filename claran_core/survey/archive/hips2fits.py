@@ -4,6 +4,9 @@ The query is made by astroquery (`astroquery.hips2fits`); its server address is 
 imported, so that the request is sent by us.  Beyond the survey's area pixels are blank.
 """
 
+from functools import lru_cache
+from typing import Any
+
 from astropy import units as u
 
 from claran_core.survey.archive.http import Request
@@ -17,9 +20,7 @@ def hips2fits_request(
     service: Service, survey: Survey, ra_deg: float, dec_deg: float, size_px: int
 ) -> Request:
     """Request for a north-up image of `size_px` native pixels around a position (deg, ICRS)."""
-    from astroquery.hips2fits import hips2fitsClass
-
-    params = hips2fitsClass().query(
+    params = _query_maker().query(
         hips=service.dataset,
         width=size_px,
         height=size_px,
@@ -31,3 +32,11 @@ def hips2fits_request(
         get_query_payload=True,
     )
     return Request(service.url, {name: str(value) for name, value in params.items()})
+
+
+@lru_cache(maxsize=1)
+def _query_maker() -> Any:
+    # Imported here: astroquery takes half a second, and most runs need no archive.
+    from astroquery.hips2fits import hips2fitsClass
+
+    return hips2fitsClass()

@@ -6,6 +6,7 @@ astroquery's own HTTP is not used: it has no tries, and its cache keeps error pa
 """
 
 import hashlib
+import os
 import threading
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -204,6 +206,7 @@ class Client:
                 request.url,
                 params=request.params,
                 data=request.form,
+                proxies=_proxies(urlsplit(request.url).scheme, urlsplit(request.url).netloc),
                 timeout=(options.connect_timeout_s, options.read_timeout_s),
                 stream=True,
             ) as response:
@@ -223,6 +226,10 @@ class Client:
         session = getattr(self._own, "session", None)
         if session is None:
             session = self._own.session = requests.Session()
+            # The environment is looked at once, not with each request: proxies, certificates.  Passwords in
+            # ~/.netrc are none of the archives' business.
+            session.trust_env = False
+            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
             contact = f"; {self.options.contact}" if self.options.contact else ""
             session.headers["User-Agent"] = f"claran-survey/{__version__} (+{HOMEPAGE}{contact})"
             with self._lock:
@@ -258,6 +265,12 @@ class Client:
                 session.close()
             self._sessions.clear()
             self._own = threading.local()
+
+
+@lru_cache(maxsize=64)
+def _proxies(scheme: str, host: str) -> Mapping[str, str]:
+    """Proxies that the environment names for a host."""
+    return requests.utils.get_environ_proxies(f"{scheme}://{host}/")
 
 
 def _body(response: requests.Response, deadline: float) -> bytes:

@@ -112,20 +112,21 @@ class IrsaImages:
             raise Refusal(0, f"{size_px} px were needed, a tile has {self.service.max_size_px}")
         frame = sampling_frame(width_arcsec, self.survey)
         blank, cutouts = [], []
-        for tile in self._choose(frame, ra_deg, dec_deg):
+        tiles, whole = self._choose(frame, ra_deg, dec_deg)
+        for tile in tiles:
             answer = self._cut(tile, frame, ra_deg, dec_deg, width_arcsec)
             if isinstance(answer, Cutout):
                 cutouts.append(answer)
                 if len(cutouts) > 1:
                     cutouts = [merged(cutouts, frame, ra_deg, dec_deg)]
-                if _complete(cutouts[0], frame, ra_deg, dec_deg):
+                if whole or _complete(cutouts[0], frame, ra_deg, dec_deg):
                     break
             elif answer is not None:
                 blank.append(answer)
         return (cutouts + blank + [NoImage("no_coverage", f"no {self.survey.name} tile covers it")])[0]
 
-    def _choose(self, frame: Frame, ra_deg: float, dec_deg: float) -> list[Tile]:
-        """The tile that shows a subject best, or all that show some of it, the best first."""
+    def _choose(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[list[Tile], bool]:
+        """Tiles that show a subject, the best first, and whether that one shows all of it."""
         found = []
         middle = unit_vectors(ra_deg, dec_deg)
         reach = np.deg2rad(frame.width_arcsec / ARCSEC_PER_DEG)  # a subject's corners are nearer than this
@@ -137,7 +138,7 @@ class IrsaImages:
                 # Rounded: the last digits must not decide between tiles.
                 found.append((not whole, -round(depth, 3), tile.url, tile))
         found.sort(key=lambda entry: entry[:3])
-        return [entry[3] for entry in found[:MAX_TILES]]
+        return [entry[3] for entry in found[:MAX_TILES]], bool(found) and not found[0][0]
 
     def _cut(
         self, tile: Tile, frame: Frame, ra_deg: float, dec_deg: float, width_arcsec: float

@@ -26,8 +26,6 @@ __all__ = ["HostLimits", "ServiceDown", "default_folder"]
 POLL_S = 0.002
 # How often one looks for a free connection.
 SLOT_POLL_S = 0.01
-# After a wait longer than this the host may have been closed meanwhile.
-LONG_WAIT_S = 0.25
 
 
 class ServiceDown(Exception):  # noqa: N818  (a finding about a host, not a fault)
@@ -106,11 +104,8 @@ class HostLimits:
             If the host is to be left alone for now.
         """
         with self._own_slots, self._slot():
-            wait_s, probing = self._reserve()
-            if wait_s > 0:
+            while (wait_s := self._take_start()) > 0:
                 time.sleep(wait_s)
-            if wait_s > LONG_WAIT_S and not probing:
-                self._check()
             yield
 
     def pause(self, seconds: float) -> None:
@@ -138,30 +133,25 @@ class HostLimits:
                 state.failures, state.closed_until, state.reason = 0, 0.0, ""
             self._seen_failures = 0
 
-    def _check(self) -> None:
-        with self._state(change=False) as state:
-            self._refuse_if_closed(state)
+    def _take_start(self) -> float:
+        """Start now if that is allowed; returns 0, or the seconds until it may be.
 
-    def _refuse_if_closed(self, state: _State) -> None:
-        self._seen_failures = state.failures
-        left_s = state.closed_until - time.time()
-        if left_s > 0:
-            raise ServiceDown(f"{self.host} is left alone for {left_s:.0f} s: {state.reason}")
-
-    def _reserve(self) -> tuple[float, bool]:
-        """Take the next time at which a request may start: seconds until then, and whether it is a probe."""
+        Starts are not handed out ahead: one that is then late would come close to the next.
+        """
         with self._state() as state:
-            self._refuse_if_closed(state)
             now = time.time()
-            probing = state.failures >= self.breaker_failures
-            if probing:
+            self._seen_failures = state.failures
+            if state.closed_until > now:
+                left_s = state.closed_until - now
+                raise ServiceDown(f"{self.host} is left alone for {left_s:.0f} s: {state.reason}")
+            # A time farther ahead than anyone sets it comes from a clock that was set back.
+            if now < state.next_start <= now + self.max_pause_s + self.interval_s:
+                return state.next_start - now
+            state.next_start = now + self.interval_s
+            if state.failures >= self.breaker_failures:
                 # The pause is over: this request tries, the others are refused until it has found out.
                 state.closed_until = now + self.breaker_pause_s
-            # A time farther ahead than anyone can have reserved comes from a clock that was set back.
-            farthest = now + self.max_pause_s + (self.connections + 1) * self.interval_s
-            start = now if state.next_start > farthest else max(now, state.next_start)
-            state.next_start = start + self.interval_s
-        return start - now, probing
+        return 0.0
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
@@ -179,7 +169,8 @@ class HostLimits:
             time.sleep(SLOT_POLL_S * random.uniform(0.5, 1.5))  # noqa: NPY002  (spreads processes, no result)
 
     @contextmanager
-    def _state(self, *, change: bool = True) -> Iterator[_State]:
+    def _state(self) -> Iterator[_State]:
+        """State of the host, locked; written back if it was changed and nothing was raised."""
         with self._own_lock, self._lock:
             with self._path.open("a+b", buffering=0) as handle:
                 handle.seek(0)
@@ -187,7 +178,8 @@ class HostLimits:
                     state = _State(**json.loads(handle.read()))
                 except (ValueError, TypeError):
                     state = _State()  # the first time, or a file that a killed process left half written
-                yield state  # a refusal raised in here leaves the file as it is
-                if change:
+                before = dict(vars(state))
+                yield state
+                if vars(state) != before:
                     handle.truncate(0)
                     handle.write(json.dumps(vars(state)).encode())
