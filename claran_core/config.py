@@ -248,8 +248,9 @@ class Config:
         ConfigError
             For the first unknown key, wrong type, value out of range or contradiction, in one line.
         """
-        settings = copy.deepcopy(dict(settings))
-        _check_schema(settings)
+        schema = _read_yaml(SCHEMA)
+        settings = _with_numbers(copy.deepcopy(dict(settings)), schema)
+        _check_schema(settings, schema)
         config = build_options(cls, settings)
         _check_consistency(config)
         return config
@@ -324,8 +325,28 @@ def _overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
-def _check_schema(settings: dict[str, Any]) -> None:
-    validator = jsonschema.Draft202012Validator(_read_yaml(SCHEMA))
+def _with_numbers(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The value, with text turned into numbers where the schema wants them.
+
+    Snakemake hands over settings below the first level as text when they come from ``--config`` or from
+    a profile.
+    """
+    if isinstance(value, dict):
+        others = schema.get("additionalProperties")
+        others = others if isinstance(others, dict) else {}
+        known = schema.get("properties", {})
+        return {key: _with_numbers(item, known.get(key, others)) for key, item in value.items()}
+    if isinstance(value, str) and schema.get("type") in ("number", "integer"):
+        try:
+            number = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+        return number if type(number) in (int, float) else value
+    return value
+
+
+def _check_schema(settings: dict[str, Any], schema: Mapping[str, Any]) -> None:
+    validator = jsonschema.Draft202012Validator(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(settings))
     if error is not None:
         raise ConfigError(_schema_message(error))

@@ -153,3 +153,12 @@ def test_paths_of_the_configuration(tmp_path):
     assert resolve_path("resources/x.csv", tmp_path) == REPOSITORY / "resources" / "x.csv"
     assert resolve_path("data/x.csv", tmp_path) == tmp_path / "data" / "x.csv"
     assert resolve_path(str(tmp_path / "x.csv")) == tmp_path / "x.csv"
+
+
+def test_numbers_may_come_as_text_from_a_profile():
+    limits = {"first": {"requests_per_s": "0.5", "connections": "3"}}
+    config = load_config({"cutouts": {"archive": {"limits": limits, "tries": "4"}}, "seed": "12"})
+    assert config.cutouts.archive.limits == {"first": {"requests_per_s": 0.5, "connections": 3}}
+    assert (config.cutouts.archive.tries, config.seed) == (4, 12)
+    with pytest.raises(ConfigError, match="'true' is not of type 'integer'"):
+        load_config({"seed": "true"})
