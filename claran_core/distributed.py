@@ -52,6 +52,14 @@ class World:
         for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.reshape(tensor.shape))
 
+    def any(self, said: bool, device: torch.device) -> bool:
+        """Whether any process says so; all get the same answer at the same place."""
+        if self.size == 1:
+            return said
+        votes = torch.tensor([float(said)], device=device)
+        self.sum([votes])
+        return votes.item() > 0
+
     def wait(self) -> None:
         """Wait until all processes are here."""
         if self.size > 1:

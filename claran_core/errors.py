@@ -4,7 +4,7 @@ Every message is one line: which file, which value, what to do.  The workflow pr
 alone; a traceback is kept for errors that are ours, never for bad input.
 """
 
-__all__ = ["ClaranError", "ConfigError", "GateError", "InputError", "WeightsError"]
+__all__ = ["ClaranError", "ConfigError", "GateError", "InputError", "Interrupted", "WeightsError"]
 
 
 class ClaranError(Exception):
@@ -25,3 +25,7 @@ class WeightsError(ClaranError):
 
 class GateError(ClaranError):
     """Too much of the run failed to let a catalogue be built from it."""
+
+
+class Interrupted(ClaranError):
+    """The job was asked to stop before it was done, and has kept what another try needs."""

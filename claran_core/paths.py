@@ -81,6 +81,10 @@ class Results:
         """State of a training that is under way; gone when it has finished."""
         return self.model(method) / "checkpoint.pt"
 
+    def training_job(self, method: str) -> Path:
+        """What the processes of a training read, while several train together."""
+        return self.model(method) / "job.json"
+
     def weights(self, method: str) -> Path:
         """Weights with their description (safetensors)."""
         return self.model(method) / "weights.safetensors"

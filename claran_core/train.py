@@ -3,7 +3,7 @@
 The sum of the losses (paper section 5.1, equation 11) is minimised batch by batch.  Everything random is
 drawn anew for each epoch from the seed, the number of the epoch and, where it concerns one subject, the
 subject's id.  So a checkpoint needs no generator states, and a run that was cut and resumed ends with the
-very weights of an uncut one.
+very weights of an uncut one.  Asked to stop (SIGTERM), it writes one after the step it is at.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from claran_core.config import FusionOptions, ModelOptions, TrainingOptions, res
 from claran_core.dataset import FusedDataset
 from claran_core.device import choose_device, reproducible
 from claran_core.distributed import joined
-from claran_core.errors import InputError
+from claran_core.errors import InputError, Interrupted
 from claran_core.files import write_table
 from claran_core.log import Progress
 from claran_core.model import LOSS_NAMES, build_detector, save_weights
@@ -28,6 +28,7 @@ from claran_core.morphology import MORPHOLOGIES
 from claran_core.training.checkpoint import fingerprint
 from claran_core.training.epochs import train_epoch, validation_error
 from claran_core.training.held_out import divided
+from claran_core.training.interruption import StopRequest, stop_request
 from claran_core.training.recipe import Recipe, recipe_of
 from claran_core.training.state import TrainingState
 from claran_core.weights_header import WeightsInfo
@@ -87,6 +88,8 @@ def train(
         If the device asked for is not there, or the losses stop being finite.
     WeightsError
         As `load_pretrained`.
+    Interrupted
+        If SIGTERM came; the checkpoint holds every step taken.
     """
     _check_dataset(dataset, method, fusion)
     dataset, held = divided(dataset, fraction=training.validation_fraction, seed=seed)
@@ -100,7 +103,7 @@ def train(
         "seed": seed,
         "package_version": __version__,
     }
-    with reproducible(threads), joined(where) as world:
+    with stop_request() as stop, reproducible(threads), joined(where) as world:
         detector = build_detector(
             model.architecture,
             channel_means=channel_means,
@@ -114,7 +117,7 @@ def train(
         state = TrainingState(detector.to(where), recipe, training, batches, world)
         identity = fingerprint({**settings, "architecture_options": dict(model.options), "data": data})
         state.resume(checkpoint_path, identity)
-        _run_epochs(state, dataset, held, seed, method, checkpoint_path, identity)
+        _run_epochs(state, dataset, held, seed, method, checkpoint_path, identity, stop)
         world.wait()  # nobody still reads the checkpoint that is removed below
         best = state.take_best()
     losses = state.losses_table()
@@ -142,13 +145,19 @@ def _run_epochs(
     method: str,
     checkpoint: Path,
     identity: str,
+    stop: StopRequest,
 ) -> None:
     training = state.training
-    progress = Progress(
-        f"training {method}: batches", (training.epochs - state.epoch) * state.batches_per_epoch
-    )
+    steps = training.epochs * state.batches_per_epoch - len(state.losses)
+    progress = Progress(f"training {method}: batches", steps)
     while not state.finished:
-        train_epoch(state, dataset, seed, progress)
+        if not train_epoch(state, dataset, seed, progress, stop):
+            if state.world.is_first:
+                state.save(checkpoint, identity)
+            raise Interrupted(
+                f"{checkpoint}: asked to stop in epoch {state.epoch + 1}; "
+                "training goes on from here when it is started again"
+            )
         state.epoch += 1
         means = np.mean(state.losses[-state.batches_per_epoch :], axis=0)[1:]
         shown = ", ".join(

@@ -7,6 +7,7 @@ import torch
 
 from claran_core.dataset import FusedDataset, subject_key
 from claran_core.log import Progress
+from claran_core.training.interruption import StopRequest
 from claran_core.training.state import TrainingState
 
 __all__ = ["train_epoch", "validation_error"]
@@ -15,17 +16,30 @@ __all__ = ["train_epoch", "validation_error"]
 ORDER_STREAM, NETWORK_STREAM, VALIDATION_STREAM = 2, 3, 5
 
 
-def train_epoch(state: TrainingState, dataset: FusedDataset, seed: int, progress: Progress) -> None:
-    """Take the steps of one epoch: every subject once, in an order drawn anew for each epoch."""
+def train_epoch(
+    state: TrainingState, dataset: FusedDataset, seed: int, progress: Progress, stop: StopRequest
+) -> bool:
+    """Take the steps of one epoch: every subject once, in an order drawn anew for each epoch.
+
+    Steps that were taken before a checkpoint are not taken again.
+
+    Returns
+    -------
+    bool
+        Whether the epoch is finished: false, in all processes after the same step, if one was asked to stop.
+    """
     order = np.random.default_rng([ORDER_STREAM, seed, state.epoch]).permutation(len(dataset))
     state.detector.train()
     # Batches of nearly equal size: a last batch of one subject would weigh as much as a full one.
-    for indices in np.array_split(order, state.batches_per_epoch):
+    for indices in np.array_split(order, state.batches_per_epoch)[state.steps_of_epoch :]:
+        if state.world.any(stop.received, state.device):
+            return False
         own = state.world.share(indices)
         batch = dataset.batch(own, augmentation=state.training.augmentation, seed=seed, epoch=state.epoch)
         generators = [_generator(NETWORK_STREAM, seed, state.epoch, dataset.subject_ids[i]) for i in own]
         state.step(batch, generators, share=len(own) / len(indices))
         progress.step()
+    return True
 
 
 @torch.no_grad()

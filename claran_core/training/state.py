@@ -74,6 +74,11 @@ class TrainingState:
         return self.parameters[0].device
 
     @property
+    def steps_of_epoch(self) -> int:
+        """Steps that were taken of the epoch that has begun."""
+        return len(self.losses) - self.epoch * self.batches_per_epoch
+
+    @property
     def finished(self) -> bool:
         """Whether all epochs are done, or too many have passed since the best."""
         waited = self.epoch - self.best["epoch"] if self.best else 0
@@ -186,7 +191,9 @@ class TrainingState:
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.epoch, self.losses = checkpoint["epoch"], checkpoint["losses"].tolist()
         self.validation, self.best = checkpoint["validation"], checkpoint["best"]
-        logger.info("%s: training goes on after epoch %d", path, self.epoch)
+        logger.info(
+            "%s: training goes on after epoch %d and %d batches", path, self.epoch, self.steps_of_epoch
+        )
 
     def losses_table(self) -> pd.DataFrame:
         """Losses of every iteration, rows of `claran_core.tables.LOSSES`."""

@@ -2,36 +2,35 @@
 
 from pathlib import Path
 
-from claran_core.config import FusionOptions, ModelOptions, TrainingOptions, build_options
-from claran_core.dataset import FusedDataset, ShardFiles
 from claran_core.log import job
 from claran_core.paths import Results
-from claran_core.train import train
+from claran_core.training.job import TrainingJob
+from claran_core.training.launch import launch, placement_of
 
 with job(snakemake.log[0]):
     method = snakemake.wildcards.method
-    files = (snakemake.input.images, snakemake.input.index, snakemake.input.components)
-    shards = [ShardFiles(*map(Path, names)) for names in zip(*files, strict=True)]
-    training = build_options(TrainingOptions, snakemake.params.training)
-    train(
-        FusedDataset(
-            shards,
-            targets=list(map(Path, snakemake.input.targets)),
-            labels=Path(snakemake.input.labels),
-            keep_apart_arcsec=training.keep_apart_arcsec,
-        ),
-        method=method,
-        fusion=build_options(FusionOptions, snakemake.params.fusion),
-        model=ModelOptions(
+    results = Results(Path(snakemake.output.weights).parents[2])
+    placement = placement_of(snakemake.resources, snakemake.threads)
+    launch(
+        TrainingJob(
+            method=method,
+            targets=list(snakemake.input.targets),
+            images=list(snakemake.input.images),
+            index=list(snakemake.input.index),
+            components=list(snakemake.input.components),
+            labels=snakemake.input.labels,
+            pretrained=next(iter(snakemake.input.get("pretrained", [])), None),
+            fusion=snakemake.params.fusion,
             architecture=snakemake.params.architecture,
             options=snakemake.params.options,
-            pretrained=next(iter(snakemake.input.get("pretrained", [])), None),
+            training=snakemake.params.training,
+            seed=snakemake.params.seed,
+            device=snakemake.params.device,
+            threads=placement.threads,
+            weights=snakemake.output.weights,
+            losses=snakemake.output.losses,
+            checkpoint=str(results.checkpoint(method)),
         ),
-        training=training,
-        seed=snakemake.params.seed,
-        weights_path=Path(snakemake.output.weights),
-        losses_path=Path(snakemake.output.losses),
-        checkpoint_path=Results(Path(snakemake.output.weights).parents[2]).checkpoint(method),
-        device=snakemake.params.device,
-        threads=snakemake.threads,
+        placement,
+        results.training_job(method),
     )
