@@ -7,10 +7,11 @@ asked before the catalogue is built.
 
 import hashlib
 import logging
+import shutil
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -78,10 +79,9 @@ def cut_shard(
     with ExitStack() as stack:
         spool = _open_spool(stack, targets, sources, frame, results.spool(shard))
         writers = {band: _open_writer(stack, paths[band], source) for band, source in sources.items()}
-        streams = [
-            _extensions(targets, _Taker(band, source, frame, writers[band], spool))
-            for band, source in sources.items()
-        ]
+        takers = [_Taker(band, source, frame, writers[band], spool) for band, source in sources.items()]
+        # Closed at once when the job is interrupted, so that nothing is waited for.
+        streams = [stack.enter_context(closing(_extensions(targets, take))) for take in takers]
         for pieces in zip(*streams, strict=True):
             for (row, extension), writer in zip(pieces, writers.values(), strict=True):
                 rows.append({**row, "shard": shard})
@@ -171,6 +171,11 @@ class _Taker:
         """How many subjects may be worked on at a time."""
         return getattr(self.source, "workers", 1)
 
+    def abandon(self) -> None:
+        """Nobody waits for cut-outs any more."""
+        if hasattr(self.source, "abandon"):
+            self.source.abandon()
+
     def __call__(self, target: Any) -> tuple[dict[str, Any], bytes]:
         kept = None if self.spool is None else self.spool.get(target.subject_id, self.band)
         if kept is not None:
@@ -197,6 +202,7 @@ def _open_spool(
 ) -> CutoutSpool | None:
     remote = {band: source.identity for band, source in sources.items() if _is_remote(source)}
     if not remote:
+        shutil.rmtree(folder, ignore_errors=True)  # of a run whose images did come from an archive
         return None
     places = targets[["subject_id", "ra", "dec"]].to_csv(index=False, float_format="%.9f")
     parts = [hashlib.sha256(places.encode()).hexdigest(), f"{frame}", f"{remote}"]
@@ -217,6 +223,9 @@ def _extensions(targets: pd.DataFrame, take: _Taker) -> Iterator[tuple[dict[str,
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BaseException:  # the job is interrupted: it should not have to wait for slow servers
+            take.abandon()
+            raise
         finally:
             for future in waiting:
                 future.cancel()

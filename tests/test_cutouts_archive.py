@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -191,3 +192,19 @@ def test_cutouts_can_be_read(clean, targets, tmp_path):
     path.write_bytes(clean[1][0])
     with read_cutouts(path) as cutouts:
         assert list(cutouts) == targets.loc[targets["dec"] < 20.2, "subject_id"].tolist()
+
+
+def test_an_interrupted_job_does_not_wait_for_slow_servers(targets, tmp_path, monkeypatch):
+    class Stuck(ArchiveServer):
+        def _fault(self, service, key, number):
+            return "error" if f"{targets['ra'][1] / 15}"[:8] in key else ""
+
+    def interrupted(progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("claran_core.log.Progress.step", interrupted)
+    begun = time.monotonic()
+    with Stuck(SEED, covers=covers) as server, pytest.raises(KeyboardInterrupt):
+        cut(server, tmp_path, targets, tries=50, pause_s=60.0, max_pause_s=120.0, breaker_failures=1000)
+    assert time.monotonic() - begun < 15
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]

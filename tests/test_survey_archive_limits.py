@@ -122,8 +122,11 @@ def test_a_pause_the_host_asks_for_holds_everyone_back(tmp_path):
 
 
 def test_a_very_long_pause_closes_the_host(tmp_path):
-    host = limits(tmp_path)
-    host.pause(3600)
+    host, other = limits(tmp_path), limits(tmp_path)
+    with other.turn():
+        host.failed("busy")
+        host.pause(3600)
+        other.succeeded()  # was under way when the host asked for it
     with pytest.raises(ServiceDown, match="asks for a pause of 3600 s"):
         with host.turn():
             pass

@@ -135,6 +135,7 @@ class Client:
         self._sessions: list[requests.Session] = []
         self._own = threading.local()
         self._lock = threading.Lock()
+        self._abandoned = threading.Event()
 
     def fetch(self, service: Service, request: Request, read: Callable[[Answer], Value]) -> Value:
         """Ask until `read` makes a value of an answer, or the tries are used up.
@@ -160,7 +161,10 @@ class Client:
         limits = self._limits_of(service, request.url)
         seen: Counter[str] = Counter()
         tries = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self.options.tries),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(self.options.tries), tenacity.stop_when_event_set(self._abandoned)
+            ),
+            sleep=tenacity.sleep_using_event(self._abandoned),
             wait=tenacity.wait_random_exponential(self.options.pause_s, max=self.options.max_pause_s),
             retry=tenacity.retry_if_exception_type(Fault),
             reraise=True,
@@ -257,6 +261,10 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def abandon(self) -> None:
+        """Nobody waits for answers any more: what is under way is not tried again."""
+        self._abandoned.set()
 
     def close(self) -> None:
         """Close the connections."""

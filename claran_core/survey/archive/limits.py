@@ -130,7 +130,9 @@ class HostLimits:
         """Note that the host works."""
         if self._seen_failures:
             with self._state() as state:
-                state.failures, state.closed_until, state.reason = 0, 0.0, ""
+                if state.failures >= self.breaker_failures:  # not closed because it asked for a pause
+                    state.closed_until, state.reason = 0.0, ""
+                state.failures = 0
             self._seen_failures = 0
 
     def _take_start(self) -> float:

@@ -88,6 +88,10 @@ class ArchiveSource:
                 logger.warning("%s: no %s image from %s", subject_id, self.survey.name, reasons[-1])
         return NoImage("failed", "; ".join(reasons))
 
+    def abandon(self) -> None:
+        """Nobody waits for cut-outs any more: what is under way is not tried again."""
+        self.client.abandon()
+
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
