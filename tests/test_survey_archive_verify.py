@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -10,13 +11,13 @@ from astropy.io import fits
 from sky_images import image_header
 
 from claran_core.flags import Flag
-from claran_core.frame import Frame
+from claran_core.frame import Frame, pixels_to_sky
 from claran_core.fusion.reprojection import reproject
 from claran_core.survey.archive.http import Answer, Doubtful, Fault
 from claran_core.survey.archive.services import SERVICES
 from claran_core.survey.archive.verify import image_reader
 from claran_core.survey.base import SURVEYS, Cutout, NoImage
-from claran_core.survey.fits_image import quiet_astropy
+from claran_core.survey.fits_image import quiet_astropy, scan_file
 
 FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
 RA, DEC, WIDTH = 30.0, 10.0, 72.0
@@ -135,3 +136,32 @@ def test_some_blank_pixels_are_the_surveys():
 def test_infrared_counts_need_no_unit():
     content = fits_bytes(NOISE / FIRST.rms * WISE.rms + 10, BUNIT="")
     assert not read(content, service="irsa", survey=WISE).flags
+
+
+def test_an_answer_of_the_real_first_server_is_understood():
+    # Of 2020, 1 arcmin around J105007.2+304037; astroquery ships it for its own tests.
+    path = files("astroquery.image_cutouts.first") / "tests" / "data" / "image.fits"
+    if not path.is_file():
+        pytest.skip("this astroquery comes without its tests")
+    content = path.read_bytes()
+    cutout = image_reader(SERVICES["first"], FIRST, 162.53, 30.677, 40.0)(answer(content))
+    assert isinstance(cutout, Cutout)
+    frame = Frame(size_px=22, pixel_scale_arcsec=1.8)
+    image = reproject(cutout, frame, 162.53, 30.677)
+    # Its brightest pixel, row 10 and column 22, lies 5.8 px south and 6.6 px west of the middle.
+    assert np.unravel_index(image.argmax(), image.shape) == pytest.approx((16.8, 17.6), abs=1.1)
+    assert image.max() == pytest.approx(0.00682, rel=0.05)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("folder", "service"), [("radio", "first"), ("infrared", "irsa")])
+def test_real_images_pass(shared_data, folder, service):
+    survey = SURVEYS[SERVICES[service].survey]
+    paths = sorted((shared_data / "pairs" / folder).glob("*.fits"))
+    assert len(paths) == 6
+    for path in paths:
+        (image,), _ = scan_file(path, path.name)
+        ny, nx = image.footprint.shape
+        place = pixels_to_sky(image.footprint.wcs, (nx - 1) / 2, (ny - 1) / 2)
+        cutout = image_reader(SERVICES[service], survey, *map(float, place), 120.0)(answer(path.read_bytes()))
+        assert isinstance(cutout, Cutout) and not cutout.flags, path.name
