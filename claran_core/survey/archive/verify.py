@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from astropy.io import fits
@@ -176,6 +177,7 @@ def _pixels(hdu: fits.ImageHDU, footprint: Footprint, transposed: bool, window: 
     return data
 
 
+@lru_cache(maxsize=8)
 def _grid(frame: Frame) -> np.ndarray:
     """Points ``(n, 2)`` all over a frame, its rim included."""
     edges = np.linspace(0, frame.size_px, GRID_POINTS)
