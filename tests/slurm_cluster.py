@@ -1,0 +1,252 @@
+"""A real Slurm with two nodes on this machine, in a folder of its own, for the tests.
+
+    PATH=$(python tests/slurm_cluster.py start FOLDER):$PATH     # a folder of sbatch, squeue and the others
+    python tests/slurm_cluster.py stop FOLDER
+
+Needs the programs of Debian's packages ``slurm-wlm`` and ``munge``, but neither root nor a running service:
+munged, slurmctld and both slurmd run as whoever starts them, with sockets, keys and ports of their own.
+The commands are those of Slurm; each is told which configuration to read, because Snakemake's plugin takes
+``SLURM_CONF`` out of the environment of jobs.
+"""
+
+import contextlib
+import getpass
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+__all__ = ["CLUSTER_NAME", "NODES", "PROGRAMS", "missing_programs", "start", "stop"]
+
+CLUSTER_NAME = "claran-test"
+NODES = ("n1", "n2")
+COMMANDS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel", "sacct")
+PROGRAMS = ("munged", "slurmctld", "slurmd", *COMMANDS)
+DAEMONS = ("munged", "slurmctld", *(f"slurmd.{node}" for node in NODES))
+START_TIMEOUT_S = 60
+# Daemons are installed where the search path of a plain user does not look.
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+# Two nodes of two cores, one stand-in GPU each.  `urgent` preempts what runs in the other partitions.
+CONFIGURATION = """\
+ClusterName={cluster}
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool.%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=10
+MinJobAge=600
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+GresTypes=gpu
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=16000 Gres=gpu:1
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=16000 Gres=gpu:1
+PartitionName=cpu Nodes=n1,n2 Default=YES PriorityTier=1
+PartitionName=gpu Nodes=n1,n2 PriorityTier=1
+PartitionName=urgent Nodes=n1,n2 PriorityTier=2
+"""
+GENERIC_RESOURCES = "NodeName=n1 Name=gpu File=/dev/null\nNodeName=n2 Name=gpu File=/dev/zero\n"
+CONTROL_GROUPS = "CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n"
+
+
+def missing_programs() -> list[str]:
+    """Programs that must be installed before a cluster can be started."""
+    return [name for name in PROGRAMS if _program(name) is None]
+
+
+def start(folder: Path) -> Path:
+    """Write the configuration into `folder`, start all daemons and wait until both nodes are idle.
+
+    Returns
+    -------
+    Path
+        Folder with the cluster's commands, to be put before others in ``PATH``.
+
+    Raises
+    ------
+    RuntimeError
+        In one line, if a program is missing or the nodes do not come up; then nothing is left running.
+    """
+    if missing := missing_programs():
+        raise RuntimeError(f"no Slurm: {missing[0]} is not there (Debian: apt-get install slurm-wlm munge)")
+    folder = folder.resolve()
+    configuration = _write_configuration(folder)
+    try:
+        _start_daemons(folder, configuration)
+        _wait_until_idle(configuration)
+    except RuntimeError:
+        stop(folder)
+        raise
+    return configuration.parent / "bin"
+
+
+def stop(folder: Path) -> None:
+    """End the daemons that `start` has started in `folder`, and the jobs that still run there."""
+    folder = folder.resolve()
+    configuration = folder / "slurm.conf"
+    if configuration.exists() and _alive(folder, "slurmctld"):
+        with contextlib.suppress(subprocess.SubprocessError, OSError):
+            _run("scancel", "--user", getpass.getuser(), configuration=configuration)
+            time.sleep(2)
+    for daemon in reversed(DAEMONS):
+        _end(folder, daemon)
+
+
+def _write_configuration(folder: Path) -> Path:
+    (folder / "state").mkdir(parents=True, exist_ok=True)
+    key = folder / "munge.key"
+    key.write_bytes(secrets.token_bytes(128))
+    key.chmod(0o600)
+    texts = {
+        "slurm.conf": CONFIGURATION.format(
+            cluster=CLUSTER_NAME,
+            host=socket.gethostname().split(".")[0],
+            user=getpass.getuser(),
+            folder=folder,
+            ports=_free_ports(3),
+        ),
+        "gres.conf": GENERIC_RESOURCES,
+        "cgroup.conf": CONTROL_GROUPS,
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    configuration = folder / "slurm.conf"
+    (folder / "bin").mkdir(exist_ok=True)
+    for command in COMMANDS:
+        words = shlex.join(["exec", "env", f"SLURM_CONF={configuration}", str(_program(command))])
+        path = folder / "bin" / command
+        path.write_text(f'#!/bin/sh\n{words} "$@"\n')
+        path.chmod(0o755)
+    return configuration
+
+
+def _start_daemons(folder: Path, configuration: Path) -> None:
+    files = {
+        "socket": "munge.socket",
+        "key-file": "munge.key",
+        "pid-file": "munged.pid",
+        "log-file": "munged.log",
+        "seed-file": "munge.seed",
+    }
+    options = [f"--{option}={folder / name}" for option, name in files.items()]
+    _run("munged", "--force", *options)  # --force: the folder may be one that others can write to
+    _run("slurmctld", "-c", configuration=configuration)
+    for node in NODES:
+        _run("slurmd", "-N", node, configuration=configuration)
+
+
+def _wait_until_idle(configuration: Path) -> None:
+    ended = time.monotonic() + START_TIMEOUT_S
+    states = ""
+    while time.monotonic() < ended:
+        with contextlib.suppress(subprocess.SubprocessError):
+            states = _run("sinfo", "-h", "-N", "-p", "cpu", "-o", "%T", configuration=configuration)
+        if states.split() == ["idle"] * len(NODES):
+            return
+        time.sleep(0.5)
+    raise RuntimeError(
+        f"no Slurm: nodes are {states.split() or 'not there'} after {START_TIMEOUT_S} s; "
+        f"see the logs in {configuration.parent}"
+    )
+
+
+def _run(name: str, *arguments: str, configuration: Path | None = None) -> str:
+    environment = dict(os.environ) if configuration is None else _environment(configuration)
+    done = subprocess.run(
+        [str(_program(name)), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"no Slurm: {name}: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
+    return done.stdout
+
+
+def _environment(configuration: Path) -> dict[str, str]:
+    return {**os.environ, "SLURM_CONF": str(configuration)}
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name, path=SEARCH_PATH)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _pid(folder: Path, daemon: str) -> int | None:
+    try:
+        return int((folder / f"{daemon}.pid").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _alive(folder: Path, daemon: str) -> bool:
+    """Whether the process of a pid file is there and is that daemon: numbers are used again."""
+    pid = _pid(folder, daemon)
+    try:
+        return (Path("/proc") / str(pid) / "comm").read_text().strip() == daemon.split(".")[0]
+    except OSError:
+        return False
+
+
+def _end(folder: Path, daemon: str) -> None:
+    pid = _pid(folder, daemon)
+    for number, wait_s in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
+        ended = time.monotonic() + wait_s
+        if pid is not None and _alive(folder, daemon):
+            os.kill(pid, number)
+        while _alive(folder, daemon) and time.monotonic() < ended:
+            time.sleep(0.1)
+
+
+def main(arguments: list[str]) -> int:
+    """Start or stop a cluster as the command line says."""
+    match arguments:
+        case ["start", folder]:
+            print(start(Path(folder)))
+        case ["stop", folder]:
+            stop(Path(folder))
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except RuntimeError as error:
+        sys.exit(str(error))
