@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from archive_server import ArchiveServer, open_archive, patient
+from archive_server import HASTY, ArchiveServer, open_archive, patient
 
 from claran_core.config import ArchiveOptions, FetchOptions, SurveyOptions
 from claran_core.cutouts import cut_shard, read_cutouts
@@ -85,8 +85,8 @@ def test_every_row_tells_what_became_of_it_and_where_it_came_from(clean, targets
 
 
 def test_faults_change_nothing_but_time(clean, targets, tmp_path):
-    with ArchiveServer(SEED, covers=covers, fraction=0.3, stuck_s=0.6) as server:
-        ledger = cut(server, tmp_path, targets)
+    with ArchiveServer(SEED, covers=covers, fraction=0.3, stuck_s=1.0) as server:
+        ledger = cut(server, tmp_path, targets, **HASTY)
         assert len({asked.fault for asked in server.asked}) > 8
     expected, files = clean
     pd.testing.assert_frame_equal(ledger.drop(columns=PROVENANCE), expected.drop(columns=PROVENANCE))

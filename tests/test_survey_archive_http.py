@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from archive_server import ArchiveServer, patient
+from archive_server import HASTY, ArchiveServer, patient
 
 from claran_core import __version__
 from claran_core.errors import ConfigError
@@ -63,14 +63,14 @@ def truth(ask):
 def test_faults_of_http_are_tried_again_then_told(ask, fault):
     with ArchiveServer(fraction=1.0, faults=[fault], stuck_s=1.5) as server:
         with pytest.raises(Fault, match=TOLD[fault]):
-            ask(server, tries=2)
+            ask(server, tries=2, **HASTY)
         assert [asked.fault for asked in server.asked] == [fault] * 2
 
 
 @pytest.mark.parametrize("fault", sorted(TOLD))
 def test_a_try_after_faults_brings_the_whole_answer(ask, truth, fault):
-    with ArchiveServer(fraction=0.6, faults=[fault], stuck_s=0.6) as server:
-        answers = {ask(server, tries=30)}
+    with ArchiveServer(fraction=0.6, faults=[fault], stuck_s=1.0) as server:
+        answers = {ask(server, tries=30, **HASTY)}
     assert answers == {truth} and len(truth) % 2880 == 0
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from archive_server import SEAM_HALF_PX, ArchiveServer, open_archive, patient
+from archive_server import ArchiveServer, open_archive, patient
+from archive_sky import SEAM_HALF_PX
 
 from claran_core.frame import Frame
 from claran_core.fusion.reprojection import reproject

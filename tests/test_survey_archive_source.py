@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from archive_server import FAULTS, ArchiveServer, open_archive, patient
+from archive_server import FAULTS, HASTY, ArchiveServer, open_archive, patient
 
 from claran_core.frame import Frame
 from claran_core.fusion.reprojection import reproject
@@ -49,8 +49,8 @@ def test_every_service_gives_the_sky_it_has(tmp_path, service):
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["FIRST", "WISE_W1"])
 def test_every_fault_is_lived_through(tmp_path, name, fault):
-    with ArchiveServer(SEED, fraction=0.5, faults=[fault, "error"], stuck_s=0.6) as server:
-        cutout = cut(server, tmp_path, name, tries=40)
+    with ArchiveServer(SEED, fraction=0.5, faults=[fault, "error"], stuck_s=1.0) as server:
+        cutout = cut(server, tmp_path, name, tries=40, **HASTY)
     np.testing.assert_allclose(reproject(cutout, FRAME, *PLACE), truth(name), atol=1e-9)
     assert len({asked.service for asked in server.asked}) == 1
 
