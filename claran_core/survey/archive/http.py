@@ -61,10 +61,10 @@ class Doubtful(Fault):
 
 
 class Refusal(Exception):  # noqa: N818
-    """The server understood and says no: no try will change that."""
+    """The server says no, with a `status` of HTTP, or could not be asked at all: no try will change that."""
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"HTTP {status}: {reason}")
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        super().__init__(reason if status is None else f"HTTP {status}: {reason}")
         self.status = status
 
 
@@ -312,7 +312,7 @@ def _check_status(response: requests.Response, content: bytes) -> None:
     if response.status_code in FAULT_STATUS:
         pause_s = _pause_asked(response.headers.get("Retry-After"))
         raise Fault(f"HTTP {response.status_code} {response.reason}", pause_s=pause_s)
-    raise Refusal(response.status_code, reason)
+    raise Refusal(reason, status=response.status_code)
 
 
 def _pause_asked(value: str | None) -> float | None:

@@ -109,7 +109,7 @@ class IrsaImages:
         """Verified cut-out around a position, as `ImageService.image`."""
         size_px = size_px_of(width_arcsec, self.survey)
         if size_px > self.service.max_size_px:
-            raise Refusal(0, f"{size_px} px were needed, a tile has {self.service.max_size_px}")
+            raise Refusal(f"{size_px} px were needed, a tile has {self.service.max_size_px}")
         frame = sampling_frame(width_arcsec, self.survey)
         blank, cutouts = [], []
         tiles, whole = self._choose(frame, ra_deg, dec_deg)

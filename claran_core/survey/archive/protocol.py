@@ -56,7 +56,7 @@ class OneRequest:
         """Verified cut-out around a position, as `ImageService.image`."""
         size_px = size_px_of(width_arcsec, self.survey)
         if size_px > self.service.max_size_px:
-            raise Refusal(0, f"{size_px} px were needed, it makes at most {self.service.max_size_px}")
+            raise Refusal(f"{size_px} px were needed, it makes at most {self.service.max_size_px}")
         request = self.make_request(self.service, self.survey, ra_deg, dec_deg, size_px)
         reader = image_reader(self.service, self.survey, ra_deg, dec_deg, width_arcsec)
         return self.client.fetch(self.service, request, reader)
