@@ -132,7 +132,9 @@ def test_a_very_long_pause_closes_the_host(tmp_path):
             pass
 
 
-@pytest.mark.parametrize("content", [b"", b'{"next_start": 1', b'{"colour": 1}', b'{"next_start": 9e12}'])
+@pytest.mark.parametrize(
+    "content", [b"", b'{"next_start": 1', b'{"colour": 1}', b'{"next_start": 9e12, "closed_until": 9e12}']
+)
 def test_a_damaged_state_or_a_clock_set_back_stops_nobody(tmp_path, content):
     (tmp_path / "host_80.json").write_bytes(content)
     begun = time.monotonic()

@@ -26,6 +26,8 @@ __all__ = ["HostLimits", "ServiceDown", "default_folder"]
 POLL_S = 0.002
 # How often one looks for a free connection.
 SLOT_POLL_S = 0.01
+# A host that asks for more is asked again after a day.
+LONGEST_PAUSE_S = 86400.0
 
 
 class ServiceDown(Exception):  # noqa: N818  (a finding about a host, not a fault)
@@ -111,7 +113,7 @@ class HostLimits:
     def pause(self, seconds: float) -> None:
         """Nobody asks the host for a while, as it asked for; a very long while closes it."""
         with self._state() as state:
-            until = time.time() + seconds
+            until = time.time() + min(seconds, LONGEST_PAUSE_S)
             if seconds > self.max_pause_s:
                 state.closed_until, state.reason = until, f"it asks for a pause of {seconds:.0f} s"
             else:
@@ -143,10 +145,10 @@ class HostLimits:
         with self._state() as state:
             now = time.time()
             self._seen_failures = state.failures
-            if state.closed_until > now:
+            # Times farther ahead than anyone sets them come from a clock that was set back.
+            if now < state.closed_until <= now + LONGEST_PAUSE_S:
                 left_s = state.closed_until - now
                 raise ServiceDown(f"{self.host} is left alone for {left_s:.0f} s: {state.reason}")
-            # A time farther ahead than anyone sets it comes from a clock that was set back.
             if now < state.next_start <= now + self.max_pause_s + self.interval_s:
                 return state.next_start - now
             state.next_start = now + self.interval_s
