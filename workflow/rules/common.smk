@@ -114,9 +114,9 @@ def get_archive_jobs(wildcards):
     return int(CONFIG.survey.uses_archive)
 
 
-def get_cutout_runtime(wildcards):
+def get_cutout_runtime(wildcards, attempt):
     """Minutes for the cut-outs of a shard: archives answer about one request per second."""
-    return 240 if CONFIG.survey.uses_archive else 60
+    return (240 if CONFIG.survey.uses_archive else 60) * attempt
 
 
 def print_unfit_weights():
