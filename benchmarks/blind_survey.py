@@ -110,7 +110,7 @@ def compared(
     catalogue = read_table(results.catalogue, CATALOGUE.names)
     fates = read_table(results.fates, FATES.names)
     frame = config.fusion.frame
-    least = config.catalogue.min_probability
+    least = config.catalogue.least_probability
     comparison = compare_with_truth(catalogue, truth, fates, frame=frame, min_probability=least)
     return catalogue_metrics(comparison, catalogue, truth, targets, frame), comparison.sources
 

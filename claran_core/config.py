@@ -46,6 +46,9 @@ __all__ = [
 ]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Least probability of a source where none is set: more likely one than not; paper section 6.1.1.
+LEAST_PROBABILITY = {"survey": 0.5, "paper": 0.8}
+
 DEFAULTS = REPOSITORY / "config.yaml"
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -192,8 +195,14 @@ class CatalogueOptions:
 
     method: str
     post_filter: str = "survey"
-    min_probability: float = 0.8
+    min_probability: float | None = None
     one_source_per_field: bool = False
+
+    @property
+    def least_probability(self) -> float:
+        """Least probability of a source: as set, or else what goes with the filter."""
+        usual = LEAST_PROBABILITY[self.post_filter]
+        return usual if self.min_probability is None else self.min_probability
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def test_less_room_is_a_worse_view() -> None:
 def test_paper_filter_keeps_the_best_of_a_blank_field() -> None:
     rows = [detection("s", around(0, 0, 13), probability=0.3)]
     assert len(described(rows, cutout()).sources) == 0
-    paper = CatalogueOptions(method="D4", post_filter="paper", min_probability=0.8)
+    paper = CatalogueOptions(method="D4", post_filter="paper")
     kept = described(rows, cutout(), options=paper).sources
     assert kept["flags"].tolist() == [int(Flag.BELOW_MIN_PROBABILITY | Flag.NO_COMPONENT)]
 

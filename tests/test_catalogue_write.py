@@ -85,7 +85,7 @@ def test_file_explains_itself(tmp_path: Path) -> None:
     assert mismatches(schema) == []
     stored = read_metadata(tmp_path / "catalogue.parquet")
     json.dumps(stored, allow_nan=False)
-    assert stored["config"]["catalogue"]["min_probability"] == 0.8
+    assert stored["config"]["catalogue"]["post_filter"] == "survey"
     assert stored["ledger"] == {"radio": {"ok": 3}}
     assert (stored["n_subjects"], stored["n_subjects_searched"]) == (3, 3)
     assert stored["n_sources"] == len(catalogue)

@@ -18,6 +18,7 @@ from astropy import units as u
 from astropy_healpix import HEALPix
 from pandas.util import hash_array
 
+from claran_core.catalogue.coverage import Coverage
 from claran_core.catalogue.merge import Resolution, Views, connected_groups, link_views, resolve
 from claran_core.catalogue.schema import CATALOGUE, SOURCES
 from claran_core.errors import InputError
@@ -42,6 +43,9 @@ READERS = 2
 # What rows are named and sorted by: letters of equal names must depend on nothing else.
 KEYS = np.dtype([("ra", float), ("dec", float), ("angular_size", float), ("subject", np.uint64)])
 
+# A place is shown better by a subject that leaves so much more room around it.
+MORE_ROOM_ARCSEC = 5.0
+
 # Columns of the catalogue that a shard's sources already have.
 CARRIED = [name for name in CATALOGUE.names if name in SOURCES.names]
 
@@ -61,7 +65,8 @@ class Assembled:
     order : (n,) int array
         The rows in the order of the catalogue.
     owner : (m,) int array
-        Row that stands for each source of the shards, these one after the other.
+        Row that stands for each source of the shards, these one after the other; -1 for what was set aside
+        because the border of its subject cuts it and another subject shows the place better.
     is_row, agrees : (m,) bool arrays
         Whether it is that row itself; whether it has the same components.
     """
@@ -104,7 +109,7 @@ def assemble(
     sources: Sequence[Path],
     positions: Sequence[np.ndarray],
     *,
-    frame: Frame,
+    coverage: Coverage,
     tolerance_arcsec: float,
     scratch: Path,
 ) -> Assembled:
@@ -117,8 +122,8 @@ def assemble(
         from one to the next is quickest.
     positions : sequence of (k, 2) arrays
         Right ascension and declination (deg) of the subjects of each shard.
-    frame : Frame
-        Their geometry.
+    coverage : Coverage
+        Those of them that have radio data everywhere.
     tolerance_arcsec : float
         Two peaks nearer than this are one.
     scratch : Path
@@ -132,7 +137,7 @@ def assemble(
     counts = np.array([_number_of_rows(path) for path in sources], np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     batches = batches_of(counts, BATCH_ROWS)
-    horizon = _Horizon.of(positions, batches, frame)
+    horizon = _Horizon.of(positions, batches, coverage.frame)
     keeper = _Keeper(scratch, int(offsets[-1]))
     window = _empty_window()
     progress = Progress("sources of the shards merged", len(batches))
@@ -140,7 +145,10 @@ def assemble(
         for number, batch in enumerate(batches):
             read = list(pool.map(lambda shard: read_arrow(sources[shard], SOURCES.names), batch))
             fresh = [
-                table.append_column("_row", pa.array(np.arange(offsets[shard], offsets[shard + 1])))
+                _uncut(
+                    table.append_column("_row", pa.array(np.arange(offsets[shard], offsets[shard + 1]))),
+                    coverage,
+                )
                 for shard, table in zip(batch, read, strict=True)
             ]
             window = pa.concat_tables(
@@ -149,6 +157,25 @@ def assemble(
             window = _close(window, number, horizon, tolerance_arcsec, keeper)
             progress.step()
     return keeper.finished()
+
+
+def _uncut(sources: pa.Table, coverage: Coverage) -> pa.Table:
+    """Leave out what the border of its subject cuts, where another subject shows the place better."""
+    edge = np.flatnonzero(sources["flags"].to_numpy() & int(Flag.EDGE))
+    ra, dec = (_brightest(sources, edge, name) for name in ("ra", "dec"))
+    better = coverage.room(ra, dec) > sources["room"].to_numpy()[edge] + MORE_ROOM_ARCSEC
+    keep = np.ones(len(sources), bool)
+    keep[edge[better]] = False
+    return sources.filter(pa.array(keep))
+
+
+def _brightest(sources: pa.Table, rows: np.ndarray, axis: str) -> np.ndarray:
+    """Coordinate of the brightest peak of some rows, or of the middle of their box."""
+    chosen = sources.select([axis, f"peak_{axis}"]).take(pa.array(rows))
+    lists = chosen[f"peak_{axis}"].combine_chunks()
+    lengths, values = lists.value_lengths().to_numpy(), lists.flatten().to_numpy()
+    first = np.minimum(np.cumsum(lengths) - lengths, max(len(values) - 1, 0))
+    return np.where(lengths > 0, values[first] if len(values) else np.nan, chosen[axis].to_numpy())
 
 
 def batches_of(counts: np.ndarray, most: int) -> list[list[int]]:

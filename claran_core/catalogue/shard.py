@@ -215,9 +215,9 @@ def _refuse_strangers(detections: pd.DataFrame, known: pd.DataFrame) -> None:
 def _judged(detections: pd.DataFrame, members: list[tuple[int, ...]], options: CatalogueOptions) -> Verdict:
     if options.post_filter == "paper":
         return judge_paper(
-            detections, options.min_probability, one_source_per_field=options.one_source_per_field
+            detections, options.least_probability, one_source_per_field=options.one_source_per_field
         )
-    return judge_survey(detections, members, options.min_probability)
+    return judge_survey(detections, members, options.least_probability)
 
 
 def _source_table(
@@ -233,7 +233,7 @@ def _source_table(
     found = detections.iloc[list(order)].reset_index(drop=True)
     subjects = known.loc[found["subject_id"].to_numpy()]
     boxes = box_array(found)
-    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "flags"])
+    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "room", "flags"])
     for name in MEASURED_COLUMNS:
         if name not in NOTHING_MEASURED:
             table[name] = table[name].astype(float)
@@ -244,8 +244,10 @@ def _source_table(
     flags |= np.where(disagrees, int(Flag.COUNTS_DISAGREE), 0)
     ra, dec = _centres(found, subjects, frame)
     probable = source_probability(found)
-    room = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
-    whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(room / FULL_VIEW_ARCSEC, 0.0, 1.0))
+    beside = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
+    whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(beside / FULL_VIEW_ARCSEC, 0.0, 1.0))
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    room = np.minimum(middle, frame.size_px - middle).min(axis=1) * frame.pixel_scale_arcsec
     return table.assign(
         **{name: found[name] for name in SOURCES.names if name in found and name not in ("ra", "dec")},
         ra=ra,
@@ -257,6 +259,7 @@ def _source_table(
         angular_size=(boxes[:, 2:] - boxes[:, :2]).mean(axis=1) * frame.pixel_scale_arcsec,
         flags=flags.astype(np.int32),
         detection=np.array(order, np.int32),
+        room=table["room"].astype(float).fillna(pd.Series(room)),
         view=(whole * probable).astype(np.float32),
     )[SOURCES.names]
 

@@ -9,8 +9,8 @@ from claran_core.config import resolve_path
 __all__ = ["DATA_SET", "published_values", "read_published"]
 
 DATA_SET = (
-    "another data set: real FIRST and WISE subjects of Radio Galaxy Zoo (Wu et al. 2019), 4603 in Tables 5, 6 "
-    "and 8, 250 in Table 7, 500 in Table 10, 36 in Table 11"
+    "another data set: real FIRST and WISE subjects of Radio Galaxy Zoo (Wu et al. 2019), 4603 in Tables 5, "
+    "6 and 8, 250 in Table 7, 500 in Table 10, 36 in Table 11"
 )
 
 # By the key of the metrics they stand beside.

@@ -138,7 +138,7 @@ def _catalogue(inputs: ReportInputs) -> dict[str, Any]:
         "fates": summary.fate_rows(inputs.fates),
         "n_detections": len(inputs.fates),
         "n_empty": int((~inputs.targets["subject_id"].isin(inputs.subjects_with_source)).sum()),
-        "min_probability": options.min_probability,
+        "min_probability": options.least_probability,
         "limited": "probability" if options.post_filter == "paper" else "source_probability",
         "model_ids": sorted(catalogue["model_id"].unique()),
         "classes": class_rows(catalogue),

@@ -94,7 +94,7 @@ rule evaluate_catalogue:
     params:
         survey=plain(CONFIG.survey),
         frame=plain(CONFIG.fusion.frame),
-        min_probability=CONFIG.catalogue.min_probability,
+        min_probability=CONFIG.catalogue.least_probability,
         seed=CONFIG.seed,
         version=__version__,
     message:
