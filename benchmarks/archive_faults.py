@@ -8,10 +8,10 @@ its cut-outs are made a third time and killed in the middle.  Nothing here was t
 """
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -198,56 +198,70 @@ def overhead_ms(stand_in: StandIn, n_subjects: int) -> dict[str, float]:
     return {"wall": (wall - answering_s) * per_subject, "cpu": cpu * per_subject}
 
 
+def say(what: str, value: object) -> None:
+    """Print a row of the table."""
+    print(f"{what:66} {value:.1f}" if isinstance(value, float) else f"{what:66} {value}", flush=True)
+
+
+def report_cutouts(name: str, folder: Path, asked: list[Any], targets: pd.DataFrame) -> None:
+    """Say what came of a run's cut-outs."""
+    ledger = pd.read_parquet(Results(folder / "results").catalogue_ledger)
+    say(f"{name}: requests (faulty)", f"{len(asked)} ({sum(bool(request.fault) for request in asked)})")
+    say(f"{name}: kinds of faults", len({request.fault for request in asked} - {""}))
+    say(f"{name}: rows of the ledger right", f"{right_rows(ledger, targets)} of {len(ledger)}")
+    say(f"{name}: status", json.dumps(ledger["status"].value_counts().to_dict()))
+    say(f"{name}: images that can be read", sound_files(folder))
+    for service, rate in RATES.items():
+        say(f"{name}: busiest second of {service} (limit {rate:g}/s)", busiest_second(asked, service))
+    say(f"{name}: largest memory of a job, MB", peak_mb(folder))
+
+
+def shard_bytes(folder: Path) -> list[str]:
+    """Digests of the shards' files of images."""
+    paths = sorted((folder / "results" / "cutouts").glob("*/*.fits"))
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
 def main() -> None:
-    """Run all of it and print a table."""
+    """Run all of it and print a table, row by row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--subjects", type=int, default=1000)
     parser.add_argument("--fraction", type=float, default=0.2, help="share of answers that are faulty")
     parser.add_argument("--into", type=Path, required=True, help="folder of the runs; must not exist")
     options = parser.parse_args()
-    n, rows = options.subjects, {}
+    n, into = options.subjects, options.into
     stand_in = StandIn()
-    commands = {name: prepare(options.into / name, stand_in, n) for name in ("clean", "faulty", "killed")}
-    targets = pd.read_csv(options.into / "clean" / "targets.csv")
-    tables = {}
+    commands = {name: prepare(into / name, stand_in, n) for name in ("clean", "faulty", "killed")}
+    targets = pd.read_csv(into / "clean" / "targets.csv")
     for name, fraction in (("clean", 0.0), ("faulty", options.fraction)):
         stand_in.begin(fraction)
-        rows[f"{name}: cut-outs, s"] = run(commands[name], "cutouts")
-        asked, _ = stand_in.seen()
-        rows[f"{name}: whole run to the catalogue, s more"] = run(commands[name], "catalogue")
-        results = Results(options.into / name / "results")
-        ledger = pd.read_parquet(results.catalogue_ledger)
-        tables[name] = ledger, pd.read_parquet(results.catalogue)
-        rows[f"{name}: requests (faulty)"] = f"{len(asked)} ({sum(bool(request.fault) for request in asked)})"
-        rows[f"{name}: kinds of faults"] = len({request.fault for request in asked} - {""})
-        rows[f"{name}: rows of the ledger right"] = f"{right_rows(ledger, targets)} of {len(ledger)}"
-        rows[f"{name}: status"] = json.dumps(ledger["status"].value_counts().to_dict())
-        rows[f"{name}: images that can be read"] = sound_files(options.into / name)
-        for service, rate in RATES.items():
-            rows[f"{name}: busiest second of {service} (limit {rate:g}/s)"] = busiest_second(asked, service)
-        rows[f"{name}: largest memory of a job, MB"] = peak_mb(options.into / name)
-    (clean, clean_sources), (faulty, faulty_sources) = tables["clean"], tables["faulty"]
-    rows["same ledger, but for time and packing"] = faulty.drop(columns=OF_THE_RUN).equals(
-        clean.drop(columns=OF_THE_RUN)
+        say(f"{name}: cut-outs, s", run(commands[name], "cutouts"))
+        report_cutouts(name, into / name, stand_in.seen()[0], targets)
+    ledgers = {
+        name: pd.read_parquet(Results(into / name / "results").catalogue_ledger)
+        for name in ("clean", "faulty")
+    }
+    clean = ledgers["clean"].drop(columns=OF_THE_RUN)
+    say(
+        "faulty: same ledger, but for time and packing",
+        ledgers["faulty"].drop(columns=OF_THE_RUN).equals(clean),
     )
-    rows["same catalogue"] = f"{faulty_sources.equals(clean_sources)} ({len(clean_sources)} sources)"
+    say("faulty: same files, byte by byte", shard_bytes(into / "faulty") == shard_bytes(into / "clean"))
     stand_in.begin(options.fraction)
     kill_in_the_middle(commands["killed"], stand_in, n)
-    rows["killed: images served before the kill"] = sum(
-        request.fault in HARMLESS for request in images(stand_in.seen()[0])
-    )
+    before = sum(request.fault in HARMLESS for request in images(stand_in.seen()[0]))
+    say("killed: images served before the kill", before)
     run([*commands["killed"][:-1], "--unlock", "--"])
     run(commands["killed"], "cutouts")
-    asked, _ = stand_in.seen()
-    rows["killed: images served twice (8 workers were at work on each of 2 shards)"] = answered_twice(asked)
-    again = pd.read_parquet(Results(options.into / "killed" / "results").catalogue_ledger)
-    rows["killed: same ledger"] = again.drop(columns=OF_THE_RUN).equals(clean.drop(columns=OF_THE_RUN))
-    overhead = min((overhead_ms(stand_in, n) for _ in range(3)), key=lambda found: found["wall"])
-    rows["client's own ms per subject (wall, beyond the server's)"] = overhead["wall"]
-    rows["client's own ms per subject (CPU)"] = overhead["cpu"]
-    rows["memory of this process, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    for name, value in rows.items():
-        print(f"{name:78} {value:.1f}" if isinstance(value, float) else f"{name:78} {value}")
+    say("killed: images served twice (2 jobs of 8 workers were killed)", answered_twice(stand_in.seen()[0]))
+    say("killed: same files, byte by byte", shard_bytes(into / "killed") == shard_bytes(into / "clean"))
+    found = min((overhead_ms(stand_in, n) for _ in range(3)), key=lambda found: found["cpu"])
+    say("client alone, ms per subject beyond the server's", found["wall"])
+    say("client alone, ms of CPU per subject", found["cpu"])
+    for name in ("clean", "faulty"):
+        say(f"{name}: from cut-outs to the catalogue, s", run(commands[name], "catalogue"))
+    tables = [pd.read_parquet(Results(into / name / "results").catalogue) for name in ("clean", "faulty")]
+    say("faulty: same catalogue", f"{tables[1].equals(tables[0])} ({len(tables[0])} sources)")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 from archive_server import HASTY, ArchiveServer, patient
+from archive_sky import Reply
 
 from claran_core import __version__
 from claran_core.errors import ConfigError
@@ -90,12 +91,25 @@ def test_an_answer_tells_where_it_came_from(ask):
     assert abs(datetime.fromisoformat(answer.fetched_at) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_what_the_server_refuses_is_not_asked_again(tmp_path):
+def test_a_refusal_is_believed_when_the_server_insists(tmp_path):
     with ArchiveServer() as server, Client(patient(tmp_path)) as client:
         service = described_services(server.settings)["hips2fits"]
         with pytest.raises(Refusal, match="HTTP 400: .*Bad hips"):
             client.fetch(service, Request(service.url, {"hips": "nonsense"}), whole)
-        assert len(server.asked) == 1 and client.options.tries > 1
+        assert len(server.asked) == 3 and client.options.tries > 3
+
+
+def test_a_refusal_in_passing_is_a_fault(ask, truth):
+    class Moody(ArchiveServer):
+        def _first(self, path, fields):
+            return Reply(b"what?", 404, "text/plain") if len(self.asked) < 3 else super()._first(path, fields)
+
+        def reply(self, service, path, fields):
+            self._replies.clear()
+            return super().reply(service, path, fields)
+
+    with Moody() as server:
+        assert ask(server) == truth
 
 
 def test_a_server_that_is_down_is_left_alone_by_the_next_request(ask):

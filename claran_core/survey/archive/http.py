@@ -40,7 +40,7 @@ FAULT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 CHUNK_BYTES = 1 << 16
 # Cut-outs and tables are far smaller; whatever is larger is not one.
 MAX_BYTES = 64 << 20
-# An answer that may be right or wrong is believed when the server insists: this many times, byte by byte.
+# An answer that may be right or wrong, and a refusal, is believed when the server insists: this many times.
 BELIEVED_AFTER = 3
 
 
@@ -61,7 +61,7 @@ class Doubtful(Fault):
 
 
 class Refusal(Exception):  # noqa: N818
-    """The server says no, with a `status` of HTTP, or could not be asked at all: no try will change that."""
+    """The server insists on no, with a `status` of HTTP, or could not be asked: no try will change that."""
 
     def __init__(self, reason: str, *, status: int | None = None) -> None:
         super().__init__(reason if status is None else f"HTTP {status}: {reason}")
@@ -154,7 +154,7 @@ class Client:
         Fault
             If no try brought a value: the last one's.
         Refusal
-            If the server says no.
+            If the server says no, as often as it takes to be believed.
         ServiceDown
             If the host is left alone for now.
         """
@@ -186,20 +186,26 @@ class Client:
             else:
                 limits.succeeded()
             raise
-        except Refusal:
+        except Refusal as refusal:
             limits.succeeded()
-            raise
+            if self._insists(seen, str(refusal)):
+                raise
+            raise Fault(str(refusal), blames_host=False) from None
         limits.succeeded()
         return value
+
+    def _insists(self, seen: Counter[str], answer: str) -> bool:
+        """Whether a server has now given the same answer often enough to be believed."""
+        seen[answer] += 1
+        return seen[answer] >= min(BELIEVED_AFTER, self.options.tries)
 
     def _read(self, answer: Answer, read: Callable[[Answer], Value], seen: Counter[str]) -> Value:
         try:
             return read(answer)
         except Doubtful as doubt:
-            seen[answer.sha256] += 1
-            if seen[answer.sha256] < min(BELIEVED_AFTER, self.options.tries):
-                raise
-            return doubt.value
+            if self._insists(seen, answer.sha256):
+                return doubt.value
+            raise
 
     def _ask(self, request: Request) -> Answer:
         options = self.options
