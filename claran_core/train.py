@@ -154,6 +154,7 @@ def _run_epochs(
         if not train_epoch(state, dataset, seed, progress, stop):
             if state.world.is_first:
                 state.save(checkpoint, identity)
+            state.world.wait()  # where one process ends, a launcher ends the others: not before it is written
             raise Interrupted(
                 f"{checkpoint}: asked to stop in epoch {state.epoch + 1}; "
                 "training goes on from here when it is started again"
