@@ -32,7 +32,7 @@ __all__ = ["FAULTS", "HASTY", "SERVICES", "ArchiveServer", "Asked", "open_archiv
 
 # Each is something real servers do; "gzip" alone is harmless.
 FAULTS = (
-    *("busy", "error", "overloaded", "timeout", "reset", "drip", "truncated", "cut_short"),
+    *("busy", "error", "overloaded", "timeout", "reset", "drip", "truncated", "cut_short", "chunks"),
     *("page", "gzip", "elsewhere", "shifted", "empty", "zeros"),
 )
 # Of these the rest of a list of tiles makes no sense.
@@ -240,6 +240,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Without a length, so that HTTP does not tell."""
         self._begin(reply, None)
         self.wfile.write(reply.content[: len(reply.content) * 2 // 3])
+
+    def _chunks(self, reply: Reply) -> None:
+        """In chunks, as scripts send, of which the last ones are lost."""
+        self.close_connection = True
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.kind)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for start in range(0, len(reply.content) // 2, 1000):
+            chunk = reply.content[start : start + 1000]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
 
     def _page(self, reply: Reply) -> None:
         self._send(200, PAGE, "text/html")

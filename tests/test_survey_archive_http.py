@@ -33,6 +33,7 @@ TOLD = {
     "reset": "broken off|transfer failed",
     "drip": "too slow",
     "truncated": "cut off: |transfer failed",
+    "chunks": "transfer failed",
 }
 
 
