@@ -26,6 +26,8 @@ __all__ = ["HostLimits", "ServiceDown", "default_folder"]
 POLL_S = 0.002
 # How often one looks for a free connection.
 SLOT_POLL_S = 0.01
+# Requests start a little farther apart than the limit asks, because their ways to the host take different times.
+MARGIN = 1.05
 # A host that asks for more is asked again after a day.
 LONGEST_PAUSE_S = 86400.0
 
@@ -82,7 +84,7 @@ class HostLimits:
         max_pause_s: float,
     ) -> None:
         self.host = host
-        self.interval_s = 1 / requests_per_s
+        self.interval_s = MARGIN / requests_per_s
         self.connections = connections
         self.breaker_failures, self.breaker_pause_s = breaker_failures, breaker_pause_s
         self.max_pause_s = max_pause_s
