@@ -26,7 +26,7 @@ __all__ = ["HostLimits", "ServiceDown", "default_folder"]
 POLL_S = 0.002
 # How often one looks for a free connection.
 SLOT_POLL_S = 0.01
-# Requests start a little farther apart than the limit asks, because their ways to the host take different times.
+# Requests start a little farther apart than the limit asks: their ways to the host take different times.
 MARGIN = 1.05
 # A host that asks for more is asked again after a day.
 LONGEST_PAUSE_S = 86400.0
