@@ -8,6 +8,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 from sky_images import image_header
 
 from claran_core.flags import Flag
@@ -15,7 +16,7 @@ from claran_core.frame import Frame, pixels_to_sky
 from claran_core.fusion.reprojection import reproject
 from claran_core.survey.archive.http import Answer, Doubtful, Fault
 from claran_core.survey.archive.services import SERVICES
-from claran_core.survey.archive.verify import image_reader
+from claran_core.survey.archive.verify import _cards, _plain_wcs, image_reader
 from claran_core.survey.base import SURVEYS, Cutout, NoImage
 from claran_core.survey.fits_image import quiet_astropy, scan_file
 
@@ -165,3 +166,22 @@ def test_real_images_pass(shared_data, folder, service):
         place = pixels_to_sky(image.footprint.wcs, (nx - 1) / 2, (ny - 1) / 2)
         cutout = image_reader(SERVICES[service], survey, *map(float, place), 120.0)(answer(path.read_bytes()))
         assert isinstance(cutout, Cutout) and not cutout.flags, path.name
+
+
+@pytest.mark.parametrize("projection", ["TAN", "SIN", "NCP", "ZEA"])
+@pytest.mark.parametrize("cards", [{}, {"EPOCH": 1950.0, "EQUINOX": 1950.0}, {"CROTA2": 30.0}, {"NAXIS3": 1}])
+def test_the_quick_way_to_a_wcs_is_the_long_one(projection, cards):
+    content = fits_bytes(projection=projection, **cards)
+    with quiet_astropy():
+        long = WCS(fits.Header.fromstring(content[:2880].decode()))
+        quick = _plain_wcs(_cards(content[:2880]))
+    pixels = np.array([[0.0, 0.0], [59.0, 3.0], [30.0, 30.0]])
+    pixels = np.hstack([pixels, np.zeros((3, long.naxis - 2))])
+    np.testing.assert_array_equal(quick.all_pix2world(pixels, 0), long.all_pix2world(pixels, 0))
+    assert quick.wcs.radesys == long.wcs.radesys and quick.wcs.equinox == long.wcs.equinox
+
+
+def test_distortions_are_kept():
+    sip = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "B_0_2": 1e-4}
+    content = fits_bytes(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", **sip)
+    assert read(content).wcs.sip is not None

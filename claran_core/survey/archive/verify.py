@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
+from astropy.wcs import WCS, Wcsprm
 
 from claran_core.flags import Flag
 from claran_core.frame import ARCSEC_PER_DEG, Frame, sky_to_pixels
@@ -39,6 +39,8 @@ GZIP_START = b"\x1f\x8b"
 # Beams of one survey differ by little (FIRST: 5.4 arcsec, 6.8 in its far south); another survey's by more.
 MAX_BEAM_RATIO = 1.5
 GRID_POINTS = 9
+# Keywords of distortions: SIP, lookup tables, detector corrections.
+DISTORTION = re.compile(r"\b(A_ORDER|B_ORDER|CPDIS|CQDIS|D2IM|DP[12]|DQ[12])")
 
 
 def image_reader(
@@ -141,7 +143,8 @@ def _opened(content: bytes) -> tuple[fits.HDUList, fits.ImageHDU, Footprint, boo
             hdu = next(hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2)
             place = hdu.fileinfo()
             packed = isinstance(hdu, fits.CompImageHDU)
-            wcs = WCS(hdu.header if packed else _cards(content[place["hdrLoc"] : place["datLoc"]]))
+            cards = _cards(content[place["hdrLoc"] : place["datLoc"]])
+            wcs = WCS(hdu.header) if packed or DISTORTION.search(cards) else _plain_wcs(cards)
             footprint, transposed = celestial_plane(wcs, hdu.shape)
             # A truncated file opens without complaint, and pads what is missing.
             end = place["datLoc"] + abs(hdu.header["BITPIX"]) // 8 * int(np.prod(hdu.shape))
@@ -161,6 +164,15 @@ def _cards(header: bytes) -> str:
     text = header.decode("ascii", "replace")
     cards = [text[start : start + 80] for start in range(0, len(text), 80)]
     return "".join(card for card in cards if card[:8].rstrip() not in ("HISTORY", "COMMENT", ""))
+
+
+def _plain_wcs(cards: str) -> WCS:
+    """WCS without distortions; a tenth of the time that `WCS` takes to look for them."""
+    parsed = Wcsprm(header=cards.encode("ascii"), relax=True)
+    parsed.fix()  # AIPS's NCP projection, dates
+    wcs = WCS(naxis=parsed.naxis)
+    wcs.wcs = parsed
+    return wcs
 
 
 def _pixels(hdu: fits.ImageHDU, footprint: Footprint, transposed: bool, window: Window) -> np.ndarray:
