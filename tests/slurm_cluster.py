@@ -34,6 +34,7 @@ START_TIMEOUT_S = 60
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 # Two nodes of two cores, one stand-in GPU each.  `urgent` preempts what runs in the other partitions.
+# A requeued job waits as long as credentials live (`cred_expire`, s).
 CONFIGURATION = """\
 ClusterName={cluster}
 SlurmctldHost={host}(127.0.0.1)
@@ -41,7 +42,7 @@ SlurmctldPort={ports[0]}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=20
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool.%n

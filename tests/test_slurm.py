@@ -72,10 +72,10 @@ class ClusterRun(Run):
         super().__init__(directory, settings)
         self.profile = profile
 
-    def copy(self, directory: Path, profile: Path | None = None) -> "ClusterRun":
-        """The same run in another folder, with all that Snakemake knows of it."""
+    def copy(self, directory: Path, profile: Path | None = None, **settings: Any) -> "ClusterRun":
+        """The same run in another folder, with all that Snakemake knows of it; other settings if you like."""
         shutil.copytree(self.directory, directory, ignore=shutil.ignore_patterns("locks"))
-        return ClusterRun(directory, self.settings, profile or self.profile)
+        return ClusterRun(directory, {**self.settings, **settings}, profile or self.profile)
 
     def printed(self) -> str:
         """What the workflow has printed so far."""
@@ -176,47 +176,60 @@ def test_a_second_run_finds_nothing_to_do(clustered: ClusterRun) -> None:
     assert "Nothing to be done" in clustered().stdout
 
 
-def test_two_nodes_train_as_one(tmp_path: Path, alone: Run) -> None:
-    settings = {**alone.settings, "training": {"epochs": 2}, "model": {"weights": {"D4": None}}}
-    one = Run(tmp_path / "one", settings)
-    one("training")
-    two = ClusterRun(tmp_path / "two", settings, profile(tmp_path, train=TWO_NODES))
-    two("training")
+def test_two_nodes_train_as_one(tmp_path: Path, clustered: ClusterRun) -> None:
+    trained = {"training": {"epochs": 2}, "model": {"weights": {"D4": None}}}
+    two = clustered.copy(tmp_path / "two", profile(tmp_path, train=TWO_NODES), **trained)
+    one = Run(clustered.copy(tmp_path / "one").directory, two.settings)
+    for run in (one, two):
+        run("training")
     log = (two.results / "logs" / "train" / "D4.log").read_text()
     assert "srun --nodes=2 --ntasks=2" in log and "epoch 2 of 2" in log
     losses = [run.table("model/D4/losses.parquet")[list(LOSS_NAMES)] for run in (one, two)]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)
 
 
-def test_a_lost_node_costs_a_training_one_checkpoint_at_most(tmp_path: Path, alone: Run) -> None:
-    settings = {**alone.settings, "training": {"epochs": 60}, "model": {"weights": {"D4": None}}}
-    run = ClusterRun(tmp_path, settings, profile(tmp_path, train=TWO_NODES))
-    process = run.start("training")
-    checkpoint = run.results / "model" / "D4" / "checkpoint.pt"
-    try:
-        wait_for(checkpoint.exists, process)
-        slurm("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
-        wait_for(lambda: not jobs_of("rule_train"), process)
-        assert checkpoint.exists()
-    finally:
-        slurm("scontrol", "update", "NodeName=n2", "State=RESUME")
-    assert process.wait(timeout=900) == 0, run.printed()[-4000:]
-    assert "training goes on after epoch" in (run.results / "logs" / "train" / "D4.log").read_text()
-    assert len(run.table("model/D4/losses.parquet")) == 60
+def resume(node: str) -> None:
+    """Bring a node back that was set down."""
+    if "down" in slurm("sinfo", "-h", "-n", node, "-o", "%T"):
+        slurm("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
 
 def requeue(number: str) -> None:
     slurm("scontrol", "requeue", number)
 
 
+def cancel(number: str) -> None:
+    slurm("scancel", number)
+
+
+def lose_node(number: str) -> None:
+    slurm("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
+
+
+@pytest.mark.parametrize("fault", [lose_node, requeue, cancel])
+def test_a_training_that_is_stopped_goes_on(tmp_path: Path, clustered: ClusterRun, fault: Callable) -> None:
+    epochs = 100
+    trained = {"training": {"epochs": epochs}, "model": {"weights": {"D4": None}}}
+    run = clustered.copy(tmp_path / "run", profile(tmp_path, train=TWO_NODES), **trained)
+    process = run.start("training")
+    checkpoint = run.results / "model" / "D4" / "checkpoint.pt"
+    try:
+        wait_for(checkpoint.exists, process)
+        [number] = jobs_of("rule_train")
+        fault(number)
+        wait_for(lambda: not jobs_of("rule_train"), process)
+        assert checkpoint.exists()
+    finally:
+        resume("n2")
+    assert process.wait(timeout=900) == 0, run.printed()[-4000:]
+    assert "training goes on after epoch" in (run.results / "logs" / "train" / "D4.log").read_text()
+    assert len(run.table("model/D4/losses.parquet")) == epochs  # one batch each
+
+
 def preempt(number: str) -> None:
     """Have something more urgent on both nodes for a moment."""
     slurm("sbatch", "-p", "urgent", "-N2", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1")
     time.sleep(3)
-
-
-def cancel(number: str) -> None:
-    slurm("scancel", number)
 
 
 def kill(number: str) -> None:
@@ -227,17 +240,17 @@ def node_down(number: str) -> None:
     node = slurm("squeue", "-h", "-j", number, "-o", "%N").strip()
     slurm("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     time.sleep(2)
-    slurm("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    resume(node)
 
 
 @pytest.mark.parametrize(
     ("fault", "rule", "group"),
     [
-        (requeue, "cut_out", "group_cutouts"),
-        (kill, "fuse", "group_fusion"),
-        (cancel, "infer", "group_inference"),
-        (node_down, "measure_sources", "group_measuring"),
-        (preempt, "measure_sources", "group_measuring"),
+        (requeue, "cut_out", "rule_cutouts"),
+        (kill, "fuse", "rule_fusion"),
+        (cancel, "infer", "rule_inference"),
+        (node_down, "measure_sources", "rule_measuring"),
+        (preempt, "measure_sources", "rule_measuring"),
         (kill, "build_catalogue", "rule_build_catalogue"),
     ],
 )
@@ -269,7 +282,7 @@ def test_a_bad_shard_takes_no_other_with_it(tmp_path: Path, clustered: ClusterRu
 def test_a_killed_workflow_goes_on(tmp_path: Path, clustered: ClusterRun, alone: Run) -> None:
     run = clustered.copy(tmp_path / "run")
     process = run.start("catalogue", "-R", "infer")
-    [number] = wait_for(lambda: jobs_of("group_inference"), process)
+    [number] = wait_for(lambda: jobs_of("rule_inference"), process)
     process.kill()
     process.wait(timeout=60)
     cancel(number)
