@@ -17,6 +17,7 @@ from claran_core.evaluation.catalogue_truth import (
 )
 from claran_core.evaluation.component_links import shared_components
 from claran_core.files import write_table
+from claran_core.flags import Flag
 from claran_core.frame import Frame
 
 FRAME = Frame()
@@ -137,13 +138,15 @@ def test_duplicates_are_rows_that_share_a_component() -> None:
     assert twice.n_duplicates == 1
 
 
-def test_a_row_of_a_part_of_a_component_is_a_duplicate_of_the_row_that_has_it() -> None:
-    # All of one component, and what the border of another subject left of it; and both parts of a double.
+def test_what_a_border_left_of_a_component_is_a_duplicate_of_the_row_that_has_it() -> None:
     truth = truth_of(source("one", (0, 0)), source("two", (100, 0), (130, 0)))
-    rows = row("whole", (0, 0)), row("cut", (-11, 1)), row("left", (100, 0)), row("right", (130, 0))
-    comparison = compared(truth, catalogue_of(*rows))
-    assert comparison.rows["n_shared"].tolist() == [1, 1, 0, 0]
-    assert comparison.n_duplicates == 1
+    rows = [row("whole", (0, 0)), row("left", (100, 0)), row("right", (130, 0))]
+    cut = compared(truth, catalogue_of(*rows, row("cut", (-11, 1), flags=int(Flag.EDGE))))
+    assert (cut.rows["n_shared"].tolist(), cut.n_duplicates) == ([1, 0, 0, 1], 1)
+    # In the noise of another subject a component may fall apart: a fragment, but other emission.
+    apart = compared(truth, catalogue_of(*rows, row("blob", (-11, 1))))
+    assert (apart.rows["n_shared"].tolist(), apart.n_duplicates) == ([0] * 4, 0)
+    assert statuses(apart)["blob"] == "fragment"
 
 
 def test_a_cut_component_is_a_part_of_the_one_in_whose_contour_it_lies() -> None:

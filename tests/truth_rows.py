@@ -69,14 +69,14 @@ def row(name: str, *places: tuple[float, float], **known: Any) -> dict[str, Any]
     (ra,), (dec,) = _sky([_middle(places) if places else (0.0, 0.0)])
     component_ra, component_dec = _sky(places)
     morphology = morphology_of(max(1, len(places)), max(1, len(places)))[0]
-    facts = {"morphology": morphology, "snr": 50.0, "integrated_flux": 8.0, "angular_size": 12.0}
+    facts = {"morphology": morphology, "snr": 50.0, "integrated_flux": 8.0, "angular_size": 12.0, "flags": 0}
     sky = {"ra": ra, "dec": dec, "component_ra": component_ra, "component_dec": component_dec}
     return {"source_id": name} | facts | sky | known
 
 
 def catalogue_of(*rows: dict[str, Any]) -> pd.DataFrame:
     """The columns of the catalogue that the comparison needs."""
-    names = ["source_id", "ra", "dec", "morphology", "snr", "integrated_flux", "angular_size"]
+    names = ["source_id", "ra", "dec", "morphology", "snr", "integrated_flux", "angular_size", "flags"]
     return pd.DataFrame(list(rows), columns=[*names, "component_ra", "component_dec"])
 
 

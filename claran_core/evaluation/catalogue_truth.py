@@ -23,6 +23,7 @@ from claran_core.evaluation.component_links import (
     nearest_true,
     shared_components,
 )
+from claran_core.flags import Flag
 from claran_core.frame import ARCSEC_PER_DEG, Frame
 from claran_core.labels import LABELLED_SNR
 from claran_core.overlap import paired_iou
@@ -104,7 +105,9 @@ ROW_STATUSES = pa.schema(
         _column("true_ids", pa.list_(pa.string()), "true sources it holds components of"),
         _column("n_components", pa.int32(), "components it holds"),
         _column("n_strange", pa.int32(), "those that belong to no true source"),
-        _column("n_shared", pa.int32(), "those that another row has too, or a part of them; must be 0"),
+        _column(
+            "n_shared", pa.int32(), "those another row has too, or what a border left of them; must be 0"
+        ),
         _column("true_morphology", pa.string(), "class of the source it has found", nullable=True),
     ]
 )
@@ -121,7 +124,7 @@ class Comparison:
     rows : DataFrame
         Columns of `ROW_STATUSES`, one row per row of the catalogue, in its order.
     n_duplicates : int
-        Rows that would have to go so that none shares a component, or a part of one, with another.
+        Rows that would have to go so that none shares a component, or what a border left of it, with another.
     """
 
     sources: pd.DataFrame
@@ -143,7 +146,7 @@ def compare_with_truth(
     Parameters
     ----------
     catalogue : DataFrame
-        Columns ``source_id``, ``morphology``, ``component_ra`` and ``component_dec`` of
+        Columns ``source_id``, ``morphology``, ``flags``, ``component_ra`` and ``component_dec`` of
         `claran_core.catalogue.schema.CATALOGUE`.
     truth : DataFrame
         Columns of `claran_core.evaluation.sky_truth.SKY_TRUTH`.
@@ -172,7 +175,10 @@ def compare_with_truth(
         "reason": _reasons(truth, outcome, fate),
         "detected": detected,
     }
-    n_shared, n_duplicates = shared_components(catalogue, link_arcsec, part_of)
+    # What a border cut off is the same component; what noise parted is another one, and a fragment.
+    is_cut = (catalogue["flags"].to_numpy(int) & int(Flag.EDGE) != 0)[rows.row]
+    same = np.where((linked >= 0) | is_cut, part_of, -1)
+    n_shared, n_duplicates = shared_components(catalogue, link_arcsec, same)
     counted = {
         "status": status,
         "n_components": np.bincount(rows.row, minlength=len(catalogue)),
