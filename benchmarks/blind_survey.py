@@ -121,7 +121,7 @@ def report(metrics: dict[str, Any], same: dict[int, bool]) -> str:
     lines = [
         f"{counts['n_rows']} rows; {counts['n_sources']} true sources, of which "
         f"{labelled['n_sources']} have 10 sigma or more ('labelled') and lie in the area",
-        f"duplicates (rows with a component of another row, or what a border left of it): {counts['n_duplicates']}",
+        f"duplicates: {counts['n_duplicates']} (rows with a component of another, or a cut-off part of it)",
         f"neighbours within 60 arcsec, both detected: {neighbours['n_pairs']}, "
         f"one lost: {neighbours['n_lost']} (share, 95 %: {neighbours['lost']['interval_95']})",
         f"rows by status: {_numbers(counts['rows'])}",

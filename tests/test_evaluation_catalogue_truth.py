@@ -13,9 +13,9 @@ from claran_core.evaluation.catalogue_truth import (
     TRUE_OUTCOMES,
     Comparison,
     compare_with_truth,
-    neighbour_pairs,
 )
 from claran_core.evaluation.component_links import shared_components
+from claran_core.evaluation.true_neighbours import neighbour_pairs
 from claran_core.files import write_table
 from claran_core.flags import Flag
 from claran_core.frame import Frame

@@ -16,8 +16,8 @@ from claran_core.evaluation.catalogue_truth import (
     REASONS,
     STATUSES,
     Comparison,
-    neighbour_pairs,
 )
+from claran_core.evaluation.true_neighbours import neighbour_pairs
 from claran_core.frame import Frame
 from claran_core.labels import LABELLED_SNR
 from claran_core.morphology import MORPHOLOGIES

@@ -18,7 +18,6 @@ from claran_core.evaluation.component_links import (
     LINK_ARCSEC,
     OFFSETS,
     Parts,
-    chord,
     contour_around,
     nearest_true,
     shared_components,
@@ -37,14 +36,10 @@ __all__ = [
     "ROW_STATUSES",
     "Comparison",
     "compare_with_truth",
-    "neighbour_pairs",
 ]
 
 # Overlap at which a detection's box counts as that of a true source (paper section 5.2).
 MIN_IOU = 0.5
-
-# Neighbours: true sources closer than this, arcsec.
-NEIGHBOUR_ARCSEC = 60.0
 
 STATUSES = {
     "true": "its components are exactly those of one true source",
@@ -190,40 +185,6 @@ def compare_with_truth(
         sources=_source_table(catalogue, truth, held, true, known),
         rows=_row_table(catalogue, truth, held, true, counted),
         n_duplicates=n_duplicates,
-    )
-
-
-def neighbour_pairs(sources: pd.DataFrame, within_arcsec: float = NEIGHBOUR_ARCSEC) -> pd.DataFrame:
-    """Pairs of close true sources that were both detected, and whether one of them was lost.
-
-    Parameters
-    ----------
-    sources : DataFrame
-        `Comparison.sources`.
-    within_arcsec : float
-        Distance of the centres of neighbours.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``first``, ``second`` (``source_id``), ``separation`` (arcsec), and ``lost``: not both have
-        a row of their own, whole or in part.
-    """
-    known = sources[sources["detected"].to_numpy(bool)].reset_index(drop=True)
-    pairs = np.empty((0, 2), int)
-    vectors = unit_vectors(known["ra"].to_numpy(float), known["dec"].to_numpy(float))
-    if len(known):
-        pairs = cKDTree(vectors).query_pairs(chord(within_arcsec), output_type="ndarray")
-    pairs = pairs[np.lexsort(pairs.T[::-1])]
-    own = known["outcome"].isin(["found", "partial", "fragmented"]).to_numpy(bool)
-    apart = np.linalg.norm(vectors[pairs[:, 0]] - vectors[pairs[:, 1]], axis=1)
-    return pd.DataFrame(
-        {
-            "first": known["source_id"].to_numpy(object)[pairs[:, 0]],
-            "second": known["source_id"].to_numpy(object)[pairs[:, 1]],
-            "separation": np.rad2deg(2 * np.arcsin(apart / 2)) * ARCSEC_PER_DEG,
-            "lost": ~own[pairs].all(axis=1),
-        }
     )
 
 
