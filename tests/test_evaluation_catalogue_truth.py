@@ -88,12 +88,14 @@ def test_what_is_missed_has_the_first_reason_that_holds() -> None:
         source("outside", (100, 0), placement="outside"),
         source("edge", (200, 0), placement="edge", snr=8.0),
         source("unlabelled", (300, 0), snr=8.0),
+        source("lost", (350, 0), snr=8.0),
         source("unsure", (400, 0)),
         source("grouped", (500, 0), size=14),
         source("unseen", (600, 0)),
     )
     fates = fates_of(
         fate("improbable", (300, 0), 12),
+        fate("merged", (350, 0), 12),
         fate("competing", (400, 0), 12, probability=0.2),
         fate("improbable", (400, 0), 12, probability=0.4),
         fate("second", (400, 0), 30, probability=0.9),  # too large to fit
@@ -107,12 +109,18 @@ def test_what_is_missed_has_the_first_reason_that_holds() -> None:
         "outside",
         "edge",
         "unlabelled",
+        "merged",
         "improbable",
         "regrouped",
         "not_detected",
     ]
     assert set(sources["reason"]) <= set(REASONS)
-    assert sources["detected"].tolist() == [False] * 6 + [True, False]  # `competing` was improbable, too
+    assert sources["detected"].tolist() == [False] * 5 + [
+        True,
+        False,
+        True,
+        False,
+    ]  # `competing` was improbable, too
     assert (sources["outcome"] == "missed").all()
 
 

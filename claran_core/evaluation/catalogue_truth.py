@@ -59,7 +59,7 @@ REASONS = {
     "confused": "its emission lies in the contour of another source, or of noise",
     "outside": "its centre lies in no subject",
     "edge": "no subject shows it whole",
-    "unlabelled": f"brightest pixel below {LABELLED_SNR:g} sigma: fainter than what the detector was taught",
+    "unlabelled": f"not detected, and below {LABELLED_SNR:g} sigma: fainter than the detector was taught",
     **{name: f"its most probable detection was: {text}" for name, text in FATE_DESCRIPTIONS.items()},
     "not_detected": "no box of the detector fits it",
 }
@@ -167,7 +167,7 @@ def compare_with_truth(
     outcome = _outcomes(len(truth), held, status)
     known = {
         "outcome": outcome,
-        "reason": _reasons(truth, outcome, fate),
+        "reason": _reasons(truth, outcome, detected, fate),
         "detected": detected,
     }
     # What a border cut off is the same component; what noise parted is another one, and a fragment.
@@ -260,11 +260,11 @@ def _fitting(truth: pd.DataFrame, fates: pd.DataFrame, frame: Frame) -> tuple[np
     return visible[source[fits]], detection[fits]
 
 
-def _reasons(truth: pd.DataFrame, outcome: np.ndarray, fate: np.ndarray) -> np.ndarray:
-    """Why each source is missed; empty where it is not."""
+def _reasons(truth: pd.DataFrame, outcome: np.ndarray, detected: np.ndarray, fate: np.ndarray) -> np.ndarray:
+    """Why each source is missed, the last that holds; empty where it is not."""
     state, placement = truth["state"].to_numpy(object), truth["placement"].to_numpy(object)
     reason = np.where(fate == "", "not_detected", fate).astype(object)
-    reason[truth["snr"].to_numpy(float) < LABELLED_SNR] = "unlabelled"
+    reason[(truth["snr"].to_numpy(float) < LABELLED_SNR) & ~detected] = "unlabelled"
     for name in ("edge", "outside"):
         reason[placement == name] = name
     reason[state == "confused"] = "confused"
