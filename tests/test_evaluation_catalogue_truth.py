@@ -120,7 +120,7 @@ def test_what_is_missed_has_the_first_reason_that_holds() -> None:
         False,
         True,
         False,
-    ]  # `competing` was improbable, too
+    ]  # `competing`: improbable
     assert (sources["outcome"] == "missed").all()
 
 
