@@ -35,7 +35,7 @@ def source_row(
     known = {"subject_id": subject, "method": "D4", "morphology": "1C_1P", "rule_components": n} | middle
     known |= {"peak_ra": ra, "peak_dec": dec, "component_ra": ra[:n], "component_dec": dec[:n]}
     known |= {"component_flux": [1.0] * n, "component_peak_flux": [1.0] * n}
-    known |= {"angular_size": 15.0, "view": 0.9, "source_probability": 0.9, "probability": 0.9, "box_x2": 9.0, "room": 60.0}
+    known |= {"angular_size": 15.0, "view": 0.9, "source_probability": 0.9, "probability": 0.9, "box_x2": 9.0}
     return {field.name: blank(field) for field in SOURCES} | known | columns
 
 

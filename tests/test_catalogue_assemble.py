@@ -9,7 +9,6 @@ from source_rows import FRAME, grid_sky, source_row, write_shard_files
 
 from claran_core.catalogue import assemble as module
 from claran_core.catalogue.assemble import assemble, batches_of, check_subjects_once, healpix_pixels
-from claran_core.catalogue.coverage import Coverage
 from claran_core.errors import InputError
 from claran_core.files import read_arrow
 from claran_core.flags import Flag
@@ -29,11 +28,10 @@ def cut(folder: Path, subjects: pd.DataFrame, rows: list[dict], n: int, order: n
 
 def assembled(folder: Path, shards: list) -> pd.DataFrame:
     indexes = [read_arrow(shard.index).to_pandas() for shard in shards]
-    centres = pd.concat([pd.DataFrame({"ra": [], "dec": []}, dtype=float), *indexes])
     found = assemble(
         [shard.sources for shard in shards],
         [index[["ra", "dec"]].to_numpy() for index in indexes],
-        coverage=Coverage.of(centres["ra"].to_numpy(), centres["dec"].to_numpy(), FRAME),
+        frame=FRAME,
         tolerance_arcsec=2.7,
         scratch=folder / "rows.arrow",
     )
@@ -96,33 +94,21 @@ def test_views_are_counted_and_disagreement_is_flagged(tmp_path):
     assert table["flags"].tolist() == [int(Flag.VIEWS_DISAGREE)]
 
 
-def test_what_a_border_cuts_is_left_to_a_subject_that_shows_it_better(tmp_path):
-    # The frames are 3 arcmin wide: the source at 5.0 lies on the border of b, and in the middle of a.
+def test_what_a_border_cuts_goes_with_the_source_that_holds_it(tmp_path):
     subjects = pd.DataFrame({"subject_id": ["a", "b"], "ra": 10.0, "dec": [5.0, 5.0 + 85 / 3600]})
-    cut = {"flags": int(Flag.EDGE), "view": 0.0}
-    inside = source_row("a", [(10.0, 5.0)], view=0.9, room=90.0)
-    border = source_row("b", [(10.0, 5.0 + 6 / 3600)], room=11.0, detection=1, **cut)
-    table = assembled(tmp_path / "1", [write_shard_files(tmp_path / "1", "0", [inside, border], subjects)])
-    assert table["subject_id"].tolist() == ["a"] and table["n_merged"].tolist() == [1]
-    # The better subject saw no source there: nothing is listed.  Without that subject the piece is.
-    table = assembled(tmp_path / "2", [write_shard_files(tmp_path / "2", "0", [border], subjects)])
-    assert len(table) == 0
-    table = assembled(tmp_path / "3", [write_shard_files(tmp_path / "3", "0", [border], subjects[1:])])
-    assert table["subject_id"].tolist() == ["b"]
-    # A source without peaks goes by the middle of its box.
-    bare = source_row("b", [], ra=10.0, dec=5.0 + 6 / 3600, room=11.0, **cut)
-    table = assembled(tmp_path / "4", [write_shard_files(tmp_path / "4", "0", [bare], subjects)])
-    assert len(table) == 0
-
-
-def test_a_source_larger_than_every_subject_is_kept_where_its_peak_is_shown_best(tmp_path):
-    subjects = pd.DataFrame({"subject_id": ["a", "b"], "ra": 10.0, "dec": [5.0, 5.0 + 60 / 3600]})
-    rows = [
-        source_row(name, [(10.0, 5.0)], flags=int(Flag.EDGE), view=0.0, room=room, detection=k)
-        for k, (name, room) in enumerate((("a", 90.0), ("b", 30.0)))
-    ]
-    table = assembled(tmp_path, [write_shard_files(tmp_path, "0", rows, subjects)])
-    assert table["subject_id"].tolist() == ["a"]
+    tight = {"tight_ra": 10.0, "tight_dec": 5.0, "tight_width": 10.0, "tight_height": 20.0}
+    whole = source_row("a", [(10.0, 5.0)], view=0.9, **tight)
+    cut = {"flags": int(Flag.EDGE), "view": 0.0, "detection": 1}
+    piece = source_row("b", [(10.0, 5.0 + 9 / 3600)], **cut, **tight | {"tight_dec": 5.0 + 9 / 3600})
+    other = source_row("b", [(10.0, 5.0 + 30 / 3600)], **cut, **tight | {"tight_dec": 5.0 + 30 / 3600})
+    for number, (rows, listed) in enumerate(
+        (([whole, piece], ["a"]), ([whole, other], ["a", "b"]), ([piece], ["b"]))
+    ):
+        folder = tmp_path / str(number)
+        table = assembled(folder, [write_shard_files(folder, "0", rows, subjects)])
+        assert sorted(table["subject_id"]) == listed
+        assert table["n_merged"].tolist() == [1] * len(listed)
+        assert not (table["flags"] & int(Flag.VIEWS_DISAGREE)).any()
 
 
 def test_rows_are_named_and_in_the_order_of_the_sky(tmp_path):

@@ -18,7 +18,6 @@ from astropy import units as u
 from astropy_healpix import HEALPix
 from pandas.util import hash_array
 
-from claran_core.catalogue.coverage import Coverage
 from claran_core.catalogue.merge import Resolution, Views, connected_groups, link_views, resolve
 from claran_core.catalogue.schema import CATALOGUE, SOURCES
 from claran_core.errors import InputError
@@ -43,9 +42,6 @@ READERS = 2
 # What rows are named and sorted by: letters of equal names must depend on nothing else.
 KEYS = np.dtype([("ra", float), ("dec", float), ("angular_size", float), ("subject", np.uint64)])
 
-# A place is shown better by a subject that leaves so much more room around it.
-MORE_ROOM_ARCSEC = 5.0
-
 # Columns of the catalogue that a shard's sources already have.
 CARRIED = [name for name in CATALOGUE.names if name in SOURCES.names]
 
@@ -65,10 +61,10 @@ class Assembled:
     order : (n,) int array
         The rows in the order of the catalogue.
     owner : (m,) int array
-        Row that stands for each source of the shards, these one after the other; -1 for what was set aside
-        because the border of its subject cuts it and another subject shows the place better.
-    is_row, agrees : (m,) bool arrays
-        Whether it is that row itself; whether it has the same components.
+        Row that stands for each source of the shards, these one after the other.
+    is_row, agrees, is_cut : (m,) bool arrays
+        Whether it is that row itself; whether it has the same components; whether the border of its
+        subject cuts it.
     """
 
     scratch: Path
@@ -78,6 +74,7 @@ class Assembled:
     owner: np.ndarray
     is_row: np.ndarray
     agrees: np.ndarray
+    is_cut: np.ndarray
 
     def rows(self, chunk: int) -> Iterator[pa.Table]:
         """Rows of the catalogue in its order, `chunk` at a time, with their names."""
@@ -109,7 +106,7 @@ def assemble(
     sources: Sequence[Path],
     positions: Sequence[np.ndarray],
     *,
-    coverage: Coverage,
+    frame: Frame,
     tolerance_arcsec: float,
     scratch: Path,
 ) -> Assembled:
@@ -122,8 +119,8 @@ def assemble(
         from one to the next is quickest.
     positions : sequence of (k, 2) arrays
         Right ascension and declination (deg) of the subjects of each shard.
-    coverage : Coverage
-        Those of them that have radio data everywhere.
+    frame : Frame
+        Their geometry.
     tolerance_arcsec : float
         Two peaks nearer than this are one.
     scratch : Path
@@ -137,7 +134,7 @@ def assemble(
     counts = np.array([_number_of_rows(path) for path in sources], np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     batches = batches_of(counts, BATCH_ROWS)
-    horizon = _Horizon.of(positions, batches, coverage.frame)
+    horizon = _Horizon.of(positions, batches, frame)
     keeper = _Keeper(scratch, int(offsets[-1]))
     window = _empty_window()
     progress = Progress("sources of the shards merged", len(batches))
@@ -145,10 +142,7 @@ def assemble(
         for number, batch in enumerate(batches):
             read = list(pool.map(lambda shard: read_arrow(sources[shard], SOURCES.names), batch))
             fresh = [
-                _uncut(
-                    table.append_column("_row", pa.array(np.arange(offsets[shard], offsets[shard + 1]))),
-                    coverage,
-                )
+                table.append_column("_row", pa.array(np.arange(offsets[shard], offsets[shard + 1])))
                 for shard, table in zip(batch, read, strict=True)
             ]
             window = pa.concat_tables(
@@ -157,25 +151,6 @@ def assemble(
             window = _close(window, number, horizon, tolerance_arcsec, keeper)
             progress.step()
     return keeper.finished()
-
-
-def _uncut(sources: pa.Table, coverage: Coverage) -> pa.Table:
-    """Leave out what the border of its subject cuts, where another subject shows the place better."""
-    edge = np.flatnonzero(sources["flags"].to_numpy() & int(Flag.EDGE))
-    ra, dec = (_brightest(sources, edge, name) for name in ("ra", "dec"))
-    better = coverage.room(ra, dec) > sources["room"].to_numpy()[edge] + MORE_ROOM_ARCSEC
-    keep = np.ones(len(sources), bool)
-    keep[edge[better]] = False
-    return sources.filter(pa.array(keep))
-
-
-def _brightest(sources: pa.Table, rows: np.ndarray, axis: str) -> np.ndarray:
-    """Coordinate of the brightest peak of some rows, or of the middle of their box."""
-    chosen = sources.select([axis, f"peak_{axis}"]).take(pa.array(rows))
-    lists = chosen[f"peak_{axis}"].combine_chunks()
-    lengths, values = lists.value_lengths().to_numpy(), lists.flatten().to_numpy()
-    first = np.minimum(np.cumsum(lengths) - lengths, max(len(values) - 1, 0))
-    return np.where(lengths > 0, values[first] if len(values) else np.nan, chosen[axis].to_numpy())
 
 
 def batches_of(counts: np.ndarray, most: int) -> list[list[int]]:
@@ -263,7 +238,7 @@ def _close(
     waits = np.zeros(group.max(initial=-1) + 1, bool)
     waits[group[after > number]] = True
     closed = ~waits[group]
-    keeper.keep(window, closed, resolve(views.rank, links))
+    keeper.keep(window, closed, resolve(views.rank, links), views.is_cut)
     return window.filter(pa.array(~closed))
 
 
@@ -275,6 +250,7 @@ class _Keeper:
         self.owner = np.full(n_sources, -1, np.int64)
         self.is_row = np.zeros(n_sources, bool)
         self.agrees = np.zeros(n_sources, bool)
+        self.is_cut = np.zeros(n_sources, bool)
         self.starts = [0]
         self.keys: list[np.ndarray] = []
         self.schema = pa.schema(
@@ -288,7 +264,7 @@ class _Keeper:
     def __exit__(self, *_: object) -> None:
         self.writer.close()
 
-    def keep(self, window: pa.Table, closed: np.ndarray, found: Resolution) -> None:
+    def keep(self, window: pa.Table, closed: np.ndarray, found: Resolution, is_cut: np.ndarray) -> None:
         rows = np.flatnonzero(closed)
         own = rows[found.winner[rows] == rows]
         place = np.full(len(closed), -1)
@@ -297,7 +273,10 @@ class _Keeper:
         self.owner[source] = place[found.winner[rows]]
         self.is_row[source] = found.winner[rows] == rows
         self.agrees[source] = found.agrees[rows]
-        winner, agrees = found.winner[rows], found.agrees[rows]
+        self.is_cut[source] = is_cut[rows]
+        # What a border cuts off is no other opinion about what belongs together, nor another view.
+        counts = ~is_cut[rows] | (found.winner[rows] == rows)
+        winner, agrees = found.winner[rows][counts], found.agrees[rows][counts]
         merged = np.bincount(winner[agrees], minlength=len(closed))[own]
         torn = np.isin(own, winner[~agrees])
         kept = window.take(pa.array(own))
@@ -333,6 +312,7 @@ class _Keeper:
             owner=self.owner,
             is_row=self.is_row,
             agrees=self.agrees,
+            is_cut=self.is_cut,
         )
 
 

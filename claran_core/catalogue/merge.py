@@ -3,7 +3,7 @@
 Two detections claim the same emission when they share a peak: a local maximum of the radio image, which is
 the same pixel whichever subject it is looked at from.  Boxes would not do: of two neighbours 6 arcsec apart
 they overlap, of a triple cut by a border they do not.  Only where a detection has no peak at all do boxes
-decide.
+decide; and what the border of a subject cuts goes with the source that has its brightest pixel inside.
 
 Among detections that claim the same emission the best view stays (`SOURCES.view`: how probable the source
 is, and how much room there is between it and the border of its subject).  The choice is greedy, the best
@@ -21,6 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from claran_core.flags import Flag
 from claran_core.frame import ARCSEC_PER_DEG
 from claran_core.survey.footprint import unit_vectors
 
@@ -47,6 +48,12 @@ class Views:
         Unit vectors to the peaks of all detections, one detection after the other, those of components first.
     n_peaks : (n,) int array
         How many of them are each detection's.
+    is_cut : (n,) bool array
+        Whether the border of its subject cuts it.
+    tight : (n, 3) array
+        Unit vectors to the middles of the tight boxes around their components; not finite without any.
+    half_arcsec : (n, 2) array
+        Half of the east-west width and of the north-south height of these boxes.
     rank : (n,) int array
         0 for the best view; no two alike.
     """
@@ -56,6 +63,9 @@ class Views:
     n_components: np.ndarray
     peaks: np.ndarray
     n_peaks: np.ndarray
+    is_cut: np.ndarray
+    tight: np.ndarray
+    half_arcsec: np.ndarray
     rank: np.ndarray
 
     def __len__(self) -> int:
@@ -66,7 +76,10 @@ class Views:
         """From rows of `claran_core.catalogue.schema.SOURCES`."""
         columns = {
             name: sources[name].to_numpy()
-            for name in ("ra", "dec", "angular_size", "rule_components", "view", "source_probability")
+            for name in (
+                *("ra", "dec", "angular_size", "rule_components", "view", "source_probability", "flags"),
+                *("tight_ra", "tight_dec", "tight_width", "tight_height"),
+            )
         }
         ra, dec = (sources[name].combine_chunks() for name in ("peak_ra", "peak_dec"))
         return cls(
@@ -75,6 +88,9 @@ class Views:
             n_components=columns["rule_components"],
             peaks=unit_vectors(ra.flatten().to_numpy(), dec.flatten().to_numpy()),
             n_peaks=ra.value_lengths().to_numpy(),
+            is_cut=columns["flags"] & int(Flag.EDGE) > 0,
+            tight=unit_vectors(columns["tight_ra"], columns["tight_dec"]),
+            half_arcsec=np.stack([columns["tight_width"], columns["tight_height"]], axis=1) / 2,
             rank=_rank(sources, columns),
         )
 
@@ -112,7 +128,7 @@ class Links:
 
 
 def link_views(views: Views, tolerance_arcsec: float) -> Links:
-    """Find the pairs that share a peak, or, where one of them has none, a place.
+    """Find the pairs that share a peak or, where one of them has none or is cut, a place.
 
     Parameters
     ----------
@@ -133,7 +149,7 @@ def link_views(views: Views, tolerance_arcsec: float) -> Links:
     both = np.bincount(place, is_component[one] & is_component[two], minlength=len(code))
     first, second = np.divmod(code, max(n, 1))
     agrees = (both >= views.n_components[first]) & (both >= views.n_components[second])
-    more = _same_place(views)
+    more = np.concatenate([_same_place(views), _cut_pieces(views, tolerance_arcsec)])
     return Links(
         first=np.concatenate([first, more[:, 0]]),
         second=np.concatenate([second, more[:, 1]]),
@@ -166,6 +182,35 @@ def _same_place(views: Views) -> np.ndarray:
     pairs = np.array(sorted(set(pairs)), np.int64).reshape(-1, 2)
     apart = np.linalg.norm(views.centre[pairs[:, 0]] - views.centre[pairs[:, 1]], axis=1)
     return pairs[apart <= _chord(BOX_REACH * views.size_arcsec[pairs].mean(axis=1))]
+
+
+def _cut_pieces(views: Views, margin_arcsec: float) -> np.ndarray:
+    """Pairs (k, 2) of a cut detection and another whose tight box, and a margin, holds its brightest pixel.
+
+    What a border leaves of a source has another brightest pixel than the source: peaks would not tell.
+    """
+    cut = np.flatnonzero(views.is_cut & (views.n_peaks > 0))
+    boxed = np.flatnonzero(np.isfinite(views.tight).all(axis=1) & ~views.is_cut)
+    if not len(cut) or not len(boxed):
+        return np.empty((0, 2), np.int64)
+    brightest = views.peaks[np.cumsum(views.n_peaks)[cut] - views.n_peaks[cut]]
+    half = views.half_arcsec[boxed] + margin_arcsec
+    near = cKDTree(views.tight[boxed]).query_ball_point(brightest, _chord(np.hypot(*half.T).max()))
+    piece = np.repeat(np.arange(len(cut)), [len(found) for found in near])
+    whole = np.concatenate([np.asarray(found, int) for found in near])
+    offset = _offsets_arcsec(views.tight[boxed[whole]], brightest[piece])
+    inside = (np.abs(offset) <= half[whole]).all(axis=1)
+    return np.stack([cut[piece[inside]], boxed[whole[inside]]], axis=1)
+
+
+def _offsets_arcsec(origin: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """East and north offsets (n, 2) of places close to some origins; both (n, 3) unit vectors."""
+    east = np.stack([-origin[:, 1], origin[:, 0], np.zeros(len(origin))], axis=1)
+    length = np.linalg.norm(east, axis=1, keepdims=True)
+    east = np.where(length > 0, east / np.where(length > 0, length, 1.0), [0.0, 1.0, 0.0])
+    north = np.cross(origin, east)
+    apart = [(place * axis).sum(axis=1) for axis in (east, north)]
+    return np.rad2deg(np.stack(apart, axis=1)) * ARCSEC_PER_DEG
 
 
 def _chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:

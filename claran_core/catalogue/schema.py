@@ -289,12 +289,6 @@ SOURCES = pa.schema(
         _number(
             "view", "", "stat.weight", "how well this subject shows the source; the best view is catalogued"
         ),
-        _number(
-            "room",
-            "arcsec",
-            "pos.angDistance",
-            "distance of the brightest pixel (or else of the box's middle) to the border of the subject",
-        ),
         *_PEAKS,
     ]
 )
@@ -306,7 +300,7 @@ FATE_DESCRIPTIONS = {
     "catalogued": "the row of the catalogue under this source_id",
     "merged": "the same source seen in another subject: counted in n_merged of this source_id",
     "regrouped": "shares emission with this source_id, which another subject shows better",
-    "cut": "cut by the border of its subject; another subject shows the place better",
+    "cut": "cut by the border of its subject; this source_id of another subject holds the piece",
     "competing": "shares emission with this source_id of the same subject, which is more probable",
     "improbable": "below catalogue.min_probability",
     "second": "not the best of its field (catalogue.one_source_per_field)",

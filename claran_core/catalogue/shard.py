@@ -233,7 +233,7 @@ def _source_table(
     found = detections.iloc[list(order)].reset_index(drop=True)
     subjects = known.loc[found["subject_id"].to_numpy()]
     boxes = box_array(found)
-    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "room", "flags"])
+    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "flags"])
     for name in MEASURED_COLUMNS:
         if name not in NOTHING_MEASURED:
             table[name] = table[name].astype(float)
@@ -244,10 +244,8 @@ def _source_table(
     flags |= np.where(disagrees, int(Flag.COUNTS_DISAGREE), 0)
     ra, dec = _centres(found, subjects, frame)
     probable = source_probability(found)
-    beside = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
-    whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(beside / FULL_VIEW_ARCSEC, 0.0, 1.0))
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    room = np.minimum(middle, frame.size_px - middle).min(axis=1) * frame.pixel_scale_arcsec
+    room = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
+    whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(room / FULL_VIEW_ARCSEC, 0.0, 1.0))
     return table.assign(
         **{name: found[name] for name in SOURCES.names if name in found and name not in ("ra", "dec")},
         ra=ra,
@@ -259,7 +257,6 @@ def _source_table(
         angular_size=(boxes[:, 2:] - boxes[:, :2]).mean(axis=1) * frame.pixel_scale_arcsec,
         flags=flags.astype(np.int32),
         detection=np.array(order, np.int32),
-        room=table["room"].astype(float).fillna(pd.Series(room)),
         view=(whole * probable).astype(np.float32),
     )[SOURCES.names]
 

@@ -123,12 +123,6 @@ class SubjectView:
             placed += (right * up)[:, None] * np.stack([self.x[where], self.y[where]], axis=1)
         return placed
 
-    def room(self, points: np.ndarray) -> float:
-        """Distance of an array position (1, 2) to the border of the subject's frame, arcsec."""
-        frame = self.subject.frame
-        place = self.frame_px(points.astype(float))[0]
-        return float(np.minimum(place, frame.size_px - place).min() * frame.pixel_scale_arcsec)
-
     def sky(self, points_frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Right ascension and declination (deg) of frame positions (n, 2)."""
         subject = self.subject
@@ -182,7 +176,6 @@ def measured_columns(view: SubjectView, members: tuple[int, ...]) -> dict[str, A
         "component_flux": radio.component_flux.tolist(),
         "peak_ra": peak_sky[0].tolist(),
         "peak_dec": peak_sky[1].tolist(),
-        "room": view.room(brightest[:1]),
     }
     return row | {"flags": _measured_flags(radio, row["snr"], len(own), n_peaks)}
 

@@ -16,12 +16,10 @@ import pyarrow.compute as pc
 
 from claran_core import __version__
 from claran_core.catalogue.assemble import Assembled, assemble, check_subjects_once
-from claran_core.catalogue.coverage import Coverage
 from claran_core.catalogue.schema import CATALOGUE, FATES, REJECTED
 from claran_core.catalogue.voparquet import votable_metadata
 from claran_core.errors import InputError
 from claran_core.files import atomic_path, parquet_writer, read_arrow, read_metadata
-from claran_core.flags import Flag
 from claran_core.frame import Frame
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.survey.base import SURVEYS, Survey
@@ -97,7 +95,7 @@ def write_catalogue(
         If a file is missing, truncated or not of this run.  Nothing is written then.
     """
     model_id = _common_model([shard.sources for shard in shards], method)
-    indexes = [read_arrow(shard.index, ["subject_id", "ra", "dec", "flags"]) for shard in shards]
+    indexes = [read_arrow(shard.index, ["subject_id", "ra", "dec"]) for shard in shards]
     check_subjects_once([index["subject_id"] for index in indexes], [shard.index for shard in shards])
     longest = max((pc.max(pc.utf8_length(index["subject_id"])).as_py() or 0 for index in indexes), default=0)
     positions = [np.stack([index["ra"].to_numpy(), index["dec"].to_numpy()], axis=1) for index in indexes]
@@ -106,7 +104,7 @@ def write_catalogue(
         found = assemble(
             [shard.sources for shard in shards],
             positions,
-            coverage=_coverage(indexes, frame),
+            frame=frame,
             tolerance_arcsec=TOLERANCE_BEAMS * survey.beam_arcsec,
             scratch=Path(folder) / "rows.arrow",
         )
@@ -124,16 +122,6 @@ def write_catalogue(
         counts["n_subjects_searched"],
     )
     return counts["n_sources"]
-
-
-def _coverage(indexes: Sequence[pa.Table], frame: Frame) -> Coverage:
-    """Subjects whose whole frame has radio data."""
-    lacking = Flag.RADIO_MISSING | Flag.RADIO_PARTIAL | Flag.RADIO_BLANK
-    parts = [index.filter(pc.equal(pc.bit_wise_and(index["flags"], int(lacking)), 0)) for index in indexes]
-    ra, dec = (
-        np.concatenate([np.empty(0), *(part[name].to_numpy() for part in parts)]) for name in ("ra", "dec")
-    )
-    return Coverage.of(ra, dec, frame)
 
 
 def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], longest_subject: int) -> None:
@@ -160,9 +148,8 @@ def _write_fates(
     path: Path, found: Assembled, shards: Sequence[ShardFiles], metadata: Mapping[str, Any]
 ) -> None:
     names = pa.array([*found.names, ""], pa.string())  # the last one: no source
-    fate = np.where(found.is_row, "catalogued", np.where(found.agrees, "merged", "regrouped"))
-    fate[found.owner < 0] = "cut"
-    owner = np.where(found.owner < 0, len(found.names), found.owner)
+    lost = np.where(found.is_cut, "cut", np.where(found.agrees, "merged", "regrouped"))
+    fate = np.where(found.is_row, "catalogued", lost)
     start = 0
     columns = [name for name in FATES.names if name not in ("shard", "fate", "source_id")]
     with parquet_writer(path, FATES, metadata=metadata) as writer:
@@ -170,12 +157,14 @@ def _write_fates(
             sources = read_arrow(shard.sources, columns)
             rejected = read_arrow(shard.rejected, REJECTED.names)
             part = slice(start, start + len(sources))
-            kept = _fate_table(sources, shard.name, pa.array(fate[part]), names.take(pa.array(owner[part])))
+            kept = _fate_table(
+                sources, shard.name, pa.array(fate[part]), names.take(pa.array(found.owner[part]))
+            )
             lost = _fate_table(
                 rejected,
                 shard.name,
                 rejected["fate"],
-                names.take(pa.array(_owners(rejected, sources, owner[part], len(found.names)))),
+                names.take(pa.array(_owners(rejected, sources, found.owner[part], len(found.names)))),
             )
             both = pa.concat_tables([kept, lost]).cast(writer.schema)
             writer.write_table(both.sort_by("detection"))
