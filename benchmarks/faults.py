@@ -222,8 +222,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 def on_disk(trial: Trial, before: str, after: str) -> str:
     """All is made on a disk that is full or read-only until the disk is put right; then once more."""
-    kept = trial.folder.with_name("kept")
-    trial.results.rename(kept)
+    shutil.rmtree(trial.results)
     shutil.rmtree(trial.folder / ".snakemake")
     trial.results.mkdir()
     with small_disk(trial.results, before.removeprefix("size=") if before.startswith("size=") else "200m"):

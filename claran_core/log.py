@@ -4,6 +4,7 @@ Library modules take ``logging.getLogger(__name__)`` and never configure anythin
 script wraps its work in `job`, which sends all messages to the rule's log file and to the terminal.
 """
 
+import errno
 import logging
 import sys
 import time
@@ -16,6 +17,9 @@ from claran_core.errors import ClaranError
 __all__ = ["Progress", "configure_logging", "job"]
 
 logger = logging.getLogger(__name__)
+
+# What a disk says that is full, over a quota or read-only: nobody's fault in the program.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -44,7 +48,7 @@ def job(log_file: str | Path) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With status 1 after a `ClaranError`, whose one line has been logged.
+        With status 1 after a `ClaranError`, or a disk that takes no more, whose one line has been logged.
     """
     configure_logging(Path(log_file))
     try:
@@ -52,7 +56,11 @@ def job(log_file: str | Path) -> Iterator[None]:
     except ClaranError as error:
         logger.error("%s", error)
         raise SystemExit(1) from None
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            where = error.filename or Path(log_file).parent
+            logger.error("%s: %s; put that right, then start the workflow again", where, error.strerror)
+            raise SystemExit(1) from None
         logger.exception("This is a fault of the program, not of your input; please report it:")
         raise SystemExit(1) from None
 

@@ -1,5 +1,6 @@
 """Logging, and how a workflow job ends."""
 
+import errno
 import logging
 
 import pytest
@@ -51,3 +52,11 @@ def test_progress_speaks_at_the_end_and_now_and_then(caplog):
     for _ in range(3):
         chatty.step()
     assert len(caplog.records) == 3
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    log = tmp_path / "job.log"
+    with pytest.raises(SystemExit), job(log):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/fused/D4/00000.npy")
+    assert "results/fused/D4/00000.npy: No space left on device; put that right" in log.read_text()
+    assert "Traceback" not in log.read_text()

@@ -292,7 +292,7 @@ def test_a_killed_workflow_goes_on(tmp_path: Path, clustered: ClusterRun, alone:
 
 
 def test_shards_as_job_arrays(tmp_path: Path, clustered: ClusterRun, alone: Run) -> None:
-    arrays = {"slurm-array-jobs": "infer, measure_sources", "slurm-pass-command-as-script": True}
+    arrays = {"slurm-array-jobs": "infer, measure_sources", "slurm-array-limit": 40}
     run = clustered.copy(tmp_path / "run", profile(tmp_path, drop=("groups", "group-components"), **arrays))
     said = run("catalogue", "-R", "infer").stdout
     assert said.count("Submitted array job") == 2
