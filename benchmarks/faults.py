@@ -290,6 +290,55 @@ def make_reference(folder: Path) -> Trial:
     return trial
 
 
+def bad_shard(root: Path, fault: str) -> None:
+    """One shard has only subjects without an image, or with a damaged one; compared with a run without it."""
+    centres = {"good": 150.0, "bad": 160.0}
+    for name, ra in centres.items():
+        command = [
+            sys.executable,
+            "-m",
+            "claran_core.survey.simulated",
+            "image",
+            "--ra",
+            str(ra),
+            "--dec",
+            "20",
+        ]
+        image = root / name / "images" / f"{name}.fits"
+        image.parent.mkdir(parents=True)
+        subprocess.run(
+            [*command, "--size-px", "500", "--output", str(image)], check=True, capture_output=True
+        )
+    images = root / "bad" / "images"
+    if fault == "no image":
+        (images / "bad.fits").unlink()
+    else:
+        damaged = (images / "bad.fits").read_bytes()
+        (images / "bad.fits").write_bytes(damaged[:6000])
+    shutil.copy(root / "good" / "images" / "good.fits", images)
+    offsets = [(i - 3.5) * 0.01 for i in range(SHARD_SIZE)]
+    for name, places in (("good", ["good"]), ("bad", ["good", "bad"])):
+        rows = [(centres[place] + offset, 20 + offset / 2) for place in places for offset in offsets]
+        pd.DataFrame(rows, columns=["ra", "dec"]).to_csv(root / name / "targets.csv", index=False)
+        settings = {
+            "shard_size": SHARD_SIZE,
+            "targets": {"path": str(root / name / "targets.csv")},
+            "survey": {
+                "radio": {"source": "directory", "path": str(root / name / "images")},
+                "infrared": {"source": "none"},
+            },
+            "cutouts": {"max_failed_fraction": 1.0},
+            "fusion": {"methods": ["D1"]},
+            "catalogue": {"method": "D1"},
+        }
+        (root / name / "settings.yaml").write_text(yaml.safe_dump(settings))
+        finish(Trial(root / name))
+    ledger = one_table(Trial(root / "bad"), "catalogue/ledger.parquet")
+    statuses = ledger[ledger["band"] == "radio"].groupby("shard")["status"].value_counts().to_dict()
+    lost, doubled = compare(Trial(root / "bad"), Trial(root / "good"))
+    print(f"| shard with {fault} | {statuses} | {lost} | {doubled} |", flush=True)
+
+
 def try_fault(reference: Trial, folder: Path, name: str, detail: str, work: Callable[[], str]) -> None:
     """Put a fault into a copy, repair it, and print a row of the table."""
     try:
@@ -323,6 +372,9 @@ def main() -> None:
             try_fault(
                 reference, trial.folder, name, before, lambda t=trial, b=before, a=after: on_disk(t, b, a)
             )
+    for fault in ("no image", "a damaged image"):
+        if "bad shard".startswith(options.only):
+            bad_shard(root / fault, fault)
     shutil.rmtree(root)
 
 
