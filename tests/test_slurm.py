@@ -206,7 +206,7 @@ def lose_node(number: str) -> None:
     slurm("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
 
 
-@pytest.mark.parametrize("fault", [lose_node, requeue, cancel])
+@pytest.mark.parametrize("fault", [lose_node, requeue])
 def test_a_training_that_is_stopped_goes_on(tmp_path: Path, clustered: ClusterRun, fault: Callable) -> None:
     epochs = 100
     trained = {"training": {"epochs": epochs}, "model": {"weights": {"D4": None}}}
@@ -246,12 +246,10 @@ def node_down(number: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "rule", "group"),
     [
-        (requeue, "cut_out", "rule_cutouts"),
         (kill, "fuse", "rule_fusion"),
         (cancel, "infer", "rule_inference"),
         (node_down, "measure_sources", "rule_measuring"),
         (preempt, "measure_sources", "rule_measuring"),
-        (kill, "build_catalogue", "rule_build_catalogue"),
     ],
 )
 def test_nothing_is_lost_or_doubled(
