@@ -60,7 +60,7 @@ def test_chapters_follow_the_stages_after_what_is_looked_at_most(tmp_path):
 
 def test_page_says_which_probability_decided():
     inputs = make_inputs(6)
-    assert "a source of any class with a probability of 0.8" in render_report(inputs)
+    assert "a source of any class with a probability of 0.5" in render_report(inputs)
     paper = dataclasses.replace(inputs.config.catalogue, post_filter="paper")
     text = render_report(
         dataclasses.replace(inputs, config=dataclasses.replace(inputs.config, catalogue=paper))

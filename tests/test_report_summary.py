@@ -48,7 +48,8 @@ def test_fates_are_all_named_and_counted():
     fates = make_inputs(6).fates.assign(fate=["catalogued", "merged", "merged", "improbable"])
     rows = {name: (count, text) for name, count, text in fate_rows(fates)}
     assert list(rows) == list(FATE_DESCRIPTIONS)
-    assert [count for count, _ in rows.values()] == [1, 2, 0, 0, 1, 0]
+    counts = {name: count for name, (count, _) in rows.items() if count}
+    assert counts == {"catalogued": 1, "merged": 2, "improbable": 1}
 
 
 def test_bars_are_as_long_as_their_share_of_the_longest():
