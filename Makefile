@@ -27,7 +27,7 @@ demo: $(INSTALLED)  ## install, then run the whole pipeline on the simulated sky
 	$(BIN)/python -m snakemake --cores $(CORES)
 
 test: $(INSTALLED_TEST)  ## install what tests need, then run all of them
-	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=10000 $(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 # Targets are chosen once; training goes on from its last epoch when it was interrupted.  Two trainings side by
 # side on a core each take less time than one after the other on both.

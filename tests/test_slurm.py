@@ -23,7 +23,7 @@ from workflow_runs import Run, demo_targets
 from claran_core.config import REPOSITORY
 from claran_core.model import LOSS_NAMES
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 PROFILE = REPOSITORY / "slurm" / "config.yaml"
 TINY = {"shard_size": 12, "evaluation": {"bootstrap": 20}, "report": {"gallery_size": 4}}
