@@ -1,6 +1,6 @@
 """The workflow through a real Slurm, with the profile that ships: stages, training on two nodes, faults.
 
-Needs Slurm's commands and a cluster that answers, such as that of ``tests/slurm_cluster.py``; ``.ci/run``
+Needs Slurm's commands and a cluster that answers, such as that of ``tests/slurm_cluster.py``; ``CI_SLURM=1 .ci/run``
 starts one and sets ``CLARAN_NEEDS_SLURM``, so that nothing is skipped there.
 """
 
