@@ -17,12 +17,11 @@ from astropy.io import fits
 from scipy.ndimage import binary_dilation, gaussian_filter, maximum_filter
 from scipy.optimize import curve_fit
 
-from claran_core.survey.base import SURVEYS
+from claran_core.survey.base import FWHM_PER_SIGMA, SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 
 SCALE = SURVEYS["WISE_W1"].pixel_scale_arcsec
 SIZE_PX = 132
-FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 
 # Sources: local maxima of the image smoothed by this sigma (px), above this many MAD sigma of the unsmoothed.
 SMOOTHING_PX, THRESHOLD, PEAK_BOX_PX = 1.2, 5.0, 5

@@ -18,7 +18,7 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA
+from claran_core.survey.base import FWHM_PER_SIGMA
 
 EPOCHS = 30
 BATCH = 32

@@ -33,6 +33,7 @@ __all__ = [
     "label_from_table",
     "label_simulated",
     "truth_box",
+    "visible_at",
     "visible_in_frame",
 ]
 
@@ -175,7 +176,11 @@ def components_in_frame(subject: Subject, cutout: Cutout) -> Components:
 
 def visible_in_frame(subject: Subject, cutout: Cutout) -> np.ndarray:
     """Pixels of a cut-out ``(ny, nx)``, NaN where their centres lie outside the subject's frame."""
-    x, y = frame_positions(subject, cutout)
+    return visible_at(subject, cutout, *frame_positions(subject, cutout))
+
+
+def visible_at(subject: Subject, cutout: Cutout, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """As `visible_in_frame`, from the pixels' `frame_positions`, where these are known."""
     size = subject.frame.size_px
     return np.where((x >= 0) & (x <= size) & (y >= 0) & (y <= size), cutout.data, np.nan)
 

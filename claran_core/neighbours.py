@@ -5,11 +5,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from claran_core.frame import ARCSEC_PER_DEG
 from claran_core.survey.footprint import unit_vectors
 
-__all__ = ["is_near", "linked_groups"]
-
-ARCSEC_PER_DEG = 3600.0
+__all__ = ["chord", "chord_angle", "is_near", "linked_groups"]
 
 
 def linked_groups(positions_deg: np.ndarray, link_arcsec: float) -> np.ndarray:
@@ -31,7 +30,7 @@ def linked_groups(positions_deg: np.ndarray, link_arcsec: float) -> np.ndarray:
     if not n:
         return np.empty(0, dtype=int)
     tree = cKDTree(unit_vectors(*np.transpose(positions_deg)))
-    first, second = tree.query_pairs(_chord(link_arcsec), output_type="ndarray").T
+    first, second = tree.query_pairs(chord(link_arcsec), output_type="ndarray").T
     links = coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
     group = connected_components(links, directed=False)[1]
     leader = np.unique(group, return_index=True)[1]
@@ -43,9 +42,14 @@ def is_near(positions_deg: np.ndarray, others_deg: np.ndarray, within_arcsec: fl
     if not len(positions_deg) or not len(others_deg):
         return np.zeros(len(positions_deg), dtype=bool)
     tree = cKDTree(unit_vectors(*np.transpose(others_deg)))
-    return tree.query(unit_vectors(*np.transpose(positions_deg)))[0] < _chord(within_arcsec)
+    return tree.query(unit_vectors(*np.transpose(positions_deg)))[0] < chord(within_arcsec)
 
 
-def _chord(angle_arcsec: float) -> float:
+def chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
     """Distance of unit vectors at an angle."""
     return 2 * np.sin(np.deg2rad(angle_arcsec / ARCSEC_PER_DEG) / 2)
+
+
+def chord_angle(distance: np.ndarray) -> np.ndarray:
+    """Angle (arcsec) between unit vectors at a distance; inverse of `chord`."""
+    return np.rad2deg(2 * np.arcsin(distance / 2)) * ARCSEC_PER_DEG

@@ -8,8 +8,9 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claran_core.survey.base import FWHM_PER_SIGMA
 from claran_core.survey.simulated import infrared, population
-from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA, Gaussians
+from claran_core.survey.simulated.gaussians import Gaussians
 from claran_core.survey.simulated.geometry import (
     TileGrid,
     Window,

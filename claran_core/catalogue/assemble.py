@@ -326,7 +326,7 @@ def check_subjects_once(subjects: Sequence[pa.ChunkedArray], paths: Sequence[Pat
     """
     hashes = [hash_array(names.to_numpy(zero_copy_only=False), categorize=False) for names in subjects]
     everyone = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
-    values, first, count = np.unique(everyone, return_index=True, return_counts=True)
+    values, count = np.unique(everyone, return_counts=True)
     if (count > 1).any():
         again = np.flatnonzero(everyone == values[count > 1][0])[1]
         starts = np.cumsum([0, *map(len, hashes)])

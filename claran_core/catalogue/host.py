@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from claran_core.catalogue.infrared_sources import InfraredSources
-from claran_core.frame import Frame
-from claran_core.survey.base import SURVEYS
+from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.survey.base import FWHM_PER_SIGMA, SURVEYS
 
 __all__ = [
     "MIN_RELIABILITY",
@@ -30,8 +30,6 @@ __all__ = [
     "radio_kind",
 ]
 
-FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
-ARCSEC_PER_DEG = 3600.0
 
 # A frame whose pixels are offsets: to the west and to the south, arcsec.
 ARCSECS = Frame(size_px=0, pixel_scale_arcsec=1.0)

@@ -13,11 +13,10 @@ from scipy import ndimage
 from claran_core.errors import InputError
 from claran_core.frame import pixels_to_sky
 from claran_core.noise import noise_sigma
-from claran_core.survey.base import Cutout, Survey
+from claran_core.survey.base import FWHM_PER_SIGMA, Cutout, Survey
 
 __all__ = ["DETECTION_SNR", "POINT_SPREAD", "InfraredSources", "find_infrared_sources"]
 
-FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 
 # Sources are listed from this signal to noise on.
 DETECTION_SNR = 5.0

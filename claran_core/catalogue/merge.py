@@ -23,6 +23,7 @@ from scipy.spatial import cKDTree
 
 from claran_core.flags import Flag
 from claran_core.frame import ARCSEC_PER_DEG
+from claran_core.neighbours import chord
 from claran_core.survey.footprint import unit_vectors
 
 __all__ = ["Links", "Resolution", "Views", "connected_groups", "link_views", "resolve"]
@@ -141,7 +142,7 @@ def link_views(views: Views, tolerance_arcsec: float) -> Links:
     owner = np.repeat(np.arange(n), views.n_peaks)
     number = np.arange(len(owner)) - np.repeat(np.cumsum(views.n_peaks) - views.n_peaks, views.n_peaks)
     is_component = number < views.n_components[owner]
-    one, two = _near(views.peaks, _chord(tolerance_arcsec)).T
+    one, two = _near(views.peaks, chord(tolerance_arcsec)).T
     apart = owner[one] != owner[two]
     one, two = one[apart], two[apart]
     low, high = np.minimum(owner[one], owner[two]), np.maximum(owner[one], owner[two])
@@ -172,7 +173,7 @@ def _same_place(views: Views) -> np.ndarray:
     if not len(without):
         return np.empty((0, 2), np.int64)
     tree = cKDTree(views.centre)
-    reach = _chord(BOX_REACH * views.size_arcsec.max())
+    reach = chord(BOX_REACH * views.size_arcsec.max())
     pairs = [
         (min(row, other), max(row, other))
         for row, near in zip(without, tree.query_ball_point(views.centre[without], reach), strict=True)
@@ -181,7 +182,7 @@ def _same_place(views: Views) -> np.ndarray:
     ]
     pairs = np.array(sorted(set(pairs)), np.int64).reshape(-1, 2)
     apart = np.linalg.norm(views.centre[pairs[:, 0]] - views.centre[pairs[:, 1]], axis=1)
-    return pairs[apart <= _chord(BOX_REACH * views.size_arcsec[pairs].mean(axis=1))]
+    return pairs[apart <= chord(BOX_REACH * views.size_arcsec[pairs].mean(axis=1))]
 
 
 def _cut_pieces(views: Views, margin_arcsec: float) -> np.ndarray:
@@ -195,7 +196,7 @@ def _cut_pieces(views: Views, margin_arcsec: float) -> np.ndarray:
         return np.empty((0, 2), np.int64)
     brightest = views.peaks[np.cumsum(views.n_peaks)[cut] - views.n_peaks[cut]]
     half = views.half_arcsec[boxed] + margin_arcsec
-    near = cKDTree(views.tight[boxed]).query_ball_point(brightest, _chord(np.hypot(*half.T).max()))
+    near = cKDTree(views.tight[boxed]).query_ball_point(brightest, chord(np.hypot(*half.T).max()))
     piece = np.repeat(np.arange(len(cut)), [len(found) for found in near])
     whole = np.concatenate([np.asarray(found, int) for found in near])
     offset = _offsets_arcsec(views.tight[boxed[whole]], brightest[piece])
@@ -211,11 +212,6 @@ def _offsets_arcsec(origin: np.ndarray, place: np.ndarray) -> np.ndarray:
     north = np.cross(origin, east)
     apart = [(place * axis).sum(axis=1) for axis in (east, north)]
     return np.rad2deg(np.stack(apart, axis=1)) * ARCSEC_PER_DEG
-
-
-def _chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
-    """Distance of unit vectors at an angle."""
-    return 2 * np.sin(np.deg2rad(np.asarray(angle_arcsec) / ARCSEC_PER_DEG) / 2)
 
 
 def connected_groups(n: int, links: Links) -> np.ndarray:

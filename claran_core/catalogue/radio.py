@@ -14,12 +14,11 @@ from scipy import ndimage, signal
 from skimage.measure import find_contours
 
 from claran_core.noise import noise_sigma
-from claran_core.survey.base import Survey
+from claran_core.survey.base import FWHM_PER_SIGMA, Survey
 
 __all__ = ["RadioImage", "RadioMeasurement", "interpolated_peak", "largest_extent", "measure"]
 
-# FWHM of a Gaussian in units of its standard deviation, and the solid angle of a beam of FWHM 1.
-FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
+# Solid angle of a beam of FWHM 1.
 BEAM_AREA = np.pi / (4 * np.log(2))
 
 # Sources nearer than this to emission of others, in beams, may share flux with it.

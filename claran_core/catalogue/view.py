@@ -19,7 +19,7 @@ from claran_core.catalogue.radio import (
 from claran_core.components import COMPONENT_SIGMA, brightest_pixels, label_components, secondary_peaks
 from claran_core.errors import InputError
 from claran_core.flags import Flag
-from claran_core.labels import LABELLED_SNR, Subject, frame_positions, visible_in_frame
+from claran_core.labels import LABELLED_SNR, Subject, frame_positions, visible_at
 from claran_core.morphology import morphology_of
 from claran_core.noise import noise_sigma
 from claran_core.subject_components import SubjectComponents
@@ -87,7 +87,8 @@ class SubjectView:
         nothing = np.empty((0, 0)), np.empty((0, 0)), np.empty((0, 3)), np.empty((0, 2), int)
         if cutout is None or not len(components):
             return cls(subject, components, None, *nothing)
-        visible = visible_in_frame(subject, cutout)
+        x, y = frame_positions(subject, cutout)
+        visible = visible_at(subject, cutout, x, y)
         sigma = noise_sigma(visible)
         base = COMPONENT_SIGMA * sigma
         filled = np.nan_to_num(visible.astype(np.float64))
@@ -98,7 +99,6 @@ class SubjectView:
                 f"{len(components)} in the table of the fused images; rerun the fusion stage"
             )
         image = RadioImage.of(visible, labels, base, cutout.pixel_scale_arcsec, survey)
-        x, y = frame_positions(subject, cutout)
         return cls(
             subject,
             components,

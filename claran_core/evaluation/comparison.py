@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from claran_core.config import ComparisonOptions
 from claran_core.evaluation.area import count_views
 from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.neighbours import chord, chord_angle
 from claran_core.survey.footprint import unit_vectors
 
 __all__ = [
@@ -154,13 +155,13 @@ def nearest_pairs(first: pd.DataFrame, second: pd.DataFrame, radius_arcsec: floa
     if not len(first) or not len(second):
         return _Pairs(np.empty(0, int), np.empty(0, int), np.empty(0))
     one, two = (unit_vectors(*table[["ra", "dec"]].to_numpy(float).T) for table in (first, second))
-    reach = 2 * np.sin(np.deg2rad(radius_arcsec / ARCSEC_PER_DEG) / 2)
+    reach = chord(radius_arcsec)
     distance, nearest = cKDTree(two).query(one, distance_upper_bound=reach)
     _, back = cKDTree(one).query(two)
     rows = np.flatnonzero(np.isfinite(distance))
     rows = rows[back[nearest[rows]] == rows]
     rows = rows[np.argsort(distance[rows], kind="stable")]
-    separation = np.rad2deg(2 * np.arcsin(distance[rows] / 2)) * ARCSEC_PER_DEG
+    separation = chord_angle(distance[rows])
     return _Pairs(rows, nearest[rows], separation)
 
 

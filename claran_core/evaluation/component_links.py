@@ -8,10 +8,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.frame import Frame
+from claran_core.neighbours import chord
 from claran_core.survey.footprint import unit_vectors
 
-__all__ = ["LINK_ARCSEC", "OFFSETS", "Parts", "chord", "contour_around", "nearest_true", "shared_components"]
+__all__ = ["LINK_ARCSEC", "OFFSETS", "Parts", "contour_around", "nearest_true", "shared_components"]
 
 # Components are the same within half a beam of FIRST.
 LINK_ARCSEC = 2.7
@@ -108,8 +109,3 @@ def contour_around(rows: Parts, truth: pd.DataFrame, sources: Parts, margin_arcs
     nearest_last = np.lexsort((-apart, part))
     found[part[nearest_last]] = true[nearest_last]
     return found
-
-
-def chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
-    """Distance of unit vectors at an angle."""
-    return 2 * np.sin(np.deg2rad(angle_arcsec / ARCSEC_PER_DEG) / 2)

@@ -15,9 +15,10 @@ from scipy.spatial import cKDTree
 
 from claran_core.components import MIN_COMPONENT_PX, find_components
 from claran_core.evaluation.area import count_views
-from claran_core.frame import ARCSEC_PER_DEG, Frame, pixels_to_sky, sky_to_pixels
+from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
 from claran_core.labels import Subject, label_simulated, visible_in_frame
 from claran_core.log import Progress
+from claran_core.neighbours import chord_angle
 from claran_core.noise import noise_sigma
 from claran_core.overlap import BOX_COLUMNS
 from claran_core.survey.base import Cutout
@@ -139,7 +140,7 @@ def _candidates(sky: SimulatedSource, subjects: pd.DataFrame, frame: Frame) -> l
         return []
     hosts = unit_vectors(*np.array([(source.ra_deg, source.dec_deg) for source in sources]).T)
     apart, _ = cKDTree(unit_vectors(*positions.T)).query(hosts)
-    apart_arcsec = np.rad2deg(2 * np.arcsin(apart / 2)) * ARCSEC_PER_DEG
+    apart_arcsec = chord_angle(apart)
     return [
         source
         for source, distance in zip(sources, apart_arcsec, strict=True)

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from claran_core.evaluation.component_links import chord
-from claran_core.frame import ARCSEC_PER_DEG
+from claran_core.neighbours import chord, chord_angle
 from claran_core.survey.footprint import unit_vectors
 
 __all__ = ["NEIGHBOUR_ARCSEC", "neighbour_pairs"]
@@ -42,7 +41,7 @@ def neighbour_pairs(sources: pd.DataFrame, within_arcsec: float = NEIGHBOUR_ARCS
         {
             "first": known["source_id"].to_numpy(object)[pairs[:, 0]],
             "second": known["source_id"].to_numpy(object)[pairs[:, 1]],
-            "separation": np.rad2deg(2 * np.arcsin(apart / 2)) * ARCSEC_PER_DEG,
+            "separation": chord_angle(apart),
             "lost": ~own[pairs].all(axis=1),
         }
     )

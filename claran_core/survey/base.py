@@ -10,7 +10,10 @@ from astropy.wcs import WCS
 
 from claran_core.flags import Flag
 
-__all__ = ["SURVEYS", "Band", "Cutout", "ImageSource", "NoImage", "Provenance", "Survey"]
+__all__ = ["FWHM_PER_SIGMA", "SURVEYS", "Band", "Cutout", "ImageSource", "NoImage", "Provenance", "Survey"]
+
+# FWHM of a Gaussian in units of its standard deviation.
+FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 
 Band = Literal["radio", "infrared"]
 

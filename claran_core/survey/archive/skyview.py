@@ -5,13 +5,12 @@ web form instead, which takes three requests: the form, a page of results, and t
 Beyond the survey's area pixels are zero or blank.
 """
 
+from claran_core.frame import ARCSEC_PER_DEG
 from claran_core.survey.archive.http import Request
 from claran_core.survey.archive.services import Service
 from claran_core.survey.base import Survey
 
 __all__ = ["skyview_request"]
-
-ARCSEC_PER_DEG = 3600.0
 
 
 def skyview_request(service: Service, survey: Survey, ra_deg: float, dec_deg: float, size_px: int) -> Request:

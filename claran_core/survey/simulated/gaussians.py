@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from claran_core.survey.base import FWHM_PER_SIGMA
 from claran_core.survey.simulated.geometry import Tile, Window, offset_to_sky
 
-__all__ = ["FWHM_PER_SIGMA", "Gaussians", "PlacedGaussians"]
+__all__ = ["Gaussians", "PlacedGaussians"]
 
-FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 
 # Where a Gaussian is cut off, in units of its sigma: there it has fallen to 1.3e-6 of its peak.
 CUT_SIGMA = 5.2

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from claran_core.components import COMPONENT_SIGMA, dr1_extent, find_components
+from claran_core.survey.base import FWHM_PER_SIGMA
 from claran_core.survey.simulated.forms import (
     PIXEL_ARCSEC,
     POINT_ARCSEC,
@@ -22,7 +23,7 @@ from claran_core.survey.simulated.forms import (
     build_extended,
     local_maxima,
 )
-from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA, PlacedGaussians
+from claran_core.survey.simulated.gaussians import PlacedGaussians
 from claran_core.survey.simulated.geometry import Window
 from claran_core.survey.simulated.recipes import Recipe
 from claran_core.survey.simulated.spots import (

@@ -15,7 +15,7 @@ from scipy import fft
 from scipy.ndimage import affine_transform, correlate1d, gaussian_filter
 from scipy.signal import convolve2d
 
-from claran_core.survey.simulated.gaussians import FWHM_PER_SIGMA
+from claran_core.survey.base import FWHM_PER_SIGMA
 from claran_core.survey.simulated.geometry import Tile, Window
 from claran_core.survey.simulated.streams import Purpose, generator, grid_generator
 

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from claran_core.frame import ARCSEC_PER_DEG
 from claran_core.morphology import morphology_of
+from claran_core.neighbours import chord
 from claran_core.rgz import read_label_table
 from claran_core.survey.footprint import unit_vectors
 from claran_core.survey.simulated.forms import Structure
@@ -143,7 +143,7 @@ class _Circles:
     def __init__(self, sites: list[_Site]) -> None:
         middles = np.array([site.middle for site in sites]).reshape(-1, 2)
         extents = np.array([site.row.ang_extent for site in sites], dtype=float)
-        self.radii = _chord(CLEAR_PER_EXTENT * extents + CLEAR_BEYOND_ARCSEC)
+        self.radii = chord(CLEAR_PER_EXTENT * extents + CLEAR_BEYOND_ARCSEC)
         self.middles = unit_vectors(*middles.T)
         self.tree = cKDTree(self.middles)
 
@@ -160,16 +160,11 @@ class _Circles:
         return [source for source, is_free in zip(sources, free, strict=True) if is_free]
 
 
-def _chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
-    """Distance of unit vectors at an angle."""
-    return 2 * np.sin(np.deg2rad(angle_arcsec / ARCSEC_PER_DEG) / 2)
-
-
 def _distinct(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows without those that share a component with an earlier one."""
     owner = np.repeat(np.arange(len(rows)), [len(places) for places in rows["component_ra"]])
     places = unit_vectors(*(np.concatenate(rows[f"component_{axis}"].tolist()) for axis in ("ra", "dec")))
-    pairs = owner[cKDTree(places).query_pairs(_chord(SAME_COMPONENT_ARCSEC), output_type="ndarray")]
+    pairs = owner[cKDTree(places).query_pairs(chord(SAME_COMPONENT_ARCSEC), output_type="ndarray")]
     earlier: dict[int, set[int]] = {}
     for a, b in np.sort(pairs, axis=1):
         if a != b:
