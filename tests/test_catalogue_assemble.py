@@ -8,8 +8,7 @@ import pytest
 from source_rows import FRAME, grid_sky, source_row, write_shard_files
 
 from claran_core.catalogue import assemble as module
-from claran_core.catalogue.assemble import assemble, batches_of, check_subjects_once, healpix_pixels
-from claran_core.errors import InputError
+from claran_core.catalogue.assemble import assemble, batches_of, healpix_pixels
 from claran_core.files import read_arrow
 from claran_core.flags import Flag
 
@@ -130,14 +129,3 @@ def test_a_shard_without_sources_and_no_shard_at_all(tmp_path):
 def test_batches_hold_at_most_so_many_rows_or_one_shard():
     assert batches_of(np.array([3, 3, 3, 9, 1]), 6) == [[0, 1], [2], [3], [4]]
     assert batches_of(np.array([], int), 6) == []
-
-
-def test_a_subject_twice_is_refused_with_its_file(tmp_path):
-    names = [pd.DataFrame({"subject_id": part}) for part in (["a", "b"], ["c", "b"])]
-    paths = [tmp_path / "x", tmp_path / "y"]
-    for path, part in zip(paths, names, strict=True):
-        part.to_parquet(path)
-    tables = [read_arrow(path)["subject_id"] for path in paths]
-    with pytest.raises(InputError, match=r"y: subject 'b' is in this run twice"):
-        check_subjects_once(tables, paths)
-    check_subjects_once(tables[:1], paths[:1])

@@ -15,9 +15,10 @@ from source_rows import FRAME, METADATA, source_row, write_shard_files
 from claran_core.catalogue import CATALOGUE, FATES, ShardFiles, catalogue_provenance, write_catalogue
 from claran_core.catalogue.schema import REJECTED, SOURCES
 from claran_core.catalogue.voparquet import mismatches
+from claran_core.catalogue.write import check_subjects_once
 from claran_core.config import load_config
 from claran_core.errors import InputError
-from claran_core.files import read_metadata, read_table
+from claran_core.files import read_arrow, read_metadata, read_table
 from claran_core.flags import Flag
 
 SUBJECTS = pd.DataFrame({"subject_id": ["a", "b", "c"], "ra": [10.0, 10.0, 12.0], "dec": 5.0})
@@ -161,3 +162,14 @@ def test_a_subject_in_two_shards_is_refused(tmp_path: Path) -> None:
     files = [write_shard_files(tmp_path, name, [], SUBJECTS[:1]) for name in ("00000", "00001")]
     with pytest.raises(InputError, match="'a' is in this run twice"):
         write(tmp_path, files)
+
+
+def test_a_subject_twice_is_refused_with_its_file(tmp_path: Path) -> None:
+    names = [pd.DataFrame({"subject_id": part}) for part in (["a", "b"], ["c", "b"])]
+    paths = [tmp_path / "x", tmp_path / "y"]
+    for path, part in zip(paths, names, strict=True):
+        part.to_parquet(path)
+    tables = [read_arrow(path)["subject_id"] for path in paths]
+    with pytest.raises(InputError, match=r"y: subject 'b' is in this run twice"):
+        check_subjects_once(tables, paths)
+    check_subjects_once(tables[:1], paths[:1])

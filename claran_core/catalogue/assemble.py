@@ -20,7 +20,6 @@ from pandas.util import hash_array
 
 from claran_core.catalogue.merge import Resolution, Views, connected_groups, link_views, resolve
 from claran_core.catalogue.schema import CATALOGUE, SOURCES
-from claran_core.errors import InputError
 from claran_core.files import read_arrow
 from claran_core.flags import Flag
 from claran_core.frame import Frame
@@ -313,26 +312,4 @@ class _Keeper:
             is_row=self.is_row,
             agrees=self.agrees,
             is_cut=self.is_cut,
-        )
-
-
-def check_subjects_once(subjects: Sequence[pa.ChunkedArray], paths: Sequence[Path]) -> None:
-    """Refuse a subject that comes twice: its sources would.
-
-    Raises
-    ------
-    InputError
-        With the file that has it again.
-    """
-    hashes = [hash_array(names.to_numpy(zero_copy_only=False), categorize=False) for names in subjects]
-    everyone = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
-    values, count = np.unique(everyone, return_counts=True)
-    if (count > 1).any():
-        again = np.flatnonzero(everyone == values[count > 1][0])[1]
-        starts = np.cumsum([0, *map(len, hashes)])
-        shard = int(np.searchsorted(starts, again, side="right") - 1)
-        name = subjects[shard][int(again - starts[shard])]
-        raise InputError(
-            f"{paths[shard]}: subject {str(name)!r} is in this run twice; "
-            "remove results/fused and rerun from the targets stage"
         )

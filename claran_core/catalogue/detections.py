@@ -12,7 +12,7 @@ from claran_core.frame import Frame
 from claran_core.morphology import MORPHOLOGIES, probability_columns
 from claran_core.overlap import BOX_COLUMNS, box_array
 
-__all__ = ["REDO", "read_detections"]
+__all__ = ["read_detections"]
 
 # The way out of every fault of a detections file.
 REDO = "remove the file and rerun the inference stage"

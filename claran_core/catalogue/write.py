@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.util import hash_array
 
 from claran_core import __version__
-from claran_core.catalogue.assemble import Assembled, assemble, check_subjects_once
+from claran_core.catalogue.assemble import Assembled, assemble
 from claran_core.catalogue.schema import CATALOGUE, FATES, REJECTED
 from claran_core.catalogue.voparquet import votable_metadata
 from claran_core.errors import InputError
@@ -24,7 +25,7 @@ from claran_core.frame import Frame
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.survey.base import SURVEYS, Survey
 
-__all__ = ["ShardFiles", "write_catalogue"]
+__all__ = ["ShardFiles", "check_subjects_once", "write_catalogue"]
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,28 @@ def write_catalogue(
         counts["n_subjects_searched"],
     )
     return counts["n_sources"]
+
+
+def check_subjects_once(subjects: Sequence[pa.ChunkedArray], paths: Sequence[Path]) -> None:
+    """Refuse a subject that comes twice: its sources would.
+
+    Raises
+    ------
+    InputError
+        With the file that has it again.
+    """
+    hashes = [hash_array(names.to_numpy(zero_copy_only=False), categorize=False) for names in subjects]
+    everyone = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
+    values, count = np.unique(everyone, return_counts=True)
+    if (count > 1).any():
+        again = np.flatnonzero(everyone == values[count > 1][0])[1]
+        starts = np.cumsum([0, *map(len, hashes)])
+        shard = int(np.searchsorted(starts, again, side="right") - 1)
+        name = subjects[shard][int(again - starts[shard])]
+        raise InputError(
+            f"{paths[shard]}: subject {str(name)!r} is in this run twice; "
+            "remove results/fused and rerun from the targets stage"
+        )
 
 
 def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], longest_subject: int) -> None:
