@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claran_core.combinations import dr1_square
+from claran_core.combinations import dr1_squares
 from claran_core.evaluation.component_links import LINK_ARCSEC
 from claran_core.frame import Frame
 from claran_core.morphology import morphology_of, probability_columns
@@ -82,7 +82,7 @@ def _parts(
     peaks = components[["peak_x", "peak_y"]].to_numpy(float)
     nearest = np.hypot(peaks[:, :1] - x, peaks[:, 1:] - y).argmin(axis=0)
     boxes, n_peaks = box_array(components), components["n_peaks"].to_numpy(int)
-    squares = [np.clip(dr1_square(boxes[[k]]), 0.0, frame.size_px) for k in nearest]
+    squares = np.clip(dr1_squares(boxes[nearest, None], np.ones((len(nearest), 1), bool)), 0.0, frame.size_px)
     return [
         (box, morphology_of(1, n_peaks[k])[0]) for box, k in zip(squares, nearest, strict=True) if solid(box)
     ]

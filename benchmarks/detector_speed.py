@@ -40,13 +40,23 @@ FUSION = FusionOptions()
 MEANS = (213.0, 45.0, 14.0)
 
 # Side of the square matrices whose product is the limit, and how often it is repeated.
-MATRIX, REPEATS = 2048, 10
+MATRIX, REPEATS = {"cpu": 2048, "cuda": 8192}, 10
+
+# Subjects drawn; where more are asked for, they are these again.
+DRAWN = 512
+
+# Per device, how many subjects each architecture gets at most, and how many at a time.
+SUBJECTS = {
+    "cpu": {"association": (None, 16), "vgg16": (6, 2)},
+    "cuda": {"association": (None, 256), "vgg16": (512, 16)},
+}
 
 
 def subjects(n: int) -> tuple[np.ndarray, pd.DataFrame, dict]:
     """Images, index and components of `n` subjects of the demonstration."""
     sources = [SimulatedSource(SURVEYS[name], seed=SEED) for name in ("FIRST", "WISE_W1")]
-    targets = read_targets(TARGETS).sample(n, random_state=0)
+    targets = read_targets(TARGETS)
+    targets = targets.sample(min(n, DRAWN), random_state=0)
     images, rows = [], []
     for target in targets.itertuples():
         window = target.ra, target.dec, FUSION.frame.width_arcsec
@@ -55,21 +65,23 @@ def subjects(n: int) -> tuple[np.ndarray, pd.DataFrame, dict]:
         images.append(render(planes, "D4", FUSION)[0])
         subject = Subject(target.subject_id, target.ra, target.dec, "none", FUSION.frame)
         rows += component_rows(subject, radio, (NOMINAL_LEVEL,))
-    index = targets[["subject_id", "ra", "dec"]].assign(flags=0).reset_index(drop=True)
-    return np.stack(images), index, listed(pd.DataFrame(rows, columns=COMPONENTS.names))
+    again = np.arange(n) % len(targets)
+    index = targets[["subject_id", "ra", "dec"]].assign(flags=0).iloc[again].reset_index(drop=True)
+    return np.stack(images)[again], index, listed(pd.DataFrame(rows, columns=COMPONENTS.names))
 
 
 def limit(device: torch.device, threads: int) -> float:
     """Operations per second of a large matrix product (float32)."""
     with reproducible(threads):
-        a = torch.rand(MATRIX, MATRIX, device=device)
+        side = MATRIX[device.type]
+        a = torch.rand(side, side, device=device)
         a @ a
         _wait(device)
         start = time.perf_counter()
         for _ in range(REPEATS):
             a @ a
         _wait(device)
-        return REPEATS * 2 * MATRIX**3 / (time.perf_counter() - start)
+        return REPEATS * 2 * side**3 / (time.perf_counter() - start)
 
 
 def measure(
@@ -95,9 +107,7 @@ def measure(
 def main(arguments: list[str] | None = None) -> int:
     """Print a line per architecture, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "--subjects", type=int, default=512, help="for association; vgg16 gets fewer on a CPU"
-    )
+    parser.add_argument("--subjects", type=int, default=512, help="for association; vgg16 gets fewer")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
@@ -107,10 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
     peak = limit(device, options.threads)
     print(f"matrix product: {peak / 1e9:.0f} GFLOP/s")
     speeds = {}
-    for architecture, n, batch in (
-        ("association", options.subjects, 16 if device.type == "cpu" else 64),
-        ("vgg16", 6 if device.type == "cpu" else options.subjects, 2 if device.type == "cpu" else 16),
-    ):
+    for architecture, (most, batch) in SUBJECTS[device.type].items():
+        n = options.subjects if most is None else min(most, options.subjects)
         speed, flops = measure(architecture, n, batch, everything, options.device, options.threads)
         speeds[architecture] = speed
         print(

@@ -5,9 +5,9 @@ The detector chooses among these, and the catalogue finds in them what a detecti
 
 import numpy as np
 
-from claran_core.components import dr1_extent, union_centre
+from claran_core.components import dr1_extents, union_centres
 
-__all__ = ["MAX_CANDIDATES", "MAX_MEMBERS", "REACH_PX", "combinations", "dr1_square"]
+__all__ = ["MAX_CANDIDATES", "MAX_MEMBERS", "REACH_PX", "as_rows", "combinations", "dr1_squares"]
 
 # Components in one candidate.  RGZ labels have up to three; a fourth covers lobes in two pieces.
 MAX_MEMBERS = 4
@@ -56,8 +56,18 @@ def _connected_sets(usable: np.ndarray, linked: np.ndarray) -> list[tuple[int, .
     return found
 
 
-def dr1_square(boxes: np.ndarray) -> np.ndarray:
-    """Box ``x1 y1 x2 y2`` of a source made of components with boxes (n, 4), as DR1 and the paper draw it."""
-    x, y = union_centre(boxes)
-    half = 0.5 * dr1_extent(boxes)
-    return np.array([x - half, y - half, x + half, y + half])
+def as_rows(sets: list[tuple[int, ...]]) -> np.ndarray:
+    """Sets of components as an array (K, `MAX_MEMBERS`), -1 where one has fewer."""
+    return np.array([(*own, *[-1] * (MAX_MEMBERS - len(own))) for own in sets], np.int64).reshape(
+        -1, MAX_MEMBERS
+    )
+
+
+def dr1_squares(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
+    """Boxes ``x1 y1 x2 y2`` (K, 4) of sources as DR1 and the paper draw them.
+
+    Source k is made of the components with boxes (K, n, 4) where `is_component` (K, n), at least one.
+    """
+    boxes = boxes.astype(np.float64)
+    middle, half = union_centres(boxes, is_component), 0.5 * dr1_extents(boxes, is_component)[:, None]
+    return np.concatenate([middle - half, middle + half], axis=1)

@@ -26,10 +26,12 @@ __all__ = [
     "brightest_pixels",
     "count_components",
     "dr1_extent",
+    "dr1_extents",
     "find_components",
     "label_components",
     "secondary_peaks",
     "union_centre",
+    "union_centres",
 ]
 
 # RGZ contours start at 9 / sqrt(3) = 5.2 sigma of their noise estimate, 5.3 sigma of 1.4826 x MAD.
@@ -273,18 +275,25 @@ def dr1_extent(boxes: Sequence[Sequence[float]] | np.ndarray) -> float:
     boxes = np.asarray(boxes, float).reshape(-1, 4)
     if len(boxes) == 0:
         raise ValueError("the extent of a source without components is not defined")
-    if len(boxes) == 1:
-        x1, y1, x2, y2 = boxes[0]
-        return float(np.hypot(x2 - x1, y2 - y1))
-    corners = boxes[:, [[0, 1], [0, 3], [2, 1], [2, 3]]]  # (n, 4, 2)
-    apart = corners[:, None] - corners[None]  # (n, n, 4, 2)
-    return float(np.hypot(apart[..., 0], apart[..., 1]).max())
+    return float(dr1_extents(boxes[None], np.ones((1, len(boxes)), bool))[0])
+
+
+def dr1_extents(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
+    """Extents (K,) of many sources (`dr1_extent`): those of boxes (K, n, 4) where `is_component` (K, n)."""
+    width, height = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
+    diagonals = np.where(is_component, np.hypot(width, height), 0.0).max(axis=1)
+    corners = boxes[..., [[0, 1], [0, 3], [2, 1], [2, 3]]]  # (K, n, 4, 2)
+    apart = corners[:, :, None] - corners[:, None]  # (K, n, n, 4, 2)
+    distances = np.hypot(apart[..., 0], apart[..., 1]).max(axis=3)
+    pairs = is_component[:, :, None] & is_component[:, None]
+    largest = np.where(pairs, distances, 0.0).max(axis=(1, 2))
+    return np.where(is_component.sum(axis=1) == 1, diagonals, largest)
 
 
 def box_gaps(boxes: np.ndarray) -> np.ndarray:
-    """Distance from edge to edge between all pairs of boxes (n, 4): ``(n, n)``, 0 where they touch."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    """Distance from edge to edge of all pairs of boxes (..., n, 4): ``(..., n, n)``, 0 where they touch."""
+    low = np.maximum(boxes[..., :, None, :2], boxes[..., None, :, :2])
+    high = np.minimum(boxes[..., :, None, 2:], boxes[..., None, :, 2:])
     apart = np.clip(low - high, 0.0, None)
     return np.hypot(apart[..., 0], apart[..., 1])
 
@@ -292,5 +301,12 @@ def box_gaps(boxes: np.ndarray) -> np.ndarray:
 def union_centre(boxes: Sequence[Sequence[float]] | np.ndarray) -> tuple[float, float]:
     """Middle ``x, y`` of the smallest box around `boxes` (n, 4): the centre of a source in DR1."""
     boxes = np.asarray(boxes, float).reshape(-1, 4)
-    low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    return float((low[0] + high[0]) / 2), float((low[1] + high[1]) / 2)
+    x, y = union_centres(boxes[None], np.ones((1, len(boxes)), bool))[0]
+    return float(x), float(y)
+
+
+def union_centres(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
+    """Centres (K, 2) of many sources (`union_centre`): boxes (K, n, 4) where `is_component` (K, n)."""
+    low = np.where(is_component[..., None], boxes[..., :2], np.inf).min(axis=1)
+    high = np.where(is_component[..., None], boxes[..., 2:], -np.inf).max(axis=1)
+    return (low + high) / 2

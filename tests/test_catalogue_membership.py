@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from claran_core.catalogue.membership import members_of
-from claran_core.combinations import dr1_square
+from claran_core.combinations import dr1_squares
 from claran_core.frame import Frame
 from claran_core.subject_components import NO_COMPONENTS, SubjectComponents
 
@@ -31,7 +31,7 @@ def members(box, morphology, found) -> tuple[int, ...]:
 
 
 def square(found, *own):
-    return dr1_square(found.boxes[list(own)])
+    return dr1_squares(found.boxes[None, list(own)], np.ones((1, len(own)), bool))[0]
 
 
 @pytest.mark.parametrize("shift", [0.0, 2.0])

@@ -34,7 +34,7 @@ def scene(n, seed=5):
     for k in range(n):
         x, y = rng.uniform(30, 70, 2).round()
         own = components((x, y), (x + 32, y))
-        found = find_candidates(own)
+        found = find_candidates([own])
         for px, py in own.peaks.astype(int):
             images[k, py - 3 : py + 3, px - 3 : px + 3] = 255
         if k % 2:
@@ -144,30 +144,32 @@ def test_a_diverged_network_detects_nothing():
 
 
 def test_labels_of_candidates():
-    found = find_candidates(components((30, 66), (60, 66), (100, 66)))
+    found = find_candidates([components((30, 66), (60, 66), (100, 66))])
     pair = [tuple(row) for row in found.members].index((0, 1, -1, -1))
     truth = Truth(torch.from_numpy(found.boxes[[pair, 2]]), torch.tensor([4, 2]))
     expected = torch.zeros(len(found), dtype=torch.int64)
     expected[pair], expected[2] = 4, 2
-    assert torch.equal(label_candidates(found, truth, width=132, height=132), expected)
-    assert not label_candidates(found, NONE, width=132, height=132).any()
+    assert torch.equal(
+        label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132), expected
+    )
+    assert not label_candidates(torch.from_numpy(found.boxes), NONE, width=132, height=132).any()
 
 
 def test_a_candidate_that_is_not_the_best_is_none():
     # The truth is the pair; all three together overlap it by more than a half, but less than the pair does.
-    found = find_candidates(components((40, 66), (80, 66), (92, 66)))
+    found = find_candidates([components((40, 66), (80, 66), (92, 66))])
     named = {tuple(int(m) for m in row if m >= 0): k for k, row in enumerate(found.members)}
     truth = Truth(torch.from_numpy(found.boxes[[named[0, 1]]]), torch.tensor([4]))
     overlap = box_iou(torch.from_numpy(found.boxes), truth.boxes)[:, 0]
     assert overlap[named[0, 1, 2]] > 0.5
-    labels = label_candidates(found, truth, width=132, height=132)
+    labels = label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132)
     assert labels[named[0, 1]] == 4 and labels[named[0, 1, 2]] == 0
 
 
 def test_truths_cut_by_the_border_are_found():
-    found = find_candidates(components((2, 66)))
+    found = find_candidates([components((2, 66))])
     truth = Truth(torch.from_numpy(found.boxes).clamp(0, 132), torch.tensor([1]))
-    assert label_candidates(found, truth, width=132, height=132).tolist() == [1]
+    assert label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132).tolist() == [1]
 
 
 def test_options_change_the_network():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claran_core.combinations import MAX_CANDIDATES, MAX_MEMBERS, REACH_PX
-from claran_core.model.candidates import BRIDGE_SAMPLES, N_FEATURES, find_candidates
+from claran_core.model.candidates import BRIDGE_SAMPLES, N_FEATURES, Candidates, find_candidates
 from claran_core.subject_components import NO_COMPONENTS, SubjectComponents
 
 
@@ -28,29 +28,33 @@ def components(*places, half=3.0, snr=None, n_peaks=None, n_pixels=None) -> Subj
     )
 
 
+def candidates_of(own: SubjectComponents) -> Candidates:
+    return find_candidates([own])
+
+
 def members(found) -> list[tuple[int, ...]]:
     return [tuple(int(k) for k in row if k >= 0) for row in found.members]
 
 
 def test_nothing_gives_nothing():
-    found = find_candidates(NO_COMPONENTS)
+    found = find_candidates([NO_COMPONENTS])
     assert len(found) == 0 and found.features.shape == (0, N_FEATURES)
 
 
 def test_all_combinations_of_near_components():
-    found = find_candidates(components((20, 20), (40, 20), (60, 20)))
+    found = candidates_of(components((20, 20), (40, 20), (60, 20)))
     assert members(found) == [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
 
 
 def test_a_chain_links_what_is_too_far_apart_by_itself():
     step = REACH_PX + 5  # middles 77.7 px apart, edges 71.7 px
-    found = find_candidates(components((0, 0), (step, 0), (2 * step, 0)))
+    found = candidates_of(components((0, 0), (step, 0), (2 * step, 0)))
     assert (0, 2) not in members(found)
     assert (0, 1, 2) in members(found) and (0, 1) in members(found)
 
 
 def test_boxes_follow_the_rule_of_labels():
-    found = find_candidates(components((20, 30), (60, 60)))
+    found = candidates_of(components((20, 30), (60, 60)))
     boxes = dict(zip(members(found), found.boxes, strict=True))
     diagonal = 3 * 2**0.5
     np.testing.assert_allclose(
@@ -60,14 +64,14 @@ def test_boxes_follow_the_rule_of_labels():
 
 
 def test_single_pixels_are_in_no_candidate_but_are_seen():
-    alone = find_candidates(components((20, 20)))
-    beside = find_candidates(components((20, 20), (28, 20), n_pixels=[20, 1]))
+    alone = candidates_of(components((20, 20)))
+    beside = candidates_of(components((20, 20), (28, 20), n_pixels=[20, 1]))
     assert members(beside) == [(0,)]
     assert (beside.features != alone.features).any()
 
 
 def test_points_lie_on_peaks_and_between_them():
-    found = find_candidates(components((10, 10), (10, 38)))
+    found = candidates_of(components((10, 10), (10, 38)))
     pair = members(found).index((0, 1))
     points = found.points[pair][found.is_point[pair]]
     assert len(points) == 2 + BRIDGE_SAMPLES
@@ -78,15 +82,15 @@ def test_points_lie_on_peaks_and_between_them():
 
 def test_crowds_keep_every_single_component_and_are_cut_to_size():
     rng = np.random.default_rng(0)
-    found = find_candidates(components(*rng.uniform(0, 132, (40, 2)), half=1.0))
+    found = candidates_of(components(*rng.uniform(0, 132, (40, 2)), half=1.0))
     assert {(k,) for k in range(40)} <= set(members(found))
     assert 40 < len(found) <= MAX_CANDIDATES
-    crowd = find_candidates(components(*rng.uniform(0, 132, (MAX_CANDIDATES + 9, 2)), half=1.0))
+    crowd = candidates_of(components(*rng.uniform(0, 132, (MAX_CANDIDATES + 9, 2)), half=1.0))
     assert len(crowd) >= MAX_CANDIDATES + 9
 
 
 def test_touching_boxes_are_linked():
-    found = find_candidates(components((20, 20), (22, 22)))
+    found = candidates_of(components((20, 20), (22, 22)))
     assert members(found)[-1] == (0, 1) and found.is_point[-1].sum() == 2 + BRIDGE_SAMPLES
 
 
@@ -97,7 +101,7 @@ def test_order_of_components_changes_no_candidate(n: int, seed: int):
     one = components(*rng.uniform(0, 132, (n, 2)), snr=rng.uniform(6, 90, n), n_peaks=rng.integers(1, 3, n))
     order = rng.permutation(n)
     other = SubjectComponents(*(getattr(one, f.name)[order] for f in dataclasses.fields(one)))
-    first, second = find_candidates(one), find_candidates(other)
+    first, second = candidates_of(one), candidates_of(other)
     named = {tuple(sorted(order[list(own)])): k for k, own in enumerate(members(second))}
     assert set(named) == set(members(first))
     for k, own in enumerate(members(first)):
@@ -106,17 +110,38 @@ def test_order_of_components_changes_no_candidate(n: int, seed: int):
 
 
 def test_features_are_finite_and_of_the_order_of_one():
-    found = find_candidates(components((20, 20), (60, 90), (70, 90), snr=[5.4, 1e4, 30], n_peaks=[1, 9, 2]))
+    found = candidates_of(components((20, 20), (60, 90), (70, 90), snr=[5.4, 1e4, 30], n_peaks=[1, 9, 2]))
     assert np.isfinite(found.features).all() and np.abs(found.features).max() < 10
     assert MAX_MEMBERS == found.members.shape[1]
 
 
 def test_a_source_of_many_peaks_is_of_the_nearest_class():
-    found = find_candidates(components((20, 20), n_peaks=[7]))
+    found = candidates_of(components((20, 20), n_peaks=[7]))
     assert found.features[0, -6:].tolist() == [0, 0, 1, 0, 0, 0]  # 1C_3P
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (131.0, 5.0)])
 def test_candidates_at_the_border_are_not_clipped(place):
-    found = find_candidates(components(place))
+    found = candidates_of(components(place))
     assert (found.boxes[0, 2:] - found.boxes[0, :2]) == pytest.approx([72**0.5] * 2, rel=1e-5)
+
+
+def test_candidates_of_a_subject_do_not_depend_on_the_subjects_beside_it():
+    rng = np.random.default_rng(1)
+    subjects = [components(*rng.uniform(0, 132, (n, 2)), snr=rng.uniform(6, 90, n)) for n in (3, 0, 7, 1, 40)]
+    together = find_candidates(subjects)
+    ends = np.cumsum(together.counts)
+    assert ends[-1] == len(together) and together.counts[1] == 0
+    for own, count, end in zip(subjects, together.counts, ends, strict=True):
+        alone = find_candidates([own])
+        for name in ("boxes", "members", "points", "is_point", "features"):
+            np.testing.assert_array_equal(getattr(together, name)[end - count : end], getattr(alone, name))
+
+
+def test_links_are_a_shortest_tree():
+    # Edge to edge: 0-1 14, 1-2 24, 0-2 44: the pair furthest apart is not linked.
+    found = candidates_of(components((10, 60), (30, 60), (60, 60)))
+    triple = members(found).index((0, 1, 2))
+    bridge = found.points[triple][found.is_point[triple]][3:]
+    np.testing.assert_allclose(np.sort(bridge[:BRIDGE_SAMPLES, 0]), 10 + 20 / 7 * np.arange(1, 7), rtol=1e-6)
+    np.testing.assert_allclose(np.sort(bridge[BRIDGE_SAMPLES:, 0]), 30 + 30 / 7 * np.arange(1, 7), rtol=1e-6)

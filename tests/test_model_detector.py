@@ -225,7 +225,7 @@ def test_a_region_is_reported_for_every_likely_class():
     probabilities = torch.zeros(3, 6)
     probabilities[0, 0], probabilities[0, 3] = 0.6, 0.3
     probabilities[1, 0], probabilities[2, 3] = 0.5, 0.3
-    rows = select_detections(boxes, probabilities, 0.05, 0.3)
+    (rows,) = select_detections(boxes, probabilities, [3], 0.05, 0.3)
     # Region 1 loses to region 0 in class 1; the tie in class 4 goes to the first region.
     assert rows.classes.tolist() == [1, 4, 4]
     assert rows.boxes[:, 0].tolist() == [0, 0, 50]
@@ -233,10 +233,21 @@ def test_a_region_is_reported_for_every_likely_class():
     assert torch.equal(rows.probabilities[0], probabilities[0])
 
 
+def test_regions_of_one_subject_do_not_suppress_those_of_another():
+    boxes = torch.tensor([0.0, 0, 10, 10]).expand(3, 6, 4)
+    probabilities = torch.zeros(3, 6)
+    probabilities[:, 1] = torch.tensor([0.3, 0.6, 0.5])
+    first, none, last = select_detections(boxes, probabilities, [2, 0, 1], 0.05, 0.3)
+    assert len(first) == 1 and first.scores.item() == pytest.approx(0.6)
+    assert len(none) == 0 and none.boxes.shape == (0, 4)
+    assert len(last) == 1 and last.scores.item() == pytest.approx(0.5)
+
+
 def test_the_threshold_is_exceeded_not_met():
     boxes = torch.tensor([0.0, 0, 10, 10]).expand(1, 6, 4)
     probabilities = torch.tensor([[0.05, 0.050001, 0, 0, 0, 0]])
-    assert select_detections(boxes, probabilities, 0.05, 0.3).classes.tolist() == [2]
+    (rows,) = select_detections(boxes, probabilities, [1], 0.05, 0.3)
+    assert rows.classes.tolist() == [2]
 
 
 def test_an_empty_result_has_its_shapes(trained):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from claran_core.combinations import combinations, dr1_square
+from claran_core.combinations import as_rows, combinations, dr1_squares
 from claran_core.components import MIN_COMPONENT_PX, box_gaps
 from claran_core.frame import Frame
 from claran_core.morphology import morphology_of
@@ -55,8 +55,8 @@ def members_of(
     if not len(usable) or not len(boxes):
         return [()] * len(boxes)
     sets = combinations(usable, box_gaps(components.boxes.astype(np.float64)))
-    squares = np.stack([dr1_square(components.boxes[list(own)]) for own in sets])
-    squares = np.clip(squares, 0.0, frame.size_px)
+    members = as_rows(sets)
+    squares = np.clip(dr1_squares(components.boxes[members], members >= 0), 0.0, frame.size_px)
     classes = [morphology_of(len(own), int(components.n_peaks[list(own)].sum()))[0] for own in sets]
     fits = paired_iou(np.asarray(boxes, float)[:, None], squares[None])  # (n, len(sets))
     return [

@@ -118,11 +118,12 @@ class AssociationNetwork(nn.Module):
         dict of str to scalar tensor
             ``roi_class``: the mean over the subjects of equation 9, summed over a subject's candidates.
         """
-        candidates = [find_candidates(own) for own in components]
+        candidates = find_candidates(components)
         height, width = images.shape[1:3]
+        boxes = torch.from_numpy(candidates.boxes).split(candidates.counts.tolist())
         labels = [
             label_candidates(own, truth, width=width, height=height)
-            for own, truth in zip(candidates, truths, strict=True)
+            for own, truth in zip(boxes, truths, strict=True)
         ]
         scores = self._scores(images, candidates, generators)
         total = F.cross_entropy(scores, torch.cat(labels).to(scores.device), reduction="sum")
@@ -155,34 +156,36 @@ class AssociationNetwork(nn.Module):
         list of Detections
             One per image, on the CPU; empty where nothing was found.
         """
-        candidates = [find_candidates(own) for own in components]
+        candidates = find_candidates(components)
         probabilities = self._scores(images, candidates, ()).softmax(dim=-1)[:, 1:]
         # Rounded before any threshold: the last bits differ between machines and batch sizes.
         probabilities = torch.round(probabilities, decimals=SCORE_DECIMALS).cpu()
         height, width = images.shape[1:3]
-        detections = []
-        for own, rows in zip(candidates, probabilities.split([len(own) for own in candidates]), strict=True):
-            boxes = clip(torch.round(torch.from_numpy(own.boxes), decimals=BOX_DECIMALS), width, height)
-            boxes = boxes[:, None].expand(-1, rows.shape[1], -1)
-            detections.append(select_detections(boxes, rows, min_probability, nms_iou))
-        return detections
+        boxes = clip(torch.round(torch.from_numpy(candidates.boxes), decimals=BOX_DECIMALS), width, height)
+        boxes = boxes[:, None].expand(-1, probabilities.shape[1], -1)
+        return select_detections(boxes, probabilities, candidates.counts, min_probability, nms_iou)
 
     def _scores(
-        self, images: Tensor, candidates: Sequence[Candidates], generators: Sequence[torch.Generator]
+        self, images: Tensor, candidates: Candidates, generators: Sequence[torch.Generator]
     ) -> Tensor:
         """Scores (R, 7) of all candidates of a batch before the softmax; column 0: no source."""
         device = self.channel_means.device
-        counts = [len(own) for own in candidates]
+        counts = candidates.counts.tolist()
         features = self.backbone(centred(images, self.channel_means))
-        rows = _rows(counts)  # where each candidate is among the padded ones
+        # Regions are pooled image by image: the same number of them in each, filled up with zeros.
+        real = np.arange(max(counts, default=0)) < candidates.counts[:, None]
 
-        def padded(name: str) -> Tensor:
-            return _padded([getattr(own, name) for own in candidates], max(counts, default=0)).to(device)
+        def padded(values: np.ndarray) -> Tensor:
+            filled = np.zeros((*real.shape, *values.shape[1:]), values.dtype)
+            filled[real] = values
+            return torch.from_numpy(filled).to(device)
 
-        regions = self.pooling(features, _enlarged(padded("boxes"), CONTEXT))[rows]
-        places = _pooled_points(features, padded("points"), padded("is_point"), self.pooling.stride_px)[rows]
-        numbers = padded("features").flatten(0, 1)[rows]
-        seen = torch.cat([F.relu(self.region(regions.flatten(1))), F.relu(self.places(places))], dim=1)
+        places = torch.from_numpy(np.flatnonzero(real)).to(device)
+        regions = self.pooling(features, _enlarged(padded(candidates.boxes), CONTEXT))[places]
+        points, is_point = padded(candidates.points), padded(candidates.is_point)
+        points = _pooled_points(features, points, is_point, self.pooling.stride_px)[places]
+        numbers = torch.from_numpy(candidates.features).to(device)
+        seen = torch.cat([F.relu(self.region(regions.flatten(1))), F.relu(self.places(points))], dim=1)
         if self.training and generators:
             seen = seen * keep_mask(counts, 1, self.blind, generators).to(device)
         hidden = torch.cat([seen, F.relu(self.numbers(numbers))], dim=1)
@@ -193,33 +196,19 @@ class AssociationNetwork(nn.Module):
         return self.score(F.relu(self.hidden(hidden))).float()
 
 
-def label_candidates(candidates: Candidates, truth: Truth, *, width: int, height: int) -> Tensor:
-    """Class (K,) of each candidate: that of the true source it is, 0 where it is none.
+def label_candidates(boxes: Tensor, truth: Truth, *, width: int, height: int) -> Tensor:
+    """Class (K,) of each candidate of a subject: that of the true source it is, 0 where it is none.
 
-    Truths are clipped to the image of `width` by `height`, and so are the candidates for this.
+    Truths are clipped to the image of `width` by `height`, and so are the candidates' boxes (K, 4) for this.
     """
-    labels = torch.zeros(len(candidates), dtype=torch.int64)
-    if not len(candidates) or not len(truth.classes):
+    labels = torch.zeros(len(boxes), dtype=torch.int64)
+    if not len(boxes) or not len(truth.classes):
         return labels
-    overlap = box_iou(clip(torch.from_numpy(candidates.boxes), width, height), truth.boxes)  # (K, M)
+    overlap = box_iou(clip(boxes, width, height), truth.boxes)  # (K, M)
     best = overlap.max(dim=0).values
     true = (overlap > TRUE_IOU) & (overlap >= best - IOU_TOLERANCE)
     whose = torch.where(true, overlap, -1.0).argmax(dim=1)
     return torch.where(true.any(dim=1), truth.classes[whose], labels)
-
-
-def _rows(counts: Sequence[int]) -> Tensor:
-    """Places of the candidates among those padded to the same number per image, flattened."""
-    most = max(counts, default=0)
-    return torch.cat([torch.arange(count) + k * most for k, count in enumerate(counts)])
-
-
-def _padded(arrays: Sequence[np.ndarray], most: int) -> Tensor:
-    """Arrays (k, ...) as one tensor (N, most, ...), filled up with zeros."""
-    filled = np.zeros((len(arrays), most, *arrays[0].shape[1:]), arrays[0].dtype)
-    for place, array in zip(filled, arrays, strict=True):
-        place[: len(array)] = array
-    return torch.from_numpy(filled)
 
 
 def _enlarged(boxes: Tensor, factor: float) -> Tensor:

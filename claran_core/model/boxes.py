@@ -5,11 +5,12 @@ Boxes are corners ``x1 y1 x2 y2`` with continuous edges: pixel i covers ``[i, i 
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-__all__ = ["box_iou", "clip", "decode", "encode", "nms"]
+__all__ = ["box_iou", "clip", "decode", "encode", "nms", "nms_of_groups"]
 
 # Largest growth of a box by `decode`, as log of a ratio: an untrained or diverged network must not
 # overflow the exponential.  1000/16 spans every image we meet (a choice common to Faster R-CNN codes).
@@ -122,6 +123,47 @@ def nms(boxes: Tensor, scores: Tensor, *, max_iou: float, limit: int | None = No
             block = block[_iou(columns[:, block], better).amax(dim=1) <= max_iou]
         kept = torch.cat([kept, block[_greedy(_iou(columns[:, block], columns[:, block]) > max_iou)]])
     return order[kept[:limit]]
+
+
+def nms_of_groups(boxes: Tensor, scores: Tensor, groups: Tensor, *, max_iou: float) -> Tensor:
+    """`nms` within each group of boxes: indices of those kept, groups in ascending order, best first in each.
+
+    Parameters
+    ----------
+    boxes : (N, 4) float tensor
+        Corners, finite.
+    scores : (N,) float tensor
+        Higher is better.
+    groups : (N,) int64 tensor
+        Boxes of different groups do not suppress each other.
+    max_iou : float
+        Overlap above which the worse box of a group is dropped.
+    """
+    order = torch.sort(groups, stable=True).indices
+    sizes = torch.unique_consecutive(groups[order], return_counts=True)[1]
+    # Small groups are compared many at a time, a large one by itself.
+    kept = [order.new_empty(0)]
+    for part in order.split(_gathered(sizes.tolist(), CANDIDATE_BLOCK)):
+        own = groups[part]
+        if own[0] == own[-1]:
+            kept.append(part[nms(boxes[part], scores[part], max_iou=max_iou)])
+            continue
+        part = part[torch.sort(scores[part], descending=True, stable=True).indices]
+        part = part[torch.sort(groups[part], stable=True).indices]
+        columns, own = _columns(boxes[part]), groups[part]
+        kept.append(part[_greedy((_iou(columns, columns) > max_iou) & (own[:, None] == own))])
+    return torch.cat(kept)
+
+
+def _gathered(sizes: Sequence[int], limit: int) -> list[int]:
+    """Sizes of runs of neighbouring groups that hold up to `limit` boxes, or one larger group."""
+    runs: list[int] = []
+    for size in sizes:
+        if runs and runs[-1] + size <= limit:
+            runs[-1] += size
+        else:
+            runs.append(size)
+    return runs
 
 
 def _greedy(overlapping: Tensor) -> Tensor:

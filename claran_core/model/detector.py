@@ -150,10 +150,8 @@ class Detector(nn.Module):
             self.rpn(features), width=width, height=height, limits=self.rpn.options.detect
         )
         boxes, probabilities = self._recognised(features, proposals, scale, images.shape[1:3])
-        return [
-            select_detections(box[:count], row[:count], min_probability, nms_iou)
-            for box, row, count in zip(boxes, probabilities, proposals.counts, strict=True)
-        ]
+        rows = torch.arange(boxes.shape[1]) < torch.as_tensor(proposals.counts)[:, None]
+        return select_detections(boxes[rows], probabilities[rows], proposals.counts, min_probability, nms_iou)
 
     def _prepared(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Centred and magnified images (N, 3, h, w), and (4,) the factor from frame to input pixels."""

@@ -1,9 +1,11 @@
 """Both ends of every detector: centred images go in, rounded and selected detections come out."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from claran_core.model.boxes import nms
+from claran_core.model.boxes import nms_of_groups
 from claran_core.model.structures import Detections
 
 __all__ = ["BOX_DECIMALS", "SCORE_DECIMALS", "centred", "select_detections"]
@@ -21,21 +23,36 @@ def centred(images: Tensor, channel_means: Tensor) -> Tensor:
 
 
 def select_detections(
-    boxes: Tensor, probabilities: Tensor, min_probability: float, nms_iou: float
-) -> Detections:
-    """Detections of one subject from its regions' boxes (P, C, 4) and probabilities (P, C).
+    boxes: Tensor, probabilities: Tensor, counts: Sequence[int], min_probability: float, nms_iou: float
+) -> list[Detections]:
+    """Detections of each subject from its regions.
 
     A region is reported once for every class it may be; ties are ranked by class, then by region.
+
+    Parameters
+    ----------
+    boxes : (R, C, 4) float tensor
+        Box of each region for each class, on the CPU, the regions of one subject together.
+    probabilities : (R, C) float tensor
+        Of each region for each class.
+    counts : sequence of int
+        Regions of each subject; their sum is R.
+    min_probability : float
+        Only what is more probable is reported.
+    nms_iou : float
+        Of two boxes of one class in a subject that overlap by more, the less probable is dropped.
     """
-    rows, classes = [], []
-    for column in range(probabilities.shape[1]):
-        # NaN compares false: a diverged network detects nothing.
-        likely = (probabilities[:, column] > min_probability).nonzero().squeeze(1)
-        likely = likely[boxes[likely, column].isfinite().all(dim=1)]
-        kept = nms(boxes[likely, column], probabilities[likely, column], max_iou=nms_iou)
-        rows.append(likely[kept])
-        classes.append(torch.full_like(kept, column))
-    row, column = torch.cat(rows), torch.cat(classes)
+    n_classes = probabilities.shape[1]
+    subject = torch.repeat_interleave(torch.arange(len(counts)), torch.as_tensor(counts))
+    # NaN compares false: a diverged network detects nothing.
+    likely = (probabilities > min_probability) & boxes.isfinite().all(dim=2)
+    column, row = likely.T.nonzero(as_tuple=True)
+    group = subject[row] * n_classes + column
+    kept = nms_of_groups(boxes[row, column], probabilities[row, column], group, max_iou=nms_iou)
+    row, column = row[kept], column[kept]
     best = torch.sort(probabilities[row, column], descending=True, stable=True).indices
+    best = best[torch.sort(subject[row[best]], stable=True).indices]
     row, column = row[best], column[best]
-    return Detections(boxes[row, column], column + 1, probabilities[row])
+    sizes = torch.bincount(subject[row], minlength=len(counts)).tolist()
+    found = boxes[row, column].split(sizes), (column + 1).split(sizes), probabilities[row].split(sizes)
+    return [Detections(*one) for one in zip(*found, strict=True)]
