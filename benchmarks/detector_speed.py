@@ -24,7 +24,7 @@ from claran_core.device import choose_device, reproducible
 from claran_core.files import read_array, write_array
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
-from claran_core.infer import infer_shard
+from claran_core.infer import batches, infer_shard
 from claran_core.labels import Subject
 from claran_core.model import build_detector
 from claran_core.subject_components import NOMINAL_LEVEL, component_rows, listed
@@ -86,8 +86,8 @@ def limit(device: torch.device, threads: int) -> float:
 
 def measure(
     architecture: str, n: int, batch_size: int, everything: tuple, device: str, threads: int
-) -> tuple[float, float]:
-    """Subjects per second, reading included, and operations per subject."""
+) -> tuple[float, float, float]:
+    """Subjects per second, reading included; operations per subject; share of the time spent on reading."""
     images, index, components = everything
     detector = build_detector(architecture, channel_means=MEANS).eval()
     options = InferenceOptions(batch_size=batch_size, min_probability=0.05, nms_iou=0.3, device=device)
@@ -99,9 +99,14 @@ def measure(
         start = time.perf_counter()
         infer_shard(*shard, threads=threads)
         seconds = time.perf_counter() - start
+        start = time.perf_counter()
+        for _ in batches(shard[0], np.arange(n), batch_size, choose_device(device)):
+            pass
+        _wait(choose_device(device))
+        reading = time.perf_counter() - start
         with FlopCounterMode(display=False) as counter:
             infer_shard(shard[0][:batch_size], index.iloc[:batch_size], *shard[2:], threads=threads)
-    return n / seconds, counter.get_total_flops() / batch_size
+    return n / seconds, counter.get_total_flops() / batch_size, reading / seconds
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -119,11 +124,11 @@ def main(arguments: list[str] | None = None) -> int:
     speeds = {}
     for architecture, (most, batch) in SUBJECTS[device.type].items():
         n = options.subjects if most is None else min(most, options.subjects)
-        speed, flops = measure(architecture, n, batch, everything, options.device, options.threads)
+        speed, flops, reading = measure(architecture, n, batch, everything, options.device, options.threads)
         speeds[architecture] = speed
         print(
             f"{architecture}: {speed:.2f} subjects/s, {flops / 1e9:.2f} GFLOP each, "
-            f"{speed * flops / peak:.0%} of the matrix product"
+            f"{speed * flops / peak:.0%} of the matrix product, {reading:.1%} of the time for input"
         )
     print(f"ratio: {speeds['association'] / speeds['vgg16']:.0f}")
     return 0

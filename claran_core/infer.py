@@ -5,7 +5,7 @@ a subject does not depend on the subjects it shares a batch or a shard with.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from claran_core.morphology import MORPHOLOGIES, probability_columns
 from claran_core.overlap import BOX_COLUMNS
 from claran_core.subject_components import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents, read_components
 
-__all__ = ["infer_shard", "run_inference"]
+__all__ = ["batches", "infer_shard", "run_inference"]
 
 logger = logging.getLogger(__name__)
 
@@ -83,9 +83,7 @@ def infer_shard(
     progress = Progress("subjects searched for sources", len(with_radio))
     found: list[Detections] = []
     with reproducible(threads), torch.inference_mode():
-        for start in range(0, len(with_radio), options.batch_size):
-            rows = with_radio[start : start + options.batch_size]
-            batch = _padded(images[rows], options.batch_size).to(device)
+        for rows, batch in batches(images, with_radio, options.batch_size, device):
             own = [components.get(name, {}).get(NOMINAL_LEVEL, NO_COMPONENTS) for name in names[rows]]
             own += [NO_COMPONENTS] * (options.batch_size - len(own))
             results = detector.detect(
@@ -126,10 +124,18 @@ def run_inference(
     logger.info("%s: %d boxes in %d subjects", output_path, len(table), table["subject_id"].nunique())
 
 
-def _padded(images: np.ndarray, n: int) -> torch.Tensor:
-    batch = np.zeros((n, *images.shape[1:]), dtype=np.uint8)
-    batch[: len(images)] = images
-    return torch.from_numpy(batch)  # (n, ny, nx, 3)
+def batches(
+    images: np.ndarray, rows: np.ndarray, size: int, device: torch.device
+) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+    """Read some rows of `images` batch by batch: which they are, and (size, ny, nx, 3) uint8 on `device`.
+
+    The last batch is filled up with blank images.
+    """
+    for start in range(0, len(rows), size):
+        own = rows[start : start + size]
+        batch = np.zeros((size, *images.shape[1:]), dtype=np.uint8)
+        batch[: len(own)] = images[own]
+        yield own, torch.from_numpy(batch).to(device)
 
 
 def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame: Frame) -> pd.DataFrame:
