@@ -129,13 +129,15 @@ def batches(
 ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
     """Read some rows of `images` batch by batch: which they are, and (size, ny, nx, 3) uint8 on `device`.
 
-    The last batch is filled up with blank images.
+    The last batch is filled up with blank images.  On a CPU each batch is written over the one before it.
     """
+    buffer = torch.zeros((size, *images.shape[1:]), dtype=torch.uint8, pin_memory=device.type == "cuda")
+    pixels = buffer.numpy()
     for start in range(0, len(rows), size):
         own = rows[start : start + size]
-        batch = np.zeros((size, *images.shape[1:]), dtype=np.uint8)
-        batch[: len(own)] = images[own]
-        yield own, torch.from_numpy(batch).to(device)
+        pixels[: len(own)] = images[own]
+        pixels[len(own) :] = 0
+        yield own, buffer.to(device)
 
 
 def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame: Frame) -> pd.DataFrame:

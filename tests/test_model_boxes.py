@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from claran_core.model.boxes import MAX_LOG_RATIO, box_iou, clip, decode, encode, nms, nms_of_groups
+from claran_core.model.boxes import BLOCKS, MAX_LOG_RATIO, box_iou, clip, decode, encode, nms, nms_of_groups
 
 # Whole numbers make exact ties, equal boxes and flat boxes common.
 CORNER = st.integers(0, 12)
@@ -120,7 +120,9 @@ def test_nms_is_the_plain_loop(candidates, max_iou, limit):
 
 @pytest.mark.parametrize("spread", [0.05, 0.2])
 @pytest.mark.parametrize("limit", [None, 300])
-def test_nms_is_the_plain_loop_across_blocks(spread, limit):
+@pytest.mark.parametrize("blocks", [(256, 512), (400, 100), (2048, 4096)])
+def test_nms_is_the_plain_loop_across_blocks(spread, limit, blocks, monkeypatch):
+    monkeypatch.setitem(BLOCKS, "cpu", blocks)
     boxes, scores = clustered(900, 60, spread)
     scores = torch.round(scores, decimals=2)
     assert nms(boxes, scores, max_iou=0.7, limit=limit).tolist() == plain_nms(boxes, scores, 0.7, limit)
