@@ -1,4 +1,4 @@
-"""The command ``claran``: look at a catalogue, check it, and write it in other formats.
+"""The command ``claran``: subjects for an area; look at a catalogue, check it, write it in other formats.
 
 Modules that take long to import are imported by the command that needs them, so that help comes at once.
 """
@@ -20,6 +20,7 @@ __all__ = ["claran", "main"]
 # As in `claran_core.export`, which takes long to import; a test compares them.
 FORMATS = ("fits", "votable", "ds9", "moc", "coco", "hats", "csv")
 MOC_ORDER = 15
+LARGEST_ARCSEC = 90.0  # as in `claran_core.tiling`
 CATALOGUE = Results().catalogue
 INTERRUPTED = 130  # as shells have it
 
@@ -48,13 +49,14 @@ def main() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="claran")
 def claran() -> None:
-    """Look at a catalogue of radio sources, check it, and write it in other formats.
+    """Lay subjects over an area; look at a catalogue of radio sources, check it, write it in other formats.
 
     The catalogue is the Parquet file a run of the workflow leaves behind, by default
     results/catalogue/catalogue.parquet.
 
     \b
     Examples:
+      claran tile --circle 180 30 1 targets.csv           subjects that cover a field
       claran columns                                      what the columns mean, and their units
       claran show J104556.7+243312                        all that is known about one source
       claran validate catalogue.parquet                   is the file sound?
@@ -62,6 +64,87 @@ def claran() -> None:
 
     Each command has its own help: claran export --help.
     """
+
+
+@claran.command(short_help="List overlapping subjects that cover an area: the targets of a run.")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--circle", nargs=3, type=float, metavar="RA DEC RADIUS", help="Within a radius of a position.")
+@click.option(
+    "--box",
+    nargs=4,
+    type=float,
+    metavar="WEST EAST SOUTH NORTH",
+    help="From WEST eastwards to EAST (RA; across 0 if WEST is larger), SOUTH to NORTH (Dec).",
+)
+@click.option("--moc", type=click.Path(path_type=Path), help="A coverage map: FITS, .json or .txt.")
+@click.option("--images", type=click.Path(path_type=Path), help="A FITS mosaic, or a folder of them.")
+@click.option(
+    "--pattern", default="**/*.fits*", show_default=True, help="Which files of the folder are images."
+)
+@click.option(
+    "--largest",
+    type=float,
+    default=LARGEST_ARCSEC,
+    show_default=True,
+    metavar="ARCSEC",
+    help="Sources up to this extent lie whole in a subject: how much subjects overlap.",
+)
+@click.option(
+    "--configfile",
+    type=click.Path(path_type=Path),
+    help="Settings of your run, for the width of its subjects.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT where it exists.")
+def tile(
+    output: Path,
+    circle: tuple[float, float, float] | None,
+    box: tuple[float, float, float, float] | None,
+    moc: Path | None,
+    images: Path | None,
+    pattern: str,
+    largest: float,
+    configfile: Path | None,
+    overwrite: bool,
+) -> None:
+    """List subjects that cover an area, for `targets.path` of a run, in OUT (.csv or .parquet).
+
+    Give one area: --circle, --box, --moc or --images (angles in deg, ICRS). Subjects lie on a grid that
+    is the same for all areas, so that an area can be enlarged later and keeps the subjects it had.
+
+    A source larger than --largest may be cut by the border of every subject that shows it: its catalogue
+    row then has the flag EDGE. Subjects of 181.5 arcsec, the default width, are 1,610 per square degree
+    for sources up to 90 arcsec, 910 for 60 and 520 for 20.
+
+    \b
+    Examples:
+      claran tile --circle 180 30 1.5 targets.csv
+      claran tile --box 350 10 -5 5 --largest 60 targets.parquet
+      claran tile --moc coverage.fits targets.parquet
+      claran tile --images mosaics/ --configfile emu.yaml targets.parquet
+    """
+    from claran_core.config import load_config
+    from claran_core.tiling import BoxArea, CircleArea, MocArea, SkyGrid, image_area, tile, write_tiles
+
+    given = [
+        name
+        for name, value in (("--circle", circle), ("--box", box), ("--moc", moc), ("--images", images))
+        if value
+    ]
+    if len(given) != 1:
+        raise click.UsageError(
+            f"give one of --circle, --box, --moc and --images, not {' and '.join(given) or 'none'}"
+        )
+    if circle:
+        area = CircleArea(*circle)
+    elif box:
+        area = BoxArea(*box)
+    elif moc:
+        area = MocArea(moc)
+    else:
+        area = image_area(images, pattern)
+    subjects = tile(area, SkyGrid(load_config(configfile).fusion.frame, largest))
+    write_tiles(output, subjects, overwrite=overwrite)
+    click.echo(f"{output}: {len(subjects)} subjects")
 
 
 @claran.command(short_help="Show one source: all columns, flags in words, where its images are.")

@@ -14,8 +14,9 @@ from claran_core import __version__, cli, export
 from claran_core.catalogue.schema import CATALOGUE
 from claran_core.export import moc
 from claran_core.files import write_table
+from claran_core.tiling import DEFAULT_LARGEST_ARCSEC
 
-COMMANDS = ["columns", "export", "show", "validate"]
+COMMANDS = ["columns", "export", "show", "tile", "validate"]
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ def one_line(status: int, out: str, err: str) -> str:
 def test_formats_and_defaults_are_those_of_the_exports() -> None:
     assert cli.FORMATS == export.FORMATS
     assert cli.MOC_ORDER == moc.DEFAULT_ORDER
+    assert cli.LARGEST_ARCSEC == DEFAULT_LARGEST_ARCSEC
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -149,3 +151,25 @@ def test_reader_that_stops_reading_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("source_id")
     assert done.stderr == ""
+
+
+def test_tile_lists_subjects_for_an_area(run, tmp_path) -> None:
+    targets, wider = tmp_path / "targets.csv", tmp_path / "wider.yaml"
+    status, out, err = run("tile", "--circle", 180, 30, 0.2, targets)
+    assert (status, err) == (0, "")
+    n = len(pd.read_csv(targets))
+    assert out == f"{targets}: {n} subjects\n" and n > 200
+    wider.write_text("fusion: {pixel_scale_arcsec: 2.75}")
+    assert run("tile", "--circle", 180, 30, 0.2, "--configfile", wider, "--overwrite", targets)[0] == 0
+    assert len(pd.read_csv(targets)) < n / 3
+
+
+def test_tile_takes_one_area_and_replaces_nothing(run, tmp_path) -> None:
+    targets = tmp_path / "targets.csv"
+    for given in ([], ["--circle", 180, 30, 0.1, "--moc", "area.fits"]):
+        status, _, err = run("tile", *given, targets)
+        assert status == 2 and "give one of --circle, --box, --moc and --images" in err
+    assert run("tile", "--box", 359.9, 0.1, -0.1, 0.1, targets)[0] == 0
+    before = targets.read_bytes()
+    assert "is there already" in one_line(*run("tile", "--circle", 180, 30, 0.1, targets))
+    assert targets.read_bytes() == before
