@@ -74,25 +74,37 @@ def survey_targets(positions: tuple[np.ndarray, np.ndarray], n_shards: int) -> p
 
 def draw(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
     """Cut out, label, fuse and search one shard; what is there already stays."""
-    if results.detections(method, shard).exists():
-        return
+    if not results.detections(method, shard).exists():
+        cut(results, config, shard)
+        search(results, config, method, weights, shard)
+
+
+def cut(results: Results, config: Config, shard: str) -> None:
+    """Draw and label the cut-outs of one shard."""
     targets, frame = read_table(results.shard_targets(shard), TARGETS.names), config.fusion.frame
     radio, infrared = (SimulatedSource(SURVEYS[name], seed=config.seed) for name in ("FIRST", "WISE_W1"))
     cut_shard(targets, radio, infrared, frame, results=results, shard=shard)
-    images = {band: results.cutouts(shard, band) for band in ("radio", "infrared")}
     label_simulated_shard(
-        targets, radio, frame, radio_path=images["radio"], output_path=results.shard_labels(shard)
+        targets,
+        radio,
+        frame,
+        radio_path=results.cutouts(shard, "radio"),
+        output_path=results.shard_labels(shard),
     )
+
+
+def search(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
+    """Fuse and search one shard."""
     made = {
         "index_path": results.fused_index(method, shard),
         "components_path": results.fused_components(method, shard),
     }
     fuse_shard(
-        targets,
+        read_table(results.shard_targets(shard), TARGETS.names),
         method,
         config.fusion,
-        radio_path=images["radio"],
-        infrared_path=images["infrared"],
+        radio_path=results.cutouts(shard, "radio"),
+        infrared_path=results.cutouts(shard, "infrared"),
         ledger_path=results.ledger(shard),
         images_path=results.fused(method, shard),
         **made,

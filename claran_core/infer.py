@@ -104,6 +104,7 @@ def run_inference(
     index_path: Path,
     components_path: Path,
     output_path: Path,
+    survey: str = "FIRST",
     threads: int | None = None,
 ) -> None:
     """Detect sources in one shard on disk and write the table, with the model's id as metadata.
@@ -113,9 +114,11 @@ def run_inference(
     ConfigError, InputError
         As `infer_shard`.
     WeightsError
-        If the weights cannot be read, or belong to another fusion method or other fusion options.
+        If the weights cannot be read, or belong to another fusion method, other fusion options or a beam of
+        more or fewer pixels than that of `survey` has.
     """
-    detector, _ = load_weights(weights_path, method=method, fusion_options=fusion.pixel_options)
+    pixels = {"fusion_options": fusion.pixel_options, "survey": survey}
+    detector, _ = load_weights(weights_path, method=method, **pixels)
     images, index = open_shard(fused_path, index_path)
     components = read_components(components_path)
     table = infer_shard(images, index, components, detector, options, fusion.frame, threads=threads)

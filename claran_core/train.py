@@ -46,6 +46,7 @@ def train(
     model: ModelOptions,
     training: TrainingOptions,
     seed: int,
+    survey: str = "FIRST",
     weights_path: Path,
     losses_path: Path,
     checkpoint_path: Path,
@@ -65,6 +66,8 @@ def train(
         Settings; all but ``training.checkpoint_every`` change the result.
     seed : int
         Drives initial weights, order of subjects, augmentation, choice of anchors and RoIs, dropout.
+    survey : str
+        Radio survey the images show, for the header of the weights.
     weights_path, losses_path : Path
         Written when training has finished.
     checkpoint_path : Path
@@ -94,7 +97,7 @@ def train(
     _check_dataset(dataset, method, fusion)
     dataset, held = divided(dataset, fraction=training.validation_fraction, seed=seed)
     where, recipe = choose_device(device), recipe_of(model.architecture, training.schedule)
-    channel_means, data = dataset.channel_means(), _data_facts(dataset, held, method)
+    channel_means, data = dataset.channel_means(), _data_facts(dataset, held, method, survey)
     settings = {
         "architecture": model.architecture,
         "method": method,
@@ -192,9 +195,12 @@ def _training_facts(training: TrainingOptions, recipe: Recipe, model: ModelOptio
     return facts
 
 
-def _data_facts(dataset: FusedDataset, held: FusedDataset | None, method: str) -> dict[str, object]:
+def _data_facts(
+    dataset: FusedDataset, held: FusedDataset | None, method: str, survey: str
+) -> dict[str, object]:
     facts = {
         "description": f"{method} images of the training split, {dataset.frame_px} px",
+        "survey": survey,
         "hash": dataset.fingerprint(),
         "n_subjects": len(dataset),
         "n_labels": dataset.n_labels,

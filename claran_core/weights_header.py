@@ -15,12 +15,16 @@ from safetensors import SafetensorError, safe_open
 from claran_core.config import Config, resolve_path
 from claran_core.errors import WeightsError
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.survey.base import survey_named
 
 __all__ = ["HEADER_KEY", "WeightsInfo", "check_purpose", "given_weights", "read_header", "read_info"]
 
 # The one key of the header.  All facts are one JSON string under it, because safetensors writes several
 # keys in random order, and the same training must give the same bytes.
 HEADER_KEY = "claran"
+
+# Weights are of use where the beam is as many pixels wide, up to this share, as where they were trained.
+SCALE_TOLERANCE = 0.05
 
 # First bytes of a zip archive (torch.save) and of a bare pickle.
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
@@ -47,7 +51,8 @@ class WeightsInfo:
     seed : int
         Seed of the training.
     data : mapping
-        ``description``, ``hash``, ``n_subjects``, ``n_labels`` of the training set.
+        ``description``, ``survey`` (of the radio images; FIRST if absent), ``hash``, ``n_subjects``,
+        ``n_labels`` of the training set.
     package_version : str
         Version that trained it.
     metrics : mapping
@@ -92,6 +97,8 @@ def given_weights(config: Config) -> tuple[dict[str, Path], list[str]]:
 
     Raises
     ------
+    ConfigError
+        If the radio survey is not described.
     WeightsError
         In one line, if the user's weights cannot be read or were trained for something else.
     """
@@ -107,6 +114,7 @@ def given_weights(config: Config) -> tuple[dict[str, Path], list[str]]:
                 read_info(path),
                 method=method,
                 fusion_options=config.fusion.pixel_options,
+                survey=config.survey.radio.name,
                 architecture=config.model.architecture,
             )
         except WeightsError as error:
@@ -169,6 +177,7 @@ def check_purpose(
     *,
     method: str,
     fusion_options: Mapping[str, Any],
+    survey: str = "FIRST",
     architecture: str | None = None,
 ) -> None:
     """Refuse weights that were not trained for this.
@@ -183,6 +192,8 @@ def check_purpose(
         Fusion method of the images they are to be used on.
     fusion_options : mapping
         `FusionOptions.pixel_options` of these images.
+    survey : str
+        Radio survey they show: what counts is how many pixels there are to its beam.
     architecture : str, optional
         What they should be weights of; default: any.
 
@@ -208,12 +219,20 @@ def check_purpose(
         )
     trained, asked = _plain(info.fusion_options), _plain(fusion_options)
     # Networks are convolutional: a field may be wider than the subjects trained on (paper Fig. 15).
-    for name in sorted((trained.keys() | asked.keys()) - {"size_px"}):
+    for name in sorted((trained.keys() | asked.keys()) - {"size_px", "pixel_scale_arcsec"}):
         if trained.get(name) != asked.get(name):
             raise WeightsError(
                 f"{path}: trained with fusion.{name} = {trained.get(name)}, asked for {asked.get(name)}; "
                 "set it to the trained value, or train anew"
             )
+    was_px = survey_named(info.data.get("survey", "FIRST")).beam_arcsec / trained["pixel_scale_arcsec"]
+    beam_arcsec = survey_named(survey).beam_arcsec
+    if abs(beam_arcsec / asked["pixel_scale_arcsec"] / was_px - 1) > SCALE_TOLERANCE:
+        raise WeightsError(
+            f"{path}: trained with {was_px:.2f} pixels to the beam, asked for "
+            f"{beam_arcsec / asked['pixel_scale_arcsec']:.2f} of {survey}'s {beam_arcsec:g} arcsec; "
+            f"write fusion.pixel_scale_arcsec: {beam_arcsec / was_px:.4g}, or train anew"
+        )
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:

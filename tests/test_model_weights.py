@@ -95,11 +95,23 @@ def test_another_method_is_refused(path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("contour_sigma", 4.0), ("hull_fill", (0, 0, 0)), ("pixel_scale_arcsec", 1.8)],
+    [("contour_sigma", 4.0), ("hull_fill", (0, 0, 0))],
 )
 def test_other_fusion_options_are_refused(path, name, value):
     message = refusal(path, fusion_options=FUSION | {name: value})
     assert f"fusion.{name} = " in message and "train anew" in message
+
+
+def test_pixels_count_by_the_beam(path):
+    message = refusal(path, fusion_options=FUSION | {"pixel_scale_arcsec": 1.8})
+    assert "3.93 pixels to the beam, asked for 3.00 of FIRST's 5.4 arcsec" in message
+    assert "write fusion.pixel_scale_arcsec: 1.375" in message
+    emu = FUSION | {"pixel_scale_arcsec": 3.82}
+    load_weights(path, method="D4", fusion_options=emu, survey="EMU")
+    refusal(path, fusion_options=emu)
+    # Weights trained on another survey, of as many pixels to the beam, are of use for FIRST.
+    rewritten(path, fusion_options=emu, data={**INFO.data, "survey": "EMU"})
+    load_weights(path, method="D4", fusion_options=FUSION)
 
 
 def test_lists_and_tuples_are_the_same_colour(path):

@@ -61,7 +61,7 @@ def test_label_tables_that_cannot_be_used_are_refused_in_one_line(tmp_path):
     ("options", "message"),
     [
         (SurveyOptions("FIRST", "elsewhere"), "write one of: simulated, directory, archive, none"),
-        (SurveyOptions("VLASS", "directory"), "survey 'VLASS' is not described; write one of: FIRST"),
+        (SurveyOptions("VLSSR", "directory"), "survey 'VLSSR' is not described; write one of: FIRST"),
         (SurveyOptions("FIRST", "directory"), r"survey\.radio\.path is empty"),
     ],
 )

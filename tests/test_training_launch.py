@@ -67,6 +67,7 @@ def make_job(root: Path, epochs: int = TRAINING.epochs) -> TrainingJob:
         options={},
         training={**plain(TRAINING), "epochs": epochs},
         seed=7,
+        survey="FIRST",
         device="cpu",
         threads=1,
         weights=str(results.weights("D4")),

@@ -43,7 +43,7 @@ def save_weights(path: Path, detector: Detector | AssociationNetwork, info: Weig
 
 
 def load_weights(
-    path: Path, *, method: str, fusion_options: Mapping[str, Any]
+    path: Path, *, method: str, fusion_options: Mapping[str, Any], survey: str = "FIRST"
 ) -> tuple[Detector | AssociationNetwork, WeightsInfo]:
     """Read weights for images of `method` drawn with `fusion_options`.
 
@@ -55,6 +55,8 @@ def load_weights(
         Fusion method of the images it is to be used on.
     fusion_options : mapping
         Their ``contour_sigma``, ``hull_fill``, ``size_px`` and ``pixel_scale_arcsec``.
+    survey : str
+        Radio survey they show.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def load_weights(
     """
     path = Path(path)
     info, options = read_header(path)
-    check_purpose(path, info, method=method, fusion_options=fusion_options)
+    check_purpose(path, info, method=method, fusion_options=fusion_options, survey=survey)
     try:
         detector = build_detector(
             info.architecture,

@@ -8,9 +8,20 @@ from typing import Literal, Protocol
 import numpy as np
 from astropy.wcs import WCS
 
+from claran_core.errors import ConfigError
 from claran_core.flags import Flag
 
-__all__ = ["FWHM_PER_SIGMA", "SURVEYS", "Band", "Cutout", "ImageSource", "NoImage", "Provenance", "Survey"]
+__all__ = [
+    "FWHM_PER_SIGMA",
+    "SURVEYS",
+    "Band",
+    "Cutout",
+    "ImageSource",
+    "NoImage",
+    "Provenance",
+    "Survey",
+    "survey_named",
+]
 
 # FWHM of a Gaussian in units of its standard deviation.
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
@@ -71,6 +82,56 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             # Measured on 6,639 source-free tiles: narrower than the beam's, on a pedestal of sidelobes.
             noise_correlation=((0.805, 5.0), (0.195, 29.6)),
         ),
+        "NVSS": Survey(
+            name="NVSS",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=15.0,
+            beam_arcsec=45.0,
+            rms=4.5e-4,
+            frequency_hz=1.4e9,
+            reference="Condon et al. 1998, AJ 115, 1693",
+        ),
+        "VLASS": Survey(
+            name="VLASS",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=1.0,
+            beam_arcsec=2.5,
+            rms=1.4e-4,
+            frequency_hz=3.0e9,
+            reference="Lacy et al. 2020, PASP 132, 035001 (Quick Look images of one epoch)",
+        ),
+        "RACS_LOW": Survey(
+            name="RACS_LOW",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=2.5,
+            beam_arcsec=25.0,
+            rms=3.0e-4,
+            frequency_hz=8.875e8,
+            reference="Hale et al. 2021, PASA 38, e058 (images of 25 arcsec)",
+        ),
+        "EMU": Survey(
+            name="EMU",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=2.0,
+            beam_arcsec=15.0,
+            rms=3.0e-5,
+            frequency_hz=9.435e8,
+            reference="Norris et al. 2021, PASA 38, e046 (images of 15 arcsec)",
+        ),
+        "LOTSS": Survey(
+            name="LOTSS",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=1.5,
+            beam_arcsec=6.0,
+            rms=8.3e-5,
+            frequency_hz=1.44e8,
+            reference="Shimwell et al. 2022, A&A 659, A1 (DR2)",
+        ),
         "WISE_W1": Survey(
             name="WISE_W1",
             band="infrared",
@@ -81,8 +142,31 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             magnitude_zero_point=20.5,
             reference="Wright et al. 2010, AJ 140, 1868 (AllWISE Atlas images)",
         ),
+        "UNWISE_W1": Survey(
+            name="UNWISE_W1",
+            band="infrared",
+            unit="DN",
+            pixel_scale_arcsec=2.75,
+            beam_arcsec=6.1,
+            rms=1.1,
+            magnitude_zero_point=22.5,
+            reference="Lang 2014, AJ 147, 108 (Vega nanomaggies; noise as in AllWISE)",
+        ),
     }
 )
+
+
+def survey_named(name: str) -> Survey:
+    """Survey of that name.
+
+    Raises
+    ------
+    ConfigError
+        If it is not described here.
+    """
+    if name not in SURVEYS:
+        raise ConfigError(f"config: survey {name!r} is not described; write one of: {', '.join(SURVEYS)}")
+    return SURVEYS[name]
 
 
 @dataclass(frozen=True)

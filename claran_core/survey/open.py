@@ -4,7 +4,7 @@ from pathlib import Path
 
 from claran_core.config import ArchiveOptions, FetchOptions, SimulatedOptions, SurveyOptions, resolve_path
 from claran_core.errors import ConfigError
-from claran_core.survey.base import SURVEYS, ImageSource, Survey
+from claran_core.survey.base import ImageSource, Survey, survey_named
 
 __all__ = ["label_table_of", "open_source"]
 
@@ -49,11 +49,7 @@ def open_source(
     """
     if options.source == "none":
         return None
-    if options.name not in SURVEYS:
-        raise ConfigError(
-            f"config: survey {options.name!r} is not described; write one of: {', '.join(SURVEYS)}"
-        )
-    survey = SURVEYS[options.name]
+    survey = survey_named(options.name)
     # Imported when needed: a simulated run need not load what reads files, nor the other way round.
     if options.source == "simulated":
         table = label_table_of(simulated or SimulatedOptions(), working_directory)

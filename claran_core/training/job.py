@@ -39,6 +39,8 @@ class TrainingJob:
         Sections of the settings, and what is different of the architecture.
     architecture, seed, device
         As in the settings.
+    survey : str
+        Radio survey the images show.
     threads : int
         CPU threads of each process.
     weights, losses, checkpoint : str
@@ -57,6 +59,7 @@ class TrainingJob:
     options: Mapping[str, Any]
     training: Mapping[str, Any]
     seed: int
+    survey: str
     device: str
     threads: int
     weights: str
@@ -94,6 +97,7 @@ class TrainingJob:
             model=ModelOptions(self.architecture, options=dict(self.options), pretrained=self.pretrained),
             training=training,
             seed=self.seed,
+            survey=self.survey,
             weights_path=Path(self.weights),
             losses_path=Path(self.losses),
             checkpoint_path=Path(self.checkpoint),

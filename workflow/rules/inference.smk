@@ -29,6 +29,7 @@ rule infer:
         runtime=60,
     params:
         fusion=FUSION,
+        survey=CONFIG.survey.radio.name,
         inference=plain(CONFIG.inference),
         version=__version__,
     message:

@@ -36,6 +36,7 @@ rule train:
         options=plain(CONFIG.model.options),
         training=plain(CONFIG.training),
         seed=CONFIG.seed,
+        survey=CONFIG.survey.radio.name,
         device=CONFIG.inference.device,
         version=__version__,
     message:

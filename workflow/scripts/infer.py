@@ -16,5 +16,6 @@ with job(snakemake.log[0]):
         index_path=Path(snakemake.input.index),
         components_path=Path(snakemake.input.components),
         output_path=Path(snakemake.output.detections),
+        survey=snakemake.params.survey,
         threads=snakemake.threads,
     )

@@ -25,6 +25,7 @@ with job(snakemake.log[0]):
             options=snakemake.params.options,
             training=snakemake.params.training,
             seed=snakemake.params.seed,
+            survey=snakemake.params.survey,
             device=snakemake.params.device,
             threads=placement.threads,
             weights=snakemake.output.weights,
