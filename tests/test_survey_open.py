@@ -61,6 +61,10 @@ def test_label_tables_that_cannot_be_used_are_refused_in_one_line(tmp_path):
     ("options", "message"),
     [
         (SurveyOptions("FIRST", "elsewhere"), "write one of: simulated, directory, archive, none"),
+        (
+            SurveyOptions("EMU", "simulated"),
+            "survey.radio: the simulated sky has no EMU, only FIRST and WISE_W1",
+        ),
         (SurveyOptions("VLSSR", "directory"), "survey 'VLSSR' is not described; write one of: FIRST"),
         (SurveyOptions("FIRST", "directory"), r"survey\.radio\.path is empty"),
     ],

@@ -8,6 +8,9 @@ from claran_core.survey.base import ImageSource, Survey, survey_named
 
 __all__ = ["label_table_of", "open_source"]
 
+# Surveys whose images the simulated sky imitates.
+SIMULATED = ("FIRST", "WISE_W1")
+
 
 def open_source(
     options: SurveyOptions,
@@ -43,7 +46,8 @@ def open_source(
     Raises
     ------
     ConfigError
-        If the survey or kind of source is unknown, or its images or label table cannot be found.
+        If the survey or kind of source is unknown or they do not go together, or its images or label table
+        cannot be found.
     InputError
         If the label table cannot be used.
     """
@@ -102,6 +106,11 @@ def _open_archive(
 
 
 def _open_simulated(survey: Survey, seed: int, label_table: Path | None) -> ImageSource:
+    if survey.name not in SIMULATED:
+        raise ConfigError(
+            f"config: survey.{survey.band}: the simulated sky has no {survey.name}, "
+            f"only {' and '.join(SIMULATED)}; write source: directory"
+        )
     from claran_core.survey.simulated import SimulatedSource
 
     if label_table is None:
