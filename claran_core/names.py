@@ -32,11 +32,7 @@ def position_names(
     -------
     (N,) str array
     """
-    dec_deg = np.asarray(dec_deg, float)
-    right = _digits(np.asarray(ra_deg, float), SECONDS_PER_DEG, ra_decimals)
-    sign = np.where(dec_deg < 0, "-", "+")
-    up = _digits(np.abs(dec_deg), ARCSEC_PER_DEG, dec_decimals)
-    return np.char.add(np.char.add(np.char.add("J", right), sign), up)
+    return _characters(ra_deg, dec_deg, ra_decimals, dec_decimals).astype(str)
 
 
 def source_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
@@ -54,23 +50,48 @@ def source_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
     -------
     (N,) object array of str
     """
-    names = position_names(ra_deg, dec_deg).astype(object)
-    order = np.lexsort((dec_deg, ra_deg, names.astype(str)))
-    _, group, size = np.unique(names[order].astype(str), return_inverse=True, return_counts=True)
-    rank = np.arange(len(names)) - (np.cumsum(size) - size)[group]
-    for row in np.flatnonzero(size[group] > 1):
-        names[order[row]] += _letters(int(rank[row]))
+    plain = _characters(ra_deg, dec_deg, ra_decimals=1, dec_decimals=0)
+    names = plain.astype(str).astype(object)
+    order = np.lexsort((dec_deg, ra_deg, plain))
+    is_first = np.ones(len(names), bool)
+    is_first[1:] = plain[order[1:]] != plain[order[:-1]]
+    first = np.flatnonzero(is_first)
+    size = np.diff(first, append=len(names))
+    for start, count in zip(first[size > 1].tolist(), size[size > 1].tolist(), strict=True):
+        for rank in range(count):
+            names[order[start + rank]] += _letters(rank)
     return names
 
 
+def _characters(ra_deg: np.ndarray, dec_deg: np.ndarray, ra_decimals: int, dec_decimals: int) -> np.ndarray:
+    """Names (N,) as bytes, one for each character."""
+    ra_deg, dec_deg = np.atleast_1d(np.asarray(ra_deg, float)), np.atleast_1d(np.asarray(dec_deg, float))
+    sign = np.where(dec_deg < 0, ord("-"), ord("+"))
+    parts = [
+        np.full((len(ra_deg), 1), ord("J")),
+        _digits(ra_deg, SECONDS_PER_DEG, ra_decimals),
+        sign[:, None],
+        _digits(np.abs(dec_deg), ARCSEC_PER_DEG, dec_decimals),
+    ]
+    characters = np.ascontiguousarray(np.concatenate(parts, axis=1), np.uint8)
+    return characters.view(f"S{characters.shape[1]}")[:, 0]
+
+
 def _digits(angle_deg: np.ndarray, per_deg: int, decimals: int) -> np.ndarray:
-    """Digits HHMMSS.s or DDMMSS of angles, whose unit goes `per_deg` seconds to the degree."""
+    """Characters HHMMSS.s or DDMMSS (N, n) of angles, whose unit goes `per_deg` seconds to the degree."""
     parts = 10**decimals
     counted = np.floor(np.round(angle_deg * per_deg * parts, NOISE_DECIMALS)).astype(np.int64)
     seconds, rest = np.divmod(counted % (360 * per_deg * parts), parts)
     minutes = seconds // 60
-    text = np.char.mod("%06d", minutes // 60 * 10_000 + minutes % 60 * 100 + seconds % 60)
-    return np.char.add(text, np.char.mod(f".%0{decimals}d", rest)) if decimals else text
+    whole = _decimal(minutes // 60 * 10_000 + minutes % 60 * 100 + seconds % 60, 6)
+    if not decimals:
+        return whole
+    return np.concatenate([whole, np.full((len(whole), 1), ord(".")), _decimal(rest, decimals)], axis=1)
+
+
+def _decimal(numbers: np.ndarray, n_digits: int) -> np.ndarray:
+    """Digits (N, n) of whole numbers, as characters."""
+    return numbers[:, None] // 10 ** np.arange(n_digits - 1, -1, -1) % 10 + ord("0")
 
 
 def _letters(rank: int) -> str:
