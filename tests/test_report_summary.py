@@ -1,5 +1,7 @@
 """Small tables of the report: ledger, flags, fates, classes."""
 
+import numpy as np
+import pandas as pd
 import pytest
 from report_inputs import make_inputs, sources
 
@@ -27,6 +29,19 @@ def test_problems_are_grouped_worst_first():
         ("no_coverage", 2, "S001"),
     ]
     assert left_out == 0
+
+
+def test_gaps_are_one_line_per_band():
+    ledger = pd.concat([make_inputs(100).ledger] * 2, ignore_index=True).head(100)
+    gap = np.linspace(0.001, 0.9, len(ledger))
+    reasons = [f"{one:.2%} of the pixels have no data" for one in gap]
+    problems, left_out = ledger_problems(
+        ledger.assign(status="partial", band="radio", coverage=1 - gap, reason=reasons)
+    )
+    assert [(p.reason, p.count) for p in problems] == [("0.10% to 90.00% of the pixels have no data", 100)]
+    assert left_out == 0
+    one, _ = ledger_problems(ledger.head(1).assign(status="partial", coverage=0.75, reason="25.00% missing"))
+    assert one[0].reason == "25.00% of the pixels have no data"
 
 
 def test_long_lists_of_problems_are_cut_and_counted():

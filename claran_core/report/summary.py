@@ -107,8 +107,15 @@ def fate_rows(fates: pd.DataFrame) -> list[tuple[str, int, str]]:
 
 
 def ledger_problems(ledger: pd.DataFrame) -> tuple[list[LedgerProblem], int]:
-    """Reasons for images that are not ``ok``, worst and most frequent first, and how many were left out."""
+    """Reasons for images that are not ``ok``, worst and most frequent first, and how many were left out.
+
+    Images with gaps are one line per band: by their own reasons, each would be another.
+    """
     wrong = ledger[ledger["status"] != "ok"].sort_values("subject_id", kind="stable")
+    gaps = wrong[wrong["status"] == "partial"].groupby("band")["coverage"].agg(["min", "max"])
+    said = {band: _gap(1 - most, 1 - least) for band, least, most in gaps.itertuples()}
+    is_partial = wrong["status"] == "partial"
+    wrong = wrong.assign(reason=wrong["reason"].where(~is_partial, wrong["band"].map(said)))
     grouped = wrong.groupby(["band", "status", "reason"], sort=True)["subject_id"].agg(["size", "first"])
     problems = [
         LedgerProblem(band, status, reason, int(count), example)
@@ -118,6 +125,12 @@ def ledger_problems(ledger: pd.DataFrame) -> tuple[list[LedgerProblem], int]:
     ]
     problems.sort(key=lambda problem: (PROBLEM_ORDER[problem.status], -problem.count))
     return problems[:MAX_PROBLEMS], max(len(problems) - MAX_PROBLEMS, 0)
+
+
+def _gap(least: float, most: float) -> str:
+    """How much of an image is missing, of one or of several."""
+    shares = f"{least:.2%}" if f"{least:.2%}" == f"{most:.2%}" else f"{least:.2%} to {most:.2%}"
+    return f"{shares} of the pixels have no data"
 
 
 def flag_rows(fused: pd.DataFrame, catalogue: pd.DataFrame) -> list[FlagRow]:
