@@ -40,6 +40,10 @@ class Results:
         """Targets of one shard, written once: added targets leave it alone."""
         return self.root / "targets" / f"{shard}.parquet"
 
+    def images(self, band: str) -> Path:
+        """Which images the folder of a band holds (`claran_core.tables.IMAGES`)."""
+        return self.root / "images" / f"{band}.parquet"
+
     def cutouts(self, shard: str, band: str) -> Path:
         """Raw cut-outs of one shard and band: FITS, one image extension per subject."""
         return self.root / "cutouts" / shard / f"{band}.fits"

@@ -55,6 +55,20 @@ LEDGER = pa.schema(
     ]
 )
 
+IMAGES = pa.schema(
+    [
+        _column("file", pa.string(), "file below the folder of the survey"),
+        _column("size", pa.int64(), "its size, bytes"),
+        _column("mtime_ns", pa.int64(), "when it was changed, ns since 1970"),
+        _column("name", pa.string(), "what users are told: the file, and [n] for extension n"),
+        _column("x", pa.float64(), "unit vector to the image's middle, ICRS; NaN where that is not known"),
+        _column("y", pa.float64(), "likewise"),
+        _column("z", pa.float64(), "likewise"),
+        _column("radius_deg", pa.float64(), "radius of a circle around it that holds the image, deg"),
+        _column("reason", pa.string(), "why it cannot be used; empty where it can"),
+    ]
+)
+
 FUSED = pa.schema(
     [
         _column("subject_id", pa.string(), "subject"),

@@ -1,22 +1,19 @@
 """Images from a folder: FITS files and large mosaics, found by their WCS.
 
-The headers are read once, when the source is opened; pixels only where a subject needs them.  Where
-images overlap, the one that covers a subject best is taken, the finer of equals, then the one whose
-middle is nearest, then by name: never by the order in which a file system lists them.
+Which images there are is read once, into an index (`claran_core.survey.image_index`); headers again, and
+pixels, only where a subject needs them.  Where images overlap, the one that covers a subject best is taken,
+the finer of equals, then the one whose middle is nearest, then by name: never by the order in which a file
+system lists them.
 """
 
-import glob
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from claran_core.errors import ConfigError
 from claran_core.flags import Flag
-from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.frame import Frame
 from claran_core.fusion.reprojection import reproject
-from claran_core.log import Progress
 from claran_core.survey.base import Cutout, NoImage, Survey
 from claran_core.survey.fits_image import (
     READ_ERRORS,
@@ -26,7 +23,8 @@ from claran_core.survey.fits_image import (
     read_window,
     scan_file,
 )
-from claran_core.survey.footprint import Footprint, Window, unit_vectors
+from claran_core.survey.footprint import Window
+from claran_core.survey.image_index import ImageIndex, matching_files
 from claran_core.survey.units import noise_fits, unit_factor
 
 __all__ = ["DirectorySource"]
@@ -45,6 +43,8 @@ class DirectorySource:
         The folder.
     pattern : str
         Which files below it are images.
+    index : ImageIndex, optional
+        What was found there before; default: the headers of all files are read now.
 
     Raises
     ------
@@ -52,13 +52,15 @@ class DirectorySource:
         If there is no such folder, or no file in it matches.
     """
 
-    def __init__(self, survey: Survey, path: Path, *, pattern: str = "**/*.fits*") -> None:
+    def __init__(
+        self, survey: Survey, path: Path, *, pattern: str = "**/*.fits*", index: ImageIndex | None = None
+    ) -> None:
         self.survey = survey
         self.path = Path(path)
-        self.images: list[FitsImage] = []
-        self.unreadable: list[UnreadableFile] = []
-        self._scan(_matching_files(survey, self.path, pattern))
-        self._image_circles = _Circles(image.footprint for image in self.images)
+        self.index = index or ImageIndex.scan(self.path, matching_files(survey, self.path, pattern))
+        if index is None:
+            self.index.warn(self.path)
+        self._scans: dict[str, tuple[list[FitsImage], list[UnreadableFile]]] = {}
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
         """Window of the image that covers a subject best, in the survey's unit.
@@ -80,8 +82,9 @@ class DirectorySource:
         """
         frame = _sampling_frame(width_arcsec, self.survey)
         position = ra_deg, dec_deg
-        best, best_coverage, blank, faults = None, 0.0, [], []
-        for image, window in self._candidates(frame, *position):
+        candidates, faults = self._candidates(frame, *position)
+        best, best_coverage, blank = None, 0.0, []
+        for image, window in candidates:
             try:
                 cutout = self._read(image, window)
             except READ_ERRORS as error:
@@ -95,30 +98,35 @@ class DirectorySource:
                 best, best_coverage = cutout, coverage
             if coverage == 1:
                 break
-        return best or self._why_not(frame, *position, faults, blank)
+        return best or self._why_not(faults, blank)
 
-    def _scan(self, names: list[str]) -> None:
-        progress = Progress(f"{self.path}: headers read", len(names))
-        for name in names:
-            images, unreadable = scan_file(self.path / name, name)
-            self.images += images
-            self.unreadable += unreadable
-            for fault in unreadable:
-                logger.warning("%s: left out: %s", self.path / fault.name, fault.reason)
-            progress.step()
+    def _candidates(
+        self, frame: Frame, ra_deg: float, dec_deg: float
+    ) -> tuple[list[tuple[FitsImage, Window]], list[UnreadableFile]]:
+        """Images that may show some of a subject, the best of equals first, and what is unreadable of it."""
+        found, faults = [], []
+        for name in self.index.near(frame, ra_deg, dec_deg):
+            images, unreadable = self._scanned(name)
+            for image in images:
+                window = image.footprint.window(frame, ra_deg, dec_deg)
+                if window is not None:
+                    # Files of one survey may differ in the last digits of their pixel scale.
+                    scale = round(image.footprint.pixel_scale_arcsec, 3)
+                    distance = round(image.footprint.distance_deg(ra_deg, dec_deg), 9)
+                    found.append(((scale, distance, image.name), image, window))
+            # Of a file that has a place in the index and tells none now, nobody knows what it would show.
+            faults += [
+                fault
+                for fault in unreadable
+                if fault.footprint is None or fault.footprint.window(frame, ra_deg, dec_deg)
+            ]
+        return [(image, window) for _, image, window in sorted(found, key=lambda entry: entry[0])], faults
 
-    def _candidates(self, frame: Frame, ra_deg: float, dec_deg: float) -> list[tuple[FitsImage, Window]]:
-        """Images that may show some of a subject, the best of equals first."""
-        found = []
-        for number in self._image_circles.near(frame, ra_deg, dec_deg):
-            image = self.images[number]
-            window = image.footprint.window(frame, ra_deg, dec_deg)
-            if window is not None:
-                # Files of one survey may differ in the last digits of their pixel scale.
-                scale = round(image.footprint.pixel_scale_arcsec, 3)
-                distance = round(image.footprint.distance_deg(ra_deg, dec_deg), 9)
-                found.append(((scale, distance, image.name), image, window))
-        return [(image, window) for _, image, window in sorted(found, key=lambda entry: entry[0])]
+    def _scanned(self, name: str) -> tuple[list[FitsImage], list[UnreadableFile]]:
+        """What is in a file, by its headers as they are now."""
+        if name not in self._scans:
+            self._scans[name] = scan_file(self.path / name, name)
+        return self._scans[name]
 
     def _read(self, image: FitsImage, window: Window) -> Cutout:
         data = read_window(image, window)
@@ -134,53 +142,21 @@ class DirectorySource:
             wcs = image.footprint.wcs[window.slices]
         return Cutout(data=data, wcs=wcs, origin=image.name, flags=flags)
 
-    def _why_not(
-        self, frame: Frame, ra_deg: float, dec_deg: float, faults: list[UnreadableFile], blank: list[str]
-    ) -> NoImage:
-        placed = [file for file in self.unreadable if file.footprint is not None]
-        near = _Circles(file.footprint for file in placed).near(frame, ra_deg, dec_deg)
-        faults += [placed[n] for n in near if placed[n].footprint.window(frame, ra_deg, dec_deg)]
+    def _why_not(self, faults: list[UnreadableFile], blank: list[str]) -> NoImage:
         if faults:
             return NoImage("failed", f"could not read {faults[0].name}, which covers it: {faults[0].reason}")
-        unplaced = [file for file in self.unreadable if file.footprint is None]
-        if unplaced:
+        unplaced = self.index.unplaced()
+        if len(unplaced):
+            first = unplaced.iloc[0]
             more = f", and {len(unplaced) - 1} more" if len(unplaced) > 1 else ""
             return NoImage(
                 "failed",
-                f"not covered by any readable image; could not read {unplaced[0].name}: {unplaced[0].reason} "
+                f"not covered by any readable image; could not read {first['name']}: {first['reason']} "
                 f"(exclude it by survey.{self.survey.band}.pattern if it is none){more}",
             )
         if blank:
             return NoImage("no_coverage", f"only blank pixels there in {blank[0]}")
         return NoImage("no_coverage", f"no image in {self.path} covers it")
-
-
-class _Circles:
-    """Circles around footprints, to look up which of many may touch a subject."""
-
-    def __init__(self, footprints: Iterable[Footprint | None]) -> None:
-        known = [footprint for footprint in footprints if footprint is not None]
-        self.centres = np.array([footprint.centre for footprint in known]).reshape(-1, 3)
-        self.radii_deg = np.array([footprint.radius_deg for footprint in known])
-
-    def near(self, frame: Frame, ra_deg: float, dec_deg: float) -> np.ndarray:
-        """Numbers of the footprints whose circle meets that around the subject."""
-        reach_deg = frame.width_arcsec / ARCSEC_PER_DEG / np.sqrt(2)
-        cosines = self.centres @ unit_vectors(ra_deg, dec_deg)
-        return np.flatnonzero(cosines >= np.cos(np.deg2rad(np.minimum(self.radii_deg + reach_deg, 180.0))))
-
-
-def _matching_files(survey: Survey, path: Path, pattern: str) -> list[str]:
-    """Names below `path`, sorted; links are followed."""
-    key = f"config: survey.{survey.band}"
-    if not path.is_dir():
-        raise ConfigError(f"{key}.path: no folder {path}; give the one that holds the FITS files")
-    # Path.glob would not follow links to folders, which is how archives are put together on clusters.
-    names = glob.glob(pattern, root_dir=path, recursive=True)  # noqa: PTH207
-    names = sorted(name for name in names if (path / name).is_file())
-    if not names:
-        raise ConfigError(f"{key}.path: no file in {path} matches {pattern!r}; see {key[8:]}.pattern")
-    return names
 
 
 def _sampling_frame(width_arcsec: float, survey: Survey) -> Frame:

@@ -6,7 +6,7 @@ from claran_core.config import ArchiveOptions, FetchOptions, SimulatedOptions, S
 from claran_core.errors import ConfigError
 from claran_core.survey.base import ImageSource, Survey, survey_named
 
-__all__ = ["label_table_of", "open_source"]
+__all__ = ["folder_of", "label_table_of", "open_source"]
 
 # Surveys whose images the simulated sky imitates.
 SIMULATED = ("FIRST", "WISE_W1")
@@ -19,6 +19,7 @@ def open_source(
     simulated: SimulatedOptions | None = None,
     archive: ArchiveOptions | None = None,
     fetch: FetchOptions | None = None,
+    images: Path | None = None,
     working_directory: Path | None = None,
 ) -> ImageSource | None:
     """Open where the pixels of a survey come from.
@@ -35,6 +36,8 @@ def open_source(
         Which services are asked; default: those known here, in their order.
     fetch : FetchOptions, optional
         Manners and patience towards them.
+    images : Path, optional
+        Index of the folder (`claran_core.survey.image_index`), for ``directory``; default: it is read anew.
     working_directory : Path, optional
         Where relative paths start; default: the current one.
 
@@ -60,18 +63,31 @@ def open_source(
         return _open_simulated(survey, seed, table)
     if options.source == "directory":
         from claran_core.survey.directory import DirectorySource
+        from claran_core.survey.image_index import ImageIndex
 
-        if not options.path:
-            raise ConfigError(
-                f"config: survey.{survey.band}.path is empty; give the folder of the FITS files"
-            )
-        return DirectorySource(survey, resolve_path(options.path, working_directory), pattern=options.pattern)
+        folder = folder_of(options, working_directory)
+        index = ImageIndex.read(images) if images else None
+        return DirectorySource(survey, folder, pattern=options.pattern, index=index)
     if options.source == "archive":
         return _open_archive(survey, archive or ArchiveOptions(), fetch or FetchOptions(), working_directory)
     raise ConfigError(
         f"config: survey.{survey.band}.source is {options.source!r}; "
         "write one of: simulated, directory, archive, none"
     )
+
+
+def folder_of(options: SurveyOptions, working_directory: Path | None = None) -> Path:
+    """Folder of a survey's images on disk.
+
+    Raises
+    ------
+    ConfigError
+        If none is given, or the survey is not described.
+    """
+    if not options.path:
+        band = survey_named(options.name).band
+        raise ConfigError(f"config: survey.{band}.path is empty; give the folder of the FITS files")
+    return resolve_path(options.path, working_directory)
 
 
 def label_table_of(options: SimulatedOptions, working_directory: Path | None = None) -> Path | None:

@@ -14,7 +14,9 @@ from claran_core.errors import ClaranError
 from claran_core.evaluation import catalogue_summary, find_other_catalogue, summary_line
 from claran_core.paths import Results
 from claran_core.shards import plan
-from claran_core.survey.open import label_table_of
+from claran_core.survey.base import survey_named
+from claran_core.survey.image_index import files_digest
+from claran_core.survey.open import folder_of, label_table_of
 from claran_core.truth import truth_kind
 from claran_core.weights_header import given_weights
 
@@ -38,6 +40,10 @@ except ClaranError as error:
     sys.exit(f"claran: {error}")
 
 METHODS = CONFIG.fusion.methods
+# Bands whose images lie on disk.
+DIRECTORY_BANDS = [
+    band for band in ("radio", "infrared") if getattr(CONFIG.survey, band).source == "directory"
+]
 # What there is to evaluate of the catalogue: against the truth of the simulated sky, beside the user's.
 CATALOGUE_EVALUATION = [RESULTS.catalogue_evaluation("metrics.json")] if TRUTH == "simulated" else []
 CATALOGUE_COMPARISON = [RESULTS.comparison("metrics.json")] if OTHER_CATALOGUE else []
@@ -60,6 +66,7 @@ if TRAINED_HERE and not TRUTH:
 wildcard_constraints:
     shard=r"\d+",  # as claran_core.shards names them
     method="F|D1|D2|D3|D4",  # fusion methods of the paper
+    band="radio|infrared",
 
 
 def for_shards(path, **wildcards):
@@ -107,6 +114,17 @@ def get_sampled_pixels():
         "frame": plain(CONFIG.fusion.frame),
         "seed": CONFIG.seed,
     }
+
+
+def get_files_digest(wildcards):
+    """What changes with the images on disk; asked once, not by each job of a cluster."""
+    if not workflow.is_main_process:
+        return ""
+    options = getattr(CONFIG.survey, wildcards.band)
+    try:
+        return files_digest(survey_named(options.name), folder_of(options), options.pattern)
+    except ClaranError as error:
+        sys.exit(f"claran: {error}")
 
 
 def get_archive_jobs(wildcards):

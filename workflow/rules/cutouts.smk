@@ -2,8 +2,9 @@
 # the sky is simulated or the targets are a label table.
 #
 # REQUIRED INPUTS: results/targets/{shard}.parquet; the surveys of `survey`.
-# OUTPUTS: per shard results/cutouts/{shard}/radio.fits, infrared.fits, ledger.parquet, and where truth
-# is known results/labels/{shard}.parquet; results/labels.parquet; results/catalogue/ledger.parquet.
+# OUTPUTS: results/images/{band}.parquet for images on disk; per shard results/cutouts/{shard}/radio.fits,
+# infrared.fits, ledger.parquet, and where truth is known results/labels/{shard}.parquet; results/labels.parquet;
+# results/catalogue/ledger.parquet.
 
 
 rule cutouts:
@@ -13,9 +14,34 @@ rule cutouts:
         [RESULTS.labels] if TRUTH else [],
 
 
+rule index_images:
+    output:
+        index=update(RESULTS.images("{band}")),  # of files that are as they were, nothing is read again
+    log:
+        LOGS / "index_images" / "{band}.log",
+    benchmark:
+        BENCHMARKS / "index_images" / "{band}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        survey=lambda wildcards: plain(getattr(CONFIG.survey, wildcards.band)),
+        files=get_files_digest,  # files that were added, removed or changed
+        version=__version__,
+    message:
+        "Cut-outs: which {wildcards.band} images there are"
+    script:
+        "../scripts/index_images.py"
+
+
 rule cut_out:
     input:
         targets=RESULTS.shard_targets("{shard}"),
+        # A new index alone makes no cut-outs again: `-R cut_out` does.
+        images=[ancient(RESULTS.images(band)) for band in DIRECTORY_BANDS],
     output:
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),

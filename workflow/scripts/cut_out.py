@@ -22,10 +22,11 @@ with job(snakemake.log[0]):
         # Not a parameter of the rule: patience changes no pixel, and must not make cut-outs again.
         "fetch": Config.from_dict(snakemake.config).cutouts.archive,
     }
+    indexes = {Path(path).stem: Path(path) for path in snakemake.input.images}
     cut_shard(
         read_table(Path(snakemake.input.targets), TARGETS.names),
-        open_source(survey.radio, **options),
-        open_source(survey.infrared, **options),
+        open_source(survey.radio, images=indexes.get("radio"), **options),
+        open_source(survey.infrared, images=indexes.get("infrared"), **options),
         Frame(**pixels["frame"]),
         results=results,
         shard=snakemake.wildcards.shard,
