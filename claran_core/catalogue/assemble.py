@@ -7,7 +7,6 @@ before, and some numbers per source; never all rows.
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from claran_core.flags import Flag
 from claran_core.frame import Frame
 from claran_core.log import Progress
 from claran_core.names import source_names
+from claran_core.read_ahead import read_ahead
 
 __all__ = ["HEALPIX_ORDER", "Assembled", "assemble", "batches_of", "healpix_pixels"]
 
@@ -35,14 +35,17 @@ HEALPIX_ORDER = 10
 # Rows of the shards' tables read at a time.
 BATCH_ROWS = 200_000
 
-# Threads that read files.
-READERS = 2
+# Rings of cells within reach of a subject, and the finest cells: the finer, the fewer sources wait at a border
+RINGS, FINEST_ORDER = 4, 10
 
 # What rows are named and sorted by: letters of equal names must depend on nothing else.
 KEYS = np.dtype([("ra", float), ("dec", float), ("angular_size", float), ("subject", np.uint64)])
 
 # Columns of the catalogue that a shard's sources already have.
 CARRIED = [name for name in CATALOGUE.names if name in SOURCES.names]
+
+# Columns of the sources that wait, and their number among those of all shards.
+WINDOW = pa.schema([field.remove_metadata() for field in SOURCES] + [pa.field("_row", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -135,21 +138,24 @@ def assemble(
     batches = batches_of(counts, BATCH_ROWS)
     horizon = _Horizon.of(positions, batches, frame)
     keeper = _Keeper(scratch, int(offsets[-1]))
-    window = _empty_window()
+    window = WINDOW.empty_table()
     progress = Progress("sources of the shards merged", len(batches))
-    with keeper, ThreadPoolExecutor(READERS) as pool:
-        for number, batch in enumerate(batches):
-            read = list(pool.map(lambda shard: read_arrow(sources[shard], SOURCES.names), batch))
-            fresh = [
-                table.append_column("_row", pa.array(np.arange(offsets[shard], offsets[shard + 1])))
-                for shard, table in zip(batch, read, strict=True)
-            ]
-            window = pa.concat_tables(
-                [window, *(table.cast(window.schema) for table in fresh)]
-            ).combine_chunks()
+
+    def read(batch: list[int]) -> list[pa.Table]:
+        return [_numbered(read_arrow(sources[shard], SOURCES.names), int(offsets[shard])) for shard in batch]
+
+    with keeper:
+        for number, fresh in enumerate(read_ahead(read, batches)):
+            window = pa.concat_tables([window, *fresh]).combine_chunks()
             window = _close(window, number, horizon, tolerance_arcsec, keeper)
             progress.step()
     return keeper.finished()
+
+
+def _numbered(table: pa.Table, first: int) -> pa.Table:
+    """Sources of a shard with their numbers among those of all shards."""
+    numbers = pa.array(np.arange(first, first + len(table)))
+    return table.append_column("_row", numbers).cast(WINDOW)
 
 
 def batches_of(counts: np.ndarray, most: int) -> list[list[int]]:
@@ -172,11 +178,6 @@ def _number_of_rows(path: Path) -> int:
         return len(read_arrow(path))  # says what is wrong
 
 
-def _empty_window() -> pa.Table:
-    plain = pa.schema([field.remove_metadata() for field in SOURCES] + [pa.field("_row", pa.int64())])
-    return plain.empty_table()
-
-
 @dataclass(frozen=True)
 class _Horizon:
     """Until when a place on the sky may be seen by subjects not yet read.
@@ -184,9 +185,9 @@ class _Horizon:
     Attributes
     ----------
     grid : HEALPix
-        Cells wider than the reach of a subject.
+        Cells finer than the reach of a subject.
     last : (cells,) int array
-        Last batch with a subject in the cell or one beside it.
+        Last batch with a subject within reach of the cell.
     """
 
     grid: HEALPix
@@ -199,17 +200,19 @@ class _Horizon:
         # A linked detection has a peak in common, no further from either box's middle than a frame is wide
         # from corner to corner; its subject's centre is half of that further.
         reach_deg = 1.5 * np.sqrt(2) * frame.width_arcsec / 3600
-        order = int(np.clip(np.floor(np.log2(58.6 / (1.5 * reach_deg))), 0, 12))
+        # A ring of cells around a cell is everywhere at least two thirds of a cell's width thick.
+        order = int(np.clip(np.floor(np.log2(58.6 * RINGS / (1.5 * reach_deg))), 0, FINEST_ORDER))
+        rings = int(np.ceil(1.5 * reach_deg * 2**order / 58.6))
         grid = HEALPix(nside=2**order, order="nested")
-        own = np.full(grid.npix, -1, np.int32)
+        last = np.full(grid.npix, -1, np.int32)
         for number, batch in enumerate(batches):
             for shard in batch:
-                own[_cells(grid, *positions[shard].T)] = number
-        used = np.flatnonzero(own >= 0)
-        last = own.copy()
-        for around in grid.neighbours(used):
-            there = around >= 0
-            np.maximum.at(last, around[there], own[used[there]])
+                last[_cells(grid, *positions[shard].T)] = number
+        for _ in range(rings):
+            used, before = np.flatnonzero(last >= 0), last.copy()
+            for around in grid.neighbours(used):
+                there = around >= 0
+                np.maximum.at(last, around[there], before[used[there]])
         return cls(grid, last)
 
     def closed_after(self, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from claran_core.errors import InputError
 from claran_core.files import atomic_path, parquet_writer, read_arrow, read_metadata
 from claran_core.frame import Frame
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.read_ahead import read_ahead
 from claran_core.survey.base import SURVEYS, Survey
 
 __all__ = ["ShardFiles", "check_subjects_once", "write_catalogue"]
@@ -175,10 +176,12 @@ def _write_fates(
     fate = np.where(found.is_row, "catalogued", lost)
     start = 0
     columns = [name for name in FATES.names if name not in ("shard", "fate", "source_id")]
+
+    def read(shard: ShardFiles) -> tuple[pa.Table, pa.Table]:
+        return read_arrow(shard.sources, columns), read_arrow(shard.rejected, REJECTED.names)
+
     with parquet_writer(path, FATES, metadata=metadata) as writer:
-        for shard in shards:
-            sources = read_arrow(shard.sources, columns)
-            rejected = read_arrow(shard.rejected, REJECTED.names)
+        for shard, (sources, rejected) in zip(shards, read_ahead(read, shards), strict=True):
             part = slice(start, start + len(sources))
             kept = _fate_table(
                 sources, shard.name, pa.array(fate[part]), names.take(pa.array(found.owner[part]))
