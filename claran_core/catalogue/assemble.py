@@ -35,7 +35,7 @@ HEALPIX_ORDER = 10
 # Rows of the shards' tables read at a time.
 BATCH_ROWS = 200_000
 
-# Rings of cells within reach of a subject, and the finest cells: the finer, the fewer sources wait at a border
+# Rings of cells within reach of a subject, and the finest cells: the finer, the fewer sources wait.
 RINGS, FINEST_ORDER = 4, 10
 
 # What rows are named and sorted by: letters of equal names must depend on nothing else.

@@ -13,6 +13,7 @@ from claran_core.flags import Flag
 
 __all__ = [
     "FWHM_PER_SIGMA",
+    "SIMULATED",
     "SURVEYS",
     "Band",
     "Cutout",
@@ -154,6 +155,9 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
         ),
     }
 )
+
+# Those whose images the simulated sky imitates.
+SIMULATED = ("FIRST", "WISE_W1")
 
 
 def survey_named(name: str) -> Survey:

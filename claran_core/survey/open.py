@@ -4,12 +4,9 @@ from pathlib import Path
 
 from claran_core.config import ArchiveOptions, FetchOptions, SimulatedOptions, SurveyOptions, resolve_path
 from claran_core.errors import ConfigError
-from claran_core.survey.base import ImageSource, Survey, survey_named
+from claran_core.survey.base import SIMULATED, ImageSource, Survey, survey_named
 
 __all__ = ["folder_of", "label_table_of", "open_source"]
-
-# Surveys whose images the simulated sky imitates.
-SIMULATED = ("FIRST", "WISE_W1")
 
 
 def open_source(

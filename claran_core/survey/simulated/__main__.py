@@ -15,7 +15,7 @@ from claran_core.files import write_table, write_text
 from claran_core.frame import Frame
 from claran_core.log import configure_logging
 from claran_core.rgz import write_label_table
-from claran_core.survey.base import SURVEYS
+from claran_core.survey.base import SIMULATED, SURVEYS
 from claran_core.survey.simulated.mosaic import mosaic_window, sources_in, write_mosaic
 from claran_core.survey.simulated.signatures import published_signatures
 from claran_core.survey.simulated.source import SimulatedSource
@@ -118,7 +118,7 @@ def _add_targets_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_image_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--survey", choices=sorted(SURVEYS), default="FIRST", help="which survey")
+    parser.add_argument("--survey", choices=SIMULATED, default="FIRST", help="which survey")
     parser.add_argument("--ra", type=float, required=True, help="middle, deg (ICRS)")
     parser.add_argument("--dec", type=float, required=True, help="middle, deg (ICRS)")
     parser.add_argument("--size-px", type=int, help="width of a mosaic; the whole tile without it")
