@@ -81,8 +81,20 @@ class DirectorySource:
             that may show it for all its header tells, cannot be read.
         """
         frame = _sampling_frame(width_arcsec, self.survey)
-        position = ra_deg, dec_deg
-        candidates, faults = self._candidates(frame, *position)
+        near = self.index.near(frame, ra_deg, dec_deg)
+        best, faults, blank = self._best_of(near, subject_id, frame, ra_deg, dec_deg)
+        if best is not None:
+            return best
+        # What these show nobody knows; since the index was made they may have become readable.
+        unplaced = self.index.unplaced()
+        best, unread, blank_too = self._best_of(unplaced, subject_id, frame, ra_deg, dec_deg)
+        return best or self._why_not(faults, unread, blank + blank_too)
+
+    def _best_of(
+        self, names: list[str], subject_id: str, frame: Frame, ra_deg: float, dec_deg: float
+    ) -> tuple[Cutout | None, list[UnreadableFile], list[str]]:
+        """Best window in some files, what of them is unreadable, and which images are blank there."""
+        candidates, faults = self._candidates(names, frame, ra_deg, dec_deg)
         best, best_coverage, blank = None, 0.0, []
         for image, window in candidates:
             try:
@@ -91,21 +103,21 @@ class DirectorySource:
                 faults.append(UnreadableFile(image.name, " ".join(str(error).split()), image.footprint))
                 logger.warning("%s: %s cannot be read: %s", subject_id, image.path, faults[-1].reason)
                 continue
-            coverage = _coverage(cutout, window, frame, *position)
+            coverage = _coverage(cutout, window, frame, ra_deg, dec_deg)
             if coverage == 0:
                 blank.append(image.name)
             if coverage > best_coverage:
                 best, best_coverage = cutout, coverage
             if coverage == 1:
                 break
-        return best or self._why_not(faults, blank)
+        return best, faults, blank
 
     def _candidates(
-        self, frame: Frame, ra_deg: float, dec_deg: float
+        self, names: list[str], frame: Frame, ra_deg: float, dec_deg: float
     ) -> tuple[list[tuple[FitsImage, Window]], list[UnreadableFile]]:
         """Images that may show some of a subject, the best of equals first, and what is unreadable of it."""
         found, faults = [], []
-        for name in self.index.near(frame, ra_deg, dec_deg):
+        for name in names:
             images, unreadable = self._scanned(name)
             for image in images:
                 window = image.footprint.window(frame, ra_deg, dec_deg)
@@ -114,7 +126,7 @@ class DirectorySource:
                     scale = round(image.footprint.pixel_scale_arcsec, 3)
                     distance = round(image.footprint.distance_deg(ra_deg, dec_deg), 9)
                     found.append(((scale, distance, image.name), image, window))
-            # Of a file that has a place in the index and tells none now, nobody knows what it would show.
+            # Of a file that tells no place, nobody knows what it would show.
             faults += [
                 fault
                 for fault in unreadable
@@ -142,16 +154,16 @@ class DirectorySource:
             wcs = image.footprint.wcs[window.slices]
         return Cutout(data=data, wcs=wcs, origin=image.name, flags=flags)
 
-    def _why_not(self, faults: list[UnreadableFile], blank: list[str]) -> NoImage:
+    def _why_not(
+        self, faults: list[UnreadableFile], unplaced: list[UnreadableFile], blank: list[str]
+    ) -> NoImage:
         if faults:
             return NoImage("failed", f"could not read {faults[0].name}, which covers it: {faults[0].reason}")
-        unplaced = self.index.unplaced()
-        if len(unplaced):
-            first = unplaced.iloc[0]
+        if unplaced:
             more = f", and {len(unplaced) - 1} more" if len(unplaced) > 1 else ""
             return NoImage(
                 "failed",
-                f"not covered by any readable image; could not read {first['name']}: {first['reason']} "
+                f"not covered by any readable image; could not read {unplaced[0].name}: {unplaced[0].reason} "
                 f"(exclude it by survey.{self.survey.band}.pattern if it is none){more}",
             )
         if blank:

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from claran_core import __version__
 from claran_core.errors import ConfigError
-from claran_core.files import read_table, write_table
+from claran_core.files import read_metadata, read_table, write_table
 from claran_core.frame import ARCSEC_PER_DEG, Frame
 from claran_core.log import Progress
 from claran_core.survey.base import Survey
@@ -72,9 +73,11 @@ class ImageIndex:
         names : sequence of str
             The files below it.
         known : DataFrame, optional
-            Rows of an earlier index: files of the same size and time of change are not read again.
+            Rows of an earlier index: files of the same size and time of change are not read again, unless
+            they were unreadable.
         processes : int
-            How many read at a time.
+            How many read at a time.  Of more than one, each imports the caller's script: that must do nothing
+            outside ``if __name__ == "__main__"``.
         """
         stamps = {name: _stamp(folder / name) for name in names}
         kept = _unchanged(known, stamps)
@@ -101,9 +104,9 @@ class ImageIndex:
         for fault in self.rows[self.rows["reason"] != ""].itertuples():
             logger.warning("%s: left out: %s", folder / fault.name, fault.reason)
 
-    def unplaced(self) -> pd.DataFrame:
-        """Rows of the unreadable files that may show anything, for all their headers tell."""
-        return self.rows[self.rows["radius_deg"].isna()]
+    def unplaced(self) -> list[str]:
+        """Unreadable files that may show anything, for all their headers tell; in order."""
+        return self.rows["file"][self.rows["radius_deg"].isna()].drop_duplicates().tolist()
 
 
 def write_index(path: Path, survey: Survey, folder: Path, *, pattern: str, processes: int = 1) -> ImageIndex:
@@ -120,18 +123,21 @@ def write_index(path: Path, survey: Survey, folder: Path, *, pattern: str, proce
     pattern : str
         Which files below it are images.
     processes : int
-        How many read headers at a time.
+        How many read headers at a time, as in `ImageIndex.scan`.
 
     Raises
     ------
     ConfigError
         If there is no such folder, or no file in it matches.
+    InputError
+        If what lies at `path` is no index.
     """
     names = matching_files(survey, folder, pattern)
-    known = read_table(path, IMAGES.names) if path.exists() else None
-    index = ImageIndex.scan(folder, names, known=known, processes=processes)
+    # Files of another folder may have the same name, size and time; another version may read more of them.
+    facts = {"folder": str(folder.resolve()), "version": __version__}
+    index = ImageIndex.scan(folder, names, known=_known(path, facts), processes=processes)
     index.warn(folder)
-    write_table(path, index.rows, IMAGES)
+    write_table(path, index.rows, IMAGES, metadata=facts)
     return index
 
 
@@ -169,6 +175,14 @@ def files_digest(survey: Survey, folder: Path, pattern: str) -> str:
     return digest.hexdigest()
 
 
+def _known(path: Path, facts: dict[str, str]) -> pd.DataFrame | None:
+    """Rows of an earlier index that was made under the same circumstances."""
+    if not path.exists():
+        return None
+    rows = read_table(path, IMAGES.names)
+    return rows if read_metadata(path) == facts else None
+
+
 def _stamp(path: Path) -> dict[str, int]:
     try:
         stat = path.stat()
@@ -180,9 +194,12 @@ def _stamp(path: Path) -> dict[str, int]:
 def _unchanged(
     known: pd.DataFrame | None, stamps: dict[str, dict[str, int]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the files that are as they were, by file."""
+    """Rows of the files that are as they were, by file; not of unreadable ones, which may be readable now."""
     kept: dict[str, list[dict[str, Any]]] = {}
-    for row in [] if known is None else known.to_dict("records"):
+    if known is None:
+        return kept
+    faulty = known["file"].isin(known["file"][known["reason"] != ""])
+    for row in known[~faulty].to_dict("records"):
         if stamps.get(row["file"]) == {"size": row["size"], "mtime_ns": row["mtime_ns"]}:
             kept.setdefault(row["file"], []).append(row)
     return kept

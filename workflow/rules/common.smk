@@ -116,6 +116,11 @@ def get_sampled_pixels():
     }
 
 
+def get_band_survey(wildcards):
+    """Settings of the wildcard's survey."""
+    return plain(getattr(CONFIG.survey, wildcards.band))
+
+
 def get_files_digest(wildcards):
     """What changes with the images on disk; asked once, not by each job of a cluster."""
     if not workflow.is_main_process:

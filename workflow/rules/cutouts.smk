@@ -28,7 +28,7 @@ rule index_images:
         mem_mb=4000,
         runtime=120,
     params:
-        survey=lambda wildcards: plain(getattr(CONFIG.survey, wildcards.band)),
+        survey=get_band_survey,
         files=get_files_digest,  # files that were added, removed or changed
         version=__version__,
     message:
