@@ -168,7 +168,9 @@ def chosen_services(
     names = order.get(survey, ORDER.get(survey, ()))
     key = f"config: survey.archive.order.{survey}"
     if not names:
-        raise ConfigError(f"{key}: no service is named; known: {', '.join(_serving(survey, services))}")
+        serving = [service.name for service in services.values() if service.survey == survey]
+        known = f"known: {', '.join(serving)}" if serving else "describe one in survey.archive.services"
+        raise ConfigError(f"{key}: no service is named; {known}")
     for name in names:
         if name not in services:
             raise ConfigError(f"{key}: there is no service {name!r}; known: {', '.join(services)}")
@@ -189,7 +191,3 @@ def _described(name: str, known: Service | None, fields: Mapping[str, Any]) -> S
     if service.protocol not in PROTOCOLS:
         raise ConfigError(f"{key}.protocol is {service.protocol!r}; write one of: {', '.join(PROTOCOLS)}")
     return service
-
-
-def _serving(survey: str, services: Mapping[str, Service]) -> list[str]:
-    return [service.name for service in services.values() if service.survey == survey]
