@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from claran_core.survey import SURVEYS
+from claran_core.survey.base import SIMULATED, SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.mosaic import write_mosaic
 
@@ -42,13 +42,13 @@ def main() -> None:
     """Print seconds, pixels per second and peak memory for both surveys."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=10_000, help="width of the mosaic, px")
-    parser.add_argument("--survey", choices=SURVEYS, help="this one alone, in this process")
+    parser.add_argument("--survey", choices=SIMULATED, help="this one alone, in this process")
     parser.add_argument("--into", type=Path, help="folder of the file; a temporary one without it")
     options = parser.parse_args()
     if options.survey and options.into:
         print(*written_here(options.survey, options.size, options.into))
         return
-    for survey in [options.survey] if options.survey else SURVEYS:
+    for survey in [options.survey] if options.survey else SIMULATED:
         with tempfile.TemporaryDirectory(dir=options.into) as folder:
             seconds, memory_gb = measure(survey, options.size, Path(folder))
         rate = options.size**2 / seconds

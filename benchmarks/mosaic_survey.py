@@ -50,14 +50,15 @@ def written(folder: Path, size_px: int) -> None:
 def targets_of(folder: Path, side_deg: float | None) -> pd.DataFrame:
     """Subjects of the whole mosaic, or of a square in its middle."""
     start = time.perf_counter()
-    subjects = tile(image_area(folder / "radio"), SkyGrid(load_config().fusion.frame))
+    grid = SkyGrid(load_config().fusion.frame)
+    subjects = tile(image_area(folder / "radio"), grid)
     print(f"{len(subjects)} subjects cover the mosaic, listed in {time.perf_counter() - start:.1f} s")
     if side_deg is None:
         return subjects
     ra, dec = CENTRE
     east = side_deg / 2 / np.cos(np.deg2rad(dec))
     box = BoxArea(ra - east, ra + east, dec - side_deg / 2, dec + side_deg / 2)
-    return subjects[subjects["subject_id"].isin(tile(box, SkyGrid(load_config().fusion.frame))["subject_id"])]
+    return subjects[subjects["subject_id"].isin(tile(box, grid)["subject_id"])]
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from astropy.table import Table
 
 from claran_core.frame import Frame, flip_rows, pixels_to_sky
 from claran_core.fusion.reprojection import reproject
-from claran_core.survey.base import SURVEYS
+from claran_core.survey.base import SIMULATED, SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.geometry import Tile, Window, cells_near
 
@@ -50,7 +50,7 @@ class ArchiveSky:
         self, seed: int, covers: Callable[[str, float, float], bool], image_root: Callable[[], str]
     ) -> None:
         self.covers, self._image_root = covers, image_root
-        self._sources = {survey.band: SimulatedSource(survey, seed=seed) for survey in SURVEYS.values()}
+        self._sources = {SURVEYS[name].band: SimulatedSource(SURVEYS[name], seed=seed) for name in SIMULATED}
         self._replies: dict[tuple[str, str], Reply] = {}
 
     def reply(self, service: str, path: str, fields: dict[str, str]) -> Reply:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from claran_core.config import ArchiveOptions, FetchOptions, SimulatedOptions, SurveyOptions, resolve_path
 from claran_core.errors import ConfigError
-from claran_core.survey.base import SIMULATED, ImageSource, Survey, survey_named
+from claran_core.survey.base import ImageSource, Survey, survey_named
 
 __all__ = ["folder_of", "label_table_of", "open_source"]
 
@@ -119,11 +119,6 @@ def _open_archive(
 
 
 def _open_simulated(survey: Survey, seed: int, label_table: Path | None) -> ImageSource:
-    if survey.name not in SIMULATED:
-        raise ConfigError(
-            f"config: survey.{survey.band}: the simulated sky has no {survey.name}, "
-            f"only {' and '.join(SIMULATED)}; write source: directory"
-        )
     from claran_core.survey.simulated import SimulatedSource
 
     if label_table is None:

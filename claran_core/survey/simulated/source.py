@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from claran_core.errors import ConfigError
-from claran_core.survey.base import Cutout, NoImage, Survey
+from claran_core.survey.base import SIMULATED, Cutout, NoImage, Survey
 from claran_core.survey.simulated import infrared
 from claran_core.survey.simulated.gaussians import PlacedGaussians
 from claran_core.survey.simulated.geometry import Tile, TileGrid, Window, cells_around
@@ -79,10 +79,15 @@ class SimulatedSource:
     Raises
     ------
     ConfigError
-        If the seed is negative.
+        If the sky does not imitate the survey, or the seed is negative.
     """
 
     def __init__(self, survey: Survey, *, seed: int, population: Population | None = None) -> None:
+        if survey.name not in SIMULATED:
+            raise ConfigError(
+                f"config: survey.{survey.band}: the simulated sky has no {survey.name}, "
+                f"only {' and '.join(SIMULATED)}; write source: directory"
+            )
         if seed < 0:
             raise ConfigError(f"seed: {seed} is negative; the simulated sky needs 0 or more")
         self.survey = survey
