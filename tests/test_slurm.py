@@ -293,6 +293,6 @@ def test_shards_as_job_arrays(tmp_path: Path, clustered: ClusterRun, alone: Run)
     arrays = {"slurm-array-jobs": "infer, measure_sources", "slurm-array-limit": 40}
     run = clustered.copy(tmp_path / "run", profile(tmp_path, drop=("groups", "group-components"), **arrays))
     # One stage after the other: in one run shards are measured as they come, and are an array only by chance.
-    said = run("inference", "-R", "infer").stdout + run("catalogue").stdout
+    said = run("inference", "-R", "infer").stdout + run("catalogue", "-R", "measure_sources").stdout
     assert said.count("Submitted array job") == 2
     checked(run, alone)
