@@ -266,15 +266,19 @@ def test_nothing_is_lost_or_doubled(
 
 def test_a_bad_shard_takes_no_other_with_it(tmp_path: Path, clustered: ClusterRun) -> None:
     run = clustered.copy(tmp_path / "run", profile(tmp_path, retries=0))
-    shutil.rmtree(run.results / "detections")
-    bad = run.results / "fused" / "D4" / "00000.npy"
-    whole, then = bad.read_bytes(), bad.stat()
-    bad.write_bytes(whole[:1000])
-    os.utime(bad, ns=(then.st_atime_ns, then.st_mtime_ns))
-    assert run("inference", check=False).returncode != 0
-    assert "00000.npy: not a complete .npy array" in (run.results / "logs/infer/D4/00000.log").read_text()
-    assert [path.name for path in (run.results / "detections/D4").iterdir()] == ["00001.parquet"]
-    assert run.planned("inference")["infer"] == 1
+    for shard, other in (("00000", "00001"), ("00001", "00000")):  # one of them is the first to be taken
+        shutil.rmtree(run.results / "detections")
+        bad = run.results / "fused" / "D4" / f"{shard}.npy"
+        whole, then = bad.read_bytes(), bad.stat()
+        bad.write_bytes(whole[:1000])
+        os.utime(bad, ns=(then.st_atime_ns, then.st_mtime_ns))
+        assert run("inference", check=False).returncode != 0
+        log = run.results / "logs/infer/D4" / f"{shard}.log"
+        assert f"{shard}.npy: not a complete .npy array" in log.read_text()
+        assert [path.name for path in (run.results / "detections/D4").iterdir()] == [f"{other}.parquet"]
+        assert run.planned("inference")["infer"] == 1
+        bad.write_bytes(whole)
+        os.utime(bad, ns=(then.st_atime_ns, then.st_mtime_ns))
 
 
 def test_a_killed_workflow_goes_on(tmp_path: Path, clustered: ClusterRun, alone: Run) -> None:

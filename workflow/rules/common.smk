@@ -24,6 +24,17 @@ from claran_core.weights_header import given_weights
 # where anything else runs on the machine (docs/measurements.md).
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+if workflow.remote_exec:
+    # The job of a group of shards: one that fails must not leave those after it unmade.  Snakemake 9 does not hand
+    # `keep-going` on to such jobs, and its settings are there only when it executes.
+    execute = workflow.execute
+
+    def execute_all(**settings):
+        workflow.execution_settings.keep_going = True
+        execute(**settings)
+
+    workflow.execute = execute_all
+
 RESULTS = Results(Path("results"))
 LOGS = RESULTS.root / "logs"
 BENCHMARKS = RESULTS.root / "benchmarks"
