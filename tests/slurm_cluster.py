@@ -3,6 +3,7 @@
     PATH=$(python tests/slurm_cluster.py start FOLDER):$PATH     # a folder of sbatch, squeue and the others
     python tests/slurm_cluster.py stop FOLDER
 
+With ``--pinned`` after FOLDER each node has one core and keeps to it, to measure how work scales with nodes.
 Needs the programs of Debian's packages ``slurm-wlm`` and ``munge``, but neither root nor a running service:
 munged, slurmctld and both slurmd run as whoever starts them, with sockets, keys and ports of their own.
 The commands are those of Slurm; each is told which configuration to read, because Snakemake's plugin takes
@@ -33,7 +34,7 @@ START_TIMEOUT_S = 60
 # Daemons are installed where the search path of a plain user does not look.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
-# Two nodes of two cores, one stand-in GPU each.  `urgent` preempts what runs in the other partitions.
+# Two nodes of `cpus` cores, one stand-in GPU each.  `urgent` preempts what runs in the other partitions.
 # A requeued job waits as long as credentials live (`cred_expire`, s).
 CONFIGURATION = """\
 ClusterName={cluster}
@@ -61,12 +62,12 @@ SelectTypeParameters=CR_Core
 SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=10
-MinJobAge=600
+MinJobAge=7200
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 GresTypes=gpu
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=16000 Gres=gpu:1
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=16000 Gres=gpu:1
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cpus} RealMemory=16000 Gres=gpu:1
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs={cpus} RealMemory=16000 Gres=gpu:1
 PartitionName=cpu Nodes=n1,n2 Default=YES PriorityTier=1
 PartitionName=gpu Nodes=n1,n2 PriorityTier=1
 PartitionName=urgent Nodes=n1,n2 PriorityTier=2
@@ -80,8 +81,15 @@ def missing_programs() -> list[str]:
     return [name for name in PROGRAMS if _program(name) is None]
 
 
-def start(folder: Path) -> Path:
+def start(folder: Path, *, pinned: bool = False) -> Path:
     """Write the configuration into `folder`, start all daemons and wait until both nodes are idle.
+
+    Parameters
+    ----------
+    folder : Path
+        Where all that belongs to the cluster is kept.
+    pinned : bool
+        Whether each node has one core, of its own, instead of two that both share.
 
     Returns
     -------
@@ -96,9 +104,9 @@ def start(folder: Path) -> Path:
     if missing := missing_programs():
         raise RuntimeError(f"no Slurm: {missing[0]} is not there (Debian: apt-get install slurm-wlm munge)")
     folder = folder.resolve()
-    configuration = _write_configuration(folder)
+    configuration = _write_configuration(folder, cpus=1 if pinned else 2)
     try:
-        _start_daemons(folder, configuration)
+        _start_daemons(folder, configuration, pinned)
         _wait_until_idle(configuration)
     except RuntimeError:
         stop(folder)
@@ -118,7 +126,7 @@ def stop(folder: Path) -> None:
         _end(folder, daemon)
 
 
-def _write_configuration(folder: Path) -> Path:
+def _write_configuration(folder: Path, cpus: int) -> Path:
     (folder / "state").mkdir(parents=True, exist_ok=True)
     key = folder / "munge.key"
     key.write_bytes(secrets.token_bytes(128))
@@ -130,6 +138,7 @@ def _write_configuration(folder: Path) -> Path:
             user=getpass.getuser(),
             folder=folder,
             ports=_free_ports(3),
+            cpus=cpus,
         ),
         "gres.conf": GENERIC_RESOURCES,
         "cgroup.conf": CONTROL_GROUPS,
@@ -146,7 +155,7 @@ def _write_configuration(folder: Path) -> Path:
     return configuration
 
 
-def _start_daemons(folder: Path, configuration: Path) -> None:
+def _start_daemons(folder: Path, configuration: Path, pinned: bool) -> None:
     files = {
         "socket": "munge.socket",
         "key-file": "munge.key",
@@ -157,8 +166,12 @@ def _start_daemons(folder: Path, configuration: Path) -> None:
     options = [f"--{option}={folder / name}" for option, name in files.items()]
     _run("munged", "--force", *options)  # --force: the folder may be one that others can write to
     _run("slurmctld", "-c", configuration=configuration)
-    for node in NODES:
+    every_core = sorted(os.sched_getaffinity(0))
+    for node, core in zip(NODES, (every_core * len(NODES))[: len(NODES)], strict=True):
+        # Jobs inherit what their node's daemon may run on.
+        os.sched_setaffinity(0, [core] if pinned else every_core)
         _run("slurmd", "-N", node, configuration=configuration)
+    os.sched_setaffinity(0, every_core)
 
 
 def _wait_until_idle(configuration: Path) -> None:
@@ -236,8 +249,8 @@ def _end(folder: Path, daemon: str) -> None:
 def main(arguments: list[str]) -> int:
     """Start or stop a cluster as the command line says."""
     match arguments:
-        case ["start", folder]:
-            print(start(Path(folder)))
+        case ["start", folder, *option] if option in ([], ["--pinned"]):
+            print(start(Path(folder), pinned=bool(option)))
         case ["stop", folder]:
             stop(Path(folder))
         case _:
