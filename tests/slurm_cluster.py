@@ -2,6 +2,7 @@
 
     PATH=$(python tests/slurm_cluster.py start FOLDER):$PATH     # a folder of sbatch, squeue and the others
     python tests/slurm_cluster.py stop FOLDER
+    python tests/slurm_cluster.py check                          # are all programs there?
 
 With ``--pinned`` after FOLDER each node has one core and keeps to it, to measure how work scales with nodes.
 Needs the programs of Debian's packages ``slurm-wlm`` and ``munge``, but neither root nor a running service:
@@ -23,7 +24,7 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["CLUSTER_NAME", "NODES", "PROGRAMS", "missing_programs", "start", "stop"]
+__all__ = ["CLUSTER_NAME", "NODES", "check", "start", "stop"]
 
 CLUSTER_NAME = "claran-test"
 NODES = ("n1", "n2")
@@ -76,9 +77,10 @@ GENERIC_RESOURCES = "NodeName=n1 Name=gpu File=/dev/null\nNodeName=n2 Name=gpu F
 CONTROL_GROUPS = "CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n"
 
 
-def missing_programs() -> list[str]:
-    """Programs that must be installed before a cluster can be started."""
-    return [name for name in PROGRAMS if _program(name) is None]
+def check() -> None:
+    """Raise RuntimeError, in one line, if a program is missing."""
+    if missing := [name for name in PROGRAMS if _program(name) is None]:
+        raise RuntimeError(f"no Slurm: {missing[0]} is not there (Debian: apt-get install slurm-wlm munge)")
 
 
 def start(folder: Path, *, pinned: bool = False) -> Path:
@@ -101,8 +103,7 @@ def start(folder: Path, *, pinned: bool = False) -> Path:
     RuntimeError
         In one line, if a program is missing or the nodes do not come up; then nothing is left running.
     """
-    if missing := missing_programs():
-        raise RuntimeError(f"no Slurm: {missing[0]} is not there (Debian: apt-get install slurm-wlm munge)")
+    check()
     folder = folder.resolve()
     configuration = _write_configuration(folder, cpus=1 if pinned else 2)
     try:
@@ -253,6 +254,8 @@ def main(arguments: list[str]) -> int:
             print(start(Path(folder), pinned=bool(option)))
         case ["stop", folder]:
             stop(Path(folder))
+        case ["check"]:
+            check()
         case _:
             print(__doc__, file=sys.stderr)
             return 2

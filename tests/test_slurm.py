@@ -1,7 +1,7 @@
 """The workflow through a real Slurm, with the profile that ships: stages, training on two nodes, faults.
 
-Needs Slurm's commands and a cluster that answers, such as that of ``tests/slurm_cluster.py``; with CI_SLURM=1
-``.ci/run`` starts one and sets ``CLARAN_NEEDS_SLURM``, so that nothing is skipped there.
+Needs Slurm's commands and a cluster that answers, such as that of ``tests/slurm_cluster.py``; ``.ci/run``
+starts one and sets ``CLARAN_NEEDS_SLURM``, so that nothing is skipped there.
 """
 
 import os
