@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from skimage.measure import find_contours
 
 __all__ = [
     "COMPONENT_SIGMA",
@@ -142,16 +141,27 @@ def label_components(image: np.ndarray, base: float) -> tuple[np.ndarray, int]:
 
 
 def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: float) -> np.ndarray:
-    """Bounding box of each component's contours; a border of zeros closes those that leave the image."""
-    padded, padded_labels = np.pad(image, 1), np.pad(labels, 1)
+    """Bounding box of each component's contours; a border of zeros closes those that leave the image.
+
+    The corners of a contour are where it passes between two pixels, one of them in the component: where the
+    values interpolated between both are at the level.
+    """
+    ny, nx = image.shape
+    values, owners = np.zeros((ny + 2, nx + 2)), np.zeros((ny + 2, nx + 2), int)
+    values[1:-1, 1:-1], owners[1:-1, 1:-1] = image, labels - 1
+    outside = np.ones(owners.shape, bool)
+    outside[1:-1, 1:-1] = labels == 0
     boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (count, 1))
-    for contour in find_contours(padded, level):
-        # Each vertex lies between two pixels, one of them in the component the contour encloses.
-        touched = [padded_labels[tuple(around(contour).astype(int).T)] for around in (np.floor, np.ceil)]
-        owner = np.max(touched)
-        boxes[owner - 1, :2] = np.minimum(boxes[owner - 1, :2], contour.min(axis=0)[::-1])
-        boxes[owner - 1, 2:] = np.maximum(boxes[owner - 1, 2:], contour.max(axis=0)[::-1])
-    return boxes - 1
+    for step in ((0, 1), (1, 0)):
+        ahead = slice(step[0], None), slice(step[1], None)
+        y, x = np.nonzero(outside[: ny + 2 - step[0], : nx + 2 - step[1]] != outside[ahead])
+        before, after = (y, x), (y + step[0], x + step[1])
+        part = (level - values[before]) / (values[after] - values[before])
+        owner = np.where(outside[before], owners[after], owners[before])
+        place = np.stack([x + step[1] * part, y + step[0] * part], axis=1) - 1
+        np.minimum.at(boxes[:, :2], owner, place)
+        np.maximum.at(boxes[:, 2:], owner, place)
+    return boxes
 
 
 def brightest_pixels(image: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
+from skimage.measure import find_contours
 
-from claran_core.components import box_gaps, dr1_extent, find_components, union_centre
+from claran_core.components import COMPONENT_SIGMA, box_gaps, dr1_extent, find_components, union_centre
 
 
 def blob(shape, x, y, peak, fwhm=4.0):
@@ -66,6 +68,25 @@ def test_a_value_exactly_at_the_level_is_harmless():
     image[3, 2:5] = [5.3, 10.6, 5.3]
     found = find_components(image, 1.0)
     assert len(found) == 1 and np.isfinite(found.boxes).all()
+
+
+def test_components_whose_contours_meet_at_the_level_have_boxes_of_their_own():
+    found = find_components(np.array([[1, 2], [2, 1]]), 1.0, threshold=1.0)
+    np.testing.assert_array_equal(found.boxes, [[0, -0.5, 1.5, 1], [-0.5, 0, 1, 1.5]])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+def test_boxes_are_those_of_marching_squares(seed, smoothing):
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(30, 40)), smoothing)
+    image = noise * 8 / noise.std()
+    found = find_components(image, 1.0)
+    contours = [line - 1 for line in find_contours(np.pad(image, 1), COMPONENT_SIGMA)]
+    outer = {
+        (*line.min(axis=0)[::-1], *line.max(axis=0)[::-1])
+        for line in contours
+        if np.sum(line[:-1, 1] * line[1:, 0] - line[1:, 1] * line[:-1, 0]) > 0  # not those of holes
+    }
+    assert outer == set(map(tuple, found.boxes))
 
 
 def test_a_source_at_the_edge_is_closed_there():

@@ -6,8 +6,9 @@ is made in fixed blocks by Fourier transforms of one size, since transforms of d
 the last bits.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from scipy.signal import convolve2d
 
 from claran_core.survey.base import FWHM_PER_SIGMA
 from claran_core.survey.simulated.geometry import Tile, Window
-from claran_core.survey.simulated.streams import Purpose, generator, grid_generator
+from claran_core.survey.simulated.streams import Purpose, generator, grid_normals
 
 __all__ = [
     "FIRST_KERNEL",
@@ -110,21 +111,21 @@ INFRARED_NOISE = (NoiseLayer(0.5, 8.8, 8.8), NoiseLayer(0.5, 40.0, 40.0))
 def _white_block(
     seed: int, purpose: Purpose, tile: int, layer: int, block_x: int, block_y: int
 ) -> np.ndarray:
-    rng = grid_generator(seed, purpose, tile, layer, x=block_x, y=block_y)
-    return rng.standard_normal((BLOCK_PX, BLOCK_PX))
+    return grid_normals((BLOCK_PX, BLOCK_PX), seed, purpose, tile, layer, x=block_x, y=block_y)
 
 
-def _blocks(window: Window, size_px: int) -> list[tuple[int, int]]:
-    """Column and row of the blocks of a size that share a pixel with a window."""
+def _put_together(window: Window, size_px: int, block: Callable[[int, int], np.ndarray]) -> np.ndarray:
+    """Window of a plane, ``(..., ny, nx)``, made of the square blocks that it shares a pixel with.
+
+    `block` makes the one in a column and row of blocks, ``(..., size_px, size_px)``.
+    """
     columns = range(window.x0 // size_px, (window.x0 + window.nx - 1) // size_px + 1)
     rows = range(window.y0 // size_px, (window.y0 + window.ny - 1) // size_px + 1)
-    return [(column, row) for row in rows for column in columns]
-
-
-def _paste(image: np.ndarray, window: Window, block: np.ndarray, x0: int, y0: int) -> None:
-    """Copy the part of a block (its first pixel at tile pixel `x0, y0`) that a window shows."""
-    own, part = window.overlap(Window(x0, y0, block.shape[1], block.shape[0]))
-    image[own] = block[part]
+    whole = np.concatenate(
+        [np.concatenate([block(column, row) for column in columns], axis=-1) for row in rows], axis=-2
+    )
+    left, bottom = window.x0 - columns[0] * size_px, window.y0 - rows[0] * size_px
+    return whole[..., bottom : bottom + window.ny, left : left + window.nx]
 
 
 def white_noise(seed: int, purpose: Purpose, tile: int, layer: int, window: Window) -> np.ndarray:
@@ -135,10 +136,7 @@ def white_noise(seed: int, purpose: Purpose, tile: int, layer: int, window: Wind
     (ny, nx) float64 array
         The same values at the same tile pixels, whatever the window.
     """
-    image = np.empty(window.shape)
-    for x, y in _blocks(window, BLOCK_PX):
-        _paste(image, window, _white_block(seed, purpose, tile, layer, x, y), x * BLOCK_PX, y * BLOCK_PX)
-    return image
+    return _put_together(window, BLOCK_PX, partial(_white_block, seed, purpose, tile, layer))
 
 
 @lru_cache(maxsize=16)
@@ -217,11 +215,8 @@ def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.n
         The first and the last have unit variance.  FITS order; the same bits at the same tile pixels,
         whatever the window.
     """
-    image = np.empty((3, *window.shape), np.float32)
-    for x, y in _blocks(window, FIRST_BLOCK_PX):
-        for plane, block in zip(image, _first_block(seed, tile.index, x, y), strict=True):
-            _paste(plane, window, block, x * FIRST_BLOCK_PX, y * FIRST_BLOCK_PX)
-    return image[0], image[1], image[2]
+    noise, smooth, white = _put_together(window, FIRST_BLOCK_PX, partial(_first_block, seed, tile.index))
+    return noise, smooth, white
 
 
 @lru_cache(maxsize=512)
@@ -230,11 +225,17 @@ def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray
     outer = inner.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
     white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer)
     # Single precision: twice as fast, and a millionth of the noise is not missed.
-    spectrum = fft.rfft2(white.astype(np.float32))
-    response = _response(int(generator(seed, Purpose.RADIO_BASELINES, tile).integers(N_KERNELS)))
-    both = fft.irfft2(spectrum * response, (TRANSFORM_PX, TRANSFORM_PX))
+    white = white.astype(np.float32)
     cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
-    return np.concatenate([both, white[None].astype(np.float32)])[:, cut, cut]
+    # Rows that are cut off are not transformed back.
+    rows = fft.ifft(fft.rfft2(white) * _response(_kernel_of(seed, tile)), axis=1)[:, cut]
+    return np.stack([*fft.irfft(rows, TRANSFORM_PX)[..., cut], white[cut, cut]])
+
+
+@lru_cache(maxsize=64)
+def _kernel_of(seed: int, tile: int) -> int:
+    """Number of the set of baselines that a tile has."""
+    return int(generator(seed, Purpose.RADIO_BASELINES, tile).integers(N_KERNELS))
 
 
 @lru_cache(maxsize=N_KERNELS)

@@ -26,7 +26,7 @@ from claran_core.survey.simulated.population import (
     compact_gaussians,
 )
 from claran_core.survey.simulated.recipes import SNR_UNIT_JY
-from claran_core.survey.simulated.streams import Purpose, generator, grid_generator, quantile_draw
+from claran_core.survey.simulated.streams import Purpose, generator, grid_normals, quantile_draw
 
 __all__ = ["add_pattern", "emission", "radio_image", "radio_rms"]
 
@@ -120,7 +120,7 @@ def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: Window) -> np
 
 @lru_cache(maxsize=4096)
 def _node(seed: int, purpose: Purpose, tile: int, i: int, j: int) -> float:
-    return float(grid_generator(seed, purpose, tile, 1, x=i, y=j).standard_normal())
+    return float(grid_normals((), seed, purpose, tile, 1, x=i, y=j))
 
 
 def _emitters(
