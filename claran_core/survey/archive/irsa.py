@@ -61,15 +61,17 @@ class Tile:
     corners: tuple[tuple[float, float], ...]
 
     @cached_property
-    def centre(self) -> np.ndarray:
-        """Unit vector to the middle of the corners."""
-        middle = unit_vectors(*np.array(self.corners).T).mean(axis=0)
-        return middle / np.linalg.norm(middle)
+    def sides(self) -> np.ndarray:
+        """Unit vectors ``(k, 3)`` upright on the planes through the sides, towards the tile."""
+        corners = unit_vectors(*np.array(self.corners).T)
+        upright = np.cross(corners, np.roll(corners, -1, axis=0))
+        lengths = np.linalg.norm(upright, axis=1)
+        upright = upright[lengths > 0] / lengths[lengths > 0, None]
+        return upright * np.sign(upright @ corners.mean(axis=0))[:, None]
 
-    @cached_property
-    def radius(self) -> float:
-        """Distance of the farthest corner from the centre, radians."""
-        return float(np.arccos(np.clip(unit_vectors(*np.array(self.corners).T) @ self.centre, -1, 1)).max())
+    def is_near(self, direction: np.ndarray, reach: float) -> bool:
+        """Whether a direction (unit vector) is in the tile, or out of no side by more than `reach` (rad)."""
+        return bool((self.sides @ direction >= -math.sin(reach)).all())
 
     def depth_px(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[float, bool]:
         """How deep a subject's middle lies inside the tile (frame pixels), and whether all of it does."""
@@ -131,7 +133,7 @@ class IrsaImages:
         middle = unit_vectors(ra_deg, dec_deg)
         reach = np.deg2rad(frame.width_arcsec / ARCSEC_PER_DEG)  # a subject's corners are nearer than this
         for tile in self._tiles_near(ra_deg, dec_deg):
-            if middle @ tile.centre < math.cos(min(math.pi, tile.radius + reach)):
+            if not tile.is_near(middle, reach):
                 continue
             depth, whole = tile.depth_px(frame, ra_deg, dec_deg)
             if whole or depth > -frame.size_px / np.sqrt(2):

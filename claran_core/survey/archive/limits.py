@@ -178,14 +178,16 @@ class HostLimits:
     def _state(self) -> Iterator[_State]:
         """State of the host, locked; written back if it was changed and nothing was raised."""
         with self._own_lock, self._lock:
-            with self._path.open("a+b", buffering=0) as handle:
-                handle.seek(0)
+            self._path.touch()
+            with self._path.open("r+b", buffering=0) as handle:
+                content = handle.read()
                 try:
-                    state = _State(**json.loads(handle.read()))
+                    state = _State(**json.loads(content))
                 except (ValueError, TypeError):
                     state = _State()  # the first time, or a file that a killed process left half written
                 before = dict(vars(state))
                 yield state
                 if vars(state) != before:
-                    handle.truncate(0)
-                    handle.write(json.dumps(vars(state)).encode())
+                    handle.seek(0)
+                    # Blanks over what was longer: quicker than to cut it off.
+                    handle.write(json.dumps(vars(state)).encode().ljust(len(content)))

@@ -68,9 +68,6 @@ def image_reader(
         Which points ``(n, 2)`` of the subject (pixels of `sampling_frame`) the image must show; default: all.
     """
     frame = sampling_frame(width_arcsec, survey)
-    points = _grid(frame)
-    if shown is not None:
-        points = points[shown(points)]
 
     def read(answer: Answer) -> Cutout | NoImage:
         content = _plain(answer.content)
@@ -89,7 +86,7 @@ def image_reader(
             if service.blank_is_outside:
                 return outside
             raise Doubtful("all pixels are blank or the same", outside)
-        if not _shows(footprint, frame, ra_deg, dec_deg, points):
+        if not window.complete and not _shows(footprint, frame, ra_deg, dec_deg, shown):
             raise Doubtful("the image shows less of the subject than it should", cutout)
         return cutout
 
@@ -196,8 +193,17 @@ def _grid(frame: Frame) -> np.ndarray:
     return np.stack(np.meshgrid(edges, edges), axis=-1).reshape(-1, 2)
 
 
-def _shows(footprint: Footprint, frame: Frame, ra_deg: float, dec_deg: float, points: np.ndarray) -> bool:
-    """Whether points of a frame lie on an image."""
+def _shows(
+    footprint: Footprint,
+    frame: Frame,
+    ra_deg: float,
+    dec_deg: float,
+    shown: Callable[[np.ndarray], np.ndarray] | None,
+) -> bool:
+    """Whether the points of a frame that must be shown lie on an image."""
+    points = _grid(frame)
+    if shown is not None:
+        points = points[shown(points)]
     x, y = sky_to_pixels(footprint.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *points.T))
     ny, nx = footprint.shape
     # A comparison with NaN, where the projection has no place, is false.
