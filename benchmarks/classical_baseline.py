@@ -6,6 +6,9 @@ brightest pixel.  Scored as the paper does (eq. 12-14), with intervals from a bo
 
     python benchmarks/classical_baseline.py real ../shared/data/first_train
     python benchmarks/classical_baseline.py simulated resources/demo/targets.csv --seed 20181031 --split test
+    python benchmarks/classical_baseline.py matched ../shared/data/first_train
+
+The last takes simulated subjects like the real ones in class, brightness and extent, up to four for each.
 """
 
 import argparse
@@ -18,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import real_cutouts
+import sky_samples
 from scipy.sparse.csgraph import connected_components
 
 from claran_core.components import Components, box_gaps, dr1_extent, find_components, union_centre
@@ -40,6 +44,7 @@ __all__ = [
     "detect",
     "linked_boxes",
     "main",
+    "matched_subjects",
     "measure",
     "real_subjects",
     "simulated_subjects",
@@ -82,6 +87,17 @@ def simulated_subjects(targets: pd.DataFrame, sky: SimulatedSource) -> Iterator[
         window = target.ra, target.dec, subject.frame.width_arcsec
         cutout = sky.cutout(target.subject_id, *window)
         yield Labelled(subject, cutout, label_simulated(subject, cutout, sky.truth(*window)))
+
+
+def matched_subjects(folder: Path, seed: int, n_pool: int) -> Iterator[Labelled]:
+    """Simulated subjects like the real ones of a folder, of `n_pool` (`sky_samples.like_real`)."""
+    real = sky_samples.real_subjects(folder)
+    if not real:
+        raise InputError(f"{folder}: no labelled subject")
+    _, groups = sky_samples.like_real(real, seed=seed, n_pool=n_pool)
+    chosen = [(one.name, one.ra_deg, one.dec_deg, "none") for group in groups for one in group]
+    targets = pd.DataFrame(chosen, columns=["subject_id", "ra", "dec", "split"])
+    return simulated_subjects(targets, SimulatedSource(SURVEYS["FIRST"], seed=seed))
 
 
 def linked_boxes(boxes: np.ndarray, link: float | None) -> list[np.ndarray]:
@@ -184,12 +200,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     simulated.add_argument("--seed", type=int, default=load_config().seed, help="which sky")
     simulated.add_argument("--split", default="test", choices=("train", "test", "none", "all"))
     simulated.add_argument("--limit", type=int, help="first so many targets only")
+    matched = kinds.add_parser("matched", help="subjects of the simulated sky that are like real ones")
+    matched.add_argument("folder", type=Path, help="the real ones, as for `real`")
+    matched.add_argument("--seed", type=int, default=1, help="which sky")
+    matched.add_argument("--pool", type=int, default=2500, help="simulated subjects to choose from")
     return parser.parse_args(arguments)
 
 
 def _labelled(options: argparse.Namespace) -> Iterator[Labelled]:
     if options.kind == "real":
         return real_subjects(options.folder)
+    if options.kind == "matched":
+        return matched_subjects(options.folder, options.seed, options.pool)
     targets = read_targets(options.targets)
     chosen = targets if options.split == "all" else targets[targets["split"] == options.split]
     sky = SimulatedSource(SURVEYS["FIRST"], seed=options.seed)

@@ -49,12 +49,6 @@ from claran_core.files import write_json
 from claran_core.morphology import MORPHOLOGIES, morphology_of
 from claran_core.rgz import read_label_table
 
-# Simulated subjects set against each real one.
-SIMULATED_PER_REAL = 4
-
-# They may differ by so much: 28 % in extent if brightness is the same, or 65 % the other way round.
-UNLIKENESS = 0.5
-
 # Why a difference is expected, by the name of a row.
 NOTES = {
     "1C_1P: extent, arcsec": "27 % of the table's are companions of another source, and these are small",
@@ -68,9 +62,7 @@ DOUBLES, TRIPLES = ("2C_2P", "2C_3P"), ("3C_3P",)
 def collect(folder: Path, *, seed: int, n_pool: int, n_blind: int, n_windows: int) -> Samples:
     """Read the real subjects and draw the simulated ones."""
     real = sky_samples.real_subjects(folder / "first_train")
-    pool = list(sky_samples.simulated_pool(seed, n_pool))
-    groups = sky_samples.matched(real, pool, SIMULATED_PER_REAL)
-    kept, near = sky_samples.near_ones(real, groups, unlikeness=UNLIKENESS)
+    kept, near = sky_samples.like_real(real, seed=seed, n_pool=n_pool)
     return Samples(
         real=kept,
         matched=near,

@@ -23,7 +23,6 @@ from claran_core.survey.base import FWHM_PER_SIGMA
 EPOCHS = 30
 BATCH = 32
 SETS_OF_WEIGHTS = 3
-SIMULATED_PER_REAL = 4
 
 
 def network() -> nn.Module:
@@ -121,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     real = sky_samples.real_subjects(options.folder)
     pool = list(sky_samples.simulated_pool(options.seed, options.pool))
-    groups = sky_samples.matched(real, pool, SIMULATED_PER_REAL)
+    groups = sky_samples.matched(real, pool, sky_samples.SIMULATED_PER_REAL)
     images, simulated = [s.image for s in real], [[s.image for s in group] for group in groups]
     areas = discriminate(images, simulated, options.weights)
     print(f"{len(images)} real, {sum(map(len, simulated))} simulated subjects")

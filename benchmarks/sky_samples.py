@@ -43,6 +43,12 @@ POOL_REACH_ARCSEC = {"1C_1P": 102, "1C_2P": 115, "1C_3P": 122, "2C_2P": 118, "2C
 # Share of the sources of each recipe in the blind sample: about as many of each class.
 BLIND = {"1C_1P": 0.03, "1C_2P": 0.08, "1C_3P": 1, "2C_2P": 0.25, "2C_3P": 1, "3C_3P": 1, "beyond": 0.5}
 
+# Simulated subjects set against each real one.
+SIMULATED_PER_REAL = 4
+
+# They may differ by so much: 28 % in extent if brightness is the same, or 65 % the other way round.
+UNLIKENESS = 0.5
+
 # Windows of the random sky, and the threshold of islands counted in them (facts of 1,255 FIRST fields).
 WINDOW_ARCSEC, ISLAND_SIGMA = 180.0, 5.0
 
@@ -296,6 +302,20 @@ def random_windows(seed: int, n: int) -> Iterator[np.ndarray]:
         image = sky.cutout("", rng.uniform(*POOL_RA_DEG), float(dec), WINDOW_ARCSEC).data
         y0, x0 = ((size - size_px) // 2 for size in image.shape)
         yield image[y0 : y0 + size_px, x0 : x0 + size_px]
+
+
+def like_real(
+    real: Sequence[SubjectFacts], *, seed: int, n_pool: int
+) -> tuple[list[SubjectFacts], list[list[SubjectFacts]]]:
+    """Real subjects that have simulated ones much like them, and these; `n_pool` are drawn to choose from.
+
+    Returns
+    -------
+    kept, near
+        As `near_ones`.
+    """
+    groups = matched(real, list(simulated_pool(seed, n_pool)), SIMULATED_PER_REAL)
+    return near_ones(real, groups, unlikeness=UNLIKENESS)
 
 
 def matched(

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.wcs import WCS
-from classical_baseline import Labelled, detect, main, measure, real_subjects, simulated_subjects
+from classical_baseline import (
+    Labelled,
+    detect,
+    main,
+    matched_subjects,
+    measure,
+    real_subjects,
+    simulated_subjects,
+)
 
 from claran_core.frame import Frame
 from claran_core.labels import Subject, label_simulated
@@ -103,3 +111,10 @@ def test_the_published_baseline_is_reproduced_on_real_images(shared_data):
     means = [metrics["ap"]["mean"] for metrics in results.values()]
     assert next(iter(results.values()))["counts"]["n_sources"] == 165
     assert means == pytest.approx([0.28, 0.50, 0.44, 0.46], abs=0.006)
+
+
+@pytest.mark.data
+def test_matched_subjects_are_centred_on_labelled_sources(shared_data):
+    labelled = list(matched_subjects(shared_data / "first_train", seed=1, n_pool=30))
+    assert len(labelled) > 5
+    assert all(len(one.labels) and one.subject.subject_id in set(one.labels["label_id"]) for one in labelled)
