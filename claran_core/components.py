@@ -146,21 +146,17 @@ def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: flo
     The corners of a contour are where it passes between two pixels, one of them in the component: where the
     values interpolated between both are at the level.
     """
-    ny, nx = image.shape
-    values, owners = np.zeros((ny + 2, nx + 2)), np.zeros((ny + 2, nx + 2), int)
-    values[1:-1, 1:-1], owners[1:-1, 1:-1] = image, labels - 1
-    outside = np.ones(owners.shape, bool)
-    outside[1:-1, 1:-1] = labels == 0
+    values, owners = np.pad(image, 1), np.pad(labels, 1)
+    inside = owners > 0
     boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (count, 1))
-    for step in ((0, 1), (1, 0)):
-        ahead = slice(step[0], None), slice(step[1], None)
-        y, x = np.nonzero(outside[: ny + 2 - step[0], : nx + 2 - step[1]] != outside[ahead])
-        before, after = (y, x), (y + step[0], x + step[1])
-        part = (level - values[before]) / (values[after] - values[before])
-        owner = np.where(outside[before], owners[after], owners[before])
-        place = np.stack([x + step[1] * part, y + step[0] * part], axis=1) - 1
-        np.minimum.at(boxes[:, :2], owner, place)
-        np.maximum.at(boxes[:, 2:], owner, place)
+    for right, up, first, second in ((1, 0, np.s_[:, :-1], np.s_[:, 1:]), (0, 1, np.s_[:-1], np.s_[1:])):
+        y, x = np.nonzero(inside[first] != inside[second])
+        low, high = values[y, x], values[y + up, x + right]
+        part = (level - low) / (high - low)
+        owner = np.maximum(owners[y, x], owners[y + up, x + right]) - 1  # one of the two is in no component
+        corner = np.stack([x + right * part, y + up * part], axis=1) - 1
+        np.minimum.at(boxes[:, :2], owner, corner)
+        np.maximum.at(boxes[:, 2:], owner, corner)
     return boxes
 
 

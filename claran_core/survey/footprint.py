@@ -1,6 +1,7 @@
 """Where on the sky an image lies, and which of its pixels a subject needs."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from astropy.wcs import WCS
@@ -8,7 +9,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from claran_core.frame import ARCSEC_PER_DEG, Frame, pixels_to_sky, sky_to_pixels
 
-__all__ = ["Footprint", "Window", "unit_vectors"]
+__all__ = ["Footprint", "Window", "frame_points", "unit_vectors"]
 
 # Points along each side of an image that are looked up to find the circle around it.
 BORDER_POINTS = 9
@@ -20,7 +21,7 @@ WINDOW_MARGIN_PX = 3
 
 @dataclass(frozen=True)
 class Window:
-    """Pixels ``[y0:y1, x0:x1]`` of an image, FITS order; `complete` if the subject lies all inside."""
+    """Pixels ``[y0:y1, x0:x1]`` of an image, FITS order; `complete` if all `frame_points` lie on it."""
 
     y0: int
     y1: int
@@ -79,9 +80,7 @@ class Footprint:
 
     def window(self, frame: Frame, ra_deg: float, dec_deg: float) -> Window | None:
         """Pixels needed to interpolate anywhere in a subject; None if the image has none of them."""
-        edges = np.linspace(0, frame.size_px, FRAME_POINTS)
-        x, y = (axis.ravel() for axis in np.meshgrid(edges, edges))
-        x, y = sky_to_pixels(self.wcs, *frame.frame_to_sky(ra_deg, dec_deg, x, y))
+        x, y = sky_to_pixels(self.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
         seen = np.isfinite(x) & np.isfinite(y)
         if not seen.any():
             return None
@@ -101,6 +100,13 @@ class Footprint:
     def distance_deg(self, ra_deg: float, dec_deg: float) -> float:
         """Angle between a position and the middle of the image."""
         return float(np.rad2deg(np.arccos(np.clip(unit_vectors(ra_deg, dec_deg) @ self.centre, -1, 1))))
+
+
+@lru_cache(maxsize=8)
+def frame_points(frame: Frame) -> np.ndarray:
+    """Points ``x, y`` (frame pixels) all over a subject's frame, its rim included; ``(2, n)``."""
+    edges = np.linspace(0, frame.size_px, FRAME_POINTS)
+    return np.stack(np.meshgrid(edges, edges)).reshape(2, -1)
 
 
 def unit_vectors(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:

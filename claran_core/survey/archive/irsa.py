@@ -28,7 +28,7 @@ from claran_core.survey.archive.services import Service
 from claran_core.survey.archive.verify import image_reader, sampling_frame
 from claran_core.survey.base import Cutout, NoImage, Provenance, Survey
 from claran_core.survey.fits_image import quiet_astropy
-from claran_core.survey.footprint import WINDOW_MARGIN_PX, unit_vectors
+from claran_core.survey.footprint import WINDOW_MARGIN_PX, frame_points, unit_vectors
 
 __all__ = ["IrsaImages", "Tile", "merged", "parse_tiles"]
 
@@ -248,7 +248,7 @@ def merged(cutouts: list[Cutout], frame: Frame, ra_deg: float, dec_deg: float) -
     background has been brought to the first's where both show the sky.
     """
     first = cutouts[0]
-    x, y = sky_to_pixels(first.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *_rim(frame)))
+    x, y = sky_to_pixels(first.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
     x0, y0 = (int(np.floor(axis.min())) - WINDOW_MARGIN_PX for axis in (x, y))
     x1, y1 = (int(np.ceil(axis.max())) + 1 + WINDOW_MARGIN_PX for axis in (x, y))
     canvas = np.full((y1 - y0, x1 - x0), np.nan, np.float32)
@@ -270,12 +270,6 @@ def merged(cutouts: list[Cutout], frame: Frame, ra_deg: float, dec_deg: float) -
 
 def _complete(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> bool:
     return bool(np.isfinite(reproject(cutout, frame, ra_deg, dec_deg)).all())
-
-
-def _rim(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    edges = np.linspace(0, frame.size_px, 9)
-    x, y = np.meshgrid(edges, edges)
-    return x.ravel(), y.ravel()
 
 
 def _sampled(cutout: Cutout, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:

@@ -12,7 +12,6 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 from astropy.io import fits
@@ -30,7 +29,7 @@ from claran_core.survey.fits_image import (
     celestial_plane,
     quiet_astropy,
 )
-from claran_core.survey.footprint import Footprint, Window
+from claran_core.survey.footprint import Footprint, Window, frame_points
 from claran_core.survey.units import noise_fits, unit_factor
 
 __all__ = ["image_reader", "provenance_of", "sampling_frame"]
@@ -38,7 +37,6 @@ __all__ = ["image_reader", "provenance_of", "sampling_frame"]
 GZIP_START = b"\x1f\x8b"
 # Beams of one survey differ by little (FIRST: 5.4 arcsec, 6.8 in its far south); another survey's by more.
 MAX_BEAM_RATIO = 1.5
-GRID_POINTS = 9
 # Keywords of distortions: SIP, lookup tables, detector corrections.
 DISTORTION = re.compile(r"\b(A_ORDER|B_ORDER|CPDIS|CQDIS|D2IM|DP[12]|DQ[12])")
 
@@ -186,13 +184,6 @@ def _pixels(hdu: fits.ImageHDU, footprint: Footprint, transposed: bool, window: 
     return data
 
 
-@lru_cache(maxsize=8)
-def _grid(frame: Frame) -> np.ndarray:
-    """Points ``(n, 2)`` all over a frame, its rim included."""
-    edges = np.linspace(0, frame.size_px, GRID_POINTS)
-    return np.stack(np.meshgrid(edges, edges), axis=-1).reshape(-1, 2)
-
-
 def _shows(
     footprint: Footprint,
     frame: Frame,
@@ -201,7 +192,7 @@ def _shows(
     shown: Callable[[np.ndarray], np.ndarray] | None,
 ) -> bool:
     """Whether the points of a frame that must be shown lie on an image."""
-    points = _grid(frame)
+    points = frame_points(frame).T
     if shown is not None:
         points = points[shown(points)]
     x, y = sky_to_pixels(footprint.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *points.T))

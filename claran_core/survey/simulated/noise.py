@@ -223,9 +223,8 @@ def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.n
 def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray:
     inner = Window(block_x * FIRST_BLOCK_PX, block_y * FIRST_BLOCK_PX, FIRST_BLOCK_PX, FIRST_BLOCK_PX)
     outer = inner.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
-    white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer)
     # Single precision: twice as fast, and a millionth of the noise is not missed.
-    white = white.astype(np.float32)
+    white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer).astype(np.float32)
     cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
     # Rows that are cut off are not transformed back.
     rows = fft.ifft(fft.rfft2(white) * _response(_kernel_of(seed, tile)), axis=1)[:, cut]

@@ -60,7 +60,7 @@ def grid_normals(
 ) -> np.ndarray:
     """Standard normal numbers of one block or node of a plane; `x` and `y` may be negative.
 
-    The blocks of a plane are counters of one generator, which are had a good ten times as fast as streams
+    The blocks of a plane are counters of one generator, which are had some five times as fast as streams
     of their own.
     """
     state = _start(seed, purpose, *index)
