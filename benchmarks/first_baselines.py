@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import real_cutouts
-from first_noise import source_free
+from first_noise import masked_noise
 from matplotlib.figure import Figure
 from scipy import fft, ndimage
 
 from claran_core.files import atomic_path
+from claran_core.survey import SURVEYS
 
 # Geographic latitude of the VLA.
 LATITUDE_DEG = 34.08
@@ -57,8 +58,8 @@ class Field:
     def power(self, width_px: int, plane_px: int) -> np.ndarray:
         """Power spectrum of the middle under a Hann window, 1 for white noise; zero frequency first."""
         window = self._window(width_px)
-        noise = np.abs(fft.fft2(_middle(self.noise, width_px) * window, (plane_px, plane_px))) ** 2
-        return noise / (window**2).sum()
+        transform = fft.fft2(_middle(self.noise, width_px) * window, (plane_px, plane_px))
+        return np.abs(transform) ** 2 / (window**2).sum()
 
     def blur(self, width_px: int, plane_px: int) -> np.ndarray:
         """What the window multiplies the autocorrelation with, by lag."""
@@ -79,9 +80,8 @@ def read_fields(folder: Path) -> Iterable[Field]:
     """Fields of real subjects large enough, at least half of them free of sources."""
     for real in real_cutouts.real_subjects(folder):
         image = real.cutout.data.astype(float)
-        free = source_free(image)
+        noise, free = masked_noise(image)
         if min(image.shape) >= WINDOW_PX and _middle(free, WINDOW_PX).mean() >= 0.5:
-            noise = np.where(free, image - image[free].mean(), 0) / image[free].std()
             yield Field(real.subject.dec_deg, noise, free)
 
 
@@ -102,6 +102,11 @@ def moved(plane: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     )
 
 
+def _even(plane: np.ndarray) -> np.ndarray:
+    """Mean of a plane and itself turned by half a turn: images are real."""
+    return 0.5 * (plane + np.roll(plane[::-1, ::-1], (1, 1), (0, 1)))
+
+
 def _length(plane_px: int) -> np.ndarray:
     """Length of the baselines of a plane, in cells."""
     return plane_px * np.hypot(fft.fftfreq(plane_px)[:, None], fft.fftfreq(plane_px))
@@ -115,8 +120,7 @@ def fit_views(fields: list[Field]) -> tuple[np.ndarray, np.ndarray]:
     use = (length > FITTED_CELLS[0]) & (length < FITTED_CELLS[1])
     plane = np.exp(np.log(powers + 1e-6).mean(axis=0))
     for _ in range(ROUNDS):
-        smooth = np.log(ndimage.gaussian_filter(plane, 0.8, mode="wrap"))
-        smooth = 0.5 * (smooth + np.roll(smooth[::-1, ::-1], (1, 1), (0, 1)))
+        smooth = _even(np.log(ndimage.gaussian_filter(plane, 0.8, mode="wrap")))
         models = np.stack([moved(smooth, view(*one))[use].astype(np.float32) for one in views])
         # Whittle's likelihood with the noise level left free.
         cost = use.sum() * np.log(powers[:, use] @ np.exp(-models).T) + models.sum(axis=1)
@@ -130,8 +134,7 @@ def fit_views(fields: list[Field]) -> tuple[np.ndarray, np.ndarray]:
 
 def most_likely_plane(fields: list[Field], fitted: np.ndarray, coarse: np.ndarray) -> np.ndarray:
     """Power of the baselines that all fields make most likely, ``(256, 256)``, zero frequency first."""
-    cells = np.stack(np.meshgrid(*[np.arange(PLANE_PX) - PLANE_PX // 2] * 2, indexing="ij"))
-    start = cells * COARSE_PX / PLANE_PX + COARSE_PX // 2
+    start = (np.indices((PLANE_PX, PLANE_PX)) - PLANE_PX // 2) * COARSE_PX / PLANE_PX + COARSE_PX // 2
     plane = fft.ifftshift(ndimage.map_coordinates(fft.fftshift(coarse), start, order=1, mode="nearest"))
     length = _length(PLANE_PX)
     told = (length > SHORTEST_CELLS * PLANE_PX / WINDOW_PX) & (length < 0.49 * PLANE_PX)
@@ -147,7 +150,7 @@ def most_likely_plane(fields: list[Field], fitted: np.ndarray, coarse: np.ndarra
             above += moved(_blurred(np.where(told, power / model**2, 1 / model), blur), back)
             below += moved(_blurred(1 / model, blur), back)
         step = np.clip(np.sqrt(np.clip(above, 0, None) / below), 0.3, 3)
-        plane = plane * 0.5 * (step + np.roll(step[::-1, ::-1], (1, 1), (0, 1)))
+        plane = plane * _even(step)
     return plane
 
 
@@ -156,31 +159,30 @@ def _blurred(plane: np.ndarray, blur: np.ndarray) -> np.ndarray:
 
 
 def by_declination(dec_deg: np.ndarray, fitted: np.ndarray) -> pd.DataFrame:
-    """Mean views and their scatter in bands of declination, and what geometry says.
+    """Mean scales, and turns, in bands of declination, each beside what geometry says.
 
     A north-south baseline looks shorter by the cosine of the distance from the zenith.  Away from the
     meridian it turns by the sine of the latitude times the hour angle, and an east-west one by that of the
     declination.
     """
-    rows = []
-    latitude = np.deg2rad(LATITUDE_DEG)
-    for low, high in zip(BANDS_DEG, BANDS_DEG[1:], strict=False):
-        own = (dec_deg >= low) & (dec_deg < high)
-        east_scale, north_scale, east, north = fitted[own].T
-        dec = np.deg2rad(dec_deg[own])
-        rows.append(
-            {
-                "Dec, deg": f"{low}..{high}",
-                "fields": int(own.sum()),
-                "N-S scale": north_scale.mean(),
-                "cos(Dec - latitude)": np.cos(dec - latitude).mean(),
-                "E-W scale": east_scale.mean(),
-                "N-S turn, rms deg": np.sqrt((north**2).mean()),
-                "E-W over N-S turn": (east * north).mean() / (north**2).mean(),
-                "sin Dec / sin latitude": (np.sin(dec) / np.sin(latitude)).mean(),
-            }
-        )
-    return pd.DataFrame(rows)
+    east_scale, north_scale, east, north = fitted.T
+    dec, latitude = np.deg2rad(dec_deg), np.deg2rad(LATITUDE_DEG)
+    by_field = pd.DataFrame(
+        {
+            "fields": 1,
+            "N-S scale": north_scale,
+            "cos(Dec - latitude)": np.cos(dec - latitude),
+            "E-W scale": east_scale,
+            "N-S turn, rms deg": north**2,
+            "E-W over N-S turn": east * north,
+            "sin Dec / sin latitude": np.sin(dec) / np.sin(latitude),
+        }
+    )
+    bands = by_field.groupby(pd.cut(dec_deg, BANDS_DEG, right=False), observed=True)
+    table = bands.mean().assign(fields=bands.size())
+    table["E-W over N-S turn"] /= table["N-S turn, rms deg"]
+    table["N-S turn, rms deg"] **= 0.5
+    return table.rename_axis("Dec, deg")
 
 
 def main() -> None:
@@ -191,14 +193,12 @@ def main() -> None:
     options = parser.parse_args()
     fields = list(read_fields(options.folder))
     fitted, coarse = fit_views(fields)
-    print(
-        by_declination(np.array([field.dec_deg for field in fields]), fitted).round(2).to_string(index=False)
-    )
+    print(by_declination(np.array([field.dec_deg for field in fields]), fitted).round(2).to_string())
     if options.figure:
         plane = fft.fftshift(most_likely_plane(fields, fitted, coarse))
         figure = Figure(figsize=(6, 6), layout="constrained")
         axes = figure.subplots()
-        reach = 0.5 / 1.8
+        reach = 0.5 / SURVEYS["FIRST"].pixel_scale_arcsec
         axes.imshow(np.log(plane), origin="lower", extent=(-reach, reach, -reach, reach), vmin=np.log(0.02))
         axes.set(xlabel="u, cycles per arcsec", ylabel="v, cycles per arcsec")
         with atomic_path(options.figure) as path:

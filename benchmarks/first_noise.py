@@ -48,13 +48,18 @@ def source_free(image: np.ndarray) -> np.ndarray:
     return np.isfinite(image) & ~ndimage.binary_dilation(bright, iterations=SOURCE_GROWTH_PX)
 
 
+def masked_noise(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Noise of an image in units of itself, 0 where a source is, and where none is; both ``(ny, nx)``."""
+    free = source_free(image)
+    return np.where(free, image - image[free].mean(), 0) / image[free].std(), free
+
+
 def masked_autocorrelation(images: Iterable[np.ndarray], max_lag_px: int) -> np.ndarray:
     """Mean autocorrelation of what is not source in images; ``(2 n + 1, 2 n + 1)``, lag 0 in the middle."""
     total = np.zeros((2 * max_lag_px + 1,) * 2)
     pairs = np.zeros_like(total)
     for image in images:
-        free = source_free(image)
-        noise = np.where(free, image - image[free].mean(), 0) / image[free].std()
+        noise, free = masked_noise(image)
         for sums, values in ((total, noise), (pairs, free.astype(float))):
             correlation = fftconvolve(values, values[::-1, ::-1])
             middle = np.array(correlation.shape) // 2
