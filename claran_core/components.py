@@ -11,6 +11,7 @@ Positions here are 0-based array positions of the image given: pixel centres at 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -23,7 +24,6 @@ __all__ = [
     "SecondaryPeaks",
     "box_gaps",
     "brightest_pixels",
-    "count_components",
     "dr1_extent",
     "dr1_extents",
     "find_components",
@@ -47,27 +47,42 @@ FOUR_CONNECTED = ndimage.generate_binary_structure(2, 1)
 
 @dataclass(frozen=True)
 class Components:
-    """What the contour rule finds in one image; entry k - 1 belongs to pixels labelled k.
+    """What the contour rule finds in one image, each thing measured when it is first asked for.
 
     Attributes
     ----------
+    image : (ny, nx) float64 array
+        Surface brightness, finite.
     labels : (ny, nx) int32 array
         Component of each pixel, 0 outside all of them.
-    boxes : (n, 4) float64 array
-        Bounding boxes ``x1 y1 x2 y2`` of the contours, interpolated between pixels.
-    brightest : (n, 2) int64 array
-        Position ``x y`` of the brightest pixel.
-    n_peaks : (n,) int64 array
-        Number of innermost contours.
+    count : int
+        Number of components; entry k - 1 of what follows belongs to pixels labelled k.
+    base : float
+        Base contour, in the unit of the image.
     """
 
+    image: np.ndarray
     labels: np.ndarray
-    boxes: np.ndarray
-    brightest: np.ndarray
-    n_peaks: np.ndarray
+    count: int
+    base: float
+
+    @cached_property
+    def boxes(self) -> np.ndarray:
+        """Bounding boxes ``x1 y1 x2 y2`` of the contours, interpolated between pixels; ``(n, 4)`` float64."""
+        return _contour_boxes(self.image, self.labels, self.count, self.base)
+
+    @cached_property
+    def brightest(self) -> np.ndarray:
+        """Position ``x y`` of the brightest pixel; ``(n, 2)`` int64."""
+        return brightest_pixels(self.image, self.labels, self.count)
+
+    @cached_property
+    def n_peaks(self) -> np.ndarray:
+        """Number of innermost contours; ``(n,)`` int64."""
+        return _count_innermost(self.image, self.labels, self.count, self.base)
 
     def __len__(self) -> int:
-        return len(self.boxes)
+        return self.count
 
     def at(self, x: float, y: float, *, reach_px: int = 2) -> int | None:
         """Index of the component at a position, or of the nearest within `reach_px`; None without one."""
@@ -105,19 +120,7 @@ def find_components(image: np.ndarray, sigma: float, *, threshold: float = COMPO
     filled = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     base = threshold * sigma
     labels, count = label_components(filled, base)
-    if count == 0:
-        return Components(labels.astype(np.int32), np.empty((0, 4)), np.empty((0, 2), int), np.empty(0, int))
-    return Components(
-        labels=labels.astype(np.int32),
-        boxes=_contour_boxes(filled, labels, count, base),
-        brightest=brightest_pixels(filled, labels, count),
-        n_peaks=_count_innermost(filled, labels, count, base),
-    )
-
-
-def count_components(image: np.ndarray, sigma: float, *, threshold: float = COMPONENT_SIGMA) -> int:
-    """Number of components `find_components` finds in an image of finite pixels, without measuring them."""
-    return label_components(image, threshold * sigma)[1]
+    return Components(filled, labels.astype(np.int32), count, base)
 
 
 def label_components(image: np.ndarray, base: float) -> tuple[np.ndarray, int]:
@@ -173,6 +176,8 @@ def brightest_pixels(image: np.ndarray, labels: np.ndarray, count: int) -> np.nd
 def _count_innermost(image: np.ndarray, labels: np.ndarray, count: int, base: float) -> np.ndarray:
     """Number of contours in each component that hold no further contour."""
     innermost = np.zeros(count, int)
+    if count == 0:
+        return innermost
     part = ndimage.find_objects((labels > 0).astype(int))[0]  # the box around all of them
     image, labels = image[part], labels[part]
     for outer, inner in _nested_levels(image, labels, base):

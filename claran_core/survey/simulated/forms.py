@@ -17,7 +17,6 @@ from scipy import ndimage
 from claran_core.components import (
     COMPONENT_SIGMA,
     Components,
-    count_components,
     dr1_extent,
     find_components,
 )
@@ -154,7 +153,7 @@ def build_extended(
             peak_snr,
         )
         # What is of another class now will hardly be of this one at a size a little different.
-        if _may_be_class(view, recipe) and _is_class(view, recipe):
+        if _is_class(view, recipe):
             view, size_fits = _sized(view, extent_arcsec)
             if size_fits and _is_class(view, recipe):
                 return view.structure
@@ -164,20 +163,18 @@ def build_extended(
     return chosen.structure
 
 
-def _may_be_class(view: "_View", recipe: Recipe) -> bool:
-    """Whether what is soon counted allows a view to be of a class.
+def _is_class(view: "_View", recipe: Recipe) -> bool:
+    """Whether a view shows what its recipe says, the quickest to count first.
 
     Components and innermost contours hold a maximum each, so that there must be as many of these.
     """
     if recipe.n_peaks > 3:
-        return view.n_maxima > 3
-    return view.n_maxima >= recipe.n_peaks and count_components(view.image, 1.0) == recipe.n_components
-
-
-def _is_class(view: "_View", recipe: Recipe) -> bool:
-    if recipe.n_peaks > 3:
-        return max(view.counts) > 3
-    return view.counts == (recipe.n_components, recipe.n_peaks)
+        return view.n_maxima > 3 and max(view.n_components, view.n_peaks) > 3
+    return (
+        view.n_maxima >= recipe.n_peaks
+        and view.n_components == recipe.n_components
+        and view.n_peaks == recipe.n_peaks
+    )
 
 
 def _guess_arm(extent_arcsec: float, n_components: int) -> float:
@@ -208,7 +205,7 @@ class _View:
     def _found(self) -> Components:
         return find_components(self.image, 1.0)
 
-    @property
+    @cached_property
     def n_maxima(self) -> int:
         """Number of pixels above the threshold that none of their four neighbours outshines."""
         inner = self.image[1:-1, 1:-1]  # nothing at the rim is above the threshold
@@ -223,9 +220,14 @@ class _View:
         return int(np.count_nonzero(is_peak))
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """Number of components and of peaks by the contour rule."""
-        return len(self._found), int(self._found.n_peaks.sum())
+    def n_components(self) -> int:
+        """Number of components by the contour rule."""
+        return len(self._found)
+
+    @property
+    def n_peaks(self) -> int:
+        """Number of peaks by the contour rule."""
+        return int(self._found.n_peaks.sum())
 
     @property
     def extent_arcsec(self) -> float:
@@ -236,13 +238,12 @@ class _View:
     def structure(self) -> Structure:
         """What this view shows."""
         columns, rows = local_maxima(self.image, self._found).T
-        n_components, n_peaks = self.counts
         return Structure(
             form=self.shape.form,
             gaussians=self._gaussians,
             peaks=np.column_stack([self._east[columns], self._north[rows]]),
-            n_components=n_components,
-            n_peaks=n_peaks,
+            n_components=self.n_components,
+            n_peaks=self.n_peaks,
         )
 
 

@@ -4,7 +4,7 @@ Everything is added in one fixed order (cells ascending, sources as numbered, Ga
 pixel on the tile's grid, so that any two windows of a tile agree to the last bit where they overlap.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -161,12 +161,11 @@ def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window
     The pattern is centred on whole pixels, so that it is the same in every window.
     """
     pattern = sidelobe_pattern()
-    half = pattern.shape[0] // 2
-    reached = window.grown(half + 1, half + 1)
+    reached = _reached(window, pattern)
     for cell in _cells(tile, window):
         sources, position, reach = _with_sidelobes(population, tile, cell)
-        for number in np.flatnonzero(_is_near(reached, position, reach)):
-            for x, y in _peak_pixels(population, tile, cell, int(number)):
+        for number in np.flatnonzero(_is_near(reached, position, reach)).tolist():
+            for x, y in _peak_pixels(population, tile, cell, number):
                 add_pattern(image, window, pattern, x, y, _sidelobe_strength(sources[number]))
 
 
@@ -174,11 +173,19 @@ def _near_extended(population: Population, tile: Tile, window: Window) -> np.nda
     """How near extended sources are, 1 around one that was deconvolved as deeply as most; ``(ny, nx)``."""
     near = np.zeros(window.shape)
     shape = surroundings()
+    reached = _reached(window, shape)
     for cell in _cells(tile, window):
         sources, position, _ = _extended(population, tile, cell)
-        for source, (x, y) in zip(sources, np.rint(position).astype(int), strict=True):
-            add_pattern(near, window, shape, int(x), int(y), _depth(source))
+        for number in np.flatnonzero(_is_near(reached, position, np.zeros(len(sources)))).tolist():
+            x, y = np.rint(position[number]).astype(int).tolist()
+            add_pattern(near, window, shape, x, y, _depth(sources[number]))
     return near
+
+
+def _reached(window: Window, pattern: np.ndarray) -> Window:
+    """Where the middle of a pattern that touches a window may be."""
+    half = pattern.shape[0] // 2
+    return window.grown(half + 1, half + 1)
 
 
 def _depth(source: RadioSource) -> float:
@@ -195,10 +202,20 @@ def add_pattern(
     image[own] += strength * pattern[part]
 
 
-def _tile_pixels(tile: Tile, sources: tuple[RadioSource, ...]) -> np.ndarray:
-    """Tile pixels of sources; ``(n, 2)``."""
-    positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
+@lru_cache(maxsize=512)
+def _tile_pixels(population: Population, tile: Tile, cell: int) -> np.ndarray:
+    """Tile pixels of all sources of a cell; ``(n, 2)``."""
+    positions = np.array([(source.ra_deg, source.dec_deg) for source in population.cell(cell)]).reshape(-1, 2)
     return np.stack(tile.sky_to_pixel(*positions.T), axis=1)
+
+
+def _some(
+    population: Population, tile: Tile, cell: int, is_meant: Callable[[RadioSource], bool]
+) -> tuple[tuple[RadioSource, ...], np.ndarray]:
+    """Sources of a cell that are meant, and their tile pixels ``(n, 2)``."""
+    sources = population.cell(cell)
+    numbers = [number for number, source in enumerate(sources) if is_meant(source)]
+    return tuple(sources[number] for number in numbers), _tile_pixels(population, tile, cell)[numbers]
 
 
 @lru_cache(maxsize=512)
@@ -206,11 +223,11 @@ def _with_sidelobes(
     population: Population, tile: Tile, cell: int
 ) -> tuple[tuple[RadioSource, ...], np.ndarray, np.ndarray]:
     """Sources of a cell that have residual sidelobes, tile pixels ``(n, 2)``, reach of peaks (px)."""
-    sources = tuple(
-        source for source in population.cell(cell) if abs(_sidelobe_strength(source)) >= SIDELOBES_ABOVE_JY
+    sources, position = _some(
+        population, tile, cell, lambda source: abs(_sidelobe_strength(source)) >= SIDELOBES_ABOVE_JY
     )
     reach = np.array([source.peak_reach_arcsec for source in sources]) / tile.grid.pixel_scale_arcsec
-    return sources, _tile_pixels(tile, sources), np.ceil(reach) + 2
+    return sources, position, np.ceil(reach) + 2
 
 
 def _sidelobe_strength(source: RadioSource) -> float:
@@ -247,9 +264,9 @@ def _extended(
     population: Population, tile: Tile, cell: int
 ) -> tuple[tuple[RadioSource, ...], np.ndarray, np.ndarray]:
     """Extended sources of a cell, not built yet: their tile pixels ``(n, 2)`` and reach (px)."""
-    sources = tuple(source for source in population.cell(cell) if not source.is_compact)
+    sources, position = _some(population, tile, cell, lambda source: not source.is_compact)
     reach = np.array([source.reach_arcsec for source in sources]) / tile.grid.pixel_scale_arcsec
-    return sources, _tile_pixels(tile, sources), np.ceil(reach) + 2
+    return sources, position, np.ceil(reach) + 2
 
 
 @lru_cache(maxsize=4096)
