@@ -49,6 +49,10 @@ SIMULATED_PER_REAL = 4
 # They may differ by so much: 28 % in extent if brightness is the same, or 65 % the other way round.
 UNLIKENESS = 0.5
 
+# A subject is up to so far in RA from the meridian on which the columns of its FIRST image run north: images
+# some 3 min apart leave as many seams as the real cut-outs have (benchmarks/resampling_seams.py).
+OFF_MERIDIAN_DEG = 22.5 / 60
+
 # Windows of the random sky, and the threshold of islands counted in them (facts of 1,255 FIRST fields).
 WINDOW_ARCSEC, ISLAND_SIGMA = 180.0, 5.0
 
@@ -247,7 +251,8 @@ def simulated_pool(seed: int, n: int) -> Iterator[SubjectFacts]:
         small = source.reach_arcsec < POOL_REACH_ARCSEC.get(source.kind, 0)
         return VISITED[source.kind] * (0.1 if small else 1)
 
-    return _drawn(seed, n, np.random.default_rng(seed), share)
+    turns = np.random.default_rng([seed, 3])
+    return _drawn(seed, n, np.random.default_rng(seed), share, lambda cutout: resampled(cutout, turns))
 
 
 def blind_sample(seed: int, n: int) -> Iterator[SubjectFacts]:
@@ -256,9 +261,16 @@ def blind_sample(seed: int, n: int) -> Iterator[SubjectFacts]:
 
 
 def _drawn(
-    seed: int, n: int, rng: np.random.Generator, share: Callable[[RadioSource], float]
+    seed: int,
+    n: int,
+    rng: np.random.Generator,
+    share: Callable[[RadioSource], float],
+    handed_out: Callable[[Cutout], Cutout] = lambda cutout: cutout,
 ) -> Iterator[SubjectFacts]:
-    """Subjects around extended sources of random cells, each taken with its own chance."""
+    """Subjects around extended sources of random cells, each taken with its own chance.
+
+    What is measured are the cut-outs as they are `handed_out`.
+    """
     sky = SimulatedSource(SURVEYS["FIRST"], seed=seed)
     produced = 0
     while produced < n:
@@ -266,14 +278,18 @@ def _drawn(
         for source in sky.population.cell(cell):
             if source.is_compact or rng.random() > share(source):
                 continue
-            facts = _simulated(sky, source, rng, 1 / share(source))
+            facts = _simulated(sky, source, rng, 1 / share(source), handed_out)
             if facts is not None and produced < n:
                 produced += 1
                 yield facts
 
 
 def _simulated(
-    sky: SimulatedSource, source: RadioSource, rng: np.random.Generator, weight: float
+    sky: SimulatedSource,
+    source: RadioSource,
+    rng: np.random.Generator,
+    weight: float,
+    handed_out: Callable[[Cutout], Cutout],
 ) -> SubjectFacts | None:
     east, north = source.peaks[rng.integers(len(source.peaks))]
     ra, dec = (float(v) for v in offset_to_sky(source.ra_deg, source.dec_deg, east, north))
@@ -283,7 +299,33 @@ def _simulated(
     if source.source_id not in set(labels["label_id"]):
         return None
     positions = list(zip(labels["component_ra"], labels["component_dec"], strict=True))
-    return measure(subject, cutout, positions, names=labels["label_id"].tolist(), weight=weight)
+    names = labels["label_id"].tolist()
+    return measure(subject, handed_out(cutout), positions, names=names, weight=weight)
+
+
+def resampled(cutout: Cutout, rng: np.random.Generator) -> Cutout:
+    """A cut-out as SkyView hands it out: the nearest pixels of an image that is turned a little from north.
+
+    All real cut-outs have come that way (benchmarks/resampling_seams.py).  They consist of pieces that are
+    shifted by one pixel against each other, with straight seams between them.
+    """
+    ny, nx = cutout.data.shape
+    dec = float(cutout.wcs.pixel_to_world(nx / 2, ny / 2).dec.deg)
+    angle = np.deg2rad(rng.uniform(-OFF_MERIDIAN_DEG, OFF_MERIDIAN_DEG)) * np.sin(np.deg2rad(dec))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = np.array([nx - 1, ny - 1]) / 2
+    there = middle + rng.uniform(-0.5, 0.5, 2)  # pixels of the two grids do not coincide
+    rows, columns = np.indices((ny, nx))
+    offsets = np.stack([columns - middle[0], rows - middle[1]], axis=-1)
+    x, y = np.moveaxis(np.rint(offsets @ turn.T + there).astype(int), -1, 0)
+    inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)
+    image = np.full((ny, nx), np.nan, cutout.data.dtype)
+    image[inside] = cutout.data[y[inside], x[inside]]
+    wcs = cutout.wcs.deepcopy()
+    wcs.wcs.crpix = middle + 1 - turn.T @ (there + 1 - wcs.wcs.crpix)
+    wcs.wcs.pc = wcs.wcs.get_pc() @ turn
+    wcs.wcs.set()
+    return replace(cutout, data=image, wcs=wcs)
 
 
 def islands(image: np.ndarray) -> np.ndarray:

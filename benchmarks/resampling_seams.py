@@ -1,0 +1,108 @@
+"""Seams that nearest-neighbour resampling left in FIRST cut-outs, real and simulated.
+
+    python benchmarks/resampling_seams.py ../shared/data/first_train --seed 1 --pool 400
+
+A service that resamples with the nearest pixel, onto a grid turned a little against the image's own, copies
+pieces of the image and shifts each by one pixel against the next.  Along the seam between two pieces a row
+(or column) agrees better with the next one if that is shifted by one pixel, and differences across the seam
+have far more power on the smallest scales than elsewhere, where the beam has smoothed everything.
+"""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import sky_samples
+from first_noise import masked_noise
+from scipy import ndimage
+
+# Difference of sixth order, and how far it reaches: of noise behind FIRST's beam it leaves next to nothing.
+DIFFERENCE = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
+REACH_PX = len(DIFFERENCE) // 2
+
+# A line counts with so many free pixels, and has a seam if its power is so many times the median's.
+MIN_PX, SEAM_RATIO = 30, 3.2
+
+# Zones of declination, deg.
+ZONES_DEG = (0, 25, 45, 65)
+
+
+@dataclass(frozen=True)
+class Seams:
+    """What one image has along rows or columns.
+
+    Attributes
+    ----------
+    n : int
+        Number of seams.
+    strongest : float
+        Power of the smallest scales in the line that has most of it, over that of the median line.
+    gain : float
+        By how much the two sides of the strongest seam agree better if shifted by one pixel: difference of
+        their correlation coefficients; NaN without a seam.
+    """
+
+    n: int
+    strongest: float
+    gain: float
+
+
+def seams(image: np.ndarray) -> Seams:
+    """Seams between rows of an image in units of the noise; transpose it for those between columns."""
+    noise, free = masked_noise(image)
+    valid = ndimage.binary_erosion(free, np.ones((len(DIFFERENCE),) * 2))
+    n_valid = valid.sum(axis=1)
+    power = np.where(valid, ndimage.correlate1d(noise, DIFFERENCE, axis=0) ** 2, 0).sum(axis=1)
+    power = np.where(n_valid >= MIN_PX, power / np.maximum(n_valid, 1), np.nan)
+    ratio = power / np.nanmedian(power)
+    left, lines = ratio.copy(), []
+    while np.nanmax(left) > SEAM_RATIO:
+        line = int(np.nanargmax(left))
+        lines.append(line)
+        left[max(line - REACH_PX - 1, 0) : line + REACH_PX + 2] = np.nan
+    gain = max(_gain(noise, line) for line in (lines[0] - 1, lines[0])) if lines else np.nan
+    return Seams(len(lines), float(np.nanmax(ratio)), gain)
+
+
+def _gain(noise: np.ndarray, line: int) -> float:
+    """How much better a line agrees with the next one if that is shifted by one pixel, either way."""
+    below, above = noise[line, 1:-1], noise[line + 1]
+    scale = np.sqrt((below**2).sum() * (above**2).sum())
+    straight, *shifted = (
+        (below * above[1 + shift : above.size - 1 + shift]).sum() / scale for shift in (0, -1, 1)
+    )
+    return float(max(shifted) - straight)
+
+
+def report(name: str, subjects: Iterable[sky_samples.SubjectFacts]) -> None:
+    """Print how many images have seams, and where."""
+    subjects = list(subjects)
+    found = np.array([[seams(s.image).__dict__[key] for key in ("n", "strongest", "gain")] for s in subjects])
+    columns = np.array(
+        [[seams(s.image.T).__dict__[key] for key in ("n", "strongest", "gain")] for s in subjects]
+    )
+    dec = np.array([subject.dec_deg for subject in subjects])
+    for axis, values in (("rows", found), ("columns", columns)):
+        zones = [values[(dec >= low) & (dec < high), 0] for low, high in zip(ZONES_DEG, ZONES_DEG[1:])]
+        print(
+            f"{name:10} {axis:8} images with seams {np.mean(values[:, 0] > 0):.2f}"
+            f", by declination {' '.join(f'{np.mean(zone > 0):.2f}' for zone in zones)}"
+            f"; agree better if shifted: {np.mean(values[values[:, 0] > 0, 2] > 0):.2f} of them"
+        )
+
+
+def main() -> None:
+    """Print real and simulated seams."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pool", type=int, default=400, help="simulated subjects")
+    options = parser.parse_args()
+    report("real", sky_samples.real_subjects(options.folder))
+    report("simulated", sky_samples.simulated_pool(options.seed, options.pool))
+
+
+if __name__ == "__main__":
+    main()
