@@ -11,6 +11,7 @@ have far more power on the smallest scales than elsewhere, where the beam has sm
 import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def report(name: str, subjects: Iterable[sky_samples.SubjectFacts]) -> None:
     )
     dec = np.array([subject.dec_deg for subject in subjects])
     for axis, values in (("rows", found), ("columns", columns)):
-        zones = [values[(dec >= low) & (dec < high), 0] for low, high in zip(ZONES_DEG, ZONES_DEG[1:])]
+        zones = [values[(dec >= low) & (dec < high), 0] for low, high in pairwise(ZONES_DEG)]
         print(
             f"{name:10} {axis:8} images with seams {np.mean(values[:, 0] > 0):.2f}"
             f", by declination {' '.join(f'{np.mean(zone > 0):.2f}' for zone in zones)}"
