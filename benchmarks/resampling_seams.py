@@ -10,7 +10,6 @@ have far more power on the smallest scales than elsewhere, where the beam has sm
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,9 +18,8 @@ import sky_samples
 from first_noise import masked_noise
 from scipy import ndimage
 
-# Difference of sixth order, and how far it reaches: of noise behind FIRST's beam it leaves next to nothing.
+# Difference of sixth order: of noise behind FIRST's beam it leaves next to nothing.
 DIFFERENCE = np.array([1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0])
-REACH_PX = len(DIFFERENCE) // 2
 
 # A line counts with so many free pixels, and has a seam if its power is so many times the median's.
 MIN_PX, SEAM_RATIO = 30, 3.2
@@ -30,41 +28,24 @@ MIN_PX, SEAM_RATIO = 30, 3.2
 ZONES_DEG = (0, 25, 45, 65)
 
 
-@dataclass(frozen=True)
-class Seams:
-    """What one image has along rows or columns.
+def seam(image: np.ndarray) -> float:
+    """The strongest seam between rows of an image in units of the noise; transpose it for columns.
 
-    Attributes
-    ----------
-    n : int
-        Number of seams.
-    strongest : float
-        Power of the smallest scales in the line that has most of it, over that of the median line.
-    gain : float
-        By how much the two sides of the strongest seam agree better if shifted by one pixel: difference of
-        their correlation coefficients; NaN without a seam.
+    Returns
+    -------
+    float
+        By how much the two sides of the seam agree better if shifted by one pixel: difference of their
+        correlation coefficients.  NaN without a seam.
     """
-
-    n: int
-    strongest: float
-    gain: float
-
-
-def seams(image: np.ndarray) -> Seams:
-    """Seams between rows of an image in units of the noise; transpose it for those between columns."""
     noise, free = masked_noise(image)
     valid = ndimage.binary_erosion(free, np.ones((len(DIFFERENCE),) * 2))
     n_valid = valid.sum(axis=1)
     power = np.where(valid, ndimage.correlate1d(noise, DIFFERENCE, axis=0) ** 2, 0).sum(axis=1)
     power = np.where(n_valid >= MIN_PX, power / np.maximum(n_valid, 1), np.nan)
-    ratio = power / np.nanmedian(power)
-    left, lines = ratio.copy(), []
-    while np.nanmax(left) > SEAM_RATIO:
-        line = int(np.nanargmax(left))
-        lines.append(line)
-        left[max(line - REACH_PX - 1, 0) : line + REACH_PX + 2] = np.nan
-    gain = max(_gain(noise, line) for line in (lines[0] - 1, lines[0])) if lines else np.nan
-    return Seams(len(lines), float(np.nanmax(ratio)), gain)
+    line = int(np.nanargmax(power))
+    if power[line] <= SEAM_RATIO * np.nanmedian(power):
+        return float("nan")
+    return max(_gain(noise, line - 1), _gain(noise, line))
 
 
 def _gain(noise: np.ndarray, line: int) -> float:
@@ -80,17 +61,16 @@ def _gain(noise: np.ndarray, line: int) -> float:
 def report(name: str, subjects: Iterable[sky_samples.SubjectFacts]) -> None:
     """Print how many images have seams, and where."""
     subjects = list(subjects)
-    found = np.array([[seams(s.image).__dict__[key] for key in ("n", "strongest", "gain")] for s in subjects])
-    columns = np.array(
-        [[seams(s.image.T).__dict__[key] for key in ("n", "strongest", "gain")] for s in subjects]
-    )
     dec = np.array([subject.dec_deg for subject in subjects])
-    for axis, values in (("rows", found), ("columns", columns)):
-        zones = [values[(dec >= low) & (dec < high), 0] for low, high in pairwise(ZONES_DEG)]
+    for axis, turn in (("rows", np.asarray), ("columns", np.transpose)):
+        gain = np.array([seam(turn(subject.image)) for subject in subjects])
+        has_some = np.isfinite(gain)
+        agree = np.mean(gain[has_some] > 0)
+        zones = [has_some[(dec >= low) & (dec < high)].mean() for low, high in pairwise(ZONES_DEG)]
         print(
-            f"{name:10} {axis:8} images with seams {np.mean(values[:, 0] > 0):.2f}"
-            f", by declination {' '.join(f'{np.mean(zone > 0):.2f}' for zone in zones)}"
-            f"; agree better if shifted: {np.mean(values[values[:, 0] > 0, 2] > 0):.2f} of them"
+            f"{name:10} {axis:8} images with seams {has_some.mean():.2f}"
+            f", by declination {' '.join(f'{zone:.2f}' for zone in zones)}"
+            f"; agree better if shifted: {agree:.2f} of them"
         )
 
 
