@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import real_cutouts
+from resampling import resampled
 from scipy import ndimage
 
 from claran_core.components import Components, dr1_extent, find_components
@@ -48,10 +49,6 @@ SIMULATED_PER_REAL = 4
 
 # They may differ by so much: 28 % in extent if brightness is the same, or 65 % the other way round.
 UNLIKENESS = 0.5
-
-# A subject is up to so far in RA from the meridian on which the columns of its FIRST image run north: images
-# some 3 min apart leave as many seams as the real cut-outs have (benchmarks/resampling_seams.py).
-OFF_MERIDIAN_DEG = 22.5 / 60
 
 # Windows of the random sky, and the threshold of islands counted in them (facts of 1,255 FIRST fields).
 WINDOW_ARCSEC, ISLAND_SIGMA = 180.0, 5.0
@@ -301,31 +298,6 @@ def _simulated(
     positions = list(zip(labels["component_ra"], labels["component_dec"], strict=True))
     names = labels["label_id"].tolist()
     return measure(subject, handed_out(cutout), positions, names=names, weight=weight)
-
-
-def resampled(cutout: Cutout, rng: np.random.Generator) -> Cutout:
-    """A cut-out as SkyView hands it out: the nearest pixels of an image that is turned a little from north.
-
-    All real cut-outs have come that way (benchmarks/resampling_seams.py).  They consist of pieces that are
-    shifted by one pixel against each other, with straight seams between them.
-    """
-    ny, nx = cutout.data.shape
-    dec = float(cutout.wcs.pixel_to_world(nx / 2, ny / 2).dec.deg)
-    angle = np.deg2rad(rng.uniform(-OFF_MERIDIAN_DEG, OFF_MERIDIAN_DEG)) * np.sin(np.deg2rad(dec))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    middle = np.array([nx - 1, ny - 1]) / 2
-    there = middle + rng.uniform(-0.5, 0.5, 2)  # pixels of the two grids do not coincide
-    rows, columns = np.indices((ny, nx))
-    offsets = np.stack([columns - middle[0], rows - middle[1]], axis=-1)
-    x, y = np.moveaxis(np.rint(offsets @ turn.T + there).astype(int), -1, 0)
-    inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)
-    image = np.full((ny, nx), np.nan, cutout.data.dtype)
-    image[inside] = cutout.data[y[inside], x[inside]]
-    wcs = cutout.wcs.deepcopy()
-    wcs.wcs.crpix = middle + 1 - turn.T @ (there + 1 - wcs.wcs.crpix)
-    wcs.wcs.pc = wcs.wcs.get_pc() @ turn
-    wcs.wcs.set()
-    return replace(cutout, data=image, wcs=wcs)
 
 
 def islands(image: np.ndarray) -> np.ndarray:
