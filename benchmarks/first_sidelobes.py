@@ -15,7 +15,7 @@ import numpy as np
 import sky_samples
 from first_noise import source_free
 
-from claran_core.survey.simulated.noise import sidelobe_pattern
+from claran_core.survey.simulated.baselines import sidelobe_pattern
 
 # The pattern is fitted within this distance of the peak, for peaks not farther from the middle than that.
 FIT_PX, MIDDLE_PX = 40, 16

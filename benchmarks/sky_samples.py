@@ -341,12 +341,14 @@ def matched(
     """
     features = np.array([_features(subject) for subject in pool])
     classes = np.array([subject.main.morphology for subject in pool])
+    several = np.array([len(subject.sources) > 1 for subject in pool])
     free = np.ones(len(pool), bool)
     chosen: list[list[SubjectFacts]] = [[] for _ in real]
     for _ in range(per_subject):
         for k, subject in enumerate(real):
             distance = _unlikeness(features, subject)
-            distance[~free | (classes != subject.main.morphology)] = np.inf
+            other = (classes != subject.main.morphology) | (several != (len(subject.sources) > 1))
+            distance[~free | other] = np.inf
             best = int(distance.argmin())
             if np.isfinite(distance[best]):
                 free[best] = False

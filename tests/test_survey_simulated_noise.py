@@ -3,17 +3,15 @@
 import numpy as np
 import pytest
 
+from claran_core.survey.simulated.baselines import smoothed_rms
 from claran_core.survey.simulated.geometry import TileGrid, Window
 from claran_core.survey.simulated.noise import (
     BLOCK_PX,
     FIRST_BLOCK_PX,
-    FIRST_KERNEL,
     NoiseLayer,
     correlated_noise,
     first_noise,
     kernels,
-    sidelobe_pattern,
-    smoothed_rms,
     surroundings,
     white_noise,
 )
@@ -137,26 +135,6 @@ def test_more_of_the_smooth_part_is_smoother_and_as_strong_as_said(radio_noise, 
     assert changed.std() == pytest.approx(float(smoothed_rms(np.array(amount))), rel=0.07)
     smoother = mean_autocorrelation(changed, 2, 0) - mean_autocorrelation(noise, 2, 0)
     assert smoother * amount > 0.03 * abs(amount)
-
-
-def test_kernel_is_the_same_turned_by_half_a_turn() -> None:
-    assert FIRST_KERNEL.shape == (65, 65)
-    np.testing.assert_array_equal(FIRST_KERNEL, FIRST_KERNEL[::-1, ::-1])
-    assert (FIRST_KERNEL**2).sum() == pytest.approx(1)
-
-
-def test_sidelobes_have_three_stripes_and_no_main_lobe() -> None:
-    pattern = sidelobe_pattern()
-    middle = pattern.shape[0] // 2
-    assert pattern[middle, middle] == 0
-    np.testing.assert_allclose(pattern, pattern[::-1, ::-1], atol=1e-12)
-    for distance in (24, 40):
-        angle = np.deg2rad(np.arange(0, 180, 0.5))
-        x, y = np.rint(distance * np.cos(angle)), np.rint(distance * np.sin(angle))
-        height = pattern[middle + y.astype(int), middle + x.astype(int)]
-        along = {round(float(a)) for a in np.rad2deg(angle[height > 0.6 * height.max()])}
-        assert all(min(abs(a - b) for b in (0, 61.5, 118.5, 180)) < 9 for a in along)
-        assert {min((0, 61.5, 118.5, 180), key=lambda b: abs(a - b)) % 180 for a in along} == {0, 61.5, 118.5}
 
 
 def test_surroundings_are_round_flat_and_end() -> None:

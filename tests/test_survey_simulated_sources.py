@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from claran_core.survey.base import FWHM_PER_SIGMA
 from claran_core.survey.simulated import infrared, population
+from claran_core.survey.simulated.baselines import sidelobe_pattern
 from claran_core.survey.simulated.gaussians import Gaussians
 from claran_core.survey.simulated.geometry import (
     TileGrid,
@@ -25,7 +26,7 @@ from claran_core.survey.simulated.infrared import (
     host_gaussians,
     infrared_cell,
 )
-from claran_core.survey.simulated.noise import sidelobe_pattern, surroundings
+from claran_core.survey.simulated.noise import surroundings
 from claran_core.survey.simulated.population import (
     FIELD_DENSITY_DEG2,
     FIELD_LIMIT_JY,

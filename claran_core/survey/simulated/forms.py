@@ -395,9 +395,9 @@ def _lobe(rng: np.random.Generator, form: Form, flux: float) -> np.ndarray:
     along = start + (1 - start) * part
     local = width * (form.widening + (1 - form.widening) * part)
     # Blobs of half the lobe's width, scattered so that the cloud has that width.
-    size = local * rng.uniform(0.35, 0.85, n)
+    size = local * rng.uniform(0.15, 0.85, n)
     across = rng.normal(0, 0.33, n) * local
-    shares = np.exp(_uniform(rng, form.brightening) * part + rng.normal(0, 0.5, n)) * size
+    shares = np.exp(_uniform(rng, form.brightening) * part + rng.normal(0, 0.7, n)) * size
     stretch = rng.uniform(1.0, 1.6, n)
     return _rows(along - 0.3 * size, across, flux * shares / shares.sum(), size * stretch, size)
 

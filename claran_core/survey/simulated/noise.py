@@ -1,4 +1,4 @@
-"""Correlated noise that any window shows the same way, and the pattern of residual sidelobes.
+"""Correlated noise that any window shows the same way.
 
 White noise is drawn in blocks of tile pixels, each from its own stream.  Noise of W1 is smoothed in space
 with short kernels.  Noise of FIRST has the stripes of the VLA's three arms, which no short kernel has: it
@@ -9,80 +9,38 @@ the last bits.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
 
 import numpy as np
 from scipy import fft
-from scipy.ndimage import affine_transform, correlate1d, gaussian_filter
-from scipy.signal import convolve2d
+from scipy.ndimage import correlate1d
 
 from claran_core.survey.base import FWHM_PER_SIGMA
+from claran_core.survey.simulated.baselines import KERNEL_RADIUS_PX, TRANSFORM_PX, transfer
 from claran_core.survey.simulated.geometry import Tile, Window
-from claran_core.survey.simulated.streams import Purpose, generator, grid_normals
+from claran_core.survey.simulated.streams import Purpose, grid_normals
 
 __all__ = [
-    "FIRST_KERNEL",
     "INFRARED_NOISE",
-    "KERNEL_RADIUS_PX",
     "NoiseLayer",
     "correlated_noise",
     "first_noise",
-    "sidelobe_pattern",
-    "smoothed_rms",
     "surroundings",
     "white_noise",
 ]
 
 BLOCK_PX = 32
 
+# FIRST noise is made in blocks that a transform gives whole: what kernels reach from the rim is cut off.
+FIRST_BLOCK_PX = TRANSFORM_PX - 2 * KERNEL_RADIUS_PX
+
 # Gaussian kernels end at this many sigma, where they have fallen to 2e-3 of their peak.
 KERNEL_SIGMA = 3.5
-
-# FIRST noise is made in blocks of two by two white ones, from these and one more on every side.
-FIRST_BLOCK_PX = 2 * BLOCK_PX
-KERNEL_RADIUS_PX = BLOCK_PX
-TRANSFORM_PX = FIRST_BLOCK_PX + 2 * KERNEL_RADIUS_PX
-
-# Sets of baselines that tiles have, and how they differ: clumps (relative, reach of the kernel they may
-# take), turn, stretch; as the power spectra of 151 cut-outs differ from their mean.
-N_KERNELS, KERNELS_SEED = 48, 1993
-CLUMPINESS, CLUMP_REACH_PX = 0.55, 30
-TURN_DEG, STRETCH = 2.5, 0.04
-
-# Beyond the longest baselines the power has fallen below this part of its maximum.
-COVERED_ABOVE = 3e-4
-
-# Smoothing (sigma) that gives the part of the noise by which fields differ.
-SMOOTH_PX = 3.0
 
 # Surroundings of an extended source, where the missing short baselines are felt: background around 159 real
 # sources relative to its depth, at distances in arcsec (benchmarks/radio_sky.py).
 SURROUNDINGS_ARCSEC = (0.0, 30.0, 60.0, 125.0, 155.0, 165.0, 185.0, 205.0)
 SURROUNDINGS = (1.3, 1.3, 1.0, 1.0, 0.0, -0.6, -0.6, 0.0)
 SURROUNDINGS_PX = 114
-
-# Residual sidelobes are drawn this far from a source, and begin outside the main lobe.
-SIDELOBES_PX = 84
-MAIN_LOBE_PX = 4.0
-HALO_PX = (10.0, 16.0)
-
-# Stripes of the VLA's arms: directions on the image (from the x axis), width, and height at distances from
-# the source, from 20 px on as measured along them around 151 real subjects.
-STRIPE_ANGLES_DEG = (0.0, 61.5, 118.5)
-STRIPE_SIGMA_PX = 1.7
-STRIPES_FROM_PX = (18.0, 30.0)
-STRIPE_PX = (0.0, 20.0, 33.0, 48.0, 65.0, 84.0)
-STRIPE_HEIGHT = (0.10, 0.10, 0.08, 0.045, 0.025, 0.0)
-
-
-def _read_kernel() -> np.ndarray:
-    """Kernel of FIRST's noise (benchmarks/first_noise.py), ``(65, 65)``; half of it is in the file."""
-    half = np.loadtxt(Path(__file__).with_name("first_noise_kernel.csv"), delimiter=",")
-    kernel = np.concatenate([half, half[-2::-1, ::-1]])
-    return kernel / np.sqrt((kernel**2).sum())
-
-
-FIRST_KERNEL = _read_kernel()
 
 
 @dataclass(frozen=True)
@@ -204,10 +162,10 @@ def correlated_noise(
 def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Noise of FIRST in a window of a tile of 1.8" pixels, its smooth part, and white noise.
 
-    A tile's noise comes from one set of baselines (`_kernel`), FIRST's on average.  It has no power beyond
-    the longest; white noise stands for what resampling leaves there.  Adding more or less of the smooth
-    part makes noise that is smoother or sharper, as fields differ; `smoothed_rms` says what that does to
-    the noise level.
+    A tile's noise comes from one set of baselines, FIRST's on average.  It has no power beyond the longest;
+    white noise stands for what is there all the same.  Adding more or less of the smooth part makes noise
+    that is smoother or sharper on large scales, as places differ; `smoothed_rms` says what that does to its
+    level.
 
     Returns
     -------
@@ -219,7 +177,7 @@ def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.n
     return noise, smooth, white
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray:
     inner = Window(block_x * FIRST_BLOCK_PX, block_y * FIRST_BLOCK_PX, FIRST_BLOCK_PX, FIRST_BLOCK_PX)
     outer = inner.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
@@ -227,123 +185,8 @@ def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray
     white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer).astype(np.float32)
     cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
     # Rows that are cut off are not transformed back.
-    rows = fft.ifft(fft.rfft2(white) * _response(_kernel_of(seed, tile)), axis=1)[:, cut]
+    rows = fft.ifft(fft.rfft2(white) * transfer(seed, tile), axis=1)[:, cut]
     return np.stack([*fft.irfft(rows, TRANSFORM_PX)[..., cut], white[cut, cut]])
-
-
-@lru_cache(maxsize=64)
-def _kernel_of(seed: int, tile: int) -> int:
-    """Number of the set of baselines that a tile has."""
-    return int(generator(seed, Purpose.RADIO_BASELINES, tile).integers(N_KERNELS))
-
-
-@lru_cache(maxsize=N_KERNELS)
-def _kernel(number: int) -> np.ndarray:
-    """Kernel of one set of baselines, ``(65, 65)``: FIRST's, turned and stretched a little, and clumpy.
-
-    A short observation fills the plane of baselines in clumps; the average over many is smooth.
-    """
-    rng = np.random.default_rng([KERNELS_SEED, number])
-    power = _stretched(np.abs(fft.fft2(_centred(FIRST_KERNEL))) ** 2, rng)
-    # Short baselines lie closer together.
-    length = np.hypot(fft.fftfreq(TRANSFORM_PX)[:, None], fft.fftfreq(TRANSFORM_PX))
-    amplitude = np.sqrt(power) * (1 + CLUMPINESS * np.clip(length / 0.06, 0.4, 1) * _clumps(rng))
-    covered = power > COVERED_ABOVE * power.max()
-    distance = np.hypot(*np.indices(FIRST_KERNEL.shape) - KERNEL_RADIUS_PX)
-    fade = np.clip(4 * (1 - distance / KERNEL_RADIUS_PX), 0, 1)
-    for _ in range(4):  # within the baselines and within the radius, in turn
-        kernel = _cropped(fft.ifft2(amplitude * covered).real) * fade
-        amplitude = fft.fft2(_centred(kernel)).real
-    return kernel / np.sqrt((kernel**2).sum())
-
-
-def _stretched(power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Power spectrum of baselines seen from a slightly different direction."""
-    turn, scales = np.deg2rad(rng.normal(0, TURN_DEG)), rng.normal(1, STRETCH, 2)
-    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * scales
-    middle = np.full(2, power.shape[0] // 2)
-    shifted = fft.fftshift(power)
-    turned = affine_transform(shifted, matrix, middle - matrix @ middle, order=1)
-    turned = 0.5 * (turned + np.roll(turned[::-1, ::-1], (1, 1), (0, 1)))  # noise is real
-    return np.clip(fft.ifftshift(turned), 0, None)
-
-
-def _clumps(rng: np.random.Generator) -> np.ndarray:
-    """Real, even random field of unit variance over the plane of baselines, as fine as kernels allow."""
-    width = 2 * KERNEL_RADIUS_PX + 1
-    weights = rng.standard_normal((width, width))
-    distance = np.hypot(*np.indices(weights.shape) - KERNEL_RADIUS_PX)
-    weights = np.where((distance > 0) & (distance < CLUMP_REACH_PX), weights + weights[::-1, ::-1], 0)
-    clumps = fft.fft2(_centred(weights)).real
-    return clumps / clumps.std()
-
-
-def _centred(kernel: np.ndarray) -> np.ndarray:
-    """A kernel on the plane of the transforms, its middle at the first pixel."""
-    plane = np.zeros((TRANSFORM_PX, TRANSFORM_PX))
-    plane[: kernel.shape[0], : kernel.shape[1]] = kernel
-    return np.roll(plane, (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (0, 1))
-
-
-def _cropped(plane: np.ndarray) -> np.ndarray:
-    """The inverse of `_centred`."""
-    width = 2 * KERNEL_RADIUS_PX + 1
-    return np.roll(plane, (KERNEL_RADIUS_PX, KERNEL_RADIUS_PX), (0, 1))[:width, :width]
-
-
-def _smoothed(kernel: np.ndarray) -> np.ndarray:
-    return gaussian_filter(kernel, SMOOTH_PX, mode="constant")
-
-
-@lru_cache(maxsize=N_KERNELS)
-def _response(number: int) -> np.ndarray:
-    kernel = _kernel(number)
-    planes = np.stack([_centred(kernel), _centred(_smoothed(kernel))])
-    return fft.rfft2(planes.astype(np.float32))
-
-
-@lru_cache(maxsize=1)
-def _smooth_variance() -> tuple[float, float]:
-    """Covariance of the noise of average baselines with its smooth part, and variance of that part."""
-    smooth = _smoothed(FIRST_KERNEL)
-    return (FIRST_KERNEL * smooth).sum(), (smooth**2).sum()
-
-
-def smoothed_rms(amount: np.ndarray) -> np.ndarray:
-    """Noise level of ``noise + amount * smooth`` (`first_noise`) of average baselines, by pixel."""
-    shared, own = _smooth_variance()
-    return np.sqrt(1 + 2 * amount * shared + amount**2 * own)
-
-
-@lru_cache(maxsize=1)
-def sidelobe_pattern() -> np.ndarray:
-    """Sidelobes of FIRST's beam per unit of peak, without the main lobe; ``(169, 169)``.
-
-    Noise of equally weighted visibilities has the beam as its autocorrelation, stripes and all.  What
-    deconvolution leaves around a source is a part of it.  Beyond the noise kernel's reach the stripes of the
-    three arms go on as straight lines.  The mean over each ring farther out is taken off: what it does to
-    the background is in `surroundings`, as measured.
-    """
-    width = 2 * SIDELOBES_PX + 1
-    beam = convolve2d(FIRST_KERNEL, FIRST_KERNEL[::-1, ::-1])
-    beam = np.pad(beam, (width - beam.shape[0]) // 2)
-    y, x = np.indices(beam.shape) - SIDELOBES_PX
-    lag = np.hypot(x, y)
-    far = np.clip((lag - STRIPES_FROM_PX[0]) / (STRIPES_FROM_PX[1] - STRIPES_FROM_PX[0]), 0, 1)
-    beam = (1 - far) * beam + far * _stripes(x, y)
-    ring = np.rint(lag).astype(int)
-    mean = (np.bincount(ring.ravel(), beam.ravel()) / np.bincount(ring.ravel()))[ring]
-    beam -= mean * np.clip((lag - HALO_PX[0]) / (HALO_PX[1] - HALO_PX[0]), 0, 1)
-    return beam * np.clip((lag - MAIN_LOBE_PX) / MAIN_LOBE_PX, 0, 1) * (lag <= SIDELOBES_PX)
-
-
-def _stripes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Stripes of the three arms at offsets (px), per unit of peak."""
-    stripes = np.zeros(x.shape)
-    for angle in np.deg2rad(STRIPE_ANGLES_DEG):
-        across = x * np.sin(angle) - y * np.cos(angle)
-        stripes += np.exp(-0.5 * (across / STRIPE_SIGMA_PX) ** 2)
-    return stripes * np.interp(np.hypot(x, y), STRIPE_PX, STRIPE_HEIGHT)
 
 
 @lru_cache(maxsize=1)

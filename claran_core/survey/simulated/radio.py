@@ -9,14 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from claran_core.survey.simulated.baselines import sidelobe_pattern, smoothed_rms
 from claran_core.survey.simulated.gaussians import PlacedGaussians
 from claran_core.survey.simulated.geometry import Tile, Window, cells_around, offset_to_sky
-from claran_core.survey.simulated.noise import (
-    first_noise,
-    sidelobe_pattern,
-    smoothed_rms,
-    surroundings,
-)
+from claran_core.survey.simulated.noise import first_noise, surroundings
 from claran_core.survey.simulated.population import (
     MAX_REACH_ARCSEC,
     RADIO_NSIDE,
@@ -42,9 +38,9 @@ RMS_SCATTER, NODE_PX = 0.05, 100
 SMOOTHNESS_MEAN, SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS = 0.3, 0.45, (-0.4, 2.5)
 SMOOTHER_AT_SOURCE = 0.3
 
-# White noise that resampling leaves, relative to the rest: mean and scatter of its natural logarithm
-# (power beyond the longest baselines in 151 cut-outs).
-WHITE_LOG = (-5.7, 1.0)
+# White noise beside it, relative to the rest: mean and scatter of its natural logarithm (power beyond the
+# longest baselines in 151 cut-outs).
+WHITE_LOG = (-6.0, 1.0)
 
 # Depression around extended sources, whose total flux no baseline is short enough to see: background in the
 # 2 arcmin around 159 sources.
