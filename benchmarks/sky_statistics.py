@@ -12,7 +12,7 @@ from first_noise import masked_autocorrelation, source_free
 from scipy import ndimage
 from sky_samples import PIXEL_ARCSEC, SubjectFacts
 
-from claran_core.survey.simulated.noise import STRIPE_ANGLES_DEG
+from claran_core.survey.simulated.baselines import STRIPE_ANGLES_DEG
 
 # Lags of the noise's autocorrelation in the table and the largest measured, px.
 LAGS_PX, MAX_LAG_PX = (1, 2, 3, 6, 12, 20), 24
