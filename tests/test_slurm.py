@@ -189,9 +189,13 @@ def test_two_nodes_train_as_one(tmp_path: Path, clustered: ClusterRun) -> None:
 
 
 def resume(node: str) -> None:
-    """Bring a node back that was set down."""
-    if "down" in slurm("sinfo", "-h", "-n", node, "-o", "%T"):
-        slurm("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    """Bring a node back that was set down; Slurm may do so first, and then refuses to."""
+    for _ in range(20):
+        if "down" not in slurm("sinfo", "-h", "-n", node, "-o", "%T"):
+            return
+        subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], timeout=60, check=False)
+        time.sleep(0.5)
+    pytest.fail(f"{node} stays down")
 
 
 def requeue(number: str) -> None:
