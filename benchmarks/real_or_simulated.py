@@ -1,20 +1,23 @@
 """Whether a small network can tell real FIRST subjects from simulated ones.
 
     python benchmarks/real_or_simulated.py ../shared/data/first_train --seed 1 --pool 2500
+    python benchmarks/real_or_simulated.py ../shared/data/first_train --part sources background
 
 Simulated subjects of the same class, brightness and extent are set against each real one.  The network sees
 the native pixels around the subject in units of the noise; it is trained on one half of the real subjects
 and tried on the other, both ways, with several initial weights.  It must be able to tell a wrong sky (white
-noise through a 5.4" beam in place of FIRST's), or the test would say nothing.
+noise through a 5.4" beam in place of FIRST's), or the test would say nothing.  Shown parts of the
+images alone, it says by what it tells them.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import sky_samples
 import torch
+from first_noise import source_free
 from scipy import ndimage
 from torch import nn
 
@@ -23,6 +26,11 @@ from claran_core.survey.base import FWHM_PER_SIGMA
 EPOCHS = 30
 BATCH = 32
 SETS_OF_WEIGHTS = 3
+
+# Smoothing (sigma) that tells small scales of the background from large ones, px.
+SCALE_PX = 3.0
+# Large scales are shown by so much stronger than they are.
+LARGE_SCALES_BY = 4.0
 
 
 def network() -> nn.Module:
@@ -102,6 +110,40 @@ def discriminate(
     return np.array([area_under_curve(*out_of_fold(real, simulated, seed)) for seed in range(n_weights)])
 
 
+def sources(image: np.ndarray) -> np.ndarray:
+    """An image with its background at zero."""
+    return np.where(source_free(image), 0, image)
+
+
+def background(image: np.ndarray) -> np.ndarray:
+    """An image with its sources and what is near them at zero, less the mean."""
+    free = source_free(image)
+    return np.where(free, image - image[free].mean(), 0)
+
+
+def large_scales(image: np.ndarray) -> np.ndarray:
+    """The background smoothed, with weights of zero where sources are; about as strong as the rest."""
+    free = source_free(image)
+    weight = ndimage.gaussian_filter(free.astype(float), SCALE_PX)
+    smooth = ndimage.gaussian_filter(background(image), SCALE_PX) / np.maximum(weight, 0.05)
+    return np.where(free, LARGE_SCALES_BY * smooth, 0)
+
+
+def small_scales(image: np.ndarray) -> np.ndarray:
+    """The background less its large scales."""
+    return background(image) - large_scales(image) / LARGE_SCALES_BY
+
+
+# What of an image the network may be shown.
+PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "all": np.asarray,
+    "sources": sources,
+    "background": background,
+    "small-scales": small_scales,
+    "large-scales": large_scales,
+}
+
+
 def wrong_sky(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A subject's bright pixels on white noise through a 5.4" beam."""
     noise = ndimage.gaussian_filter(rng.standard_normal(image.shape), 5.4 / 1.8 / FWHM_PER_SIGMA)
@@ -117,21 +159,26 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=2500, help="simulated subjects to choose from")
     parser.add_argument("--no-control", action="store_true")
     parser.add_argument("--weights", type=int, default=SETS_OF_WEIGHTS)
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=["all"], help="show this alone")
     options = parser.parse_args()
     real = sky_samples.real_subjects(options.folder)
     pool = list(sky_samples.simulated_pool(options.seed, options.pool))
     groups = sky_samples.matched(real, pool, sky_samples.SIMULATED_PER_REAL)
     images, simulated = [s.image for s in real], [[s.image for s in group] for group in groups]
-    areas = discriminate(images, simulated, options.weights)
     print(f"{len(images)} real, {sum(map(len, simulated))} simulated subjects")
-    print(
-        f"area under the curve: {areas.mean():.3f} (sets of weights: {', '.join(f'{a:.3f}' for a in areas)})"
-    )
+    for name in options.part:
+        part = PARTS[name]
+        shown = [part(image) for image in images], [[part(image) for image in group] for group in simulated]
+        report(f"area under the curve, {name}", discriminate(*shown, options.weights))
     if not options.no_control:
         rng = np.random.default_rng(0)
         wrong = [[wrong_sky(image, rng) for image in group] for group in simulated]
-        areas = discriminate(images, wrong, options.weights)
-        print(f"against a wrong sky: {areas.mean():.3f} ({', '.join(f'{a:.3f}' for a in areas)})")
+        report("against a wrong sky", discriminate(images, wrong, options.weights))
+
+
+def report(what: str, areas: np.ndarray) -> None:
+    """Print the mean of areas under the curve, and each."""
+    print(f"{what}: {areas.mean():.3f} ({', '.join(f'{area:.3f}' for area in areas)})", flush=True)
 
 
 if __name__ == "__main__":

@@ -335,20 +335,19 @@ def like_real(
 def matched(
     real: Sequence[SubjectFacts], pool: Sequence[SubjectFacts], per_subject: int
 ) -> list[list[SubjectFacts]]:
-    """For each real subject the simulated ones most like it: same main class, brightness, extent.
+    """For each real subject the simulated ones most like it: class, whether alone, brightness, extent.
 
     Each simulated subject is used once; real subjects take turns, so that none is left with poor ones.
     """
     features = np.array([_features(subject) for subject in pool])
-    classes = np.array([subject.main.morphology for subject in pool])
-    several = np.array([len(subject.sources) > 1 for subject in pool])
+    kinds = [(subject.main.morphology, len(subject.sources) > 1) for subject in pool]
     free = np.ones(len(pool), bool)
     chosen: list[list[SubjectFacts]] = [[] for _ in real]
     for _ in range(per_subject):
         for k, subject in enumerate(real):
             distance = _unlikeness(features, subject)
-            other = (classes != subject.main.morphology) | (several != (len(subject.sources) > 1))
-            distance[~free | other] = np.inf
+            kind = (subject.main.morphology, len(subject.sources) > 1)
+            distance[~free | [other != kind for other in kinds]] = np.inf
             best = int(distance.argmin())
             if np.isfinite(distance[best]):
                 free[best] = False
