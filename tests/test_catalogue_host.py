@@ -61,11 +61,12 @@ def test_reliability_of_one_candidate_is_that_worked_out_by_hand():
     host = host_of(infrared((0, 1.0, 15.0)), radio(snr=50.0, size=20.0))
     # Errors: 0.5 systematic, 0.4 x 8.36 / 100 infrared, 5.4 / 2.3548 / 50 radio.
     error = np.sqrt(0.5**2 + 0.03344**2 + 0.04586**2)
-    north, east = np.hypot(error, 0.118 * 20), np.hypot(error, 0.042 * 20)
+    north, east = np.hypot(error, 0.101 * 20), np.hypot(error, 0.032 * 20)
     point = np.exp(-0.5 / error**2) / (2 * np.pi * error**2)
     spread = np.exp(-0.5 / north**2) / (2 * np.pi * north * east)
-    ratio = 0.236 * (0.81 * point + 0.19 * spread) / (1830 / 3600**2)
-    assert host.reliability == pytest.approx(ratio / (ratio + 1 - 0.69), rel=1e-4)
+    ratio = 0.235 * (0.75 * point + 0.25 * spread) / (1830 / 3600**2)
+    doubt = (1 - 0.67) / (ratio + 1 - 0.67)
+    assert 1 - host.reliability == pytest.approx(doubt, rel=1e-3)
     assert host.separation == pytest.approx(1.0, abs=1e-4)
     assert host.w1 == 15.0
     assert host.w1_err == 0.03

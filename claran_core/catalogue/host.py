@@ -54,16 +54,16 @@ PEAK_ARCSEC = 0.55
 # outermost peaks; at an inner peak; at an outer one.  The second and third are spread along and across the
 # source by these parts of its largest extent.
 PLACES = ("point", "centroid", "middle", "inner peak", "outer peak")
-CENTROID_SPREAD, MIDDLE_SPREAD = (0.118, 0.042), (0.054, 0.021)
+CENTROID_SPREAD, MIDDLE_SPREAD = (0.101, 0.032), (0.056, 0.024)
 
 # How often a host is at each place, by peaks and components of the source.  Nothing possible is below 0.02:
 # the real sky is not the simulated one.
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
-    "1 peak": (0.81, 0.19, 0.0, 0.0, 0.0),
-    "2 peaks, 1 component": (0.0, 0.32, 0.56, 0.0, 0.12),
-    "2 peaks, 2 components": (0.0, 0.26, 0.72, 0.0, 0.02),
-    "3 peaks, 1 component": (0.0, 0.24, 0.02, 0.70, 0.04),
-    "3 peaks, 2 components": (0.0, 0.06, 0.04, 0.88, 0.02),
+    "1 peak": (0.75, 0.25, 0.0, 0.0, 0.0),
+    "2 peaks, 1 component": (0.0, 0.54, 0.40, 0.0, 0.06),
+    "2 peaks, 2 components": (0.0, 0.29, 0.69, 0.0, 0.02),
+    "3 peaks, 1 component": (0.0, 0.32, 0.02, 0.63, 0.03),
+    "3 peaks, 2 components": (0.0, 0.03, 0.05, 0.90, 0.02),
 }
 
 # W1 magnitudes (Vega) at which densities are given; unrelated sources per square degree and magnitude; hosts
@@ -72,10 +72,10 @@ WEIGHTS: Mapping[str, tuple[float, ...]] = {
 MAGNITUDES = (10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0)
 UNRELATED_DEG2 = (52.0, 82.0, 181.0, 370.0, 829.0, 1830.0, 3230.0, 919.0)
 HOSTS: Mapping[str, tuple[float, ...]] = {
-    "1 peak": (0.001, 0.001, 0.003, 0.052, 0.152, 0.236, 0.210, 0.038),
-    "more peaks": (0.001, 0.001, 0.006, 0.060, 0.192, 0.268, 0.238, 0.018),
+    "1 peak": (0.001, 0.001, 0.005, 0.059, 0.151, 0.235, 0.187, 0.035),
+    "more peaks": (0.001, 0.001, 0.010, 0.078, 0.183, 0.287, 0.194, 0.020),
 }
-VISIBLE: Mapping[str, float] = {"1 peak": 0.69, "more peaks": 0.78}
+VISIBLE: Mapping[str, float] = {"1 peak": 0.67, "more peaks": 0.77}
 
 
 @dataclass(frozen=True)
