@@ -186,7 +186,7 @@ offsets = st.floats(-90, 90)
 rows = st.lists(st.tuples(offsets, offsets, st.floats(7, 18)), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows,
     st.lists(st.tuples(offsets, offsets), min_size=1, max_size=5),

@@ -110,7 +110,7 @@ graphs = st.integers(1, 14).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(graphs)
 def test_rounds_choose_as_going_from_best_to_worst_would(graph):
     rank, pairs = np.array(graph[0]), np.array(sorted(graph[1]), int).reshape(-1, 2)

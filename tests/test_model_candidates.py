@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from claran_core.combinations import MAX_CANDIDATES, MAX_MEMBERS, REACH_PX
@@ -94,7 +94,6 @@ def test_touching_boxes_are_linked():
     assert members(found)[-1] == (0, 1) and found.is_point[-1].sum() == 2 + BRIDGE_SAMPLES
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 6), seed=st.integers(0, 99))
 def test_order_of_components_changes_no_candidate(n: int, seed: int):
     rng = np.random.default_rng(seed)

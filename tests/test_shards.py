@@ -39,7 +39,7 @@ def test_shards_are_full_but_for_the_last():
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(1, 20))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_order_of_rows_does_not_matter(random, n, size):
     targets = sky(n)
     order = list(range(n))

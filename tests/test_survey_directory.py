@@ -56,7 +56,7 @@ def test_poles(tmp_path, dec):
     st.floats(-60, 60),
     st.sampled_from("ab"),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_target_anywhere_in_an_image_anywhere(tmp_path_factory, ra, dec, east, north, _name):
     folder = tmp_path_factory.mktemp("sky")
     centre = SkyCoord(ra * u.deg, dec * u.deg)

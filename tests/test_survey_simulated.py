@@ -76,7 +76,7 @@ def test_window_holds_the_square_with_room_to_interpolate(name: str, ra: float, 
     assert py.min() >= 2 and py.max() <= ny - 3
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     name=st.sampled_from(["FIRST", "WISE_W1"]),
     east=st.floats(-100, 100),
