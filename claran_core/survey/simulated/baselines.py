@@ -77,25 +77,27 @@ FIRST_KERNEL = _read_kernel()
 def transfer(seed: int, tile: int) -> np.ndarray:
     """Transforms (`rfft2`, single precision) of what gives white noise FIRST's correlation in a tile.
 
+    They are real, because kernels are the same turned by half a turn.
+
     Returns
     -------
-    (2, TRANSFORM_PX, TRANSFORM_PX / 2 + 1) complex64 array
+    (2, TRANSFORM_PX, TRANSFORM_PX / 2 + 1) float32 array
         Of the kernel, for noise of unit variance, and of its smooth part.
     """
     rng = generator(seed, Purpose.RADIO_BASELINES, tile)
     both = _transfer_of_set(int(rng.integers(N_SETS)))
     blur = np.clip(rng.normal(BLUR_PX2, BLUR_SCATTER_PX2), *BLUR_LIMITS_PX2)
-    both = both * np.exp(-2 * (np.pi * _lengths()) ** 2 * blur)
-    power = np.abs(both[0]) ** 2
+    both = both * np.exp(np.float32(-2 * np.pi**2 * blur) * _lengths() ** 2)
+    power = both[0] ** 2
     # Every column but the first and the last stands for two.
     variance = (2 * power.sum() - power[:, [0, -1]].sum()) / TRANSFORM_PX**2
-    return (both / np.sqrt(variance)).astype(np.complex64)
+    return both / np.sqrt(variance)
 
 
 @lru_cache(maxsize=N_SETS)
 def _transfer_of_set(number: int) -> np.ndarray:
     kernel = noise_kernel(number)
-    return fft.rfft2(np.stack([_centred(kernel), _centred(_smoothed(kernel))]).astype(np.float32))
+    return fft.rfft2(np.stack([_centred(kernel), _centred(_smoothed(kernel))])).real.astype(np.float32)
 
 
 def noise_kernel(number: int) -> np.ndarray:
@@ -135,9 +137,10 @@ def _clumps(rng: np.random.Generator) -> np.ndarray:
     return clumps / clumps.std()
 
 
+@lru_cache(maxsize=1)
 def _lengths() -> np.ndarray:
-    """Length of baselines, cycles per pixel, on half the plane of the transforms."""
-    return np.hypot(fft.fftfreq(TRANSFORM_PX)[:, None], fft.rfftfreq(TRANSFORM_PX))
+    """Length of baselines, cycles per pixel, on half the plane of the transforms; float32."""
+    return np.hypot(fft.fftfreq(TRANSFORM_PX)[:, None], fft.rfftfreq(TRANSFORM_PX)).astype(np.float32)
 
 
 def _distances() -> np.ndarray:

@@ -283,14 +283,13 @@ def _noise_free(gaussians: np.ndarray, faintest: float) -> tuple[np.ndarray, np.
         shown = slice(seen[0] - 1, seen[-1] + 2)
         axes.append(axis[shown])
         distances.append(distance[:, shown])
-    dx, dy = distances[0][:, None, :], distances[1][:, :, None]  # (n, 1, nx), (n, ny, 1)
+    dx, dy = distances
     xx, yy, xy = a * sin_2 + b * cos_2, a * cos_2 + b * sin_2, 2 * (a - b) * sin * cos
-    xx, yy, xy = xx[:, None, None], yy[:, None, None], xy[:, None, None]
-    values = xy * dx + yy * dy
-    values *= dy
-    values += xx * dx * dx
+    of_rows = np.stack([yy[:, None] * dy * dy, np.ones_like(dy), xy[:, None] * dy], axis=2)
+    of_columns = np.stack([np.ones_like(dx), xx[:, None] * dx * dx, dx], axis=1)
+    values = of_rows @ of_columns  # (n, ny, nx), in one pass over memory
     np.exp(values, out=values)
-    return np.einsum("k,kyx->yx", peak, values), *axes
+    return np.tensordot(peak, values, axes=1), *axes
 
 
 def local_maxima(image: np.ndarray, found: Components) -> np.ndarray:
