@@ -115,6 +115,6 @@ def test_the_published_baseline_is_reproduced_on_real_images(shared_data):
 
 @pytest.mark.data
 def test_matched_subjects_are_centred_on_labelled_sources(shared_data):
-    labelled = list(matched_subjects(shared_data / "first_train", seed=1, n_pool=30))
+    labelled = list(matched_subjects(shared_data / "first_train", seed=1, n_pool=80))
     assert len(labelled) > 5
     assert all(len(one.labels) and one.subject.subject_id in set(one.labels["label_id"]) for one in labelled)

@@ -169,6 +169,12 @@ def test_matched_subjects_are_of_one_class_and_used_once():
     assert sum(map(len, matched(real, pool[:3], 4))) == 3
 
 
+def test_subjects_of_several_sources_are_matched_by_such():
+    alone, beside = subject(source(name="a")), subject(source(name="b"), source(snr=12.0))
+    groups = matched([beside, alone], [alone, beside, beside], 4)
+    assert [[other.name for other in group] for group in groups] == [["b", "b"], ["a"]]
+
+
 def test_what_is_not_alike_is_left_out():
     real = [subject(source(extent=20.0)), subject(source("2C_2P"))]
     # 2 ln(1.25) = 0.45 and 2 ln(1.3) = 0.52.
