@@ -23,6 +23,7 @@ import pandas as pd
 import real_cutouts
 import sky_samples
 from scipy.sparse.csgraph import connected_components
+from sky_matching import like_real
 
 from claran_core.components import Components, box_gaps, dr1_extent, find_components, union_centre
 from claran_core.config import EvaluationOptions, load_config
@@ -90,11 +91,11 @@ def simulated_subjects(targets: pd.DataFrame, sky: SimulatedSource) -> Iterator[
 
 
 def matched_subjects(folder: Path, seed: int, n_pool: int) -> Iterator[Labelled]:
-    """Simulated subjects like the real ones of a folder, of `n_pool` (`sky_samples.like_real`)."""
+    """Simulated subjects like the real ones of a folder, of `n_pool` (`sky_matching.like_real`)."""
     real = sky_samples.real_subjects(folder)
     if not real:
         raise InputError(f"{folder}: no labelled subject")
-    _, groups = sky_samples.like_real(real, seed=seed, n_pool=n_pool)
+    _, groups = like_real(real, seed=seed, n_pool=n_pool)
     chosen = [(one.name, one.ra_deg, one.dec_deg, "none") for group in groups for one in group]
     targets = pd.DataFrame(chosen, columns=["subject_id", "ra", "dec", "split"])
     return simulated_subjects(targets, SimulatedSource(SURVEYS["FIRST"], seed=seed))

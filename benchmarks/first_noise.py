@@ -16,10 +16,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import sky_samples
 from astropy.io import fits
 from scipy import ndimage
 from scipy.signal import fftconvolve
+from sky_matching import like_real
+from sky_samples import SubjectFacts, real_subjects
 
 from claran_core.noise import noise_sigma
 from claran_core.survey.simulated.baselines import FIRST_KERNEL, KERNEL_RADIUS_PX
@@ -56,10 +57,16 @@ def source_free(image: np.ndarray) -> np.ndarray:
     return np.isfinite(image) & ~ndimage.binary_dilation(bright, iterations=SOURCE_GROWTH_PX)
 
 
-def masked_noise(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Noise of an image in units of itself, 0 where a source is, and where none is; both ``(ny, nx)``."""
+def masked_background(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An image less its mean, 0 where a source is, and where none is; both ``(ny, nx)``."""
     free = source_free(image)
-    return np.where(free, image - image[free].mean(), 0) / image[free].std(), free
+    return np.where(free, image - image[free].mean(), 0), free
+
+
+def masked_noise(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same with the noise in units of itself."""
+    background, free = masked_background(image)
+    return background / image[free].std(), free
 
 
 def masked_autocorrelation(images: Iterable[np.ndarray], max_lag_px: int) -> np.ndarray:
@@ -95,9 +102,7 @@ def faded(autocorrelation: np.ndarray, between_px: tuple[float, float]) -> np.nd
     return 0.5 * (left + left[::-1, ::-1])
 
 
-def corrected(
-    real: Sequence[sky_samples.SubjectFacts], groups: Sequence[Sequence[sky_samples.SubjectFacts]]
-) -> np.ndarray:
+def corrected(real: Sequence[SubjectFacts], groups: Sequence[Sequence[SubjectFacts]]) -> np.ndarray:
     """Autocorrelation of the kernel in use, and what real subjects have beyond simulated ones like them."""
     wanted = masked_autocorrelation((subject.image for subject in real), MAX_LAG_PX)
     made = masked_autocorrelation((one.image for group in groups for one in group), MAX_LAG_PX)
@@ -149,7 +154,7 @@ def read_images(folder: Path) -> Iterable[np.ndarray]:
 
 
 def main() -> None:
-    """Print lags of the real and the simulated noise; with ``--kernel``, write the kernel."""
+    """Compare real and simulated noise; with ``--kernel``, write a kernel."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with first_train, wide and first_noise_acf.npy")
     parser.add_argument("--kernel", type=Path, help="CSV file to write the kernel to")
@@ -157,17 +162,22 @@ def main() -> None:
     parser.add_argument("--pool", type=int, help="correct the kernel in use by so many simulated subjects")
     options = parser.parse_args()
     near = np.load(options.folder / "first_noise_acf.npy")
-    if options.kernel:
-        if options.pool:
-            real = sky_samples.real_subjects(options.folder / "first_train")
-            groups = sky_samples.like_real(real, seed=options.seed, n_pool=options.pool)[1]
-            kernel = kernel_of(corrected(real, groups), KERNEL_RADIUS_PX, np.ones(len(CORRECTED_AT)))
-        else:
-            far = masked_autocorrelation(read_images(options.folder), MAX_LAG_PX)
-            kernel = kernel_of(continued(near, far), KERNEL_RADIUS_PX)
-        # It is the same when turned by half a turn: one half, and the row through the middle, say it all.
-        np.savetxt(options.kernel, kernel[: KERNEL_RADIUS_PX + 1], fmt="%.5f", delimiter=",")
+    if not options.kernel:
+        compare(near)
         return
+    if options.pool:
+        real = real_subjects(options.folder / "first_train")
+        _, groups = like_real(real, seed=options.seed, n_pool=options.pool)
+        kernel = kernel_of(corrected(real, groups), KERNEL_RADIUS_PX, np.ones(len(CORRECTED_AT)))
+    else:
+        far = masked_autocorrelation(read_images(options.folder), MAX_LAG_PX)
+        kernel = kernel_of(continued(near, far), KERNEL_RADIUS_PX)
+    # It is the same when turned by half a turn: one half, and the row through the middle, say it all.
+    np.savetxt(options.kernel, kernel[: KERNEL_RADIUS_PX + 1], fmt="%.5f", delimiter=",")
+
+
+def compare(near: np.ndarray) -> None:
+    """Print lags of the published autocorrelation and of the kernel's in use."""
     half = near.shape[0] // 2
     ours = autocorrelation_of(FIRST_KERNEL, half)
     lags = np.arange(13)

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import sky_figures
 import sky_samples
+from sky_matching import like_real
 from sky_samples import SubjectFacts
 from sky_statistics import (
     BRIGHT_SNR,
@@ -62,7 +63,7 @@ DOUBLES, TRIPLES = ("2C_2P", "2C_3P"), ("3C_3P",)
 def collect(folder: Path, *, seed: int, n_pool: int, n_blind: int, n_windows: int) -> Samples:
     """Read the real subjects and draw the simulated ones."""
     real = sky_samples.real_subjects(folder / "first_train")
-    kept, near = sky_samples.like_real(real, seed=seed, n_pool=n_pool)
+    kept, near = like_real(real, seed=seed, n_pool=n_pool)
     return Samples(
         real=kept,
         matched=near,

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import sky_samples
 import torch
-from first_noise import source_free
+from first_noise import masked_background, source_free
 from scipy import ndimage
+from sky_matching import SIMULATED_PER_REAL, matched
 from torch import nn
 
 from claran_core.survey.base import FWHM_PER_SIGMA
@@ -29,7 +30,7 @@ SETS_OF_WEIGHTS = 3
 
 # Smoothing (sigma) that tells small scales of the background from large ones, px.
 SCALE_PX = 3.0
-# Large scales are shown by so much stronger than they are.
+# Large scales are shown by so much stronger than they are, about as strong as the rest.
 LARGE_SCALES_BY = 4.0
 
 
@@ -115,32 +116,21 @@ def sources(image: np.ndarray) -> np.ndarray:
     return np.where(source_free(image), 0, image)
 
 
-def background(image: np.ndarray) -> np.ndarray:
-    """An image with its sources and what is near them at zero, less the mean."""
-    free = source_free(image)
-    return np.where(free, image - image[free].mean(), 0)
-
-
-def large_scales(image: np.ndarray) -> np.ndarray:
-    """The background smoothed, with weights of zero where sources are; about as strong as the rest."""
-    free = source_free(image)
+def scales(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Small and large scales of the background; sources weigh nothing, and are at zero."""
+    background, free = masked_background(image)
     weight = ndimage.gaussian_filter(free.astype(float), SCALE_PX)
-    smooth = ndimage.gaussian_filter(background(image), SCALE_PX) / np.maximum(weight, 0.05)
-    return np.where(free, LARGE_SCALES_BY * smooth, 0)
-
-
-def small_scales(image: np.ndarray) -> np.ndarray:
-    """The background less its large scales."""
-    return background(image) - large_scales(image) / LARGE_SCALES_BY
+    large = np.where(free, ndimage.gaussian_filter(background, SCALE_PX) / np.maximum(weight, 0.05), 0)
+    return background - large, large
 
 
 # What of an image the network may be shown.
 PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "all": np.asarray,
     "sources": sources,
-    "background": background,
-    "small-scales": small_scales,
-    "large-scales": large_scales,
+    "background": lambda image: masked_background(image)[0],
+    "small-scales": lambda image: scales(image)[0],
+    "large-scales": lambda image: LARGE_SCALES_BY * scales(image)[1],
 }
 
 
@@ -163,7 +153,7 @@ def main() -> None:
     options = parser.parse_args()
     real = sky_samples.real_subjects(options.folder)
     pool = list(sky_samples.simulated_pool(options.seed, options.pool))
-    groups = sky_samples.matched(real, pool, sky_samples.SIMULATED_PER_REAL)
+    groups = matched(real, pool, SIMULATED_PER_REAL)
     images, simulated = [s.image for s in real], [[s.image for s in group] for group in groups]
     print(f"{len(images)} real, {sum(map(len, simulated))} simulated subjects")
     for name in options.part:

@@ -1,13 +1,12 @@
 """Real and simulated subjects, measured by the same code: what the comparisons of the sky share.
 
-Real subjects are FIRST cut-outs with rows of the RGZ label table.  Simulated ones are drawn from the sky and
-then chosen to resemble the real ones in class, brightness and extent, since the real sample is biased to
-bright and extended sources.  What is compared with the whole label table comes from a blind sample: every
-extended source of random cells has a known chance to be in it.
+Real subjects are FIRST cut-outs with rows of the RGZ label table.  Simulated ones are drawn from the sky;
+`sky_matching` chooses those that resemble the real ones.  What is compared with the whole label table comes
+from a blind sample: every extended source of random cells has a known chance to be in it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +42,6 @@ POOL_REACH_ARCSEC = {"1C_1P": 102, "1C_2P": 115, "1C_3P": 122, "2C_2P": 118, "2C
 
 # Share of the sources of each recipe in the blind sample: about as many of each class.
 BLIND = {"1C_1P": 0.03, "1C_2P": 0.08, "1C_3P": 1, "2C_2P": 0.25, "2C_3P": 1, "3C_3P": 1, "beyond": 0.5}
-
-# Simulated subjects set against each real one.
-SIMULATED_PER_REAL = 4
-
-# They may differ by so much: 28 % in extent if brightness is the same, or 65 % the other way round.
-UNLIKENESS = 0.5
 
 # Windows of the random sky, and the threshold of islands counted in them (facts of 1,255 FIRST fields).
 WINDOW_ARCSEC, ISLAND_SIGMA = 180.0, 5.0
@@ -316,78 +309,6 @@ def random_windows(seed: int, n: int) -> Iterator[np.ndarray]:
         image = sky.cutout("", rng.uniform(*POOL_RA_DEG), float(dec), WINDOW_ARCSEC).data
         y0, x0 = ((size - size_px) // 2 for size in image.shape)
         yield image[y0 : y0 + size_px, x0 : x0 + size_px]
-
-
-def like_real(
-    real: Sequence[SubjectFacts], *, seed: int, n_pool: int
-) -> tuple[list[SubjectFacts], list[list[SubjectFacts]]]:
-    """Real subjects that have simulated ones much like them, and these; `n_pool` are drawn to choose from.
-
-    Returns
-    -------
-    kept, near
-        As `near_ones`.
-    """
-    groups = matched(real, list(simulated_pool(seed, n_pool)), SIMULATED_PER_REAL)
-    return near_ones(real, groups, unlikeness=UNLIKENESS)
-
-
-def matched(
-    real: Sequence[SubjectFacts], pool: Sequence[SubjectFacts], per_subject: int
-) -> list[list[SubjectFacts]]:
-    """For each real subject the simulated ones most like it: class, whether alone, brightness, extent.
-
-    Each simulated subject is used once; real subjects take turns, so that none is left with poor ones.
-    """
-    features = np.array([_features(subject) for subject in pool])
-    kinds = [(subject.main.morphology, len(subject.sources) > 1) for subject in pool]
-    free = np.ones(len(pool), bool)
-    chosen: list[list[SubjectFacts]] = [[] for _ in real]
-    for _ in range(per_subject):
-        for k, subject in enumerate(real):
-            distance = _unlikeness(features, subject)
-            kind = (subject.main.morphology, len(subject.sources) > 1)
-            distance[~free | [other != kind for other in kinds]] = np.inf
-            best = int(distance.argmin())
-            if np.isfinite(distance[best]):
-                free[best] = False
-                chosen[k].append(pool[best])
-    return chosen
-
-
-def near_ones(
-    real: Sequence[SubjectFacts], groups: Sequence[Sequence[SubjectFacts]], *, unlikeness: float
-) -> tuple[list[SubjectFacts], list[list[SubjectFacts]]]:
-    """Leave out simulated subjects that are not much like the real one of their group, and empty groups.
-
-    Parameters
-    ----------
-    real, groups : sequences
-        Real subjects, and the result of `matched`.
-    unlikeness : float
-        Largest difference of a pair: that of the logarithm of brightness and twice that of extent.
-
-    Returns
-    -------
-    kept, near : list of SubjectFacts, list of lists of SubjectFacts
-        The members of a group have weights that sum to one, so that each real subject counts alike.
-    """
-    kept, near = [], []
-    for subject, group in zip(real, groups, strict=True):
-        like = [one for one in group if _unlikeness(_features(one)[None], subject)[0] <= unlikeness]
-        if like:
-            kept.append(subject)
-            near.append([replace(one, weight=1 / len(like)) for one in like])
-    return kept, near
-
-
-def _unlikeness(features: np.ndarray, subject: SubjectFacts) -> np.ndarray:
-    return np.abs(features - _features(subject)).sum(axis=1)
-
-
-def _features(subject: SubjectFacts) -> np.ndarray:
-    main = subject.main
-    return np.array([np.log(main.peak_snr), 2 * np.log(main.extent_arcsec)])
 
 
 def table(subjects: Sequence[SubjectFacts]) -> pd.DataFrame:

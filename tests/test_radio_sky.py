@@ -9,13 +9,12 @@ from astropy.io import fits
 from matplotlib.image import imread
 from radio_sky import NOTES, catalogue_facts, main, match_quality, table
 from sky_figures import draw_beside, draw_gallery, draw_statistics
+from sky_matching import matched, near_ones
 from sky_samples import (
     SourceFacts,
     SubjectFacts,
     blind_sample,
     islands,
-    matched,
-    near_ones,
     random_windows,
     real_subjects,
     simulated_pool,

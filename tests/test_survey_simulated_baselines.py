@@ -59,7 +59,7 @@ def test_noise_of_a_tile_has_unit_variance_and_its_own_sharpness() -> None:
         power = power_of(transfer(1, tile)[0])
         assert power.sum() / TRANSFORM_PX**2 == pytest.approx(1, abs=1e-4)
         shares.append(np.log(power[fine].sum() / power.sum()))
-    assert 0.3 < np.std(shares) < 0.6  # 0.39 on real cut-outs
+    assert 0.3 < np.std(shares) < 0.6
 
 
 def test_kernel_of_a_tile_stays_within_its_reach() -> None:
