@@ -12,19 +12,19 @@ from astropy.io import fits
 from scipy.spatial import cKDTree
 
 from claran_core.config import Config
+from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.cutout_files import FITS_BLOCK, CutoutWriter
 from claran_core.cutouts import cut_shard
 from claran_core.files import read_metadata, read_table, write_table
-from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.frame import Frame
 from claran_core.fusion.shard import fuse_shard
 from claran_core.infer import run_inference
 from claran_core.names import position_names
 from claran_core.paths import Results
 from claran_core.shards import assign_shards
+from claran_core.sky import offset_to_sky, unit_vectors
 from claran_core.survey.base import SURVEYS
-from claran_core.survey.footprint import unit_vectors
 from claran_core.survey.simulated import SimulatedSource
-from claran_core.survey.simulated.geometry import offset_to_sky
 from claran_core.survey.simulated.subjects import sources_near
 from claran_core.tables import COMPONENTS, DETECTIONS, FUSED, TARGETS
 from claran_core.truth import label_simulated_shard

@@ -15,8 +15,8 @@ import pandas as pd
 from claran_core import labels
 from claran_core.config import load_config
 from claran_core.consensus import CONSENSUS, consensus_level
+from claran_core.constants import QUANTILE_PROBABILITIES
 from claran_core.morphology import MORPHOLOGIES
-from claran_core.survey.simulated.streams import LEVELS
 from claran_core.survey.simulated.subjects import select_subjects
 
 __all__ = ["difficulties", "quantiles"]
@@ -35,8 +35,8 @@ def difficulties(*, seed: int, n_subjects: int) -> pd.DataFrame:
 
 
 def quantiles(values: pd.Series) -> np.ndarray:
-    """Values at the probabilities `LEVELS`."""
-    return np.quantile(values.to_numpy(float), LEVELS)
+    """Values at the probabilities `QUANTILE_PROBABILITIES`."""
+    return np.quantile(values.to_numpy(float), QUANTILE_PROBABILITIES)
 
 
 def main() -> None:

@@ -17,7 +17,8 @@ from astropy.io import fits
 from scipy.ndimage import binary_dilation, gaussian_filter, maximum_filter
 from scipy.optimize import curve_fit
 
-from claran_core.survey.base import FWHM_PER_SIGMA, SURVEYS
+from claran_core.constants import FWHM_PER_SIGMA
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 
 SCALE = SURVEYS["WISE_W1"].pixel_scale_arcsec

@@ -20,10 +20,10 @@ from claran_core.frame import Frame
 from claran_core.labels import Subject, label_simulated
 from claran_core.morphology import morphology_of
 from claran_core.rgz import read_label_table
+from claran_core.sky import offset_to_sky, sky_to_offset
 from claran_core.survey import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.forms import PIXEL_ARCSEC
-from claran_core.survey.simulated.geometry import offset_to_sky
 from claran_core.survey.simulated.labelled import noise_free
 from claran_core.survey.simulated.placed import PlacedPopulation, relative_noise
 from claran_core.survey.simulated.population import RadioSource
@@ -31,7 +31,6 @@ from claran_core.survey.simulated.population import RadioSource
 SEED = 20181031
 
 # A frame of zero size and 1 arcsec pixels: its coordinates are arcsec.
-ARCSEC = Frame(size_px=0, pixel_scale_arcsec=1.0)
 
 Seen = tuple[int, int, float, np.ndarray, np.ndarray]  # components, peaks, extent, brightest pixels (deg)
 
@@ -67,7 +66,7 @@ def compared(row: Any, seen: Seen | None) -> dict[str, Any]:
         return {"morphology": morphology, "seen": 0}
     n_components, n_peaks, extent, ra, dec = seen
     places = [
-        np.column_stack(ARCSEC.sky_to_frame(row.ra, row.dec, np.array(r), np.array(d)))
+        np.column_stack(sky_to_offset(row.ra, row.dec, np.array(r), np.array(d)))
         for r, d in ((row.component_ra, row.component_dec), (ra, dec))
     ]
     apart = np.hypot(*(places[0][:, None] - places[1][None]).T).min(axis=0)

@@ -22,7 +22,7 @@ from scipy import ndimage
 from sky_matching import SIMULATED_PER_REAL, matched
 from torch import nn
 
-from claran_core.survey.base import FWHM_PER_SIGMA
+from claran_core.constants import FWHM_PER_SIGMA
 
 EPOCHS = 30
 BATCH = 32

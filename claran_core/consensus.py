@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from claran_core.components import Components, box_gaps, dr1_extent
-from claran_core.survey.simulated.streams import LEVELS
+from claran_core.constants import QUANTILE_PROBABILITIES
 
 __all__ = ["CONSENSUS", "DIFFICULTY", "consensus_level", "difficulty", "difficulty_of"]
 
@@ -56,8 +56,8 @@ def consensus_level(morphology: str, difficulty: float) -> float:
     The hardest tenth of a class gets the levels of the least agreed-on tenth of the published sources of
     that class, and so on.
     """
-    rank = np.interp(difficulty, DIFFICULTY[morphology], LEVELS)
-    return float(np.interp(1.0 - rank, LEVELS, CONSENSUS[morphology]))
+    rank = np.interp(difficulty, DIFFICULTY[morphology], QUANTILE_PROBABILITIES)
+    return float(np.interp(1.0 - rank, QUANTILE_PROBABILITIES, CONSENSUS[morphology]))
 
 
 def difficulty(

@@ -23,8 +23,8 @@ from claran_core.files import read_array, read_table
 from claran_core.flags import Flag
 from claran_core.model import Truth
 from claran_core.morphology import MORPHOLOGIES
-from claran_core.neighbours import is_near
 from claran_core.overlap import BOX_COLUMNS
+from claran_core.sky import is_near
 from claran_core.subject_components import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents, read_components
 
 __all__ = [

@@ -13,9 +13,10 @@ from astropy.coordinates import ICRS, SkyCoord
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
-__all__ = ["Frame", "flip_rows", "pixels_to_sky", "sky_to_pixels"]
+from claran_core.constants import ARCSEC_PER_DEG
+from claran_core.sky import sky_to_tangent_plane, tangent_plane_to_sky
 
-ARCSEC_PER_DEG = 3600.0
+__all__ = ["Frame", "flip_rows", "pixels_to_sky", "sky_to_pixels"]
 
 
 def flip_rows(image: np.ndarray) -> np.ndarray:
@@ -82,17 +83,9 @@ class Frame:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Frame positions ``x, y`` of sky positions in the subject centred at (`ra_deg`, `dec_deg`).
 
-        Gnomonic projection, in closed form (Calabretta & Greisen 2002, section 5.1.3).  Positions
-        90 degrees or more from the centre have no projection and give NaN.
+        Positions 90 degrees or more from the centre have no projection and give NaN.
         """
-        offset = np.deg2rad(np.asarray(sky_ra_deg, float) - ra_deg)
-        dec, dec0 = np.deg2rad(np.asarray(sky_dec_deg, float)), np.deg2rad(dec_deg)
-        sin_dec0, cos_dec0, sin_dec, cos_dec = np.sin(dec0), np.cos(dec0), np.sin(dec), np.cos(dec)
-        towards = cos_dec * np.cos(offset)
-        cos_c = sin_dec0 * sin_dec + cos_dec0 * towards
-        cos_c = np.where(cos_c > 0, cos_c, np.nan)
-        east = cos_dec * np.sin(offset) / cos_c
-        north = (cos_dec0 * sin_dec - sin_dec0 * towards) / cos_c
+        east, north = sky_to_tangent_plane(ra_deg, dec_deg, sky_ra_deg, sky_dec_deg)
         per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
         return self.size_px / 2 - east / per_px, self.size_px / 2 - north / per_px
 
@@ -106,12 +99,7 @@ class Frame:
         per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
         east = (self.size_px / 2 - np.asarray(x, float)) * per_px
         north = (self.size_px / 2 - np.asarray(y, float)) * per_px
-        dec0 = np.deg2rad(np.asarray(dec_deg, float))
-        sin_dec0, cos_dec0 = np.sin(dec0), np.cos(dec0)
-        down = cos_dec0 - north * sin_dec0
-        ra = np.asarray(ra_deg, float) + np.rad2deg(np.arctan2(east, down))
-        dec = np.arctan2(sin_dec0 + north * cos_dec0, np.hypot(east, down))
-        return ra % 360.0, np.rad2deg(dec)
+        return tangent_plane_to_sky(ra_deg, dec_deg, east, north)
 
     def pixel_centres(self, fits_rows: np.ndarray, fits_columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Frame positions ``x, y`` of 0-based rows and columns of the frame stored as a FITS array."""

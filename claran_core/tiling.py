@@ -19,13 +19,14 @@ import pandas as pd
 from astropy import units as u
 from astropy_healpix import healpix_to_lonlat
 
+from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.errors import ConfigError, InputError
 from claran_core.export.optional import needed
 from claran_core.files import atomic_path
-from claran_core.frame import ARCSEC_PER_DEG, Frame, sky_to_pixels
+from claran_core.frame import Frame, sky_to_pixels
 from claran_core.names import position_names
+from claran_core.sky import offset_to_sky, unit_vectors
 from claran_core.survey.fits_image import FitsImage, scan_file
-from claran_core.survey.footprint import unit_vectors
 
 __all__ = [
     "DEFAULT_LARGEST_ARCSEC",
@@ -381,9 +382,8 @@ def _reaches(area: Area, centres: np.ndarray, half_deg: float) -> np.ndarray:
     offsets = np.linspace(-half_deg, half_deg, CORE_POINTS)
     spacing = offsets[1] - offsets[0]
     up, right = (axis.ravel() for axis in np.meshgrid(offsets, offsets))
-    square = Frame(size_px=2, pixel_scale_arcsec=half_deg * ARCSEC_PER_DEG)
-    ra_deg, dec_deg = square.frame_to_sky(
-        centres[:, 1:], centres[:, :1], 1 + right / half_deg, 1 + up / half_deg
+    ra_deg, dec_deg = offset_to_sky(
+        centres[:, 1:], centres[:, :1], right * ARCSEC_PER_DEG, up * ARCSEC_PER_DEG
     )
     held = area.holds(ra_deg.ravel(), dec_deg.ravel(), spacing)
     return held.reshape(ra_deg.shape).any(axis=1)

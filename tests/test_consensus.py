@@ -13,9 +13,9 @@ from claran_core.consensus import (
     difficulty,
     difficulty_of,
 )
+from claran_core.constants import QUANTILE_PROBABILITIES
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.rgz import read_label_table
-from claran_core.survey.simulated.streams import LEVELS
 
 EASY = {
     "n_components": 1,
@@ -62,9 +62,9 @@ def test_levels_never_rise_with_difficulty(morphology, one, other):
 @pytest.mark.parametrize("morphology", MORPHOLOGIES)
 def test_sources_as_hard_as_the_tabulated_ones_get_the_published_levels(morphology):
     rank = np.linspace(0, 1, 2001)
-    drawn = np.interp(rank, LEVELS, DIFFICULTY[morphology])
+    drawn = np.interp(rank, QUANTILE_PROBABILITIES, DIFFICULTY[morphology])
     levels = np.sort([consensus_level(morphology, value) for value in drawn])
-    assert np.quantile(levels, LEVELS) == pytest.approx(CONSENSUS[morphology], abs=0.005)
+    assert np.quantile(levels, QUANTILE_PROBABILITIES) == pytest.approx(CONSENSUS[morphology], abs=0.005)
     assert np.all(np.diff(DIFFICULTY[morphology]) > 0)
 
 
@@ -73,7 +73,9 @@ def test_published_levels_are_those_of_the_label_table(shared_data):
     table = read_label_table(shared_data / "rgz" / "full_catalogue.csv")
     names = table.num_cpnts.astype(str) + "C_" + table.num_peaks.astype(str) + "P"
     for name in MORPHOLOGIES:
-        assert np.quantile(table.cl[names == name], LEVELS) == pytest.approx(CONSENSUS[name], abs=5e-4)
+        assert np.quantile(table.cl[names == name], QUANTILE_PROBABILITIES) == pytest.approx(
+            CONSENSUS[name], abs=5e-4
+        )
 
 
 def test_circumstances_are_measured_on_the_contours():

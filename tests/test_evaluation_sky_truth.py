@@ -9,10 +9,11 @@ import pytest
 from claran_core.evaluation.sky_truth import PLACEMENTS, SKY_TRUTH, STATES, model_flux_mjy, sky_truth_over
 from claran_core.files import read_table, write_table
 from claran_core.frame import Frame
+from claran_core.sky import offset_to_sky
 from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.forms import POINT_ARCSEC
-from claran_core.survey.simulated.geometry import offset_to_sky, sky_to_cell
+from claran_core.survey.simulated.geometry import sky_to_cell
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource
 from claran_core.survey.simulated.subjects import sources_near
 from claran_core.truth import sky_truth

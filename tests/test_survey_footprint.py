@@ -5,7 +5,8 @@ import pytest
 from astropy.wcs import WCS
 
 from claran_core.frame import Frame
-from claran_core.survey.footprint import Footprint, unit_vectors
+from claran_core.sky import unit_vectors
+from claran_core.survey.footprint import Footprint
 
 FRAME = Frame(size_px=40, pixel_scale_arcsec=1.8)
 

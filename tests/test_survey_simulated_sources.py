@@ -8,7 +8,8 @@ from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claran_core.survey.base import FWHM_PER_SIGMA
+from claran_core.constants import FWHM_PER_SIGMA
+from claran_core.sky import offset_to_sky
 from claran_core.survey.simulated import infrared, population
 from claran_core.survey.simulated.baselines import sidelobe_pattern
 from claran_core.survey.simulated.gaussians import Gaussians
@@ -18,7 +19,6 @@ from claran_core.survey.simulated.geometry import (
     cell_area_deg2,
     cell_positions,
     cells_near,
-    offset_to_sky,
     sky_to_cell,
     subcells,
 )

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
+from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.errors import ConfigError, InputError
-from claran_core.frame import ARCSEC_PER_DEG, Frame
-from claran_core.survey.footprint import unit_vectors
+from claran_core.frame import Frame
+from claran_core.sky import unit_vectors
 from claran_core.targets import read_targets
 from claran_core.tiling import (
     DEFAULT_LARGEST_ARCSEC,

@@ -7,7 +7,7 @@ import pytest
 from test_dataset import blob_sky, open_run
 
 from claran_core.errors import InputError
-from claran_core.neighbours import linked_groups
+from claran_core.sky import linked_groups
 from claran_core.training.held_out import LINK_ARCSEC, divided, held_out
 
 N = 600

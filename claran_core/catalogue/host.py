@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from claran_core.catalogue.infrared_sources import InfraredSources
-from claran_core.frame import ARCSEC_PER_DEG, Frame
-from claran_core.survey.base import FWHM_PER_SIGMA, SURVEYS
+from claran_core.constants import ARCSEC_PER_DEG, FWHM_PER_SIGMA
+from claran_core.sky import sky_to_offset
+from claran_core.survey.base import SURVEYS
 
 __all__ = [
     "MIN_RELIABILITY",
@@ -32,7 +33,6 @@ __all__ = [
 
 
 # A frame whose pixels are offsets: to the west and to the south, arcsec.
-ARCSECS = Frame(size_px=0, pixel_scale_arcsec=1.0)
 
 # Candidates below this are not listed.
 MIN_RELIABILITY = 0.01
@@ -275,7 +275,7 @@ def _at_magnitude(magnitude: np.ndarray, densities: Sequence[float]) -> np.ndarr
 
 def _offsets(radio: RadioPosition, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
     """Towards east and north of the centroid, arcsec, in its tangent plane; ``(2, ...)``."""
-    return -np.array(ARCSECS.sky_to_frame(radio.centroid_ra_deg, radio.centroid_dec_deg, ra_deg, dec_deg))
+    return np.array(sky_to_offset(radio.centroid_ra_deg, radio.centroid_dec_deg, ra_deg, dec_deg))
 
 
 def _gaussian(offset: np.ndarray, along: np.ndarray, across: np.ndarray) -> np.ndarray:

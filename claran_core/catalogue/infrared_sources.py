@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from claran_core.constants import FWHM_PER_SIGMA
 from claran_core.errors import InputError
 from claran_core.frame import pixels_to_sky
 from claran_core.noise import noise_sigma
-from claran_core.survey.base import FWHM_PER_SIGMA, Cutout, Survey
+from claran_core.survey.base import Cutout, Survey
 
 __all__ = ["DETECTION_SNR", "POINT_SPREAD", "InfraredSources", "find_infrared_sources"]
 

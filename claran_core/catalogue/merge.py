@@ -21,10 +21,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.flags import Flag
-from claran_core.frame import ARCSEC_PER_DEG
-from claran_core.neighbours import chord
-from claran_core.survey.footprint import unit_vectors
+from claran_core.sky import chord, unit_vectors
 
 __all__ = ["Links", "Resolution", "Views", "connected_groups", "link_views", "resolve"]
 

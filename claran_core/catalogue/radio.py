@@ -13,8 +13,9 @@ import numpy as np
 from scipy import ndimage, signal
 from skimage.measure import find_contours
 
+from claran_core.constants import FWHM_PER_SIGMA
 from claran_core.noise import noise_sigma
-from claran_core.survey.base import FWHM_PER_SIGMA, Survey
+from claran_core.survey.base import Survey
 
 __all__ = ["RadioImage", "RadioMeasurement", "interpolated_peak", "largest_extent", "measure"]
 

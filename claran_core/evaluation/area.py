@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from claran_core.frame import ARCSEC_PER_DEG, Frame
-from claran_core.survey.footprint import unit_vectors
+from claran_core.constants import ARCSEC_PER_DEG
+from claran_core.frame import Frame
+from claran_core.sky import unit_vectors
 
 __all__ = ["count_views", "views"]
 

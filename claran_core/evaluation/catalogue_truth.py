@@ -14,19 +14,19 @@ import pyarrow as pa
 from scipy.spatial import cKDTree
 
 from claran_core.catalogue.schema import FATE_DESCRIPTIONS
+from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.evaluation.component_links import (
     LINK_ARCSEC,
-    OFFSETS,
     Parts,
     contour_around,
     nearest_true,
     shared_components,
 )
 from claran_core.flags import Flag
-from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.frame import Frame
 from claran_core.labels import LABELLED_SNR
 from claran_core.overlap import paired_iou
-from claran_core.survey.footprint import unit_vectors
+from claran_core.sky import sky_to_offset, unit_vectors
 
 __all__ = [
     "OUTCOMES",
@@ -250,9 +250,7 @@ def _fitting(truth: pd.DataFrame, fates: pd.DataFrame, frame: Frame) -> tuple[np
     )
     source = np.repeat(np.arange(len(visible)), [len(one) for one in near])
     detection = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
-    middle = np.stack(
-        OFFSETS.sky_to_frame(ra[source], dec[source], *(axis[detection] for axis in there)), axis=1
-    )
+    middle = np.stack(sky_to_offset(ra[source], dec[source], *(axis[detection] for axis in there)), axis=1)
     sides = np.stack([fates["box_x2"] - fates["box_x1"], fates["box_y2"] - fates["box_y1"]], axis=1)
     half = sides[detection] * frame.pixel_scale_arcsec / 2
     square = np.outer(size[source] / 2, [-1, -1, 1, 1])

@@ -14,10 +14,10 @@ import pyarrow as pa
 from scipy.spatial import cKDTree
 
 from claran_core.config import ComparisonOptions
+from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.evaluation.area import count_views
-from claran_core.frame import ARCSEC_PER_DEG, Frame
-from claran_core.neighbours import chord, chord_angle
-from claran_core.survey.footprint import unit_vectors
+from claran_core.frame import Frame
+from claran_core.sky import chord, chord_angle, offset_to_sky, sky_to_offset, unit_vectors
 
 __all__ = [
     "MATCHES",
@@ -71,7 +71,6 @@ MAD_TO_SIGMA = 1.4826
 DECIMALS = 6
 
 # A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
-OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
 
 
 @dataclass(frozen=True)
@@ -192,8 +191,7 @@ def _match_table(catalogue: pd.DataFrame, other: pd.DataFrame, pairs: _Pairs) ->
 def _apart(ra_deg: pd.Series, dec_deg: pd.Series, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Offsets east and north (arcsec) of positions from those of `other`, row by row."""
     places = (axis.to_numpy(float) for axis in (other["ra"], other["dec"], ra_deg, dec_deg))
-    west, south = OFFSETS.sky_to_frame(*places)
-    return -west, -south
+    return sky_to_offset(*places)
 
 
 def _shift_arcsec(radius_arcsec: float) -> float:
@@ -205,7 +203,7 @@ def _chance_matches(catalogue: pd.DataFrame, other: pd.DataFrame, radius_arcsec:
     counts = []
     for angle in np.arange(N_SHIFTS) * 2 * np.pi / N_SHIFTS:
         west, south = _shift_arcsec(radius_arcsec) * np.array([np.sin(angle), np.cos(angle)])
-        ra, dec = OFFSETS.frame_to_sky(other["ra"].to_numpy(), other["dec"].to_numpy(), west, south)
+        ra, dec = offset_to_sky(other["ra"].to_numpy(), other["dec"].to_numpy(), -west, -south)
         shifted = pd.DataFrame({"ra": ra, "dec": dec})
         counts.append(len(nearest_pairs(catalogue, shifted, radius_arcsec).first))
     return float(np.mean(counts))
@@ -224,7 +222,7 @@ def _inside_sources(places: pd.DataFrame, catalogue: pd.DataFrame, margin_arcsec
     )
     box = np.repeat(np.arange(len(boxes)), [len(one) for one in near])
     other = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
-    offset = OFFSETS.sky_to_frame(*boxes[box, :2].T, *place[other].T)
+    offset = sky_to_offset(*boxes[box, :2].T, *place[other].T)
     inside = (np.abs(np.stack(offset, axis=1)) <= half[box]).all(axis=1)
     return len(np.unique(other[inside]))
 

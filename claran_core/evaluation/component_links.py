@@ -8,17 +8,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from claran_core.frame import Frame
-from claran_core.neighbours import chord
-from claran_core.survey.footprint import unit_vectors
+from claran_core.sky import chord, sky_to_offset, unit_vectors
 
-__all__ = ["LINK_ARCSEC", "OFFSETS", "Parts", "contour_around", "nearest_true", "shared_components"]
+__all__ = ["LINK_ARCSEC", "Parts", "contour_around", "nearest_true", "shared_components"]
 
 # Components are the same within half a beam of FIRST.
 LINK_ARCSEC = 2.7
 
 # A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
-OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def contour_around(rows: Parts, truth: pd.DataFrame, sources: Parts, margin_arcs
     near = cKDTree(rows.vector).query_ball_point(unit_vectors(ra, dec), chord(np.hypot(*half.T)))
     true = np.repeat(np.arange(len(ra)), [len(one) for one in near])
     part = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
-    offset = OFFSETS.sky_to_frame(ra[true], dec[true], rows.ra[part], rows.dec[part])
+    offset = sky_to_offset(ra[true], dec[true], rows.ra[part], rows.dec[part])
     inside = (np.abs(np.stack(offset, axis=1)) <= half[true]).all(axis=1)
     true, part = true[inside], part[inside]
     apart = np.linalg.norm(sources.vector[true] - rows.vector[part], axis=1)

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from claran_core.neighbours import chord, chord_angle
-from claran_core.survey.footprint import unit_vectors
+from claran_core.sky import chord, chord_angle, unit_vectors
 
 __all__ = ["NEIGHBOUR_ARCSEC", "neighbour_pairs"]
 

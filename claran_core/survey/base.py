@@ -12,7 +12,6 @@ from claran_core.errors import ConfigError
 from claran_core.flags import Flag
 
 __all__ = [
-    "FWHM_PER_SIGMA",
     "SIMULATED",
     "SURVEYS",
     "Band",
@@ -23,9 +22,6 @@ __all__ = [
     "Survey",
     "survey_named",
 ]
-
-# FWHM of a Gaussian in units of its standard deviation.
-FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 
 Band = Literal["radio", "infrared"]
 

@@ -7,9 +7,11 @@ import numpy as np
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
-from claran_core.frame import ARCSEC_PER_DEG, Frame, pixels_to_sky, sky_to_pixels
+from claran_core.constants import ARCSEC_PER_DEG
+from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
+from claran_core.sky import unit_vectors
 
-__all__ = ["Footprint", "Window", "frame_points", "unit_vectors"]
+__all__ = ["Footprint", "Window", "frame_points"]
 
 # Points along each side of an image that are looked up to find the circle around it.
 BORDER_POINTS = 9
@@ -107,12 +109,6 @@ def frame_points(frame: Frame) -> np.ndarray:
     """Points ``x, y`` (frame pixels) all over a subject's frame, its rim included; ``(2, n)``."""
     edges = np.linspace(0, frame.size_px, FRAME_POINTS)
     return np.stack(np.meshgrid(edges, edges)).reshape(2, -1)
-
-
-def unit_vectors(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Unit vectors ``(..., 3)`` of positions in deg."""
-    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
 def _middle_and_border(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -20,13 +20,15 @@ import numpy as np
 import pandas as pd
 
 from claran_core import __version__
+from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.errors import ConfigError
 from claran_core.files import read_metadata, read_table, write_table
-from claran_core.frame import ARCSEC_PER_DEG, Frame
+from claran_core.frame import Frame
 from claran_core.log import Progress
+from claran_core.sky import unit_vectors
 from claran_core.survey.base import Survey
 from claran_core.survey.fits_image import scan_file
-from claran_core.survey.footprint import Footprint, unit_vectors
+from claran_core.survey.footprint import Footprint
 from claran_core.tables import IMAGES
 
 __all__ = ["ImageIndex", "files_digest", "matching_files", "write_index"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from claran_core.dataset import FusedDataset
 from claran_core.errors import InputError
-from claran_core.neighbours import linked_groups
+from claran_core.sky import linked_groups
 
 __all__ = ["LINK_ARCSEC", "divided", "held_out"]
 

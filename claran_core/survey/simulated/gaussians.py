@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from claran_core.survey.base import FWHM_PER_SIGMA
-from claran_core.survey.simulated.geometry import Tile, Window, offset_to_sky
+from claran_core.constants import FWHM_PER_SIGMA
+from claran_core.sky import offset_to_sky
+from claran_core.survey.simulated.geometry import Tile, Window
 
 __all__ = ["Gaussians", "PlacedGaussians"]
 

@@ -21,6 +21,7 @@ from astropy_healpix import (
 )
 
 from claran_core.frame import Frame
+from claran_core.sky import offset_to_sky
 
 __all__ = [
     "Tile",
@@ -30,10 +31,8 @@ __all__ = [
     "cell_positions",
     "cells_around",
     "cells_near",
-    "offset_to_sky",
     "sky_to_cell",
     "sky_to_cells",
-    "sky_to_offset",
     "subcells",
 ]
 
@@ -42,9 +41,6 @@ MARGIN_PX = 2
 
 # East and north offsets of the corners of a square, the middles of its sides and its own, in half widths.
 SQUARE = np.stack(np.meshgrid([1.0, 0.0, -1.0], [1.0, 0.0, -1.0])).reshape(2, -1)
-
-# A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
-OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
 
 
 def sky_to_cells(ra_deg: np.ndarray, dec_deg: np.ndarray, nside: int) -> np.ndarray:
@@ -104,21 +100,6 @@ def subcells(cell: int, nside: int, finer_nside: int) -> np.ndarray:
     """Nested HEALPix cells of a finer resolution that make up a cell."""
     children = (finer_nside // nside) ** 2
     return np.arange(cell * children, (cell + 1) * children)
-
-
-def offset_to_sky(
-    ra_deg: np.ndarray, dec_deg: np.ndarray, east_arcsec: np.ndarray, north_arcsec: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sky positions (deg, ICRS) at tangent-plane offsets from positions; all arguments broadcast."""
-    return OFFSETS.frame_to_sky(ra_deg, dec_deg, -np.asarray(east_arcsec), -np.asarray(north_arcsec))
-
-
-def sky_to_offset(
-    ra_deg: float, dec_deg: float, other_ra_deg: np.ndarray, other_dec_deg: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """East and north offsets (arcsec) of other positions in the tangent plane; inverse of `offset_to_sky`."""
-    west, south = OFFSETS.sky_to_frame(ra_deg, dec_deg, other_ra_deg, other_dec_deg)
-    return -west, -south
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from claran_core.survey.base import FWHM_PER_SIGMA, SURVEYS
+from claran_core.constants import FWHM_PER_SIGMA
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated.gaussians import Gaussians
 from claran_core.survey.simulated.geometry import cell_area_deg2, cell_positions
 from claran_core.survey.simulated.population import RadioSource

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from claran_core.components import COMPONENT_SIGMA, dr1_extent, find_components
-from claran_core.survey.base import FWHM_PER_SIGMA
+from claran_core.constants import FWHM_PER_SIGMA
 from claran_core.survey.simulated.forms import (
     PIXEL_ARCSEC,
     POINT_ARCSEC,

@@ -13,9 +13,9 @@ import numpy as np
 from astropy.io import fits
 
 from claran_core import __version__
+from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.errors import InputError
 from claran_core.files import atomic_path
-from claran_core.frame import ARCSEC_PER_DEG
 from claran_core.log import Progress
 from claran_core.survey.simulated.geometry import Tile, Window, cells_around
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import correlate1d
 
-from claran_core.survey.base import FWHM_PER_SIGMA
+from claran_core.constants import FWHM_PER_SIGMA
 from claran_core.survey.simulated.baselines import KERNEL_RADIUS_PX, TRANSFORM_PX, transfer
 from claran_core.survey.simulated.geometry import Tile, Window
 from claran_core.survey.simulated.streams import Purpose, grid_normals

@@ -18,11 +18,10 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from claran_core.morphology import morphology_of
-from claran_core.neighbours import chord
 from claran_core.rgz import read_label_table
-from claran_core.survey.footprint import unit_vectors
+from claran_core.sky import chord, offset_to_sky, sky_to_offset, unit_vectors
 from claran_core.survey.simulated.forms import Structure
-from claran_core.survey.simulated.geometry import Window, offset_to_sky, sky_to_cells, sky_to_offset
+from claran_core.survey.simulated.geometry import Window, sky_to_cells
 from claran_core.survey.simulated.labelled import Label, build_labelled
 from claran_core.survey.simulated.population import (
     BRIGHTEST_HOST_MAGNITUDE,

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from claran_core.sky import offset_to_sky
 from claran_core.survey.simulated.forms import (
     POINT_ARCSEC,
     Structure,
@@ -20,12 +21,7 @@ from claran_core.survey.simulated.forms import (
     build_extended,
 )
 from claran_core.survey.simulated.gaussians import Gaussians
-from claran_core.survey.simulated.geometry import (
-    cell_area_deg2,
-    cell_positions,
-    offset_to_sky,
-    sky_to_cell,
-)
+from claran_core.survey.simulated.geometry import cell_area_deg2, cell_positions, sky_to_cell
 from claran_core.survey.simulated.recipes import RECIPES, SNR_UNIT_JY, Recipe
 from claran_core.survey.simulated.streams import Purpose, generator, quantile_draw
 

@@ -9,9 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from claran_core.sky import offset_to_sky
 from claran_core.survey.simulated.baselines import sidelobe_pattern, smoothed_rms
 from claran_core.survey.simulated.gaussians import PlacedGaussians
-from claran_core.survey.simulated.geometry import Tile, Window, cells_around, offset_to_sky
+from claran_core.survey.simulated.geometry import Tile, Window, cells_around
 from claran_core.survey.simulated.noise import first_noise, surroundings
 from claran_core.survey.simulated.population import (
     MAX_REACH_ARCSEC,

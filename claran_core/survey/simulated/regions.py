@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from claran_core.survey.simulated.geometry import TileGrid, offset_to_sky, sky_to_cells, subcells
+from claran_core.sky import offset_to_sky
+from claran_core.survey.simulated.geometry import TileGrid, sky_to_cells, subcells
 from claran_core.survey.simulated.population import RADIO_NSIDE
 from claran_core.survey.simulated.streams import Purpose, generator
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Purpose", "generator", "grid_normals", "quantile_draw"]
+from claran_core.constants import QUANTILE_PROBABILITIES
 
-# Probabilities at which all measured distributions of this package are tabulated.
-LEVELS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+__all__ = ["Purpose", "generator", "grid_normals", "quantile_draw"]
 
 
 # Blocks and nodes are counted from here, because counters must not be negative.
@@ -80,9 +79,9 @@ def quantile_draw(
     rng : Generator
         Stream to draw from.
     values : sequence of 7 float
-        Positive values at the probabilities `LEVELS`.
+        Positive values at the probabilities `QUANTILE_PROBABILITIES`.
     size : int, optional
         Number of draws; one float without it.
     """
-    drawn = np.exp(np.interp(rng.random(size), LEVELS, np.log(values)))
+    drawn = np.exp(np.interp(rng.random(size), QUANTILE_PROBABILITIES, np.log(values)))
     return float(drawn) if size is None else drawn

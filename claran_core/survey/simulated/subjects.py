@@ -23,12 +23,9 @@ from claran_core.log import Progress
 from claran_core.morphology import morphology_of
 from claran_core.names import position_names
 from claran_core.rgz import position_of_name
+from claran_core.sky import offset_to_sky, sky_to_offset
 from claran_core.survey.base import SURVEYS
-from claran_core.survey.simulated.geometry import (
-    cells_near,
-    offset_to_sky,
-    sky_to_offset,
-)
+from claran_core.survey.simulated.geometry import cells_near
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource, radio_cell
 from claran_core.survey.simulated.regions import FOOTPRINT_DEC_DEG, is_inside, regions
 from claran_core.survey.simulated.signatures import (

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
 
-from claran_core.neighbours import is_near, linked_groups
 from claran_core.rgz import positions_of_names
+from claran_core.sky import is_near, linked_groups
 
 
 def test_friends_of_friends_by_hand():
