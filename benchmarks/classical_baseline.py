@@ -27,15 +27,16 @@ from sky_matching import like_real
 
 from claran_core.components import Components, box_gaps, dr1_extent, find_components, union_centre
 from claran_core.config import EvaluationOptions, load_config
+from claran_core.cutout import Cutout
 from claran_core.errors import ClaranError, InputError
 from claran_core.evaluation import Sample, evaluate
 from claran_core.frame import Frame, pixels_to_sky
-from claran_core.labels import Subject, label_from_table, label_simulated, truth_box, visible_in_frame
+from claran_core.labels import label_from_table, label_simulated, truth_box
 from claran_core.morphology import MORPHOLOGIES, morphology_of
 from claran_core.noise import noise_sigma
 from claran_core.overlap import BOX_COLUMNS
-from claran_core.survey import SURVEYS
-from claran_core.survey.base import Cutout
+from claran_core.subject import Subject, visible_in_frame
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.targets import read_targets
 

@@ -25,10 +25,10 @@ from claran_core.files import read_array, write_array
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
 from claran_core.infer import batches, infer_shard
-from claran_core.labels import Subject
 from claran_core.model import build_detector
+from claran_core.subject import Subject
 from claran_core.subject_components import NOMINAL_LEVEL, component_rows, listed
-from claran_core.survey import SURVEYS
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.tables import COMPONENTS
 from claran_core.targets import read_targets

@@ -11,9 +11,10 @@ from real_cutouts import components_at, real_subjects
 
 from claran_core.components import dr1_extent, find_components
 from claran_core.frame import sky_to_pixels
-from claran_core.labels import components_in_frame, visible_in_frame
+from claran_core.labels import components_in_frame
 from claran_core.morphology import morphology_of
 from claran_core.noise import noise_sigma
+from claran_core.subject import visible_in_frame
 
 
 def measure(folder: Path) -> dict[str, np.ndarray]:

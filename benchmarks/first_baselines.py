@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from scipy import fft, ndimage
 
 from claran_core.files import atomic_path
-from claran_core.survey import SURVEYS
+from claran_core.survey.base import SURVEYS
 
 # Geographic latitude of the VLA.
 LATITUDE_DEG = 34.08

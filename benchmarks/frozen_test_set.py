@@ -25,8 +25,9 @@ from claran_core.config import FusionOptions, load_config
 from claran_core.errors import ClaranError
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
-from claran_core.labels import Subject, label_simulated
-from claran_core.survey import SURVEYS
+from claran_core.labels import label_simulated
+from claran_core.subject import Subject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.targets import read_targets
 

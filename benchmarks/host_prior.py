@@ -19,8 +19,8 @@ from scipy.optimize import minimize
 from claran_core.catalogue import host
 from claran_core.catalogue.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.config import load_config
+from claran_core.cutout import Cutout
 from claran_core.frame import pixels_to_sky
-from claran_core.survey.base import Cutout
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.simulated import SimulatedSource
 

@@ -12,11 +12,12 @@ import pandas as pd
 from claran_core.catalogue.host import RadioPosition
 from claran_core.catalogue.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.catalogue.view import SubjectView, measured_columns
+from claran_core.cutout import Cutout
 from claran_core.frame import Frame
-from claran_core.labels import Subject, label_simulated
+from claran_core.labels import label_simulated
+from claran_core.subject import Subject
 from claran_core.subject_components import NO_COMPONENTS, NOMINAL_LEVEL, component_rows, listed
-from claran_core.survey import SURVEYS
-from claran_core.survey.base import Cutout
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.tables import COMPONENTS
 

@@ -23,9 +23,9 @@ from claran_core.catalogue.infrared_sources import find_infrared_sources
 from claran_core.catalogue.view import measured_columns
 from claran_core.components import box_gaps
 from claran_core.config import load_config
-from claran_core.labels import Subject
+from claran_core.cutout import Cutout
 from claran_core.morphology import MORPHOLOGIES
-from claran_core.survey.base import Cutout
+from claran_core.subject import Subject
 from claran_core.survey.directory import DirectorySource
 from claran_core.survey.simulated import SimulatedSource
 

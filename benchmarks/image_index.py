@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 
 from claran_core.frame import Frame
-from claran_core.survey import SURVEYS
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.directory import DirectorySource
 from claran_core.survey.image_index import ImageIndex, files_digest, write_index
 

@@ -17,8 +17,8 @@ from host_samples import FRAME, W1
 
 from claran_core.catalogue.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.config import load_config
+from claran_core.cutout import Cutout
 from claran_core.frame import sky_to_pixels
-from claran_core.survey.base import Cutout
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.simulated import SimulatedSource, infrared
 

@@ -17,11 +17,12 @@ import pandas as pd
 
 from claran_core.components import dr1_extent, find_components
 from claran_core.frame import Frame
-from claran_core.labels import Subject, label_simulated
+from claran_core.labels import label_simulated
 from claran_core.morphology import morphology_of
 from claran_core.rgz import read_label_table
 from claran_core.sky import offset_to_sky, sky_to_offset
-from claran_core.survey import SURVEYS
+from claran_core.subject import Subject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.forms import PIXEL_ARCSEC
 from claran_core.survey.simulated.labelled import noise_free

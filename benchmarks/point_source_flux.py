@@ -15,7 +15,7 @@ from claran_core.catalogue.radio import BEAM_AREA, JY_TO_MJY, RadioImage, measur
 from claran_core.components import COMPONENT_SIGMA, Components, find_components
 from claran_core.constants import FWHM_PER_SIGMA
 from claran_core.noise import noise_sigma
-from claran_core.survey import SURVEYS
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 
 SEED = 77

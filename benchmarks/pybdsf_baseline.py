@@ -26,14 +26,14 @@ from classical_baseline import HALF_SCORE_SNR, Labelled, linked_boxes, simulated
 
 from claran_core.components import COMPONENT_SIGMA, dr1_extent, union_centre
 from claran_core.config import EvaluationOptions, load_config
+from claran_core.cutout import Cutout
 from claran_core.evaluation import Sample, evaluate
 from claran_core.frame import pixels_to_sky
 from claran_core.labels import truth_box
 from claran_core.morphology import MORPHOLOGIES, morphology_of
 from claran_core.noise import noise_sigma
 from claran_core.overlap import BOX_COLUMNS
-from claran_core.survey import SURVEYS
-from claran_core.survey.base import Cutout
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.targets import read_targets
 

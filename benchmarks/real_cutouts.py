@@ -10,10 +10,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from claran_core.components import Components
+from claran_core.cutout import Cutout
 from claran_core.frame import Frame, sky_to_pixels
-from claran_core.labels import Subject
 from claran_core.rgz import read_label_table
-from claran_core.survey.base import Cutout
+from claran_core.subject import Subject
 
 
 @dataclass(frozen=True)

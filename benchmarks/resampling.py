@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from claran_core.survey.base import Cutout
+from claran_core.cutout import Cutout
 
 # A subject is up to so far in RA from the meridian on which the columns of its FIRST image run north: images
 # some 3 min apart leave as many seams as the real cut-outs have (benchmarks/resampling_seams.py).

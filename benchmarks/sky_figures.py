@@ -30,10 +30,10 @@ from sky_statistics import (
 
 from claran_core.files import atomic_path
 from claran_core.fusion.contours import contour_lines
-from claran_core.fusion.reprojection import reproject
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.noise import noise_sigma
-from claran_core.survey import SURVEYS
+from claran_core.reprojection import reproject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 
 # Okabe & Ito's blue and vermilion.

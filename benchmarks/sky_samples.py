@@ -16,13 +16,14 @@ from resampling import resampled
 from scipy import ndimage
 
 from claran_core.components import Components, dr1_extent, find_components
+from claran_core.cutout import Cutout
 from claran_core.frame import Frame, sky_to_pixels
-from claran_core.labels import Subject, components_in_frame, label_simulated
+from claran_core.labels import components_in_frame, label_simulated
 from claran_core.morphology import MAX_COUNT, morphology_of
 from claran_core.noise import noise_sigma
 from claran_core.sky import offset_to_sky
-from claran_core.survey import SURVEYS
-from claran_core.survey.base import Cutout
+from claran_core.subject import Subject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.geometry import sky_to_cell
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource

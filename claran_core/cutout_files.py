@@ -14,9 +14,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from claran_core.cutout import Cutout
 from claran_core.errors import InputError
 from claran_core.flags import Flag
-from claran_core.survey.base import Cutout
 from claran_core.survey.fits_image import READ_ERRORS, quiet_astropy
 
 __all__ = ["CutoutFile", "CutoutWriter", "read_cutouts"]

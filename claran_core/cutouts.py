@@ -20,15 +20,16 @@ import numpy as np
 import pandas as pd
 
 from claran_core import files
+from claran_core.cutout import Band, Cutout, NoImage, Provenance
 from claran_core.cutout_files import CutoutFile, CutoutWriter, read_cutouts
 from claran_core.cutout_spool import CutoutSpool
 from claran_core.errors import GateError
 from claran_core.flags import Flag
 from claran_core.frame import Frame
-from claran_core.fusion.reprojection import reproject
 from claran_core.log import Progress
 from claran_core.paths import Results
-from claran_core.survey.base import Band, Cutout, ImageSource, NoImage, Provenance
+from claran_core.reprojection import reproject
+from claran_core.survey.base import ImageSource
 from claran_core.tables import LEDGER
 
 __all__ = ["CutoutFile", "check_failures", "cut_shard", "merge_ledgers", "read_cutouts"]

@@ -11,30 +11,26 @@ with most flux in it; a contour in which that source has less than a third of th
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from claran_core.components import MIN_COMPONENT_PX, Components, dr1_extent, find_components, union_centre
 from claran_core.consensus import consensus_level, difficulty_of
+from claran_core.cutout import Cutout
 from claran_core.flags import Flag
-from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
+from claran_core.frame import pixels_to_sky, sky_to_pixels
 from claran_core.morphology import morphology_of
 from claran_core.noise import noise_sigma
-from claran_core.survey.base import Cutout
+from claran_core.subject import Subject, visible_in_frame
 from claran_core.tables import LABELS
 
 __all__ = [
-    "Subject",
     "components_in_frame",
-    "frame_positions",
     "label_from_table",
     "label_simulated",
     "truth_box",
-    "visible_at",
-    "visible_in_frame",
 ]
 
 logger = logging.getLogger(__name__)
@@ -46,29 +42,6 @@ MIN_FLUX_SHARE = 1 / 3
 # belong to no central source, none of 6 below 10 sigma is labelled, but 14 of 17 above are
 # (benchmarks/dr1_labels.py).
 LABELLED_SNR = 10.0
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One subject whose sources are to be labelled.
-
-    Attributes
-    ----------
-    subject_id : str
-        Its name.
-    ra_deg, dec_deg : float
-        Centre of its frame, ICRS.
-    split : {"train", "test", "none"}
-        What its labels may be used for.
-    frame : Frame
-        Geometry.
-    """
-
-    subject_id: str
-    ra_deg: float
-    dec_deg: float
-    split: Literal["train", "test", "none"]
-    frame: Frame
 
 
 def truth_box(subject: Subject, ra_deg: float, dec_deg: float, extent_arcsec: float) -> np.ndarray:
@@ -172,25 +145,6 @@ def components_in_frame(subject: Subject, cutout: Cutout) -> Components:
     """Components of the part of a cut-out that lies in the frame; noise from that same part."""
     visible = visible_in_frame(subject, cutout)
     return find_components(visible, noise_sigma(visible))
-
-
-def visible_in_frame(subject: Subject, cutout: Cutout) -> np.ndarray:
-    """Pixels of a cut-out ``(ny, nx)``, NaN where their centres lie outside the subject's frame."""
-    return visible_at(subject, cutout, *frame_positions(subject, cutout))
-
-
-def visible_at(subject: Subject, cutout: Cutout, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """As `visible_in_frame`, from the pixels' `frame_positions`, where these are known."""
-    size = subject.frame.size_px
-    return np.where((x >= 0) & (x <= size) & (y >= 0) & (y <= size), cutout.data, np.nan)
-
-
-def frame_positions(subject: Subject, cutout: Cutout) -> tuple[np.ndarray, np.ndarray]:
-    """Where in the subject's frame (px) the pixel centres of a cut-out lie: ``x, y``, each ``(ny, nx)``."""
-    rows, columns = np.indices(cutout.data.shape)
-    sky = pixels_to_sky(cutout.wcs, columns.ravel(), rows.ravel())
-    x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky)
-    return x.reshape(cutout.data.shape), y.reshape(cutout.data.shape)
 
 
 def _owners(components: Components, image: np.ndarray, models: Sequence[np.ndarray]) -> np.ndarray:

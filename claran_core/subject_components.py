@@ -21,12 +21,12 @@ from claran_core.components import (
     find_components,
     secondary_peaks,
 )
+from claran_core.cutout import Cutout
 from claran_core.files import read_table
 from claran_core.frame import pixels_to_sky
-from claran_core.labels import Subject, visible_in_frame
 from claran_core.noise import noise_sigma
 from claran_core.overlap import BOX_COLUMNS
-from claran_core.survey.base import Cutout
+from claran_core.subject import Subject, visible_in_frame
 from claran_core.tables import COMPONENTS
 
 __all__ = [

@@ -12,9 +12,10 @@ from claran_core.cutouts import read_cutouts
 from claran_core.external_tables import column_names
 from claran_core.files import read_table, write_table
 from claran_core.frame import Frame
-from claran_core.labels import Subject, label_from_table, label_simulated
+from claran_core.labels import label_from_table, label_simulated
 from claran_core.log import Progress
 from claran_core.rgz import is_label_table, read_label_table
+from claran_core.subject import Subject
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.tables import LABELS
 

@@ -13,7 +13,7 @@ from astropy.io.votable.tree import Info
 from astropy.table import Table
 
 from claran_core.frame import Frame, flip_rows, pixels_to_sky
-from claran_core.fusion.reprojection import reproject
+from claran_core.reprojection import reproject
 from claran_core.survey.base import SIMULATED, SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.geometry import Tile, Window, cells_near

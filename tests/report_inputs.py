@@ -12,6 +12,7 @@ from catalogue_rows import random_catalogue
 
 from claran_core.catalogue.schema import CATALOGUE, FATES
 from claran_core.config import load_config
+from claran_core.cutout import Cutout
 from claran_core.cutout_files import CutoutWriter
 from claran_core.evaluation import (
     choose_sample,
@@ -29,7 +30,6 @@ from claran_core.morphology import MORPHOLOGIES
 from claran_core.paths import Results
 from claran_core.report import ReportInputs
 from claran_core.report.pictures import SubjectImages
-from claran_core.survey.base import Cutout
 from claran_core.tables import FUSED, LABELS, LEDGER, LOSSES, TARGETS
 
 __all__ = [

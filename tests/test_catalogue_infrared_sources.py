@@ -11,10 +11,10 @@ from claran_core.catalogue.infrared_sources import (
     POINT_SPREAD,
     find_infrared_sources,
 )
+from claran_core.cutout import Cutout
 from claran_core.errors import InputError
 from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
-from claran_core.survey import SURVEYS
-from claran_core.survey.base import Cutout
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.simulated import infrared
 

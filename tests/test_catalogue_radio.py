@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from claran_core.catalogue.radio import RadioImage, interpolated_peak, largest_extent, measure
 from claran_core.components import COMPONENT_SIGMA, find_components
-from claran_core.survey import SURVEYS
+from claran_core.survey.base import SURVEYS
 
 SURVEY = SURVEYS["FIRST"]
 SCALE = SURVEY.pixel_scale_arcsec

@@ -12,14 +12,14 @@ from claran_core import tables
 from claran_core.catalogue.schema import REJECTED, SOURCES
 from claran_core.catalogue.shard import describe_shard, write_shard
 from claran_core.config import CatalogueOptions
+from claran_core.cutout import Cutout
 from claran_core.cutout_files import CutoutWriter
 from claran_core.errors import InputError
 from claran_core.files import atomic_path, read_metadata, read_table, write_table
 from claran_core.flags import Flag
 from claran_core.frame import Frame
-from claran_core.labels import Subject
+from claran_core.subject import Subject
 from claran_core.subject_components import NOMINAL_LEVEL, component_rows, listed
-from claran_core.survey.base import Cutout
 
 FRAME = Frame()
 OPTIONS = CatalogueOptions(method="D4", min_probability=0.8)

@@ -16,9 +16,11 @@ from classical_baseline import (
     simulated_subjects,
 )
 
+from claran_core.cutout import Cutout
 from claran_core.frame import Frame
-from claran_core.labels import Subject, label_simulated
-from claran_core.survey.base import SURVEYS, Cutout
+from claran_core.labels import label_simulated
+from claran_core.subject import Subject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.subjects import select_subjects
 

@@ -6,11 +6,11 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from sky_images import FRAME, image_header, positions, sky_pixels
 
+from claran_core.cutout import Cutout
 from claran_core.cutout_files import CutoutWriter, read_cutouts
 from claran_core.errors import InputError
 from claran_core.flags import Flag
-from claran_core.fusion.reprojection import reproject
-from claran_core.survey.base import Cutout
+from claran_core.reprojection import reproject
 from claran_core.survey.fits_image import quiet_astropy
 
 NO_FLAGS = Flag(0)

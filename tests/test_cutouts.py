@@ -9,14 +9,15 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from sky_images import FRAME, positions, write_image
 
+from claran_core.cutout import Cutout
 from claran_core.cutouts import check_failures, cut_shard, merge_ledgers, read_cutouts
 from claran_core.errors import GateError, InputError
 from claran_core.files import read_table
 from claran_core.flags import Flag
 from claran_core.frame import Frame, pixels_to_sky
-from claran_core.fusion.reprojection import reproject
 from claran_core.paths import Results
-from claran_core.survey.base import SURVEYS, Cutout
+from claran_core.reprojection import reproject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.directory import DirectorySource
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.tables import LEDGER

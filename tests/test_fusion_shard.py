@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from claran_core.config import FusionOptions
+from claran_core.cutout import Cutout, NoImage
 from claran_core.cutouts import cut_shard
 from claran_core.errors import InputError
 from claran_core.files import read_array, read_table
@@ -12,7 +13,7 @@ from claran_core.flags import Flag
 from claran_core.fusion.shard import fuse_shard
 from claran_core.paths import Results
 from claran_core.subject_components import LEVELS, NOMINAL_LEVEL, read_components
-from claran_core.survey.base import SURVEYS, Cutout, NoImage
+from claran_core.survey.base import SURVEYS
 from claran_core.tables import FUSED
 
 OPTIONS = FusionOptions(size_px=48)

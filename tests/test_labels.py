@@ -9,11 +9,12 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from dr1_labels import measure
 
+from claran_core.cutout import Cutout
 from claran_core.flags import Flag
 from claran_core.frame import Frame
-from claran_core.labels import Subject, label_from_table, label_simulated, truth_box
+from claran_core.labels import label_from_table, label_simulated, truth_box
 from claran_core.rgz import position_of_name, read_label_table
-from claran_core.survey.base import Cutout
+from claran_core.subject import Subject
 from claran_core.tables import LABELS
 
 FRAME = Frame()

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from test_components import blob
 
+from claran_core.cutout import Cutout
 from claran_core.frame import Frame
-from claran_core.labels import Subject
 from claran_core.overlap import BOX_COLUMNS
+from claran_core.subject import Subject
 from claran_core.subject_components import (
     LEVELS,
     NO_COMPONENTS,
@@ -15,7 +16,6 @@ from claran_core.subject_components import (
     component_rows,
     listed,
 )
-from claran_core.survey.base import Cutout
 from claran_core.tables import COMPONENTS
 
 FRAME = Frame(size_px=132, pixel_scale_arcsec=1.375)

@@ -5,11 +5,12 @@ import pytest
 from archive_server import ArchiveServer, open_archive, patient
 from archive_sky import SEAM_HALF_PX
 
+from claran_core.cutout import Cutout, NoImage, Provenance
 from claran_core.frame import Frame
-from claran_core.fusion.reprojection import reproject
+from claran_core.reprojection import reproject
 from claran_core.survey.archive.http import Fault
 from claran_core.survey.archive.irsa import Tile, merged, parse_tiles
-from claran_core.survey.base import SURVEYS, Cutout, NoImage, Provenance
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 
 WISE = SURVEYS["WISE_W1"]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from archive_server import FAULTS, HASTY, ArchiveServer, open_archive, patient
 
+from claran_core.cutout import Cutout, NoImage
 from claran_core.frame import Frame
-from claran_core.fusion.reprojection import reproject
-from claran_core.survey.base import SURVEYS, Cutout, NoImage
+from claran_core.reprojection import reproject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 
 SEED = 7

@@ -11,13 +11,14 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from sky_images import image_header
 
+from claran_core.cutout import Cutout, NoImage
 from claran_core.flags import Flag
 from claran_core.frame import Frame, pixels_to_sky
-from claran_core.fusion.reprojection import reproject
+from claran_core.reprojection import reproject
 from claran_core.survey.archive.http import Answer, Doubtful, Fault
 from claran_core.survey.archive.services import SERVICES
 from claran_core.survey.archive.verify import _cards, _plain_wcs, image_reader
-from claran_core.survey.base import SURVEYS, Cutout, NoImage
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.fits_image import quiet_astropy, scan_file
 
 FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sky_images import FRAME, image_header, open_odd, positions, sky_pixels, write_image
 
+from claran_core.cutout import Cutout, NoImage
 from claran_core.errors import ConfigError
 from claran_core.flags import Flag
-from claran_core.fusion.reprojection import reproject
-from claran_core.survey.base import SURVEYS, Cutout, NoImage
+from claran_core.reprojection import reproject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.directory import DirectorySource
 
 FIRST = SURVEYS["FIRST"]

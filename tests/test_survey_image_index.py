@@ -9,9 +9,10 @@ import pytest
 from astropy.io import fits
 from sky_images import FRAME, open_odd, write_image
 
+from claran_core.cutout import Cutout
 from claran_core.errors import ConfigError, InputError
-from claran_core.survey import SURVEYS, image_index
-from claran_core.survey.base import Cutout
+from claran_core.survey import image_index
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.directory import DirectorySource
 from claran_core.survey.fits_image import scan_file
 from claran_core.survey.image_index import CHUNK, ImageIndex, files_digest, matching_files, write_index

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claran_core.components import find_components
+from claran_core.cutout import Cutout, NoImage
 from claran_core.errors import ConfigError
 from claran_core.frame import Frame
 from claran_core.noise import noise_sigma
-from claran_core.survey import SURVEYS, Cutout, NoImage
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource, infrared, noise, population, radio, source
 from claran_core.survey.simulated.geometry import cells_near
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource, radio_cell

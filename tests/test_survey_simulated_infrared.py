@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from claran_core.survey import SURVEYS
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated import infrared as infrared_module
 from claran_core.survey.simulated.geometry import Window

@@ -11,9 +11,10 @@ from astropy.wcs import WCS
 
 import claran_core.survey.simulated as package
 from claran_core import __version__
+from claran_core.cutout import Cutout
 from claran_core.errors import InputError
 from claran_core.noise import noise_sigma
-from claran_core.survey import SURVEYS, Cutout
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.directory import DirectorySource
 from claran_core.survey.simulated import SimulatedSource, mosaic
 from claran_core.survey.simulated.geometry import Tile, Window, cells_near

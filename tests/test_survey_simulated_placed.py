@@ -11,10 +11,11 @@ from astropy.coordinates import SkyCoord
 
 from claran_core.components import dr1_extent, find_components
 from claran_core.frame import Frame
-from claran_core.labels import Subject, label_simulated
+from claran_core.labels import label_simulated
 from claran_core.morphology import MORPHOLOGIES, morphology_of
 from claran_core.rgz import read_label_table
-from claran_core.survey import SURVEYS
+from claran_core.subject import Subject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource, placed
 from claran_core.survey.simulated.geometry import Window, sky_to_cell
 from claran_core.survey.simulated.placed import PlacedPopulation, read_population, relative_noise

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from claran_core.noise import noise_sigma
-from claran_core.survey import SURVEYS
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.geometry import Tile, Window
 from claran_core.survey.simulated.population import UNCLEANED_JY, RadioSource

@@ -16,9 +16,10 @@ from astropy.coordinates import SkyCoord
 from claran_core.errors import InputError
 from claran_core.flags import Flag
 from claran_core.frame import Frame
-from claran_core.labels import Subject, label_simulated
+from claran_core.labels import label_simulated
 from claran_core.rgz import position_of_name, read_label_table
-from claran_core.survey import SURVEYS
+from claran_core.subject import Subject
+from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource, subjects
 from claran_core.survey.simulated import __main__ as command
 from claran_core.survey.simulated.__main__ import DEFAULT_SEED, main

@@ -11,10 +11,11 @@ import numpy as np
 from scipy import ndimage
 
 from claran_core.constants import FWHM_PER_SIGMA
+from claran_core.cutout import Cutout
 from claran_core.errors import InputError
 from claran_core.frame import pixels_to_sky
 from claran_core.noise import noise_sigma
-from claran_core.survey.base import Cutout, Survey
+from claran_core.survey.base import Survey
 
 __all__ = ["DETECTION_SNR", "POINT_SPREAD", "InfraredSources", "find_infrared_sources"]
 

@@ -21,17 +21,18 @@ from claran_core.catalogue.postfilter import Verdict, judge_paper, judge_survey,
 from claran_core.catalogue.schema import HOST_COLUMNS, MEASURED_COLUMNS, REJECTED, SOURCES
 from claran_core.catalogue.view import NOTHING_MEASURED, SubjectView, measured_columns
 from claran_core.config import CatalogueOptions
+from claran_core.cutout import Cutout
 from claran_core.cutout_files import read_cutouts
 from claran_core.errors import InputError
 from claran_core.files import read_metadata, read_table, write_table
 from claran_core.flags import Flag
 from claran_core.frame import Frame
-from claran_core.labels import Subject
 from claran_core.log import Progress
 from claran_core.morphology import MORPHOLOGIES
 from claran_core.overlap import box_array
+from claran_core.subject import Subject
 from claran_core.subject_components import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents, listed
-from claran_core.survey.base import SURVEYS, Cutout, Survey
+from claran_core.survey.base import SURVEYS, Survey
 
 __all__ = ["INDEX_COLUMNS", "ShardSources", "describe_shard", "write_shard"]
 

@@ -17,13 +17,15 @@ from claran_core.catalogue.radio import (
     measure,
 )
 from claran_core.components import COMPONENT_SIGMA, brightest_pixels, label_components, secondary_peaks
+from claran_core.cutout import Cutout
 from claran_core.errors import InputError
 from claran_core.flags import Flag
-from claran_core.labels import LABELLED_SNR, Subject, frame_positions, visible_at
+from claran_core.labels import LABELLED_SNR
 from claran_core.morphology import morphology_of
 from claran_core.noise import noise_sigma
+from claran_core.subject import Subject, frame_positions, visible_at
 from claran_core.subject_components import SubjectComponents
-from claran_core.survey.base import Cutout, Survey
+from claran_core.survey.base import Survey
 
 __all__ = ["NOTHING_MEASURED", "SubjectView", "measured_columns"]
 

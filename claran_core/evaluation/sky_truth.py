@@ -14,14 +14,15 @@ import pyarrow as pa
 from scipy.spatial import cKDTree
 
 from claran_core.components import MIN_COMPONENT_PX, find_components
+from claran_core.cutout import Cutout
 from claran_core.evaluation.area import count_views
 from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
-from claran_core.labels import Subject, label_simulated, visible_in_frame
+from claran_core.labels import label_simulated
 from claran_core.log import Progress
 from claran_core.noise import noise_sigma
 from claran_core.overlap import BOX_COLUMNS
 from claran_core.sky import chord_angle, unit_vectors
-from claran_core.survey.base import Cutout
+from claran_core.subject import Subject, visible_in_frame
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.survey.simulated.geometry import cells_near
 from claran_core.survey.simulated.population import MAX_REACH_ARCSEC, RADIO_NSIDE, RadioSource

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 
 from claran_core.config import FusionOptions
+from claran_core.cutout import Cutout
 from claran_core.cutouts import read_cutouts
 from claran_core.files import read_table, write_array, write_table
 from claran_core.flags import Flag
 from claran_core.fusion.render import Planes, render
-from claran_core.fusion.reprojection import reproject
-from claran_core.labels import Subject
 from claran_core.log import Progress
 from claran_core.noise import noise_sigma
+from claran_core.reprojection import reproject
+from claran_core.subject import Subject
 from claran_core.subject_components import LEVELS, component_rows
-from claran_core.survey.base import Cutout
 from claran_core.tables import COMPONENTS, FUSED
 
 __all__ = ["fuse_shard", "make_planes"]

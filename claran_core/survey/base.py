@@ -1,29 +1,20 @@
-"""What a survey is, what a cut-out is, and what every image source must answer."""
+"""What a survey is, and what every image source must answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Protocol
 
-import numpy as np
-from astropy.wcs import WCS
-
+from claran_core.cutout import Band, Cutout, NoImage
 from claran_core.errors import ConfigError
-from claran_core.flags import Flag
 
 __all__ = [
     "SIMULATED",
     "SURVEYS",
-    "Band",
-    "Cutout",
     "ImageSource",
-    "NoImage",
-    "Provenance",
     "Survey",
     "survey_named",
 ]
-
-Band = Literal["radio", "infrared"]
 
 
 @dataclass(frozen=True)
@@ -167,67 +158,6 @@ def survey_named(name: str) -> Survey:
     if name not in SURVEYS:
         raise ConfigError(f"config: survey {name!r} is not described; write one of: {', '.join(SURVEYS)}")
     return SURVEYS[name]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """How an answer of an archive came: of several, each joined by a blank.
-
-    Attributes
-    ----------
-    service : str
-        Name of the service.
-    url : str
-        What was asked; fields of a form are appended as if they were part of the address.
-    sha256 : str
-        Of the bytes that came, hexadecimal.
-    fetched_at : str
-        When, ISO 8601, UTC.
-    """
-
-    service: str
-    url: str
-    sha256: str
-    fetched_at: str
-
-
-@dataclass(frozen=True)
-class Cutout:
-    """A window of a survey image in its own pixels.
-
-    Attributes
-    ----------
-    data : (ny, nx) float32 array
-        Pixels in the survey's unit, FITS order (row 0 is FITS row 1); NaN where there is no data.
-    wcs : astropy.wcs.WCS
-        Two-dimensional celestial WCS of `data`.
-    origin : str
-        Where the pixels come from, for the ledger: a file name, a URL, ``"simulated"``.
-    flags : Flag
-        What is known to be odd about it (suspect unit, coarse pixels).
-    provenance : Provenance, optional
-        How it came, if from an archive.
-    """
-
-    data: np.ndarray
-    wcs: WCS
-    origin: str
-    flags: Flag = Flag(0)
-    provenance: Provenance | None = None
-
-    @property
-    def pixel_scale_arcsec(self) -> float:
-        """Width of a pixel: the square root of its area at the reference position."""
-        return float(np.sqrt(np.abs(np.linalg.det(self.wcs.pixel_scale_matrix))) * 3600.0)
-
-
-@dataclass(frozen=True)
-class NoImage:
-    """Why there is no cut-out: outside the survey, or it should be there but could not be had."""
-
-    status: Literal["no_coverage", "failed"]
-    reason: str
-    provenance: Provenance | None = None
 
 
 class ImageSource(Protocol):

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from claran_core.cutout import Cutout, NoImage
 from claran_core.flags import Flag
 from claran_core.frame import Frame
-from claran_core.fusion.reprojection import reproject
-from claran_core.survey.base import Cutout, NoImage, Survey
+from claran_core.reprojection import reproject
+from claran_core.survey.base import Survey
 from claran_core.survey.fits_image import (
     READ_ERRORS,
     FitsImage,

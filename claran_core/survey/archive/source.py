@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+from claran_core.cutout import Cutout, NoImage
 from claran_core.survey.archive.first import first_request
 from claran_core.survey.archive.hips2fits import hips2fits_request
 from claran_core.survey.archive.http import Client, Fault, Refusal
@@ -10,7 +11,7 @@ from claran_core.survey.archive.limits import ServiceDown
 from claran_core.survey.archive.protocol import ImageService, OneRequest
 from claran_core.survey.archive.services import Service
 from claran_core.survey.archive.skyview import skyview_request
-from claran_core.survey.base import Cutout, NoImage, Survey
+from claran_core.survey.base import Survey
 
 __all__ = ["ArchiveSource", "open_service"]
 

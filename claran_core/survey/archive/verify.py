@@ -18,11 +18,12 @@ from astropy.io import fits
 from astropy.wcs import WCS, Wcsprm
 
 from claran_core.constants import ARCSEC_PER_DEG
+from claran_core.cutout import Cutout, NoImage, Provenance
 from claran_core.flags import Flag
 from claran_core.frame import Frame, sky_to_pixels
 from claran_core.survey.archive.http import MAX_BYTES, Answer, Doubtful, Fault
 from claran_core.survey.archive.services import Service
-from claran_core.survey.base import Cutout, NoImage, Provenance, Survey
+from claran_core.survey.base import Survey
 from claran_core.survey.fits_image import (
     FITS_START,
     READ_ERRORS,

@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from claran_core.cutout import Cutout, NoImage
 from claran_core.errors import ConfigError
-from claran_core.survey.base import SIMULATED, Cutout, NoImage, Survey
+from claran_core.survey.base import SIMULATED, Survey
 from claran_core.survey.simulated import infrared
 from claran_core.survey.simulated.gaussians import PlacedGaussians
 from claran_core.survey.simulated.geometry import Tile, TileGrid, Window, cells_around

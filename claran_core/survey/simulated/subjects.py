@@ -18,12 +18,13 @@ import pandas as pd
 from claran_core.errors import InputError
 from claran_core.flags import Flag
 from claran_core.frame import Frame
-from claran_core.labels import Subject, label_simulated
+from claran_core.labels import label_simulated
 from claran_core.log import Progress
 from claran_core.morphology import morphology_of
 from claran_core.names import position_names
 from claran_core.rgz import position_of_name
 from claran_core.sky import offset_to_sky, sky_to_offset
+from claran_core.subject import Subject
 from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated.geometry import cells_near
 from claran_core.survey.simulated.population import RADIO_NSIDE, RadioSource, radio_cell

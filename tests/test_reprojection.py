@@ -6,10 +6,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from reproject import reproject_interp
 
+from claran_core.cutout import Cutout
 from claran_core.frame import Frame, flip_rows
-from claran_core.fusion.reprojection import reproject
 from claran_core.noise import noise_sigma
-from claran_core.survey.base import Cutout
+from claran_core.reprojection import reproject
 
 
 def both(cutout, frame, ra, dec):

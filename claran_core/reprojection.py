@@ -11,8 +11,8 @@ import numpy as np
 from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
+from claran_core.cutout import Cutout
 from claran_core.frame import Frame, flip_rows, sky_to_pixels
-from claran_core.survey.base import Cutout
 
 __all__ = ["reproject"]
 
