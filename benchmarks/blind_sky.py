@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from claran_core.config import Config
 from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.cutout_files import FITS_BLOCK, CutoutWriter
-from claran_core.cutouts import cut_shard
+from claran_core.cutouts import cut_shard, read_cutouts
 from claran_core.files import read_metadata, read_table, write_table
 from claran_core.frame import Frame
 from claran_core.fusion.shard import fuse_shard
@@ -84,13 +84,8 @@ def cut(results: Results, config: Config, shard: str) -> None:
     targets, frame = read_table(results.shard_targets(shard), TARGETS.names), config.fusion.frame
     radio, infrared = (SimulatedSource(SURVEYS[name], seed=config.seed) for name in ("FIRST", "WISE_W1"))
     cut_shard(targets, radio, infrared, frame, results=results, shard=shard)
-    label_simulated_shard(
-        targets,
-        radio,
-        frame,
-        radio_path=results.cutouts(shard, "radio"),
-        output_path=results.shard_labels(shard),
-    )
+    with read_cutouts(results.cutouts(shard, "radio")) as cutouts:
+        label_simulated_shard(targets, radio, frame, radio=cutouts, output_path=results.shard_labels(shard))
 
 
 def search(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
@@ -99,16 +94,21 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
         "index_path": results.fused_index(method, shard),
         "components_path": results.fused_components(method, shard),
     }
-    fuse_shard(
-        read_table(results.shard_targets(shard), TARGETS.names),
-        method,
-        config.fusion,
-        radio_path=results.cutouts(shard, "radio"),
-        infrared_path=results.cutouts(shard, "infrared"),
-        ledger_path=results.ledger(shard),
-        images_path=results.fused(method, shard),
-        **made,
-    )
+    with (
+        read_cutouts(results.cutouts(shard, "radio")) as radio,
+        read_cutouts(results.cutouts(shard, "infrared")) as infrared,
+    ):
+        fuse_shard(
+            read_table(results.shard_targets(shard), TARGETS.names),
+            method,
+            radio,
+            infrared,
+            frame=config.fusion.frame,
+            drawing=config.fusion.drawing,
+            ledger_path=results.ledger(shard),
+            images_path=results.fused(method, shard),
+            **made,
+        )
     run_inference(
         weights,
         method=method,

@@ -29,13 +29,13 @@ from blind_detections import Rates, described, imitate, measured_rates
 from blind_sky import draw, grid_positions, join, pair_positions, survey_targets
 
 from claran_core.catalogue import CATALOGUE, FATES, ShardFiles, write_catalogue, write_shard
-from claran_core.config import Config, load_config, resolve_path
+from claran_core.config import Config, load_config
 from claran_core.evaluation.catalogue_scores import catalogue_metrics
 from claran_core.evaluation.catalogue_truth import compare_with_truth
 from claran_core.evaluation.sky_truth import SKY_TRUTH, sky_truth_over
 from claran_core.files import read_table, write_json, write_table
 from claran_core.log import configure_logging
-from claran_core.paths import Results
+from claran_core.paths import Results, resolve_path
 from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.tables import COMPONENTS, DETECTIONS, FUSED, LABELS, TARGETS

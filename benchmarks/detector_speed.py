@@ -61,8 +61,8 @@ def subjects(n: int) -> tuple[np.ndarray, pd.DataFrame, dict]:
     for target in targets.itertuples():
         window = target.ra, target.dec, FUSION.frame.width_arcsec
         radio, infrared = (source.cutout(target.subject_id, *window) for source in sources)
-        planes = make_planes(radio, infrared, FUSION, ra_deg=target.ra, dec_deg=target.dec)
-        images.append(render(planes, "D4", FUSION)[0])
+        planes = make_planes(radio, infrared, FUSION.frame, ra_deg=target.ra, dec_deg=target.dec)
+        images.append(render(planes, "D4", FUSION.drawing)[0])
         subject = Subject(target.subject_id, target.ra, target.dec, "none", FUSION.frame)
         rows += component_rows(subject, radio, (NOMINAL_LEVEL,))
     again = np.arange(n) % len(targets)

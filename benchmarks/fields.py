@@ -18,10 +18,10 @@ import pandas as pd
 from blind_sky import cut, search
 from blind_survey import build, compared, runner
 
-from claran_core.config import Config, load_config, resolve_path
+from claran_core.config import Config, load_config
 from claran_core.evaluation.sky_truth import sky_truth_over
 from claran_core.files import read_table, write_table
-from claran_core.paths import Results
+from claran_core.paths import Results, resolve_path
 from claran_core.shards import assign_shards
 from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource

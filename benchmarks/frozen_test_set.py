@@ -61,8 +61,8 @@ def measure(targets: pd.DataFrame, seed: int, options: FusionOptions) -> tuple[d
         with clock.step("labelled"):
             tables.append(label_simulated(subject, pair[0], radio.truth(*window)))
         with clock.step("fused"):
-            planes = make_planes(*pair, options, ra_deg=target.ra, dec_deg=target.dec)
-            images.update(render(planes, "D4", options)[0].tobytes())
+            planes = make_planes(*pair, options.frame, ra_deg=target.ra, dec_deg=target.dec)
+            images.update(render(planes, "D4", options.drawing)[0].tobytes())
     labels = pd.concat(tables, ignore_index=True)
     return {
         "version": __version__,

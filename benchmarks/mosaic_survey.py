@@ -18,10 +18,10 @@ import pandas as pd
 import yaml
 from blind_survey import compared, report
 
-from claran_core.config import REPOSITORY, load_config
+from claran_core.config import load_config
 from claran_core.evaluation.sky_truth import sky_truth_over
 from claran_core.files import read_table
-from claran_core.paths import Results
+from claran_core.paths import REPOSITORY, Results
 from claran_core.survey.base import SURVEYS
 from claran_core.survey.simulated import SimulatedSource
 from claran_core.tables import TARGETS

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from claran_core.config import REPOSITORY, load_config
-from claran_core.paths import Results
+from claran_core.config import load_config
+from claran_core.paths import REPOSITORY, Results
 from claran_core.shards import write_targets
 
 __all__ = ["dry_run", "draw_targets", "files_per_shard", "main"]

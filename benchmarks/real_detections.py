@@ -42,8 +42,8 @@ def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, lis
     images, components, labels, index = [], [], [], []
     for real in real_cutouts.real_subjects(folder):
         subject = real.subject
-        planes = make_planes(real.cutout, None, options, ra_deg=subject.ra_deg, dec_deg=subject.dec_deg)
-        images.append(render(planes, info.method, options)[0])
+        planes = make_planes(real.cutout, None, options.frame, ra_deg=subject.ra_deg, dec_deg=subject.dec_deg)
+        images.append(render(planes, info.method, options.drawing)[0])
         components += component_rows(subject, real.cutout, (NOMINAL_LEVEL,))
         labels.append(label_from_table(subject, real.cutout, real.rows))
         index.append(

@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from claran_core.config import REPOSITORY, load_config
+from claran_core.config import load_config
+from claran_core.paths import REPOSITORY
 from claran_core.survey.simulated.subjects import sources_near
 
 sys.path.insert(0, str(REPOSITORY / "tests"))

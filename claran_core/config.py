@@ -19,6 +19,8 @@ import yaml
 from claran_core.architecture_options import chosen_options
 from claran_core.errors import ConfigError
 from claran_core.frame import Frame
+from claran_core.fusion.render import Drawing
+from claran_core.paths import REPOSITORY, resolve_path
 from claran_core.survey.archive.services import chosen_services, described_services
 
 __all__ = [
@@ -42,10 +44,8 @@ __all__ = [
     "check_pretrained",
     "load_config",
     "plain",
-    "resolve_path",
 ]
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 # Least probability of a source where none is set: more likely one than not; paper section 6.1.1.
 LEAST_PROBABILITY = {"survey": 0.5, "paper": 0.8}
 
@@ -144,6 +144,11 @@ class FusionOptions:
             "size_px": self.size_px,
             "pixel_scale_arcsec": self.pixel_scale_arcsec,
         }
+
+    @property
+    def drawing(self) -> Drawing:
+        """How contours and fill of fused images are drawn."""
+        return Drawing(self.contour_sigma, self.hull_fill)
 
     @property
     def frame(self) -> Frame:
@@ -281,20 +286,6 @@ def load_config(overlay: Mapping[str, Any] | Path | None = None) -> Config:
     if isinstance(overlay, Path):
         overlay = _read_yaml(overlay)
     return Config.from_dict(_overlaid(settings, overlay or {}))
-
-
-def resolve_path(path: str, working_directory: Path | None = None) -> Path:
-    """Where a path of the configuration points.
-
-    ``resources/...`` is looked up in the repository, other relative paths in `working_directory`
-    (default: the current one).
-    """
-    given = Path(path).expanduser()
-    if given.is_absolute():
-        return given
-    if given.parts[:1] == ("resources",):
-        return REPOSITORY / given
-    return (working_directory or Path.cwd()) / given
 
 
 def check_pretrained(model: ModelOptions, working_directory: Path | None = None) -> list[str]:

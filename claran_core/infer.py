@@ -14,11 +14,11 @@ import torch
 
 from claran_core import tables
 from claran_core.config import FusionOptions, InferenceOptions
-from claran_core.dataset import has_radio, open_shard
 from claran_core.device import choose_device, reproducible
 from claran_core.errors import InputError
 from claran_core.files import write_table
 from claran_core.frame import Frame
+from claran_core.fusion.fused_images import has_radio, open_shard
 from claran_core.log import Progress
 from claran_core.model import AssociationNetwork, Detections, Detector, load_weights, model_id
 from claran_core.morphology import MORPHOLOGIES, probability_columns

@@ -7,7 +7,9 @@ rule and the code behind it cannot disagree about a name.
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["EVALUATION_FIGURES", "Results"]
+__all__ = ["EVALUATION_FIGURES", "REPOSITORY", "Results", "resolve_path"]
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 # In the order of the report: paper Fig. 10, then what Tables 8, 10 and 11 and Fig. 13, 14 and 16 are about.
 EVALUATION_FIGURES = (
@@ -165,3 +167,17 @@ class Results:
     def report_files(self) -> Path:
         """Folder of the page's gallery: its data, pictures and code."""
         return self.root / "report"
+
+
+def resolve_path(path: str, working_directory: Path | None = None) -> Path:
+    """Where a path of the configuration points.
+
+    ``resources/...`` is looked up in the repository, other relative paths in `working_directory`
+    (default: the current one).
+    """
+    given = Path(path).expanduser()
+    if given.is_absolute():
+        return given
+    if given.parts[:1] == ("resources",):
+        return REPOSITORY / given
+    return (working_directory or Path.cwd()) / given

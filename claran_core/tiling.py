@@ -21,10 +21,10 @@ from astropy_healpix import healpix_to_lonlat
 
 from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.errors import ConfigError, InputError
-from claran_core.export.optional import needed
 from claran_core.files import atomic_path
 from claran_core.frame import Frame, sky_to_pixels
 from claran_core.names import position_names
+from claran_core.optional import needed
 from claran_core.sky import offset_to_sky, unit_vectors
 from claran_core.survey.fits_image import FitsImage, scan_file
 

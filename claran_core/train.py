@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from claran_core import __version__, tables
-from claran_core.config import FusionOptions, ModelOptions, TrainingOptions, resolve_path
+from claran_core.config import FusionOptions, ModelOptions, TrainingOptions
 from claran_core.dataset import FusedDataset
 from claran_core.device import choose_device, reproducible
 from claran_core.distributed import joined
@@ -25,6 +25,7 @@ from claran_core.log import Progress
 from claran_core.model import LOSS_NAMES, build_detector, save_weights
 from claran_core.model.pretrained import file_sha256, load_pretrained
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.paths import resolve_path
 from claran_core.training.checkpoint import fingerprint
 from claran_core.training.epochs import train_epoch, validation_error
 from claran_core.training.held_out import divided

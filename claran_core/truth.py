@@ -1,14 +1,13 @@
 """The truth of a run: where it comes from, and the label files of shards and run."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pandas as pd
 
-from claran_core.config import Config
-from claran_core.cutouts import read_cutouts
+from claran_core.cutout import Cutout, NoImage
 from claran_core.external_tables import column_names
 from claran_core.files import read_table, write_table
 from claran_core.frame import Frame
@@ -16,7 +15,6 @@ from claran_core.labels import label_from_table, label_simulated
 from claran_core.log import Progress
 from claran_core.rgz import is_label_table, read_label_table
 from claran_core.subject import Subject
-from claran_core.survey.simulated import SimulatedSource
 from claran_core.tables import LABELS
 
 __all__ = [
@@ -33,15 +31,35 @@ logger = logging.getLogger(__name__)
 TruthKind = Literal["simulated", "label table"]
 
 
-def truth_kind(config: Config, target_table: Path) -> TruthKind | None:
-    """Where the truth of a run comes from; None for a survey whose truth nobody knows."""
-    if config.survey.radio.source == "simulated":
+class TrueSky(Protocol):
+    """A radio sky whose sources are known (the simulated one)."""
+
+    def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
+        """Image of the sky around a position (deg, ICRS)."""
+        ...
+
+    def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Sequence[Any]:
+        """Sources whose emission reaches that image, as `label_simulated` takes them."""
+        ...
+
+
+def truth_kind(radio_source: str, target_table: Path) -> TruthKind | None:
+    """Return where the truth of a run comes from; None for a survey without known truth.
+
+    Parameters
+    ----------
+    radio_source : str
+        Setting ``survey.radio.source``.
+    target_table : Path
+        Setting ``targets.path``.
+    """
+    if radio_source == "simulated":
         return "simulated"
     return "label table" if is_label_table(column_names(target_table)) else None
 
 
 def label_simulated_shard(
-    targets: pd.DataFrame, sky: SimulatedSource, frame: Frame, *, radio_path: Path, output_path: Path
+    targets: pd.DataFrame, sky: TrueSky, frame: Frame, *, radio: Mapping[str, Cutout], output_path: Path
 ) -> None:
     """Label the simulated sources of one shard from its noisy cut-outs, and write the table.
 
@@ -49,12 +67,14 @@ def label_simulated_shard(
     ----------
     targets : DataFrame
         Rows of the shard, columns of `claran_core.tables.TARGETS`.
-    sky : SimulatedSource
+    sky : TrueSky
         The radio sky the cut-outs were taken from.
     frame : Frame
         Geometry of the subjects.
-    radio_path, output_path : Path
-        Radio cut-outs of the shard; where the labels go.
+    radio : mapping of str to Cutout
+        Radio cut-outs of the shard by subject.
+    output_path : Path
+        Where the labels go.
 
     Raises
     ------
@@ -63,19 +83,18 @@ def label_simulated_shard(
     """
     progress = Progress(f"{output_path}: subjects labelled", len(targets))
     tables = []
-    with read_cutouts(radio_path) as cutouts:
-        for target in targets.itertuples():
-            cutout = cutouts.get(target.subject_id)
-            if cutout is not None:
-                subject = _subject(target, frame)
-                sources = sky.truth(target.ra, target.dec, frame.width_arcsec)
-                tables.append(label_simulated(subject, cutout, sources))
-            progress.step()
+    for target in targets.itertuples():
+        cutout = radio.get(target.subject_id)
+        if cutout is not None:
+            subject = _subject(target, frame)
+            sources = sky.truth(target.ra, target.dec, frame.width_arcsec)
+            tables.append(label_simulated(subject, cutout, sources))
+        progress.step()
     _write(output_path, tables)
 
 
 def label_shard_from_table(
-    targets: pd.DataFrame, label_table: Path, frame: Frame, *, radio_path: Path, output_path: Path
+    targets: pd.DataFrame, label_table: Path, frame: Frame, *, radio: Mapping[str, Cutout], output_path: Path
 ) -> None:
     """Label one shard's subjects from the RGZ label table, and write the table.
 
@@ -85,21 +104,19 @@ def label_shard_from_table(
     rows = read_label_table(label_table)
     by_subject = dict(tuple(rows[rows["first_id"].isin(targets["subject_id"])].groupby("first_id")))
     tables = []
-    with read_cutouts(radio_path) as cutouts:
-        for target in targets.itertuples():
-            if target.subject_id in by_subject:
-                cutout = cutouts.get(target.subject_id)
-                own = by_subject[target.subject_id]
-                tables.append(label_from_table(_subject(target, frame), cutout, own))
+    for target in targets.itertuples():
+        if target.subject_id in by_subject:
+            own = by_subject[target.subject_id]
+            tables.append(label_from_table(_subject(target, frame), radio.get(target.subject_id), own))
     _write(output_path, tables)
 
 
-def sky_truth(sky: SimulatedSource, sources: Iterable[Any], frame: Frame) -> pd.DataFrame:
+def sky_truth(sky: TrueSky, sources: Iterable[Any], frame: Frame) -> pd.DataFrame:
     """Label each source as a subject centred on its host shows it: the truth table of a mosaic.
 
     Parameters
     ----------
-    sky : SimulatedSource
+    sky : TrueSky
         The radio sky.
     sources : iterable
         Sources of that sky, each with ``source_id``, ``ra_deg`` and ``dec_deg`` of its host, such as

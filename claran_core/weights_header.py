@@ -12,9 +12,10 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from claran_core.config import Config, resolve_path
+from claran_core.config import Config
 from claran_core.errors import WeightsError
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.paths import resolve_path
 from claran_core.survey.base import survey_named
 
 __all__ = ["HEADER_KEY", "WeightsInfo", "check_purpose", "given_weights", "read_header", "read_info"]

@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 
 from claran_core.config import (
-    REPOSITORY,
     Config,
     FusionOptions,
     SurveysOptions,
@@ -13,9 +12,9 @@ from claran_core.config import (
     check_pretrained,
     load_config,
     plain,
-    resolve_path,
 )
 from claran_core.errors import ConfigError
+from claran_core.paths import REPOSITORY, resolve_path
 
 
 def test_overlay_changes_only_what_it_names():

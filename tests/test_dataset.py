@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from claran_core import tables
-from claran_core.dataset import AUGMENTATIONS, FusedDataset, ShardFiles, open_shard, orient
+from claran_core.dataset import AUGMENTATIONS, FusedDataset, ShardFiles, orient
 from claran_core.errors import InputError
 from claran_core.files import write_array, write_table
 from claran_core.flags import Flag
+from claran_core.fusion.fused_images import open_shard
 from claran_core.paths import Results
 
 

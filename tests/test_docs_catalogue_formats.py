@@ -14,8 +14,7 @@ from catalogue_rows import write_random_run
 from claran_core import cli
 from claran_core.catalogue.schema import CATALOGUE
 from claran_core.catalogue.voparquet import votable_metadata
-from claran_core.config import REPOSITORY
-from claran_core.paths import Results
+from claran_core.paths import REPOSITORY, Results
 
 PAGE = REPOSITORY / "docs" / "catalogue_formats.md"
 # Programs that are not here, and polars, which is too large for what it would show beyond DuckDB.

@@ -6,7 +6,7 @@ import pytest
 
 from claran_core.config import FusionOptions
 from claran_core.cutout import Cutout, NoImage
-from claran_core.cutouts import cut_shard
+from claran_core.cutouts import cut_shard, read_cutouts
 from claran_core.errors import InputError
 from claran_core.files import read_array, read_table
 from claran_core.flags import Flag
@@ -55,17 +55,22 @@ def results(tmp_path_factory):
 
 
 def fuse(results, method="D4", shard="00000"):
-    fuse_shard(
-        TARGETS,
-        method,
-        OPTIONS,
-        radio_path=results.cutouts(shard, "radio"),
-        infrared_path=results.cutouts(shard, "infrared"),
-        ledger_path=results.ledger(shard),
-        images_path=results.fused(method, shard),
-        index_path=results.fused_index(method, shard),
-        components_path=results.fused_components(method, shard),
-    )
+    with (
+        read_cutouts(results.cutouts(shard, "radio")) as radio,
+        read_cutouts(results.cutouts(shard, "infrared")) as infrared,
+    ):
+        fuse_shard(
+            TARGETS,
+            method,
+            radio,
+            infrared,
+            frame=OPTIONS.frame,
+            drawing=OPTIONS.drawing,
+            ledger_path=results.ledger(shard),
+            images_path=results.fused(method, shard),
+            index_path=results.fused_index(method, shard),
+            components_path=results.fused_components(method, shard),
+        )
     return read_array(results.fused(method, shard)), read_table(results.fused_index(method, shard))
 
 

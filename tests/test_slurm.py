@@ -20,8 +20,8 @@ import yaml
 from slurm_cluster import CLUSTER_NAME
 from workflow_runs import Run, demo_targets
 
-from claran_core.config import REPOSITORY
 from claran_core.model import LOSS_NAMES
+from claran_core.paths import REPOSITORY
 
 pytestmark = pytest.mark.slurm
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from claran_core.architecture_options import ARCHITECTURE_OPTIONS
-from claran_core.config import REPOSITORY, TrainingOptions, load_config
+from claran_core.config import TrainingOptions, load_config
+from claran_core.paths import REPOSITORY
 from claran_core.training.recipe import RECIPES, learning_rate_at, make_optimizer, recipe_of
 
 PARAMETERS = [torch.nn.Parameter(torch.ones(2, 2)), torch.nn.Parameter(torch.ones(2))]

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from claran_core.config import load_config
-from claran_core.cutouts import cut_shard
+from claran_core.cutouts import cut_shard, read_cutouts
 from claran_core.files import read_table
 from claran_core.frame import Frame
 from claran_core.paths import Results
@@ -48,17 +47,15 @@ def test_where_truth_comes_from(tmp_path):
     table.write_text(HEADER + "1,FIRSTJ000007.0+081644,1,1,0.029,8.279,24.1,0.75,1\n")
     plain = tmp_path / "plain.csv"
     plain.write_text("ra,dec\n1,2\n")
-    survey = {"radio": {"source": "directory", "path": "x"}, "infrared": {"source": "none"}}
-    real = load_config({"survey": survey})
-    assert truth_kind(load_config(), plain) == "simulated"
-    assert truth_kind(real, table) == "label table"
-    assert truth_kind(real, plain) is None
+    assert truth_kind("simulated", plain) == "simulated"
+    assert truth_kind("directory", table) == "label table"
+    assert truth_kind("directory", plain) is None
 
 
 def test_simulated_labels_are_those_the_subjects_were_chosen_by(shard, selection):
     targets, results, sky = shard
-    paths = {"radio_path": results.cutouts("00000", "radio"), "output_path": results.shard_labels("00000")}
-    label_simulated_shard(targets, sky, FRAME, **paths)
+    with read_cutouts(results.cutouts("00000", "radio")) as radio:
+        label_simulated_shard(targets, sky, FRAME, radio=radio, output_path=results.shard_labels("00000"))
     labels = read_table(results.shard_labels("00000"))
     assert labels.columns.tolist() == LABELS.names
     assert labels[["subject_id", "label_id", "morphology"]].values.tolist() == (
@@ -98,9 +95,8 @@ def test_labels_from_a_table(shard, tmp_path):
     ]
     table.write_text(HEADER + "\n".join(rows) + "\n")
     output = tmp_path / "labels.parquet"
-    label_shard_from_table(
-        targets, table, FRAME, radio_path=results.cutouts("00000", "radio"), output_path=output
-    )
+    with read_cutouts(results.cutouts("00000", "radio")) as radio:
+        label_shard_from_table(targets, table, FRAME, radio=radio, output_path=output)
     labels = read_table(output)
     assert labels.label_id.tolist() == ["11", "12", "13"]
     assert labels.morphology.tolist() == ["1C_2P", "1C_1P", "2C_2P"]
@@ -111,9 +107,8 @@ def test_gathered_labels_do_not_show_the_shards(shard, tmp_path):
     parts = []
     for number, rows in enumerate((targets.iloc[3:], targets.iloc[:3])):
         parts.append(tmp_path / f"{number}.parquet")
-        label_simulated_shard(
-            rows, sky, FRAME, radio_path=results.cutouts("00000", "radio"), output_path=parts[-1]
-        )
+        with read_cutouts(results.cutouts("00000", "radio")) as radio:
+            label_simulated_shard(rows, sky, FRAME, radio=radio, output_path=parts[-1])
     gather_labels(parts, tmp_path / "forward.parquet")
     gather_labels(parts[::-1], tmp_path / "backward.parquet")
     forward = read_table(tmp_path / "forward.parquet")
@@ -122,9 +117,7 @@ def test_gathered_labels_do_not_show_the_shards(shard, tmp_path):
 
 
 def test_a_shard_without_sources_has_an_empty_table(tmp_path, shard):
-    targets, results, sky = shard
+    targets, _, sky = shard
     output = tmp_path / "labels.parquet"
-    label_simulated_shard(
-        targets.head(0), sky, FRAME, radio_path=results.cutouts("00000", "radio"), output_path=output
-    )
+    label_simulated_shard(targets.head(0), sky, FRAME, radio={}, output_path=output)
     assert read_table(output).empty

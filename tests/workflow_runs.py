@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from claran_core.config import REPOSITORY
+from claran_core.paths import REPOSITORY
 
 __all__ = ["DEMO_TARGETS", "OVERLAYS", "Run"]
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from claran_core.config import ComparisonOptions, resolve_path
+from claran_core.config import ComparisonOptions
 from claran_core.errors import InputError
 from claran_core.external_tables import ExternalTable, column_names, read_external_table
+from claran_core.paths import resolve_path
 
 __all__ = ["find_other_catalogue", "read_other_catalogue"]
 

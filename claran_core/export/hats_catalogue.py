@@ -20,8 +20,8 @@ from claran_core import __version__
 from claran_core.catalogue.assemble import HEALPIX_ORDER, healpix_pixels
 from claran_core.catalogue.voparquet import votable_metadata
 from claran_core.errors import InputError
-from claran_core.export.optional import needed
 from claran_core.export.source import CatalogueFile
+from claran_core.optional import needed
 
 __all__ = ["partition_pixels", "write_hats"]
 

@@ -12,9 +12,9 @@ import pandas as pd
 from astropy import units as u
 
 from claran_core.errors import InputError
-from claran_core.export.optional import needed
 from claran_core.files import atomic_path, read_table
 from claran_core.frame import Frame
+from claran_core.optional import needed
 from claran_core.paths import Results
 
 if TYPE_CHECKING:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from claran_core.config import FusionOptions
 from claran_core.flags import Flag
 from claran_core.fusion.colour import cool, gist_heat, log_minmax, to_rgb, zscale
 from claran_core.fusion.contours import contour_lines, hull_mask, line_coverage
 
-__all__ = ["METHODS", "Planes", "render"]
+__all__ = ["METHODS", "Drawing", "Planes", "render"]
 
 METHODS = ("F", "D1", "D2", "D3", "D4")
 
@@ -20,6 +19,22 @@ RADIO_BLANK_RGB = (255, 255, 255)
 # Blue lines of 0.25 pt at 150 dpi: about half a pixel.
 CONTOUR_RGB = (0, 0, 255)
 CONTOUR_WIDTH_PX = 0.5
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How contours and fill are drawn.
+
+    Attributes
+    ----------
+    contour_sigma : float
+        Base contour in units of the noise.
+    hull_fill : tuple of int
+        RGB where there is no infrared image (D3, D4) and outside the hull of the contours (D4).
+    """
+
+    contour_sigma: float
+    hull_fill: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -56,17 +71,17 @@ class Planes:
         return flags
 
 
-def render(planes: Planes, method: str, options: FusionOptions) -> tuple[np.ndarray, int]:
+def render(planes: Planes, method: str, drawing: Drawing) -> tuple[np.ndarray, int]:
     """Draw one fused image.
 
     Parameters
     ----------
     planes : Planes
         What there is of the subject; missing planes and pixels give defined output:
-        white (F, D1, D2), or `options.hull_fill` (D3, D4).
+        white (F, D1, D2), or `drawing.hull_fill` (D3, D4).
     method : str
         One of `METHODS`.
-    options : FusionOptions
+    drawing : Drawing
         Contour level and fill colour.
 
     Returns
@@ -76,7 +91,7 @@ def render(planes: Planes, method: str, options: FusionOptions) -> tuple[np.ndar
     n_contours : int
         Number of base contours of the radio image.
     """
-    lines = contour_lines(planes.radio, options.contour_sigma * planes.sigma)
+    lines = contour_lines(planes.radio, drawing.contour_sigma * planes.sigma)
     n_contours = len(lines[0]) if lines else 0
     if method == "F":
         return _radio(planes.radio, zscale), n_contours
@@ -86,9 +101,9 @@ def render(planes: Planes, method: str, options: FusionOptions) -> tuple[np.ndar
         return _with_red(_radio(planes.radio, log_minmax), planes.infrared), n_contours
     if method not in METHODS:
         raise ValueError(f"no fusion method {method!r}; there are {', '.join(METHODS)}")
-    image = _contours_over_infrared(planes.infrared, lines, options.hull_fill)
+    image = _contours_over_infrared(planes.infrared, lines, drawing.hull_fill)
     if method == "D4":
-        image[~hull_mask(lines[0] if lines else [], len(image))] = options.hull_fill
+        image[~hull_mask(lines[0] if lines else [], len(image))] = drawing.hull_fill
     return image, n_contours
 
 

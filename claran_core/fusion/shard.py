@@ -1,17 +1,17 @@
 """Fused images of one shard: from cut-outs on disk to an array and its table."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from claran_core.config import FusionOptions
 from claran_core.cutout import Cutout
-from claran_core.cutouts import read_cutouts
 from claran_core.files import read_table, write_array, write_table
 from claran_core.flags import Flag
-from claran_core.fusion.render import Planes, render
+from claran_core.frame import Frame
+from claran_core.fusion.render import Drawing, Planes, render
 from claran_core.log import Progress
 from claran_core.noise import noise_sigma
 from claran_core.reprojection import reproject
@@ -26,13 +26,12 @@ CARRIED = Flag.SUSPECT_UNIT | Flag.COARSE_PIXELS
 
 
 def make_planes(
-    radio: Cutout | None, infrared: Cutout | None, options: FusionOptions, *, ra_deg: float, dec_deg: float
+    radio: Cutout | None, infrared: Cutout | None, frame: Frame, *, ra_deg: float, dec_deg: float
 ) -> Planes:
     """Bring both cut-outs of a subject to its frame; a missing one becomes a plane of NaN.
 
     The noise is that of the radio cut-out in its own pixels: interpolation would lower it.
     """
-    frame = options.frame
     blank = np.full((frame.size_px, frame.size_px), np.nan, np.float32)
     return Planes(
         radio=blank if radio is None else reproject(radio, frame, ra_deg, dec_deg),
@@ -44,10 +43,11 @@ def make_planes(
 def fuse_shard(
     targets: pd.DataFrame,
     method: str,
-    options: FusionOptions,
+    radio: Mapping[str, Cutout],
+    infrared: Mapping[str, Cutout],
     *,
-    radio_path: Path,
-    infrared_path: Path,
+    frame: Frame,
+    drawing: Drawing,
     ledger_path: Path,
     images_path: Path,
     index_path: Path,
@@ -61,10 +61,14 @@ def fuse_shard(
         Rows of the shard, columns of `claran_core.tables.TARGETS`; images come in their order.
     method : str
         One of `claran_core.fusion.render.METHODS`.
-    options : FusionOptions
-        Frame, contours, colours.
-    radio_path, infrared_path, ledger_path : Path
-        Cut-outs and ledger of the shard.
+    radio, infrared : mapping of str to Cutout
+        Cut-outs of the shard by subject, such as `claran_core.cutout_files.read_cutouts` opens.
+    frame : Frame
+        Geometry of the subjects.
+    drawing : Drawing
+        Contour level and fill colour.
+    ledger_path : Path
+        Ledger of the shard.
     images_path, index_path, components_path : Path
         Where images ``(n, ny, nx, 3)`` uint8, the index (`claran_core.tables.FUSED`) and the components by
         the contour rule (`claran_core.tables.COMPONENTS`) go.
@@ -76,21 +80,19 @@ def fuse_shard(
     """
     ledger = read_table(ledger_path, ["subject_id", "flags"])
     carried = ledger.groupby("subject_id")["flags"].agg(np.bitwise_or.reduce) & int(CARRIED)
-    size = options.size_px
-    images = np.empty((len(targets), size, size, 3), np.uint8)
+    images = np.empty((len(targets), frame.size_px, frame.size_px, 3), np.uint8)
     rows, components = [], []
     progress = Progress(f"{images_path}: subjects fused", len(targets))
-    with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
-        for number, target in enumerate(targets.itertuples()):
-            name = target.subject_id
-            image = radio.get(name)
-            planes = make_planes(image, infrared.get(name), options, ra_deg=target.ra, dec_deg=target.dec)
-            images[number], n_contours = render(planes, method, options)
-            if image is not None:
-                subject = Subject(name, target.ra, target.dec, target.split, options.frame)
-                components += component_rows(subject, image, LEVELS[target.split])
-            rows.append(_index_row(target, planes, n_contours, int(carried.get(name, 0))))
-            progress.step()
+    for number, target in enumerate(targets.itertuples()):
+        name = target.subject_id
+        image = radio.get(name)
+        planes = make_planes(image, infrared.get(name), frame, ra_deg=target.ra, dec_deg=target.dec)
+        images[number], n_contours = render(planes, method, drawing)
+        if image is not None:
+            subject = Subject(name, target.ra, target.dec, target.split, frame)
+            components += component_rows(subject, image, LEVELS[target.split])
+        rows.append(_index_row(target, planes, n_contours, int(carried.get(name, 0))))
+        progress.step()
     write_array(images_path, images)
     write_table(components_path, pd.DataFrame(components, columns=COMPONENTS.names), COMPONENTS)
     write_table(index_path, pd.DataFrame(rows, columns=FUSED.names), FUSED, metadata={"method": method})

@@ -179,7 +179,7 @@ def _shard_images(
         for row in rows.itertuples():
             name = row.subject_id
             planes = make_planes(
-                radio.get(name), infrared.get(name), config.fusion, ra_deg=row.ra, dec_deg=row.dec
+                radio.get(name), infrared.get(name), config.fusion.frame, ra_deg=row.ra, dec_deg=row.dec
             )
             yield SubjectImages(name, planes, np.array(fused[row.row]))
 

@@ -24,7 +24,7 @@ from claran_core.survey.fits_image import (
     read_window,
     scan_file,
 )
-from claran_core.survey.footprint import Window
+from claran_core.survey.footprint import Window, sampling_frame
 from claran_core.survey.image_index import ImageIndex, matching_files
 from claran_core.survey.units import noise_fits, unit_factor
 
@@ -81,7 +81,7 @@ class DirectorySource:
             ``no_coverage`` if nothing here shows the position; ``failed`` if a file that shows it, or
             that may show it for all its header tells, cannot be read.
         """
-        frame = _sampling_frame(width_arcsec, self.survey)
+        frame = sampling_frame(width_arcsec, self.survey)
         near = self.index.near(frame, ra_deg, dec_deg)
         best, faults, blank = self._best_of(near, subject_id, frame, ra_deg, dec_deg)
         if best is not None:
@@ -170,12 +170,6 @@ class DirectorySource:
         if blank:
             return NoImage("no_coverage", f"only blank pixels there in {blank[0]}")
         return NoImage("no_coverage", f"no image in {self.path} covers it")
-
-
-def _sampling_frame(width_arcsec: float, survey: Survey) -> Frame:
-    """Frame of this width that is sampled about as finely as the survey."""
-    size_px = max(1, round(width_arcsec / survey.pixel_scale_arcsec))
-    return Frame(size_px=size_px, pixel_scale_arcsec=width_arcsec / size_px)
 
 
 def _coverage(cutout: Cutout, window: Window, frame: Frame, ra_deg: float, dec_deg: float) -> float:

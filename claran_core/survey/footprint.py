@@ -10,8 +10,9 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from claran_core.constants import ARCSEC_PER_DEG
 from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
 from claran_core.sky import unit_vectors
+from claran_core.survey.base import Survey
 
-__all__ = ["Footprint", "Window", "frame_points"]
+__all__ = ["Footprint", "Window", "frame_points", "sampling_frame"]
 
 # Points along each side of an image that are looked up to find the circle around it.
 BORDER_POINTS = 9
@@ -109,6 +110,12 @@ def frame_points(frame: Frame) -> np.ndarray:
     """Points ``x, y`` (frame pixels) all over a subject's frame, its rim included; ``(2, n)``."""
     edges = np.linspace(0, frame.size_px, FRAME_POINTS)
     return np.stack(np.meshgrid(edges, edges)).reshape(2, -1)
+
+
+def sampling_frame(width_arcsec: float, survey: Survey) -> Frame:
+    """Frame of this width that is sampled about as finely as the survey."""
+    size_px = max(1, round(width_arcsec / survey.pixel_scale_arcsec))
+    return Frame(size_px=size_px, pixel_scale_arcsec=width_arcsec / size_px)
 
 
 def _middle_and_border(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from claran_core.config import ArchiveOptions, FetchOptions, SimulatedOptions, SurveyOptions, resolve_path
+from claran_core.config import ArchiveOptions, FetchOptions, SimulatedOptions, SurveyOptions
 from claran_core.errors import ConfigError
+from claran_core.paths import resolve_path
 from claran_core.survey.base import ImageSource, Survey, survey_named
 
 __all__ = ["folder_of", "label_table_of", "open_source"]

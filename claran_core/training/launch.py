@@ -19,8 +19,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from claran_core.config import REPOSITORY
 from claran_core.errors import ConfigError, Interrupted
+from claran_core.paths import REPOSITORY
 from claran_core.training.job import TrainingJob
 
 __all__ = ["Placement", "launch", "placement_of"]

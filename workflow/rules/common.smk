@@ -9,7 +9,8 @@ import os
 import sys
 
 from claran_core import __version__
-from claran_core.config import Config, check_pretrained, plain, resolve_path
+from claran_core.config import Config, check_pretrained, plain
+from claran_core.paths import resolve_path
 from claran_core.errors import ClaranError
 from claran_core.evaluation import catalogue_summary, find_other_catalogue, summary_line
 from claran_core.paths import Results
@@ -44,7 +45,7 @@ try:
     CONFIG = Config.from_dict(config)
     TARGET_TABLE = resolve_path(CONFIG.targets.path)
     SHARDS = plan(CONFIG, TARGET_TABLE, RESULTS)
-    TRUTH = truth_kind(CONFIG, TARGET_TABLE)
+    TRUTH = truth_kind(CONFIG.survey.radio.source, TARGET_TABLE)
     label_table_of(CONFIG.survey.simulated)  # there, if it is given: better told now than by each job
     OTHER_CATALOGUE = find_other_catalogue(CONFIG.evaluation.compare_with)
 except ClaranError as error:

@@ -24,8 +24,9 @@ import tenacity
 import urllib3
 
 from claran_core import __version__
-from claran_core.config import FetchOptions, resolve_path
+from claran_core.config import FetchOptions
 from claran_core.errors import ConfigError
+from claran_core.paths import resolve_path
 from claran_core.survey.archive.limits import HostLimits, default_folder
 from claran_core.survey.archive.services import Service
 

@@ -28,10 +28,10 @@ from claran_core.sky import unit_vectors
 from claran_core.survey.archive.http import Answer, Client, Fault, Refusal, Request
 from claran_core.survey.archive.protocol import size_px_of
 from claran_core.survey.archive.services import Service
-from claran_core.survey.archive.verify import image_reader, sampling_frame
+from claran_core.survey.archive.verify import image_reader
 from claran_core.survey.base import Survey
 from claran_core.survey.fits_image import quiet_astropy
-from claran_core.survey.footprint import WINDOW_MARGIN_PX, frame_points
+from claran_core.survey.footprint import WINDOW_MARGIN_PX, frame_points, sampling_frame
 
 __all__ = ["IrsaImages", "Tile", "merged", "parse_tiles"]
 

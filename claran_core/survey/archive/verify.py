@@ -31,10 +31,10 @@ from claran_core.survey.fits_image import (
     celestial_plane,
     quiet_astropy,
 )
-from claran_core.survey.footprint import Footprint, Window, frame_points
+from claran_core.survey.footprint import Footprint, Window, frame_points, sampling_frame
 from claran_core.survey.units import noise_fits, unit_factor
 
-__all__ = ["image_reader", "provenance_of", "sampling_frame"]
+__all__ = ["image_reader", "provenance_of"]
 
 GZIP_START = b"\x1f\x8b"
 # Beams of one survey differ by little (FIRST: 5.4 arcsec, 6.8 in its far south); another survey's by more.
@@ -91,12 +91,6 @@ def image_reader(
         return cutout
 
     return read
-
-
-def sampling_frame(width_arcsec: float, survey: Survey) -> Frame:
-    """Frame of this width that is sampled about as finely as the survey."""
-    size_px = max(1, round(width_arcsec / survey.pixel_scale_arcsec))
-    return Frame(size_px=size_px, pixel_scale_arcsec=width_arcsec / size_px)
 
 
 def provenance_of(answer: Answer, service: Service) -> Provenance:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 
-from claran_core.config import REPOSITORY
 from claran_core.errors import InputError
 from claran_core.morphology import MORPHOLOGIES
+from claran_core.paths import REPOSITORY
 
 __all__ = [
     "Quota",

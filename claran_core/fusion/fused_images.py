@@ -1,0 +1,48 @@
+"""Read the fused images of one shard and their index."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from claran_core import tables
+from claran_core.errors import InputError
+from claran_core.files import read_array, read_table
+from claran_core.flags import Flag
+
+__all__ = ["has_radio", "open_shard"]
+
+
+def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataFrame]:
+    """Memory-map the fused images of one shard, with their index.
+
+    Returns
+    -------
+    images : (N, ny, nx, 3) uint8 array
+        RGB images, read-only, row 0 in the north.
+    index : DataFrame
+        N rows of `claran_core.tables.FUSED`, in the order of the images.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or the two do not fit each other.
+    """
+    images = read_array(fused_path)
+    index = read_table(index_path, tables.FUSED.names)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise InputError(
+            f"{fused_path}: holds {images.dtype} {images.shape}, not uint8 RGB images (n, ny, nx, 3); "
+            "remove it and rerun fusion"
+        )
+    if len(images) != len(index):
+        raise InputError(
+            f"{fused_path}: {len(images)} images, but {len(index)} rows in {index_path.name}; "
+            "remove both and rerun fusion"
+        )
+    return images, index
+
+
+def has_radio(index: pd.DataFrame) -> np.ndarray:
+    """Which rows (N,) of an index of fused images carry any radio data; the others show nothing."""
+    return (index["flags"].to_numpy() & int(Flag.RADIO_MISSING)) == 0
