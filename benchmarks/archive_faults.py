@@ -26,9 +26,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from claran_core.config import ArchiveOptions, FetchOptions, SurveyOptions
+from claran_core.config import ArchiveOptions, SurveyOptions
 from claran_core.cutouts import read_cutouts
 from claran_core.paths import REPOSITORY, Results
+from claran_core.survey.archive.options import FetchOptions
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
 

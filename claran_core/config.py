@@ -21,6 +21,7 @@ from claran_core.errors import ConfigError
 from claran_core.frame import Frame
 from claran_core.fusion.render import Drawing
 from claran_core.paths import REPOSITORY, resolve_path
+from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.services import chosen_services, described_services
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "Config",
     "CutoutOptions",
     "EvaluationOptions",
-    "FetchOptions",
     "FusionOptions",
     "InferenceOptions",
     "ModelOptions",
@@ -98,23 +98,6 @@ class SurveysOptions:
     def uses_archive(self) -> bool:
         """Whether any image comes from an archive."""
         return "archive" in (self.radio.source, self.infrared.source)
-
-
-@dataclass(frozen=True)
-class FetchOptions:
-    """Section ``cutouts.archive``: manners and patience towards archives; no pixel depends on it."""
-
-    contact: str | None = None
-    limits_folder: str | None = None
-    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 60.0
-    request_timeout_s: float = 180.0
-    tries: int = 8
-    pause_s: float = 1.0
-    max_pause_s: float = 120.0
-    breaker_failures: int = 20
-    breaker_pause_s: float = 300.0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from urllib.parse import parse_qsl, urlsplit
 from archive_sky import ArchiveSky, Reply
 from astropy.io import fits
 
-from claran_core.config import ArchiveOptions, FetchOptions, SurveyOptions
+from claran_core.config import ArchiveOptions, SurveyOptions
+from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.source import ArchiveSource
 from claran_core.survey.open import open_source
 

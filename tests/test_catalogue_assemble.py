@@ -8,7 +8,8 @@ import pytest
 from source_rows import FRAME, grid_sky, source_row, write_shard_files
 
 from claran_core.catalogue import assemble as module
-from claran_core.catalogue.assemble import assemble, batches_of, healpix_pixels
+from claran_core.catalogue.assemble import assemble, batches_of
+from claran_core.catalogue.sky_order import healpix_pixels
 from claran_core.files import read_arrow
 from claran_core.flags import Flag
 

@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 from archive_server import HASTY, ArchiveServer, open_archive, patient
 
-from claran_core.config import ArchiveOptions, FetchOptions, SurveyOptions
+from claran_core.config import ArchiveOptions, SurveyOptions
 from claran_core.cutouts import cut_shard, read_cutouts
 from claran_core.files import read_table
 from claran_core.frame import Frame
 from claran_core.paths import Results
+from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.open import open_source
 from claran_core.tables import LEDGER
 

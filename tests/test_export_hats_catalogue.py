@@ -10,8 +10,8 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from catalogue_rows import random_catalogue, write_random_catalogue
 
-from claran_core.catalogue.assemble import HEALPIX_ORDER, healpix_pixels
 from claran_core.catalogue.schema import CATALOGUE
+from claran_core.catalogue.sky_order import HEALPIX_ORDER, healpix_pixels
 from claran_core.catalogue.voparquet import mismatches
 from claran_core.errors import InputError
 from claran_core.export.hats_catalogue import partition_pixels, write_hats

@@ -19,6 +19,7 @@ from pandas.util import hash_array
 
 from claran_core.catalogue.merge import Resolution, Views, connected_groups, link_views, resolve
 from claran_core.catalogue.schema import CATALOGUE, SOURCES
+from claran_core.catalogue.sky_order import healpix_pixels
 from claran_core.files import read_arrow
 from claran_core.flags import Flag
 from claran_core.frame import Frame
@@ -26,11 +27,7 @@ from claran_core.log import Progress
 from claran_core.names import source_names
 from claran_core.read_ahead import read_ahead
 
-__all__ = ["HEALPIX_ORDER", "Assembled", "assemble", "batches_of", "healpix_pixels"]
-
-# Rows are sorted by nested HEALPix pixel of this order (3.4 arcmin, about one subject), so that what is
-# close on the sky is close in the file.
-HEALPIX_ORDER = 10
+__all__ = ["Assembled", "assemble", "batches_of"]
 
 # Rows of the shards' tables read at a time.
 BATCH_ROWS = 200_000
@@ -222,11 +219,6 @@ class _Horizon:
 
 def _cells(grid: HEALPix, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
     return grid.lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg)
-
-
-def healpix_pixels(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Pixels by which the catalogue is sorted: nested, of order `HEALPIX_ORDER`."""
-    return _cells(HEALPix(nside=2**HEALPIX_ORDER, order="nested"), ra_deg, dec_deg)
 
 
 def _close(

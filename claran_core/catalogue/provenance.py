@@ -8,13 +8,12 @@ from typing import Any
 import pandas as pd
 
 from claran_core import __version__
-from claran_core.catalogue.assemble import HEALPIX_ORDER
 from claran_core.catalogue.postfilter import MAX_CONTAINED, MAX_IOU
+from claran_core.catalogue.sky_order import HEALPIX_ORDER
 from claran_core.config import Config
 from claran_core.flags import DESCRIPTIONS
-from claran_core.frame import Frame
 
-__all__ = ["catalogue_provenance", "ledger_counts", "stored_frame"]
+__all__ = ["catalogue_provenance", "ledger_counts"]
 
 # Packages whose version can change a number in the catalogue.
 PACKAGES = ("astropy", "astropy-healpix", "numpy", "pandas", "reproject", "scikit-image", "scipy", "torch")
@@ -52,17 +51,6 @@ def catalogue_provenance(
             str(flag.name).lower(): {"bit": flag.value, "means": DESCRIPTIONS[flag]} for flag in DESCRIPTIONS
         },
     }
-
-
-def stored_frame(facts: Mapping[str, Any]) -> Frame | None:
-    """Geometry of the subjects of a stored catalogue; None where its file does not say.
-
-    Only these two settings are looked at: those of another version need not be valid in this one.
-    """
-    fusion = dict(facts.get("config", {})).get("fusion", {})
-    if not {"size_px", "pixel_scale_arcsec"} <= set(fusion):
-        return None
-    return Frame(int(fusion["size_px"]), float(fusion["pixel_scale_arcsec"]))
 
 
 def ledger_counts(ledger: pd.DataFrame) -> dict[str, dict[str, int]]:

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from claran_core.catalogue.assemble import HEALPIX_ORDER, healpix_pixels
-from claran_core.catalogue.provenance import stored_frame
 from claran_core.catalogue.schema import CATALOGUE, HOST_COLUMNS, MEASURED_COLUMNS
+from claran_core.catalogue.sky_order import HEALPIX_ORDER, healpix_pixels
+from claran_core.catalogue.stored_frame import stored_frame
 from claran_core.catalogue.voparquet import mismatches
 from claran_core.errors import InputError
 from claran_core.files import read_arrow, read_metadata

@@ -17,7 +17,7 @@ from astropy import units as u
 from astropy_healpix import HEALPix
 
 from claran_core import __version__
-from claran_core.catalogue.assemble import HEALPIX_ORDER, healpix_pixels
+from claran_core.catalogue.sky_order import HEALPIX_ORDER, healpix_pixels
 from claran_core.catalogue.voparquet import votable_metadata
 from claran_core.errors import InputError
 from claran_core.export.source import CatalogueFile

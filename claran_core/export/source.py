@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from claran_core.catalogue.provenance import stored_frame
 from claran_core.catalogue.schema import CATALOGUE
+from claran_core.catalogue.stored_frame import stored_frame
 from claran_core.errors import InputError
 from claran_core.files import read_metadata
 from claran_core.frame import Frame

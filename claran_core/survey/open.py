@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from claran_core.config import ArchiveOptions, FetchOptions, SimulatedOptions, SurveyOptions
+from claran_core.config import ArchiveOptions, SimulatedOptions, SurveyOptions
 from claran_core.errors import ConfigError
 from claran_core.paths import resolve_path
+from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.base import ImageSource, Survey, survey_named
 
 __all__ = ["folder_of", "label_table_of", "open_source"]

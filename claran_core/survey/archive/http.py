@@ -24,10 +24,10 @@ import tenacity
 import urllib3
 
 from claran_core import __version__
-from claran_core.config import FetchOptions
 from claran_core.errors import ConfigError
 from claran_core.paths import resolve_path
 from claran_core.survey.archive.limits import HostLimits, default_folder
+from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.services import Service
 
 __all__ = ["Answer", "Client", "Doubtful", "Fault", "Refusal", "Request"]
