@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import claran_core
-from claran_core.config import Config, load_config
-from claran_core.flags import DESCRIPTIONS, Flag, describe
+from claran_core.common.flags import DESCRIPTIONS, Flag, describe
+from claran_core.settings.config import Config, load_config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAGES = ["targets", "cutouts", "fusion", "training", "inference", "catalogue", "evaluation", "report"]
@@ -168,14 +168,6 @@ def test_files_that_documents_point_to_exist():
         named = re.findall(r"`((?:claran_core|workflow|envs|resources|tests)/[\w./]*)`", tables)
         missing = [name for name in linked + named if not (REPOSITORY / name).exists()]
         assert not missing, document
-
-
-def test_report_leaves_the_package_with_its_template():
-    package_data = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["package-data"]
-    patterns = package_data["claran_core.report"]
-    for path in (REPOSITORY / "claran_core/report").iterdir():
-        if path.is_file() and path.suffix != ".py":
-            assert any(path.match(pattern) for pattern in patterns), path.name
 
 
 def test_no_tracked_file_holds_a_path_of_one_machine():

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from claran_core import tables
-from claran_core.errors import InputError
-from claran_core.files import read_table
-from claran_core.frame import Frame
-from claran_core.morphology import MORPHOLOGIES, probability_columns
-from claran_core.overlap import BOX_COLUMNS, box_array
+from claran_core.common import tables
+from claran_core.common.boxes import BOX_COLUMNS, box_array
+from claran_core.common.errors import InputError
+from claran_core.common.files import read_table
+from claran_core.common.frame import Frame
+from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 
 __all__ = ["read_detections"]
 

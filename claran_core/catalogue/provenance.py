@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from claran_core import __version__
-from claran_core.catalogue.postfilter import MAX_CONTAINED, MAX_IOU
-from claran_core.catalogue.sky_order import HEALPIX_ORDER
-from claran_core.config import Config
-from claran_core.flags import DESCRIPTIONS
+from claran_core.catalogue.associate.post_filter import MAX_CONTAINED, MAX_IOU
+from claran_core.catalogue.product.sky_order import HEALPIX_ORDER
+from claran_core.common.flags import DESCRIPTIONS
+from claran_core.settings.config import Config
 
 __all__ = ["catalogue_provenance", "ledger_counts"]
 
@@ -29,7 +29,7 @@ def catalogue_provenance(
     config : Config
         Merged settings of the run.
     ledger : DataFrame
-        Columns ``subject_id``, ``band`` and ``status`` of `claran_core.tables.LEDGER`, all shards.
+        Columns ``subject_id``, ``band`` and ``status`` of `claran_core.common.tables.LEDGER`, all shards.
     weights : mapping, optional
         What is known about the weights: their hash, architecture, training.
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from claran_core.constants import ARCSEC_PER_DEG
-from claran_core.frame import Frame
-from claran_core.sky import unit_vectors
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.frame import Frame
+from claran_core.common.sky import unit_vectors
 
 __all__ = ["count_views", "views"]
 

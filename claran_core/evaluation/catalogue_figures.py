@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from claran_core.evaluation.canvas import COLOURS, new_panels, save_figure, say_nothing_to_show
+from claran_core.evaluation.figure_style import COLOURS, new_panels, save_figure, say_nothing_to_show
 
 __all__ = ["plot_catalogue_shares"]
 

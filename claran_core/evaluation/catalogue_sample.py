@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from claran_core.common.frame import Frame
 from claran_core.evaluation.area import count_views
-from claran_core.frame import Frame
 
 __all__ = ["CatalogueSample", "choose_catalogue_sample"]
 
@@ -41,8 +41,8 @@ def choose_catalogue_sample(
     Parameters
     ----------
     targets, catalogue, fates : DataFrame
-        Columns of `claran_core.tables.TARGETS`, of `CATALOGUE` and of `FATES`
-        (`claran_core.catalogue.schema`).
+        Columns of `claran_core.common.tables.TARGETS`, of `CATALOGUE` and of `FATES`
+        (`claran_core.catalogue.product.schema`).
     frame : Frame
         Geometry of the subjects.
     """

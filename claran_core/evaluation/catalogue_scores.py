@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from claran_core.common.frame import Frame
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.evaluation.area import views
 from claran_core.evaluation.catalogue_truth import (
     OUTCOMES,
@@ -17,10 +19,8 @@ from claran_core.evaluation.catalogue_truth import (
     STATUSES,
     Comparison,
 )
-from claran_core.evaluation.true_neighbours import neighbour_pairs
-from claran_core.frame import Frame
-from claran_core.labels import LABELLED_SNR
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.evaluation.close_pairs import neighbour_pairs
+from claran_core.labels.dr1_labels import LABELLED_SNR
 
 __all__ = [
     "BINS",
@@ -153,7 +153,7 @@ def binned_shares(comparison: Comparison, catalogue: pd.DataFrame) -> pd.DataFra
         Result of `claran_core.evaluation.catalogue_truth.compare_with_truth`.
     catalogue : DataFrame
         Columns ``morphology``, ``integrated_flux``, ``snr`` and ``angular_size`` of
-        `claran_core.catalogue.schema.CATALOGUE`.
+        `claran_core.catalogue.product.schema.CATALOGUE`.
 
     Returns
     -------

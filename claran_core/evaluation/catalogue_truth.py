@@ -13,8 +13,12 @@ import pandas as pd
 import pyarrow as pa
 from scipy.spatial import cKDTree
 
-from claran_core.catalogue.schema import FATE_DESCRIPTIONS
-from claran_core.constants import ARCSEC_PER_DEG
+from claran_core.catalogue.product.schema import FATE_DESCRIPTIONS
+from claran_core.common.boxes import paired_iou
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame
+from claran_core.common.sky import sky_to_offset, unit_vectors
 from claran_core.evaluation.component_links import (
     LINK_ARCSEC,
     Parts,
@@ -22,11 +26,7 @@ from claran_core.evaluation.component_links import (
     nearest_true,
     shared_components,
 )
-from claran_core.flags import Flag
-from claran_core.frame import Frame
-from claran_core.labels import LABELLED_SNR
-from claran_core.overlap import paired_iou
-from claran_core.sky import sky_to_offset, unit_vectors
+from claran_core.labels.dr1_labels import LABELLED_SNR
 
 __all__ = [
     "OUTCOMES",
@@ -142,12 +142,12 @@ def compare_with_truth(
     ----------
     catalogue : DataFrame
         Columns ``source_id``, ``morphology``, ``flags``, ``component_ra`` and ``component_dec`` of
-        `claran_core.catalogue.schema.CATALOGUE`.
+        `claran_core.catalogue.product.schema.CATALOGUE`.
     truth : DataFrame
         Columns of `claran_core.evaluation.sky_truth.SKY_TRUTH`.
     fates : DataFrame, optional
-        Columns of `claran_core.catalogue.schema.FATES`: what became of each detection.  Without it, reasons
-        do not tell rejected sources from those not detected.
+        Columns of `claran_core.catalogue.product.schema.FATES`: what became of each detection.  Without it,
+        reasons do not tell rejected sources from those not detected.
     frame : Frame
         Geometry of the subjects, whose pixels the boxes of `fates` are in.
     min_probability : float

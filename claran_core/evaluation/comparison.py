@@ -13,11 +13,11 @@ import pandas as pd
 import pyarrow as pa
 from scipy.spatial import cKDTree
 
-from claran_core.config import ComparisonOptions
-from claran_core.constants import ARCSEC_PER_DEG
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.frame import Frame
+from claran_core.common.sky import chord, chord_angle, offset_to_sky, sky_to_offset, unit_vectors
 from claran_core.evaluation.area import count_views
-from claran_core.frame import Frame
-from claran_core.sky import chord, chord_angle, offset_to_sky, sky_to_offset, unit_vectors
+from claran_core.settings.config import ComparisonOptions
 
 __all__ = [
     "MATCHES",
@@ -94,7 +94,7 @@ def compare_catalogues(
     Parameters
     ----------
     catalogue : DataFrame
-        Columns of `claran_core.catalogue.schema.CATALOGUE`.
+        Columns of `claran_core.catalogue.product.schema.CATALOGUE`.
     other : DataFrame
         Result of `claran_core.evaluation.other_catalogue.read_other_catalogue`.
     subjects : DataFrame

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from claran_core.evaluation.canvas import COLOURS, new_panels, save_figure, say_nothing_to_show
+from claran_core.evaluation.figure_style import COLOURS, new_panels, save_figure, say_nothing_to_show
 
 __all__ = ["plot_comparison"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from claran_core.catalogue.postfilter import keep_probable, resolve_competing
+from claran_core.catalogue.associate.post_filter import keep_probable, resolve_competing
 from claran_core.evaluation.matching import NO_TRUTH, match_detections
 from claran_core.evaluation.resampling import draw_copies, interval
 

@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from claran_core.sky import chord, sky_to_offset, unit_vectors
+from claran_core.common.sky import chord, sky_to_offset, unit_vectors
 
 __all__ = ["LINK_ARCSEC", "Parts", "contour_around", "nearest_true", "shared_components"]
 

@@ -15,7 +15,7 @@ __all__ = ["plot_figures"]
 
 logger = logging.getLogger(__name__)
 
-# By the names of `claran_core.paths.EVALUATION_FIGURES`.
+# By the names of `claran_core.common.paths.EVALUATION_FIGURES`.
 _PLOTS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
     "precision_recall": plot_precision_recall,
     "confusion": plot_confusion,
@@ -31,7 +31,7 @@ def plot_figures(paths: Mapping[str, Path], metrics: Mapping[str, Any], sources:
     Parameters
     ----------
     paths : mapping
-        PNG to write, by name (`claran_core.paths.Results.evaluation_figures`).
+        PNG to write, by name (`claran_core.common.paths.Results.evaluation_figures`).
     metrics : mapping
         Result of `claran_core.evaluation.metrics.evaluate`.
     sources : DataFrame

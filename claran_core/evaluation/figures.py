@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from claran_core.evaluation.canvas import COLOURS, DASHES, new_figure, save_figure, say_nothing_to_show
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.evaluation.figure_style import COLOURS, DASHES, new_figure, save_figure, say_nothing_to_show
 
 __all__ = ["plot_losses", "plot_precision_recall"]
 
@@ -63,8 +63,8 @@ def plot_losses(path: Path, losses: pd.DataFrame) -> None:
     path : Path
         PNG to write.
     losses : DataFrame
-        Columns of `claran_core.tables.LOSSES`; may be empty.  The error on subjects held out is drawn where
-        ``validation`` is there and was measured.
+        Columns of `claran_core.common.tables.LOSSES`; may be empty.  The error on subjects held out is drawn
+        where ``validation`` is there and was measured.
     """
     figure, axes = new_figure()
     if losses.empty:

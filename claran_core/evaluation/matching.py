@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from claran_core.overlap import box_array, paired_iou
+from claran_core.common.boxes import box_array, paired_iou
 
 __all__ = ["NO_TRUTH", "RankedClass", "match_detections", "rank_classes", "ranking"]
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claran_core.catalogue.postfilter import keep_probable, resolve_competing
-from claran_core.config import EvaluationOptions
+from claran_core.catalogue.associate.post_filter import keep_probable, resolve_competing
+from claran_core.common.flags import Flag
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.evaluation.box_sizes import width_correlations
 from claran_core.evaluation.calibration import calibration
 from claran_core.evaluation.completeness import completeness_ratios, threshold_rows
@@ -26,8 +27,7 @@ from claran_core.evaluation.precision import (
 )
 from claran_core.evaluation.resampling import interval
 from claran_core.evaluation.sources import true_sources
-from claran_core.flags import Flag
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.settings.config import EvaluationOptions
 
 __all__ = ["Sample", "choose_sample", "evaluate", "evaluate_sources", "summary_line"]
 
@@ -93,9 +93,10 @@ def evaluate(
     Parameters
     ----------
     detections : DataFrame
-        Columns of `claran_core.tables.DETECTIONS`, before any filter; other subjects' rows are ignored.
+        Columns of `claran_core.common.tables.DETECTIONS`, before any filter; other subjects' rows are
+        ignored.
     labels : DataFrame
-        Columns of `claran_core.tables.LABELS`; other subjects' rows are ignored.
+        Columns of `claran_core.common.tables.LABELS`; other subjects' rows are ignored.
     sample : Sample
         What to evaluate on.
     options : EvaluationOptions

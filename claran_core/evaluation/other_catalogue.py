@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from claran_core.config import ComparisonOptions
-from claran_core.errors import InputError
-from claran_core.external_tables import ExternalTable, column_names, read_external_table
-from claran_core.paths import resolve_path
+from claran_core.common.errors import InputError
+from claran_core.common.external_tables import ExternalTable, column_names, read_external_table
+from claran_core.common.paths import resolve_path
+from claran_core.settings.config import ComparisonOptions
 
 __all__ = ["find_other_catalogue", "read_other_catalogue"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from claran_core.evaluation.canvas import COLOURS, DASHES, new_panels, save_figure, say_nothing_to_show
 from claran_core.evaluation.completeness import FORMS, THRESHOLDS
+from claran_core.evaluation.figure_style import COLOURS, DASHES, new_panels, save_figure, say_nothing_to_show
 
 __all__ = ["plot_calibration", "plot_completeness"]
 

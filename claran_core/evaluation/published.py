@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from claran_core.paths import resolve_path
+from claran_core.common.paths import resolve_path
 
 __all__ = ["DATA_SET", "published_values", "read_published"]
 

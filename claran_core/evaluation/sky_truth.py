@@ -1,8 +1,8 @@
 """Truth of the simulated sky over an area: every physical source once, seen or not.
 
 A source's components are those that the subject centred on its host shows, by the rule behind all labels
-(`claran_core.labels`).  Another subject of the same place has another noise level, so that there a faint
-component may be missing or two may have merged: in 0.5 % of 3,233 views of 817 extended sources.
+(`claran_core.labels.dr1_labels`).  Another subject of the same place has another noise level, so that there
+a faint component may be missing or two may have merged: in 0.5 % of 3,233 views of 817 extended sources.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ import pandas as pd
 import pyarrow as pa
 from scipy.spatial import cKDTree
 
-from claran_core.components import MIN_COMPONENT_PX, find_components
-from claran_core.cutout import Cutout
+from claran_core.common.boxes import BOX_COLUMNS
+from claran_core.common.cutout import Cutout
+from claran_core.common.frame import Frame, pixels_to_sky, sky_to_pixels
+from claran_core.common.log import Progress
+from claran_core.common.noise import noise_sigma
+from claran_core.common.sky import chord_angle, unit_vectors
+from claran_core.common.subject import Subject, visible_in_frame
+from claran_core.components.contour_rule import MIN_COMPONENT_PX, find_components
 from claran_core.evaluation.area import count_views
-from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
-from claran_core.labels import label_simulated
-from claran_core.log import Progress
-from claran_core.noise import noise_sigma
-from claran_core.overlap import BOX_COLUMNS
-from claran_core.sky import chord_angle, unit_vectors
-from claran_core.subject import Subject, visible_in_frame
-from claran_core.survey.simulated import SimulatedSource
-from claran_core.survey.simulated.geometry import cells_near
-from claran_core.survey.simulated.population import MAX_REACH_ARCSEC, RADIO_NSIDE, RadioSource
+from claran_core.labels.dr1_labels import label_simulated
+from claran_core.simulation.geometry import cells_near
+from claran_core.simulation.population import MAX_REACH_ARCSEC, RADIO_NSIDE, RadioSource
+from claran_core.simulation.provider import SimulatedSource
 
 __all__ = ["PLACEMENTS", "SKY_TRUTH", "STATES", "model_flux_mjy", "sky_truth_over"]
 

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from claran_core.evaluation.canvas import (
+from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.evaluation.confusion import MISSED
+from claran_core.evaluation.figure_style import (
     COLOURS,
     new_figure,
     new_panels,
     save_figure,
     say_nothing_to_show,
 )
-from claran_core.evaluation.confusion import MISSED
-from claran_core.morphology import MORPHOLOGIES
 
 __all__ = ["plot_box_sizes", "plot_confusion", "plot_consensus"]
 

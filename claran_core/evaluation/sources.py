@@ -48,7 +48,7 @@ def true_sources(
     detections : DataFrame
         Columns ``probability`` and the box.
     labels : DataFrame
-        Columns ``subject_id``, ``morphology`` and the box; other facts of `claran_core.tables.LABELS`
+        Columns ``subject_id``, ``morphology`` and the box; other facts of `claran_core.common.tables.LABELS`
         are taken over, and null where there are none.
     found : (N,) int array
         Row of `labels` found by each detection (`claran_core.evaluation.matching.match_detections`).

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from claran_core.errors import InputError
+from claran_core.common.boxes import BOX_COLUMNS
+from claran_core.common.errors import InputError
+from claran_core.common.files import atomic_path, read_table
+from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.paths import Results
 from claran_core.export.source import CatalogueFile
-from claran_core.files import atomic_path, read_table
-from claran_core.morphology import MORPHOLOGIES
-from claran_core.overlap import BOX_COLUMNS
-from claran_core.paths import Results
 
 __all__ = ["fused_indexes", "write_coco"]
 

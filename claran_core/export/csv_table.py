@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from claran_core.common.files import atomic_path
 from claran_core.export.source import CatalogueFile, items
-from claran_core.files import atomic_path
 
 __all__ = ["write_csv"]
 

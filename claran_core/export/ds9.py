@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from claran_core.common.files import atomic_path
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.export.source import CatalogueFile
-from claran_core.files import atomic_path
-from claran_core.morphology import MORPHOLOGIES
 
 __all__ = ["write_ds9"]
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from astropy.io import fits
 
-from claran_core.errors import InputError
+from claran_core.common.errors import InputError
+from claran_core.common.files import atomic_path
 from claran_core.export.source import CatalogueFile, items
-from claran_core.files import atomic_path
 
 __all__ = ["write_fits"]
 

@@ -17,11 +17,11 @@ from astropy import units as u
 from astropy_healpix import HEALPix
 
 from claran_core import __version__
-from claran_core.catalogue.sky_order import HEALPIX_ORDER, healpix_pixels
-from claran_core.catalogue.voparquet import votable_metadata
-from claran_core.errors import InputError
+from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixels
+from claran_core.catalogue.product.voparquet import votable_metadata
+from claran_core.common.errors import InputError
+from claran_core.common.optional_packages import needed
 from claran_core.export.source import CatalogueFile
-from claran_core.optional import needed
 
 __all__ = ["partition_pixels", "write_hats"]
 

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from astropy import units as u
 
-from claran_core.errors import InputError
-from claran_core.files import atomic_path, read_table
-from claran_core.frame import Frame
-from claran_core.optional import needed
-from claran_core.paths import Results
+from claran_core.common.errors import InputError
+from claran_core.common.files import atomic_path, read_table
+from claran_core.common.frame import Frame
+from claran_core.common.optional_packages import needed
+from claran_core.common.paths import Results
 
 if TYPE_CHECKING:
     from mocpy import MOC

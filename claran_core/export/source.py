@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from claran_core.catalogue.schema import CATALOGUE
-from claran_core.catalogue.stored_frame import stored_frame
-from claran_core.errors import InputError
-from claran_core.files import read_metadata
-from claran_core.frame import Frame
+from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.catalogue.product.stored_frame import stored_frame
+from claran_core.common.errors import InputError
+from claran_core.common.files import read_metadata
+from claran_core.common.frame import Frame
 
 __all__ = ["CatalogueFile", "items", "open_catalogue"]
 
@@ -43,7 +43,7 @@ class CatalogueFile:
     n_rows : int
         Number of sources.
     facts : dict
-        What the file says of the run that made it (`claran_core.files.read_metadata`).
+        What the file says of the run that made it (`claran_core.common.files.read_metadata`).
     """
 
     path: Path

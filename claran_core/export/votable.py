@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from claran_core.catalogue.voparquet import CONTENT_KEY, DATATYPES, votable_metadata
-from claran_core.errors import InputError
+from claran_core.catalogue.product.voparquet import CONTENT_KEY, DATATYPES, votable_metadata
+from claran_core.common.errors import InputError
+from claran_core.common.files import atomic_path
 from claran_core.export.source import CatalogueFile, items
-from claran_core.files import atomic_path
 
 __all__ = ["write_votable"]
 

@@ -1,1 +1,1 @@
-"""Fused images of radio and infrared, as paper section 3.4."""
+"""Fused images (paper section 3.4)."""

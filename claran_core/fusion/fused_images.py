@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from claran_core import tables
-from claran_core.errors import InputError
-from claran_core.files import read_array, read_table
-from claran_core.flags import Flag
+from claran_core.common import tables
+from claran_core.common.errors import InputError
+from claran_core.common.files import read_array, read_table
+from claran_core.common.flags import Flag
 
 __all__ = ["has_radio", "open_shard"]
 
@@ -21,7 +21,7 @@ def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataF
     images : (N, ny, nx, 3) uint8 array
         RGB images, read-only, row 0 in the north.
     index : DataFrame
-        N rows of `claran_core.tables.FUSED`, in the order of the images.
+        N rows of `claran_core.common.tables.FUSED`, in the order of the images.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from claran_core.flags import Flag
+from claran_core.common.flags import Flag
 from claran_core.fusion.colour import cool, gist_heat, log_minmax, to_rgb, zscale
 from claran_core.fusion.contours import contour_lines, hull_mask, line_coverage
 

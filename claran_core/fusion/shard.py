@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claran_core.cutout import Cutout
-from claran_core.files import read_table, write_array, write_table
-from claran_core.flags import Flag
-from claran_core.frame import Frame
+from claran_core.common.cutout import Cutout
+from claran_core.common.files import read_table, write_array, write_table
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame
+from claran_core.common.log import Progress
+from claran_core.common.noise import noise_sigma
+from claran_core.common.reprojection import reproject
+from claran_core.common.subject import Subject
+from claran_core.common.tables import COMPONENTS, FUSED
+from claran_core.components.component_table import LEVELS, component_rows
 from claran_core.fusion.render import Drawing, Planes, render
-from claran_core.log import Progress
-from claran_core.noise import noise_sigma
-from claran_core.reprojection import reproject
-from claran_core.subject import Subject
-from claran_core.subject_components import LEVELS, component_rows
-from claran_core.tables import COMPONENTS, FUSED
 
 __all__ = ["fuse_shard", "make_planes"]
 
@@ -58,11 +58,11 @@ def fuse_shard(
     Parameters
     ----------
     targets : DataFrame
-        Rows of the shard, columns of `claran_core.tables.TARGETS`; images come in their order.
+        Rows of the shard, columns of `claran_core.common.tables.TARGETS`; images come in their order.
     method : str
         One of `claran_core.fusion.render.METHODS`.
     radio, infrared : mapping of str to Cutout
-        Cut-outs of the shard by subject, such as `claran_core.cutout_files.read_cutouts` opens.
+        Cut-outs of the shard by subject, such as `claran_core.cutouts.cutout_file.read_cutouts` opens.
     frame : Frame
         Geometry of the subjects.
     drawing : Drawing
@@ -70,8 +70,8 @@ def fuse_shard(
     ledger_path : Path
         Ledger of the shard.
     images_path, index_path, components_path : Path
-        Where images ``(n, ny, nx, 3)`` uint8, the index (`claran_core.tables.FUSED`) and the components by
-        the contour rule (`claran_core.tables.COMPONENTS`) go.
+        Where images ``(n, ny, nx, 3)`` uint8, the index (`claran_core.common.tables.FUSED`) and the
+        components by the contour rule (`claran_core.common.tables.COMPONENTS`) go.
 
     Raises
     ------

@@ -6,20 +6,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from claran_core.architecture_options import (
+from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.model.association.network import AssociationNetwork
+from claran_core.model.faster_rcnn.detector import Detector
+from claran_core.model.faster_rcnn.heads import RecognitionHead
+from claran_core.model.faster_rcnn.matcher import AnchorMatching, RoiMatching
+from claran_core.model.faster_rcnn.rpn import ProposalLimits, RegionProposalNetwork, RpnOptions
+from claran_core.model.layers.backbones import CompactBackbone, Vgg16Backbone
+from claran_core.model.layers.roi_pooling import STPooling
+from claran_core.settings.architecture_options import (
     AssociationOptions,
     CompactOptions,
     Vgg16Options,
     chosen_options,
 )
-from claran_core.model.association import AssociationNetwork
-from claran_core.model.backbones import CompactBackbone, Vgg16Backbone
-from claran_core.model.detector import Detector
-from claran_core.model.heads import RecognitionHead
-from claran_core.model.matcher import AnchorMatching, RoiMatching
-from claran_core.model.roi_pooling import STPooling
-from claran_core.model.rpn import ProposalLimits, RegionProposalNetwork, RpnOptions
-from claran_core.morphology import MORPHOLOGIES
 
 __all__ = ["ARCHITECTURES", "build_detector"]
 
@@ -61,8 +61,8 @@ def build_detector(
     seed : int
         Of the initial weights; torch's global generator is left as it was.
     options : mapping, optional
-        Fields of the architecture's options (`claran_core.architecture_options`) that differ from their
-        defaults.
+        Fields of the architecture's options (`claran_core.settings.architecture_options`) that differ from
+        their defaults.
 
     Returns
     -------

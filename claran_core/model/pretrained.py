@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from claran_core.errors import WeightsError
-from claran_core.model.backbones import Vgg16Backbone
-from claran_core.model.detector import Detector
+from claran_core.common.errors import WeightsError
+from claran_core.model.faster_rcnn.detector import Detector
+from claran_core.model.layers.backbones import Vgg16Backbone
 
 __all__ = ["file_sha256", "load_pretrained"]
 

@@ -1,7 +1,7 @@
 """Weights in files: safetensors with a header that says what they were trained for.
 
 A header that does not fit what the weights are asked to do is refused in one line
-(`claran_core.weights_header`).
+(`claran_core.model.weights_header`).
 """
 
 import dataclasses
@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from claran_core.errors import ConfigError, WeightsError
-from claran_core.files import atomic_path
+from claran_core.common.errors import ConfigError, WeightsError
+from claran_core.common.files import atomic_path
 from claran_core.model.architectures import build_detector
-from claran_core.model.association import AssociationNetwork
-from claran_core.model.detector import Detector
-from claran_core.weights_header import HEADER_KEY, WeightsInfo, check_purpose, read_header, read_info
+from claran_core.model.association.network import AssociationNetwork
+from claran_core.model.faster_rcnn.detector import Detector
+from claran_core.model.weights_header import HEADER_KEY, WeightsInfo, check_purpose, read_header, read_info
 
 __all__ = ["load_weights", "model_id", "save_weights"]
 

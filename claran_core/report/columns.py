@@ -4,8 +4,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from claran_core.catalogue.schema import CATALOGUE
-from claran_core.flags import DESCRIPTIONS
+from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.common.flags import DESCRIPTIONS
 
 __all__ = ["GROUP_ORDER", "column_table", "flag_table"]
 

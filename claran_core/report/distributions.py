@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.common.morphology import MORPHOLOGIES
 
 __all__ = ["ClassRow", "Histogram", "HistogramBar", "HostSummary", "class_rows", "histograms", "host_summary"]
 

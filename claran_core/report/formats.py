@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable
 from pathlib import Path
 
-from claran_core.errors import InputError
+from claran_core.common.errors import InputError
 
 __all__ = ["FILTERS", "embedded_png"]
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claran_core.catalogue.schema import CATALOGUE
-from claran_core.files import write_text
-from claran_core.morphology import MORPHOLOGIES
-from claran_core.report.choice import Choice, choose
+from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.common.files import write_text
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.report.columns import GROUP_ORDER, column_table, flag_table
+from claran_core.report.gallery_selection import Choice, choose
 from claran_core.report.inputs import ReportInputs
 from claran_core.report.overlays import subject_overlay
 from claran_core.report.pictures import PAD_PX, PANELS, batches, write_sheets
@@ -101,7 +101,7 @@ def write_gallery(folder: Path, inputs: ReportInputs, shown: Shown) -> None:
         _write_rows(made, shown.table)
         write_text(made / "sources.js", script("sources", safe_json(_index(inputs, shown, subjects))))
         for script_name in SCRIPTS:
-            shutil.copyfile(Path(__file__).parent / script_name, made / script_name)
+            shutil.copyfile(Path(__file__).parent / "web" / script_name, made / script_name)
         if folder.exists():
             shutil.rmtree(folder)
         made.replace(folder)

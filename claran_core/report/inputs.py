@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from claran_core import __version__
-from claran_core.catalogue.schema import CATALOGUE
-from claran_core.config import Config
-from claran_core.cutout_files import read_cutouts
-from claran_core.errors import InputError
-from claran_core.files import read_array, read_table
+from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.common.boxes import BOX_COLUMNS
+from claran_core.common.errors import InputError
+from claran_core.common.files import read_array, read_table
+from claran_core.common.paths import Results
+from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.fusion.shard import make_planes
-from claran_core.overlap import BOX_COLUMNS
-from claran_core.paths import Results
 from claran_core.report.pictures import SubjectImages
+from claran_core.settings.config import Config
 
 __all__ = ["ReportInputs", "read_inputs"]
 
@@ -37,26 +37,27 @@ class ReportInputs:
     config : Config
         Settings of the run.
     targets : DataFrame
-        Columns of `claran_core.tables.TARGETS`.
+        Columns of `claran_core.common.tables.TARGETS`.
     ledger : DataFrame
-        Columns of `claran_core.tables.LEDGER`, all shards.
+        Columns of `claran_core.common.tables.LEDGER`, all shards.
     fused : DataFrame
-        Columns ``subject_id, ra, dec, flags`` of `claran_core.tables.FUSED`: all subjects, as fused
+        Columns ``subject_id, ra, dec, flags`` of `claran_core.common.tables.FUSED`: all subjects, as fused
         with the catalogue's method.
     images_of : callable
         Gives the images of the subjects of these names, one after the other, in the order of `fused`.
     catalogue : DataFrame
-        Columns of `claran_core.catalogue.schema.CATALOGUE`.
+        Columns of `claran_core.catalogue.product.schema.CATALOGUE`.
     fates : DataFrame
-        Columns ``subject_id, fate`` of `claran_core.catalogue.schema.FATES`: of every detection.
+        Columns ``subject_id, fate`` of `claran_core.catalogue.product.schema.FATES`: of every detection.
     date : str
         When the run ended, ISO 8601.
     labels : DataFrame, optional
-        Columns of `claran_core.tables.LABELS`; None where nothing is known of the truth.
+        Columns of `claran_core.common.tables.LABELS`; None where nothing is known of the truth.
     metrics : mapping, optional
         Per fusion method, what `claran_core.evaluation` wrote; empty without truth.
     figures : mapping, optional
-        Per fusion method, the PNG files of its evaluation by name (`claran_core.paths.EVALUATION_FIGURES`).
+        Per fusion method, the PNG files of its evaluation by name
+        (`claran_core.common.paths.EVALUATION_FIGURES`).
     loss_curves : mapping, optional
         Per fusion method, a PNG file.  Methods whose weights were given have none.
     against_truth : mapping, optional

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claran_core.flags import describe
-from claran_core.frame import Frame
+from claran_core.common.flags import describe
+from claran_core.common.frame import Frame
 from claran_core.report.pictures import SubjectImages, contour_paths
 
 __all__ = ["subject_overlay"]

@@ -13,10 +13,10 @@ import jinja2
 import numpy as np
 import yaml
 
-from claran_core.evaluation import catalogue_summary
-from claran_core.files import write_text
-from claran_core.flags import DESCRIPTIONS, Flag
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.common.files import write_text
+from claran_core.common.flags import DESCRIPTIONS, Flag
+from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.evaluation.catalogue_scores import catalogue_summary
 from claran_core.report import summary
 from claran_core.report.distributions import class_rows, histograms, host_summary
 from claran_core.report.formats import FILTERS, embedded_png
@@ -29,6 +29,7 @@ __all__ = ["render_report", "write_report"]
 
 logger = logging.getLogger(__name__)
 
+WEB = Path(__file__).parent / "web"
 TEMPLATE = "page.html.j2"
 
 
@@ -62,7 +63,7 @@ def render_report(inputs: ReportInputs, *, shown: Shown | None = None, folder: s
     """
     shown = shown or shown_rows(inputs)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(WEB),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

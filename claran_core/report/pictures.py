@@ -12,7 +12,7 @@ import matplotlib
 import matplotlib.image
 import numpy as np
 
-from claran_core.files import atomic_path
+from claran_core.common.files import atomic_path
 from claran_core.fusion.colour import zscale
 from claran_core.fusion.contours import contour_lines
 from claran_core.fusion.render import Planes

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.common.morphology import MORPHOLOGIES
 
 __all__ = ["Score", "ScoreRow", "scores"]
 
@@ -67,7 +67,7 @@ def scores(metrics: Mapping[str, Mapping[str, Any]]) -> list[Score]:
     Parameters
     ----------
     metrics : mapping
-        Per method, the result of `claran_core.evaluation.evaluate`.
+        Per method, the result of `claran_core.evaluation.metrics.evaluate`.
     """
     return [_score(method, values) for method, values in metrics.items()]
 

@@ -15,8 +15,8 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 
-from claran_core.frame import Frame
-from claran_core.morphology import MORPHOLOGIES
+from claran_core.common.frame import Frame
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.report.projection import HALF_HEIGHT, HALF_WIDTH, Projection, centre_of, hammer, lambert
 
 __all__ = ["Label", "SkyMap", "area_map", "png_data_uri", "whole_sky_map"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from claran_core.catalogue.schema import FATE_DESCRIPTIONS
-from claran_core.flags import DESCRIPTIONS
-from claran_core.morphology import MORPHOLOGIES
-from claran_core.tables import SPLITS
+from claran_core.catalogue.product.schema import FATE_DESCRIPTIONS
+from claran_core.common.flags import DESCRIPTIONS
+from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.tables import SPLITS
 
 __all__ = [
     "Bar",

@@ -1,1 +1,1 @@
-"""Surveys, and where their images come from."""
+"""What a survey is, and where its pixels come from."""

@@ -7,10 +7,10 @@ import numpy as np
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
-from claran_core.constants import ARCSEC_PER_DEG
-from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
-from claran_core.sky import unit_vectors
-from claran_core.survey.base import Survey
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.frame import Frame, pixels_to_sky, sky_to_pixels
+from claran_core.common.sky import unit_vectors
+from claran_core.survey.surveys import Survey
 
 __all__ = ["Footprint", "Window", "frame_points", "sampling_frame"]
 

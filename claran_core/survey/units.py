@@ -5,8 +5,8 @@ import re
 import numpy as np
 from astropy import units as u
 
-from claran_core.noise import noise_sigma
-from claran_core.survey.base import Survey
+from claran_core.common.noise import noise_sigma
+from claran_core.survey.surveys import Survey
 
 __all__ = ["noise_fits", "unit_factor"]
 

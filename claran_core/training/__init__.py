@@ -1,1 +1,1 @@
-"""Parts of a training: recipes and schedules, its state, and how it passes through a checkpoint."""
+"""Training of a detector, on one device or several nodes."""

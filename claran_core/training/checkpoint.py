@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from claran_core.files import atomic_path
+from claran_core.common.files import atomic_path
 
 __all__ = ["fingerprint", "read_checkpoint", "write_checkpoint"]
 

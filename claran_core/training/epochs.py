@@ -5,9 +5,9 @@ import math
 import numpy as np
 import torch
 
-from claran_core.dataset import FusedDataset, subject_key
-from claran_core.log import Progress
-from claran_core.training.interruption import StopRequest
+from claran_core.common.log import Progress
+from claran_core.training.dataset import FusedDataset, subject_key
+from claran_core.training.sigterm import StopRequest
 from claran_core.training.state import TrainingState
 
 __all__ = ["train_epoch", "validation_error"]

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from claran_core.config import TrainingOptions
-from claran_core.dataset import TrainingBatch
-from claran_core.distributed import World
-from claran_core.errors import ConfigError
-from claran_core.model import LOSS_NAMES, AssociationNetwork, Detector
+from claran_core.common.errors import ConfigError
+from claran_core.model.association.network import AssociationNetwork
+from claran_core.model.faster_rcnn.detector import Detector
+from claran_core.model.faster_rcnn.losses import LOSS_NAMES
+from claran_core.settings.config import TrainingOptions
 from claran_core.training.checkpoint import read_checkpoint, write_checkpoint
-from claran_core.training.recipe import Recipe, learning_rate_at, make_optimizer
+from claran_core.training.dataset import TrainingBatch
+from claran_core.training.distributed import World
+from claran_core.training.schedule import Recipe, learning_rate_at, make_optimizer
 
 __all__ = ["TrainingState"]
 
@@ -196,7 +198,7 @@ class TrainingState:
         )
 
     def losses_table(self) -> pd.DataFrame:
-        """Losses of every iteration, rows of `claran_core.tables.LOSSES`."""
+        """Losses of every iteration, rows of `claran_core.common.tables.LOSSES`."""
         columns = ["learning_rate", *LOSS_NAMES]
         table = pd.DataFrame(np.reshape(self.losses, (-1, len(columns))), columns=columns)
         table.insert(0, "iteration", np.arange(1, len(table) + 1))

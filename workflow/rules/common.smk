@@ -9,17 +9,19 @@ import os
 import sys
 
 from claran_core import __version__
-from claran_core.config import Config, check_pretrained, plain
-from claran_core.paths import resolve_path
-from claran_core.errors import ClaranError
-from claran_core.evaluation import catalogue_summary, find_other_catalogue, summary_line
-from claran_core.paths import Results
-from claran_core.shards import plan
-from claran_core.survey.base import survey_named
-from claran_core.survey.image_index import files_digest
-from claran_core.survey.open import folder_of, label_table_of
-from claran_core.truth import truth_kind
-from claran_core.weights_header import given_weights
+from claran_core.settings.config import Config, check_pretrained, plain
+from claran_core.common.paths import resolve_path
+from claran_core.common.errors import ClaranError
+from claran_core.evaluation.catalogue_scores import catalogue_summary
+from claran_core.evaluation.other_catalogue import find_other_catalogue
+from claran_core.evaluation.metrics import summary_line
+from claran_core.common.paths import Results
+from claran_core.targets.shards import plan
+from claran_core.survey.surveys import survey_named
+from claran_core.survey.directory.image_index import files_digest
+from claran_core.cutouts.providers import folder_of, label_table_of
+from claran_core.labels.shard import truth_kind
+from claran_core.model.weights_header import given_weights
 
 # Threads of a training that wait for each other must soon sleep: spinning on, they slow it thirtyfold
 # where anything else runs on the machine (docs/measurements.md).
@@ -76,7 +78,7 @@ if TRAINED_HERE and not TRUTH:
 
 
 wildcard_constraints:
-    shard=r"\d+",  # as claran_core.shards names them
+    shard=r"\d+",  # as claran_core.targets.shards names them
     method="F|D1|D2|D3|D4",  # fusion methods of the paper
     band="radio|infrared",
 

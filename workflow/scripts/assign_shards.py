@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from claran_core.config import Config
-from claran_core.log import job
-from claran_core.paths import Results
-from claran_core.shards import write_targets
+from claran_core.common.log import job
+from claran_core.common.paths import Results
+from claran_core.settings.config import Config
+from claran_core.targets.shards import write_targets
 
 with job(snakemake.log[0]):
     write_targets(

@@ -3,15 +3,16 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from claran_core.catalogue import ShardFiles, catalogue_provenance, write_catalogue
-from claran_core.config import Config
-from claran_core.cutouts import check_failures
-from claran_core.files import read_table
-from claran_core.frame import Frame
-from claran_core.log import job
-from claran_core.survey.base import SURVEYS
-from claran_core.tables import LEDGER
-from claran_core.weights_header import read_info
+from claran_core.catalogue.build import ShardFiles, write_catalogue
+from claran_core.catalogue.provenance import catalogue_provenance
+from claran_core.common.files import read_table
+from claran_core.common.frame import Frame
+from claran_core.common.log import job
+from claran_core.common.tables import LEDGER
+from claran_core.cutouts.shard import check_failures
+from claran_core.model.weights_header import read_info
+from claran_core.settings.config import Config
+from claran_core.survey.surveys import SURVEYS
 
 with job(snakemake.log[0]):
     ledger = read_table(Path(snakemake.input.ledger), LEDGER.names)

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from claran_core.catalogue.schema import CATALOGUE
-from claran_core.config import ComparisonOptions, build_options
+from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.common.files import read_table, write_json, write_table
+from claran_core.common.frame import Frame
+from claran_core.common.log import job, logger
+from claran_core.common.tables import LEDGER, TARGETS
 from claran_core.evaluation.comparison import MATCHES, compare_catalogues
 from claran_core.evaluation.comparison_figures import plot_comparison
 from claran_core.evaluation.other_catalogue import read_other_catalogue
-from claran_core.files import read_table, write_json, write_table
-from claran_core.frame import Frame
-from claran_core.log import job, logger
-from claran_core.tables import LEDGER, TARGETS
+from claran_core.settings.config import ComparisonOptions, build_options
 
 with job(snakemake.log[0]):
     options = build_options(ComparisonOptions, snakemake.params.comparison)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from claran_core.config import Config, SurveysOptions, build_options
-from claran_core.cutouts import cut_shard
-from claran_core.files import read_table
-from claran_core.frame import Frame
-from claran_core.log import job
-from claran_core.paths import Results
-from claran_core.survey.open import open_source
-from claran_core.tables import TARGETS
+from claran_core.common.files import read_table
+from claran_core.common.frame import Frame
+from claran_core.common.log import job
+from claran_core.common.paths import Results
+from claran_core.common.tables import TARGETS
+from claran_core.cutouts.providers import open_source
+from claran_core.cutouts.shard import cut_shard
+from claran_core.settings.config import Config, SurveysOptions, build_options
 
 with job(snakemake.log[0]):
     results = Results(Path(snakemake.output.ledger).parents[2])

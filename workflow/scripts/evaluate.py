@@ -4,20 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from claran_core.config import EvaluationOptions, build_options
-from claran_core.evaluation import (
-    THRESHOLDS,
-    TRUE_SOURCES,
-    choose_sample,
-    evaluate,
-    evaluate_sources,
-    plot_figures,
-    published_values,
-    summary_line,
-)
-from claran_core.files import read_table, write_json, write_table
-from claran_core.log import job, logger
-from claran_core.tables import DETECTIONS, FUSED, LABELS, TARGETS
+from claran_core.common.files import read_table, write_json, write_table
+from claran_core.common.log import job, logger
+from claran_core.common.tables import DETECTIONS, FUSED, LABELS, TARGETS
+from claran_core.evaluation.completeness import THRESHOLDS
+from claran_core.evaluation.draw import plot_figures
+from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources, summary_line
+from claran_core.evaluation.published import published_values
+from claran_core.evaluation.sources import TRUE_SOURCES
+from claran_core.settings.config import EvaluationOptions, build_options
 
 with job(snakemake.log[0]):
     method = snakemake.wildcards.method

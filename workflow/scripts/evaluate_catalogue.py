@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from claran_core.catalogue.schema import CATALOGUE, FATES
-from claran_core.config import SurveysOptions, build_options
+from claran_core.catalogue.product.schema import CATALOGUE, FATES
+from claran_core.common.files import read_table, write_json, write_table
+from claran_core.common.frame import Frame
+from claran_core.common.log import job, logger
+from claran_core.common.tables import TARGETS
+from claran_core.cutouts.providers import open_source
 from claran_core.evaluation.catalogue_figures import plot_catalogue_shares
 from claran_core.evaluation.catalogue_sample import choose_catalogue_sample
 from claran_core.evaluation.catalogue_scores import BINS, binned_shares, catalogue_metrics, catalogue_summary
 from claran_core.evaluation.catalogue_truth import ROW_STATUSES, TRUE_OUTCOMES, compare_with_truth
 from claran_core.evaluation.sky_truth import SKY_TRUTH, sky_truth_over
-from claran_core.files import read_table, write_json, write_table
-from claran_core.frame import Frame
-from claran_core.log import job, logger
-from claran_core.survey.open import open_source
-from claran_core.tables import TARGETS
+from claran_core.settings.config import SurveysOptions, build_options
 
 with job(snakemake.log[0]):
     frame = Frame(**snakemake.params.frame)

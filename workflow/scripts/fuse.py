@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from claran_core.config import FusionOptions, build_options
-from claran_core.cutouts import read_cutouts
-from claran_core.files import read_table
+from claran_core.common.files import read_table
+from claran_core.common.log import job
+from claran_core.common.tables import TARGETS
+from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.fusion.shard import fuse_shard
-from claran_core.log import job
-from claran_core.tables import TARGETS
+from claran_core.settings.config import FusionOptions, build_options
 
 with job(snakemake.log[0]):
     fusion = build_options(FusionOptions, snakemake.params.fusion)

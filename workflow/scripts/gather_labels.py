@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from claran_core.log import job
-from claran_core.truth import gather_labels
+from claran_core.common.log import job
+from claran_core.labels.shard import gather_labels
 
 with job(snakemake.log[0]):
     gather_labels([Path(path) for path in snakemake.input.labels], Path(snakemake.output.labels))

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from claran_core.config import SurveyOptions, build_options
-from claran_core.log import job
-from claran_core.survey.base import survey_named
-from claran_core.survey.image_index import write_index
-from claran_core.survey.open import folder_of
+from claran_core.common.log import job
+from claran_core.cutouts.providers import folder_of
+from claran_core.settings.config import SurveyOptions, build_options
+from claran_core.survey.directory.image_index import write_index
+from claran_core.survey.surveys import survey_named
 
 if __name__ == "__main__":  # the processes that read headers import this file again
     with job(snakemake.log[0]):

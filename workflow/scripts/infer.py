@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from claran_core.config import FusionOptions, InferenceOptions, build_options
-from claran_core.infer import run_inference
-from claran_core.log import job
+from claran_core.common.log import job
+from claran_core.inference.infer import run_inference
+from claran_core.settings.config import FusionOptions, InferenceOptions, build_options
 
 with job(snakemake.log[0]):
     run_inference(

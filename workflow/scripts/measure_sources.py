@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from claran_core.catalogue import write_shard
-from claran_core.config import CatalogueOptions, build_options
-from claran_core.frame import Frame
-from claran_core.log import job
-from claran_core.survey.base import SURVEYS
+from claran_core.catalogue.shard_sources import write_shard
+from claran_core.common.frame import Frame
+from claran_core.common.log import job
+from claran_core.settings.config import CatalogueOptions, build_options
+from claran_core.survey.surveys import SURVEYS
 
 with job(snakemake.log[0]):
     write_shard(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from claran_core.log import job
-from claran_core.paths import Results
-from claran_core.training.job import TrainingJob
-from claran_core.training.launch import launch, placement_of
+from claran_core.common.log import job
+from claran_core.common.paths import Results
+from claran_core.training.torchrun import launch, placement_of
+from claran_core.training.torchrun_job import TrainingJob
 
 with job(snakemake.log[0]):
     method = snakemake.wildcards.method

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from claran_core.config import Config
-from claran_core.log import job
-from claran_core.paths import Results
-from claran_core.report import read_inputs, write_report
+from claran_core.common.log import job
+from claran_core.common.paths import Results
+from claran_core.report.inputs import read_inputs
+from claran_core.report.page import write_report
+from claran_core.settings.config import Config
 
 with job(snakemake.log[0]):
     output = Path(snakemake.output.report)

@@ -11,16 +11,16 @@ from types import MappingProxyType
 
 import numpy as np
 
-from claran_core.cutout import Cutout, NoImage
-from claran_core.flags import Flag
-from claran_core.frame import Frame
-from claran_core.noise import noise_sigma
-from claran_core.reprojection import reproject
+from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame
+from claran_core.common.noise import noise_sigma
+from claran_core.common.reprojection import reproject
 from claran_core.survey.archive.http import Client, Fault, Refusal
 from claran_core.survey.archive.limits import ServiceDown
+from claran_core.survey.archive.provider import open_service
 from claran_core.survey.archive.services import Service
-from claran_core.survey.archive.source import open_service
-from claran_core.survey.base import SURVEYS, Survey
+from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = ["PLACES", "Finding", "check_service"]
 

@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 
 from claran_core.survey.archive.http import Request
 from claran_core.survey.archive.services import Service
-from claran_core.survey.base import Survey
+from claran_core.survey.surveys import Survey
 
 __all__ = ["first_request"]
 

@@ -11,7 +11,7 @@ from astropy import units as u
 
 from claran_core.survey.archive.http import Request
 from claran_core.survey.archive.services import Service
-from claran_core.survey.base import Survey
+from claran_core.survey.surveys import Survey
 
 __all__ = ["hips2fits_request"]
 

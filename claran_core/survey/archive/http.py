@@ -24,8 +24,8 @@ import tenacity
 import urllib3
 
 from claran_core import __version__
-from claran_core.errors import ConfigError
-from claran_core.paths import resolve_path
+from claran_core.common.errors import ConfigError
+from claran_core.common.paths import resolve_path
 from claran_core.survey.archive.limits import HostLimits, default_folder
 from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.services import Service

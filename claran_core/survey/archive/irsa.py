@@ -20,18 +20,18 @@ from pyvo.dal import DALQueryError
 from pyvo.dal.sia2 import SIA2Query, SIA2Results
 from scipy.ndimage import map_coordinates
 
-from claran_core.constants import ARCSEC_PER_DEG
-from claran_core.cutout import Cutout, NoImage, Provenance
-from claran_core.frame import Frame, pixels_to_sky, sky_to_pixels
-from claran_core.reprojection import reproject
-from claran_core.sky import unit_vectors
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.cutout import Cutout, NoImage, Provenance
+from claran_core.common.frame import Frame, pixels_to_sky, sky_to_pixels
+from claran_core.common.reprojection import reproject
+from claran_core.common.sky import unit_vectors
 from claran_core.survey.archive.http import Answer, Client, Fault, Refusal, Request
 from claran_core.survey.archive.protocol import size_px_of
 from claran_core.survey.archive.services import Service
 from claran_core.survey.archive.verify import image_reader
-from claran_core.survey.base import Survey
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.footprint import WINDOW_MARGIN_PX, frame_points, sampling_frame
+from claran_core.survey.surveys import Survey
 
 __all__ = ["IrsaImages", "Tile", "merged", "parse_tiles"]
 

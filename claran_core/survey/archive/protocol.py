@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from claran_core.cutout import Cutout, NoImage
+from claran_core.common.cutout import Cutout, NoImage
 from claran_core.survey.archive.http import Client, Refusal, Request
 from claran_core.survey.archive.services import Service
 from claran_core.survey.archive.verify import image_reader
-from claran_core.survey.base import Survey
+from claran_core.survey.surveys import Survey
 
 __all__ = ["ImageService", "OneRequest", "size_px_of"]
 

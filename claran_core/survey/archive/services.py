@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from claran_core.errors import ConfigError
+from claran_core.common.errors import ConfigError
 
 __all__ = ["ORDER", "PROTOCOLS", "SERVICES", "Service", "chosen_services", "described_services"]
 
@@ -27,7 +27,7 @@ class Service:
     name : str
         Name in the configuration, the ledger and messages.
     survey : str
-        Key of `claran_core.survey.base.SURVEYS`.
+        Key of `claran_core.survey.surveys.SURVEYS`.
     protocol : str
         One of `PROTOCOLS`.
     url : str

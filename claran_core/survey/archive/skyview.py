@@ -5,10 +5,10 @@ web form instead, which takes three requests: the form, a page of results, and t
 Beyond the survey's area pixels are zero or blank.
 """
 
-from claran_core.constants import ARCSEC_PER_DEG
+from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.survey.archive.http import Request
 from claran_core.survey.archive.services import Service
-from claran_core.survey.base import Survey
+from claran_core.survey.surveys import Survey
 
 __all__ = ["skyview_request"]
 

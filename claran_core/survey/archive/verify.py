@@ -17,13 +17,12 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS, Wcsprm
 
-from claran_core.constants import ARCSEC_PER_DEG
-from claran_core.cutout import Cutout, NoImage, Provenance
-from claran_core.flags import Flag
-from claran_core.frame import Frame, sky_to_pixels
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.cutout import Cutout, NoImage, Provenance
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame, sky_to_pixels
 from claran_core.survey.archive.http import MAX_BYTES, Answer, Doubtful, Fault
 from claran_core.survey.archive.services import Service
-from claran_core.survey.base import Survey
 from claran_core.survey.fits_image import (
     FITS_START,
     READ_ERRORS,
@@ -32,6 +31,7 @@ from claran_core.survey.fits_image import (
     quiet_astropy,
 )
 from claran_core.survey.footprint import Footprint, Window, frame_points, sampling_frame
+from claran_core.survey.surveys import Survey
 from claran_core.survey.units import noise_fits, unit_factor
 
 __all__ = ["image_reader", "provenance_of"]

@@ -1,0 +1,1 @@
+"""What faults cost: killed jobs, lost nodes, broken archives."""

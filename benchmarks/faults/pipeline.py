@@ -1,0 +1,383 @@
+"""Faults on one machine: what happens, and whether the products are those of a run without.
+
+    # all; root is needed for the full and the read-only disk
+    python -m benchmarks.faults.pipeline
+    python -m benchmarks.faults.pipeline --only kill      # those whose name begins so
+
+A small run on the simulated sky is the reference.  Each fault is put into a copy of it, the stages concerned
+are made again, what is reported is printed, the cause is taken away, and the workflow is started once more as
+a user would.  Rows lost and doubled are counted against the reference in ledger, detections and catalogue.
+Faults of a cluster (lost nodes, preemption, scancel) are in tests/test_slurm.py.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from claran_core.common.paths import REPOSITORY
+
+__all__ = ["FAULTS", "Trial", "main"]
+
+N_TRAIN, N_TEST, SHARD_SIZE = 16, 8, 8
+SETTINGS = {
+    "shard_size": SHARD_SIZE,
+    "model": {"weights": {"D4": None}},
+    "training": {"epochs": 2},
+    "evaluation": {"bootstrap": 20},
+    "report": {"gallery_size": 4},
+}
+TABLES = {
+    "catalogue/ledger.parquet": ["subject_id", "band"],
+    "catalogue/detections.parquet": None,
+    "catalogue/catalogue.parquet": ["source_id"],
+}
+# One file of each kind that a stage hands on, and the rule that reads it.
+HANDED_ON = {
+    "targets/00000.parquet": "cut_out",
+    "cutouts/00000/radio.fits": "fuse",
+    "cutouts/00000/ledger.parquet": "gather_ledger",
+    "labels/00000.parquet": "gather_labels",
+    "fused/D4/00000.npy": "infer",
+    "fused/D4/00000.parquet": "infer",
+    "fused/D4/00000.components.parquet": "infer",
+    "model/D4/weights.safetensors": "infer",
+    "detections/D4/00000.parquet": "measure_sources",
+    "catalogue/sources/00000.parquet": "build_catalogue",
+    "catalogue/catalogue.parquet": "write_report",
+}
+KILLED = (
+    "assign_shards",
+    "cut_out",
+    "label_shard",
+    "fuse",
+    "train",
+    "infer",
+    "measure_sources",
+    "build_catalogue",
+    "evaluate",
+    "write_report",
+)
+
+
+@dataclass
+class Trial:
+    """A copy of the reference in a folder of its own."""
+
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        """Where its products are."""
+        return self.folder / "results"
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start the workflow."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+        command += ["--directory", str(self.folder), "--cores", "1", *arguments]
+        command += ["--configfile", str(self.folder / "settings.yaml")]
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run the workflow to its end: exit status, and what it said."""
+        process = self.start(*arguments)
+        said = process.communicate(timeout=1800)[0]
+        return process.returncode, said
+
+
+def complaint(trial: Trial, said: str) -> str:
+    """The line a user would read: of the newest log that holds an error, else Snakemake's."""
+    logs = sorted(trial.results.rglob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in logs:
+        lines = [line for line in path.read_text().splitlines() if " ERROR " in line]
+        if lines:
+            return lines[0].split(": ", 1)[1].replace(str(trial.folder) + "/", "")
+    told = [line for line in said.splitlines() if "rror" in line and "job execution" not in line]
+    return (told or [""])[0].replace(str(trial.folder), "FOLDER").strip()
+
+
+def compare(trial: Trial, reference: Trial) -> tuple[int, int]:
+    """Rows lost and doubled in all tables of the catalogue; a changed row counts as lost."""
+    lost = doubled = 0
+    for name, key in TABLES.items():
+        mine, theirs = (one_table(one, name) for one in (trial, reference))
+        doubled += int(mine.duplicated(key).sum()) - int(theirs.duplicated(key).sum())
+        merged = theirs.astype(str).merge(mine.astype(str).drop_duplicates(), how="left", indicator=True)
+        lost += int((merged["_merge"] == "left_only").sum())
+    return lost, doubled
+
+
+def one_table(trial: Trial, name: str) -> pd.DataFrame:
+    """One product, without what tells runs apart."""
+    table = pd.read_parquet(trial.results / name)
+    return table.drop(columns=["model_id", "pipeline_version"], errors="ignore")
+
+
+def worker_of(process: subprocess.Popen, script: str) -> int | None:
+    """Process of a workflow that runs a rule's script."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        if any(word.endswith(f".{script}.py") for word in words) and descends(parent, process.pid):
+            return int(folder.name)
+    return None
+
+
+def descends(pid: int, ancestor: int) -> bool:
+    """Whether a process is another or comes from it."""
+    while pid > 1 and pid != ancestor:
+        try:
+            pid = int((Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, IndexError):
+            return False
+    return pid == ancestor
+
+
+def kill(trial: Trial, rule: str) -> str:
+    """SIGKILL to the job of a rule, and to the workflow itself."""
+    process = trial.start("-R", rule)
+    log = trial.results / "logs"
+    began = time.time()
+    while process.poll() is None:
+        worker = worker_of(process, rule)
+        written = [path for path in log.rglob("*.log") if path.stat().st_mtime > began and rule in str(path)]
+        if worker and written:
+            time.sleep(0.3)
+            os.kill(worker, signal.SIGKILL)
+            break
+        time.sleep(0.02)
+    said = process.communicate(timeout=1800)[0]
+    return f"workflow ended with {process.returncode}: {complaint(trial, said)[:90]}"
+
+
+def kill_workflow(trial: Trial, rule: str) -> str:
+    """SIGKILL to Snakemake itself; its job goes on as an orphan, or ends."""
+    process = trial.start("-R", rule)
+    while process.poll() is None and not (worker := worker_of(process, rule)):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    while worker and (Path("/proc") / str(worker)).exists():
+        time.sleep(0.1)
+    status, said = trial.run("--dry-run", "--quiet")
+    trial.run("--unlock")
+    return f"started again: {'goes on' if not status else 'locked, until --unlock'}"
+
+
+def truncate(trial: Trial, name: str) -> str:
+    """Half of an intermediate file is gone, its date is as before."""
+    path = trial.results / name
+    whole, then = path.read_bytes(), path.stat()
+    path.write_bytes(whole[: len(whole) // 2])
+    os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
+    status, said = trial.run("-R", HANDED_ON[name], "--until", HANDED_ON[name], "--keep-incomplete")
+    told = complaint(trial, said) if status else "not noticed"
+    path.unlink()
+    return told
+
+
+def garble(trial: Trial, name: str) -> str:
+    """A stretch in the middle of a file is overwritten, its date is as before."""
+    path = trial.results / name
+    content, then = bytearray(path.read_bytes()), path.stat()
+    middle = len(content) // 2
+    content[middle : middle + 64] = b"\xa5" * len(content[middle : middle + 64])
+    path.write_bytes(content)
+    os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
+    status, said = trial.run("-R", HANDED_ON[name], "--until", HANDED_ON[name], "--keep-incomplete")
+    told = complaint(trial, said) if status else "not noticed"
+    path.unlink()
+    return told
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A disk of its own, in memory, of a given size."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def on_disk(trial: Trial, before: str, after: str) -> str:
+    """All is made on a disk that is full or read-only until the disk is put right; then once more."""
+    shutil.rmtree(trial.results)
+    shutil.rmtree(trial.folder / ".snakemake")
+    trial.results.mkdir()
+    with small_disk(trial.results, before.removeprefix("size=") if before.startswith("size=") else "200m"):
+        if before == "ro":
+            (trial.results / "logs").mkdir()
+            subprocess.run(["mount", "-o", "remount,ro", str(trial.results)], check=True)
+        status, said = trial.run()
+        told = f"workflow ended with {status}: {complaint(trial, said)[:120]}"
+        subprocess.run(["mount", "-o", f"remount,{after}", str(trial.results)], check=True)
+        finish(trial)
+        shutil.copytree(trial.results, trial.folder / "copied")
+    shutil.rmtree(trial.results)
+    (trial.folder / "copied").rename(trial.results)
+    return told
+
+
+def finish(trial: Trial) -> None:
+    """Start the workflow as a user does after a fault."""
+    status, said = trial.run("--rerun-incomplete")
+    if status:
+        raise SystemExit(f"{trial.folder}: not repaired by another run:\n{said[-3000:]}")
+
+
+def two_at_once(trial: Trial, name: str) -> str:
+    """A second workflow is started in the folder while one runs."""
+    first = trial.start("-R", "infer")
+    while first.poll() is None and not worker_of(first, "infer"):
+        time.sleep(0.02)
+    status, said = trial.run()
+    first.communicate(timeout=1800)
+    return f"second: {status}, {complaint(trial, said)[:60]}; first: {first.returncode}"
+
+
+def clock(trial: Trial, hours: str) -> str:
+    """Files of the first shard get a date that much away, as of a node whose clock is wrong."""
+    for path in (trial.results / "cutouts" / "00000").iterdir():
+        then = path.stat().st_mtime + 3600 * float(hours)
+        os.utime(path, (then, then))
+    status, said = trial.run()
+    jobs = sum(line.startswith("Finished jobid") for line in said.splitlines())
+    told = f": {complaint(trial, said)[:80]}" if status else ""
+    return f"workflow ended with {status}, {jobs} jobs made again{told}"
+
+
+FAULTS: dict[str, tuple[Callable[[Trial, str], str], list[str]]] = {
+    "kill": (kill, list(KILLED)),
+    "kill-workflow": (kill_workflow, ["train", "infer"]),
+    "truncate": (truncate, list(HANDED_ON)),
+    "garble": (garble, list(HANDED_ON)),
+    "two-at-once": (two_at_once, ["infer"]),
+    "clock": (clock, ["+24", "-24"]),
+}
+
+
+def make_reference(folder: Path) -> Trial:
+    """The run without faults."""
+    targets = pd.read_csv(REPOSITORY / "resources/demo/targets.csv").sample(frac=1, random_state=0)
+    parts = [targets[targets.split == split].head(n) for split, n in (("train", N_TRAIN), ("test", N_TEST))]
+    folder.mkdir(parents=True)
+    pd.concat(parts).to_csv(folder / "targets.csv", index=False)
+    settings: dict[str, Any] = {**SETTINGS, "targets": {"path": str(folder / "targets.csv")}}
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    trial = Trial(folder)
+    finish(trial)
+    return trial
+
+
+def bad_shard(root: Path, fault: str) -> None:
+    """One shard has only subjects without an image, or with a damaged one; compared with a run without it."""
+    centres = {"good": 150.0, "bad": 160.0}
+    for name, ra in centres.items():
+        command = [
+            sys.executable,
+            "-m",
+            "claran_core.simulation",
+            "image",
+            "--ra",
+            str(ra),
+            "--dec",
+            "20",
+        ]
+        image = root / name / "images" / f"{name}.fits"
+        image.parent.mkdir(parents=True)
+        subprocess.run(
+            [*command, "--size-px", "500", "--output", str(image)], check=True, capture_output=True
+        )
+    images = root / "bad" / "images"
+    if fault == "no image":
+        (images / "bad.fits").unlink()
+    else:
+        damaged = (images / "bad.fits").read_bytes()
+        (images / "bad.fits").write_bytes(damaged[:6000])
+    shutil.copy(root / "good" / "images" / "good.fits", images)
+    offsets = [(i - 3.5) * 0.01 for i in range(SHARD_SIZE)]
+    for name, places in (("good", ["good"]), ("bad", ["good", "bad"])):
+        rows = [(centres[place] + offset, 20 + offset / 2) for place in places for offset in offsets]
+        pd.DataFrame(rows, columns=["ra", "dec"]).to_csv(root / name / "targets.csv", index=False)
+        settings = {
+            "shard_size": SHARD_SIZE,
+            "targets": {"path": str(root / name / "targets.csv")},
+            "survey": {
+                "radio": {"source": "directory", "path": str(root / name / "images")},
+                "infrared": {"source": "none"},
+            },
+            "cutouts": {"max_failed_fraction": 1.0},
+            "fusion": {"methods": ["D1"]},
+            "catalogue": {"method": "D1"},
+        }
+        (root / name / "settings.yaml").write_text(yaml.safe_dump(settings))
+        finish(Trial(root / name))
+    ledger = one_table(Trial(root / "bad"), "catalogue/ledger.parquet")
+    statuses = ledger[ledger["band"] == "radio"].groupby("shard")["status"].value_counts().to_dict()
+    lost, doubled = compare(Trial(root / "bad"), Trial(root / "good"))
+    print(f"| shard with {fault} | {statuses} | {lost} | {doubled} |", flush=True)
+
+
+def try_fault(reference: Trial, folder: Path, name: str, detail: str, work: Callable[[], str]) -> None:
+    """Put a fault into a copy, repair it, and print a row of the table."""
+    try:
+        told = work()
+        finish(Trial(folder))
+        lost, doubled = compare(Trial(folder), reference)
+        print(f"| {name} {detail} | {told} | {lost} | {doubled} |", flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    """Try all faults, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="faults whose name begins so")
+    options = parser.parse_args()
+    root = Path(tempfile.mkdtemp(prefix="faults-"))
+    reference = make_reference(root / "reference")
+    trials = [(name, detail, fault) for name, (fault, details) in FAULTS.items() for detail in details]
+    disks = [("full disk", "size=300k", "size=200m"), ("read-only disk", "ro", "rw")]
+    print("| Fault | What happened | Rows lost | Rows doubled |\n|---|---|---|---|", flush=True)
+    for name, detail, fault in trials:
+        if name.startswith(options.only):
+            trial = Trial(root / "trial")
+            shutil.copytree(reference.folder, trial.folder)
+            try_fault(reference, trial.folder, name, detail, lambda f=fault, t=trial, d=detail: f(t, d))
+    for name, before, after in disks:
+        if name.startswith(options.only) and os.geteuid() == 0:
+            trial = Trial(root / "trial")
+            shutil.copytree(reference.folder, trial.folder)
+            try_fault(
+                reference, trial.folder, name, before, lambda t=trial, b=before, a=after: on_disk(t, b, a)
+            )
+    for fault in ("no image", "a damaged image"):
+        if "bad shard".startswith(options.only):
+            bad_shard(root / fault, fault)
+    shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()

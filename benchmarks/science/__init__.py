@@ -1,0 +1,1 @@
+"""How good detections, measurements and catalogue are."""

@@ -1,0 +1,148 @@
+"""Subjects of a blind survey of the simulated sky, drawn and searched; shards put together in other ways.
+
+Used by blind_survey.py.  What is drawn stays in its folder and is not drawn again.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+from scipy.spatial import cKDTree
+
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.files import read_metadata, read_table, write_table
+from claran_core.common.frame import Frame
+from claran_core.common.names import position_names
+from claran_core.common.paths import Results
+from claran_core.common.sky import offset_to_sky, unit_vectors
+from claran_core.common.tables import COMPONENTS, DETECTIONS, FUSED, TARGETS
+from claran_core.cutouts.cutout_file import FITS_BLOCK, CutoutWriter, read_cutouts
+from claran_core.cutouts.shard import cut_shard
+from claran_core.fusion.shard import fuse_shard
+from claran_core.inference.infer import run_inference
+from claran_core.labels.shard import label_simulated_shard
+from claran_core.settings.config import Config
+from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.subjects import sources_near
+from claran_core.survey.surveys import SURVEYS
+from claran_core.targets.shards import assign_shards
+
+CENTRE = (180.0, 30.0)
+STEP_ARCSEC = 120.0
+
+# Neighbours: both 10 sigma or more (1.6 mJy/beam), hosts closer than an arcminute.
+PAIR_JY, PAIR_ARCSEC = 1.6e-3, 60.0
+PAIRS_PER_DEG2 = 3.0
+# Places of the frames around a pair, in steps.
+AROUND = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], float)
+
+
+def grid_positions(area_deg2: float, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of frames whose union is a square of this area."""
+    side = ARCSEC_PER_DEG * np.sqrt(area_deg2)
+    n = int(np.ceil((side - frame.width_arcsec) / STEP_ARCSEC)) + 1
+    along = (np.arange(n) - (n - 1) / 2) * STEP_ARCSEC
+    east, north = (axis.ravel() for axis in np.meshgrid(along, along))
+    return offset_to_sky(*CENTRE, east, north)
+
+
+def pair_positions(n_pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of 3 x 3 frames around each of some pairs of neighbours, at a random place in the grid."""
+    radius = ARCSEC_PER_DEG * np.sqrt(2 * n_pairs / PAIRS_PER_DEG2 / np.pi)
+    sources = [one for one in sources_near(seed, *CENTRE, radius) if one.peak_jy >= PAIR_JY]
+    places = np.array([(one.ra_deg, one.dec_deg) for one in sources])
+    vectors = unit_vectors(*places.T)
+    pairs = cKDTree(vectors).query_pairs(np.deg2rad(PAIR_ARCSEC / ARCSEC_PER_DEG), output_type="ndarray")
+    pairs = pairs[np.lexsort(pairs.T)][:n_pairs]
+    rng = np.random.default_rng(1)
+    middle = places[pairs].mean(axis=1)[:, None]
+    shift = STEP_ARCSEC * (AROUND[None] + rng.uniform(-0.5, 0.5, (len(pairs), 1, 2)))
+    ra, dec = offset_to_sky(middle[..., 0], middle[..., 1], shift[..., 0], shift[..., 1])
+    return ra.ravel(), dec.ravel()
+
+
+def survey_targets(positions: tuple[np.ndarray, np.ndarray], n_shards: int) -> pd.DataFrame:
+    """Subjects at some positions, in so many shards."""
+    ra, dec = positions
+    names = position_names(ra, dec, ra_decimals=2, dec_decimals=1)
+    targets = pd.DataFrame({"subject_id": names, "ra": ra, "dec": dec, "split": "none"})
+    targets = targets.drop_duplicates("subject_id", ignore_index=True)
+    return assign_shards(targets, None, -(-len(targets) // n_shards))
+
+
+def draw(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
+    """Cut out, label, fuse and search one shard; what is there already stays."""
+    if not results.detections(method, shard).exists():
+        cut(results, config, shard)
+        search(results, config, method, weights, shard)
+
+
+def cut(results: Results, config: Config, shard: str) -> None:
+    """Draw and label the cut-outs of one shard."""
+    targets, frame = read_table(results.shard_targets(shard), TARGETS.names), config.fusion.frame
+    radio, infrared = (SimulatedSource(SURVEYS[name], seed=config.seed) for name in ("FIRST", "WISE_W1"))
+    cut_shard(targets, radio, infrared, frame, results=results, shard=shard)
+    with read_cutouts(results.cutouts(shard, "radio")) as cutouts:
+        label_simulated_shard(targets, radio, frame, radio=cutouts, output_path=results.shard_labels(shard))
+
+
+def search(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
+    """Fuse and search one shard."""
+    made = {
+        "index_path": results.fused_index(method, shard),
+        "components_path": results.fused_components(method, shard),
+    }
+    with (
+        read_cutouts(results.cutouts(shard, "radio")) as radio,
+        read_cutouts(results.cutouts(shard, "infrared")) as infrared,
+    ):
+        fuse_shard(
+            read_table(results.shard_targets(shard), TARGETS.names),
+            method,
+            radio,
+            infrared,
+            frame=config.fusion.frame,
+            drawing=config.fusion.drawing,
+            ledger_path=results.ledger(shard),
+            images_path=results.fused(method, shard),
+            **made,
+        )
+    run_inference(
+        weights,
+        method=method,
+        fusion=config.fusion,
+        options=config.inference,
+        fused_path=results.fused(method, shard),
+        output_path=results.detections(method, shard),
+        threads=1,
+        **made,
+    )
+
+
+def join(layout: Results, results: Results, method: str, shard: str, parts: Sequence[str]) -> None:
+    """Put what the catalogue stage needs of several shards together as one shard of another layout."""
+    for path, schema in (
+        (Results.detections, DETECTIONS),
+        (Results.fused_index, FUSED),
+        (Results.fused_components, COMPONENTS),
+    ):
+        paths = [path(results, method, part) for part in parts]
+        table = pd.concat([read_table(one, schema.names) for one in paths], ignore_index=True)
+        write_table(path(layout, method, shard), table, schema, metadata=read_metadata(paths[0]))
+    for band, survey in (("radio", "FIRST"), ("infrared", "WISE_W1")):
+        joined = layout.cutouts(shard, band)
+        joined.parent.mkdir(parents=True, exist_ok=True)
+        _join_cutouts([results.cutouts(part, band) for part in parts], joined, SURVEYS[survey].unit)
+
+
+def _join_cutouts(parts: Sequence[Path], joined: Path, unit: str) -> None:
+    """Copy the extensions of several files of cut-outs into one."""
+    with joined.open("wb") as handle:
+        writer = CutoutWriter(handle, unit=unit)
+        for part in parts:
+            content = part.read_bytes()
+            handle.write(content[FITS_BLOCK:])
+            writer.count += fits.Header.fromstring(content[:FITS_BLOCK])["NCUTOUTS"]
+        writer.close()

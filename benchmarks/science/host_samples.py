@@ -1,0 +1,108 @@
+"""Sources with infrared images and known hosts, for what is fitted and measured of hosts.
+
+Which components belong together is taken from the truth: what the detector gets wrong is another matter.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from claran_core.catalogue.measure.host import RadioPosition
+from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
+from claran_core.catalogue.measure.measure_subject import SubjectView, measured_columns
+from claran_core.common.cutout import Cutout
+from claran_core.common.frame import Frame
+from claran_core.common.subject import Subject
+from claran_core.common.tables import COMPONENTS
+from claran_core.components.component_table import NO_COMPONENTS, NOMINAL_LEVEL, component_rows, listed
+from claran_core.labels.dr1_labels import label_simulated
+from claran_core.simulation.provider import SimulatedSource
+from claran_core.survey.surveys import SURVEYS
+
+FIRST, W1 = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
+FRAME = Frame()
+
+# A host is seen where a source is found this near to it that is at most so much brighter, by another's light,
+# or fainter, since bright hosts are resolved.
+SEEN_ARCSEC, SEEN_BRIGHTER, SEEN_FAINTER = 3.0, 1.0, 2.0
+
+
+@dataclass(frozen=True)
+class HostSample:
+    """One labelled source of the simulated sky.
+
+    Attributes
+    ----------
+    morphology : str
+        Class of its label.
+    radio : RadioPosition
+        What was measured of it.
+    infrared : InfraredSources
+        What the W1 image of its subject shows.
+    host_ra_deg, host_dec_deg, host_magnitude : float
+        Its true host.
+    """
+
+    morphology: str
+    radio: RadioPosition
+    infrared: InfraredSources
+    host_ra_deg: float
+    host_dec_deg: float
+    host_magnitude: float
+
+    @property
+    def seen(self) -> int | None:
+        """Index of the infrared source that is the host; None where it is not seen."""
+        ra, dec = self.infrared.ra, self.infrared.dec
+        apart = np.hypot(*sky_offsets(self.host_ra_deg, self.host_dec_deg, ra, dec))
+        fainter = self.infrared.magnitude - self.host_magnitude
+        like = (fainter >= -SEEN_BRIGHTER) & (fainter <= SEEN_FAINTER)
+        apart = np.where(like & (apart <= SEEN_ARCSEC), apart, np.inf)
+        return int(apart.argmin()) if np.isfinite(apart).any() else None
+
+
+def sky_offsets(ra_deg: float, dec_deg: float, other_ra_deg, other_dec_deg) -> np.ndarray:
+    """Towards west and south of a position, arcsec; ``(2, ...)``."""
+    frame = Frame(size_px=0, pixel_scale_arcsec=1.0)
+    return np.array(frame.sky_to_frame(ra_deg, dec_deg, other_ra_deg, other_dec_deg))
+
+
+def simulated_samples(targets: pd.DataFrame, seed: int) -> Iterator[HostSample]:
+    """Labelled sources of some subjects of the sky of a seed."""
+    skies = SimulatedSource(FIRST, seed=seed), SimulatedSource(W1, seed=seed)
+    for target in targets.itertuples():
+        subject = Subject(target.subject_id, target.ra, target.dec, target.split, FRAME)
+        window = target.ra, target.dec, FRAME.width_arcsec
+        radio, infrared = (sky.cutout(target.subject_id, *window) for sky in skies)
+        sources = skies[0].truth(*window)
+        truth = {source.source_id: source for source in sources}
+        found = find_infrared_sources(infrared, W1)
+        for label, columns in measured_labels(subject, radio, label_simulated(subject, radio, sources)):
+            yield HostSample(
+                label.morphology,
+                RadioPosition.from_columns(columns, FIRST.beam_arcsec),
+                found,
+                label.host_ra,
+                label.host_dec,
+                truth[label.label_id].host_magnitude,
+            )
+
+
+def measured_labels(subject: Subject, radio: Cutout, labels: pd.DataFrame) -> Iterator[tuple]:
+    """Labels of a subject, and the catalogue's measured columns of what they say belongs together."""
+    view = subject_view(subject, radio)
+    for label in labels.itertuples():
+        at = subject.frame.sky_to_frame(
+            subject.ra_deg, subject.dec_deg, np.array(label.component_ra), np.array(label.component_dec)
+        )
+        apart = np.hypot(*(view.components.peaks.T[:, :, None] - np.array(at)[:, None]))
+        yield label, measured_columns(view, tuple(int(k) for k in apart.argmin(axis=0)))
+
+
+def subject_view(subject: Subject, radio: Cutout) -> SubjectView:
+    """A subject with its components by the contour rule."""
+    table = pd.DataFrame(component_rows(subject, radio, (NOMINAL_LEVEL,)), columns=COMPONENTS.names)
+    components = listed(table).get(subject.subject_id, {NOMINAL_LEVEL: NO_COMPONENTS})[NOMINAL_LEVEL]
+    return SubjectView.of(subject, radio, components, FIRST)

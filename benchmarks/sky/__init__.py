@@ -1,0 +1,1 @@
+"""The simulated sky beside the real one."""

@@ -1,0 +1,44 @@
+"""Resampling to the subject frame against `reproject_interp`: largest difference and ratio of times.
+
+OMP_NUM_THREADS=1 python -m benchmarks.speed.reprojection ../shared/data/pairs
+"""
+
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS, FITSFixedWarning
+from reproject import reproject_interp
+
+from claran_core.common.cutout import Cutout
+from claran_core.common.frame import Frame, flip_rows
+from claran_core.common.noise import noise_sigma
+from claran_core.common.reprojection import reproject
+
+
+def main() -> None:
+    """Compare on all FITS files below the folder given."""
+    warnings.simplefilter("ignore", FITSFixedWarning)
+    frame, times, differences = Frame(), [], []
+    for path in sorted(Path(sys.argv[1]).rglob("*.fits")):
+        with fits.open(path) as hdus:
+            data = hdus[0].data.squeeze().astype(np.float32)
+            cutout = Cutout(data, WCS(hdus[0].header).celestial, path.name)
+        centre = cutout.wcs.pixel_to_world(*(np.array(data.shape[::-1]) / 2)).icrs
+        ra, dec = centre.ra.deg, centre.dec.deg
+        started = time.perf_counter()
+        ours = reproject(cutout, frame, ra, dec)
+        middle = time.perf_counter()
+        theirs, _ = reproject_interp((data, cutout.wcs), frame.fits_wcs(ra, dec), shape_out=ours.shape)
+        times.append((middle - started, time.perf_counter() - middle))
+        differences.append(np.nanmax(np.abs(ours - flip_rows(theirs))) / noise_sigma(data))
+    ours_ms, theirs_ms = np.median(times, axis=0) * 1e3
+    print(f"{len(times)} images, largest difference {max(differences):.1e} sigma")
+    print(f"median {ours_ms:.1f} ms against {theirs_ms:.1f} ms, ratio {theirs_ms / ours_ms:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Which detections are one source on the sky."""

@@ -1,0 +1,79 @@
+"""Which radio components a detection is made of.
+
+A detector reports a box.  Everything a catalogue says beyond it (flux densities, counts, which other
+detection is the same source) is about the components in it.  A box in the convention of DR1 is not a box
+around the emission: the components of a double may end outside of it.  So the question is put the other way
+round: of all combinations of neighbouring components, which one would have been given this box?
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from claran_core.common.boxes import paired_iou
+from claran_core.common.frame import Frame
+from claran_core.common.morphology import morphology_of
+from claran_core.components.component_groups import as_rows, combinations, dr1_squares
+from claran_core.components.component_table import SubjectComponents
+from claran_core.components.contour_rule import MIN_COMPONENT_PX, box_gaps
+
+__all__ = ["members_of"]
+
+# A combination fits when its box overlaps the detection's by more than this, the paper's limit for a true
+# detection (section 5.2).
+MIN_FIT_IOU = 0.5
+
+# Combinations that fit as well as the best within this are told apart by class: a core between two lobes
+# does not change their box.
+EQUAL_FIT = 0.03
+
+
+def members_of(
+    boxes: np.ndarray, morphologies: Sequence[str], components: SubjectComponents, frame: Frame
+) -> list[tuple[int, ...]]:
+    """Components each of a subject's detections is made of.
+
+    Parameters
+    ----------
+    boxes : (n, 4) float array
+        Boxes ``x1 y1 x2 y2`` of the detections, frame px.
+    morphologies : sequence of str
+        Their classes.
+    components : SubjectComponents
+        What the contour rule finds in the subject.
+    frame : Frame
+        Its geometry: boxes are clipped to it.
+
+    Returns
+    -------
+    list of tuple of int
+        Indices into `components`: the combination whose box fits best, among equals one of the
+        detection's class, then the larger one; without a fit, the components whose brightest pixel is
+        in the box; empty without any.
+    """
+    usable = np.flatnonzero(components.n_pixels >= MIN_COMPONENT_PX)
+    if not len(usable) or not len(boxes):
+        return [()] * len(boxes)
+    sets = combinations(usable, box_gaps(components.boxes.astype(np.float64)))
+    members = as_rows(sets)
+    squares = np.clip(dr1_squares(components.boxes[members], members >= 0), 0.0, frame.size_px)
+    classes = [morphology_of(len(own), int(components.n_peaks[list(own)].sum()))[0] for own in sets]
+    fits = paired_iou(np.asarray(boxes, float)[:, None], squares[None])  # (n, len(sets))
+    return [
+        _best(fit, sets, np.array([name == morphology for name in classes]))
+        or _inside(box, components, usable)
+        for box, morphology, fit in zip(boxes, morphologies, fits, strict=True)
+    ]
+
+
+def _best(fit: np.ndarray, sets: list[tuple[int, ...]], same_class: np.ndarray) -> tuple[int, ...]:
+    if fit.max() <= MIN_FIT_IOU:
+        return ()
+    good = np.flatnonzero(fit >= fit.max() - EQUAL_FIT)
+    return sets[max(good, key=lambda k: (same_class[k], len(sets[k]), fit[k], -k))]
+
+
+def _inside(box: np.ndarray, components: SubjectComponents, usable: np.ndarray) -> tuple[int, ...]:
+    peaks = components.peaks[usable]
+    inside = ((peaks >= box[:2]) & (peaks <= box[2:])).all(axis=1)
+    return tuple(int(k) for k in usable[inside])

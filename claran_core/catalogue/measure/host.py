@@ -1,0 +1,295 @@
+"""Which infrared source is the host of a radio source: likelihood ratios (Sutherland & Saunders 1992).
+
+Of a candidate of magnitude m at a place r, ``LR = q(m) f(r) / n(m)``: how many hosts of that magnitude one
+expects right there, over how many unrelated sources.  Its reliability is ``LR / (sum of LR + 1 - Q)``, where
+Q is the share of hosts bright enough to be seen; what is left to one is the chance that none of them is.
+
+Where a host is depends on the source.  It is on the peak of a compact one; near the middle of the outer
+peaks of a double; mostly on an inner peak, the core, of a triple.  ``f(r)`` is the sum over such places.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from claran_core.catalogue.measure.infrared_sources import InfraredSources
+from claran_core.common.constants import ARCSEC_PER_DEG, FWHM_PER_SIGMA
+from claran_core.common.sky import sky_to_offset
+from claran_core.survey.surveys import SURVEYS
+
+__all__ = [
+    "MIN_RELIABILITY",
+    "NONE_SEEN",
+    "PLACES",
+    "WEIGHTS",
+    "Host",
+    "RadioPosition",
+    "host_of",
+    "position_densities",
+    "radio_kind",
+]
+
+
+# A frame whose pixels are offsets: to the west and to the south, arcsec.
+
+# Candidates below this are not listed.
+MIN_RELIABILITY = 0.01
+
+# Error of any position, along each axis: astrometry of the surveys, and hosts whose light is not symmetric.
+SYSTEMATIC_ARCSEC = 0.5
+
+# Error of the position of an infrared source, in units of the beam's FWHM over its signal to noise: that of
+# stars put into W1 images (benchmarks/science/infrared_sources.py).
+INFRARED_ERROR = 0.4
+INFRARED_BEAM_ARCSEC = SURVEYS["WISE_W1"].beam_arcsec
+
+# Error of the position of a peak, which is that of a pixel.
+PEAK_ARCSEC = 0.55
+
+# All numbers from here to the first class are fitted to the simulated sky by
+# benchmarks/science/host_prior.py.
+
+# Places of a host: at the centroid of a small source; about the centroid; about the middle of the two
+# outermost peaks; at an inner peak; at an outer one.  The second and third are spread along and across the
+# source by these parts of its largest extent.
+PLACES = ("point", "centroid", "middle", "inner peak", "outer peak")
+CENTROID_SPREAD, MIDDLE_SPREAD = (0.101, 0.032), (0.056, 0.024)
+
+# How often a host is at each place, by peaks and components of the source.  Nothing possible is below 0.02:
+# the real sky is not the simulated one.
+WEIGHTS: Mapping[str, tuple[float, ...]] = {
+    "1 peak": (0.75, 0.25, 0.0, 0.0, 0.0),
+    "2 peaks, 1 component": (0.0, 0.54, 0.40, 0.0, 0.06),
+    "2 peaks, 2 components": (0.0, 0.29, 0.69, 0.0, 0.02),
+    "3 peaks, 1 component": (0.0, 0.32, 0.02, 0.63, 0.03),
+    "3 peaks, 2 components": (0.0, 0.03, 0.05, 0.90, 0.02),
+}
+
+# W1 magnitudes (Vega) at which densities are given; unrelated sources per square degree and magnitude; hosts
+# per magnitude and source, and their sum Q.  They count what `find_infrared_sources` finds on the simulated
+# sky: what it misses is missed in both alike, so that the ratio holds for deeper images too.
+MAGNITUDES = (10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0)
+UNRELATED_DEG2 = (52.0, 82.0, 181.0, 370.0, 829.0, 1830.0, 3230.0, 919.0)
+HOSTS: Mapping[str, tuple[float, ...]] = {
+    "1 peak": (0.001, 0.001, 0.005, 0.059, 0.151, 0.235, 0.187, 0.035),
+    "more peaks": (0.001, 0.001, 0.010, 0.078, 0.183, 0.287, 0.194, 0.020),
+}
+VISIBLE: Mapping[str, float] = {"1 peak": 0.67, "more peaks": 0.77}
+
+
+@dataclass(frozen=True)
+class RadioPosition:
+    """What of a radio source says where its host is.
+
+    Attributes
+    ----------
+    centroid_ra_deg, centroid_dec_deg : float
+        Flux-weighted centroid, ICRS; NaN where nothing was measured.
+    peak_ra_deg, peak_dec_deg : sequence of float
+        All its peaks, in any order.
+    n_components : int
+        Its components.
+    largest_angular_size_arcsec, position_angle_deg : float
+        Largest extent, and its direction from north through east.
+    snr : float
+        Brightest pixel over the noise.
+    beam_arcsec : float
+        FWHM of the radio beam.
+    """
+
+    centroid_ra_deg: float
+    centroid_dec_deg: float
+    peak_ra_deg: Sequence[float]
+    peak_dec_deg: Sequence[float]
+    n_components: int
+    largest_angular_size_arcsec: float
+    position_angle_deg: float
+    snr: float
+    beam_arcsec: float
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any], beam_arcsec: float) -> "RadioPosition":
+        """From the measured columns of a source (`claran_core.catalogue.product.schema`).
+
+        Any may be missing.
+        """
+        names = ("centroid_ra", "centroid_dec", "largest_angular_size", "position_angle", "snr")
+        ra, dec, size, angle, snr = (float(columns.get(name, np.nan)) for name in names)
+        return cls(
+            centroid_ra_deg=ra,
+            centroid_dec_deg=dec,
+            peak_ra_deg=columns.get("peak_ra", ()),
+            peak_dec_deg=columns.get("peak_dec", ()),
+            n_components=int(columns.get("rule_components", 0)),
+            largest_angular_size_arcsec=size,
+            position_angle_deg=angle,
+            snr=snr,
+            beam_arcsec=beam_arcsec,
+        )
+
+
+@dataclass(frozen=True)
+class Host:
+    """Infrared counterpart of a radio source, and all candidates for it.
+
+    Attributes
+    ----------
+    ra, dec : float
+        Position of the most reliable candidate, deg, ICRS; NaN where none is seen, as all that follows but
+        the reliability, which is 0 then.
+    w1, w1_err : float
+        Its W1 magnitude (Vega) and standard error.
+    separation : float
+        Its distance from the flux-weighted radio centroid, arcsec.
+    reliability : float
+        Probability that it is the host.
+    candidate_ra, candidate_dec, candidate_w1, candidate_reliability : tuple of float
+        All candidates of at least `MIN_RELIABILITY`, most reliable first.
+    """
+
+    ra: float
+    dec: float
+    w1: float
+    w1_err: float
+    separation: float
+    reliability: float
+    candidate_ra: tuple[float, ...] = ()
+    candidate_dec: tuple[float, ...] = ()
+    candidate_w1: tuple[float, ...] = ()
+    candidate_reliability: tuple[float, ...] = ()
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Values of the catalogue's columns (`claran_core.catalogue.product.schema`), lists as lists."""
+        values = {f"host_{name}": value for name, value in vars(self).items()}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+NONE_SEEN = Host(np.nan, np.nan, np.nan, np.nan, np.nan, 0.0)
+
+
+def host_of(sources: InfraredSources | None, radio: RadioPosition) -> Host:
+    """Find the infrared counterpart of a radio source.
+
+    Parameters
+    ----------
+    sources : InfraredSources or None
+        What the infrared image of its subject shows; None without an image.
+    radio : RadioPosition
+        The source.
+
+    Returns
+    -------
+    Host
+        `NONE_SEEN` where no candidate is reliable enough, or there is nothing to go by.
+    """
+    if sources is None or not len(sources) or not _is_placed(radio):
+        return NONE_SEEN
+    reliability = _reliabilities(sources, radio)
+    chosen = np.argsort(-reliability, kind="stable")
+    chosen = chosen[reliability[chosen] >= MIN_RELIABILITY]
+    if not chosen.size:
+        return NONE_SEEN
+    best = chosen[0]
+    return Host(
+        ra=float(sources.ra[best]),
+        dec=float(sources.dec[best]),
+        w1=float(sources.magnitude[best]),
+        w1_err=float(sources.magnitude_err[best]),
+        separation=float(np.hypot(*_offsets(radio, sources.ra[best], sources.dec[best]))),
+        reliability=float(reliability[best]),
+        candidate_ra=tuple(sources.ra[chosen].tolist()),
+        candidate_dec=tuple(sources.dec[chosen].tolist()),
+        candidate_w1=tuple(sources.magnitude[chosen].tolist()),
+        candidate_reliability=tuple(reliability[chosen].tolist()),
+    )
+
+
+def radio_kind(radio: RadioPosition) -> str:
+    """Key of `WEIGHTS` for a source."""
+    peaks, components = min(len(radio.peak_ra_deg), 3), min(radio.n_components, 2)
+    if peaks == 1:
+        return "1 peak"
+    return f"{peaks} peaks, {components} component{'s' if components > 1 else ''}"
+
+
+def position_densities(
+    radio: RadioPosition, ra_deg: np.ndarray, dec_deg: np.ndarray, error_arcsec: np.ndarray | float
+) -> np.ndarray:
+    """Probability per square arcsec of a host at some positions, if it is at each of `PLACES`.
+
+    Parameters
+    ----------
+    radio : RadioPosition
+        The source; it has a centroid and at least one peak.
+    ra_deg, dec_deg : (n,) arrays
+        Positions, ICRS.
+    error_arcsec : (n,) array or float
+        Their standard deviation along each axis.
+
+    Returns
+    -------
+    (5, n) array
+        0 for an inner peak where there is none.
+    """
+    turn = np.deg2rad(radio.position_angle_deg)
+    axes = np.array([[np.sin(turn), np.cos(turn)], [np.cos(turn), -np.sin(turn)]])
+    at = axes @ _offsets(radio, ra_deg, dec_deg)  # along, across; (2, n)
+    peaks = axes @ _offsets(radio, radio.peak_ra_deg, radio.peak_dec_deg)
+    peaks = peaks[:, np.argsort(peaks[0], kind="stable")]
+    inner, outer = peaks[:, 1:-1], peaks[:, [0, -1]]
+    error = np.hypot(
+        np.hypot(SYSTEMATIC_ARCSEC, error_arcsec), radio.beam_arcsec / FWHM_PER_SIGMA / radio.snr
+    )
+    size = radio.largest_angular_size_arcsec
+    middle = at - outer.mean(axis=1, keepdims=True)
+    return np.stack(
+        [
+            _gaussian(at, error, error),
+            _gaussian(at, *(np.hypot(error, part * size) for part in CENTROID_SPREAD)),
+            _gaussian(middle, *(np.hypot(error, part * size) for part in MIDDLE_SPREAD)),
+            _around(at, inner, np.hypot(error, PEAK_ARCSEC)),
+            _around(at, outer, np.hypot(error, PEAK_ARCSEC)),
+        ]
+    )
+
+
+def _is_placed(radio: RadioPosition) -> bool:
+    centroid = radio.centroid_ra_deg, radio.centroid_dec_deg
+    shape = radio.largest_angular_size_arcsec, radio.position_angle_deg, radio.snr
+    return len(radio.peak_ra_deg) > 0 and bool(np.isfinite([*centroid, *shape]).all()) and radio.snr > 0
+
+
+def _reliabilities(sources: InfraredSources, radio: RadioPosition) -> np.ndarray:
+    """Probability of each source to be the host; together at most one."""
+    hosts = "1 peak" if len(radio.peak_ra_deg) == 1 else "more peaks"
+    error = INFRARED_ERROR * INFRARED_BEAM_ARCSEC / sources.snr
+    density = np.array(WEIGHTS[radio_kind(radio)]) @ position_densities(radio, sources.ra, sources.dec, error)
+    ratio = _at_magnitude(sources.magnitude, HOSTS[hosts]) * density
+    ratio /= _at_magnitude(sources.magnitude, UNRELATED_DEG2) / ARCSEC_PER_DEG**2
+    return ratio / (ratio.sum() + 1 - VISIBLE[hosts])
+
+
+def _at_magnitude(magnitude: np.ndarray, densities: Sequence[float]) -> np.ndarray:
+    """Densities at some magnitudes: power laws of flux between those given, constant beyond."""
+    return 10 ** np.interp(magnitude, MAGNITUDES, np.log10(densities))
+
+
+def _offsets(radio: RadioPosition, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+    """Towards east and north of the centroid, arcsec, in its tangent plane; ``(2, ...)``."""
+    return np.array(sky_to_offset(radio.centroid_ra_deg, radio.centroid_dec_deg, ra_deg, dec_deg))
+
+
+def _gaussian(offset: np.ndarray, along: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """Density of a normal distribution at offsets (2, n)."""
+    square = (offset[0] / along) ** 2 + (offset[1] / across) ** 2
+    return np.exp(-0.5 * square) / (2 * np.pi * along * across)
+
+
+def _around(offset: np.ndarray, peaks: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Density at offsets (2, n) of what is at one of some peaks (2, k), any with the same chance."""
+    if not peaks.shape[1]:
+        return np.zeros(offset.shape[1])
+    return np.mean([_gaussian(offset - peak[:, None], error, error) for peak in peaks.T], axis=0)

@@ -1,0 +1,291 @@
+"""The sources of one shard: its detections filtered and measured, each as its own subject shows it.
+
+What is said here of a source depends on its subject alone, so the catalogue does not depend on how the
+sky was cut into shards.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from claran_core.catalogue.associate.membership import members_of
+from claran_core.catalogue.associate.post_filter import Verdict, judge_paper, judge_survey, source_probability
+from claran_core.catalogue.detections import read_detections
+from claran_core.catalogue.measure.host import RadioPosition, host_of
+from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
+from claran_core.catalogue.measure.measure_subject import NOTHING_MEASURED, SubjectView, measured_columns
+from claran_core.catalogue.product.schema import HOST_COLUMNS, MEASURED_COLUMNS, REJECTED, SOURCES
+from claran_core.common import tables
+from claran_core.common.boxes import box_array
+from claran_core.common.cutout import Cutout
+from claran_core.common.errors import InputError
+from claran_core.common.files import read_metadata, read_table, write_table
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame
+from claran_core.common.log import Progress
+from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.subject import Subject
+from claran_core.components.component_table import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents, listed
+from claran_core.cutouts.cutout_file import read_cutouts
+from claran_core.settings.config import CatalogueOptions
+from claran_core.survey.surveys import SURVEYS, Survey
+
+__all__ = ["INDEX_COLUMNS", "ShardSources", "describe_shard", "write_shard"]
+
+# Of the fused images' table: where each subject is, and what is known to be odd about it.
+INDEX_COLUMNS = ["subject_id", "ra", "dec", "flags"]
+
+# A box ending within half a pixel of the border touches it: the detector clips boxes to the frame.
+EDGE_PX = 0.5
+
+# Room between a source and the border of its subject that lets other parts of it be seen, if there are any:
+# about the distance of the components of a triple (facts of RGZ DR1: median 47 arcsec).  With less, another
+# subject shows it better.
+FULL_VIEW_ARCSEC = 45.0
+
+
+@dataclass(frozen=True)
+class ShardSources:
+    """Sources and rejected detections of one shard.
+
+    Attributes
+    ----------
+    sources : DataFrame
+        Columns of `claran_core.catalogue.product.schema.SOURCES`.
+    rejected : DataFrame
+        Columns of `claran_core.catalogue.product.schema.REJECTED`.
+    """
+
+    sources: pd.DataFrame
+    rejected: pd.DataFrame
+
+
+def write_shard(
+    *,
+    detections_path: Path,
+    index_path: Path,
+    components_path: Path,
+    radio_path: Path,
+    infrared_path: Path,
+    sources_path: Path,
+    rejected_path: Path,
+    shard: str,
+    options: CatalogueOptions,
+    frame: Frame,
+    survey: Survey = SURVEYS["FIRST"],
+    infrared_survey: Survey = SURVEYS["WISE_W1"],
+) -> None:
+    """Filter and measure the detections of a shard, and write its sources and what was rejected.
+
+    Parameters
+    ----------
+    detections_path, index_path, components_path, radio_path, infrared_path : Path
+        Detections, table of the fused images, components, and cut-outs of the shard.
+    sources_path, rejected_path : Path
+        Where tables of `SOURCES` and `REJECTED` go.
+    shard : str
+        Its name.
+    options : CatalogueOptions
+        The post-filter.
+    frame : Frame
+        Geometry of the subjects.
+    survey, infrared_survey : Survey
+        The radio and the infrared survey.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, truncated, or does not fit the others.
+    """
+    detections = read_detections(detections_path, frame)
+    metadata = read_metadata(detections_path)
+    index = read_table(index_path, INDEX_COLUMNS)
+    components = listed(read_table(components_path, tables.COMPONENTS.names))
+    try:
+        with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
+            found = describe_shard(
+                detections,
+                index,
+                {
+                    name: levels[NOMINAL_LEVEL]
+                    for name, levels in components.items()
+                    if NOMINAL_LEVEL in levels
+                },
+                radio,
+                infrared,
+                shard=shard,
+                options=options,
+                frame=frame,
+                survey=survey,
+                infrared_survey=infrared_survey,
+            )
+    except InputError as error:
+        message = str(error)
+        named = any(str(path) in message for path in (radio_path, infrared_path))
+        raise InputError(message if named else f"{detections_path}: {message}") from None
+    facts = {"method": metadata.get("method"), "model_id": metadata.get("model_id")}
+    write_table(rejected_path, found.rejected, REJECTED, metadata=facts)
+    write_table(sources_path, found.sources, SOURCES, metadata=facts)
+
+
+def describe_shard(
+    detections: pd.DataFrame,
+    index: pd.DataFrame,
+    components: Mapping[str, SubjectComponents],
+    radio: Mapping[str, Cutout],
+    infrared: Mapping[str, Cutout],
+    *,
+    shard: str,
+    options: CatalogueOptions,
+    frame: Frame,
+    survey: Survey = SURVEYS["FIRST"],
+    infrared_survey: Survey = SURVEYS["WISE_W1"],
+) -> ShardSources:
+    """Filter and measure detections; arguments as the files of `write_shard`.
+
+    Parameters
+    ----------
+    detections : DataFrame
+        Columns of `claran_core.common.tables.DETECTIONS`, in the order of their file.
+    index : DataFrame
+        Columns ``subject_id``, ``ra``, ``dec``, ``flags``: one row per subject.
+    components : mapping
+        Components of each subject that has any, by the contour rule itself.
+    radio, infrared : mapping
+        Cut-outs of each subject that has one.
+    shard, options, frame, survey, infrared_survey
+        See `write_shard`.
+
+    Raises
+    ------
+    InputError
+        If a detection belongs to no subject, or components are not those of the cut-out.
+    """
+    detections = detections.reset_index(drop=True)
+    known = index.set_index("subject_id")
+    _refuse_strangers(detections, known)
+    members: list[tuple[int, ...]] = [()] * len(detections)
+    groups = detections.groupby("subject_id", sort=False).indices
+    for subject_id, rows in groups.items():
+        part = detections.iloc[rows]
+        own = components.get(subject_id, NO_COMPONENTS)
+        for row, group in zip(rows, members_of(box_array(part), part["morphology"], own, frame), strict=True):
+            members[row] = group
+    verdict = _judged(detections, members, options)
+    rows_kept: list[dict[str, Any]] = []
+    progress = Progress(f"shard {shard}: subjects measured", len(groups))
+    for subject_id, rows in groups.items():
+        kept = [int(row) for row in rows if verdict.fate[row] == "kept"]
+        place = known.loc[subject_id]
+        subject = Subject(subject_id, float(place["ra"]), float(place["dec"]), "none", frame)
+        if kept:
+            own = components.get(subject_id, NO_COMPONENTS)
+            view = SubjectView.of(subject, radio.get(subject_id), own, survey)
+            image = infrared.get(subject_id)
+            seen = None if image is None else find_infrared_sources(image, infrared_survey)
+            rows_kept += [_described(view, members[row], seen, survey) for row in kept]
+        progress.step()
+    order = [int(row) for rows in groups.values() for row in rows if verdict.fate[row] == "kept"]
+    return ShardSources(
+        sources=_source_table(detections, order, rows_kept, known, verdict, options, frame),
+        rejected=_rejected_table(detections, verdict, known, shard, frame),
+    )
+
+
+def _described(
+    view: SubjectView, members: tuple[int, ...], seen: InfraredSources | None, survey: Survey
+) -> dict[str, Any]:
+    """Measured columns and host of one source."""
+    measured = measured_columns(view, members)
+    return measured | host_of(seen, RadioPosition.from_columns(measured, survey.beam_arcsec)).columns
+
+
+def _refuse_strangers(detections: pd.DataFrame, known: pd.DataFrame) -> None:
+    strange = ~detections["subject_id"].isin(known.index).to_numpy()
+    if strange.any():
+        name = detections["subject_id"].to_numpy()[strange][0]
+        raise InputError(
+            f"subject {name!r} has detections but no fused image; remove them and rerun inference"
+        )
+
+
+def _judged(detections: pd.DataFrame, members: list[tuple[int, ...]], options: CatalogueOptions) -> Verdict:
+    if options.post_filter == "paper":
+        return judge_paper(
+            detections, options.least_probability, one_source_per_field=options.one_source_per_field
+        )
+    return judge_survey(detections, members, options.least_probability)
+
+
+def _source_table(
+    detections: pd.DataFrame,
+    order: Sequence[int],
+    measured: Sequence[Mapping[str, Any]],
+    known: pd.DataFrame,
+    verdict: Verdict,
+    options: CatalogueOptions,
+    frame: Frame,
+) -> pd.DataFrame:
+    """Columns of `SOURCES`; `measured` goes with the detections of `order`."""
+    found = detections.iloc[list(order)].reset_index(drop=True)
+    subjects = known.loc[found["subject_id"].to_numpy()]
+    boxes = box_array(found)
+    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "flags"])
+    for name in MEASURED_COLUMNS:
+        if name not in NOTHING_MEASURED:
+            table[name] = table[name].astype(float)
+    edge = ((boxes[:, :2] <= EDGE_PX) | (boxes[:, 2:] >= frame.size_px - EDGE_PX)).any(axis=1)
+    flags = table["flags"].to_numpy(np.int64) | subjects["flags"].to_numpy(np.int64)
+    flags |= verdict.flags[list(order)] | np.where(edge, int(Flag.EDGE), 0)
+    disagrees = (table["rule_morphology"] != "") & (table["rule_morphology"] != found["morphology"])
+    flags |= np.where(disagrees, int(Flag.COUNTS_DISAGREE), 0)
+    ra, dec = _centres(found, subjects, frame)
+    probable = source_probability(found)
+    room = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
+    whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(room / FULL_VIEW_ARCSEC, 0.0, 1.0))
+    return table.assign(
+        **{name: found[name] for name in SOURCES.names if name in found and name not in ("ra", "dec")},
+        ra=ra,
+        dec=dec,
+        method=options.method,
+        n_components=_count(found["morphology"], 0),
+        n_peaks=_count(found["morphology"], 1),
+        source_probability=probable,
+        angular_size=(boxes[:, 2:] - boxes[:, :2]).mean(axis=1) * frame.pixel_scale_arcsec,
+        flags=flags.astype(np.int32),
+        detection=np.array(order, np.int32),
+        view=(whole * probable).astype(np.float32),
+    )[SOURCES.names]
+
+
+def _rejected_table(
+    detections: pd.DataFrame, verdict: Verdict, known: pd.DataFrame, shard: str, frame: Frame
+) -> pd.DataFrame:
+    rejected = np.flatnonzero(verdict.fate != "kept")
+    found = detections.iloc[rejected].reset_index(drop=True)
+    ra, dec = _centres(found, known.loc[found["subject_id"].to_numpy()], frame)
+    return found.assign(
+        ra=ra,
+        dec=dec,
+        shard=shard,
+        detection=rejected,
+        fate=verdict.fate[rejected],
+        winner=verdict.winner[rejected],
+    )[REJECTED.names]
+
+
+def _centres(found: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """Sky positions (deg) of the middles of boxes."""
+    boxes = box_array(found)
+    x, y = boxes[:, [0, 2]].mean(axis=1), boxes[:, [1, 3]].mean(axis=1)
+    return frame.frame_to_sky(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), x, y)
+
+
+def _count(morphology: pd.Series, position: int) -> np.ndarray:
+    """Number before the C (position 0) or the P (position 1) of a class name."""
+    counts = {name: int(name.split("_")[position][0]) for name in MORPHOLOGIES}
+    return morphology.map(counts).to_numpy(np.int32)

@@ -1,0 +1,1 @@
+"""What every stage knows: errors, files, tables, paths, flags, log; frame, sky, subject, boxes, noise."""

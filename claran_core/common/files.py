@@ -1,0 +1,220 @@
+"""Reading and writing the pipeline's own files: atomic, typed, and checked on the way in.
+
+A file is written under a temporary name in its own folder and renamed when complete, so that a
+killed job leaves nothing that looks finished.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from claran_core.common.errors import InputError
+
+__all__ = [
+    "atomic_path",
+    "parquet_writer",
+    "read_array",
+    "read_arrow",
+    "read_metadata",
+    "read_table",
+    "write_array",
+    "write_json",
+    "write_table",
+    "write_text",
+]
+
+# All of the pipeline's own key-value metadata lives under this key of a Parquet file, as JSON.
+METADATA_KEY = b"claran"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that is renamed to it on success, removed on failure."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; results are for the team
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(
+    path: Path,
+    table: pd.DataFrame,
+    schema: pa.Schema,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a table as Parquet with exactly the columns, order and types of `schema`.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file ends up.
+    table : DataFrame
+        Must hold every column of `schema`; others are refused.
+    schema : pyarrow.Schema
+        Names, types and nullability; field metadata (unit, UCD, description) is kept.
+    metadata : mapping, optional
+        JSON-serialisable facts about the whole file, read back by `read_metadata`.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing or unknown, or a value does not fit its type.
+    """
+    unknown = set(table.columns) ^ set(schema.names)
+    if unknown:
+        raise ValueError(f"{path}: columns differ from the schema: {sorted(unknown)}")
+    columns = [_arrow_column(path, table[field.name], field) for field in schema]
+    with parquet_writer(path, schema, metadata=metadata) as writer:
+        writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
+
+
+@contextmanager
+def parquet_writer(
+    path: Path,
+    schema: pa.Schema,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+) -> Iterator[pq.ParquetWriter]:
+    """Open a Parquet file to be written part by part; it appears under its name when all went well.
+
+    Yields
+    ------
+    pyarrow.parquet.ParquetWriter
+        Takes tables of its own ``schema``: that given, with `metadata` as `read_metadata` returns it.
+    """
+    facts = {**(schema.metadata or {}), METADATA_KEY: json.dumps(dict(metadata or {})).encode()}
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema.with_metadata(facts), compression="zstd") as writer,
+    ):
+        yield writer
+
+
+def _arrow_column(path: Path, values: pd.Series, field: pa.Field) -> pa.Array:
+    """Column of the field's type; NaN is null where the field may be null, and a number elsewhere."""
+    try:
+        column = pa.array(values, type=field.type, from_pandas=field.nullable)
+    except pa.ArrowException as error:
+        raise ValueError(f"{path}: column {field.name!r}: {error}") from None
+    if column.null_count and not field.nullable:
+        raise ValueError(f"{path}: column {field.name!r} has {column.null_count} missing values")
+    return column
+
+
+def read_table(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet table of the pipeline.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    columns : iterable of str, optional
+        Columns wanted; default all.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not complete Parquet, or lacks one of `columns`.
+    """
+    return read_arrow(path, columns).to_pandas()
+
+
+def read_arrow(path: Path, columns: Iterable[str] | None = None) -> pa.Table:
+    """As `read_table`, without the cost of pandas."""
+    wanted = None if columns is None else list(columns)
+    try:
+        present = _present(path, wanted)
+        # No partitioning: a folder named like `key=value` above the file must not add a column.
+        return pq.read_table(path, columns=present, partitioning=None)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the stage that writes it") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(_not_parquet(path, error)) from None
+
+
+def _present(path: Path, wanted: list[str] | None) -> list[str] | None:
+    if wanted is None:
+        return None
+    missing = [name for name in wanted if name not in pq.read_schema(path).names]
+    if missing:
+        raise InputError(
+            f"{path}: column {missing[0]!r} is missing; remove the file and rerun the stage that writes it"
+        )
+    return wanted
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Return what `write_table` was given as `metadata` (empty for a file of another program).
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not complete Parquet.
+    """
+    try:
+        raw = (pq.read_schema(path).metadata or {}).get(METADATA_KEY, b"{}")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the stage that writes it") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(_not_parquet(path, error)) from None
+    return json.loads(raw)
+
+
+def _not_parquet(path: Path, error: Exception) -> str:
+    reason = str(error).splitlines()[0]
+    return f"{path}: not a complete Parquet file ({reason}); remove it and rerun the stage that writes it"
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as ``.npy`` (no pickled objects) that `read_array` can memory-map."""
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        np.save(handle, array, allow_pickle=False)
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Memory-map an array of the pipeline, read-only.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated or not a plain ``.npy`` array.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the stage that writes it") from None
+    except (ValueError, EOFError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path}: not a complete .npy array ({reason}); remove it and rerun the stage that writes it"
+        ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON; NaN is refused, because JSON has none."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

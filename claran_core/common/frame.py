@@ -1,0 +1,106 @@
+"""The subject frame: the one place that converts between images, FITS arrays and the sky.
+
+A subject is a square image, tangent plane (TAN) projection, north up, east to the left, centred on
+its target.  Arrays of the frame are ``(ny, nx)`` with row 0 in the north, as a PNG shows them; FITS
+arrays have row 0 in the south.  Positions in the frame are continuous: pixel i covers ``[i, i + 1)``,
+so the centre of pixel 0 is at 0.5 and a box over all pixels of the default frame is 0 0 132 132.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.coordinates import ICRS, SkyCoord
+from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
+
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.sky import sky_to_tangent_plane, tangent_plane_to_sky
+
+__all__ = ["Frame", "flip_rows", "pixels_to_sky", "sky_to_pixels"]
+
+
+def flip_rows(image: np.ndarray) -> np.ndarray:
+    """Turn a FITS array ``(ny, nx, ...)`` (row 0 south) into a frame array (row 0 north), or back."""
+    return image[::-1]
+
+
+def sky_to_pixels(wcs: WCS, ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """0-based FITS array positions of ICRS positions, whatever the celestial system of `wcs`.
+
+    Positions the projection cannot show give NaN.
+    """
+    system = wcs_to_celestial_frame(wcs)
+    if not isinstance(system, ICRS):
+        sky = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs").transform_to(system).spherical
+        ra_deg, dec_deg = sky.lon.deg, sky.lat.deg
+    return wcs.all_world2pix(ra_deg, dec_deg, 0, quiet=True)
+
+
+def pixels_to_sky(wcs: WCS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ICRS positions (deg) of 0-based FITS array positions; inverse of `sky_to_pixels`."""
+    ra_deg, dec_deg = wcs.all_pix2world(x, y, 0)
+    system = wcs_to_celestial_frame(wcs)
+    if isinstance(system, ICRS):
+        return ra_deg, dec_deg
+    sky = SkyCoord(ra_deg, dec_deg, unit="deg", frame=system).icrs
+    return sky.ra.deg, sky.dec.deg
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Geometry shared by all subjects of a run.
+
+    Attributes
+    ----------
+    size_px : int
+        Width and height in pixels (132 in the paper, section 3.4).
+    pixel_scale_arcsec : float
+        Width of a pixel in arcsec (1.375 in the paper).
+    """
+
+    size_px: int = 132
+    pixel_scale_arcsec: float = 1.375
+
+    @property
+    def width_arcsec(self) -> float:
+        """Width of the whole frame in arcsec."""
+        return self.size_px * self.pixel_scale_arcsec
+
+    def fits_wcs(self, ra_deg: float, dec_deg: float) -> WCS:
+        """WCS of the subject at (`ra_deg`, `dec_deg`, ICRS) as a FITS array (row 0 south)."""
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+        wcs.wcs.crval = [ra_deg, dec_deg]
+        wcs.wcs.crpix = [(self.size_px + 1) / 2] * 2
+        wcs.wcs.cdelt = np.array([-1.0, 1.0]) * self.pixel_scale_arcsec / ARCSEC_PER_DEG
+        wcs.wcs.radesys = "ICRS"
+        wcs.array_shape = (self.size_px, self.size_px)
+        wcs.wcs.set()
+        return wcs
+
+    def sky_to_frame(
+        self, ra_deg: float, dec_deg: float, sky_ra_deg: np.ndarray, sky_dec_deg: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Frame positions ``x, y`` of sky positions in the subject centred at (`ra_deg`, `dec_deg`).
+
+        Positions 90 degrees or more from the centre have no projection and give NaN.
+        """
+        east, north = sky_to_tangent_plane(ra_deg, dec_deg, sky_ra_deg, sky_dec_deg)
+        per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
+        return self.size_px / 2 - east / per_px, self.size_px / 2 - north / per_px
+
+    def frame_to_sky(
+        self, ra_deg: np.ndarray, dec_deg: np.ndarray, x: np.ndarray, y: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sky positions (RA in [0, 360), Dec; deg, ICRS) of frame positions; inverse of `sky_to_frame`.
+
+        All arguments broadcast against each other: many subjects are converted in one call.
+        """
+        per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
+        east = (self.size_px / 2 - np.asarray(x, float)) * per_px
+        north = (self.size_px / 2 - np.asarray(y, float)) * per_px
+        return tangent_plane_to_sky(ra_deg, dec_deg, east, north)
+
+    def pixel_centres(self, fits_rows: np.ndarray, fits_columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Frame positions ``x, y`` of 0-based rows and columns of the frame stored as a FITS array."""
+        return np.asarray(fits_columns) + 0.5, self.size_px - (np.asarray(fits_rows) + 0.5)

@@ -1,0 +1,91 @@
+"""One logger for the package, and the frame in which every workflow job runs.
+
+Library modules take ``logging.getLogger(__name__)`` and never configure anything.  A workflow
+script wraps its work in `job`, which sends all messages to the rule's log file and to the terminal.
+"""
+
+import errno
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from claran_core.common.errors import ClaranError
+
+__all__ = ["Progress", "configure_logging", "job"]
+
+logger = logging.getLogger(__name__)
+
+# What a disk says that is full, over a quota or read-only: nobody's fault in the program.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def configure_logging(path: Path | None = None, *, level: int = logging.INFO) -> None:
+    """Send the package's messages to the terminal and, with `path`, to a fresh log file."""
+    root = logging.getLogger("claran_core")
+    root.setLevel(level)
+    root.propagate = False
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(FORMAT))
+        root.addHandler(handler)
+
+
+@contextmanager
+def job(log_file: str | Path) -> Iterator[None]:
+    """Run one workflow job: log to `log_file`, and end bad input in one line instead of a traceback.
+
+    Raises
+    ------
+    SystemExit
+        With status 1 after a `ClaranError`, or a disk that takes no more, whose one line has been logged.
+    """
+    configure_logging(Path(log_file))
+    try:
+        yield
+    except ClaranError as error:
+        logger.error("%s", error)
+        raise SystemExit(1) from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            where = error.filename or Path(log_file).parent
+            logger.error("%s: %s; put that right, then start the workflow again", where, error.strerror)
+            raise SystemExit(1) from None
+        logger.exception("This is a fault of the program, not of your input; please report it:")
+        raise SystemExit(1) from None
+
+
+class Progress:
+    """Logs a line now and then while a long loop runs: at most one every `interval_s` seconds.
+
+    Parameters
+    ----------
+    what : str
+        What is counted, for the message (``"shard 00003: subjects fused"``).
+    total : int
+        Number of steps in all.
+    """
+
+    def __init__(self, what: str, total: int, *, interval_s: float = 10.0) -> None:
+        self.what, self.total, self.interval_s = what, total, interval_s
+        self.done = 0
+        self.started = self.last = time.monotonic()
+
+    def step(self, n: int = 1) -> None:
+        """Count `n` more steps, and say so when it is time to."""
+        self.done += n
+        now = time.monotonic()
+        if now - self.last >= self.interval_s or self.done >= self.total:
+            self.last = now
+            rate = self.done / max(now - self.started, 1e-9)
+            logger.info("%s: %d of %d (%.1f per second)", self.what, self.done, self.total, rate)

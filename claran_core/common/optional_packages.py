@@ -1,0 +1,24 @@
+"""Packages that only some exports need: asked for in one line where they are missing."""
+
+from importlib import import_module
+from types import ModuleType
+
+from claran_core.common.errors import InputError
+
+__all__ = ["needed"]
+
+
+def needed(name: str) -> ModuleType:
+    """Import a module of the optional dependency `export`.
+
+    Raises
+    ------
+    InputError
+        If its package is not installed.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed, and this export needs it: pip install 'claran-survey[export]'"
+        ) from None

@@ -1,0 +1,183 @@
+"""All file names of a run, in one place.
+
+The workflow uses the same methods with the wildcards ``{shard}`` and ``{method}`` as arguments, so a
+rule and the code behind it cannot disagree about a name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["EVALUATION_FIGURES", "REPOSITORY", "Results", "resolve_path"]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# In the order of the report: paper Fig. 10, then what Tables 8, 10 and 11 and Fig. 13, 14 and 16 are about.
+EVALUATION_FIGURES = (
+    "precision_recall",
+    "confusion",
+    "calibration",
+    "box_sizes",
+    "consensus",
+    "completeness",
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """File names below the results folder, in the order of the stages."""
+
+    root: Path = Path("results")
+
+    @property
+    def config(self) -> Path:
+        """The merged configuration of the run."""
+        return self.root / "config.yaml"
+
+    @property
+    def targets(self) -> Path:
+        """Targets with their shards (`claran_core.common.tables.TARGETS`)."""
+        return self.root / "targets.parquet"
+
+    def shard_targets(self, shard: str) -> Path:
+        """Targets of one shard, written once: added targets leave it alone."""
+        return self.root / "targets" / f"{shard}.parquet"
+
+    def images(self, band: str) -> Path:
+        """Which images the folder of a band holds (`claran_core.common.tables.IMAGES`)."""
+        return self.root / "images" / f"{band}.parquet"
+
+    def cutouts(self, shard: str, band: str) -> Path:
+        """Raw cut-outs of one shard and band: FITS, one image extension per subject."""
+        return self.root / "cutouts" / shard / f"{band}.fits"
+
+    def ledger(self, shard: str) -> Path:
+        """What became of each (subject, survey) of a shard (`claran_core.common.tables.LEDGER`)."""
+        return self.root / "cutouts" / shard / "ledger.parquet"
+
+    def spool(self, shard: str) -> Path:
+        """Folder of what an unfinished or partly failed shard has fetched from archives."""
+        return self.root / "cutouts" / shard / ".spool"
+
+    def fused(self, method: str, shard: str) -> Path:
+        """Fused images ``(n, ny, nx, 3)`` uint8 of one shard."""
+        return self.root / "fused" / method / f"{shard}.npy"
+
+    def fused_index(self, method: str, shard: str) -> Path:
+        """One row per fused image, in the same order (`claran_core.common.tables.FUSED`)."""
+        return self.root / "fused" / method / f"{shard}.parquet"
+
+    def fused_components(self, method: str, shard: str) -> Path:
+        """Components of these subjects by the contour rule (`claran_core.common.tables.COMPONENTS`)."""
+        return self.root / "fused" / method / f"{shard}.components.parquet"
+
+    def shard_labels(self, shard: str) -> Path:
+        """Truth of one shard (`claran_core.common.tables.LABELS`)."""
+        return self.root / "labels" / f"{shard}.parquet"
+
+    @property
+    def labels(self) -> Path:
+        """Truth of the whole run (`claran_core.common.tables.LABELS`)."""
+        return self.root / "labels.parquet"
+
+    def model(self, method: str) -> Path:
+        """Folder of one method's training: checkpoint, weights, losses."""
+        return self.root / "model" / method
+
+    def checkpoint(self, method: str) -> Path:
+        """State of a training that is under way; gone when it has finished."""
+        return self.model(method) / "checkpoint.pt"
+
+    def training_job(self, method: str) -> Path:
+        """What the processes of a training read, while several train together."""
+        return self.model(method) / "job.json"
+
+    def weights(self, method: str) -> Path:
+        """Weights with their description (safetensors)."""
+        return self.model(method) / "weights.safetensors"
+
+    def losses(self, method: str) -> Path:
+        """The four losses of every iteration (`claran_core.common.tables.LOSSES`)."""
+        return self.model(method) / "losses.parquet"
+
+    def detections(self, method: str, shard: str) -> Path:
+        """What the detector found, before any filter (`claran_core.common.tables.DETECTIONS`)."""
+        return self.root / "detections" / method / f"{shard}.parquet"
+
+    def shard_sources(self, shard: str) -> Path:
+        """Filtered and measured detections of one shard (`claran_core.catalogue.product.schema.SOURCES`)."""
+        return self.root / "catalogue" / "sources" / f"{shard}.parquet"
+
+    def rejected(self, shard: str) -> Path:
+        """Detections of one shard that are no sources (`claran_core.catalogue.product.schema.REJECTED`)."""
+        return self.root / "catalogue" / "rejected" / f"{shard}.parquet"
+
+    @property
+    def fates(self) -> Path:
+        """What became of every detection (`claran_core.catalogue.product.schema.FATES`)."""
+        return self.root / "catalogue" / "detections.parquet"
+
+    @property
+    def catalogue(self) -> Path:
+        """The product."""
+        return self.root / "catalogue" / "catalogue.parquet"
+
+    @property
+    def catalogue_ledger(self) -> Path:
+        """The ledger of all shards, one row per (subject, survey)."""
+        return self.root / "catalogue" / "ledger.parquet"
+
+    def evaluation(self, method: str) -> Path:
+        """Folder of one method's metrics and figures."""
+        return self.root / "evaluation" / method
+
+    def metrics(self, method: str) -> Path:
+        """All numbers of one method's evaluation (JSON)."""
+        return self.evaluation(method) / "metrics.json"
+
+    def evaluation_figures(self, method: str) -> dict[str, Path]:
+        """Figures of one method's evaluation, by name."""
+        return {name: self.evaluation(method) / f"{name}.png" for name in EVALUATION_FIGURES}
+
+    def true_sources(self, method: str) -> Path:
+        """True sources and what was found of each (`claran_core.evaluation.sources.TRUE_SOURCES`)."""
+        return self.evaluation(method) / "sources.parquet"
+
+    def thresholds(self, method: str) -> Path:
+        """Counts against the least probability (`claran_core.evaluation.completeness.THRESHOLDS`)."""
+        return self.evaluation(method) / "thresholds.parquet"
+
+    def loss_curves(self, method: str) -> Path:
+        """Training losses of one method, as paper Fig. 8 and 9."""
+        return self.evaluation(method) / "losses.png"
+
+    def catalogue_evaluation(self, name: str) -> Path:
+        """The catalogue against the truth of the simulated sky: its tables, numbers and figure."""
+        return self.root / "evaluation" / "catalogue" / name
+
+    def comparison(self, name: str) -> Path:
+        """The catalogue beside one of the user's: matches, numbers and figure."""
+        return self.root / "evaluation" / "comparison" / name
+
+    @property
+    def report(self) -> Path:
+        """The page people open."""
+        return self.root / "report.html"
+
+    @property
+    def report_files(self) -> Path:
+        """Folder of the page's gallery: its data, pictures and code."""
+        return self.root / "report"
+
+
+def resolve_path(path: str, working_directory: Path | None = None) -> Path:
+    """Where a path of the configuration points.
+
+    ``resources/...`` is looked up in the repository, other relative paths in `working_directory`
+    (default: the current one).
+    """
+    given = Path(path).expanduser()
+    if given.is_absolute():
+        return given
+    if given.parts[:1] == ("resources",):
+        return REPOSITORY / given
+    return (working_directory or Path.cwd()) / given

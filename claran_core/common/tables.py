@@ -1,0 +1,174 @@
+"""Columns of the tables that pass between stages.
+
+The catalogue, which is the product, has its own module (`claran_core.catalogue.product.schema`).
+Sky positions are ICRS degrees; boxes are frame pixels (see `claran_core.common.frame`).
+"""
+
+import pyarrow as pa
+
+from claran_core.common.morphology import probability_columns
+
+__all__ = ["COMPONENTS", "DETECTIONS", "FUSED", "LABELS", "LEDGER", "LOSSES", "SPLITS", "TARGETS"]
+
+SPLITS = ("train", "test", "none")
+
+
+def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+_POSITION = [
+    _column("ra", pa.float64(), "right ascension, deg, ICRS"),
+    _column("dec", pa.float64(), "declination, deg, ICRS"),
+]
+_BOX = [
+    _column("box_x1", pa.float32(), "left edge, frame px"),
+    _column("box_y1", pa.float32(), "top edge, frame px"),
+    _column("box_x2", pa.float32(), "right edge, frame px"),
+    _column("box_y2", pa.float32(), "bottom edge, frame px"),
+]
+
+TARGETS = pa.schema(
+    [
+        _column("subject_id", pa.string(), "unique name of the subject, safe as a file name"),
+        *_POSITION,
+        _column("split", pa.string(), "train, test or none"),
+        _column("shard", pa.string(), "shard the subject is worked on in"),
+    ]
+)
+
+LEDGER = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("shard", pa.string(), "shard"),
+        _column("band", pa.string(), "radio or infrared"),
+        _column("survey", pa.string(), "name of the survey"),
+        _column("status", pa.string(), "ok, partial, no_coverage or failed"),
+        _column("reason", pa.string(), "why it is not ok; empty where it is"),
+        _column("coverage", pa.float32(), "fraction of the frame's pixels that have data"),
+        _column("flags", pa.int32(), "bit mask, see claran_core.common.flags"),
+        _column("origin", pa.string(), "file or service the pixels come from"),
+        _column("service", pa.string(), "service of an archive that answered", nullable=True),
+        _column("url", pa.string(), "what it was asked; several are joined by blanks", nullable=True),
+        _column("sha256", pa.string(), "of the bytes that came, hexadecimal", nullable=True),
+        _column("fetched_at", pa.string(), "when they came, ISO 8601, UTC", nullable=True),
+    ]
+)
+
+IMAGES = pa.schema(
+    [
+        _column("file", pa.string(), "file below the folder of the survey"),
+        _column("size", pa.int64(), "its size, bytes"),
+        _column("mtime_ns", pa.int64(), "when it was changed, ns since 1970"),
+        _column("name", pa.string(), "what users are told: the file, and [n] for extension n"),
+        _column("x", pa.float64(), "unit vector to the image's middle, ICRS; NaN where that is not known"),
+        _column("y", pa.float64(), "likewise"),
+        _column("z", pa.float64(), "likewise"),
+        _column("radius_deg", pa.float64(), "radius of a circle around it that holds the image, deg"),
+        _column("reason", pa.string(), "why it cannot be used; empty where it can"),
+    ]
+)
+
+FUSED = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("ra", pa.float64(), "right ascension of the frame's centre, deg, ICRS"),
+        _column("dec", pa.float64(), "declination of the frame's centre, deg, ICRS"),
+        _column(
+            "sigma",
+            pa.float32(),
+            "radio noise, 1.4826 x MAD, survey's unit; NaN without image",
+        ),
+        _column("radio_coverage", pa.float32(), "fraction of the frame with radio data"),
+        _column("infrared_coverage", pa.float32(), "fraction of the frame with infrared data"),
+        _column("n_contours", pa.int32(), "number of base contours"),
+        _column("flags", pa.int32(), "bit mask, see claran_core.common.flags"),
+    ]
+)
+
+COMPONENTS = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("level", pa.float64(), "base contour in units of the rule's 5.3 sigma; 1 is the rule"),
+        *_BOX,
+        _column("peak_x", pa.float32(), "brightest pixel, frame px"),
+        _column("peak_y", pa.float32(), "brightest pixel, frame px"),
+        _column("n_peaks", pa.int32(), "peaks by the contour rule"),
+        _column("snr", pa.float32(), "brightest pixel over the noise of the frame"),
+        _column("flux", pa.float32(), "sum of the pixels over the noise, times a pixel's area in frame px"),
+        _column("area", pa.float32(), "area in frame px"),
+        _column("n_pixels", pa.int32(), "pixels of the cut-out"),
+        *[
+            _column(f"prominence_{k}", pa.float32(), "ln(peak / saddle) / ln(sqrt(3)) of a secondary peak")
+            for k in (1, 2, 3)
+        ],
+    ]
+)
+
+LABELS = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("label_id", pa.string(), "name of the true source (RGZ catalog_id, or the simulation's)"),
+        _column("split", pa.string(), "train, test or none"),
+        *_POSITION,
+        *_BOX,
+        _column("morphology", pa.string(), "one of the six classes"),
+        _column("n_components", pa.int32(), "components, not clipped"),
+        _column("n_peaks", pa.int32(), "peaks, not clipped"),
+        _column("angular_size", pa.float32(), "DR1 extent, arcsec"),
+        _column("consensus", pa.float32(), "consensus level, where there is one", nullable=True),
+        _column("host_ra", pa.float64(), "right ascension of the host, deg, where known", nullable=True),
+        _column("host_dec", pa.float64(), "declination of the host, deg, where known", nullable=True),
+        _column("flags", pa.int32(), "bit mask, see claran_core.common.flags"),
+        _column("component_ra", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
+        _column("component_dec", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
+    ]
+)
+
+LOSSES = pa.schema(
+    [
+        _column("iteration", pa.int64(), "number of batches seen, from 1"),
+        _column("learning_rate", pa.float64(), "step size of this iteration"),
+        _column(
+            "anchor_class",
+            pa.float32(),
+            "L_ac, paper eq. 4; null where a network has no such loss",
+            nullable=True,
+        ),
+        _column(
+            "anchor_box",
+            pa.float32(),
+            "L_ar, paper eq. 6; null where a network has no such loss",
+            nullable=True,
+        ),
+        _column(
+            "roi_class",
+            pa.float32(),
+            "L_rc, paper eq. 9; null where a network has no such loss",
+            nullable=True,
+        ),
+        _column(
+            "roi_box",
+            pa.float32(),
+            "L_rr, paper eq. 10; null where a network has no such loss",
+            nullable=True,
+        ),
+        _column(
+            "validation",
+            pa.float32(),
+            "sum of the losses on the subjects held out, at the end of an epoch; null elsewhere",
+            nullable=True,
+        ),
+    ]
+)
+
+DETECTIONS = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        *_POSITION,
+        *_BOX,
+        _column("morphology", pa.string(), "class this row is about"),
+        _column("probability", pa.float32(), "probability of that class"),
+        *[_column(name, pa.float32(), "probability of the class") for name in probability_columns()],
+    ]
+)

@@ -1,0 +1,1 @@
+"""Radio components by the contour rule of Radio Galaxy Zoo DR1."""

@@ -1,0 +1,74 @@
+"""Which components of a subject might be one source: connected sets of a few neighbours, and their boxes.
+
+The detector chooses among these, and the catalogue finds in them what a detection's box is made of.
+"""
+
+import numpy as np
+
+from claran_core.components.contour_rule import dr1_extents, union_centres
+
+__all__ = ["MAX_CANDIDATES", "MAX_MEMBERS", "REACH_PX", "as_rows", "combinations", "dr1_squares"]
+
+# Components in one candidate.  RGZ labels have up to three; a fourth covers lobes in two pieces.
+MAX_MEMBERS = 4
+
+# Components further apart than this, edge to edge, are not linked: 100 arcsec in frame px.
+REACH_PX = 72.7
+
+# Sets per subject.  Where the sky is crowded with components, the longest links are left out first.
+MAX_CANDIDATES = 128
+
+
+def combinations(usable: np.ndarray, gaps: np.ndarray) -> list[tuple[int, ...]]:
+    """Connected sets of up to `MAX_MEMBERS` components, small ones first; all singles are among them.
+
+    Parameters
+    ----------
+    usable : (m,) int array
+        Components that may be in a set.
+    gaps : (n, n) float array
+        Distances from edge to edge of all components (`claran_core.components.contour_rule.box_gaps`), frame
+        px.
+    """
+    reach = REACH_PX
+    while True:
+        sets = _connected_sets(usable, gaps <= reach)
+        if len(sets) <= max(MAX_CANDIDATES, len(usable)):
+            return sets
+        reach *= 0.8
+        if reach < 1e-3:
+            return [(int(k),) for k in usable]
+
+
+def _connected_sets(usable: np.ndarray, linked: np.ndarray) -> list[tuple[int, ...]]:
+    limit = max(MAX_CANDIDATES, len(usable))
+    level = {(int(k),) for k in usable}
+    found = sorted(level)
+    for _ in range(MAX_MEMBERS - 1):
+        level = {
+            tuple(sorted((*own, int(k))))
+            for own in level
+            for k in usable
+            if k not in own and linked[k, list(own)].any()
+        }
+        found += sorted(level)
+        if len(found) > limit:
+            break
+    return found
+
+
+def as_rows(sets: list[tuple[int, ...]]) -> np.ndarray:
+    """Sets of components as an array (K, `MAX_MEMBERS`), -1 where one has fewer."""
+    return np.array([(*own, *[-1] * (MAX_MEMBERS - len(own))) for own in sets], np.int64).reshape(
+        -1, MAX_MEMBERS
+    )
+
+
+def dr1_squares(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
+    """Boxes ``x1 y1 x2 y2`` (K, 4) of sources as DR1 and the paper draw them.
+
+    Source k is made of the components with boxes (K, n, 4) where `is_component` (K, n), at least one.
+    """
+    boxes = boxes.astype(np.float64)
+    middle, half = union_centres(boxes, is_component), 0.5 * dr1_extents(boxes, is_component)[:, None]
+    return np.concatenate([middle - half, middle + half], axis=1)

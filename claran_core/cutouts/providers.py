@@ -1,0 +1,131 @@
+"""From settings to a source of images."""
+
+from pathlib import Path
+
+from claran_core.common.errors import ConfigError
+from claran_core.common.paths import resolve_path
+from claran_core.settings.config import ArchiveOptions, SimulatedOptions, SurveyOptions
+from claran_core.survey.archive.options import FetchOptions
+from claran_core.survey.surveys import ImageSource, Survey, survey_named
+
+__all__ = ["folder_of", "label_table_of", "open_source"]
+
+
+def open_source(
+    options: SurveyOptions,
+    *,
+    seed: int,
+    simulated: SimulatedOptions | None = None,
+    archive: ArchiveOptions | None = None,
+    fetch: FetchOptions | None = None,
+    images: Path | None = None,
+    working_directory: Path | None = None,
+) -> ImageSource | None:
+    """Open where the pixels of a survey come from.
+
+    Parameters
+    ----------
+    options : SurveyOptions
+        One of the two entries of the configuration's section ``survey``.
+    seed : int
+        Which simulated sky.
+    simulated : SimulatedOptions, optional
+        What is on it; default: drawn sources.
+    archive : ArchiveOptions, optional
+        Which services are asked; default: those known here, in their order.
+    fetch : FetchOptions, optional
+        Manners and patience towards them.
+    images : Path, optional
+        Index of the folder (`claran_core.survey.directory.image_index`), for ``directory``; default: it is
+        read anew.
+    working_directory : Path, optional
+        Where relative paths start; default: the current one.
+
+    Returns
+    -------
+    ImageSource or None
+        None for the source ``none``: the run goes without this band.
+
+    Raises
+    ------
+    ConfigError
+        If the survey or kind of source is unknown or they do not go together, or its images or label table
+        cannot be found.
+    InputError
+        If the label table cannot be used.
+    """
+    if options.source == "none":
+        return None
+    survey = survey_named(options.name)
+    # Imported when needed: a simulated run need not load what reads files, nor the other way round.
+    if options.source == "simulated":
+        table = label_table_of(simulated or SimulatedOptions(), working_directory)
+        return _open_simulated(survey, seed, table)
+    if options.source == "directory":
+        from claran_core.survey.directory.image_index import ImageIndex
+        from claran_core.survey.directory.provider import DirectorySource
+
+        folder = folder_of(options, working_directory)
+        index = ImageIndex.read(images) if images else None
+        return DirectorySource(survey, folder, pattern=options.pattern, index=index)
+    if options.source == "archive":
+        return _open_archive(survey, archive or ArchiveOptions(), fetch or FetchOptions(), working_directory)
+    raise ConfigError(
+        f"config: survey.{survey.band}.source is {options.source!r}; "
+        "write one of: simulated, directory, archive, none"
+    )
+
+
+def folder_of(options: SurveyOptions, working_directory: Path | None = None) -> Path:
+    """Folder of a survey's images on disk.
+
+    Raises
+    ------
+    ConfigError
+        If none is given, or the survey is not described.
+    """
+    if not options.path:
+        band = survey_named(options.name).band
+        raise ConfigError(f"config: survey.{band}.path is empty; give the folder of the FITS files")
+    return resolve_path(options.path, working_directory)
+
+
+def label_table_of(options: SimulatedOptions, working_directory: Path | None = None) -> Path | None:
+    """Label table whose sources the simulated sky holds; None where they are drawn.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file.
+    """
+    if options.label_table is None:
+        return None
+    path = resolve_path(options.label_table, working_directory)
+    if not path.is_file():
+        raise ConfigError(
+            f"config: survey.simulated.label_table: no file {path}; give the path of an RGZ label table, "
+            "or null for drawn sources"
+        )
+    return path
+
+
+def _open_archive(
+    survey: Survey, archive: ArchiveOptions, fetch: FetchOptions, working_directory: Path | None
+) -> ImageSource:
+    from claran_core.survey.archive.http import Client
+    from claran_core.survey.archive.provider import ArchiveSource
+    from claran_core.survey.archive.services import chosen_services, described_services
+
+    services = described_services(archive.services, fetch.limits)
+    chosen = chosen_services(survey.name, archive.order, services)
+    return ArchiveSource(survey, chosen, Client(fetch, working_directory))
+
+
+def _open_simulated(survey: Survey, seed: int, label_table: Path | None) -> ImageSource:
+    from claran_core.simulation.provider import SimulatedSource
+
+    if label_table is None:
+        return SimulatedSource(survey, seed=seed)
+    from claran_core.simulation.label_table_sky import read_population
+
+    return SimulatedSource(survey, seed=seed, population=read_population(seed, label_table))

@@ -1,0 +1,100 @@
+"""The same rows in other formats, for the programs people have: FITS, VOTable, DS9, MOC, COCO, HATS, CSV.
+
+Each format is a module of its own with one function to write it.  All read the catalogue in batches, and
+none leaves a half-written file behind.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from claran_core.common.errors import InputError
+from claran_core.common.files import read_metadata
+from claran_core.common.paths import Results
+from claran_core.export import coco, csv_table, ds9, fits_table, hats_catalogue, moc, votable
+from claran_core.export.source import CatalogueFile, open_catalogue
+
+__all__ = ["FORMATS", "export_catalogue", "run_folder"]
+
+TABLES: dict[str, Callable[[CatalogueFile, Path], None]] = {
+    "fits": fits_table.write_fits,
+    "votable": votable.write_votable,
+    "ds9": ds9.write_ds9,
+    "hats": hats_catalogue.write_hats,
+    "csv": csv_table.write_csv,
+}
+FORMATS = ("fits", "votable", "ds9", "moc", "coco", "hats", "csv")
+
+
+def export_catalogue(
+    catalogue: Path,
+    path: Path,
+    *,
+    to: str,
+    results: Path | None = None,
+    moc_order: int = moc.DEFAULT_ORDER,
+    overwrite: bool = False,
+) -> None:
+    """Write a catalogue in another format.
+
+    Parameters
+    ----------
+    catalogue : Path
+        The Parquet file.
+    path : Path
+        What to write; a folder for HATS.
+    to : str
+        One of `FORMATS`.
+    results : Path, optional
+        Results folder of the run, for ``moc`` and ``coco``; default: the one the catalogue lies in.
+    moc_order : int
+        HEALPix order of the smallest cells of a MOC.
+    overwrite : bool
+        Whether to replace what is there.
+
+    Raises
+    ------
+    InputError
+        If `path` exists, the catalogue is none, or it or its run lacks what the format needs.
+    """
+    if to not in FORMATS:
+        raise InputError(f"unknown format {to!r}; take one of {', '.join(FORMATS)}")
+    if path.absolute() == catalogue.absolute():
+        raise InputError(f"{path}: is the catalogue itself; name another output")
+    _check_free(path, folder=to == "hats", overwrite=overwrite)
+    folder = Results(results) if results else run_folder(catalogue)
+    source = _with_facts(open_catalogue(catalogue), folder)
+    if to == "moc":
+        if folder is None:
+            raise InputError(f"{catalogue}: lies in no results folder of a run; name it with --results")
+        moc.write_moc(folder, source.frame, path, order=moc_order)
+    elif to == "coco":
+        if results is None and folder is not None and not coco.fused_indexes(folder, source.method):
+            folder = None  # the run's images are gone
+        coco.write_coco(source, path, results=folder)
+    else:
+        TABLES[to](source, path)
+
+
+def run_folder(catalogue: Path) -> Results | None:
+    """Results folder that a catalogue lies in, where it lies in one."""
+    results = Results(catalogue.absolute().parent.parent)
+    return results if results.targets.exists() else None
+
+
+def _with_facts(source: CatalogueFile, run: Results | None) -> CatalogueFile:
+    """Let a selection that another program saved know its run, where the run's own catalogue is there."""
+    if source.facts or run is None or not run.catalogue.exists():
+        return source
+    return replace(source, facts=read_metadata(run.catalogue))
+
+
+def _check_free(path: Path, *, folder: bool, overwrite: bool) -> None:
+    """Refuse to write over what is there, and to put a folder in a file's place or the other way round."""
+    if not path.exists():
+        return
+    if path.is_dir() != folder:
+        kind = "folder" if path.is_dir() else "file"
+        raise InputError(f"{path}: is a {kind}; name another output")
+    if not overwrite:
+        raise InputError(f"{path}: exists; name another output, or replace it with --overwrite")

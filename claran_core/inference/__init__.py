@@ -1,0 +1,1 @@
+"""Detection of sources in the fused images of a shard."""

@@ -1,0 +1,235 @@
+"""Truth: boxes and classes of the sources in each subject (paper section 3.3), by the DR1 rule.
+
+What belongs together comes from people (the RGZ label table) or from the simulation; everything else
+is computed from the image by `claran_core.components.contour_rule`.  The box of a source is a square with the
+source's extent as its side, centred on the source and clipped to the frame.
+
+The contour rule runs on the cut-out's own pixels, restricted to the subject's frame, as DR1 saw it.
+When the emission of several simulated sources shares one contour, the contour belongs to the source
+with most flux in it; a contour in which that source has less than a third of the flux is noise.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from claran_core.common.cutout import Cutout
+from claran_core.common.flags import Flag
+from claran_core.common.frame import pixels_to_sky, sky_to_pixels
+from claran_core.common.morphology import morphology_of
+from claran_core.common.noise import noise_sigma
+from claran_core.common.subject import Subject, visible_in_frame
+from claran_core.common.tables import LABELS
+from claran_core.components.contour_rule import (
+    MIN_COMPONENT_PX,
+    Components,
+    dr1_extent,
+    find_components,
+    union_centre,
+)
+from claran_core.labels.consensus import consensus_level, difficulty_of
+
+__all__ = [
+    "components_in_frame",
+    "label_from_table",
+    "label_simulated",
+    "truth_box",
+]
+
+logger = logging.getLogger(__name__)
+
+# A simulated source owns a contour when at least this share of the flux measured in it is the source's.
+MIN_FLUX_SHARE = 1 / 3
+
+# Sources fainter than this have no label: of the islands of more than one pixel in 151 real subjects that
+# belong to no central source, none of 6 below 10 sigma is labelled, but 14 of 17 above are
+# (benchmarks/science/dr1_labels.py).
+LABELLED_SNR = 10.0
+
+
+def truth_box(subject: Subject, ra_deg: float, dec_deg: float, extent_arcsec: float) -> np.ndarray:
+    """Square ``x1 y1 x2 y2`` (frame px) of side `extent_arcsec` around a position, clipped to the frame."""
+    x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, ra_deg, dec_deg)
+    half = extent_arcsec / subject.frame.pixel_scale_arcsec / 2
+    return np.clip([x - half, y - half, x + half, y + half], 0.0, subject.frame.size_px)
+
+
+def label_simulated(
+    subject: Subject, cutout: Cutout, sources: Sequence[Any], *, faintest_snr: float = LABELLED_SNR
+) -> pd.DataFrame:
+    """Labels of the simulated sources a subject shows, as DR1 would have them.
+
+    Parameters
+    ----------
+    subject : Subject
+        Where to look.
+    cutout : Cutout
+        The noisy radio image.
+    sources : sequence of TrueSource
+        Sources whose emission reaches the cut-out, each with its noise-free ``image`` on the same pixels,
+        and its host's position and magnitude (`claran_core.simulation`).
+    faintest_snr : float
+        Sources whose brightest pixel is below this many sigma are not labelled; 0 labels all that the
+        contour rule sees.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `claran_core.common.tables.LABELS`; sources without a component have no row.  The
+        consensus level is that of `claran_core.labels.consensus`.
+    """
+    visible = visible_in_frame(subject, cutout)
+    sigma = noise_sigma(visible)
+    components = find_components(visible, sigma)
+    owners = _owners(components, cutout.data, [source.image for source in sources])
+    x, y = components.brightest.T
+    snr = visible[y, x] / sigma
+    owners[np.bincount(components.labels.ravel(), minlength=len(components) + 1)[1:] < MIN_COMPONENT_PX] = -1
+    rows = []
+    for index in np.unique(owners[owners >= 0]):
+        if snr[owners == index].max() < faintest_snr:
+            continue
+        row = _measured_row(subject, cutout, components, np.flatnonzero(owners == index))
+        magnitude = sources[index].host_magnitude
+        hardness = difficulty_of(components, snr, owners, index, host_magnitude=magnitude)
+        rows.append(row | _known(sources[index], consensus_level(row["morphology"], hardness)))
+    return _label_table(row for row in rows if _is_in_frame(row))
+
+
+def _known(source: Any, consensus: float) -> dict[str, Any]:
+    """What is known of a simulated source beside its image."""
+    return {
+        "label_id": source.source_id,
+        "consensus": consensus,
+        "host_ra": source.ra_deg,
+        "host_dec": source.dec_deg,
+    }
+
+
+def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame) -> pd.DataFrame:
+    """Labels of one subject of the RGZ label table.
+
+    Parameters
+    ----------
+    subject : Subject
+        The subject.
+    cutout : Cutout or None
+        Its radio image, where there is one: the source's centre is the middle of the contours at the
+        labelled component positions.  Without an image it is the middle of those positions.  Both give way
+        to ``source_ra, source_dec`` where the table has them.
+    rows : DataFrame
+        The subject's rows as `claran_core.labels.rgz_table.read_label_table` gives them.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `claran_core.common.tables.LABELS`.
+    """
+    components = None if cutout is None else components_in_frame(subject, cutout)
+    labels = []
+    for row in rows.itertuples():
+        ra, dec = float(row.source_ra), float(row.source_dec)
+        if not (np.isfinite(ra) and np.isfinite(dec)):
+            ra, dec = _centre_of(row.component_ra, row.component_dec, cutout, components)
+        measured = _row(
+            subject,
+            centre=(ra, dec),
+            counts=(int(row.num_cpnts), int(row.num_peaks)),
+            extent_arcsec=float(row.ang_extent),
+            positions=(list(row.component_ra), list(row.component_dec)),
+        )
+        told = {"label_id": str(row.catalog_id), "consensus": float(row.cl)}
+        host = {"host_ra": float(row.host_ra), "host_dec": float(row.host_dec)}
+        labels.append(measured | told | host)
+    return _label_table(row for row in labels if _is_in_frame(row))
+
+
+def components_in_frame(subject: Subject, cutout: Cutout) -> Components:
+    """Components of the part of a cut-out that lies in the frame; noise from that same part."""
+    visible = visible_in_frame(subject, cutout)
+    return find_components(visible, noise_sigma(visible))
+
+
+def _owners(components: Components, image: np.ndarray, models: Sequence[np.ndarray]) -> np.ndarray:
+    """Index of the source that owns each component, -1 for noise; ``(len(components),)``."""
+    if not len(components) or not models:
+        return np.full(len(components), -1)
+    flat = components.labels.ravel()
+    sums = [
+        np.bincount(flat, plane.ravel(), len(components) + 1)[1:] for plane in (np.nan_to_num(image), *models)
+    ]
+    measured, parts = sums[0], np.stack(sums[1:])
+    owner = parts.argmax(axis=0)
+    return np.where(parts.max(axis=0) >= MIN_FLUX_SHARE * measured, owner, -1)
+
+
+def _measured_row(
+    subject: Subject, cutout: Cutout, components: Components, own: np.ndarray
+) -> dict[str, Any]:
+    """What the DR1 rule says of the source made of components `own`."""
+    boxes = components.boxes[own]
+    centre = pixels_to_sky(cutout.wcs, *union_centre(boxes))
+    positions = pixels_to_sky(cutout.wcs, *components.brightest[own].T)
+    return _row(
+        subject,
+        centre=(float(centre[0]), float(centre[1])),
+        counts=(len(own), int(components.n_peaks[own].sum())),
+        extent_arcsec=dr1_extent(boxes) * cutout.pixel_scale_arcsec,
+        positions=(positions[0].tolist(), positions[1].tolist()),
+    )
+
+
+def _row(
+    subject: Subject,
+    *,
+    centre: tuple[float, float],
+    counts: tuple[int, int],
+    extent_arcsec: float,
+    positions: tuple[list[float], list[float]],
+) -> dict[str, Any]:
+    morphology, clipped = morphology_of(*counts)
+    box = truth_box(subject, *centre, extent_arcsec)
+    return {
+        "subject_id": subject.subject_id,
+        "split": subject.split,
+        "ra": centre[0],
+        "dec": centre[1],
+        **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), box, strict=True)),
+        "morphology": morphology,
+        "n_components": counts[0],
+        "n_peaks": counts[1],
+        "angular_size": extent_arcsec,
+        "flags": int(Flag.COUNTS_CLIPPED if clipped else Flag(0)),
+        "component_ra": positions[0],
+        "component_dec": positions[1],
+    }
+
+
+def _centre_of(
+    ra_deg: Sequence[float], dec_deg: Sequence[float], cutout: Cutout | None, components: Components | None
+) -> tuple[float, float]:
+    """Centre of a source from its component positions, by contours where the image shows them all."""
+    if cutout is not None and components is not None:
+        x, y = sky_to_pixels(cutout.wcs, np.asarray(ra_deg), np.asarray(dec_deg))
+        found = [components.at(*position) for position in zip(x, y, strict=True)]
+        if all(index is not None for index in found):
+            centre = pixels_to_sky(cutout.wcs, *union_centre(components.boxes[found]))
+            return float(centre[0]), float(centre[1])
+    # Offsets from the first position: safe across RA 0.
+    offset = (np.asarray(ra_deg) - ra_deg[0] + 180.0) % 360.0 - 180.0
+    return (
+        float((ra_deg[0] + (offset.min() + offset.max()) / 2) % 360.0),
+        float((np.min(dec_deg) + np.max(dec_deg)) / 2),
+    )
+
+
+def _is_in_frame(row: Mapping[str, Any]) -> bool:
+    """Whether any of the box is left after clipping; a source wholly outside the subject has no label."""
+    return row["box_x2"] > row["box_x1"] and row["box_y2"] > row["box_y1"]
+
+
+def _label_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=LABELS.names)

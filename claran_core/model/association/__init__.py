@@ -1,0 +1,1 @@
+"""The detector that scores groups of radio components."""

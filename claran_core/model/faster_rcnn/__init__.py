@@ -1,0 +1,1 @@
+"""The paper's Faster R-CNN (section 4)."""

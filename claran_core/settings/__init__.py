@@ -1,0 +1,1 @@
+"""The settings of a run: one typed model per section of config.yaml."""

@@ -1,0 +1,1 @@
+"""The simulated sky: radio and infrared images of sources whose truth is known."""

@@ -1,0 +1,243 @@
+"""Where things are: survey tiles on fixed pixel grids, windows of them, and the cells sources live in.
+
+Like the real surveys, the simulated ones consist of fixed images.  A tile is the tangent plane at the
+centre of a HEALPix cell; it is the image used for every position in that cell.  Pixels have absolute
+whole-number coordinates on their tile, so that a window is only a range of them.  Conversions go through
+`claran_core.common.frame`; tile pixels are FITS pixels (row 0 south, 0-based, whole numbers at centres).
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from astropy import units as u
+from astropy.wcs import WCS
+from astropy_healpix import (
+    healpix_to_xyz,
+    nside_to_pixel_area,
+    nside_to_pixel_resolution,
+    xyz_to_healpix,
+)
+
+from claran_core.common.frame import Frame
+from claran_core.common.sky import offset_to_sky
+
+__all__ = [
+    "Tile",
+    "TileGrid",
+    "Window",
+    "cell_area_deg2",
+    "cell_positions",
+    "cells_around",
+    "cells_near",
+    "sky_to_cell",
+    "sky_to_cells",
+    "subcells",
+]
+
+# Native pixels beyond the square asked for: what a spline of third order needs to interpolate at its rim.
+MARGIN_PX = 2
+
+# East and north offsets of the corners of a square, the middles of its sides and its own, in half widths.
+SQUARE = np.stack(np.meshgrid([1.0, 0.0, -1.0], [1.0, 0.0, -1.0])).reshape(2, -1)
+
+
+def sky_to_cells(ra_deg: np.ndarray, dec_deg: np.ndarray, nside: int) -> np.ndarray:
+    """Nested HEALPix cells that hold positions (deg, ICRS)."""
+    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
+    flat = np.cos(dec)
+    return xyz_to_healpix(flat * np.cos(ra), flat * np.sin(ra), np.sin(dec), nside, order="nested")
+
+
+def sky_to_cell(ra_deg: float, dec_deg: float, nside: int) -> int:
+    """Nested HEALPix cell that holds a position (deg, ICRS)."""
+    return int(sky_to_cells(ra_deg, dec_deg, nside))
+
+
+def cells_near(ra_deg: float, dec_deg: float, radius_arcsec: float, nside: int) -> tuple[int, ...]:
+    """Nested HEALPix cells that share a point with a disc, and perhaps some just beside it; ascending.
+
+    (The library's own cone search misses cells of which only a corner is in the disc.)
+    """
+    lon, lat = offset_to_sky(ra_deg, dec_deg, *_net(radius_arcsec, nside))
+    return tuple(sorted(set(sky_to_cells(lon, lat, nside).tolist())))
+
+
+@lru_cache(maxsize=256)
+def _net(radius_arcsec: float, nside: int) -> np.ndarray:
+    """Offsets (arcsec) of points that catch every cell that shares a point with a disc; ``(2, n)``.
+
+    They lie on a somewhat larger circle, where a cell of which only a corner is in the disc is wide enough
+    to catch one, and on a mesh within it that no cell fits between.
+    """
+    cell_arcsec = float(nside_to_pixel_resolution(nside).to_value(u.arcsec))
+    beyond = max(min(radius_arcsec, cell_arcsec) / 16, 1.0)
+    reach = radius_arcsec + beyond
+    turn = np.linspace(0, 2 * np.pi, int(np.ceil(4 * np.pi * reach / beyond)))
+    mesh = cell_arcsec / 4
+    along = np.arange(-np.ceil(reach / mesh), np.ceil(reach / mesh) + 1) * mesh
+    within = np.stack(np.meshgrid(along, along)).reshape(2, -1)
+    within = within[:, np.hypot(*within) <= reach]
+    return np.concatenate([reach * np.stack([np.sin(turn), np.cos(turn)]), within], axis=1)
+
+
+@lru_cache
+def cell_area_deg2(nside: int) -> float:
+    """Area of a HEALPix cell in square degrees."""
+    return float(nside_to_pixel_area(nside).to_value(u.deg**2))
+
+
+def cell_positions(
+    cell: int, nside: int, across: np.ndarray, along: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sky positions (deg) at fractions 0..1 `across` and `along` a cell; equal areas get equal shares."""
+    x, y, z = healpix_to_xyz(cell, nside, across, along, order="nested")
+    return np.rad2deg(np.arctan2(y, x)) % 360.0, np.rad2deg(np.arctan2(z, np.hypot(x, y)))
+
+
+def subcells(cell: int, nside: int, finer_nside: int) -> np.ndarray:
+    """Nested HEALPix cells of a finer resolution that make up a cell."""
+    children = (finer_nside // nside) ** 2
+    return np.arange(cell * children, (cell + 1) * children)
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """How a survey divides the sky into images.
+
+    Attributes
+    ----------
+    nside : int
+        HEALPix resolution: one tile per cell.
+    pixel_scale_arcsec : float
+        Width of a pixel.
+    size_px : int
+        Width of a tile's plane: pixel 0 is half of it west and south of the tangent point.
+    overlap_arcsec : float
+        How far a tile's pixels go on beyond the cell it belongs to.
+    """
+
+    nside: int
+    pixel_scale_arcsec: float
+    size_px: int
+    overlap_arcsec: float = 0.0
+
+    def tile_at(self, ra_deg: float, dec_deg: float) -> "Tile":
+        """Tile used for images centred on a position (deg, ICRS)."""
+        return self.tile(sky_to_cell(ra_deg, dec_deg, self.nside))
+
+    def tile(self, index: int) -> "Tile":
+        """Tile of a HEALPix cell."""
+        ra_deg, dec_deg = cell_positions(index, self.nside, 0.5, 0.5)
+        return Tile(self, index, float(ra_deg), float(dec_deg))
+
+
+@dataclass(frozen=True)
+class Window:
+    """Range of absolute tile pixels: columns ``x0 .. x0 + nx - 1``, rows ``y0 .. y0 + ny - 1``."""
+
+    x0: int
+    y0: int
+    nx: int
+    ny: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape ``(ny, nx)`` of the window's array."""
+        return self.ny, self.nx
+
+    def grown(self, margin_x: int, margin_y: int) -> "Window":
+        """Window with `margin_x` more columns and `margin_y` more rows on either side."""
+        return Window(self.x0 - margin_x, self.y0 - margin_y, self.nx + 2 * margin_x, self.ny + 2 * margin_y)
+
+    def overlap(self, other: "Window") -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Rows and columns of this window's array, and of the other's, that show the same pixels."""
+        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+        x1 = max(x0, min(self.x0 + self.nx, other.x0 + other.nx))
+        y1 = max(y0, min(self.y0 + self.ny, other.y0 + other.ny))
+        own, others = (
+            (slice(y0 - one.y0, y1 - one.y0), slice(x0 - one.x0, x1 - one.x0)) for one in (self, other)
+        )
+        return own, others
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image of a survey: the tangent plane at (`ra_deg`, `dec_deg`).
+
+    Attributes
+    ----------
+    grid : TileGrid
+        The survey's layout.
+    index : int
+        HEALPix cell.
+    ra_deg, dec_deg : float
+        Tangent point, deg, ICRS; the middle of the tile.
+    """
+
+    grid: TileGrid
+    index: int
+    ra_deg: float
+    dec_deg: float
+
+    @property
+    def _frame(self) -> Frame:
+        return Frame(self.grid.size_px, self.grid.pixel_scale_arcsec)
+
+    @property
+    def limits(self) -> Window:
+        """The tile's pixels: the box around its cell, and the overlap with its neighbours."""
+        return _limits(self)
+
+    def sky_to_pixel(self, ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tile pixels ``x, y`` of sky positions (deg, ICRS)."""
+        x, y = self._frame.sky_to_frame(self.ra_deg, self.dec_deg, ra_deg, dec_deg)
+        return x - 0.5, self.grid.size_px - 0.5 - y
+
+    def pixel_to_sky(self, x: float, y: float) -> tuple[float, float]:
+        """Sky position (deg, ICRS) of a tile pixel."""
+        ra, dec = self._frame.frame_to_sky(self.ra_deg, self.dec_deg, x + 0.5, self.grid.size_px - 0.5 - y)
+        return float(ra), float(dec)
+
+    def window(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Window:
+        """Smallest window with all pixels needed inside a north-up square around a position.
+
+        North of the tile is not north of the subject away from the tile's middle, so this is the
+        bounding box of a turned square.
+        """
+        east, north = 0.5 * width_arcsec * SQUARE
+        x, y = self.sky_to_pixel(*offset_to_sky(ra_deg, dec_deg, east, north))
+        x0, y0 = math.floor(x.min()) - MARGIN_PX, math.floor(y.min()) - MARGIN_PX
+        x1, y1 = math.ceil(x.max()) + MARGIN_PX, math.ceil(y.max()) + MARGIN_PX
+        return Window(x0, y0, x1 - x0 + 1, y1 - y0 + 1)
+
+    def wcs(self, window: Window) -> WCS:
+        """Celestial WCS of a window's array."""
+        wcs = self._frame.fits_wcs(self.ra_deg, self.dec_deg)
+        wcs.wcs.crpix = [wcs.wcs.crpix[0] - window.x0, wcs.wcs.crpix[1] - window.y0]
+        wcs.array_shape = window.shape
+        wcs.wcs.set()
+        return wcs
+
+
+def cells_around(tile: Tile, window: Window, reach_arcsec: float, nside: int) -> tuple[int, ...]:
+    """Nested HEALPix cells whose sources may reach a window, in ascending order.
+
+    The order is that of addition, and is the same for all windows of a tile.
+    """
+    ra_deg, dec_deg = tile.pixel_to_sky(window.x0 + (window.nx - 1) / 2, window.y0 + (window.ny - 1) / 2)
+    radius = 0.5 * float(np.hypot(*window.shape)) * tile.grid.pixel_scale_arcsec
+    return cells_near(ra_deg, dec_deg, radius + reach_arcsec, nside)
+
+
+@lru_cache(maxsize=1024)
+def _limits(tile: Tile) -> Window:
+    up = np.linspace(0.0, 1.0, 9)
+    low, high = np.zeros(up.size), np.ones(up.size)
+    across, along = np.concatenate([up, up, low, high]), np.concatenate([low, high, up, up])
+    x, y = tile.sky_to_pixel(*cell_positions(tile.index, tile.grid.nside, across, along))
+    overlap = tile.grid.overlap_arcsec / tile.grid.pixel_scale_arcsec
+    x0, y0 = int(np.floor(x.min() - overlap)), int(np.floor(y.min() - overlap))
+    x1, y1 = int(np.ceil(x.max() + overlap)), int(np.ceil(y.max() + overlap))
+    return Window(x0, y0, x1 - x0 + 1, y1 - y0 + 1)

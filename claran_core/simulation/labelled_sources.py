@@ -1,0 +1,244 @@
+"""Extended radio sources built to a label: brightest pixels, class and extent are given, the rest is drawn.
+
+A label of Radio Galaxy Zoo says where the brightest pixel of each component is, how many peaks there are
+in all, and how large the source is.  A source of one component is one of
+`claran_core.simulation.forms`, moved and mirrored into place; where none of these fits, and for
+several components, it is made of the spots and tails of `claran_core.simulation.hotspot_models`.  Whether a
+source fits is measured by the contour rule on its image, without noise and with some.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+from claran_core.common.constants import FWHM_PER_SIGMA
+from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, find_components
+from claran_core.simulation.forms import PIXEL_ARCSEC, POINT_ARCSEC, Structure, build_extended, local_maxima
+from claran_core.simulation.gaussians import PlacedGaussians
+from claran_core.simulation.geometry import Window
+from claran_core.simulation.hotspot_models import FAINTEST, GAP_LEVEL, Part, direction, distances, draw_parts
+from claran_core.simulation.recipes import Recipe
+
+__all__ = ["Label", "build_labelled", "noise_free"]
+
+# Forms tried for a source of one component, sources made of spots and tails tried for any, and renderings
+# of each of these to reach its extent.
+MAX_FORMS, MAX_DRAFTS, MAX_SIZES = 6, 16, 6
+
+# Components that are too large or merge are drawn fainter next, down to this part of their brightness.
+DIMMEST = 0.4
+
+# What fits: extent within this part of the label's, brightest pixels within 1.6 px of the label's, and in
+# sources of one component the middle this near to the host, arcsec.
+EXTENT_TOLERANCE = 0.05
+POSITION_TOLERANCE_ARCSEC = 1.6 * PIXEL_ARCSEC
+HOST_TOLERANCE_ARCSEC = 5.0
+
+# What a source must stand: moved by a part of a pixel, noise of this level is added.  The width of the
+# noise (px) is more than that of any source, and its autocorrelation has this FWHM.
+TRIALS = ((0.0, 1.0), (0.5, 0.92), (-0.25, 1.2))
+NOISE_PX, NOISE_FWHM_ARCSEC = 400, 5.8
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is known of a source.
+
+    Attributes
+    ----------
+    components : (n, 2) array
+        East and north offset of each component's brightest pixel from the host, arcsec.
+    n_peaks : int
+        Peaks of all components together.
+    extent_arcsec : float
+        Extent by the DR1 rule.
+    peak_snr : float
+        Brightest pixel in units of the noise.
+    recipe : Recipe
+        Forms of its class.
+    """
+
+    components: np.ndarray
+    n_peaks: int
+    extent_arcsec: float
+    peak_snr: float
+    recipe: Recipe
+
+    def allowed_snr(self) -> float:
+        """Brightness above which it could not look like this.
+
+        One component is never smaller than the contour of a point source of its brightness; two must keep
+        a gap between them.
+        """
+        if len(self.components) == 1:
+            widths = self.extent_arcsec / (np.sqrt(2) * 1.03 * POINT_ARCSEC)
+            return COMPONENT_SIGMA * 2.0 ** min(widths**2, 12.0)
+        nearest = distances(self.components).min(axis=1).max()
+        together = GAP_LEVEL * 2.0 ** min((nearest / POINT_ARCSEC) ** 2, 12.0)
+        return max(together - FAINTEST, together / 2, 1.15 * COMPONENT_SIGMA)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A source and what the contour rule says of it; `misfit` is 1 where a tolerance is just met."""
+
+    structure: Structure
+    extent_arcsec: float
+    misfit: float
+
+
+def build_labelled(rng: np.random.Generator, label: Label) -> Structure:
+    """Draw a source that shows what its label says.
+
+    Parameters
+    ----------
+    rng : Generator
+        Stream to draw from.
+    label : Label
+        What is known of it.
+
+    Returns
+    -------
+    Structure
+        The first that fits, or else the one that comes nearest; around the host.
+    """
+    best = None
+    for candidate in _candidates(rng, label):
+        if best is None or candidate.misfit < best.misfit:
+            best = candidate
+        if best.misfit <= 1.0:
+            break
+    return best.structure
+
+
+def _candidates(rng: np.random.Generator, label: Label) -> Iterator[_Candidate]:
+    if len(label.components) == 1:
+        for _ in range(MAX_FORMS):
+            structure = build_extended(
+                rng, label.recipe, peak_snr=label.peak_snr, extent_arcsec=label.extent_arcsec
+            )
+            moved, off_host = _moved(structure, label.components[0])
+            yield _judged(moved, structure.form, label, off_host)
+    dimmer, dimmest = label, max(DIMMEST * label.peak_snr, min(label.peak_snr, 1.4 * FAINTEST))
+    for _ in range(MAX_DRAFTS):
+        parts = draw_parts(rng, label.components, n_peaks=label.n_peaks, peak_snr=dimmer.peak_snr)
+        best = _fitted(parts, dimmer)
+        yield best
+        if best.structure.n_components < len(label.components) or best.extent_arcsec > label.extent_arcsec:
+            dimmer = replace(dimmer, peak_snr=max(0.8 * dimmer.peak_snr, dimmest))
+
+
+def _moved(structure: Structure, place: np.ndarray) -> tuple[np.ndarray, float]:
+    """Gaussians with the brightest pixel moved to a place, mirrored so that the host stays near.
+
+    Mirroring at the axes and their diagonal changes nothing for the contour rule.  Also how far the
+    structure's own host is off, arcsec.
+    """
+    brightest = structure.peaks[0]
+    mirrors = [
+        np.array(mirror)
+        for east in (1, -1)
+        for north in (1, -1)
+        for mirror in ([[east, 0], [0, north]], [[0, east], [north, 0]])
+    ]
+    off = [np.hypot(*(place - mirror @ brightest)) for mirror in mirrors]
+    mirror = mirrors[int(np.argmin(off))]
+    rows = structure.gaussians.copy()
+    rows[:, :2] = rows[:, :2] @ mirror.T + place - mirror @ brightest
+    along = mirror @ direction(np.deg2rad(rows[:, 5])).T
+    rows[:, 5] = np.rad2deg(np.arctan2(*along)) % 180.0
+    return rows, float(min(off))
+
+
+def _judged(rows: np.ndarray, form: str, label: Label, off_host_arcsec: float = 0.0) -> _Candidate:
+    """Look at a source with the contour rule and compare it with its label."""
+    image, origin = noise_free(rows)
+    found = find_components(image, 1.0)
+    structure = Structure(
+        form=form,
+        gaussians=rows,
+        peaks=origin + PIXEL_ARCSEC * local_maxima(image, found),
+        n_components=len(found),
+        n_peaks=int(found.n_peaks.sum()),
+    )
+    if not len(found):
+        return _Candidate(structure, 0.0, np.inf)
+    extent = dr1_extent(found.boxes) * PIXEL_ARCSEC
+    brightest = origin + PIXEL_ARCSEC * found.brightest
+    apart = np.hypot(*(label.components[:, None] - brightest[None]).T)
+    parts = (
+        abs(extent / label.extent_arcsec - 1) / EXTENT_TOLERANCE,
+        apart.min(axis=0).max() / POSITION_TOLERANCE_ARCSEC,
+        off_host_arcsec / HOST_TOLERANCE_ARCSEC,
+    )
+    wrong = abs(len(found) - len(label.components)) + abs(structure.n_peaks - label.n_peaks)
+    if wrong:
+        return _Candidate(structure, extent, 100.0 * wrong + sum(parts))
+    return _Candidate(structure, extent, max(parts) + _changes(rows, label))
+
+
+def _changes(rows: np.ndarray, label: Label) -> int:
+    """How many of the `TRIALS` change the counts of a source that are those of its label."""
+    counts = len(label.components), label.n_peaks
+    changed = 0
+    for (shift, sigma), noise in zip(TRIALS, _noises(), strict=True):
+        shifted = rows.copy()
+        shifted[:, :2] += shift * PIXEL_ARCSEC
+        image, _ = noise_free(shifted)
+        seen = find_components(image + sigma * noise[: image.shape[0], : image.shape[1]], sigma)
+        changed += (len(seen), int(seen.n_peaks.sum())) != counts
+    return changed
+
+
+@lru_cache(maxsize=1)
+def _noises() -> tuple[np.ndarray, ...]:
+    """Noise of unit variance, larger than any source and as smooth as FIRST's near lag 0."""
+    rng = np.random.default_rng(0)
+    sigma_px = NOISE_FWHM_ARCSEC / np.sqrt(2) / PIXEL_ARCSEC / FWHM_PER_SIGMA
+    planes = [
+        ndimage.gaussian_filter(rng.standard_normal((NOISE_PX, NOISE_PX)), sigma_px, mode="wrap")
+        for _ in TRIALS
+    ]
+    return tuple(plane / plane.std() for plane in planes)
+
+
+def noise_free(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Image of Gaussians, and the east and north offset of its first pixel; columns run east."""
+    east, north, peak, major, minor, angle_deg = rows.T
+    to_sigma_px = 1 / (FWHM_PER_SIGMA * PIXEL_ARCSEC)
+    major, minor, turn = major * to_sigma_px, minor * to_sigma_px, np.deg2rad(90 - angle_deg)
+    placed = PlacedGaussians.of_axes(east / PIXEL_ARCSEC, north / PIXEL_ARCSEC, peak, major, minor, turn)
+    centre = np.rint([placed.x, placed.y]).astype(int)
+    low, high = (centre - placed.half_px).min(axis=1), (centre + placed.half_px).max(axis=1)
+    window = Window(int(low[0]), int(low[1]), int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
+    image = np.zeros(window.shape)
+    placed.add_to(image, window, np.arange(len(rows)))
+    return image, PIXEL_ARCSEC * low
+
+
+def _fitted(parts: list[Part], label: Label) -> _Candidate:
+    """Let the tails grow until the extent fits: it grows about as fast as they do."""
+    several = len(parts) > 1
+    shortest = -0.45 * distances(label.components).min() if several else 0.0
+    best, tried, growth = None, [], 0.0
+    for _ in range(MAX_SIZES):
+        candidate = _judged(np.concatenate([part.rows(growth) for part in parts]), "labelled", label)
+        tried.append((growth, candidate.extent_arcsec))
+        if best is None or candidate.misfit < best.misfit:
+            best = candidate
+        wanted = growth + (label.extent_arcsec - candidate.extent_arcsec) / _slope(tried)
+        wanted = float(np.clip(wanted, shortest, 1.2 * label.extent_arcsec))
+        if best.misfit <= 1.0 or abs(wanted - growth) < 0.2:
+            break
+        growth = wanted
+    return best
+
+
+def _slope(tried: list[tuple[float, float]]) -> float:
+    """How fast the extent grows, from the last two sizes tried."""
+    if len(tried) < 2 or abs(tried[-1][0] - tried[-2][0]) < 1.0:
+        return 1.0
+    return float(np.clip((tried[-1][1] - tried[-2][1]) / (tried[-1][0] - tried[-2][0]), 0.4, 2.0))

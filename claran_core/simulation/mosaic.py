@@ -1,0 +1,151 @@
+"""FITS images of the simulated sky of any size: a survey's whole tiles, and mosaics.
+
+A mosaic lies on the plane of one tile, that of its middle, continued as far as asked; within the tile its
+pixels are those of cut-outs, to the last bit.  It is rendered block by block and written row by row, so
+that memory does not grow with the number of rows.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from claran_core import __version__
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.errors import InputError
+from claran_core.common.files import atomic_path
+from claran_core.common.log import Progress
+from claran_core.simulation.geometry import Tile, Window, cells_around
+from claran_core.simulation.population import RADIO_NSIDE, RadioSource
+from claran_core.simulation.provider import SimulatedSource
+
+__all__ = ["mosaic_window", "sources_in", "write_mosaic"]
+
+logger = logging.getLogger(__name__)
+
+# Side of the squares that are rendered at once; their borders are those of noise blocks, so that each of
+# these is made once.
+BLOCK_PX = 1024
+
+# Wider mosaics are a mistake: a tangent plane stretches the sky by 2 % at 8 degrees from its middle, where
+# this one ends in FIRST.
+MAX_SIZE_PX = 32_768
+
+SUFFIXES = (".fits", ".fit")
+
+
+def write_mosaic(
+    path: Path, sky: SimulatedSource, ra_deg: float, dec_deg: float, size_px: int | None = None
+) -> None:
+    """Write a FITS image of the simulated sky around a position.
+
+    Parameters
+    ----------
+    path : Path
+        The file, ``.fits``; replaced when the new one is complete.
+    sky : SimulatedSource
+        Which survey of which sky.
+    ra_deg, dec_deg : float
+        Position, deg, ICRS.
+    size_px : int, optional
+        Width and height of a mosaic centred on the position, to half a pixel; without it the whole tile
+        the position belongs to.
+
+    Raises
+    ------
+    InputError
+        If the position is none, the size is not between 1 and `MAX_SIZE_PX`, or the file's name does not
+        say that it is an uncompressed FITS file.
+    """
+    path = Path(path)
+    tile, window = mosaic_window(sky, ra_deg, dec_deg, size_px)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: a mosaic is an uncompressed FITS file; its name must end in .fits")
+    header = _header(sky, tile, window)
+    logger.info("%s: %d x %d px of tile %d of %s", path, *window.shape[::-1], tile.index, sky.survey.name)
+    progress = Progress(f"{path}: rows written", window.ny)
+    with atomic_path(path) as temporary, fits.StreamingHDU(temporary, header) as stream:
+        for band in _bands(sky, tile, window):
+            stream.write(band)
+            progress.step(len(band))
+
+
+def mosaic_window(
+    sky: SimulatedSource, ra_deg: float, dec_deg: float, size_px: int | None = None
+) -> tuple[Tile, Window]:
+    """Tile and pixels that `write_mosaic` writes for the same arguments; errors as there."""
+    if not (np.isfinite(ra_deg) and abs(dec_deg) <= 90):
+        raise InputError(f"mosaic: no position on the sky: ra {ra_deg}, dec {dec_deg} deg")
+    if size_px is not None and not 0 < size_px <= MAX_SIZE_PX:
+        raise InputError(f"mosaic: a size of {size_px} px is not between 1 and {MAX_SIZE_PX}")
+    tile = sky.grid.tile_at(ra_deg, dec_deg)
+    if size_px is None:
+        return tile, tile.limits
+    x, y = tile.sky_to_pixel(ra_deg, dec_deg)
+    x0, y0 = (int(np.rint(middle - (size_px - 1) / 2)) for middle in (float(x), float(y)))
+    return tile, Window(x0, y0, size_px, size_px)
+
+
+def sources_in(sky: SimulatedSource, tile: Tile, window: Window) -> list[RadioSource]:
+    """Radio sources whose hosts lie on the pixels of a window, seen or not, cell by cell."""
+    cells = cells_around(tile, window, 0.0, RADIO_NSIDE)
+    sources = [source for cell in cells for source in sky.population.cell(cell)]
+    positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
+    x, y = tile.sky_to_pixel(*positions.T)
+    inside = (np.abs(x - window.x0 - (window.nx - 1) / 2) <= window.nx / 2) & (
+        np.abs(y - window.y0 - (window.ny - 1) / 2) <= window.ny / 2
+    )
+    return [sources[number] for number in np.flatnonzero(inside)]
+
+
+def _bands(sky: SimulatedSource, tile: Tile, window: Window) -> Iterator[np.ndarray]:
+    """The window's rows from south to north, ``(some, nx)`` float32 at a time."""
+    for y0, ny in _pieces(window.y0, window.ny):
+        band = np.empty((ny, window.nx), np.float32)
+        for x0, nx in _pieces(window.x0, window.nx):
+            left = x0 - window.x0
+            band[:, left : left + nx] = sky.render(tile, Window(x0, y0, nx, ny))
+        yield band
+
+
+def _pieces(start: int, size: int) -> list[tuple[int, int]]:
+    """Cut a range of tile pixels at the multiples of `BLOCK_PX`: first pixel and length of each piece."""
+    first = (start // BLOCK_PX + 1) * BLOCK_PX
+    edges = [start, *range(first, start + size, BLOCK_PX), start + size]
+    return [(low, high - low) for low, high in zip(edges, edges[1:], strict=False)]
+
+
+def _header(sky: SimulatedSource, tile: Tile, window: Window) -> fits.Header:
+    survey = sky.survey
+    header = fits.PrimaryHDU(np.empty((0, 0), np.float32)).header
+    header["NAXIS1"], header["NAXIS2"] = window.nx, window.ny
+    _add_wcs(header, tile, window)
+    header["BUNIT"] = survey.unit
+    if survey.band == "radio":
+        beam_deg = survey.beam_arcsec / ARCSEC_PER_DEG
+        header["BMAJ"], header["BMIN"], header["BPA"] = beam_deg, beam_deg, 0.0
+        header["RESTFRQ"] = (survey.frequency_hz, "[Hz]")
+    else:
+        header["MAGZP"] = (survey.magnitude_zero_point, "Vega magnitude of one count")
+    header["SURVEY"] = (survey.name, "survey it looks like")
+    header["SIMULATE"] = (True, "simulated sky, not an observation")
+    header["SIMSEED"] = (sky.seed, "seed of the sky")
+    header["SIMNSIDE"] = (tile.grid.nside, "NSIDE of the tiles, nested HEALPix cells")
+    header["SIMTILE"] = (tile.index, "the cell whose plane this is")
+    header["SIMX0"] = (window.x0, "column of the plane, from 0, of pixel 1")
+    header["SIMY0"] = (window.y0, "row of the plane")
+    header["CREATOR"] = f"claran_core {__version__}"
+    header["HISTORY"] = f"Sources: {sky.population}"
+    return header
+
+
+def _add_wcs(header: fits.Header, tile: Tile, window: Window) -> None:
+    """Add the WCS with all digits, so that pixels are where cut-outs have them."""
+    wcs = tile.wcs(window).wcs
+    for axis in (0, 1):
+        for name in ("ctype", "crval", "crpix", "cdelt", "cunit"):
+            value = getattr(wcs, name)[axis]
+            header[f"{name.upper()}{axis + 1}"] = str(value) if name in ("ctype", "cunit") else float(value)
+    header["RADESYS"] = wcs.radesys

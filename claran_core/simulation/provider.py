@@ -1,0 +1,200 @@
+"""The simulated sky as an image source: FIRST and WISE W1 cut-outs, and the truth behind them."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.errors import ConfigError
+from claran_core.simulation import infrared
+from claran_core.simulation.gaussians import PlacedGaussians
+from claran_core.simulation.geometry import Tile, TileGrid, Window, cells_around
+from claran_core.simulation.infrared import INFRARED_NSIDE, host_gaussians, infrared_cell
+from claran_core.simulation.noise import INFRARED_NOISE, correlated_noise
+from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioSource
+from claran_core.simulation.radio import emission, radio_image
+from claran_core.simulation.random_streams import Purpose, generator
+from claran_core.survey.surveys import SIMULATED, Survey
+
+__all__ = ["SimulatedSource", "TrueSource"]
+
+# Tiles: a degree for FIRST, two for W1, which covers their HEALPix cells (0.48 and 0.95 degrees to a corner).
+GRIDS = {
+    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=90.0),
+    "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=200.0),
+}
+
+# Infrared cells that make up a radio one.
+INFRARED_OF_RADIO = (INFRARED_NSIDE // RADIO_NSIDE) ** 2
+
+# Wider windows are a mistake, and would not fit in memory.
+MAX_WIDTH_ARCSEC = 7200.0
+
+# A source reaches a window if its emission there gets this bright anywhere, Jy/beam (6 % of the noise).
+REACHES_JY = 1e-5
+
+
+@dataclass(frozen=True)
+class TrueSource:
+    """One physical radio source whose emission reaches a window.
+
+    Attributes
+    ----------
+    source_id : str
+        Unique on the sky and stable.
+    ra_deg, dec_deg : float
+        Position of its host, deg, ICRS: at the core, or between the lobes.
+    image : (ny, nx) float32 array
+        Emission of this source alone, free of noise, Jy/beam, on the grid of the cut-out.
+    kind : str
+        ``field``, or the key of its recipe (`claran_core.simulation.recipes`).
+    n_components, n_peaks : int
+        What it is meant to show; the contour rule on the noisy image decides.
+    host_magnitude : float
+        W1 magnitude of its host (Vega).
+    """
+
+    source_id: str
+    ra_deg: float
+    dec_deg: float
+    image: np.ndarray
+    kind: str
+    n_components: int
+    n_peaks: int
+    host_magnitude: float
+
+
+class SimulatedSource:
+    """Images of the one simulated sky of a seed (an `ImageSource`).
+
+    Parameters
+    ----------
+    survey : Survey
+        FIRST gives the radio sky, WISE_W1 the infrared one; both hold the same galaxies.
+    seed : int
+        Which sky; not negative.
+    population : Population, optional
+        Whose sources it holds; default those drawn with the seed.
+
+    Raises
+    ------
+    ConfigError
+        If the sky does not imitate the survey, or the seed is negative.
+    """
+
+    def __init__(self, survey: Survey, *, seed: int, population: Population | None = None) -> None:
+        if survey.name not in SIMULATED:
+            raise ConfigError(
+                f"config: survey.{survey.band}: the simulated sky has no {survey.name}, "
+                f"only {' and '.join(SIMULATED)}; write source: directory"
+            )
+        if seed < 0:
+            raise ConfigError(f"seed: {seed} is negative; the simulated sky needs 0 or more")
+        self.survey = survey
+        self.seed = seed
+        self.population = population or DrawnPopulation(seed)
+        self.grid = GRIDS[survey.band]
+
+    def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
+        """Window of the tile a position belongs to, wide enough for a north-up square around it.
+
+        Parameters
+        ----------
+        subject_id : str
+            Not used: the sky depends on the position alone.
+        ra_deg, dec_deg : float
+            Middle of the square, deg, ICRS.
+        width_arcsec : float
+            Width of the square.
+
+        Returns
+        -------
+        Cutout or NoImage
+            Pixels beyond the tile are NaN.  The sky is complete, so only a position or width that is not one
+            is answered without image.
+        """
+        wrong = _refusal(ra_deg, dec_deg, width_arcsec)
+        if wrong is not None:
+            return NoImage("failed", wrong)
+        tile = self.grid.tile_at(ra_deg, dec_deg)
+        window = tile.window(ra_deg, dec_deg, width_arcsec)
+        image = np.full(window.shape, np.nan, np.float32)
+        inside, _ = window.overlap(tile.limits)
+        image[inside] = self.render(tile, window)[inside]
+        return Cutout(image, tile.wcs(window), "simulated")
+
+    def render(self, tile: Tile, window: Window) -> np.ndarray:
+        """Any window of the plane of a tile, also beyond the tile's limits; float64 ``(ny, nx)``."""
+        if self.survey.band == "radio":
+            return radio_image(self.population, tile, window)
+        return self._infrared(tile, window)
+
+    def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> list[TrueSource]:
+        """Radio sources whose emission reaches the window that `cutout` gives for the same arguments.
+
+        Raises
+        ------
+        ConfigError
+            If this is the infrared sky, which the labels are not made from.
+        """
+        if self.survey.band != "radio":
+            raise ConfigError(f"survey {self.survey.name}: truth is known of the radio sky; ask that source")
+        if _refusal(ra_deg, dec_deg, width_arcsec) is not None:
+            return []
+        tile = self.grid.tile_at(ra_deg, dec_deg)
+        window = tile.window(ra_deg, dec_deg, width_arcsec)
+        found = []
+        for source, image in emission(self.population, tile, window):
+            if image.max() >= REACHES_JY:
+                found.append(_true_source(source, image))
+        return found
+
+    def _infrared(self, tile: Tile, window: Window) -> np.ndarray:
+        image = np.zeros(window.shape)
+        cells = cells_around(tile, window, infrared.MAX_REACH_ARCSEC, INFRARED_NSIDE)
+        for cell in cells:
+            placed = _placed_infrared(self.seed, tile, cell)
+            placed.add_to(image, window, placed.touching(window))
+        for cell in sorted({cell // INFRARED_OF_RADIO for cell in cells}):
+            placed = _placed_hosts(self.population, tile, cell)
+            placed.add_to(image, window, placed.touching(window))
+        rng = generator(self.seed, Purpose.INFRARED_FIELD, tile.index)
+        background, rms = infrared.field(rng)
+        noise = correlated_noise(self.seed, Purpose.INFRARED_NOISE, tile, INFRARED_NOISE, window)
+        return image + background + rms * noise
+
+
+def _refusal(ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
+    """Why there cannot be an image, or None."""
+    if not (np.isfinite(ra_deg) and abs(dec_deg) <= 90):
+        return f"no position on the sky: ra {ra_deg}, dec {dec_deg} deg"
+    if not 0 < width_arcsec <= MAX_WIDTH_ARCSEC:
+        return f"width {width_arcsec} arcsec: must be above 0 and at most {MAX_WIDTH_ARCSEC:g}"
+    return None
+
+
+def _true_source(source: RadioSource, image: np.ndarray) -> TrueSource:
+    return TrueSource(
+        source_id=source.source_id,
+        ra_deg=source.ra_deg,
+        dec_deg=source.dec_deg,
+        image=image.astype(np.float32),
+        kind=source.kind,
+        n_components=source.n_components,
+        n_peaks=source.n_peaks,
+        host_magnitude=source.host_magnitude,
+    )
+
+
+# Placing a whole cell at once keeps the bits of a source independent of what else is in the window.
+
+
+@lru_cache(maxsize=512)
+def _placed_hosts(population: Population, tile: Tile, cell: int) -> PlacedGaussians:
+    return host_gaussians(population.cell(cell)).place(tile, infrared.DRAWN_TO_DN)
+
+
+@lru_cache(maxsize=512)
+def _placed_infrared(seed: int, tile: Tile, cell: int) -> PlacedGaussians:
+    return infrared_cell(seed, cell).place(tile, infrared.DRAWN_TO_DN)

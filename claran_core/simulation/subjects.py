@@ -1,0 +1,343 @@
+"""Choosing subjects of the simulated sky, as Radio Galaxy Zoo chose its own: a sample, not a blind patch.
+
+A subject is centred on one component of a source, not on the source's middle, and its centre is the
+position in its name.  Candidates are rendered with noise and labelled by the contour rule, and taken by
+what the labels say: as many subjects of each signature (see `claran_core.simulation.class_mixes`) as
+are asked for.  Training and test subjects come from different regions of the sky, away from their
+borders, and no source is in two subjects.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from claran_core.common.errors import InputError
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame
+from claran_core.common.log import Progress
+from claran_core.common.morphology import morphology_of
+from claran_core.common.names import position_names
+from claran_core.common.sky import offset_to_sky, sky_to_offset
+from claran_core.common.subject import Subject
+from claran_core.common.tables import LABELS
+from claran_core.labels.dr1_labels import label_simulated
+from claran_core.labels.rgz_table import position_of_name
+from claran_core.simulation.class_mixes import (
+    Quota,
+    published_signatures,
+    reweighted,
+    shared_out,
+    signature_of,
+)
+from claran_core.simulation.geometry import cells_near
+from claran_core.simulation.population import RADIO_NSIDE, RadioSource, radio_cell
+from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.random_streams import Purpose, generator
+from claran_core.simulation.regions import FOOTPRINT_DEC_DEG, is_inside, regions
+from claran_core.survey.surveys import SURVEYS
+
+__all__ = ["Selection", "blind_subjects", "select_subjects", "sources_near"]
+
+logger = logging.getLogger(__name__)
+
+# Error of a catalogued component position, arcsec, along each axis.
+POSITION_ERROR_ARCSEC = 0.3
+
+# Compact field sources are the middle of a subject only where at least this many sources are wanted in it:
+# crowds too rare around the others.
+CROWD = 4
+
+# The middle of a subject, one peak of its source, is seldom farther from the host than this.
+PEAK_OFFSET_ARCSEC = 60.0
+
+COMPACT_CLASS = "1C_1P"
+
+TARGET_COLUMNS = ["subject_id", "ra", "dec", "split"]
+
+Mix = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Subjects and what they show.
+
+    Attributes
+    ----------
+    targets : DataFrame
+        ``subject_id`` (``FIRSTJHHMMSS.s+DDMMSS``, unique), ``ra``, ``dec`` (deg, exactly the position in
+        the name), ``split``.
+    labels : DataFrame
+        All labelled sources of these subjects, columns of `claran_core.common.tables.LABELS`.
+    centred_on : Series
+        ``label_id`` of the source each subject is centred on, by ``subject_id``.
+    """
+
+    targets: pd.DataFrame
+    labels: pd.DataFrame
+    centred_on: pd.Series
+
+    @property
+    def own_labels(self) -> pd.DataFrame:
+        """Labels of the sources the subjects are centred on: one row per subject."""
+        own = self.labels["label_id"] == self.labels["subject_id"].map(self.centred_on)
+        return self.labels[own.to_numpy(dtype=bool)].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A subject that was rendered: its name and centre, its source, and all labels in it."""
+
+    subject: Subject
+    source_id: str
+    labels: pd.DataFrame
+
+    @property
+    def signature(self) -> str:
+        return signature_of(self.labels["morphology"])
+
+
+def _candidates(seed: int, cell: int) -> tuple[RadioSource, ...]:
+    """Sources of a cell of `RADIO_NSIDE`: the only way from here to the population.
+
+    Used of each: ``source_id``, ``ra_deg``, ``dec_deg``, ``n_components``, ``n_peaks`` (what it is meant
+    to show), ``kind`` (``field`` for compact ones), ``peaks`` (offsets east and north, arcsec; built
+    when asked for).
+    """
+    return radio_cell(seed, cell)
+
+
+def sources_near(seed: int, ra_deg: float, dec_deg: float, radius_arcsec: float) -> list[RadioSource]:
+    """Sources of the radio sky whose hosts lie within a radius of a position, seen or not."""
+    return [
+        source
+        for cell in cells_near(ra_deg, dec_deg, radius_arcsec, RADIO_NSIDE)
+        for source in _candidates(seed, cell)
+        if _offset_arcsec(ra_deg, dec_deg, source.ra_deg, source.dec_deg) <= radius_arcsec
+    ]
+
+
+def _offset_arcsec(ra_deg: float, dec_deg: float, other_ra_deg: float, other_dec_deg: float) -> float:
+    return float(np.hypot(*sky_to_offset(ra_deg, dec_deg, other_ra_deg, other_dec_deg)))
+
+
+def select_subjects(
+    *,
+    seed: int,
+    n_train: int,
+    n_test: int,
+    multi_source_fraction: float | None = None,
+    mix: Mix | None = None,
+) -> Selection:
+    """Choose subjects from the sky of `seed`.
+
+    Parameters
+    ----------
+    seed : int
+        Which sky.
+    n_train, n_test : int
+        Number of subjects per split.  6141 and 4603 with the default mix are the paper's Table 3 to the
+        source.
+    multi_source_fraction : float, optional
+        Share of subjects with several sources, 0 to 1; default that of `mix`.
+    mix : mapping, optional
+        Per split, relative number of subjects per signature, such as
+        ``{"train": {"1C_1P": 2, "1C_1P+2C_2P": 1}, "test": {...}}``; default the paper's.
+
+    Returns
+    -------
+    Selection
+        Ordered by split (train first) and name.
+
+    Raises
+    ------
+    InputError
+        In one line, if the seed or a number is negative, the mix or the fraction is none, or the sky has
+        too few such subjects.
+    """
+    if seed < 0:
+        raise InputError(f"simulated sky: seed {seed} is negative; give 0 or more")
+    mix = published_signatures() if mix is None else mix
+    if set(mix) != {"train", "test"}:
+        raise InputError(f"mix of subjects: needs the splits train and test, not {', '.join(mix)}")
+    quotas = {
+        split: Quota(split, shared_out(n, reweighted(mix[split], multi_source_fraction)))
+        for split, n in (("train", n_train), ("test", n_test))
+    }
+    search = _Search(SimulatedSource(SURVEYS["FIRST"], seed=seed))
+    for region, cells in regions(seed):
+        short = [quota for quota in quotas.values() if quota.missing]
+        if not short:
+            break
+        search.region(region, cells, max(short, key=lambda quota: quota.missing / quota.total))
+    for quota in quotas.values():
+        _close(quota, seed)
+    by_split = [[one for one in search.found if one.subject.split == split] for split in quotas]
+    return _selection([one for found in by_split for one in sorted(found, key=_name)])
+
+
+def blind_subjects(
+    *, seed: int, ra_deg: float, dec_deg: float, radius_arcsec: float, compact: bool = True
+) -> Selection:
+    """Every source of a patch of sky that the contour rule sees, without any choice: the natural mix.
+
+    Parameters
+    ----------
+    seed : int
+        Which sky.
+    ra_deg, dec_deg, radius_arcsec : float
+        Circle that holds the hosts.
+    compact : bool
+        Whether compact field sources get subjects too; the others' labels show them in any case.
+
+    Returns
+    -------
+    Selection
+        One subject per source, centred on one of its peaks, split ``none``, ordered by name.  Subjects
+        overlap, so a source may be labelled in several; `Selection.own_labels` has each once.
+    """
+    sources = sources_near(seed, ra_deg, dec_deg, radius_arcsec)
+    chosen = [source for source in sources if compact or source.kind != "field"]
+    sky, found = SimulatedSource(SURVEYS["FIRST"], seed=seed), {}
+    progress = Progress(f"blind subjects of sky {seed}", len(chosen))
+    for source in chosen:
+        one = _render(sky, source, _subject(seed, source, "none"))
+        if one is not None:
+            found.setdefault(one.subject.subject_id, one)
+        progress.step()
+    return _selection(sorted(found.values(), key=_name))
+
+
+def _name(found: _Found) -> str:
+    return found.subject.subject_id
+
+
+def _selection(found: list[_Found]) -> Selection:
+    subjects = [one.subject for one in found]
+    rows = [(one.subject_id, one.ra_deg, one.dec_deg, one.split) for one in subjects]
+    targets = pd.DataFrame(rows, columns=TARGET_COLUMNS)
+    if not found:
+        targets = targets.astype({"subject_id": str, "ra": float, "dec": float, "split": str})
+    labels = [one.labels for one in found] or [pd.DataFrame(columns=LABELS.names)]
+    centred_on = pd.Series({_name(one): one.source_id for one in found}, dtype=object, name="label_id")
+    return Selection(targets, pd.concat(labels, ignore_index=True), centred_on)
+
+
+def _close(quota: Quota, seed: int) -> None:
+    """Say what was found; raise if that is not enough."""
+    numbers = quota.total - quota.missing, quota.total, quota.split, quota.rendered
+    logger.info("sky %d: %d of %d %s subjects found, %d rendered", seed, *numbers)
+    if quota.missing:
+        south, north = FOOTPRINT_DEC_DEG
+        left = ", ".join(f"{name} {number}" for name, number in (+quota.left).items())
+        raise InputError(
+            f"simulated sky {seed}: {quota.missing} of {quota.total} {quota.split} subjects not found "
+            f"between declinations {south:g} and {north:g} deg ({left} left); ask for fewer, for another "
+            "mix, or take another seed"
+        )
+
+
+@dataclass
+class _Search:
+    """A search of the sky: what was found, and the names and sources that are taken."""
+
+    sky: SimulatedSource
+    found: list[_Found] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
+
+    def region(self, region: int, cells: np.ndarray, quota: Quota) -> None:
+        """Take what a quota still needs from one region."""
+        for cell in cells:
+            if not quota.missing:
+                break
+            for candidate in _candidates(self.sky.seed, int(cell)):
+                found = self._look(candidate, region, quota)
+                if found is not None:
+                    self._take(found, quota)
+        logger.info(
+            "region %d searched for %s subjects: %d of %d to go in %d signatures, %d rendered so far",
+            region,
+            quota.split,
+            quota.missing,
+            quota.total,
+            len(+quota.left),
+            quota.rendered,
+        )
+
+    def _take(self, found: _Found, quota: Quota) -> None:
+        self.found.append(found)
+        self.names.add(found.subject.subject_id)
+        self.sources.update(found.labels["label_id"])
+        quota.left[found.signature] -= 1
+
+    def _look(self, candidate: RadioSource, region: int, quota: Quota) -> _Found | None:
+        """Subject around a candidate, or None where it is not wanted or RGZ would not have taken it."""
+        if candidate.source_id in self.sources or not _promising(self.sky.seed, candidate, quota):
+            return None
+        subject = _subject(self.sky.seed, candidate, quota.split)
+        if subject.subject_id in self.names or not is_inside(region, subject.ra_deg, subject.dec_deg):
+            return None
+        quota.rendered += 1
+        found = _render(self.sky, candidate, subject)
+        if found is None or not quota.left[found.signature]:
+            return None
+        beyond_three = (found.labels["flags"] & int(Flag.COUNTS_CLIPPED)).any()
+        taken = not self.sources.isdisjoint(found.labels["label_id"])
+        return None if beyond_three or taken else found
+
+
+def _promising(seed: int, candidate: RadioSource, quota: Quota) -> bool:
+    """Whether a candidate could be the middle of a subject that is still wanted, by what is around it.
+
+    A first sieve only, since rendering takes most of the time: there must be as many sources near, and as
+    many extended ones among them, as the signature asks for.
+    """
+    compact = candidate.kind == "field"
+    morphology, _ = morphology_of(candidate.n_components, candidate.n_peaks)
+    wanted = quota.open_for(morphology, at_least=CROWD if compact else 1)
+    if not wanted or any(len(classes) == 1 for classes in wanted):
+        return bool(wanted)
+    n_near, n_extended = _neighbours(seed, candidate, 0.0 if compact else PEAK_OFFSET_ARCSEC)
+    return any(
+        n_near >= len(classes) and n_extended >= len(classes) - classes.count(COMPACT_CLASS)
+        for classes in wanted
+    )
+
+
+def _neighbours(seed: int, candidate: RadioSource, margin_arcsec: float) -> tuple[int, int]:
+    """Sources, and extended ones, in and up to a margin around the frame at a candidate; itself counts."""
+    half = Frame().width_arcsec / 2 + margin_arcsec
+    cells = cells_near(candidate.ra_deg, candidate.dec_deg, np.sqrt(2) * half, RADIO_NSIDE)
+    ra, dec, extended = np.concatenate([_positions(seed, cell) for cell in cells]).T
+    east, north = sky_to_offset(candidate.ra_deg, candidate.dec_deg, ra, dec)
+    near = np.maximum(np.abs(east), np.abs(north)) <= half
+    return int(near.sum()), int(extended[near].sum())
+
+
+@lru_cache(maxsize=512)
+def _positions(seed: int, cell: int) -> np.ndarray:
+    """RA, Dec (deg) of the sources of a cell, and 1 for extended ones; ``(n, 3)``."""
+    rows = [(one.ra_deg, one.dec_deg, one.kind != "field") for one in _candidates(seed, cell)]
+    return np.array(rows, dtype=float).reshape(-1, 3)
+
+
+def _subject(seed: int, source: RadioSource, split: str) -> Subject:
+    """Subject on one peak of a source: its position is truncated to its name, as in Radio Galaxy Zoo."""
+    _, cell, number = source.source_id.split("-")
+    rng = generator(seed, Purpose.SUBJECTS, 1 + int(cell), 1 + int(number))
+    east, north = source.peaks[rng.integers(len(source.peaks))] + rng.normal(0, POSITION_ERROR_ARCSEC, 2)
+    ra, dec = offset_to_sky(source.ra_deg, source.dec_deg, east, north)
+    name = f"FIRST{position_names(np.array([ra]), np.array([dec]))[0]}"
+    return Subject(name, *position_of_name(name), split, Frame())
+
+
+def _render(sky: SimulatedSource, source: RadioSource, subject: Subject) -> _Found | None:
+    """Look at a subject; None where its own source does not show."""
+    window = subject.ra_deg, subject.dec_deg, subject.frame.width_arcsec
+    labels = label_simulated(subject, sky.cutout(subject.subject_id, *window), sky.truth(*window))
+    shows = source.source_id in set(labels["label_id"])
+    return _Found(subject, source.source_id, labels) if shows else None

@@ -1,0 +1,98 @@
+"""The archives of a survey as an image source: its services in order, each with limits and tries."""
+
+import logging
+from collections.abc import Sequence
+
+from claran_core.common.cutout import Cutout, NoImage
+from claran_core.survey.archive.first import first_request
+from claran_core.survey.archive.hips2fits import hips2fits_request
+from claran_core.survey.archive.http import Client, Fault, Refusal
+from claran_core.survey.archive.limits import ServiceDown
+from claran_core.survey.archive.protocol import ImageService, OneRequest
+from claran_core.survey.archive.services import Service
+from claran_core.survey.archive.skyview import skyview_request
+from claran_core.survey.surveys import Survey
+
+__all__ = ["ArchiveSource", "open_service"]
+
+logger = logging.getLogger(__name__)
+
+REQUESTS = {"first": first_request, "skyview": skyview_request, "hips2fits": hips2fits_request}
+
+
+def open_service(service: Service, survey: Survey, client: Client) -> ImageService:
+    """Open a service by its protocol."""
+    if service.protocol == "irsa":
+        # Imported here: pyvo takes a while, and FIRST does without.
+        from claran_core.survey.archive.irsa import IrsaImages
+
+        return IrsaImages(service, survey, client)
+    return OneRequest(service, survey, client, REQUESTS[service.protocol])
+
+
+class ArchiveSource:
+    """Images of a survey from the services of archives (an `ImageSource`).
+
+    Parameters
+    ----------
+    survey : Survey
+        What the pixels mean.
+    services : sequence of Service
+        Which are asked, first choice first: the next only where one before could not answer.
+    client : Client
+        Asks; may be shared between sources.
+    """
+
+    def __init__(self, survey: Survey, services: Sequence[Service], client: Client) -> None:
+        self.survey = survey
+        self.client = client
+        self.services = [open_service(service, survey, client) for service in services]
+
+    @property
+    def workers(self) -> int:
+        """How many subjects may be asked for at a time."""
+        return self.services[0].service.connections
+
+    @property
+    def identity(self) -> str:
+        """What decides about the pixels: images kept of another identity are of no use."""
+        parts = [self.survey.name]
+        for opened in self.services:
+            service = opened.service
+            parts.append(f"{service.name} {service.protocol} {service.dataset} {service.band}".strip())
+        return "; ".join(parts)
+
+    def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
+        """Verified cut-out from the first service that answers.
+
+        Parameters
+        ----------
+        subject_id : str
+            For the log.
+        ra_deg, dec_deg : float
+            Middle of the subject, deg, ICRS.
+        width_arcsec : float
+            Width of the subject.
+
+        Returns
+        -------
+        Cutout or NoImage
+            ``no_coverage`` if a service says that the survey does not cover it; ``failed`` with each
+            service's reason if none could answer.
+        """
+        reasons = []
+        for opened in self.services:
+            try:
+                return opened.image(ra_deg, dec_deg, width_arcsec)
+            except (Fault, Refusal, ServiceDown) as error:
+                reasons.append(f"{opened.service.name}: {error}")
+                logger.warning("%s: no %s image from %s", subject_id, self.survey.name, reasons[-1])
+        return NoImage("failed", "; ".join(reasons))
+
+    def abandon(self) -> None:
+        """Nobody waits for cut-outs any more: what is under way is not tried again."""
+        self.client.abandon()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()

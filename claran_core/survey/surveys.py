@@ -1,0 +1,174 @@
+"""What a survey is, and what every image source must answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from claran_core.common.cutout import Band, Cutout, NoImage
+from claran_core.common.errors import ConfigError
+
+__all__ = [
+    "SIMULATED",
+    "SURVEYS",
+    "ImageSource",
+    "Survey",
+    "survey_named",
+]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the pixels of a survey mean.
+
+    Attributes
+    ----------
+    name : str
+        Key of `SURVEYS`, used in the configuration and in tables.
+    band : {"radio", "infrared"}
+        Which of the two planes of a subject it can fill.
+    unit : str
+        Unit of the pixels, FITS spelling.
+    pixel_scale_arcsec, beam_arcsec : float
+        Native pixel and FWHM of the beam or point-spread function, arcsec.
+    rms : float
+        Typical noise (1.4826 x MAD of a 3 arcmin cut-out) in `unit`.
+    frequency_hz : float, optional
+        Centre frequency of a radio survey.
+    magnitude_zero_point : float, optional
+        Vega magnitude of one count of an infrared survey.
+    reference : str
+        Paper or archive that documents the survey.
+    noise_correlation : tuple of (float, float)
+        Autocorrelation of the noise as a sum of Gaussians: weight and FWHM (arcsec) of each; empty: that
+        of noise as smooth as the beam.
+    """
+
+    name: str
+    band: Band
+    unit: str
+    pixel_scale_arcsec: float
+    beam_arcsec: float
+    rms: float
+    reference: str
+    frequency_hz: float | None = None
+    magnitude_zero_point: float | None = None
+    noise_correlation: tuple[tuple[float, float], ...] = ()
+
+
+SURVEYS: Mapping[str, Survey] = MappingProxyType(
+    {
+        "FIRST": Survey(
+            name="FIRST",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=1.8,
+            beam_arcsec=5.4,
+            rms=1.56e-4,
+            frequency_hz=1.4e9,
+            reference="Becker, White & Helfand 1995, ApJ 450, 559",
+            # Measured on 6,639 source-free tiles: narrower than the beam's, on a pedestal of sidelobes.
+            noise_correlation=((0.805, 5.0), (0.195, 29.6)),
+        ),
+        "NVSS": Survey(
+            name="NVSS",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=15.0,
+            beam_arcsec=45.0,
+            rms=4.5e-4,
+            frequency_hz=1.4e9,
+            reference="Condon et al. 1998, AJ 115, 1693",
+        ),
+        "VLASS": Survey(
+            name="VLASS",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=1.0,
+            beam_arcsec=2.5,
+            rms=1.4e-4,
+            frequency_hz=3.0e9,
+            reference="Lacy et al. 2020, PASP 132, 035001 (Quick Look images of one epoch)",
+        ),
+        "RACS_LOW": Survey(
+            name="RACS_LOW",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=2.5,
+            beam_arcsec=25.0,
+            rms=3.0e-4,
+            frequency_hz=8.875e8,
+            reference="Hale et al. 2021, PASA 38, e058 (images of 25 arcsec)",
+        ),
+        "EMU": Survey(
+            name="EMU",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=2.0,
+            beam_arcsec=15.0,
+            rms=3.0e-5,
+            frequency_hz=9.435e8,
+            reference="Norris et al. 2021, PASA 38, e046 (images of 15 arcsec)",
+        ),
+        "LOTSS": Survey(
+            name="LOTSS",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=1.5,
+            beam_arcsec=6.0,
+            rms=8.3e-5,
+            frequency_hz=1.44e8,
+            reference="Shimwell et al. 2022, A&A 659, A1 (DR2)",
+        ),
+        "WISE_W1": Survey(
+            name="WISE_W1",
+            band="infrared",
+            unit="DN",
+            pixel_scale_arcsec=1.375,
+            beam_arcsec=8.36,
+            rms=0.18,
+            magnitude_zero_point=20.5,
+            reference="Wright et al. 2010, AJ 140, 1868 (AllWISE Atlas images)",
+        ),
+        "UNWISE_W1": Survey(
+            name="UNWISE_W1",
+            band="infrared",
+            unit="DN",
+            pixel_scale_arcsec=2.75,
+            beam_arcsec=6.1,
+            rms=1.1,
+            magnitude_zero_point=22.5,
+            reference="Lang 2014, AJ 147, 108 (Vega nanomaggies; noise as in AllWISE)",
+        ),
+    }
+)
+
+# Those whose images the simulated sky imitates.
+SIMULATED = ("FIRST", "WISE_W1")
+
+
+def survey_named(name: str) -> Survey:
+    """Survey of that name.
+
+    Raises
+    ------
+    ConfigError
+        If it is not described here.
+    """
+    if name not in SURVEYS:
+        raise ConfigError(f"config: survey {name!r} is not described; write one of: {', '.join(SURVEYS)}")
+    return SURVEYS[name]
+
+
+class ImageSource(Protocol):
+    """Where the pixels of a survey come from."""
+
+    survey: Survey
+
+    def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
+        """Window of the survey that covers the square of `width_arcsec` around a position (deg, ICRS).
+
+        The window holds every native pixel needed to interpolate anywhere in a north-up square of that
+        width.  Never raises for what one subject may meet: that is a `NoImage`.
+        """
+        ...

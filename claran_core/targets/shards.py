@@ -1,0 +1,198 @@
+"""Cutting the targets into shards, and keeping shards as they are when targets are added.
+
+A shard is a batch of subjects close on the sky: one job and one set of files per stage.  The plan of a
+run is a pure function of the target table and the targets file of an earlier run, so that it can be
+made when the workflow is parsed.  Each shard has its own list of targets, written when its subjects are
+new or changed and left alone otherwise: only shards with a new list are worked on again.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from astropy import units as u
+from astropy_healpix import lonlat_to_healpix
+
+from claran_core.common import files
+from claran_core.common.errors import InputError
+from claran_core.common.paths import Results
+from claran_core.common.tables import TARGETS
+from claran_core.settings.config import Config
+from claran_core.targets.target_table import read_targets
+
+__all__ = ["ShardPlan", "assign_shards", "plan", "write_targets"]
+
+# Order of subjects on the sky: HEALPix cells of 6 arcsec, finer than the subjects are apart.
+HEALPIX_NSIDE = 2**15
+# Digits of a shard's name; more shards get longer names.
+NAME_DIGITS = 5
+HASH_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """The shards of a run.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of all shards, in order.
+    stale : tuple of str
+        Those whose list of targets is not there yet, or holds other subjects than it should.
+    """
+
+    names: tuple[str, ...]
+    stale: tuple[str, ...]
+
+
+def assign_shards(targets: pd.DataFrame, existing: pd.DataFrame | None, shard_size: int) -> pd.DataFrame:
+    """Give every target a shard of at most `shard_size` subjects close on the sky.
+
+    A target that is in `existing` under the same id at the same position keeps its shard; all others go
+    to new shards with the next numbers.  The result does not depend on the order of the rows.
+
+    Parameters
+    ----------
+    targets : DataFrame
+        Columns ``subject_id``, ``ra``, ``dec`` (deg), ``split``.
+    existing : DataFrame or None
+        The table of an earlier run with the same shard size.
+    shard_size : int
+        Most subjects in a shard.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `claran_core.common.tables.TARGETS`, sorted by shard, then along the sky.
+    """
+    shards = _kept_shards(targets, existing)
+    order = _sky_order(targets)
+    new = order[pd.isna(shards[order])]
+    start = 0 if existing is None or existing.empty else existing["shard"].astype(int).max() + 1
+    numbers = start + np.arange(len(new)) // shard_size
+    shards[new] = [f"{number:0{NAME_DIGITS}d}" for number in numbers.tolist()]
+    assigned = targets.assign(shard=shards).iloc[order]
+    by_shard = np.argsort(assigned["shard"].astype(int).to_numpy(), kind="stable")
+    return assigned.iloc[by_shard][TARGETS.names].reset_index(drop=True)
+
+
+def plan(config: Config, targets_path: Path, results: Results) -> ShardPlan:
+    """Shards of a run, from its target table and the targets file of an earlier run, if there is one.
+
+    Every job of a cluster parses the workflow again: while the target table is the one the targets
+    file was made from, nothing but that file's metadata is read.
+
+    Raises
+    ------
+    InputError
+        If the targets cannot be used (see `claran_core.targets.target_table.read_targets`).
+    """
+    stored = _stored(results)
+    if stored.get("shard_size") == config.shard_size and _is_source(stored.get("source"), targets_path):
+        return _plan_of(stored["digests"], stored, results)
+    return _plan_of(_digests(_assigned(config, targets_path, results)), stored, results)
+
+
+def write_targets(config: Config, targets_path: Path, results: Results) -> None:
+    """Write what `plan` announced: the lists of stale shards, then the targets file.
+
+    Raises
+    ------
+    InputError
+        If the targets cannot be used (see `claran_core.targets.target_table.read_targets`).
+    """
+    assigned = _assigned(config, targets_path, results)
+    digests = _digests(assigned)
+    stale = set(_plan_of(digests, _stored(results), results).stale)
+    for shard, rows in assigned.groupby("shard", sort=False):
+        if shard in stale:
+            files.write_table(results.shard_targets(str(shard)), rows, TARGETS)
+    metadata = {"shard_size": config.shard_size, "source": _source(targets_path), "digests": digests}
+    files.write_table(results.targets, assigned, TARGETS, metadata=metadata)
+
+
+def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.ndarray:
+    """Shards, (n,) str objects, of targets that are where they were; None for new or moved ones."""
+    if existing is None or existing.empty:
+        return np.full(len(targets), None, dtype=object)
+    rows = pd.Index(existing["subject_id"]).get_indexer(targets["subject_id"])
+    old = existing.iloc[rows]  # row -1, for unknown ids, is masked below
+    same = (rows >= 0) & (old["ra"].to_numpy() == targets["ra"].to_numpy())
+    same &= old["dec"].to_numpy() == targets["dec"].to_numpy()
+    return np.where(same, old["shard"].to_numpy(dtype=object), None)
+
+
+def _sky_order(targets: pd.DataFrame) -> np.ndarray:
+    """Row numbers along the HEALPix curve (nested order), ties by id."""
+    lon, lat = targets["ra"].to_numpy() * u.deg, targets["dec"].to_numpy() * u.deg
+    cells = lonlat_to_healpix(lon, lat, HEALPIX_NSIDE, order="nested")
+    # Ids sort as bytes: the same on every machine and in every locale.
+    return np.lexsort((targets["subject_id"].to_numpy(dtype=str), cells))
+
+
+def _digests(assigned: pd.DataFrame) -> dict[str, str]:
+    """SHA-256 of what each shard's list holds, whatever its order; in the shards' order."""
+    digests = {}
+    for shard, rows in assigned.groupby("shard", sort=False):
+        rows = rows.sort_values("subject_id")
+        digest = hashlib.sha256("\n".join(rows["subject_id"] + " " + rows["split"]).encode())
+        digest.update(rows[["ra", "dec"]].to_numpy(dtype="<f8").tobytes())
+        digests[str(shard)] = digest.hexdigest()
+    return digests
+
+
+def _plan_of(digests: Mapping[str, str], stored: Mapping[str, Any], results: Results) -> ShardPlan:
+    before = stored.get("digests", {})
+    folder = results.shard_targets("any").parent
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    stale = [
+        shard
+        for shard, digest in digests.items()
+        if before.get(shard) != digest or results.shard_targets(shard).name not in there
+    ]
+    return ShardPlan(names=tuple(digests), stale=tuple(stale))
+
+
+def _assigned(config: Config, targets_path: Path, results: Results) -> pd.DataFrame:
+    keeps = _stored(results).get("shard_size") == config.shard_size
+    existing = files.read_table(results.targets, TARGETS.names) if keeps else None
+    return assign_shards(read_targets(targets_path), existing, config.shard_size)
+
+
+def _stored(results: Results) -> dict[str, Any]:
+    return files.read_metadata(results.targets) if results.targets.exists() else {}
+
+
+def _source(path: Path) -> dict[str, Any]:
+    """What tells one target table from another."""
+    stat = path.stat()
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(HASH_BLOCK):
+            digest.update(block)
+    return {
+        "path": str(path.resolve()),
+        "size": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "sha256": digest.hexdigest(),
+    }
+
+
+def _is_source(stored: Mapping[str, Any] | None, path: Path) -> bool:
+    """Whether `path` is the table described by `stored`; its bytes are read only if it was touched."""
+    if not stored:
+        return False
+    try:
+        stat = path.stat()
+        if stat.st_size != stored["size"]:
+            return False
+        untouched = (str(path.resolve()), stat.st_mtime_ns) == (stored["path"], stored["mtime_ns"])
+        return untouched or _source(path)["sha256"] == stored["sha256"]
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); set targets.path to your table"
+        ) from None

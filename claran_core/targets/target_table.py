@@ -1,0 +1,127 @@
+"""The targets of a run: from a user's list of positions, or the RGZ label table as it is.
+
+Everything that would hurt later is refused here, in one line: positions that are none, names that
+cannot be file names, rows that repeat.  All checks are vectorised; a list may hold a million rows.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from claran_core.common.errors import InputError
+from claran_core.common.external_tables import ExternalTable, column_names, read_external_table
+from claran_core.common.names import position_names
+from claran_core.common.tables import SPLITS
+from claran_core.labels import rgz_table
+
+__all__ = ["read_targets"]
+
+COLUMNS = ("subject_id", "ra", "dec", "split")
+MAX_ID_LENGTH = 100
+# Letters, digits and ._+- only, no leading dot: ids end up in file and FITS extension names.
+SAFE_ID = rf"[A-Za-z0-9_+\-][A-Za-z0-9._+\-]{{0,{MAX_ID_LENGTH - 1}}}"
+
+
+def read_targets(path: Path) -> pd.DataFrame:
+    """Read and check the targets of a run.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, Parquet, FITS table or VOTable with columns ``ra`` and ``dec`` (deg, ICRS; upper or lower
+        case) and optionally ``subject_id`` (default: the IAU-style name of the position) and
+        ``split`` (train, test or none; default none); or an RGZ label table.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``subject_id`` (str), ``ra``, ``dec`` (float64, deg), ``split`` (str), in the order of
+        the file; for a label table one row per ``first_id``.
+
+    Raises
+    ------
+    InputError
+        In one line with file, row and value, for anything that cannot be a target.
+    """
+    names = column_names(path)
+    if rgz_table.is_label_table(names):
+        return _from_labels(path)
+    return _from_positions(read_external_table(path, _choose(path, names)))
+
+
+def _choose(path: Path, names: Sequence[str]) -> dict[str, str]:
+    chosen = {ours: _match(path, ours, names) for ours in COLUMNS}
+    missing = [ours for ours in ("ra", "dec") if chosen[ours] is None]
+    if missing:
+        raise InputError(
+            f"{path}: no column {' and '.join(map(repr, missing))} (deg, ICRS); "
+            f"it has: {', '.join(map(str, names))}"
+        )
+    return {ours: theirs for ours, theirs in chosen.items() if theirs is not None}
+
+
+def _match(path: Path, ours: str, names: Sequence[str]) -> str | None:
+    """Name of a column in the file, whatever its case; exact spelling goes first."""
+    if ours in names:
+        return ours
+    alike = [name for name in names if name.strip().lower() == ours]
+    if len(alike) > 1:
+        raise InputError(f"{path}: columns {' and '.join(alike)} could both be {ours!r}; rename one")
+    return alike[0] if alike else None
+
+
+def _from_labels(path: Path) -> pd.DataFrame:
+    subjects = rgz_table.read_label_table(path).drop_duplicates("first_id")
+    split = np.where(subjects["training"] == 1, "train", "test")
+    targets = subjects[["first_id", "ra", "dec"]].rename(columns={"first_id": "subject_id"})
+    return targets.assign(split=split).reset_index(drop=True)
+
+
+def _from_positions(table: ExternalTable) -> pd.DataFrame:
+    ra_deg, dec_deg = table.numbers("ra"), table.numbers("dec")
+    table.refuse_where((ra_deg < 0) | (ra_deg >= 360), "ra", "is outside 0 <= ra < 360 deg")
+    table.refuse_where(np.abs(dec_deg) > 90, "dec", "is outside -90 <= dec <= 90 deg")
+    targets = {
+        "subject_id": _ids(table, ra_deg, dec_deg),
+        "ra": ra_deg,
+        "dec": dec_deg,
+        "split": _splits(table),
+    }
+    return pd.DataFrame({name: np.asarray(values) for name, values in targets.items()})
+
+
+def _ids(table: ExternalTable, ra_deg: np.ndarray, dec_deg: np.ndarray) -> pd.Series:
+    if "subject_id" not in table.data:
+        names = pd.Series(position_names(ra_deg, dec_deg, ra_decimals=2, dec_decimals=1))
+        _refuse_repeated(
+            table, names, "is within 0.1 arcsec of {first}; remove one, or give a subject_id column"
+        )
+        return names
+    ids = table.data["subject_id"]
+    safe = ids.str.fullmatch(SAFE_ID).to_numpy(dtype=bool)
+    table.refuse_where(
+        ~safe,
+        "subject_id",
+        f"is unsafe as a file name; use 1 to {MAX_ID_LENGTH} of A-Z a-z 0-9 . _ + - and no leading dot",
+    )
+    _refuse_repeated(table, ids, "is the same as on {first}; ids must be unique")
+    return ids
+
+
+def _refuse_repeated(table: ExternalTable, ids: pd.Series, problem: str) -> None:
+    repeated = ids.duplicated().to_numpy()
+    if repeated.any():
+        value = ids.iloc[int(np.argmax(repeated))]
+        first = table.row(int(np.argmax((ids == value).to_numpy())))
+        named = table.path, table.data.assign(subject_id=ids.to_numpy()), table.row_word
+        ExternalTable(*named).refuse_where(repeated, "subject_id", problem.format(first=first))
+
+
+def _splits(table: ExternalTable) -> np.ndarray:
+    if "split" not in table.data:
+        return np.full(len(table.data), "none", dtype=object)
+    splits = table.data["split"].str.lower()
+    table.refuse_where(~splits.isin(SPLITS).to_numpy(), "split", f"must be one of: {', '.join(SPLITS)}")
+    return splits.to_numpy(dtype=object)

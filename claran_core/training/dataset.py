@@ -1,0 +1,333 @@
+"""Fused images with their truth, as training takes them.
+
+The images stay on disk: shards are memory-mapped and read a batch at a time.  Subjects are ordered by
+their id, so nothing depends on how many shards there are or in which order they are given, and every
+random choice about a subject is seeded by its id, so nothing depends on the batch it lands in.
+"""
+
+import copy
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from claran_core.common import tables
+from claran_core.common.boxes import BOX_COLUMNS
+from claran_core.common.errors import InputError
+from claran_core.common.files import read_table
+from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.sky import is_near
+from claran_core.components.component_table import (
+    NO_COMPONENTS,
+    NOMINAL_LEVEL,
+    SubjectComponents,
+    read_components,
+)
+from claran_core.fusion.fused_images import has_radio, open_shard
+from claran_core.model.layers.types import Truth
+
+__all__ = [
+    "AUGMENTATIONS",
+    "FusedDataset",
+    "ShardFiles",
+    "TrainingBatch",
+    "orient",
+    "subject_key",
+]
+
+logger = logging.getLogger(__name__)
+
+# What an augmentation draws from: codes of `orient`.  `flip` is the paper's (section 4.1).  All eight
+# orientations of the square are exact too, because a truth box is a square around its source (RGZ DR1).
+AUGMENTATIONS = {"none": (0,), "flip": (0, 4), "dihedral": tuple(range(8))}
+
+# Seeds of augmentation and of other draws must differ even when the other numbers in them agree.
+AUGMENTATION_STREAM = 1
+LEVEL_STREAM = 4
+
+
+class ShardFiles(NamedTuple):
+    """Files of one shard of fused images (`Results.fused` and its neighbours)."""
+
+    images: Path
+    index: Path
+    components: Path
+
+
+class TrainingBatch(NamedTuple):
+    """Some subjects, turned as one: images (n, ny, nx, 3) uint8, their truth and their components."""
+
+    images: np.ndarray
+    truths: list[Truth]
+    components: list[SubjectComponents]
+
+
+def orient(image: np.ndarray, boxes: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:
+    """Show an image and its boxes in one of the eight orientations of a square; exact, no resampling.
+
+    Parameters
+    ----------
+    image : (ny, nx, ...) array
+        An image of the frame; quarter turns swap its height and width.
+    boxes : (M, 4) array
+        Corners ``x1 y1 x2 y2`` in pixels.
+    code : int
+        0 to 7.  From 4 on the image is first mirrored in x (``x1' = W - x2, x2' = W - x1``, paper
+        section 4.1); then ``code % 4`` quarter turns anticlockwise follow.
+    """
+    if code >= 4:
+        image = image[:, ::-1]
+        x1, y1, x2, y2 = boxes.T
+        boxes = np.stack([image.shape[1] - x2, y1, image.shape[1] - x1, y2], axis=1)
+    for _ in range(code % 4):
+        width = image.shape[1]
+        x1, y1, x2, y2 = boxes.T
+        boxes = np.stack([y1, width - x2, y2, width - x1], axis=1)
+        image = np.rot90(image)
+    return image, boxes
+
+
+class FusedDataset:
+    """The subjects of one split, from any number of shards, in the order of their ids.
+
+    Subjects without radio image are left out.  Subjects without labels stay: they are examples of
+    fields without a source.
+
+    Parameters
+    ----------
+    shards : sequence of ShardFiles
+        Fused images, index and components of each shard.
+    targets : sequence of Path
+        Which subject belongs to which split (`Results.shard_targets` of all shards).
+    labels : Path
+        Truth of all shards (`Results.labels`).
+    split : str
+        ``train``, ``test`` or ``none``.
+    keep_apart_arcsec : float
+        Subjects closer than this to any subject of the test split are left out: they may show its sources.
+
+    Attributes
+    ----------
+    subject_ids : (N,) object array
+        Ids, in ascending order.
+    positions_deg : (N, 2) array
+        Right ascension and declination of their centres, deg.
+    frame_px : int
+        Height and width of the images.
+    n_labels : int
+        Number of true sources of all subjects.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or two files contradict each other.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[ShardFiles],
+        *,
+        targets: Sequence[Path],
+        labels: Path,
+        split: str = "train",
+        keep_apart_arcsec: float = 0.0,
+    ) -> None:
+        self._images: list[np.ndarray] = []
+        self._components: dict[str, dict[float, SubjectComponents]] = {}
+        frames = [self._open(files, number) for number, files in enumerate(shards)]
+        self.frame_px = _common_size(self._images, shards)
+        rows = pd.concat(frames, ignore_index=True).sort_values("subject_id", ignore_index=True)
+        rows = rows[_in_split(rows["subject_id"], targets, split)]
+        if keep_apart_arcsec > 0:
+            rows = _kept_apart(rows, targets, keep_apart_arcsec)
+        self.subject_ids = rows["subject_id"].to_numpy(dtype=object)
+        self.positions_deg = rows[["ra", "dec"]].to_numpy(dtype=float)
+        self._shard = rows["shard"].to_numpy()
+        self._row = rows["row"].to_numpy()
+        self._read_labels(labels)
+
+    def _open(self, files: ShardFiles, number: int) -> pd.DataFrame:
+        images, index = open_shard(files.images, files.index)
+        self._images.append(images)
+        self._components |= read_components(files.components)
+        rows = index[["subject_id", "ra", "dec"]].assign(shard=number, row=range(len(index)))
+        return rows[has_radio(index)]
+
+    def _read_labels(self, path: Path) -> None:
+        columns = ["subject_id", "label_id", *BOX_COLUMNS, "morphology"]
+        labels = read_table(path, columns)
+        labels = labels[labels["subject_id"].isin(self.subject_ids)]
+        _check_labels(labels, path, self.frame_px)
+        labels = labels.sort_values(["subject_id", "label_id"], kind="stable")
+        owner = labels["subject_id"].to_numpy(dtype=object)
+        self._first = np.searchsorted(owner, self.subject_ids, side="left")
+        self._last = np.searchsorted(owner, self.subject_ids, side="right")
+        self._boxes = labels[BOX_COLUMNS].to_numpy(dtype="<f4")
+        classes = [MORPHOLOGIES.index(name) + 1 for name in labels["morphology"]]
+        self._classes = np.array(classes, dtype="<i8")
+        self.n_labels = len(labels)
+
+    def __len__(self) -> int:
+        """Return the number of subjects."""
+        return len(self.subject_ids)
+
+    def subset(self, chosen: np.ndarray) -> "FusedDataset":
+        """Those subjects alone for which `chosen` (N,) is true."""
+        part = copy.copy(self)
+        part.subject_ids, part.positions_deg = self.subject_ids[chosen], self.positions_deg[chosen]
+        part._shard, part._row = self._shard[chosen], self._row[chosen]
+        part._first, part._last = self._first[chosen], self._last[chosen]
+        part.n_labels = int((part._last - part._first).sum())
+        return part
+
+    def images(self, indices: Sequence[int]) -> np.ndarray:
+        """Read images of some subjects: (n, ny, nx, 3) uint8."""
+        read = [self._images[self._shard[i]][self._row[i]] for i in indices]
+        return np.stack(read) if read else np.empty((0, self.frame_px, self.frame_px, 3), np.uint8)
+
+    def truths(self, indices: Sequence[int]) -> list[Truth]:
+        """Return truth of some subjects, sources in the order of their label ids."""
+        return [_truth(*self._truth_arrays(i)) for i in indices]
+
+    def components(self, indices: Sequence[int]) -> list[SubjectComponents]:
+        """Components of some subjects by the contour rule."""
+        return [self._levels(i).get(NOMINAL_LEVEL, NO_COMPONENTS) for i in indices]
+
+    def batch(self, indices: Sequence[int], *, augmentation: str, seed: int, epoch: int) -> TrainingBatch:
+        """Images, truth and components of some subjects, each turned at random as `augmentation` allows.
+
+        Components are those of one of the levels listed, drawn at random where anything is augmented.
+        Orientation and level depend on seed, epoch and subject alone, not on the batch.
+        """
+        codes = AUGMENTATIONS[augmentation]
+        images, truths, components = self.images(indices), [], self.components(indices)
+        for position, i in enumerate(indices):
+            boxes, classes = self._truth_arrays(i)
+            key = {"seed": seed, "epoch": epoch, "subject_id": self.subject_ids[i]}
+            code = codes[_draw(len(codes), AUGMENTATION_STREAM, **key)]
+            levels = sorted(self._levels(i))
+            if levels and augmentation != "none":
+                components[position] = self._levels(i)[levels[_draw(len(levels), LEVEL_STREAM, **key)]]
+            images[position], boxes = orient(images[position].copy(), boxes, code)
+            truths.append(_truth(boxes, classes))
+            components[position] = _oriented(components[position], self.frame_px, code)
+        return TrainingBatch(images, truths, components)
+
+    def channel_means(self) -> tuple[float, float, float]:
+        """Mean of each channel over all subjects (paper section 4.1), from exact integer sums.
+
+        Raises
+        ------
+        InputError
+            If there is no subject to take a mean of.
+        """
+        if not len(self):
+            raise InputError("no subject of this split has a radio image: no channel means to take")
+        sums = np.zeros(3, dtype=np.uint64)
+        for shard, row in zip(self._shard, self._row, strict=True):
+            sums += self._images[shard][row].sum(axis=(0, 1), dtype=np.uint64)
+        red, green, blue = (int(total) / (len(self) * self.frame_px**2) for total in sums)
+        return red, green, blue
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over ids, truth, pixels and components, the same for any cut into shards."""
+        digest = hashlib.sha256()
+        for i, subject_id in enumerate(self.subject_ids):
+            boxes, classes = self._truth_arrays(i)
+            digest.update(f"{subject_id}\n{len(boxes)}\n".encode())
+            digest.update(boxes.tobytes() + classes.tobytes())
+            digest.update(self._images[self._shard[i]][self._row[i]].tobytes())
+            for level, components in sorted(self._levels(i).items()):
+                digest.update(f"{level}\n{len(components)}\n".encode())
+                for values in dataclasses.astuple(components):
+                    digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
+
+    def _levels(self, i: int) -> dict[float, SubjectComponents]:
+        return self._components.get(self.subject_ids[i], {})
+
+    def _truth_arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        mine = slice(self._first[i], self._last[i])
+        return self._boxes[mine], self._classes[mine]
+
+
+def _truth(boxes: np.ndarray, classes: np.ndarray) -> Truth:
+    return Truth(
+        boxes=torch.from_numpy(boxes.astype(np.float32)), classes=torch.from_numpy(classes.astype(np.int64))
+    )
+
+
+def _oriented(components: SubjectComponents, frame_px: int, code: int) -> SubjectComponents:
+    """Components of a square image shown in another orientation (`orient`)."""
+    blank = np.empty((frame_px, frame_px))
+    boxes = orient(blank, components.boxes, code)[1]
+    peaks = orient(blank, np.tile(components.peaks, 2), code)[1][:, :2]
+    return dataclasses.replace(components, boxes=boxes, peaks=peaks)
+
+
+def subject_key(subject_id: str) -> int:
+    """Number of a subject for seeds: 64 bits of its name's SHA-256."""
+    return int.from_bytes(hashlib.sha256(subject_id.encode()).digest()[:8], "little")
+
+
+def _draw(choices: int, stream: int, *, seed: int, epoch: int, subject_id: str) -> int:
+    return int(np.random.default_rng([stream, seed, epoch, subject_key(subject_id)]).integers(choices))
+
+
+def _common_size(images: list[np.ndarray], shards: Sequence[ShardFiles]) -> int:
+    size = images[0].shape[1]
+    for shard, files in zip(images, shards, strict=True):
+        if shard.shape[1:3] != (size, size):
+            raise InputError(
+                f"{files.images}: images of {shard.shape[1:3]} px, but {size} x {size} px expected as in "
+                f"{shards[0].images}; remove the odd one and rerun fusion"
+            )
+    return size
+
+
+def _in_split(subject_ids: pd.Series, targets: Sequence[Path], split: str) -> np.ndarray:
+    if split not in tables.SPLITS:
+        raise ValueError(f"split is {split!r}, not one of {tables.SPLITS}")
+    lists = [read_table(path, ["subject_id", "split"]) for path in targets]
+    known = pd.concat(lists).set_index("subject_id")["split"]
+    for message, wrong in (
+        ("in more than one shard; remove the fused images and rerun", subject_ids.duplicated()),
+        ("not among the targets; rerun from the targets stage", ~subject_ids.isin(known.index)),
+    ):
+        if wrong.any():
+            raise InputError(f"fused images: subject {subject_ids[wrong].iloc[0]!r} is {message}")
+    return (known.loc[subject_ids] == split).to_numpy()
+
+
+def _kept_apart(rows: pd.DataFrame, targets: Sequence[Path], within_arcsec: float) -> pd.DataFrame:
+    lists = pd.concat([read_table(path, ["ra", "dec", "split"]) for path in targets])
+    tested = lists.loc[lists["split"] == "test", ["ra", "dec"]].to_numpy(dtype=float)
+    near = is_near(rows[["ra", "dec"]].to_numpy(dtype=float), tested, within_arcsec)
+    logger.info(
+        "%d of %d subjects are left out: closer than %g arcsec to a test subject",
+        near.sum(),
+        len(rows),
+        within_arcsec,
+    )
+    return rows[~near]
+
+
+def _check_labels(labels: pd.DataFrame, path: Path, frame_px: int) -> None:
+    boxes = labels[BOX_COLUMNS].to_numpy(dtype=float)
+    inside = (boxes >= 0) & (boxes <= frame_px)  # false for NaN
+    good_box = inside.all(axis=1) & (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
+    good_class = labels["morphology"].isin(MORPHOLOGIES).to_numpy()
+    for column, good in (("box", good_box), ("morphology", good_class)):
+        if not good.all():
+            row = labels.iloc[int(np.argmin(good))]
+            value = row["morphology"] if column == "morphology" else row[BOX_COLUMNS].tolist()
+            raise InputError(
+                f"{path}: label {row['label_id']!r} of {row['subject_id']!r} has {column} {value}, "
+                f"not one of a source in a {frame_px} px frame; rerun the labels stage"
+            )

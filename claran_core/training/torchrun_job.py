@@ -1,0 +1,123 @@
+"""A training as a file: what several processes, perhaps on several machines, need to know to train together.
+
+    torchrun --nproc-per-node 2 -m claran_core.training.torchrun_job FILE
+
+The workflow writes that file and starts the processes (`claran_core.training.torchrun`); alone, it calls
+`run`.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from claran_core.common.errors import ClaranError
+from claran_core.common.files import write_json
+from claran_core.common.log import configure_logging
+from claran_core.settings.config import FusionOptions, ModelOptions, TrainingOptions, build_options
+from claran_core.training.dataset import FusedDataset, ShardFiles
+from claran_core.training.train import train
+
+__all__ = ["TrainingJob", "main"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingJob:
+    """All that decides a training, in plain types.
+
+    Attributes
+    ----------
+    method : str
+        Fusion method of the images.
+    targets, images, index, components : list of str
+        Files of all shards, in one order.
+    labels, pretrained : str
+        Truth of the run; weights to start from, or None.
+    fusion, options, training : mapping
+        Sections of the settings, and what is different of the architecture.
+    architecture, seed, device
+        As in the settings.
+    survey : str
+        Radio survey the images show.
+    threads : int
+        CPU threads of each process.
+    weights, losses, checkpoint : str
+        Files to write.
+    """
+
+    method: str
+    targets: list[str]
+    images: list[str]
+    index: list[str]
+    components: list[str]
+    labels: str
+    pretrained: str | None
+    fusion: Mapping[str, Any]
+    architecture: str
+    options: Mapping[str, Any]
+    training: Mapping[str, Any]
+    seed: int
+    survey: str
+    device: str
+    threads: int
+    weights: str
+    losses: str
+    checkpoint: str
+
+    def write(self, path: Path) -> None:
+        """Write the job as JSON."""
+        write_json(path, dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> "TrainingJob":
+        """Read what `write` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def run(self) -> None:
+        """Train, in this process alone or with those that ``torchrun`` started beside it.
+
+        Raises
+        ------
+        ClaranError
+            As `claran_core.training.train.train`.
+        """
+        training = build_options(TrainingOptions, dict(self.training))
+        shards = zip(self.images, self.index, self.components, strict=True)
+        train(
+            FusedDataset(
+                [ShardFiles(*map(Path, names)) for names in shards],
+                targets=[Path(name) for name in self.targets],
+                labels=Path(self.labels),
+                keep_apart_arcsec=training.keep_apart_arcsec,
+            ),
+            method=self.method,
+            fusion=build_options(FusionOptions, dict(self.fusion)),
+            model=ModelOptions(self.architecture, options=dict(self.options), pretrained=self.pretrained),
+            training=training,
+            seed=self.seed,
+            survey=self.survey,
+            weights_path=Path(self.weights),
+            losses_path=Path(self.losses),
+            checkpoint_path=Path(self.checkpoint),
+            device=self.device,
+            threads=self.threads,
+        )
+
+
+def main(path: str) -> int:
+    """Run the job of a file; of several processes the first one talks, and all say why they end."""
+    if os.environ.get("RANK", "0") == "0":
+        configure_logging()
+    try:
+        TrainingJob.read(Path(path)).run()
+    except ClaranError as error:
+        print(f"claran: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,132 @@
+"""One pass over the shards: rows must not depend on how the sky was cut, nor on the order of the files."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from source_rows import FRAME, grid_sky, source_row, write_shard_files
+
+from claran_core.catalogue.associate import assemble as module
+from claran_core.catalogue.associate.assemble import assemble, batches_of
+from claran_core.catalogue.product.sky_order import healpix_pixels
+from claran_core.common.files import read_arrow
+from claran_core.common.flags import Flag
+
+
+def cut(folder: Path, subjects: pd.DataFrame, rows: list[dict], n: int, order: np.ndarray) -> list:
+    """Files of `n` shards along the sky, in an order."""
+    shards = []
+    for number, part in enumerate(np.array_split(np.arange(len(subjects)), n)):
+        own = subjects.iloc[part]
+        named = set(own["subject_id"])
+        shard_rows = [row for row in rows if row["subject_id"] in named]
+        numbered = [row | {"detection": at} for at, row in enumerate(shard_rows)]
+        shards.append(write_shard_files(folder, f"{number:05d}", numbered, own))
+    return [shards[k] for k in order if k < n]
+
+
+def assembled(folder: Path, shards: list) -> pd.DataFrame:
+    indexes = [read_arrow(shard.index).to_pandas() for shard in shards]
+    found = assemble(
+        [shard.sources for shard in shards],
+        [index[["ra", "dec"]].to_numpy() for index in indexes],
+        frame=FRAME,
+        tolerance_arcsec=2.7,
+        scratch=folder / "rows.arrow",
+    )
+    parts = [table.to_pandas() for table in found.rows(50)]
+    assert found.is_row.sum() == len(found.names)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(0.0, 0.0), (10.0, 89.95)])
+def test_shards_and_their_order_do_not_matter(tmp_path, monkeypatch, ra, dec):
+    subjects, rows = grid_sky(5, ra_deg=ra, dec_deg=dec)
+    whole = assembled(tmp_path, cut(tmp_path / "1", subjects, rows, 1, np.arange(1)))
+    assert 50 < len(whole) < 75  # 60 sources, some triples nowhere shown whole
+    monkeypatch.setattr(module, "BATCH_ROWS", 40)  # otherwise all is one batch
+    for n in (7, 64):
+        for seed in (0, 1):
+            order = np.random.default_rng(seed).permutation(n)
+            folder = tmp_path / f"{n}-{seed}"
+            parts = assembled(tmp_path, cut(folder, subjects, rows, n, order))
+            pd.testing.assert_frame_equal(parts, whole)
+
+
+def test_nothing_is_kept_in_memory_longer_than_needed(tmp_path, monkeypatch):
+    fields = [grid_sky(6, side=3, n=9, ra_deg=3.0 * k) for k in range(6)]
+    monkeypatch.setattr(module, "BATCH_ROWS", 1)
+    waiting = []
+    close = module._close
+
+    def spied(window, *rest):
+        left = close(window, *rest)
+        waiting.append(len(left))
+        return left
+
+    monkeypatch.setattr(module, "_close", spied)
+    shards = []
+    for k, (subjects, rows) in enumerate(fields):
+        names = {name: f"{k}-{name}" for name in subjects["subject_id"]}
+        rows = [row | {"subject_id": names[row["subject_id"]]} for row in rows]
+        subjects = subjects.assign(subject_id=subjects["subject_id"].map(names))
+        half = subjects["subject_id"].isin(subjects["subject_id"][:5])
+        for part, own in enumerate((subjects[half], subjects[~half])):
+            named = set(own["subject_id"])
+            shard_rows = [row for row in rows if row["subject_id"] in named]
+            shards.append(write_shard_files(tmp_path, f"{2 * k + part:05d}", shard_rows, own))
+    assembled(tmp_path, shards)
+    # The first half of each field waits for the second, and is let go with it.
+    assert min(waiting[0::2]) > 0 and waiting[1::2] == [0] * 6
+
+
+def test_views_are_counted_and_disagreement_is_flagged(tmp_path):
+    places = [(10.0, 5.0), (10.0, 5.01)]
+    subjects = pd.DataFrame({"subject_id": ["a", "b", "c"], "ra": 10.0, "dec": 5.0})
+    rows = [
+        source_row("a", places, view=0.9, detection=0),
+        source_row("b", places, view=0.8, detection=1),
+        source_row("c", places[:1], view=0.7, detection=2),
+    ]
+    table = assembled(tmp_path, [write_shard_files(tmp_path, "0", rows, subjects)])
+    assert table["n_merged"].tolist() == [2] and table["subject_id"].tolist() == ["a"]
+    assert table["flags"].tolist() == [int(Flag.VIEWS_DISAGREE)]
+
+
+def test_what_a_border_cuts_goes_with_the_source_that_holds_it(tmp_path):
+    subjects = pd.DataFrame({"subject_id": ["a", "b"], "ra": 10.0, "dec": [5.0, 5.0 + 85 / 3600]})
+    tight = {"tight_ra": 10.0, "tight_dec": 5.0, "tight_width": 10.0, "tight_height": 20.0}
+    whole = source_row("a", [(10.0, 5.0)], view=0.9, **tight)
+    cut = {"flags": int(Flag.EDGE), "view": 0.0, "detection": 1}
+    piece = source_row("b", [(10.0, 5.0 + 9 / 3600)], **cut, **tight | {"tight_dec": 5.0 + 9 / 3600})
+    other = source_row("b", [(10.0, 5.0 + 30 / 3600)], **cut, **tight | {"tight_dec": 5.0 + 30 / 3600})
+    for number, (rows, listed) in enumerate(
+        (([whole, piece], ["a"]), ([whole, other], ["a", "b"]), ([piece], ["b"]))
+    ):
+        folder = tmp_path / str(number)
+        table = assembled(folder, [write_shard_files(folder, "0", rows, subjects)])
+        assert sorted(table["subject_id"]) == listed
+        assert table["n_merged"].tolist() == [1] * len(listed)
+        assert not (table["flags"] & int(Flag.VIEWS_DISAGREE)).any()
+
+
+def test_rows_are_named_and_in_the_order_of_the_sky(tmp_path):
+    subjects, rows = grid_sky(7)
+    table = assembled(tmp_path, cut(tmp_path, subjects, rows, 3, np.arange(3)))
+    assert table["source_id"].is_unique
+    pixel = healpix_pixels(table["ra"].to_numpy(), table["dec"].to_numpy())
+    assert list(zip(pixel, table["source_id"], strict=True)) == sorted(
+        zip(pixel, table["source_id"], strict=True)
+    )
+
+
+def test_a_shard_without_sources_and_no_shard_at_all(tmp_path):
+    subjects = pd.DataFrame({"subject_id": ["a"], "ra": 10.0, "dec": 5.0})
+    assert len(assembled(tmp_path, [write_shard_files(tmp_path, "0", [], subjects)])) == 0
+    assert len(assembled(tmp_path, [])) == 0
+
+
+def test_batches_hold_at_most_so_many_rows_or_one_shard():
+    assert batches_of(np.array([3, 3, 3, 9, 1]), 6) == [[0, 1], [2], [3], [4]]
+    assert batches_of(np.array([], int), 6) == []

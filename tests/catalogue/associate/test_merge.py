@@ -1,0 +1,126 @@
+"""Which detections are one source: hand-made views, and what the greedy choice must never depend on."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from source_rows import source_row, sources_table
+
+from claran_core.catalogue.associate.merge import Links, Views, connected_groups, link_views, resolve
+
+ARCSEC = 1 / 3600
+
+
+def merged(*rows: dict) -> list[int]:
+    """The winner of each row."""
+    views = Views.of(sources_table(rows))
+    return resolve(views.rank, link_views(views, 2.7)).winner.tolist()
+
+
+def agreeing(*rows: dict) -> list[bool]:
+    views = Views.of(sources_table(rows))
+    return resolve(views.rank, link_views(views, 2.7)).agrees.tolist()
+
+
+def test_a_source_seen_from_four_subjects_is_one():
+    at = (10.0, 5.0)
+    rows = [source_row(f"s{k}", [at], view=view) for k, view in enumerate((0.3, 0.9, 0.8, 0.1))]
+    assert merged(*rows) == [1, 1, 1, 1] and agreeing(*rows) == [True] * 4
+
+
+def test_neighbours_6_arcsec_apart_stay_two():
+    one, two = (10.0, 5.0), (10.0, 5.0 + 6 * ARCSEC)
+    rows = [
+        source_row("a", [one], view=0.8),
+        source_row("a", [two], view=0.9),
+        source_row("b", [one], view=0.7),
+    ]
+    assert merged(*rows) == [0, 1, 0]
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(0.0, 0.0), (123.0, 89.9999), (17.0, -90.0)])
+def test_across_ra_0_and_at_the_poles(ra, dec):
+    near = [((ra - 0.2 * ARCSEC) % 360, dec), ((ra + 0.2 * ARCSEC) % 360, dec)]
+    winners = merged(*(source_row(f"s{k}", [place], view=0.5 + k / 10) for k, place in enumerate(near)))
+    assert winners == [1, 1]
+    if dec == -90.0:  # every right ascension is the same place
+        assert merged(source_row("a", [(0, dec)], view=0.9), source_row("b", [(180, dec)], view=0.1)) == [
+            0,
+            0,
+        ]
+
+
+def test_a_triple_cut_by_a_border_is_one_and_is_told_from_the_whole():
+    places = [(10.0, 5.0 + k * 30 * ARCSEC) for k in range(3)]
+    rows = [source_row("cut", places[:2], view=0.4), source_row("whole", places, view=0.8)]
+    assert merged(*rows) == [1, 1]
+    assert agreeing(*rows) == [False, True]
+
+
+def test_other_peaks_link_but_do_not_make_views_differ():
+    a, b = (10.0, 5.0), (10.0, 5.0 + 10 * ARCSEC)
+    rows = [source_row("a", [a, b], n_components=1, view=0.9), source_row("b", [b], view=0.5)]
+    assert merged(*rows) == [0, 0]  # b is a component of its own where the noise is a little higher
+    assert agreeing(*rows) == [True, False]
+    assert agreeing(source_row("a", [a, b], n_components=1), source_row("b", [a], view=0.1)) == [True, True]
+
+
+def test_without_peaks_boxes_decide():
+    def box(subject, dec, **more):
+        return source_row(subject, [], ra=10.0, dec=dec, angular_size=30.0, **more)
+
+    near = merged(box("a", 5.0, view=0.9), box("b", 5.0 + 9 * ARCSEC, view=0.5))
+    far = merged(box("a", 5.0, view=0.9), box("b", 5.0 + 11 * ARCSEC, view=0.5))
+    assert (near, far) == ([0, 0], [0, 1])
+    measured = source_row("c", [(10.0, 5.0 + 3 * ARCSEC)], angular_size=30.0, view=0.95)
+    assert merged(box("a", 5.0), measured) == [1, 1]
+
+
+def test_a_chain_keeps_what_its_best_link_does_not_touch():
+    places = [(10.0, 5.0 + k * 40 * ARCSEC) for k in range(4)]
+    rows = [
+        source_row("a", places[:2], view=0.5),
+        source_row("b", places[1:3], view=0.9),
+        source_row("c", places[2:], view=0.6),
+        source_row("d", places[3:], view=0.2),
+    ]
+    assert merged(*rows) == [1, 1, 1, 3]
+
+
+def test_nothing_gives_nothing():
+    views = Views.of(sources_table([]))
+    assert len(resolve(views.rank, link_views(views, 2.7)).winner) == 0
+
+
+def one_by_one(rank: np.ndarray, links: Links) -> set[int]:
+    """Those that stay when detections are gone through from the best to the worst."""
+    pairs = {frozenset(pair) for pair in zip(links.first.tolist(), links.second.tolist(), strict=True)}
+    stays: set[int] = set()
+    for row in np.argsort(rank).tolist():
+        if not any(frozenset((row, other)) in pairs for other in stays):
+            stays.add(row)
+    return stays
+
+
+graphs = st.integers(1, 14).flatmap(
+    lambda n: st.tuples(
+        st.permutations(range(n)),
+        st.sets(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)).filter(lambda p: p[0] < p[1])),
+    )
+)
+
+
+@settings(max_examples=300)
+@given(graphs)
+def test_rounds_choose_as_going_from_best_to_worst_would(graph):
+    rank, pairs = np.array(graph[0]), np.array(sorted(graph[1]), int).reshape(-1, 2)
+    links = Links(pairs[:, 0], pairs[:, 1], np.ones(len(pairs), bool))
+    winner = resolve(rank, links).winner
+    stays = one_by_one(rank, links)
+    assert {int(w) for w in winner} == stays
+    linked = {frozenset(pair) for pair in pairs.tolist()}
+    for row, other in enumerate(winner.tolist()):
+        assert (row == other) == (row in stays)
+        assert row == other or (frozenset((row, other)) in linked and rank[other] < rank[row])
+    groups = connected_groups(len(rank), links)
+    assert all(groups[row] == groups[other] for row, other in enumerate(winner.tolist()))

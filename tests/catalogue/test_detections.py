@@ -1,0 +1,65 @@
+"""Detections are checked before they become sources."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from detection_rows import detection
+
+from claran_core.catalogue.detections import read_detections
+from claran_core.common import tables
+from claran_core.common.errors import InputError
+from claran_core.common.files import write_table
+from claran_core.common.frame import Frame
+
+FRAME = Frame()
+
+
+def written(path, *rows):
+    write_table(path, pd.DataFrame(rows, columns=tables.DETECTIONS.names), tables.DETECTIONS)
+    return path
+
+
+def test_sound_detections_are_read_as_they_are(tmp_path):
+    rows = [detection("a", (0, 0, 132, 132)), detection("b", (1, 2, 3, 4), probability=1.0)]
+    found = read_detections(written(tmp_path / "d.parquet", *rows), FRAME)
+    assert found["subject_id"].tolist() == ["a", "b"] and found["box_x2"].tolist() == [132, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"box_x1": np.nan}, "row 1: box_x1 nan"),
+        ({"box_x2": 140.0}, "box_x2 140"),
+        ({"box_x2": 1.0}, "box_x2 1"),
+        ({"morphology": "4C_4P"}, "morphology 4C_4P"),
+        ({"probability": 1.5}, "probability 1.5"),
+        ({"p_1c_1p": np.nan}, "p_1c_1p nan|probability"),
+    ],
+)
+def test_impossible_values_are_refused_with_row_and_value(tmp_path, change, told):
+    path = written(
+        tmp_path / "d.parquet", detection("a", (1, 1, 9, 9)), detection("a", (1, 1, 9, 9)) | change
+    )
+    with pytest.raises(InputError, match=told) as error:
+        read_detections(path, FRAME)
+    assert str(path) in str(error.value) and "rerun the inference stage" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_columns_of_text_are_refused(tmp_path):
+    path = tmp_path / "d.parquet"
+    pd.DataFrame([detection("a", (1, 1, 9, 9)) | {"box_x1": "one"}]).to_parquet(path)
+    with pytest.raises(InputError, match="'box_x1' holds no numbers"):
+        read_detections(path, FRAME)
+
+
+def test_truncated_and_foreign_files_are_refused(tmp_path):
+    path = written(tmp_path / "d.parquet", detection("a", (1, 1, 9, 9)))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match="not a complete Parquet file"):
+        read_detections(path, FRAME)
+    pd.DataFrame({"x": [1]}).to_parquet(path)
+    with pytest.raises(InputError, match="column 'subject_id' is missing"):
+        read_detections(path, FRAME)
+    with pytest.raises(InputError, match="no such file"):
+        read_detections(tmp_path / "none.parquet", FRAME)

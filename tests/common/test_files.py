@@ -1,0 +1,104 @@
+"""The pipeline's own files: atomic, typed, and refused in one line when damaged."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from claran_core.common import files
+from claran_core.common.errors import InputError
+
+SCHEMA = pa.schema(
+    [
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("value", pa.float32()),
+        pa.field("sigma", pa.float32(), nullable=False),
+    ]
+)
+TABLE = pd.DataFrame({"name": ["a", "b"], "value": [1.5, np.nan], "sigma": [np.nan, 2.0]})
+
+
+def test_table_round_trip_with_metadata(tmp_path):
+    path = tmp_path / "new" / "folder" / "table.parquet"
+    files.write_table(path, TABLE, SCHEMA, metadata={"n": 2, "deep": {"x": [1]}})
+    pd.testing.assert_frame_equal(
+        files.read_table(path), TABLE.astype({"value": np.float32, "sigma": np.float32}), check_dtype=False
+    )
+    stored = pq.read_table(path)
+    assert stored["value"].null_count == 1 and stored["sigma"].null_count == 0  # NaN is a number there
+    assert files.read_table(path, ["value"]).columns.tolist() == ["value"]
+    assert files.read_metadata(path) == {"n": 2, "deep": {"x": [1]}}
+    assert [entry.name for entry in path.parent.iterdir()] == ["table.parquet"]
+
+
+def test_columns_must_be_those_of_the_schema(tmp_path):
+    with pytest.raises(ValueError, match="extra"):
+        files.write_table(tmp_path / "t.parquet", TABLE.assign(extra=1), SCHEMA)
+    with pytest.raises(ValueError, match="value"):
+        files.write_table(tmp_path / "t.parquet", TABLE[["name"]], SCHEMA)
+    with pytest.raises(ValueError, match="'name' has 1 missing"):
+        files.write_table(tmp_path / "t.parquet", TABLE.assign(name=["a", None]), SCHEMA)
+    with pytest.raises(ValueError, match="'sigma'"):
+        files.write_table(tmp_path / "t.parquet", TABLE.assign(sigma="x"), SCHEMA)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_truncated_and_foreign_tables_are_refused_in_one_line(tmp_path):
+    path = tmp_path / "table.parquet"
+    files.write_table(path, TABLE, SCHEMA)
+    cases = {"missing.parquet": None, "cut.parquet": path.read_bytes()[:-20], "text.parquet": b"hello\n"}
+    for name, content in cases.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        for read in (files.read_table, files.read_metadata):
+            with pytest.raises(InputError, match=name) as caught:
+                read(tmp_path / name)
+            assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="'flux' is missing"):
+        files.read_table(path, ["name", "flux"])
+
+
+def test_array_is_memory_mapped_read_only(tmp_path):
+    path = tmp_path / "a.npy"
+    files.write_array(path, np.arange(12, dtype=np.uint8).reshape(3, 4))
+    array = files.read_array(path)
+    assert isinstance(array, np.memmap) and array[2, 3] == 11
+    with pytest.raises(ValueError, match="read-only"):
+        array[0, 0] = 1
+
+
+def test_damaged_arrays_are_refused(tmp_path):
+    path = tmp_path / "a.npy"
+    files.write_array(path, np.arange(1000))
+    (tmp_path / "cut.npy").write_bytes(path.read_bytes()[:500])
+    np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    (tmp_path / "empty.npy").write_bytes(b"")
+    for name in ("cut.npy", "objects.npy", "empty.npy", "missing.npy"):
+        with pytest.raises(InputError, match=name) as caught:
+            files.read_array(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "note.txt"
+    files.write_text(path, "old")
+    with pytest.raises(RuntimeError), files.atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_files_are_readable_by_the_team(tmp_path):
+    files.write_text(tmp_path / "note.txt", "x")
+    reference = tmp_path / "reference"
+    reference.write_text("x")
+    assert (tmp_path / "note.txt").stat().st_mode == reference.stat().st_mode
+
+
+def test_json_refuses_nan(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "m.json", {"ap": float("nan")})
+    files.write_json(tmp_path / "m.json", {"ap": None})
+    assert (tmp_path / "m.json").read_text() == '{\n  "ap": null\n}\n'

@@ -1,0 +1,72 @@
+"""The subject frame: round trips, orientation, and agreement with astropy's WCS."""
+
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claran_core.common.frame import Frame, flip_rows, pixels_to_sky, sky_to_pixels
+
+ANY_RA = st.floats(0, 360, exclude_max=True)
+ANY_DEC = st.floats(-90, 90)
+IN_FRAME = st.floats(0, 132)
+
+
+@given(ra=ANY_RA, dec=ANY_DEC, x=IN_FRAME, y=IN_FRAME)
+def test_frame_to_sky_and_back_anywhere_on_the_sphere(ra, dec, x, y):
+    frame = Frame()
+    sky = frame.frame_to_sky(ra, dec, x, y)
+    np.testing.assert_allclose(frame.sky_to_frame(ra, dec, *sky), (x, y), atol=1e-6)
+
+
+@given(ra=ANY_RA, dec=st.floats(-89.9, 89.9), x=IN_FRAME, y=IN_FRAME)
+def test_closed_form_equals_astropy_wcs(ra, dec, x, y):
+    frame = Frame()
+    expected = frame.fits_wcs(ra, dec).wcs_pix2world(x - 0.5, frame.size_px - y - 0.5, 0)
+    got = frame.frame_to_sky(ra, dec, x, y)
+    assert abs((got[0] - expected[0] + 180) % 360 - 180) * np.cos(np.deg2rad(dec)) < 1e-9
+    assert got[1] == pytest.approx(float(expected[1]), abs=1e-9)
+
+
+def test_north_is_up_and_east_is_left():
+    frame = Frame()
+    x, y = frame.sky_to_frame(150.0, 20.0, np.array([150.0, 150.01]), np.array([20.01, 20.0]))
+    assert x[0] == pytest.approx(66) and y[0] < 66
+    assert x[1] < 66 and y[1] == pytest.approx(66, abs=0.01)
+
+
+def test_one_pixel_is_one_pixel_scale():
+    frame = Frame(size_px=10, pixel_scale_arcsec=2.0)
+    _, y = frame.sky_to_frame(0.0, 0.0, 0.0, 2.0 / 3600)
+    assert y == pytest.approx(4.0)
+    assert frame.width_arcsec == 20.0
+
+
+def test_far_side_of_the_sky_has_no_position():
+    x, y = Frame().sky_to_frame(0.0, 0.0, np.array([180.0]), np.array([0.0]))
+    assert np.isnan(x[0]) and np.isnan(y[0])
+
+
+def test_frame_stored_as_fits_has_its_first_row_in_the_south():
+    frame = Frame(size_px=4)
+    x, y = frame.pixel_centres(np.array([0, 3]), np.array([0, 3]))
+    assert x.tolist() == [0.5, 3.5] and y.tolist() == [3.5, 0.5]
+    image = np.arange(16).reshape(4, 4)
+    assert flip_rows(image)[0].tolist() == [12, 13, 14, 15]
+
+
+@pytest.mark.parametrize(
+    ("ctype", "radesys"),
+    [(("RA---SIN", "DEC--SIN"), "FK5"), (("GLON-CAR", "GLAT-CAR"), None), (("RA---TAN", "DEC--TAN"), "FK4")],
+)
+def test_pixels_and_sky_round_trip_in_other_systems(ctype, radesys):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cdelt, wcs.wcs.crpix = ctype, [30.0, 10.0], [-5e-4, 5e-4], [50, 50]
+    if radesys:
+        wcs.wcs.radesys, wcs.wcs.equinox = radesys, 1950.0 if radesys == "FK4" else 2000.0
+    x, y = np.array([3.0, 70.0]), np.array([8.0, 90.0])
+    sky = pixels_to_sky(wcs, x, y)
+    np.testing.assert_allclose(sky_to_pixels(wcs, *sky), (x, y), atol=1e-5)
+    if ctype[0].startswith("GLON"):
+        assert abs(sky[0][0] - 30.0) > 10  # really another system, not the same numbers

@@ -1,0 +1,62 @@
+"""Logging, and how a workflow job ends."""
+
+import errno
+import logging
+
+import pytest
+
+from claran_core.common.errors import InputError
+from claran_core.common.log import Progress, job
+
+
+@pytest.fixture(autouse=True)
+def restore_logging():
+    yield
+    root = logging.getLogger("claran_core")
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()
+    root.propagate = True
+
+
+def test_bad_input_ends_in_one_line_without_traceback(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended, job(tmp_path / "logs" / "rule.log"):
+        raise InputError("stars.csv: line 3: ra is 'x'")
+    assert ended.value.code == 1
+    text = (tmp_path / "logs" / "rule.log").read_text()
+    assert text.count("\n") == 1 and text.endswith("stars.csv: line 3: ra is 'x'\n")
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_leaves_its_traceback_in_the_log(tmp_path):
+    with pytest.raises(SystemExit), job(tmp_path / "rule.log"):
+        raise ZeroDivisionError("unlucky")
+    text = (tmp_path / "rule.log").read_text()
+    assert "Traceback" in text and "unlucky" in text and "fault of the program" in text
+
+
+def test_a_job_that_works_logs_and_returns(tmp_path):
+    with job(tmp_path / "rule.log"):
+        logging.getLogger("claran_core.x").info("hello")
+    assert "hello" in (tmp_path / "rule.log").read_text()
+
+
+def test_progress_speaks_at_the_end_and_now_and_then(caplog):
+    caplog.set_level(logging.INFO, logger="claran_core")
+    quiet = Progress("steps", 1000, interval_s=1000)
+    for _ in range(1000):
+        quiet.step()
+    assert len(caplog.records) == 1 and "1000 of 1000" in caplog.text
+    caplog.clear()
+    chatty = Progress("steps", 3, interval_s=0)
+    for _ in range(3):
+        chatty.step()
+    assert len(caplog.records) == 3
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    log = tmp_path / "job.log"
+    with pytest.raises(SystemExit), job(log):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/fused/D4/00000.npy")
+    assert "results/fused/D4/00000.npy: No space left on device; put that right" in log.read_text()
+    assert "Traceback" not in log.read_text()

@@ -1,0 +1,74 @@
+"""Resampling to the subject frame, against `reproject_interp`."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from reproject import reproject_interp
+
+from claran_core.common.cutout import Cutout
+from claran_core.common.frame import Frame, flip_rows
+from claran_core.common.noise import noise_sigma
+from claran_core.common.reprojection import reproject
+
+
+def both(cutout, frame, ra, dec):
+    ours = reproject(cutout, frame, ra, dec)
+    theirs, _ = reproject_interp((cutout.data, cutout.wcs), frame.fits_wcs(ra, dec), shape_out=ours.shape)
+    return ours, flip_rows(theirs)
+
+
+def made(projection, radesys, crval, shape=(130, 120), rotation_deg=7.0):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = [f"RA---{projection}", f"DEC--{projection}"]
+    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = crval, [40.0, -30.0], [-5e-4, 5e-4]
+    c, s = np.cos(np.deg2rad(rotation_deg)), np.sin(np.deg2rad(rotation_deg))
+    wcs.wcs.pc, wcs.wcs.radesys = [[c, -s], [s, c]], radesys
+    data = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
+    data[60:63, 50:55] = 300.0
+    data[:8] = np.nan
+    data[100, 20] = np.nan
+    return Cutout(data, wcs, "made")
+
+
+@pytest.mark.parametrize("projection", ["TAN", "SIN"])
+@pytest.mark.parametrize("radesys", ["ICRS", "FK5"])
+@pytest.mark.parametrize("crval", [(0.01, 0.0), (200.0, 45.0), (10.0, 89.99), (350.0, -89.0)])
+@pytest.mark.parametrize("size_px", [132, 45])
+def test_equals_reproject_interp(projection, radesys, crval, size_px):
+    cutout = made(projection, radesys, crval)
+    ra, dec = cutout.wcs.wcs_pix2world(60, 65, 0)
+    ours, theirs = both(cutout, Frame(size_px=size_px), float(ra), float(dec))
+    assert np.array_equal(np.isfinite(ours), np.isfinite(theirs))
+    # 1e-3 of the noise, where no pixel differs from its neighbour by more than a few hundred sigma.
+    np.testing.assert_allclose(ours, theirs, atol=1e-3, equal_nan=True)
+
+
+def test_a_cutout_elsewhere_gives_a_blank_image():
+    image = reproject(made("TAN", "ICRS", (200.0, 45.0)), Frame(), 20.0, -45.0)
+    assert image.shape == (132, 132) and np.isnan(image).all() and image.dtype == np.float32
+
+
+def test_orientation():
+    frame = Frame()
+    wcs = frame.fits_wcs(30.0, 0.0)
+    data = np.zeros((132, 132), np.float32)
+    data[131, 0] = 1.0  # FITS: last row is north, first column east
+    image = reproject(Cutout(data, wcs, "made"), frame, 30.0, 0.0)
+    assert image[0, 0] == pytest.approx(1.0, abs=1e-6) and image.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
+def test_equals_reproject_interp_on_real_images(shared_data):
+    files = sorted((shared_data / "pairs").glob("*/*.fits"))
+    assert len(files) == 12
+    for path in files:
+        with fits.open(path) as hdus:
+            cutout = Cutout(
+                hdus[0].data.squeeze().astype(np.float32), WCS(hdus[0].header).celestial, path.name
+            )
+        centre = cutout.wcs.pixel_to_world(*(np.array(cutout.data.shape[::-1]) / 2)).icrs
+        ours, theirs = both(cutout, Frame(), centre.ra.deg, centre.dec.deg)
+        assert np.array_equal(np.isfinite(ours), np.isfinite(theirs)), path.name
+        assert np.nanmax(np.abs(ours - theirs)) < 1e-3 * noise_sigma(cutout.data), path.name

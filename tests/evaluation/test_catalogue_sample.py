@@ -1,0 +1,36 @@
+"""Which part of a run its catalogue is evaluated on."""
+
+import pandas as pd
+from truth_rows import DEC, RA, catalogue_of, fate, fates_of, row
+
+from claran_core.common.frame import Frame
+from claran_core.evaluation.catalogue_sample import choose_catalogue_sample
+
+FRAME = Frame()
+TARGETS = pd.DataFrame(
+    {"subject_id": ["s", "t"], "ra": [RA, RA], "dec": [DEC, DEC + 0.1], "split": ["test", "train"]}
+)
+CATALOGUE = catalogue_of(
+    row("inside", (0, 0)),
+    row("half", (0, 80), (0, 120)),  # its middle at 100 arcsec is outside, a component inside
+    row("outside", (0, 360)),
+    row("bare"),
+)
+FATES = fates_of(fate("catalogued", (0, 0), 12), fate("merged", (0, 360), 12) | {"subject_id": "t"})
+
+
+def test_the_test_split_and_what_lies_in_it() -> None:
+    sample = choose_catalogue_sample(TARGETS, CATALOGUE, FATES, FRAME)
+    assert (sample.name, sample.subjects["subject_id"].tolist()) == ("test", ["s"])
+    assert sample.catalogue["source_id"].tolist() == ["inside", "half", "bare"]
+    assert sample.fates["fate"].tolist() == ["catalogued"]
+
+
+def test_all_of_a_run_without_test_split() -> None:
+    sample = choose_catalogue_sample(TARGETS.assign(split="none"), CATALOGUE, FATES, FRAME)
+    assert (sample.name, len(sample.subjects), len(sample.catalogue), len(sample.fates)) == ("all", 2, 4, 2)
+
+
+def test_an_empty_catalogue_is_normal() -> None:
+    sample = choose_catalogue_sample(TARGETS, CATALOGUE.head(0), FATES.head(0), FRAME)
+    assert (len(sample.catalogue), len(sample.fates)) == (0, 0)

@@ -1,0 +1,214 @@
+"""The catalogue against the truth, on a few sources placed by hand: every case has one name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from truth_rows import catalogue_of, fate, fates_of, row, source, truth_of
+
+from claran_core.common.files import write_table
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame
+from claran_core.evaluation.catalogue_truth import (
+    OUTCOMES,
+    REASONS,
+    ROW_STATUSES,
+    STATUSES,
+    TRUE_OUTCOMES,
+    Comparison,
+    compare_with_truth,
+)
+from claran_core.evaluation.close_pairs import neighbour_pairs
+from claran_core.evaluation.component_links import shared_components
+
+FRAME = Frame()
+
+
+def compared(truth: pd.DataFrame, catalogue: pd.DataFrame, fates: pd.DataFrame | None = None) -> Comparison:
+    return compare_with_truth(catalogue, truth, fates, frame=FRAME)
+
+
+def outcomes(comparison: Comparison) -> dict[str, str]:
+    return comparison.sources.set_index("source_id")["outcome"].to_dict()
+
+
+def statuses(comparison: Comparison) -> dict[str, str]:
+    return comparison.rows.set_index("source_id")["status"].to_dict()
+
+
+def test_every_outcome_and_status_by_hand() -> None:
+    truth = truth_of(
+        source("single", (0, 0)),
+        source("double", (100, 0), (130, 0), size=40),
+        source("split", (200, 0), (230, 0), size=40),
+        source("half", (300, 0), (330, 0), size=40),
+        source("left", (400, 0)),
+        source("right", (430, 0)),
+        source("noisy", (500, 0)),
+        source("lost", (600, 0)),
+    )
+    catalogue = catalogue_of(
+        row("a", (1.9, -1.8)),  # 2.6 arcsec away: the same component
+        row("b", (130, 0), (100, 0)),
+        row("c1", (200, 0)),
+        row("c2", (230, 0)),
+        row("d", (330, 0)),
+        row("e", (400, 0), (430, 0)),
+        row("f", (500, 0), (540, 0)),  # one component is noise
+        row("g", (600, 5)),  # beyond the contour, which is 4 arcsec high: another component
+        row("h"),
+    )
+    comparison = compared(truth, catalogue)
+    assert outcomes(comparison) == {
+        "single": "found",
+        "double": "found",
+        "split": "fragmented",
+        "half": "partial",
+        "left": "blended",
+        "right": "blended",
+        "noisy": "blended",
+        "lost": "missed",
+    }
+    expected = ["true", "true", "fragment", "fragment", "fragment", "blend", "blend", "false", "false"]
+    assert list(statuses(comparison).values()) == expected
+    assert comparison.rows["n_strange"].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 0]
+    assert comparison.rows["n_components"].tolist() == [1, 2, 1, 1, 1, 2, 2, 1, 0]
+    assert comparison.rows["true_ids"].tolist()[5] == ["left", "right"]
+    assert comparison.sources["row_ids"].tolist()[2] == ["c1", "c2"]
+    for classes in (comparison.sources["listed_as"], comparison.rows["true_morphology"]):
+        assert classes.fillna("").tolist()[:3] == ["1C_1P", "2C_2P", ""]
+    assert comparison.sources["reason"].tolist() == [""] * 7 + ["not_detected"]
+    assert set(OUTCOMES) == set(outcomes(comparison).values())
+    assert set(STATUSES) == set(statuses(comparison).values())
+
+
+def test_what_is_missed_has_the_first_reason_that_holds() -> None:
+    truth = truth_of(
+        source("faint", placement="outside"),
+        source("confused", state="confused", snr=20.0),
+        source("outside", (100, 0), placement="outside"),
+        source("edge", (200, 0), placement="edge", snr=8.0),
+        source("unlabelled", (300, 0), snr=8.0),
+        source("lost", (350, 0), snr=8.0),
+        source("unsure", (400, 0)),
+        source("grouped", (500, 0), size=14),
+        source("unseen", (600, 0)),
+    )
+    fates = fates_of(
+        fate("improbable", (300, 0), 12),
+        fate("merged", (350, 0), 12),
+        fate("competing", (400, 0), 12, probability=0.2),
+        fate("improbable", (400, 0), 12, probability=0.4),
+        fate("second", (400, 0), 30, probability=0.9),  # too large to fit
+        fate("regrouped", (503, 1), 14),
+        fate("catalogued", (608, 0), 12),  # beside
+    )
+    sources = compared(truth, catalogue_of(), fates).sources
+    assert sources["reason"].tolist() == [
+        "not_visible",
+        "confused",
+        "outside",
+        "edge",
+        "unlabelled",
+        "merged",
+        "improbable",
+        "regrouped",
+        "not_detected",
+    ]
+    assert set(sources["reason"]) <= set(REASONS)
+    assert sources["detected"].tolist() == [False] * 5 + [
+        True,
+        False,
+        True,
+        False,
+    ]  # `competing`: improbable
+    assert (sources["outcome"] == "missed").all()
+
+
+def test_a_source_in_a_blend_is_blended_even_where_a_part_stands_alone() -> None:
+    truth = truth_of(source("double", (0, 0), (30, 0)), source("other", (60, 0)))
+    comparison = compared(truth, catalogue_of(row("a", (0, 0)), row("b", (30, 0), (60, 0))))
+    assert outcomes(comparison) == {"double": "blended", "other": "blended"}
+    assert statuses(comparison) == {"a": "fragment", "b": "blend"}
+
+
+def test_duplicates_are_rows_that_share_a_component() -> None:
+    catalogue = catalogue_of(
+        row("a", (0, 0), (30, 0)), row("b", (30, 1), (60, 0)), row("c", (60, 4)), row("d", (0, 2), (2, 0))
+    )
+    # d's two components are within half a beam of the first of a, and of each other (which is one row).
+    n_shared, n_surplus = shared_components(catalogue)
+    assert (n_shared.tolist(), n_surplus) == ([2, 1, 0, 2], 2)
+    n_shared, n_surplus = shared_components(catalogue_of())
+    assert (n_shared.tolist(), n_surplus) == ([], 0)
+    truth = truth_of(source("one", (0, 0)))
+    twice = compared(truth, catalogue_of(row("a", (0, 0)), row("b", (0, 0))))
+    assert outcomes(twice) == {"one": "found"} and twice.rows["n_shared"].tolist() == [1, 1]
+    assert twice.n_duplicates == 1
+
+
+def test_what_a_border_left_of_a_component_is_a_duplicate_of_the_row_that_has_it() -> None:
+    truth = truth_of(source("one", (0, 0)), source("two", (100, 0), (130, 0)))
+    rows = [row("whole", (0, 0)), row("left", (100, 0)), row("right", (130, 0))]
+    cut = compared(truth, catalogue_of(*rows, row("cut", (-11, 1), flags=int(Flag.EDGE))))
+    assert (cut.rows["n_shared"].tolist(), cut.n_duplicates) == ([1, 0, 0, 1], 1)
+    # In the noise of another subject a component may fall apart: a fragment, but other emission.
+    apart = compared(truth, catalogue_of(*rows, row("blob", (-11, 1))))
+    assert (apart.rows["n_shared"].tolist(), apart.n_duplicates) == ([0] * 4, 0)
+    assert statuses(apart)["blob"] == "fragment"
+
+
+def test_a_cut_component_is_a_part_of_the_one_in_whose_contour_it_lies() -> None:
+    truth = truth_of(source("one", (0, 0)), source("two", (100, 0), (130, 0)))
+    rows = row("whole", (0, 0)), row("cut", (-11, 1)), row("both", (100, 0), (138, 0)), row("off", (-14, 0))
+    comparison = compared(truth, catalogue_of(*rows))
+    assert statuses(comparison) == {"whole": "true", "cut": "fragment", "both": "fragment", "off": "false"}
+    assert outcomes(comparison) == {"one": "found", "two": "partial"}
+    # Another subject may show one component as two: all of it is there.
+    both = compared(truth, catalogue_of(row("split", (0, 0), (8, 0))))
+    assert statuses(both) == {"split": "true"}
+    assert both.rows["n_strange"].tolist() == [0]
+    # Of two contours that hold a place it is a part of the nearer one.
+    truth = truth_of(source("left", (0, 0)), source("right", (15, 0)))
+    near = compared(truth, catalogue_of(row("a", (6, 0)), row("b", (9, 0))))
+    assert near.rows["true_ids"].tolist() == [["left"], ["right"]]
+
+
+def test_neighbours_that_were_both_detected() -> None:
+    truth = truth_of(
+        source("a", (0, 0)),
+        source("b", (0, 30)),
+        source("c", (0, 85)),
+        source("d", (0, 200)),
+        source("e", (0, 230)),
+    )
+    catalogue = catalogue_of(row("1", (0, 0)), row("2", (0, 85)), row("3", (0, 200), (0, 230)))
+    fates = fates_of(*[fate("catalogued", (0, north), 12) for north in (0, 30, 85, 200)])
+    pairs = neighbour_pairs(compared(truth, catalogue, fates).sources)
+    assert pairs[["first", "second"]].to_numpy().tolist() == [["a", "b"], ["b", "c"]]  # e was not detected
+    np.testing.assert_allclose(pairs["separation"], [30, 55], atol=0.01)
+    assert pairs["lost"].tolist() == [True, True]
+    complete = catalogue_of(row("1", (0, 0)), row("2", (0, 85)), row("4", (0, 30)))
+    assert not neighbour_pairs(compared(truth, complete, fates).sources)["lost"].any()
+
+
+@pytest.mark.parametrize("n_sources", [0, 1])
+@pytest.mark.parametrize("n_rows", [0, 1])
+def test_empty_tables_are_normal(n_sources: int, n_rows: int, tmp_path) -> None:
+    truth = truth_of(*[source("one", (0, 0))] * n_sources)
+    catalogue = catalogue_of(*[row("a", (0, 0))] * n_rows)
+    comparison = compared(truth, catalogue, fates_of())
+    assert (len(comparison.sources), len(comparison.rows)) == (n_sources, n_rows)
+    assert neighbour_pairs(comparison.sources).empty
+    write_table(tmp_path / "sources.parquet", comparison.sources, TRUE_OUTCOMES)
+    write_table(tmp_path / "rows.parquet", comparison.rows, ROW_STATUSES)
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    places = rng.uniform(-300, 300, (40, 2))
+    truth = truth_of(*[source(f"t{k}", *map(tuple, places[2 * k : 2 * k + 1 + k % 2])) for k in range(20)])
+    rows = [row(f"r{k}", *map(tuple, places[k : k + 1 + k % 3])) for k in range(0, 38, 2)]
+    forward, backward = (compared(truth, catalogue_of(*some)) for some in (rows, rows[::-1]))
+    assert outcomes(forward) == outcomes(backward)
+    assert statuses(forward) == statuses(backward)
+    assert len(set(outcomes(forward).values())) > 2

@@ -1,0 +1,89 @@
+"""Completeness ratios and false classifications against the least probability, counted by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from claran_core.common import tables
+from claran_core.common.boxes import BOX_COLUMNS
+from claran_core.evaluation.completeness import THRESHOLDS, completeness_ratios, threshold_rows
+
+SUBJECTS = np.array(["blank", "empty", "one", "two"])  # nothing is, and nothing is found, in "empty"
+
+
+def rows(*entries: tuple) -> pd.DataFrame:
+    """Table of (subject, class, probability, left edge) with boxes of 10 px."""
+    flat = [(subject, kind, probability, x, 0, x + 10, 10) for subject, kind, probability, x in entries]
+    return pd.DataFrame(flat, columns=["subject_id", "morphology", "probability", *BOX_COLUMNS])
+
+
+LABELS = rows(("one", "1C_1P", 1, 0), ("two", "1C_1P", 1, 0), ("two", "1C_2P", 1, 50))
+FOUND = rows(
+    ("blank", "1C_1P", 0.3, 0),  # false, and always the best of its subject
+    ("one", "1C_1P", 0.9, 0),  # true
+    ("one", "1C_2P", 0.5, 0),  # false: the source is 1C_1P
+    ("two", "1C_1P", 0.7, 0),  # true
+    ("two", "1C_2P", 0.6, 50),  # true
+)
+
+
+def at(threshold: float) -> dict[str, dict]:
+    return {row["form"]: row for row in threshold_rows(FOUND, LABELS, SUBJECTS, 0.5, [threshold])}
+
+
+def test_low_threshold_by_hand() -> None:
+    row = at(0.1)["classifications"]
+    # one: 1 true of 2 classified; two: 2 of 2; blank has no truth, so no ratio, but its box is false.
+    assert (row["all_equal"], row["all_fewer_true"], row["all_more_true"]) == (0.5, 0.5, 0)
+    assert (row["multi_source_equal"], row["multi_source_more_true"]) == (1, 0)
+    assert (row["n_classified"], row["n_false"], row["completeness"]) == (5, 2, 1)
+    assert row["false_per_subject"] == 0.5
+    # As the catalogue lists them, the second class of the same box is gone.
+    listed = at(0.1)["sources"]
+    assert (listed["all_equal"], listed["n_classified"], listed["n_false"]) == (1, 4, 1)
+
+
+def test_high_threshold_by_hand() -> None:
+    row = at(0.65)["classifications"]
+    # one: 1 of 1; two: 2 true, 1 classified; the best box of blank stays.
+    assert (row["all_equal"], row["all_fewer_true"], row["all_more_true"]) == (0.5, 0, 0.5)
+    assert row["multi_source_more_true"] == 1
+    assert (row["n_classified"], row["n_false"]) == (3, 1)
+    assert row["completeness"] == pytest.approx(2 / 3)
+
+
+def test_rows_have_the_columns_of_the_file() -> None:
+    assert list(at(0.5)["sources"]) == THRESHOLDS.names
+
+
+def test_ratios_are_those_of_the_same_threshold_with_intervals_over_subjects() -> None:
+    rng = np.random.default_rng(0)
+    measured = completeness_ratios(FOUND, LABELS, SUBJECTS, 0.65, 400, rng)["classifications"]
+    every = measured["all"]
+    assert (every["equal"], every["more_true"], every["n_subjects"]) == (0.5, 0.5, 2)
+    assert every["interval_95"]["equal"] == [0, 1]
+    assert every["interval_95"]["fewer_true"] == [0, 0]
+    assert every["distribution"] == [{"ratio": 1.0, "n_subjects": 1}, {"ratio": 2.0, "n_subjects": 1}]
+    assert measured["multi_source"]["interval_95"]["more_true"] == [1, 1]
+
+
+@pytest.mark.parametrize("n_resamplings", [0, 10])
+def test_empty_tables(n_resamplings: int) -> None:
+    nothing, truth = tables.DETECTIONS.empty_table().to_pandas(), tables.LABELS.empty_table().to_pandas()
+    # Without truth, the best box of each of three subjects is false.
+    for found, labels, subjects, n_false in (
+        (nothing, LABELS, SUBJECTS, 0),
+        (FOUND, truth, SUBJECTS, 3),
+        (nothing, truth, SUBJECTS[:0], 0),
+    ):
+        rng = np.random.default_rng(0)
+        every = completeness_ratios(found, labels, subjects, 0.8, n_resamplings, rng)["sources"]["all"]
+        row = threshold_rows(found, labels, subjects, 0.5, [0.8])[1]
+        assert row["n_false"] == n_false
+        if len(labels):
+            assert (every["more_true"], row["completeness"]) == (1, 0)
+            assert every["distribution"] == [{"ratio": None, "n_subjects": 2}]
+        else:
+            assert np.isnan(every["equal"])
+            assert every["interval_95"]["equal"] is None
+            assert np.isnan(row["completeness"])

@@ -1,0 +1,68 @@
+"""The user's catalogue: read whatever its format, refused in one line where it is none."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from claran_core.common.errors import InputError
+from claran_core.evaluation.other_catalogue import find_other_catalogue, read_other_catalogue
+from claran_core.settings.config import ComparisonOptions
+
+OPTIONS = ComparisonOptions(path="x.csv", flux_column="flux", class_column="class")
+
+
+@pytest.mark.parametrize("ending", ["csv", "fits", "vot", "parquet"])
+def test_formats(ending: str, tmp_path) -> None:
+    table = pd.DataFrame({"RA": [10.5, 11.0], "Dec": [-1.0, 2.0], "S": [1.5, np.nan], "kind": ["FRI", "BT"]})
+    path = tmp_path / f"other.{ending}"
+    if ending == "csv":
+        table.to_csv(path, index=False)
+    elif ending == "parquet":
+        table.to_parquet(path)
+    else:
+        Table.from_pandas(table).write(path, format="votable" if ending == "vot" else "fits")
+    read = read_other_catalogue(path, ComparisonOptions("x", flux_column="S", class_column="kind"))
+    assert read[["ra", "dec"]].to_numpy().tolist() == [[10.5, -1.0], [11.0, 2.0]]
+    np.testing.assert_array_equal(read["flux"], [1.5, np.nan])
+    assert read["class"].tolist() == ["FRI", "BT"]
+    bare = read_other_catalogue(path, ComparisonOptions("x"))
+    assert bare["flux"].isna().all() and (bare["class"] == "").all()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ra,x\n1,2\n", "no one column 'dec' to compare with; it has: ra, x"),
+        ("ra,dec,flux\n1,2,3\n", "no one column 'class'"),
+        ("ra,RA,dec,flux,class\n1,2,3,4,5\n", None),
+        ("RA,Ra,dec,flux,class\n1,2,3,4,5\n", "columns RA and Ra could both be it"),
+        ("ra,dec,flux,class\n361,2,3,a\n", "line 2: ra 361 is outside 0 <= ra < 360"),
+        ("ra,dec,flux,class\n1,2,3,a\n1,2,<5,a\n", "line 3: flux '<5' is not a number (mJy)"),
+        ("ra,dec,flux,class\n1,91,3,a\n", "line 2: dec 91 is outside"),
+    ],
+)
+def test_tables_that_are_none_are_refused_in_one_line(text: str, says: str | None, tmp_path) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text(text)
+    if says is None:
+        assert len(read_other_catalogue(path, OPTIONS)) == 1
+        return
+    with pytest.raises(InputError) as caught:
+        read_other_catalogue(path, OPTIONS)
+    assert says in str(caught.value) and "\n" not in str(caught.value) and "other.csv" in str(caught.value)
+
+
+def test_a_missing_table_is_refused() -> None:
+    with pytest.raises(InputError, match=r"absent\.csv: no such file; .*evaluation\.compare_with"):
+        read_other_catalogue(Path("absent.csv"), OPTIONS)
+
+
+def test_the_table_is_looked_up_before_anything_is_run(tmp_path) -> None:
+    assert find_other_catalogue(ComparisonOptions()) == []
+    (tmp_path / "x.csv").write_text("ra,dec,flux,class\n1,2,3,a\n")
+    assert find_other_catalogue(OPTIONS, tmp_path) == [str(tmp_path / "x.csv")]
+    with pytest.raises(InputError, match=r"x\.csv: no one column 'S20'"):
+        find_other_catalogue(ComparisonOptions("x.csv", flux_column="S20"), tmp_path)

@@ -1,0 +1,52 @@
+"""DS9 regions: astropy's regions reads back a square per source and a point per component."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units as u
+from catalogue_rows import write_random_catalogue
+from regions import PointSkyRegion, RectangleSkyRegion, Regions
+
+from claran_core.common.errors import InputError
+from claran_core.export.ds9 import write_ds9
+from claran_core.export.source import open_catalogue
+
+# The reader tells of what matplotlib cannot draw.
+pytestmark = pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyUserWarning")
+
+
+def test_squares_and_points_survive(tmp_path: Path) -> None:
+    rows = write_random_catalogue(tmp_path / "c.parquet", 40)
+    write_ds9(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.reg")
+    read = Regions.read(tmp_path / "c.reg", format="ds9")
+    squares = [region for region in read if isinstance(region, RectangleSkyRegion)]
+    points = [region for region in read if isinstance(region, PointSkyRegion)]
+    assert len(squares) == len(rows)
+    assert len(points) == rows["component_ra"].str.len().sum()
+    for square, row in zip(squares, rows.itertuples(), strict=True):
+        assert square.center.frame.name == "icrs"
+        np.testing.assert_allclose(
+            [square.center.ra.deg, square.center.dec.deg], [row.ra, row.dec], atol=1e-7
+        )
+        assert square.width == square.height
+        assert abs(square.width.to_value(u.arcsec) - row.angular_size) < 1e-3
+        assert square.meta["text"] == row.source_id
+        assert square.meta["tag"] == [row.morphology]
+    places = np.array([[point.center.ra.deg, point.center.dec.deg] for point in points])
+    np.testing.assert_allclose(places[:, 0], np.concatenate(rows["component_ra"]), atol=1e-7)
+    np.testing.assert_allclose(places[:, 1], np.concatenate(rows["component_dec"]), atol=1e-7)
+
+
+def test_no_sources_is_a_file_without_regions(tmp_path: Path) -> None:
+    write_random_catalogue(tmp_path / "c.parquet", 0)
+    write_ds9(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.reg")
+    assert (tmp_path / "c.reg").read_text().splitlines()[-1] == "icrs"
+
+
+def test_missing_column_leaves_no_file(tmp_path: Path) -> None:
+    pd.DataFrame({"source_id": ["J1"], "ra": [1.0], "dec": [1.0]}).to_parquet(tmp_path / "c.parquet")
+    with pytest.raises(InputError, match="'angular_size' is missing"):
+        write_ds9(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.reg")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.parquet"]

@@ -1,0 +1,133 @@
+"""Fusing a shard: rows and images in step with the targets, whatever is missing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.errors import InputError
+from claran_core.common.files import read_array, read_table
+from claran_core.common.flags import Flag
+from claran_core.common.paths import Results
+from claran_core.common.tables import FUSED
+from claran_core.components.component_table import LEVELS, NOMINAL_LEVEL, read_components
+from claran_core.cutouts.cutout_file import read_cutouts
+from claran_core.cutouts.shard import cut_shard
+from claran_core.fusion.shard import fuse_shard
+from claran_core.settings.config import FusionOptions
+from claran_core.survey.surveys import SURVEYS
+
+OPTIONS = FusionOptions(size_px=48)
+TARGETS = pd.DataFrame(
+    {
+        "subject_id": ["good", "empty", "no_infrared", "blank", "odd"],
+        "ra": [10.0, 20.0, 30.0, 40.0, 50.0],
+        "dec": 5.0,
+        "split": "none",
+        "shard": "00000",
+    }
+)
+
+
+class Made:
+    """Images made on the spot: one source in the middle, and what the subject's name says."""
+
+    def __init__(self, band):
+        self.survey = SURVEYS["FIRST" if band == "radio" else "WISE_W1"]
+        self.band = band
+
+    def cutout(self, subject_id, ra_deg, dec_deg, width_arcsec):
+        if subject_id == "empty" or (subject_id == "no_infrared" and self.band == "infrared"):
+            return NoImage("no_coverage", "outside")
+        wcs = OPTIONS.frame.fits_wcs(ra_deg, dec_deg)
+        data = np.random.default_rng(len(subject_id)).normal(0, 1e-4, (48, 48))
+        data[22:26, 22:26] += 5e-3
+        if subject_id == "blank" and self.band == "radio":
+            data[:] = 0.0
+        flags = Flag.SUSPECT_UNIT if subject_id == "odd" else Flag(0)
+        return Cutout(data.astype(np.float32), wcs, "made", flags)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    results = Results(tmp_path_factory.mktemp("shard"))
+    cut_shard(TARGETS, Made("radio"), Made("infrared"), OPTIONS.frame, results=results, shard="00000")
+    return results
+
+
+def fuse(results, method="D4", shard="00000"):
+    with (
+        read_cutouts(results.cutouts(shard, "radio")) as radio,
+        read_cutouts(results.cutouts(shard, "infrared")) as infrared,
+    ):
+        fuse_shard(
+            TARGETS,
+            method,
+            radio,
+            infrared,
+            frame=OPTIONS.frame,
+            drawing=OPTIONS.drawing,
+            ledger_path=results.ledger(shard),
+            images_path=results.fused(method, shard),
+            index_path=results.fused_index(method, shard),
+            components_path=results.fused_components(method, shard),
+        )
+    return read_array(results.fused(method, shard)), read_table(results.fused_index(method, shard))
+
+
+def test_one_row_and_one_image_per_target_in_their_order(results):
+    images, index = fuse(results)
+    assert images.shape == (5, 48, 48, 3) and images.dtype == np.uint8
+    assert index.columns.tolist() == FUSED.names
+    assert index.subject_id.tolist() == TARGETS.subject_id.tolist()
+    flags = dict(zip(index.subject_id, map(Flag, index["flags"]), strict=True))
+    assert flags["good"] == Flag(0)
+    assert flags["empty"] == Flag.RADIO_MISSING | Flag.INFRARED_MISSING
+    assert flags["no_infrared"] == Flag.INFRARED_MISSING
+    assert flags["blank"] == Flag.RADIO_BLANK | Flag.NO_CONTOUR
+    assert flags["odd"] == Flag.SUSPECT_UNIT
+    good = index.set_index("subject_id").loc["good"]
+    assert good.sigma == pytest.approx(1e-4, rel=0.1) and good.n_contours >= 1
+    assert good.radio_coverage == 1.0 and good.infrared_coverage == 1.0
+    assert np.isnan(index.sigma[1])
+    assert (images[1] == OPTIONS.hull_fill).all() and (images[0] != OPTIONS.hull_fill).any()
+
+
+def test_components_of_each_subject_are_listed_in_its_frame(results):
+    fuse(results)
+    found = read_components(results.fused_components("D4", "00000"))
+    assert set(found) == {"good", "no_infrared", "odd"}
+    split = TARGETS.set_index("subject_id")["split"]
+    for name, levels in found.items():
+        assert sorted(levels) == sorted(LEVELS[split[name]])
+    components = found["good"][NOMINAL_LEVEL]
+    (brightest,) = np.flatnonzero(components.snr > 20)
+    # The square of pixels 22 to 25, counted from the south.
+    assert components.peaks[brightest] == pytest.approx([24, 24], abs=2.1)
+    assert components.n_pixels[brightest] == 16
+    box = components.boxes[brightest]
+    assert box == pytest.approx([22, 22, 26, 26], abs=0.6)
+
+
+def test_the_same_input_gives_the_same_bytes(results):
+    images, _ = fuse(results, "D3")
+    first = np.array(images)
+    again, _ = fuse(results, "D3")
+    assert np.array_equal(first, again)
+
+
+def test_a_truncated_cutout_file_is_refused_and_nothing_written(results, tmp_path):
+    broken = Results(tmp_path)
+    for path in (
+        results.cutouts("00000", "radio"),
+        results.cutouts("00000", "infrared"),
+        results.ledger("00000"),
+    ):
+        copy = tmp_path / path.relative_to(results.root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    radio = broken.cutouts("00000", "radio")
+    radio.write_bytes(radio.read_bytes()[:-5000])
+    with pytest.raises(InputError, match="radio.fits"):
+        fuse(broken)
+    assert not broken.fused("D4", "00000").exists()

@@ -1,0 +1,177 @@
+"""Inference: what a really trained detector finds, independent of batches and shards."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fused_runs import blob_sky, component_rows, index_of, write_run
+
+from claran_core.common import tables
+from claran_core.common.errors import InputError, WeightsError
+from claran_core.common.files import read_metadata, read_table, write_table
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame
+from claran_core.common.morphology import MORPHOLOGIES, probability_columns
+from claran_core.common.paths import Results
+from claran_core.components.component_table import listed
+from claran_core.inference.infer import infer_shard, run_inference
+from claran_core.model.faster_rcnn.detector import Detector
+from claran_core.model.weights import load_weights, model_id
+from claran_core.settings.config import FusionOptions, InferenceOptions, ModelOptions, TrainingOptions
+from claran_core.training.dataset import FusedDataset, ShardFiles
+from claran_core.training.train import train
+
+FUSION = FusionOptions(size_px=64)
+OPTIONS = InferenceOptions(batch_size=4, min_probability=0.05, nms_iou=0.3, device="cpu")
+N = 18
+
+
+@pytest.fixture(scope="module", params=["association", "compact"])
+def trained(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[ShardFiles]]:
+    """Files of a run after a short training on blobs."""
+    results, shards = write_run(tmp_path_factory.mktemp("trained"), blob_sky(N))
+    train(
+        FusedDataset(shards, targets=[results.targets], labels=results.labels),
+        method="D4",
+        fusion=FUSION,
+        model=ModelOptions(architecture=request.param),
+        training=TrainingOptions(
+            batch_size=6,
+            epochs=20,
+            learning_rate=0.002,
+            weight_decay=0.0,
+            augmentation="flip",
+            checkpoint_every=99,
+        ),
+        seed=1,
+        weights_path=results.weights("D4"),
+        losses_path=results.losses("D4"),
+        checkpoint_path=results.checkpoint("D4"),
+        device="cpu",
+        threads=1,
+    )
+    return results, shards
+
+
+@pytest.fixture(scope="module")
+def detector(trained) -> Detector:
+    return load_weights(trained[0].weights("D4"), method="D4", fusion_options=FUSION.pixel_options)[0]
+
+
+def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes) -> pd.DataFrame:
+    options = InferenceOptions(**{**vars(OPTIONS), **changes})
+    components = listed(component_rows(blob_sky(N)[2]))
+    return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1)
+
+
+def test_training_error_falls(trained) -> None:
+    losses = read_table(trained[0].losses("D4"))
+    error = losses[["anchor_class", "anchor_box", "roi_class", "roi_box"]].sum(axis=1).to_numpy()
+    assert error[-6:].mean() < 0.5 * error[:6].mean()
+
+
+def test_most_probable_box_lies_on_the_blob(detector: Detector) -> None:
+    images, index, labels = blob_sky(N)
+    best = infer(detector, images, index).drop_duplicates("subject_id")
+    pairs = labels.merge(best, on="subject_id", suffixes=("_true", ""))
+    assert len(pairs) > 0.8 * len(labels)
+    off = [
+        pairs[[f"{c}1", f"{c}2"]].mean(axis=1) - pairs[[f"{c}1_true", f"{c}2_true"]].mean(axis=1)
+        for c in ("box_x", "box_y")
+    ]
+    assert np.median(np.hypot(*off)) < 5  # px; a box at random is about 20 off
+
+
+def test_rows_and_their_order(detector: Detector) -> None:
+    images, index, _ = blob_sky(N)
+    index = index.iloc[::-1]  # the order of the shard counts, not that of the ids
+    table = infer(detector, images[::-1], index)
+    assert table.columns.tolist() == tables.DETECTIONS.names
+    place = table["subject_id"].map({name: i for i, name in enumerate(index["subject_id"])})
+    assert place.is_monotonic_increasing and place.nunique() > N / 2
+    assert (table.groupby("subject_id")["probability"].diff().fillna(0) <= 0).all()
+    assert (table["probability"] > OPTIONS.min_probability).all()
+    own = table[probability_columns()].to_numpy()[
+        np.arange(len(table)), [MORPHOLOGIES.index(name) for name in table["morphology"]]
+    ]
+    np.testing.assert_array_equal(own, table["probability"])
+
+
+def test_sky_position_is_that_of_the_box_centre(detector: Detector) -> None:
+    images, index, _ = blob_sky(N)
+    row = infer(detector, images, index).iloc[0]
+    centre = index.set_index("subject_id").loc[row["subject_id"]]
+    x, y = Frame(64, 1.375).sky_to_frame(centre["ra"], centre["dec"], row["ra"], row["dec"])
+    assert x == pytest.approx((row["box_x1"] + row["box_x2"]) / 2, abs=1e-6)
+    assert y == pytest.approx((row["box_y1"] + row["box_y2"]) / 2, abs=1e-6)
+
+
+def test_alone_or_in_company(detector: Detector) -> None:
+    images, index, _ = blob_sky(N)
+    alone, together = (infer(detector, images, index, batch_size=size) for size in (1, 16))
+    texts = ["subject_id", "morphology"]
+    pd.testing.assert_frame_equal(alone[texts], together[texts])
+    # The detector rounds boxes to 1e-4 px and probabilities to 1e-6; a last bit may tip either one step.
+    boxes = [f"box_{corner}" for corner in ("x1", "y1", "x2", "y2")]
+    np.testing.assert_allclose(alone[boxes], together[boxes], rtol=0, atol=1.5e-4)
+    others = [name for name in tables.DETECTIONS.names if name not in texts + boxes]
+    np.testing.assert_allclose(alone[others], together[others], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cut", [1, 6, 11])
+def test_one_shard_or_two(detector: Detector, cut: int) -> None:
+    images, index, _ = blob_sky(N)
+    parts = [infer(detector, images[rows], index.iloc[rows]) for rows in np.split(np.arange(N), [cut])]
+    whole = infer(detector, images, index)
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole, check_exact=True)
+
+
+def test_no_rows_for_a_subject_without_radio(detector: Detector) -> None:
+    images, index, _ = blob_sky(N)
+    whole = infer(detector, images, index)
+    left_out = whole["subject_id"].iloc[0]
+    index.loc[index["subject_id"] == left_out, "flags"] = int(Flag.RADIO_MISSING | Flag.NO_CONTOUR)
+    rest = whole[whole["subject_id"] != left_out].reset_index(drop=True)
+    pd.testing.assert_frame_equal(infer(detector, images, index), rest, check_exact=True)
+
+
+def test_nothing_found_is_an_empty_table(detector: Detector, tmp_path: Path) -> None:
+    images, index, _ = blob_sky(3)
+    for rows, changes in ((slice(0), {}), (slice(None), {"min_probability": 1.0})):
+        table = infer(detector, images[rows], index.iloc[rows], **changes)
+        write_table(tmp_path / "empty.parquet", table, tables.DETECTIONS)
+        assert len(read_table(tmp_path / "empty.parquet", tables.DETECTIONS.names)) == 0
+
+
+def test_run_inference_writes_what_infer_shard_says(trained, detector: Detector, tmp_path: Path) -> None:
+    results, [files] = trained
+    output = tmp_path / "detections.parquet"
+    paths = {
+        "fused_path": files.images,
+        "index_path": files.index,
+        "components_path": files.components,
+        "output_path": output,
+    }
+    run_inference(results.weights("D4"), method="D4", fusion=FUSION, options=OPTIONS, **paths, threads=1)
+    expected = infer(detector, *blob_sky(N)[:2])
+    pd.testing.assert_frame_equal(read_table(output), expected, check_dtype=False, rtol=1e-6)
+    assert read_metadata(output) == {"model_id": model_id(results.weights("D4")), "method": "D4"}
+    with pytest.raises(WeightsError, match="D1"):
+        run_inference(results.weights("D4"), method="D1", fusion=FUSION, options=OPTIONS, **paths)
+
+
+def test_images_of_another_size(detector: Detector) -> None:
+    with pytest.raises(InputError, match=r"do not fit fusion\.size_px 64"):
+        infer(detector, np.zeros((1, 32, 32, 3), np.uint8), index_of(["A"]))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_finds_what_the_cpu_finds(detector: Detector) -> None:
+    images, index, _ = blob_sky(N)
+    cpu, gpu = (infer(detector, images, index, device=device) for device in ("cpu", "cuda"))
+    detector.cpu()
+    assert gpu["subject_id"].tolist() == cpu["subject_id"].tolist()
+    np.testing.assert_allclose(gpu["probability"], cpu["probability"], atol=1e-3)

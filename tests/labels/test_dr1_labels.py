@@ -1,0 +1,201 @@
+"""Truth labels: made images with known grouping, the label table, and DR1's own labels on real images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from benchmarks.science.dr1_labels import measure
+from claran_core.common.cutout import Cutout
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame
+from claran_core.common.subject import Subject
+from claran_core.common.tables import LABELS
+from claran_core.labels.dr1_labels import label_from_table, label_simulated, truth_box
+from claran_core.labels.rgz_table import position_of_name, read_label_table
+
+FRAME = Frame()
+SUBJECT = Subject("here", 150.0, 20.0, "train", FRAME)
+SIZE = 106  # native pixels of 1.8 arcsec: a little more than the frame
+
+
+@dataclass(frozen=True)
+class Source:
+    source_id: str
+    image: np.ndarray
+    ra_deg: float = 150.001
+    dec_deg: float = 20.002
+    host_magnitude: float = 15.0
+
+
+def native_wcs():
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 20.0]
+    wcs.wcs.cdelt, wcs.wcs.crpix = [-5e-4, 5e-4], [(SIZE + 1) / 2] * 2
+    return wcs
+
+
+def gaussian(x, y, peak, fwhm=3.0):
+    rows, columns = np.indices((SIZE, SIZE))
+    return peak * np.exp(-4 * np.log(2) * ((columns - x) ** 2 + (rows - y) ** 2) / fwhm**2)
+
+
+def observe(*models):
+    noise = np.random.default_rng(3).normal(0, 1.0, (SIZE, SIZE))
+    return Cutout((noise + sum(models)).astype(np.float32), native_wcs(), "made")
+
+
+def test_a_double_is_one_source_and_its_neighbour_another():
+    double = gaussian(40, 52, 60) + gaussian(65, 52, 50)
+    neighbour = gaussian(80, 80, 30)
+    labels = label_simulated(
+        SUBJECT, observe(double, neighbour), [Source("a", double), Source("b", neighbour)]
+    )
+    assert labels.columns.tolist() == LABELS.names
+    assert labels.morphology.tolist() == ["2C_2P", "1C_1P"]
+    assert labels.angular_size[0] == pytest.approx(25 * 1.8, rel=0.05)
+    # Row 52 from the south is just above the middle of 106 rows; the box is centred between the blobs.
+    middle = (labels.box_x1[0] + labels.box_x2[0]) / 2
+    assert middle == pytest.approx(66 + (52.5 - 52.5) * 1.8 / 1.375, abs=0.5)
+    assert labels.box_y1[1] < labels.box_y1[0]  # further north is further up
+
+
+def test_host_and_consensus_of_simulated_sources():
+    double = gaussian(40, 52, 60) + gaussian(65, 52, 50)
+    image = observe(double)
+    seen, unseen = (
+        label_simulated(SUBJECT, image, [Source("a", double, host_magnitude=magnitude)])
+        for magnitude in (15.0, 19.0)
+    )
+    assert seen[["host_ra", "host_dec"]].to_numpy().tolist() == [[150.001, 20.002]]
+    assert 0.6 <= unseen.consensus[0] < seen.consensus[0] <= 1.0
+    pd.testing.assert_frame_equal(seen.drop(columns="consensus"), unseen.drop(columns="consensus"))
+
+
+def test_strangers_near_by_lower_the_consensus():
+    double = gaussian(40, 52, 20) + gaussian(60, 52, 20)
+    levels = []
+    for x in (200, 90, 75):  # outside the image, apart, close
+        stranger = gaussian(x, 52, 40)
+        image = observe(double, stranger)
+        labels = label_simulated(SUBJECT, image, [Source("a", double), Source("b", stranger)])
+        levels.append(labels.set_index("label_id").consensus["a"])
+    assert levels[0] > levels[1] > levels[2]
+
+
+def test_sources_below_the_contours_have_no_label_and_noise_belongs_to_nobody():
+    faint, elsewhere = gaussian(50, 50, 2), gaussian(30, 30, 40)
+    image = observe(faint, elsewhere)
+    labels = label_simulated(SUBJECT, image, [Source("faint", faint)])
+    assert labels.empty and labels.columns.tolist() == LABELS.names
+
+
+def test_a_shared_contour_belongs_to_the_brighter_source():
+    bright, close = gaussian(50, 50, 80), gaussian(53, 50, 30)
+    labels = label_simulated(
+        SUBJECT, observe(bright, close), [Source("close", close), Source("bright", bright)]
+    )
+    assert labels.label_id.tolist() == ["bright"]
+
+
+def test_more_than_three_components_are_clipped_and_flagged():
+    chain = sum(gaussian(20 + 18 * k, 52, 50) for k in range(4))
+    labels = label_simulated(SUBJECT, observe(chain), [Source("chain", chain)])
+    assert labels.n_components[0] == 4 and labels.morphology[0] == "3C_3P"
+    assert labels["flags"][0] == Flag.COUNTS_CLIPPED
+
+
+def test_nothing_to_label():
+    assert label_simulated(SUBJECT, observe(gaussian(5, 5, 0)), []).empty
+    blank = Cutout(np.full((SIZE, SIZE), np.nan, np.float32), native_wcs(), "made")
+    assert label_simulated(SUBJECT, blank, [Source("a", gaussian(50, 50, 9))]).empty
+
+
+def test_the_box_is_clipped_to_the_frame():
+    box = truth_box(SUBJECT, 150.0, 20.0 + 80 / 3600, 60.0)
+    assert box[1] == 0.0 and box[3] == pytest.approx((90.75 - 80 + 30) / 1.375, abs=0.01)
+    assert box[2] - box[0] == pytest.approx(60 / 1.375)
+
+
+def table_row(**changes):
+    row = {
+        "catalog_id": 7,
+        "first_id": "here",
+        "num_cpnts": 2,
+        "num_peaks": 3,
+        "component_ra": [150.005, 149.995],
+        "component_dec": [20.001, 19.999],
+        "ang_extent": 40.0,
+        "cl": 0.8,
+        "source_ra": np.nan,
+        "source_dec": np.nan,
+        "host_ra": np.nan,
+        "host_dec": np.nan,
+    }
+    return pd.DataFrame([row | changes])
+
+
+def test_label_table_without_an_image_uses_the_middle_of_the_positions():
+    labels = label_from_table(SUBJECT, None, table_row())
+    assert labels.ra[0] == pytest.approx(150.0) and labels.dec[0] == pytest.approx(20.0)
+    assert labels.morphology[0] == "2C_3P" and labels.consensus[0] == pytest.approx(0.8)
+    assert labels.box_x2[0] - labels.box_x1[0] == pytest.approx(40 / 1.375)
+
+
+def test_label_table_prefers_its_own_centre():
+    labels = label_from_table(SUBJECT, None, table_row(source_ra=150.002, source_dec=20.003))
+    assert (labels.ra[0], labels.dec[0]) == (150.002, 20.003)
+
+
+def test_label_table_gives_hosts_where_it_has_them():
+    labels = label_from_table(SUBJECT, None, table_row(host_ra=150.003))
+    assert labels.host_ra[0] == 150.003 and np.isnan(labels.host_dec[0])
+
+
+def test_label_table_with_an_image_uses_the_contours():
+    image = observe(gaussian(40, 52, 60), gaussian(65, 52, 50, fwhm=9.0))
+    ra, dec = native_wcs().wcs_pix2world([40, 65], [52, 52], 0)
+    labels = label_from_table(SUBJECT, image, table_row(component_ra=list(ra), component_dec=list(dec)))
+    x, _ = native_wcs().wcs_world2pix(labels.ra[0], labels.dec[0], 0)
+    assert x > 54  # the wider blob pulls the middle of the boxes, not of the positions
+
+
+def test_middle_of_positions_across_ra_zero():
+    labels = label_from_table(
+        Subject("zero", 0.0, 0.0, "none", FRAME),
+        None,
+        table_row(component_ra=[359.995, 0.005], component_dec=[0, 0]),
+    )
+    assert min(labels.ra[0], 360 - labels.ra[0]) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.data
+def test_dr1_labels_of_real_images_are_reproduced(shared_data):
+    """facts.md section 1: component counts >= 99 %, class >= 90 %, extent ratio 1.00 in the median."""
+    agreement = measure(shared_data / "first_train")
+    assert len(agreement["class"]) == 165
+    assert agreement["components"].mean() >= 0.99
+    assert agreement["class"].mean() >= 0.90
+    assert np.median(agreement["extent_ratio"]) == pytest.approx(1.0, abs=0.005)
+    assert np.percentile(agreement["extent_ratio"], [5, 95]) == pytest.approx([1, 1], abs=0.03)
+
+
+@pytest.mark.data
+def test_centres_from_contours_are_those_of_the_labels(shared_data):
+    folder = shared_data / "first_train"
+    offsets_arcsec = []
+    for name, rows in read_label_table(folder / "labels.csv").groupby("first_id"):
+        with fits.open(folder / "radio" / f"{name}.fits") as hdus:
+            cutout = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header), name)
+        ra, dec = position_of_name(name)
+        labels = label_from_table(
+            Subject(name, ra, dec, "train", FRAME), cutout, rows.assign(source_ra=np.nan)
+        )
+        east = (labels.ra.to_numpy() - rows.source_ra.to_numpy()) * np.cos(np.deg2rad(dec))
+        north = labels.dec.to_numpy() - rows.source_dec.to_numpy()
+        offsets_arcsec.extend(np.hypot(east, north) * 3600)
+    assert len(offsets_arcsec) == 165
+    assert np.median(offsets_arcsec) < 0.3

@@ -1,0 +1,124 @@
+"""Truth of shards and runs, from the simulated sky and from a label table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from claran_core.common.files import read_table
+from claran_core.common.frame import Frame
+from claran_core.common.paths import Results
+from claran_core.common.tables import LABELS
+from claran_core.cutouts.cutout_file import read_cutouts
+from claran_core.cutouts.shard import cut_shard
+from claran_core.labels.shard import (
+    gather_labels,
+    label_shard_from_table,
+    label_simulated_shard,
+    sky_truth,
+    truth_kind,
+)
+from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.subjects import select_subjects, sources_near
+from claran_core.survey.surveys import SURVEYS
+
+FRAME = Frame()
+SEED = 4
+HEADER = "catalog_id,first_id,num_cpnts,num_peaks,cpnts_ras,cpnts_decs,ang_extent,cl,training\n"
+
+
+@pytest.fixture(scope="module")
+def selection():
+    """Six subjects of kinds that are found fast."""
+    mix = {"1C_1P": 2, "1C_2P": 2, "1C_1P+1C_1P": 1, "2C_2P": 1}
+    return select_subjects(seed=SEED, n_train=6, n_test=0, mix={"train": mix, "test": mix})
+
+
+@pytest.fixture(scope="module")
+def shard(selection, tmp_path_factory):
+    """The six subjects, cut out of their sky."""
+    targets = selection.targets.assign(shard="00000")
+    results = Results(tmp_path_factory.mktemp("truth"))
+    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED)
+    cut_shard(targets, sky, None, FRAME, results=results, shard="00000")
+    return targets, results, sky
+
+
+def test_where_truth_comes_from(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text(HEADER + "1,FIRSTJ000007.0+081644,1,1,0.029,8.279,24.1,0.75,1\n")
+    plain = tmp_path / "plain.csv"
+    plain.write_text("ra,dec\n1,2\n")
+    assert truth_kind("simulated", plain) == "simulated"
+    assert truth_kind("directory", table) == "label table"
+    assert truth_kind("directory", plain) is None
+
+
+def test_simulated_labels_are_those_the_subjects_were_chosen_by(shard, selection):
+    targets, results, sky = shard
+    with read_cutouts(results.cutouts("00000", "radio")) as radio:
+        label_simulated_shard(targets, sky, FRAME, radio=radio, output_path=results.shard_labels("00000"))
+    labels = read_table(results.shard_labels("00000"))
+    assert labels.columns.tolist() == LABELS.names
+    assert labels[["subject_id", "label_id", "morphology"]].values.tolist() == (
+        selection.labels[["subject_id", "label_id", "morphology"]].values.tolist()
+    )
+    numbers = ["ra", "dec", "box_x1", "angular_size", "consensus", "host_ra", "host_dec"]
+    np.testing.assert_allclose(labels[numbers], selection.labels[numbers].astype(float), rtol=1e-6)
+
+
+def test_truth_of_a_patch_is_what_each_source_shows_in_the_middle_of_a_subject(selection):
+    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED)
+    own = selection.own_labels.set_index("label_id")
+    host = own.iloc[0]
+    sources = sources_near(SEED, host.host_ra, host.host_dec, 200.0)
+    truth = sky_truth(sky, sources, FRAME).set_index("label_id")
+    assert truth.index.is_unique and set(truth.index) <= {source.source_id for source in sources}
+    assert (truth.subject_id == truth.index).all() and (truth.split == "none").all()
+    same = truth.loc[own.index[0]]
+    # Another window gives another noise level: contours move by a little.
+    assert same.ra == pytest.approx(host.ra, abs=1e-3) and same.dec == pytest.approx(host.dec, abs=1e-3)
+    assert same.angular_size == pytest.approx(host.angular_size, rel=0.3)
+    assert (same.host_ra, same.host_dec) == (host.host_ra, host.host_dec)
+    # Centred on the host, which is the middle of the frame.
+    assert (same.box_x1 + same.box_x2) / 2 == pytest.approx(66, abs=30)
+    assert sky_truth(sky, [], FRAME).columns.tolist() == LABELS.names
+
+
+def test_labels_from_a_table(shard, tmp_path):
+    targets, results, _ = shard
+    first, second = targets.iloc[0], targets.iloc[1]
+    table = tmp_path / "labels.csv"
+    rows = [
+        f"11,{first.subject_id},1,2,{first.ra},{first.dec},30.0,0.9,1",
+        f"12,{first.subject_id},1,1,{first.ra},{first.dec + 0.01},9.0,0.7,1",
+        f"13,{second.subject_id},2,2,{second.ra};{second.ra},{second.dec};{second.dec + 0.005},40.0,0.8,0",
+        "14,FIRSTJ000007.0+081644,1,1,0.029,8.279,24.1,0.75,1",
+    ]
+    table.write_text(HEADER + "\n".join(rows) + "\n")
+    output = tmp_path / "labels.parquet"
+    with read_cutouts(results.cutouts("00000", "radio")) as radio:
+        label_shard_from_table(targets, table, FRAME, radio=radio, output_path=output)
+    labels = read_table(output)
+    assert labels.label_id.tolist() == ["11", "12", "13"]
+    assert labels.morphology.tolist() == ["1C_2P", "1C_1P", "2C_2P"]
+
+
+def test_gathered_labels_do_not_show_the_shards(shard, tmp_path):
+    targets, results, sky = shard
+    parts = []
+    for number, rows in enumerate((targets.iloc[3:], targets.iloc[:3])):
+        parts.append(tmp_path / f"{number}.parquet")
+        with read_cutouts(results.cutouts("00000", "radio")) as radio:
+            label_simulated_shard(rows, sky, FRAME, radio=radio, output_path=parts[-1])
+    gather_labels(parts, tmp_path / "forward.parquet")
+    gather_labels(parts[::-1], tmp_path / "backward.parquet")
+    forward = read_table(tmp_path / "forward.parquet")
+    pd.testing.assert_frame_equal(forward, read_table(tmp_path / "backward.parquet"))
+    assert forward.subject_id.is_monotonic_increasing
+
+
+def test_a_shard_without_sources_has_an_empty_table(tmp_path, shard):
+    targets, _, sky = shard
+    output = tmp_path / "labels.parquet"
+    label_simulated_shard(targets.head(0), sky, FRAME, radio={}, output_path=output)
+    assert read_table(output).empty

@@ -1,0 +1,131 @@
+"""Candidate sources: which combinations there are, their boxes and what is said about them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from component_images import components
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claran_core.components.component_groups import MAX_CANDIDATES, MAX_MEMBERS, REACH_PX
+from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
+from claran_core.model.association.candidates import BRIDGE_SAMPLES, N_FEATURES, Candidates, find_candidates
+
+
+def candidates_of(own: SubjectComponents) -> Candidates:
+    return find_candidates([own])
+
+
+def members(found) -> list[tuple[int, ...]]:
+    return [tuple(int(k) for k in row if k >= 0) for row in found.members]
+
+
+def test_nothing_gives_nothing():
+    found = find_candidates([NO_COMPONENTS])
+    assert len(found) == 0 and found.features.shape == (0, N_FEATURES)
+
+
+def test_all_combinations_of_near_components():
+    found = candidates_of(components((20, 20), (40, 20), (60, 20)))
+    assert members(found) == [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
+
+
+def test_a_chain_links_what_is_too_far_apart_by_itself():
+    step = REACH_PX + 5  # middles 77.7 px apart, edges 71.7 px
+    found = candidates_of(components((0, 0), (step, 0), (2 * step, 0)))
+    assert (0, 2) not in members(found)
+    assert (0, 1, 2) in members(found) and (0, 1) in members(found)
+
+
+def test_boxes_follow_the_rule_of_labels():
+    found = candidates_of(components((20, 30), (60, 60)))
+    boxes = dict(zip(members(found), found.boxes, strict=True))
+    diagonal = 3 * 2**0.5
+    np.testing.assert_allclose(
+        boxes[0,], [20 - diagonal, 30 - diagonal, 20 + diagonal, 30 + diagonal], rtol=1e-5
+    )
+    np.testing.assert_allclose(boxes[0, 1], [40 - 25, 45 - 25, 40 + 25, 45 + 25])  # 3-4-5: extent 50
+
+
+def test_single_pixels_are_in_no_candidate_but_are_seen():
+    alone = candidates_of(components((20, 20)))
+    beside = candidates_of(components((20, 20), (28, 20), n_pixels=[20, 1]))
+    assert members(beside) == [(0,)]
+    assert (beside.features != alone.features).any()
+
+
+def test_points_lie_on_peaks_and_between_them():
+    found = candidates_of(components((10, 10), (10, 38)))
+    pair = members(found).index((0, 1))
+    points = found.points[pair][found.is_point[pair]]
+    assert len(points) == 2 + BRIDGE_SAMPLES
+    np.testing.assert_allclose(points[:2], [[10, 10], [10, 38]])
+    np.testing.assert_allclose(np.sort(points[2:, 1]), 10 + 4 * np.arange(1, BRIDGE_SAMPLES + 1))
+    assert found.is_point[0].sum() == 1
+
+
+def test_crowds_keep_every_single_component_and_are_cut_to_size():
+    rng = np.random.default_rng(0)
+    found = candidates_of(components(*rng.uniform(0, 132, (40, 2)), half=1.0))
+    assert {(k,) for k in range(40)} <= set(members(found))
+    assert 40 < len(found) <= MAX_CANDIDATES
+    crowd = candidates_of(components(*rng.uniform(0, 132, (MAX_CANDIDATES + 9, 2)), half=1.0))
+    assert len(crowd) >= MAX_CANDIDATES + 9
+
+
+def test_touching_boxes_are_linked():
+    found = candidates_of(components((20, 20), (22, 22)))
+    assert members(found)[-1] == (0, 1) and found.is_point[-1].sum() == 2 + BRIDGE_SAMPLES
+
+
+@given(n=st.integers(1, 6), seed=st.integers(0, 99))
+def test_order_of_components_changes_no_candidate(n: int, seed: int):
+    rng = np.random.default_rng(seed)
+    one = components(*rng.uniform(0, 132, (n, 2)), snr=rng.uniform(6, 90, n), n_peaks=rng.integers(1, 3, n))
+    order = rng.permutation(n)
+    other = SubjectComponents(*(getattr(one, f.name)[order] for f in dataclasses.fields(one)))
+    first, second = candidates_of(one), candidates_of(other)
+    named = {tuple(sorted(order[list(own)])): k for k, own in enumerate(members(second))}
+    assert set(named) == set(members(first))
+    for k, own in enumerate(members(first)):
+        np.testing.assert_allclose(second.features[named[own]], first.features[k], rtol=1e-5)
+        np.testing.assert_allclose(second.boxes[named[own]], first.boxes[k], rtol=1e-5)
+
+
+def test_features_are_finite_and_of_the_order_of_one():
+    found = candidates_of(components((20, 20), (60, 90), (70, 90), snr=[5.4, 1e4, 30], n_peaks=[1, 9, 2]))
+    assert np.isfinite(found.features).all() and np.abs(found.features).max() < 10
+    assert MAX_MEMBERS == found.members.shape[1]
+
+
+def test_a_source_of_many_peaks_is_of_the_nearest_class():
+    found = candidates_of(components((20, 20), n_peaks=[7]))
+    assert found.features[0, -6:].tolist() == [0, 0, 1, 0, 0, 0]  # 1C_3P
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (131.0, 5.0)])
+def test_candidates_at_the_border_are_not_clipped(place):
+    found = candidates_of(components(place))
+    assert (found.boxes[0, 2:] - found.boxes[0, :2]) == pytest.approx([72**0.5] * 2, rel=1e-5)
+
+
+def test_candidates_of_a_subject_do_not_depend_on_the_subjects_beside_it():
+    rng = np.random.default_rng(1)
+    subjects = [components(*rng.uniform(0, 132, (n, 2)), snr=rng.uniform(6, 90, n)) for n in (3, 0, 7, 1, 40)]
+    together = find_candidates(subjects)
+    ends = np.cumsum(together.counts)
+    assert ends[-1] == len(together) and together.counts[1] == 0
+    for own, count, end in zip(subjects, together.counts, ends, strict=True):
+        alone = find_candidates([own])
+        for name in ("boxes", "members", "points", "is_point", "features"):
+            np.testing.assert_array_equal(getattr(together, name)[end - count : end], getattr(alone, name))
+
+
+def test_links_are_a_shortest_tree():
+    # Edge to edge: 0-1 14, 1-2 24, 0-2 44: the pair furthest apart is not linked.
+    found = candidates_of(components((10, 60), (30, 60), (60, 60)))
+    triple = members(found).index((0, 1, 2))
+    bridge = found.points[triple][found.is_point[triple]][3:]
+    np.testing.assert_allclose(np.sort(bridge[:BRIDGE_SAMPLES, 0]), 10 + 20 / 7 * np.arange(1, 7), rtol=1e-6)
+    np.testing.assert_allclose(np.sort(bridge[BRIDGE_SAMPLES:, 0]), 30 + 30 / 7 * np.arange(1, 7), rtol=1e-6)

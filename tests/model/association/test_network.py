@@ -1,0 +1,178 @@
+"""The association network: it learns which components belong together, and what must not change that."""
+
+import numpy as np
+import pytest
+import torch
+from component_images import components
+
+from claran_core.components.component_table import NO_COMPONENTS
+from claran_core.model.architectures import build_detector
+from claran_core.model.association.candidates import find_candidates
+from claran_core.model.association.network import label_candidates
+from claran_core.model.layers.boxes import box_iou
+from claran_core.model.layers.types import Truth
+
+MEANS = (120.0, 45.0, 14.0)
+NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+
+
+def generators(n, seed=0):
+    return [torch.Generator().manual_seed(seed + 1000 * k) for k in range(n)]
+
+
+def network(**options):
+    return build_detector("association", channel_means=MEANS, seed=3, **options)
+
+
+def scene(n, seed=5):
+    """Two components each; where a bridge is drawn between them they are one 2C_2P, else two 1C_1P.
+
+    Nothing but the image tells the two cases apart.
+    """
+    rng = np.random.default_rng(seed)
+    images = rng.integers(100, 140, (n, 132, 132, 3)).astype(np.uint8)
+    subjects, truths = [], []
+    for k in range(n):
+        x, y = rng.uniform(30, 70, 2).round()
+        own = components((x, y), (x + 32, y))
+        found = find_candidates([own])
+        for px, py in own.peaks.astype(int):
+            images[k, py - 3 : py + 3, px - 3 : px + 3] = 255
+        if k % 2:
+            images[k, int(y) - 1 : int(y) + 2, int(x) : int(x) + 32] = 255
+            truths.append(Truth(torch.from_numpy(found.boxes[2:]), torch.tensor([4])))
+        else:
+            truths.append(Truth(torch.from_numpy(found.boxes[:2]), torch.tensor([1, 1])))
+        subjects.append(own)
+    return torch.from_numpy(images), truths, subjects
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A network that has seen a few bridges, with its first and last loss."""
+    detector = network()
+    images, truths, subjects = scene(32)
+    optimiser = torch.optim.AdamW(detector.parameters(), lr=1e-3)
+    draws, errors = generators(8), []
+    for step in range(60):
+        batch = [(8 * step + k) % len(images) for k in range(8)]
+        losses = detector(
+            images[batch],
+            [truths[k] for k in batch],
+            draws,
+            components=[subjects[k] for k in batch],
+        )
+        errors.append(losses["roi_class"].item())
+        optimiser.zero_grad()
+        losses["roi_class"].backward()
+        optimiser.step()
+    return detector.eval(), errors
+
+
+def detect(detector, images, subjects, *, min_probability=0.05):
+    return detector.detect(images, min_probability=min_probability, nms_iou=0.3, components=subjects)
+
+
+def same(one, other, *, atol):
+    assert torch.equal(one.classes, other.classes)
+    torch.testing.assert_close(one.boxes, other.boxes, atol=atol, rtol=0)
+    torch.testing.assert_close(one.probabilities, other.probabilities, atol=atol, rtol=0)
+
+
+def test_the_image_tells_what_belongs_together(trained):
+    detector, errors = trained
+    assert np.mean(errors[-5:]) < 0.4 * errors[0]
+    images, truths, subjects = scene(32, seed=6)  # not those it has learned from
+    right = 0
+    for rows, truth in zip(detect(detector, images, subjects), truths, strict=True):
+        best = rows.classes[rows.scores > 0.5]
+        right += best.tolist() == truth.classes.tolist()
+    assert right >= 28
+
+
+def test_boxes_are_those_of_the_rule(trained):
+    images, truths, subjects = scene(6, seed=7)
+    for rows, truth in zip(detect(trained[0], images, subjects), truths, strict=True):
+        for box in rows.boxes[rows.scores > 0.5]:
+            assert box_iou(box[None], truth.boxes).max() > 0.999
+
+
+def test_subjects_alone_and_in_company_give_the_same(trained):
+    images, _, subjects = scene(7)
+    subjects[2] = NO_COMPONENTS
+    subjects[4] = components(*np.random.default_rng(0).uniform(20, 110, (5, 2)))
+    together = detect(trained[0], images, subjects)
+    assert len(together[2]) == 0 and len(together[4]) > 0
+    for k, rows in enumerate(together):
+        (alone,) = detect(trained[0], images[k : k + 1], subjects[k : k + 1])
+        same(alone, rows, atol=1e-4)
+
+
+def test_nothing_anywhere_is_normal():
+    images, _, _ = scene(2)
+    assert [len(rows) for rows in detect(network().eval(), images, [NO_COMPONENTS] * 2)] == [0, 0]
+    losses = network()(images, [NONE, NONE], generators(2), components=[NO_COMPONENTS] * 2)
+    assert losses["roi_class"] == 0
+    losses["roi_class"].backward()
+
+
+def test_losses_depend_on_the_given_generators_alone():
+    images, truths, subjects = scene(4)
+    before = torch.random.get_rng_state()
+    first, again, other = (
+        network()(images, truths, generators(len(images), seed), components=subjects)["roi_class"]
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_gradients_reach_every_part():
+    images, truths, subjects = scene(4)
+    detector = network(options={"blind": 0.0})
+    detector(images, truths, generators(len(images)), components=subjects)["roi_class"].backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in detector.parameters())
+    assert detector.backbone.stem.convolution.weight.grad.abs().sum() > 0
+    assert detector.numbers.weight.grad.abs().sum() > 0
+
+
+def test_a_diverged_network_detects_nothing():
+    detector = network().eval()
+    with torch.no_grad():
+        detector.score.weight.fill_(torch.nan)
+    images, _, subjects = scene(1)
+    assert len(detect(detector, images, subjects)[0]) == 0
+
+
+def test_labels_of_candidates():
+    found = find_candidates([components((30, 66), (60, 66), (100, 66))])
+    pair = [tuple(row) for row in found.members].index((0, 1, -1, -1))
+    truth = Truth(torch.from_numpy(found.boxes[[pair, 2]]), torch.tensor([4, 2]))
+    expected = torch.zeros(len(found), dtype=torch.int64)
+    expected[pair], expected[2] = 4, 2
+    assert torch.equal(
+        label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132), expected
+    )
+    assert not label_candidates(torch.from_numpy(found.boxes), NONE, width=132, height=132).any()
+
+
+def test_a_candidate_that_is_not_the_best_is_none():
+    # The truth is the pair; all three together overlap it by more than a half, but less than the pair does.
+    found = find_candidates([components((40, 66), (80, 66), (92, 66))])
+    named = {tuple(int(m) for m in row if m >= 0): k for k, row in enumerate(found.members)}
+    truth = Truth(torch.from_numpy(found.boxes[[named[0, 1]]]), torch.tensor([4]))
+    overlap = box_iou(torch.from_numpy(found.boxes), truth.boxes)[:, 0]
+    assert overlap[named[0, 1, 2]] > 0.5
+    labels = label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132)
+    assert labels[named[0, 1]] == 4 and labels[named[0, 1, 2]] == 0
+
+
+def test_truths_cut_by_the_border_are_found():
+    found = find_candidates([components((2, 66))])
+    truth = Truth(torch.from_numpy(found.boxes).clamp(0, 132), torch.tensor([1]))
+    assert label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132).tolist() == [1]
+
+
+def test_options_change_the_network():
+    small = network(options={"width": 16})
+    assert small.score.in_features == 16 and small.options == {"width": 16}

@@ -1,0 +1,45 @@
+"""The recognition head."""
+
+import torch
+
+from claran_core.model.faster_rcnn.heads import RecognitionHead
+
+
+def head(**options):
+    torch.manual_seed(0)
+    return RecognitionHead(4, 3, fc_width=16, **options)
+
+
+def test_shapes_with_and_without_regions():
+    for n in (5, 0):
+        scores, offsets = head()(torch.zeros(n, 4, 3, 3))
+        assert scores.shape == (n, 7) and offsets.shape == (n, 7, 4)
+
+
+def test_parameters_of_the_paper():
+    # Table 4, layers 24, 26 and 28, biases included.
+    with torch.device("meta"):
+        layers = RecognitionHead(512, 7)
+    counted = {name: sum(p.numel() for p in layer.parameters()) for name, layer in layers.named_children()}
+    assert counted == {"fc6": 102_764_544, "fc7": 16_781_312, "score": 28_679, "offset": 114_716}
+
+
+def test_dropout_follows_its_generator_and_training_mode():
+    layers, regions = head(dropout=0.5), torch.ones(6, 4, 3, 3)
+
+    def scores(seed=None):
+        generators = [] if seed is None else [torch.Generator().manual_seed(seed)]
+        return layers(regions, generators)[0]
+
+    assert torch.equal(scores(1), scores(1))
+    assert not torch.equal(scores(1), scores(2))
+    assert not torch.equal(scores(1), scores())
+    layers.eval()
+    assert torch.equal(scores(1), scores())
+
+
+def test_dropout_keeps_the_mean():
+    layers = head(dropout=0.25)
+    dropped = layers._drop(torch.ones(200, 200), [torch.Generator().manual_seed(k) for k in range(4)])
+    assert abs(dropped.mean().item() - 1) < 0.01
+    assert sorted(dropped.unique().tolist()) == [0, torch.tensor(4 / 3).item()]

@@ -1,0 +1,98 @@
+"""The two architectures as they are built."""
+
+import pytest
+import torch
+
+from claran_core.common.errors import ConfigError
+from claran_core.model.architectures import ARCHITECTURES, build_detector
+
+MEANS = (213.0, 45.0, 14.0)
+
+
+def counted_as_table_4(detector):
+    """Parameters with the biases of all convolutions left out and those of the FC layers counted."""
+    convolution_biases = sum(
+        module.bias.numel()
+        for module in detector.modules()
+        if isinstance(module, torch.nn.Conv2d) and module.bias is not None
+    )
+    return sum(parameter.numel() for parameter in detector.parameters()) - convolution_biases
+
+
+@pytest.fixture(scope="module")
+def vgg16():
+    return build_detector("vgg16", channel_means=MEANS)
+
+
+def test_vgg16_has_the_parameters_of_table_4(vgg16):
+    assert counted_as_table_4(vgg16) == 136_777_443
+    # Layers 18 and 19: RPN_Conv, Anchor_Cls_Conv, Anchor_Reg_Conv.
+    rpn = {name: layer.weight.numel() for name, layer in vgg16.rpn.named_children()}
+    assert rpn == {"convolution": 2_359_296, "score": 6_144, "offset": 12_288}
+
+
+def test_vgg16_magnifies_a_subject_to_600_px(vgg16):
+    inputs, scale = vgg16._prepared(torch.zeros(1, 132, 132, 3, dtype=torch.uint8))
+    assert inputs.shape == (1, 3, 600, 600)
+    torch.testing.assert_close(scale, torch.full((4,), 600 / 132))
+
+
+def test_vgg16_starts_as_the_published_code_does(vgg16):
+    assert abs(vgg16.head.fc7.weight.std().item() - 0.01) < 1e-4
+    assert not vgg16.head.fc6.bias.any()
+
+
+def test_vgg16_starts_with_scores_near_zero(vgg16):
+    image = torch.randint(0, 255, (1, 132, 132, 3), generator=torch.Generator().manual_seed(0)).float()
+    inputs, _ = vgg16._prepared(image)
+    with torch.no_grad():
+        features = vgg16.backbone(inputs[..., 200:328, 200:328])
+        assert vgg16.rpn(features).scores.abs().max() < 2
+        assert vgg16.head(features[..., :7, :7])[0].abs().max() < 2
+
+
+def test_vgg16_with_smaller_layers():
+    # Section 6.3: 23 and 18 million parameters.
+    for width, millions in ((256, 23), (64, 18)):
+        detector = build_detector("vgg16", channel_means=MEANS, options={"fc_width": width})
+        assert round(counted_as_table_4(detector) / 1e6) == pytest.approx(millions, abs=1)
+        assert detector.options == {"fc_width": width}
+
+
+def test_unknown_names_end_in_one_line_with_what_to_write():
+    with pytest.raises(ConfigError, match=r"'vgg19' is unknown; there are: association, compact, vgg16$"):
+        build_detector("vgg19", channel_means=MEANS)
+    with pytest.raises(ConfigError, match=r"fc_widht.*it knows: .*fc_width"):
+        build_detector("compact", channel_means=MEANS, options={"fc_widht": 3})
+
+
+def test_weights_depend_on_the_seed_alone():
+    before = torch.random.get_rng_state()
+    first, again, other = (
+        build_detector("compact", channel_means=MEANS, seed=seed).state_dict() for seed in (1, 1, 2)
+    )
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["head.fc6.weight"], other["head.fc6.weight"])
+
+
+def test_every_convolution_and_dense_layer_is_drawn():
+    # A layer left with torch's default weights would depend on the global generator.
+    torch.manual_seed(0)
+    first = build_detector("compact", channel_means=MEANS).state_dict()
+    torch.manual_seed(1)
+    second = build_detector("compact", channel_means=MEANS).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_compact_anchors_reach_all_sizes():
+    # Any centred square box of 5..130 px has an anchor with an IoU above 0.6.
+    sizes = build_detector("compact", channel_means=MEANS).rpn.options.anchor_sizes_px
+    for side in range(5, 131):
+        assert max(min(side / size, size / side) ** 2 for size in sizes) > 0.6
+
+
+def test_architectures_know_their_names():
+    for name in ARCHITECTURES:
+        if name != "vgg16":
+            assert build_detector(name, channel_means=MEANS).architecture == name

@@ -1,0 +1,201 @@
+"""Weights files: round trip, reproducible bytes, and every refusal in one line."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from claran_core.common.errors import WeightsError
+from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.model.architectures import build_detector
+from claran_core.model.weights import load_weights, model_id, save_weights
+from claran_core.model.weights_header import WeightsInfo, check_purpose, read_info
+
+FUSION = {"contour_sigma": 5.0, "hull_fill": (213, 45, 14), "size_px": 132, "pixel_scale_arcsec": 1.375}
+INFO = WeightsInfo(
+    architecture="compact",
+    class_names=MORPHOLOGIES,
+    method="D4",
+    fusion_options=FUSION,
+    channel_means=(212.5, 45.25, 14.0),
+    training={"epochs": 3, "learning_rate": 0.001},
+    seed=7,
+    data={"description": "simulated", "hash": "abc", "n_subjects": 12, "n_labels": 15},
+    package_version="0.1.0",
+    metrics={"training_error": 0.5},
+)
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return build_detector("compact", channel_means=INFO.channel_means, seed=7)
+
+
+@pytest.fixture
+def path(tmp_path, detector):
+    save_weights(tmp_path / "weights.safetensors", detector, INFO)
+    return tmp_path / "weights.safetensors"
+
+
+def refusal(path, *, method="D4", fusion_options=FUSION):
+    """The one line with which loading ends."""
+    with pytest.raises(WeightsError) as caught:
+        load_weights(path, method=method, fusion_options=fusion_options)
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    return message
+
+
+def rewritten(path, **changes):
+    """The same tensors under a header with changes."""
+    header = dataclasses.asdict(INFO) | {"architecture_options": {}} | changes
+    save_file(load_file(path), path, metadata={"claran": json.dumps(header)})
+    return path
+
+
+def test_round_trip(path, detector):
+    loaded, info = load_weights(path, method="D4", fusion_options=FUSION)
+    assert not loaded.training
+    assert info.class_names == MORPHOLOGIES and info.channel_means == INFO.channel_means
+    assert (info.seed, info.method, info.metrics, info.data) == (7, "D4", INFO.metrics, INFO.data)
+    expected = detector.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.state_dict().items())
+    image = torch.randint(0, 255, (1, 132, 132, 3), dtype=torch.uint8)
+    (one,), (other,) = (
+        model.detect(image, min_probability=0.01, nms_iou=0.3) for model in (loaded, detector)
+    )
+    assert len(one) > 0 and torch.equal(one.boxes, other.boxes)
+
+
+def test_options_of_the_architecture_survive(tmp_path):
+    small = build_detector("compact", channel_means=INFO.channel_means, options={"fc_width": 24})
+    save_weights(tmp_path / "w.safetensors", small, INFO)
+    loaded, _ = load_weights(tmp_path / "w.safetensors", method="D4", fusion_options=FUSION)
+    assert loaded.options == {"fc_width": 24} and loaded.head.fc7.out_features == 24
+
+
+def test_equal_weights_are_equal_bytes_and_one_id(tmp_path, path, detector):
+    again = tmp_path / "again.safetensors"
+    save_weights(again, detector, INFO)
+    assert again.read_bytes() == path.read_bytes()
+    assert model_id(again) == model_id(path)
+    assert model_id(path).startswith("compact-D4-") and len(model_id(path)) == len("compact-D4-") + 12
+    save_weights(again, detector, dataclasses.replace(INFO, seed=8))
+    assert model_id(again) != model_id(path)
+
+
+def test_the_header_is_read_without_the_weights(path):
+    assert read_info(path).architecture == "compact"
+
+
+def test_another_method_is_refused(path):
+    assert "weights for D4 images, asked for D1" in refusal(path, method="D1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("contour_sigma", 4.0), ("hull_fill", (0, 0, 0))],
+)
+def test_other_fusion_options_are_refused(path, name, value):
+    message = refusal(path, fusion_options=FUSION | {name: value})
+    assert f"fusion.{name} = " in message and "train anew" in message
+
+
+def test_pixels_count_by_the_beam(path):
+    message = refusal(path, fusion_options=FUSION | {"pixel_scale_arcsec": 1.8})
+    assert "3.93 pixels to the beam, asked for 3.00 of FIRST's 5.4 arcsec" in message
+    assert "write fusion.pixel_scale_arcsec: 1.375" in message
+    emu = FUSION | {"pixel_scale_arcsec": 3.82}
+    load_weights(path, method="D4", fusion_options=emu, survey="EMU")
+    refusal(path, fusion_options=emu)
+    # Weights trained on another survey, of as many pixels to the beam, are of use for FIRST.
+    rewritten(path, fusion_options=emu, data={**INFO.data, "survey": "EMU"})
+    load_weights(path, method="D4", fusion_options=FUSION)
+
+
+def test_lists_and_tuples_are_the_same_colour(path):
+    load_weights(path, method="D4", fusion_options=FUSION | {"hull_fill": [213, 45, 14]})
+
+
+def test_other_classes_are_refused(path):
+    assert "FRI, FRII" in refusal(rewritten(path, class_names=["FRI", "FRII"]))
+
+
+def test_another_architecture_is_refused(path):
+    assert "'resnet' is unknown" in refusal(rewritten(path, architecture="resnet"))
+
+
+def test_unknown_options_of_the_architecture_are_refused(path):
+    assert "layers" in refusal(rewritten(path, architecture_options={"layers": 9}))
+
+
+@pytest.mark.parametrize("length", [0, 5, 2000, -100])
+def test_a_truncated_file_is_refused(path, length):
+    path.write_bytes(path.read_bytes()[:length])
+    assert "not a complete safetensors file" in refusal(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    assert "cannot be read (No such file or directory)" in refusal(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_is_refused_unread(tmp_path, detector, zipped):
+    path = tmp_path / "weights.pt"
+    torch.save(detector.state_dict(), path, _use_new_zipfile_serialization=zipped)
+    assert "never loaded" in refusal(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"claran": "{"}, {"claran": '{"method": 1}'}])
+def test_weights_of_another_program_are_refused(path, metadata):
+    save_file(load_file(path), path, metadata=metadata)
+    assert "no header of this program" in refusal(path)
+
+
+def changed_tensors(path, change):
+    tensors = load_file(path)
+    change(tensors)
+    header = dataclasses.asdict(INFO) | {"architecture_options": {}}
+    save_file(tensors, path, metadata={"claran": json.dumps(header)})
+    return refusal(path)
+
+
+def test_tensors_must_be_those_of_the_architecture(path):
+    name = "head.score.bias"
+    original = load_file(path)
+    cases = {
+        "is missing": lambda tensors: tensors.pop(name),
+        "is unknown": lambda tensors: tensors.update(extra=torch.zeros(2)),
+        "has shape (3,), not (7,)": lambda tensors: tensors.update({name: torch.zeros(3)}),
+        "holds NaN": lambda tensors: tensors.update({name: torch.full((7,), torch.nan)}),
+    }
+    for problem, change in cases.items():
+        save_file(original, path)
+        assert problem in changed_tensors(path, change)
+
+
+def test_facts_that_json_lacks_are_refused_before_writing(tmp_path, detector):
+    with pytest.raises(ValueError, match="JSON"):
+        save_weights(tmp_path / "w", detector, dataclasses.replace(INFO, metrics={"x": float("nan")}))
+    with pytest.raises(ValueError, match="header says 'vgg16'"):
+        save_weights(tmp_path / "w", detector, dataclasses.replace(INFO, architecture="vgg16"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_the_wrong_architecture_are_refused_before_anything_runs(path):
+    facts = {"method": "D4", "fusion_options": read_info(path).fusion_options}
+    check_purpose(path, read_info(path), **facts, architecture="compact")
+    with pytest.raises(WeightsError, match=r"weights of compact, but .* is vgg16; .*D4: null to train it"):
+        check_purpose(path, read_info(path), **facts, architecture="vgg16")
+
+
+def test_fields_of_another_width_are_no_reason_to_refuse(path):
+    load_weights(path, method="D4", fusion_options={**FUSION, "size_px": 264})
+
+
+@pytest.mark.parametrize("length", range(0, 256, 8))
+def test_a_header_of_any_length_is_no_pickle(path, length):
+    # The first byte of the file is the lowest of the header's length: 0x80 once in 32 files.
+    read_info(rewritten(path, data={"description": "x" * length}))

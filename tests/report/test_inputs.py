@@ -1,0 +1,56 @@
+"""Inputs of the report: read from the files of a run, and refused in one line where they are damaged."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from report_inputs import fused_of, make_inputs, make_labels, planes_of, with_truth, write_run
+
+from claran_core.common.errors import InputError
+from claran_core.common.files import write_json, write_table
+from claran_core.common.tables import LABELS
+from claran_core.report.inputs import read_inputs
+from claran_core.report.page import render_report
+
+
+def test_inputs_are_read_from_the_files_of_a_run(tmp_path):
+    made = with_truth(make_inputs(), tmp_path)
+    results = write_run(tmp_path / "results", made)
+    write_table(results.labels, made.labels, LABELS)
+    write_json(results.metrics("D4"), made.metrics["D4"])
+    figures = results.evaluation_figures("D4")
+    for source, target in (
+        *((made.figures["D4"][name], path) for name, path in figures.items()),
+        (made.loss_curves["D4"], results.loss_curves("D4")),
+    ):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    read = read_inputs(results, made.config, date=made.date, evaluated=["D4"], trained=["D4"])
+    assert render_report(read) == render_report(made)
+
+
+def test_images_come_shard_by_shard_in_the_order_of_the_run(tmp_path):
+    made = make_inputs()
+    read = read_inputs(write_run(tmp_path, made), made.config, date=made.date)
+    images = list(read.images_of(["S004", "S000", "S002"]))
+    assert [image.subject_id for image in images] == ["S000", "S002", "S004"]
+    np.testing.assert_array_equal(images[2].fused, fused_of("S004"))
+    np.testing.assert_allclose(images[2].planes.radio, planes_of("S004").radio, atol=1e-3)
+    assert np.isnan(images[0].planes.infrared).all()  # it has no infrared image
+
+
+def test_subjects_with_a_source_are_those_of_any_view():
+    inputs = make_inputs(6)
+    fates = inputs.fates.assign(fate=["catalogued", "merged", "regrouped", "improbable"])
+    read = dataclasses.replace(inputs, fates=fates)
+    assert read.subjects_with_source == {"S000", "S001", "S002"}
+
+
+def test_missing_metrics_end_in_one_line(tmp_path):
+    made = make_inputs()
+    results = write_run(tmp_path, made)
+    write_table(results.labels, make_labels(22), LABELS)
+    with pytest.raises(InputError, match=r"metrics\.json"):
+        read_inputs(results, made.config, date=made.date, evaluated=["D4"])
+    with pytest.raises(InputError, match=r"catalogue/metrics\.json"):
+        read_inputs(results, made.config, date=made.date, against_truth=True)

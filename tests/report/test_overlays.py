@@ -1,0 +1,58 @@
+"""What is drawn over pictures lies where the sky says, and stays in the picture."""
+
+import numpy as np
+import pytest
+from report_inputs import FRAME, SIZE, images_of, make_labels, sources
+
+from claran_core.common.flags import Flag
+from claran_core.report.overlays import subject_overlay
+
+
+def overlay(found, true=None, flags=0):
+    (images,) = images_of(["S000"])
+    subject = {"subject_id": "S000", "ra": 150.0, "dec": 30.0, "split": "test", "flags": flags}
+    return subject_overlay(images, subject, found, true, frame=FRAME, contour_sigma=5.0)
+
+
+def row(**values):
+    return sources(1).assign(row=7, **{name: [value] for name, value in values.items()})
+
+
+def test_boxes_stay_in_the_picture():
+    drawn = overlay(row(box_x1=0.0, box_y1=0.0, box_x2=float(SIZE), box_y2=float(SIZE)))
+    (source,) = drawn["sources"]
+    assert source["box"] == [0.5, 0.5, SIZE - 1, SIZE - 1]
+    assert source["row"] == 7
+
+
+def test_components_and_host_lie_where_the_sky_says():
+    arcsec = 1 / 3600
+    (source,) = overlay(
+        row(
+            component_ra=np.array([150.0]),
+            component_dec=np.array([30.0 + 13.75 * arcsec]),  # ten pixels to the north
+            host_ra=150.0,
+            host_dec=30.0,
+            host_reliability=0.9,
+            host_candidate_ra=np.array([150.0, 150.0]),
+            host_candidate_dec=np.array([30.0, 30.0 - 13.75 * arcsec]),
+        )
+    )["sources"]
+    middle = SIZE / 2
+    assert source["components"] == [[middle, pytest.approx(middle - 10, abs=0.01)]]
+    assert source["host"] == [middle, middle]
+    assert source["hosts"][1] == [middle, pytest.approx(middle + 10, abs=0.01)]
+
+
+@pytest.mark.parametrize(("ra", "reliability"), [(np.nan, 0.0), (0.0, 0.0), (np.nan, np.nan), (np.nan, 0.9)])
+def test_no_host_is_drawn_where_none_is_seen(ra, reliability):
+    (source,) = overlay(row(host_ra=ra, host_dec=ra, host_reliability=reliability))["sources"]
+    assert source["host"] is None
+
+
+def test_subject_says_what_it_is_and_has_contours_and_true_boxes():
+    drawn = overlay(row(), make_labels(1), flags=int(Flag.EDGE))
+    assert (drawn["flags"], drawn["split"], drawn["radio"]) == (["EDGE"], "test", True)
+    assert drawn["contours"]
+    assert drawn["truth"] == [{"morphology": "1C_1P", "box": [4.0, 6.0, 16.0, 14.0]}]
+    assert overlay(row())["truth"] == []

@@ -1,0 +1,151 @@
+"""The page: complete, well-formed, escaped, and in need of nothing but the folder beside it."""
+
+import dataclasses
+import re
+
+import pytest
+from report_inputs import Page, fates_of, make_inputs, with_truth
+
+from claran_core.common.errors import InputError
+from claran_core.common.paths import EVALUATION_FIGURES
+from claran_core.evaluation.metrics import choose_sample, evaluate
+from claran_core.report.gallery import SCRIPTS
+from claran_core.report.page import render_report, write_report
+from claran_core.settings.config import load_config
+
+EVIL = "<script>alert(1)</script>\"'&"
+
+
+def test_page_tells_what_the_evaluation_measured_beside_the_precision(tmp_path):
+    inputs = with_truth(make_inputs(), tmp_path)
+    text = render_report(inputs)
+    # These labels have no consensus level, so Fig. 14 is left out; the losses are the sixth.
+    assert text.count('<img src="data:image/png') == len(EVALUATION_FIGURES) - 1 + 1
+    assert "No consensus level is known" in text
+    # Of these 11 true sources, S000, S006, S012 and S018 are 1C_1P, S002, S008, S014 and S020 1C_3P.
+    row = r"<td>1C</td><td class=\"n\">8</td><td class=\"n\">1.000</td>.*published\">0.905</td>"
+    assert re.search(row, text)
+    # Of the 12 test subjects, all but the last have one source and one classification; none has two sources.
+    assert '<td>all with truth</td><td class="n">11</td><td class="n">1.000</td>' in text
+    assert '<td>two or more true sources</td><td class="n">0</td><td class="n">–</td>' in text
+
+
+def test_page_is_complete_and_needs_nothing_but_its_folder(tmp_path):
+    text = render_report(with_truth(make_inputs(), tmp_path))
+    page = Page(text)
+    outside = [source for source in page.sources if not source.startswith("data:image/png;base64,")]
+    assert outside == [f"report/{name}" for name in SCRIPTS]
+    assert set(page.links) <= {f"#{name}" for name in page.ids}
+    assert not {"link", "iframe", "object", "embed"} & set(page.tags)
+    assert not [name for name in page.attributes if name.startswith("on")]
+    assert "url(" not in text
+    # A name of a format, which nothing is loaded from, is the only address there may be.
+    assert not re.search(r"https?://(?!www\.w3\.org)", text)
+    assert len(set(page.ids)) == len(page.ids)
+
+
+def test_page_forbids_what_it_does_not_need():
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', render_report(make_inputs(3)))
+    assert policy is not None
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.group(1).split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == "'self' file:"
+
+
+def test_chapters_follow_the_stages_after_what_is_looked_at_most(tmp_path):
+    sections = Page(render_report(with_truth(make_inputs(), tmp_path))).sections
+    stages = ["targets", "cutouts", "fusion", "training", "inference", "catalogue", "evaluation"]
+    assert sections == ["summary", "gallery", *stages, "settings"]
+
+
+def test_page_says_which_probability_decided():
+    inputs = make_inputs(6)
+    assert "a source of any class with a probability of 0.5" in render_report(inputs)
+    paper = dataclasses.replace(inputs.config.catalogue, post_filter="paper")
+    text = render_report(
+        dataclasses.replace(inputs, config=dataclasses.replace(inputs.config, catalogue=paper))
+    )
+    assert "a class of probability 0.8" in text
+    assert text.count('class="limit"') == 1
+
+
+def test_run_without_truth_says_so():
+    text = render_report(make_inputs())
+    assert "nothing was evaluated" in text
+    assert "weights were given" in text
+    assert "Mean average precision" not in text
+
+
+def test_figures_of_the_catalogue_are_shown_where_there_are_any(tmp_path):
+    inputs = with_truth(make_inputs(), tmp_path)
+    figure = inputs.loss_curves["D4"]
+    bare = dataclasses.replace(make_inputs(), catalogue_figures={"comparison": figure})
+    text = render_report(bare)
+    assert "evaluation.compare_with.path" in text
+    assert "nothing was evaluated" not in text
+
+
+@pytest.mark.parametrize("n_subjects", [4, 0])
+def test_empty_catalogue_still_gives_a_page(n_subjects):
+    inputs = make_inputs(4)
+    rows = inputs.catalogue.iloc[:0]
+    inputs = dataclasses.replace(
+        inputs,
+        catalogue=rows,
+        fates=fates_of(rows),
+        targets=inputs.targets.iloc[:n_subjects],
+        fused=inputs.fused.iloc[:n_subjects],
+    )
+    text = render_report(inputs)
+    Page(text)
+    assert f"{n_subjects}<small>of {n_subjects} subjects" in text
+
+
+def test_methods_that_measured_nothing_have_dashes(tmp_path):
+    inputs = with_truth(make_inputs(), tmp_path)
+    labels = inputs.labels.iloc[:1]
+    sample = choose_sample(inputs.targets, labels)
+    metrics = evaluate(inputs.catalogue, labels, sample, inputs.config.evaluation, method="D4", seed=1)
+    text = render_report(dataclasses.replace(inputs, metrics={"D4": metrics}))
+    assert re.search(r"<td>3C_3P</td><td class=\"n\">0</td>.*<td class=\"n\">–</td>", text)
+
+
+def test_every_text_from_data_and_settings_is_escaped():
+    inputs = make_inputs(3)
+    inputs = dataclasses.replace(
+        inputs,
+        config=load_config({"targets": {"path": EVIL}, "model": {"weights": {"D4": EVIL}}}),
+        ledger=inputs.ledger.assign(reason=EVIL, status="failed", survey=EVIL, subject_id=EVIL),
+        catalogue=inputs.catalogue.assign(source_id=EVIL, model_id=EVIL),
+        date=EVIL,
+        version=EVIL,
+    )
+    text = render_report(inputs)
+    page = Page(text)
+    assert page.tags.count("script") == len(SCRIPTS)
+    assert text.count("&lt;script&gt;alert") >= 8
+    assert "<script>alert" not in text
+
+
+def test_page_and_folder_are_written_and_the_same_run_gives_the_same_bytes(tmp_path):
+    inputs = with_truth(make_inputs(), tmp_path)
+    for name in ("a", "b"):
+        write_report(tmp_path / name / "report.html", tmp_path / name / "report", inputs)
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert len(files) > len(SCRIPTS) + 3
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("content", [None, b"", b"<svg onload=...>"])
+def test_figures_that_are_no_png_are_refused_by_name(tmp_path, content):
+    figure = tmp_path / "losses.png"
+    if content is not None:
+        figure.write_bytes(content)
+    with pytest.raises(InputError, match=r"losses\.png"):
+        write_report(
+            tmp_path / "report.html",
+            tmp_path / "report",
+            dataclasses.replace(make_inputs(3), loss_curves={"D4": figure}),
+        )
+    assert not (tmp_path / "report").exists()

@@ -1,0 +1,152 @@
+"""The infrared sky of the simulation: counts, the point-spread function, hosts, background."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from claran_core.simulation import infrared as infrared_module
+from claran_core.simulation.geometry import Window
+from claran_core.simulation.infrared import (
+    field,
+    half_light_arcsec,
+    host_gaussians,
+    infrared_cell,
+    peak_of_magnitude,
+    scan_angle_deg,
+)
+from claran_core.simulation.provider import SimulatedSource
+from claran_core.survey.surveys import SURVEYS
+
+W1 = SURVEYS["WISE_W1"]
+SKY = SimulatedSource(W1, seed=4)
+TILE = SKY.grid.tile_at(180.0, 20.0)
+MIDDLE_PX = SKY.grid.size_px // 2
+
+
+@dataclass(frozen=True)
+class Host:
+    """What `host_gaussians` asks of a radio source."""
+
+    ra_deg: float
+    dec_deg: float
+    host_magnitude: float
+
+
+def drawn(gaussians, half_px: int = 80) -> np.ndarray:
+    """Sources on an empty tile, around its middle."""
+    window = Window(MIDDLE_PX - half_px, MIDDLE_PX - half_px, 2 * half_px + 1, 2 * half_px + 1)
+    image = np.zeros(window.shape)
+    placed = gaussians.place(TILE)
+    placed.add_to(image, window, placed.touching(window))
+    return image
+
+
+def star(peak_dn: float):
+    one = (np.array([TILE.ra_deg]), np.array([TILE.dec_deg]), np.array([peak_dn]))
+    return infrared_module._sources(*one, np.zeros(1), np.ones(1), np.zeros(1))
+
+
+@pytest.fixture(scope="module")
+def windows() -> list[np.ndarray]:
+    places = np.random.default_rng(2).uniform((0, -50), (360, 50), (40, 2))
+    return [SKY.cutout("", ra, dec, 181.5).data for ra, dec in places]
+
+
+def test_background_and_noise_are_those_of_w1(windows) -> None:
+    median = [np.median(window) for window in windows]
+    below = [np.sqrt(((w[w < m] - m) ** 2).mean()) for w, m in zip(windows, median, strict=True)]
+    mad = [1.4826 * np.median(np.abs(w - m)) for w, m in zip(windows, median, strict=True)]
+    # 12 AllWISE images: 4.1 (2.0 to 4.5), 0.12 and 0.18 (0.11 to 0.39) DN.
+    assert np.median(median) == pytest.approx(4.1, rel=0.15) and min(median) > 1.8
+    assert np.median(below) == pytest.approx(0.12, rel=0.3)
+    assert np.median(mad) == pytest.approx(0.18, rel=0.3)
+
+
+def test_number_of_sources_is_that_of_w1(windows) -> None:
+    def count(window: np.ndarray) -> int:
+        inner = window[3:-3, 3:-3]
+        shifts = [(y, x) for y in range(7) for x in range(7) if (y, x) != (3, 3)]
+        ny, nx = inner.shape
+        highest = np.all([inner >= window[y : y + ny, x : x + nx] for y, x in shifts], axis=0)
+        return int((highest & (inner - np.median(window) > 0.9)).sum())
+
+    area = np.mean([(w.shape[0] - 6) * (w.shape[1] - 6) for w in windows]) * 1.375**2 / 180**2
+    density = np.array([count(window) for window in windows]) / area
+    # 12.4 in 3' x 3', from 4.9 to 19.7.
+    assert density.mean() == pytest.approx(12.4, rel=0.2)
+    assert density.std() > 3.6  # more than chance alone: places differ
+
+
+def test_counts_are_a_power_law() -> None:
+    peak = np.concatenate([infrared_cell(1, cell).peak for cell in range(3000, 3040)])
+    # Parts of bright sources beside their cores only steepen the faint end.
+    slope = np.log10((peak > 4).sum() / (peak > 40).sum())
+    assert slope == pytest.approx(infrared_module.SLOPE, abs=0.15)
+
+
+def test_a_magnitude_is_its_counts() -> None:
+    for magnitude in (8.0, 11.0, 14.0):
+        image = drawn(star(float(peak_of_magnitude(np.array(magnitude)))), half_px=150)
+        # Zero point 20.5: the spikes hold some per cent more.
+        assert image.sum() == pytest.approx(10 ** (0.4 * (20.5 - magnitude)), rel=0.08)
+
+
+def test_a_star_has_the_width_and_wings_of_w1() -> None:
+    image = drawn(star(1000.0))
+    middle = image.shape[0] // 2
+    peak = image[middle, middle]
+    assert peak == pytest.approx(1000, rel=0.06)
+    above_half = (image > 0.5 * peak).sum() * 1.375**2
+    assert 2 * np.sqrt(above_half / np.pi) == pytest.approx(8.36, rel=0.06)  # some 30 pixels
+    distance = np.hypot(*np.indices(image.shape) - middle) * 1.375
+    ring = [image[np.abs(distance - r) < 0.7].mean() / peak for r in (10, 20, 30)]
+    # Stars on six real images: 0.047, 0.0030 and 0.0013 of the peak; faint ones among them are uncertain.
+    assert ring == pytest.approx([0.047, 0.0035, 0.0013], rel=0.35)
+
+
+def test_spikes_cross_at_45_degrees_to_the_scans() -> None:
+    image = drawn(star(1500.0))
+    middle = image.shape[0] // 2
+    angle = np.arange(0, 180, 3.0)
+    east, north = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
+    height = [
+        image[np.rint(middle + 22 * n).astype(int), np.rint(middle - 22 * e).astype(int)]
+        for e, n in zip(east, north, strict=True)
+    ]
+    spike = angle[int(np.argmax(height))]
+    scan = float(scan_angle_deg(np.array(TILE.ra_deg), np.array(TILE.dec_deg)))
+    assert (spike - scan) % 90 == pytest.approx(45, abs=7)
+
+
+def test_scans_point_to_the_pole_of_the_ecliptic() -> None:
+    # On the hour circle of the pole, south of it, north is ahead.
+    assert float(scan_angle_deg(np.array(270.0), np.array(10.0))) == pytest.approx(0, abs=1e-6)
+    # Six hours before it on the equator: cot of the angle is tan(66.56 deg).
+    assert float(scan_angle_deg(np.array(180.0), np.array(0.0))) == pytest.approx(23.44, abs=0.01)
+
+
+def test_near_hosts_are_resolved_and_far_ones_are_not() -> None:
+    def width(magnitude: float) -> float:
+        image = drawn(host_gaussians((Host(TILE.ra_deg, TILE.dec_deg, magnitude),)))
+        return 2 * np.sqrt((image > 0.5 * image.max()).sum() * 1.375**2 / np.pi)
+
+    assert width(11.5) > 1.1 * width(16.0)
+    assert width(16.0) == pytest.approx(8.7, rel=0.08)
+    assert half_light_arcsec(np.array(11.0)) > half_light_arcsec(np.array(14.0))
+
+
+def test_hosts_are_where_and_as_bright_as_told() -> None:
+    near = Host(TILE.ra_deg, TILE.dec_deg, 12.0)
+    image = drawn(host_gaussians((near, Host(TILE.ra_deg, TILE.dec_deg + 0.02, 17.5))))
+    middle = image.shape[0] // 2
+    row, column = np.unravel_index(image.argmax(), image.shape)
+    assert max(abs(row - middle), abs(column - middle)) <= 1
+    assert image[middle + 47 : middle + 58, middle - 5 : middle + 6].max() < 0.5  # 72 arcsec north: not seen
+    assert len(host_gaussians(()).peak) == 0
+
+
+def test_field_is_drawn_within_what_was_measured() -> None:
+    drawn_fields = np.array([field(np.random.default_rng(k)) for k in range(200)])
+    assert drawn_fields[:, 0].min() >= 1.9 and drawn_fields[:, 0].max() <= 4.6
+    assert np.median(drawn_fields[:, 0]) == pytest.approx(4.1, abs=0.1)

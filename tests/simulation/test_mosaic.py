@@ -1,0 +1,211 @@
+"""Whole tiles and mosaics of the simulated sky: one sky with the cut-outs, to the last bit."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+import claran_core.simulation as package
+from claran_core import __version__
+from claran_core.common.cutout import Cutout
+from claran_core.common.errors import InputError
+from claran_core.common.noise import noise_sigma
+from claran_core.simulation import mosaic
+from claran_core.simulation.geometry import Tile, Window, cells_near
+from claran_core.simulation.mosaic import mosaic_window, sources_in, write_mosaic
+from claran_core.simulation.population import RADIO_NSIDE, radio_cell
+from claran_core.simulation.provider import SimulatedSource
+from claran_core.survey.directory.provider import DirectorySource
+from claran_core.survey.surveys import SURVEYS
+
+SEED = 5
+SUBJECT, FIELD = 181.5, 540.0  # arcsec: a subject and a field of 9 arcmin
+
+
+def sky(name: str = "FIRST") -> SimulatedSource:
+    return SimulatedSource(SURVEYS[name], seed=SEED)
+
+
+def clear_caches() -> None:
+    """Forget all that any module of the package remembers."""
+    cleared = 0
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if found.name.endswith("__main__"):
+            continue
+        for value in vars(importlib.import_module(found.name)).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+                cleared += 1
+    assert cleared > 5
+
+
+def written(path: Path, *arguments, **options) -> tuple[np.ndarray, fits.Header]:
+    clear_caches()
+    write_mosaic(path, *arguments, **options)
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+        return np.array(hdus[0].data), hdus[0].header
+
+
+def first_pixel(wcs: WCS) -> np.ndarray:
+    """Column and row of an image's first pixel, counted from the tangent point of its plane."""
+    return -np.asarray(wcs.wcs.crpix)
+
+
+def same_pixels(small: np.ndarray, small_wcs: WCS, large: np.ndarray, large_wcs: WCS) -> np.ndarray:
+    """The pixels of `large` that `small`, which it holds, shows."""
+    assert tuple(small_wcs.wcs.crval) == pytest.approx(tuple(large_wcs.wcs.crval), abs=1e-12)
+    x, y = np.rint(first_pixel(small_wcs) - first_pixel(large_wcs)).astype(int)
+    assert x >= 0 and y >= 0
+    cut = large[y : y + small.shape[0], x : x + small.shape[1]]
+    assert cut.shape == small.shape
+    return cut
+
+
+def southern_corner(survey: SimulatedSource, tile: Tile, height_px: int) -> tuple[float, float]:
+    """A position that belongs to a tile, so many pixels above the lowest row it has."""
+    for x in range(tile.limits.x0, tile.limits.x0 + tile.limits.nx, 10):
+        place = tile.pixel_to_sky(x, tile.limits.y0 + height_px)
+        if survey.grid.tile_at(*place).index == tile.index:
+            return place
+    raise AssertionError("the tile has no such row")
+
+
+@pytest.mark.parametrize(("name", "height_px"), [("FIRST", 80), ("WISE_W1", 190)])
+def test_cutout_field_tile_and_mosaic_show_the_same_bits(name, height_px, tmp_path):
+    tile = sky(name).grid.tile_at(150.0, 30.0)
+    place = southern_corner(sky(name), tile, height_px)
+    images = [written(tmp_path / "tile.fits", sky(name), 150.0, 30.0)]
+    images.append(written(tmp_path / "mosaic.fits", sky(name), *place, size_px=1300))
+    for width in (SUBJECT, FIELD):
+        clear_caches()
+        cutout = sky(name).cutout("any", *place, width)
+        inside = np.isfinite(cutout.data)
+        assert 0.5 < inside.mean()
+        for data, header in images:
+            same = same_pixels(cutout.data, cutout.wcs, *padded(data, WCS(header)))
+            np.testing.assert_array_equal(same[inside], cutout.data[inside])
+    assert not inside.all()  # the field looks over the tile's edge
+    # The mosaic goes on there, about as noisy as within.
+    (tile_data, _), (data, header) = images
+    assert np.isfinite(data).all() and np.isfinite(tile_data).all()
+    beyond = data[: tile.limits.y0 - header["SIMY0"]]
+    assert len(beyond) > 300
+    assert noise_sigma(beyond) == pytest.approx(noise_sigma(data[-300:]), rel=0.5)
+
+
+def padded(data: np.ndarray, wcs: WCS, margin: int = 400) -> tuple[np.ndarray, WCS]:
+    """An image with a border of NaN, so that windows that look over its edge can be compared."""
+    wcs = wcs.deepcopy()
+    wcs.wcs.crpix += margin
+    return np.pad(data, margin, constant_values=np.nan), wcs
+
+
+@pytest.mark.parametrize("name", ["FIRST", "WISE_W1"])
+def test_our_own_directory_source_reads_the_same_pixels(name, tmp_path):
+    place = 211.0, 12.0
+    write_mosaic(tmp_path / "mosaic.fits", sky(name), *place, 400)
+    read = DirectorySource(SURVEYS[name], tmp_path).cutout("any", 211.01, 12.02, SUBJECT)
+    made = sky(name).cutout("any", 211.01, 12.02, SUBJECT)
+    assert isinstance(read, Cutout) and isinstance(made, Cutout)
+    assert read.origin == "mosaic.fits" and not read.flags
+    np.testing.assert_array_equal(same_pixels(made.data, made.wcs, read.data, read.wcs), made.data)
+
+
+@pytest.mark.parametrize("size", [64, 65])
+def test_mosaic_is_centred_on_the_position(size, tmp_path):
+    data, header = written(tmp_path / "m.fits", sky(), 77.0, -33.0, size_px=size)
+    assert data.shape == (size, size) and data.dtype == ">f4"
+    x, y = WCS(header).wcs_world2pix(77.0, -33.0, 0)
+    middle = (size - 1) / 2
+    assert abs(x - middle) <= 0.51 and abs(y - middle) <= 0.51
+
+
+def test_header_says_what_it_is(tmp_path):
+    _, radio = written(tmp_path / "radio.fits", sky(), 77.0, 10.0, size_px=32)
+    tile = sky().grid.tile_at(77.0, 10.0)
+    assert radio["SIMULATE"] is True and radio["SIMSEED"] == SEED and radio["SIMTILE"] == tile.index
+    assert radio["BUNIT"] == "Jy/beam" and radio["CREATOR"].endswith(__version__)
+    assert radio["BMAJ"] == radio["BMIN"] == pytest.approx(5.4 / 3600) and radio["BPA"] == 0
+    assert "MAGZP" not in radio
+    _, infrared = written(tmp_path / "infrared.fits", sky("WISE_W1"), 77.0, 10.0, size_px=32)
+    assert infrared["BUNIT"] == "DN" and infrared["MAGZP"] == 20.5 and "BMAJ" not in infrared
+
+
+def test_whole_tile_without_a_size(tmp_path):
+    tile, window = mosaic_window(sky(), 150.0, 30.0)
+    assert window == tile.limits
+    assert tile.index == sky().grid.tile_at(150.0, 30.0).index
+
+
+def test_sources_of_a_mosaic_are_those_its_wcs_shows():
+    tile, window = mosaic_window(sky(), 359.95, 2.0, 900)
+    found = {source.source_id for source in sources_in(sky(), tile, window)}
+    wcs = tile.wcs(window)
+    expected = set()
+    for cell in cells_near(359.95, 2.0, 3600.0, RADIO_NSIDE):
+        for source in radio_cell(SEED, cell):
+            x, y = wcs.wcs_world2pix(source.ra_deg, source.dec_deg, 0)
+            if -0.5 <= x <= 899.5 and -0.5 <= y <= 899.5:
+                expected.add(source.source_id)
+    assert found == expected and len(found) > 5
+
+
+def test_memory_is_for_a_few_rows_only(tmp_path, monkeypatch):
+    asked = []
+
+    class Flat:
+        survey, seed, population, grid = sky().survey, SEED, "none", sky().grid
+
+        def render(self, tile, window):
+            asked.append(window)
+            x, y = np.meshgrid(window.x0 + np.arange(window.nx), window.y0 + np.arange(window.ny))
+            return x + 1000.0 * y
+
+    monkeypatch.setattr(mosaic, "BLOCK_PX", 64)
+    data, header = written(tmp_path / "m.fits", Flat(), 77.0, 10.0, size_px=300)
+    assert max(max(window.shape) for window in asked) == 64
+    assert sum(window.nx * window.ny for window in asked) == 300 * 300
+    # Cut where noise blocks begin, whatever the mosaic's first pixel.
+    assert {window.x0 % 64 for window in asked if window.x0 != header["SIMX0"]} == {0}
+    x, y = header["SIMX0"] + np.arange(300.0), header["SIMY0"] + np.arange(300.0)
+    np.testing.assert_array_equal(data, x + 1000 * y[:, None])
+
+
+def test_what_is_killed_leaves_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "m.fits"
+    write_mosaic(path, sky(), 77.0, 10.0, 40)
+    before = path.read_bytes()
+
+    def killed(self, tile, window: Window):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SimulatedSource, "render", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_mosaic(path, sky(), 10.0, 10.0, 40)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("m.fits", (np.nan, 0.0, 10), "ra nan, dec 0.0 deg"),
+        ("m.fits", (0.0, np.inf, 10), "no position"),
+        ("m.fits", (0.0, 91.0, 10), "dec 91.0"),
+        ("m.fits", (0.0, 0.0, 0), "size of 0 px"),
+        ("m.fits", (0.0, 0.0, -4), "size of -4 px is not between 1 and"),
+        ("m.fits", (0.0, 0.0, 1_000_000), "size of 1000000 px"),
+        ("m.fits.gz", (0.0, 0.0, 10), r"m\.fits\.gz: .* must end in \.fits"),
+        ("m.png", (0.0, 0.0, 10), r"m\.png"),
+    ],
+)
+def test_nonsense_is_refused_in_one_line(tmp_path, name, arguments, message):
+    with pytest.raises(InputError, match=message) as caught:
+        write_mosaic(tmp_path / name, sky(), *arguments)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,325 @@
+"""Subjects of the simulated sky: chosen by what they show, where they say they are, and no leak."""
+
+import logging
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+
+from claran_core.common.errors import InputError
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame
+from claran_core.common.subject import Subject
+from claran_core.common.tables import LABELS
+from claran_core.labels.dr1_labels import label_simulated
+from claran_core.labels.rgz_table import position_of_name, read_label_table
+from claran_core.simulation import __main__ as command
+from claran_core.simulation import subjects
+from claran_core.simulation.__main__ import DEFAULT_SEED, main
+from claran_core.simulation.class_mixes import Quota
+from claran_core.simulation.geometry import TileGrid, cells_near, sky_to_cell
+from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.regions import REGION_NSIDE, regions
+from claran_core.simulation.subjects import Selection, blind_subjects, select_subjects, sources_near
+from claran_core.survey.surveys import SURVEYS
+from claran_core.targets.target_table import read_targets
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEMO = REPOSITORY / "resources" / "demo" / "targets.csv"
+SEED = 3
+
+# Signatures that are found fast.
+FREQUENT = {"1C_1P": 4, "1C_2P": 3, "2C_2P": 2, "1C_1P+1C_1P": 2, "1C_1P+1C_2P": 1}
+MIX = {"train": FREQUENT, "test": {"1C_1P": 2, "2C_2P": 2, "1C_1P+1C_1P": 2}}
+
+
+@pytest.fixture(scope="module")
+def selection() -> Selection:
+    return select_subjects(seed=SEED, n_train=12, n_test=6, mix=MIX)
+
+
+def test_selection_is_as_asked(selection: Selection) -> None:
+    targets = selection.targets
+    assert targets.columns.tolist() == ["subject_id", "ra", "dec", "split"]
+    assert targets.split.tolist() == ["train"] * 12 + ["test"] * 6
+    assert targets.subject_id.is_unique
+    assert targets.subject_id.str.fullmatch(r"FIRSTJ\d{6}\.\d[+-]\d{6}").all()
+    assert selection.labels.columns.tolist() == LABELS.names
+
+
+def test_subjects_show_what_was_asked_for(selection: Selection) -> None:
+    labels = selection.labels.groupby(["split", "subject_id"]).morphology.apply(
+        lambda classes: "+".join(sorted(classes))
+    )
+    assert Counter(labels["train"]) == FREQUENT and Counter(labels["test"]) == MIX["test"]
+    own = selection.own_labels
+    assert own.subject_id.tolist() == selection.targets.subject_id.tolist()
+    assert (own.n_components <= 3).all() and (own.n_peaks <= 3).all()
+
+
+def test_labels_are_those_of_the_noisy_images_at_the_positions_in_the_names(selection: Selection) -> None:
+    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED)
+    bright = []
+    for row in selection.targets.itertuples():
+        assert (row.ra, row.dec) == position_of_name(row.subject_id)
+        cutout = sky.cutout("", row.ra, row.dec, 181.5)
+        subject = Subject(row.subject_id, row.ra, row.dec, row.split, Frame())
+        labels = label_simulated(subject, cutout, sky.truth(row.ra, row.dec, 181.5))
+        expected = selection.labels[selection.labels.subject_id == row.subject_id]
+        pd.testing.assert_frame_equal(labels, expected.reset_index(drop=True), check_dtype=False)
+        x, y = np.rint(cutout.wcs.wcs_world2pix(row.ra, row.dec, 0)).astype(int)
+        bright.append(cutout.data[y - 1 : y + 2, x - 1 : x + 2].max() > 5 * 1.56e-4)
+    # Centred on a component: some peaks of sources of two are too faint to show.
+    assert np.mean(bright) > 0.9
+
+
+def test_the_same_again_whatever_was_looked_at_before(selection: Selection) -> None:
+    simulation = [
+        module for name, module in sys.modules.items() if name.startswith("claran_core.simulation.")
+    ]
+    caches = [
+        value for module in simulation for value in vars(module).values() if hasattr(value, "cache_clear")
+    ]
+    assert caches
+    for cache in caches:
+        cache.cache_clear()
+    again = select_subjects(seed=SEED, n_train=12, n_test=6, mix=MIX)
+    pd.testing.assert_frame_equal(again.targets, selection.targets)
+    pd.testing.assert_frame_equal(again.labels, selection.labels)
+    pd.testing.assert_series_equal(again.centred_on, selection.centred_on)
+
+
+def test_no_source_is_in_two_subjects_and_splits_keep_apart(selection: Selection) -> None:
+    assert selection.labels.label_id.is_unique
+    targets = selection.targets
+    regions = {
+        split: {sky_to_cell(row.ra, row.dec, REGION_NSIDE) for row in rows.itertuples()}
+        for split, rows in targets.groupby("split")
+    }
+    assert regions["train"].isdisjoint(regions["test"])
+    train, test = (
+        SkyCoord(rows.ra, rows.dec, unit="deg") for _, rows in sorted(targets.groupby("split"), reverse=True)
+    )
+    assert train.match_to_catalog_sky(test)[1].arcsec.min() > 600
+
+
+def test_a_target_table_keeps_every_digit(selection: Selection, tmp_path: Path) -> None:
+    path = tmp_path / "targets.csv"
+    selection.targets.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(read_targets(path), selection.targets, check_dtype=False, check_exact=True)
+
+
+def test_progress_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="claran_core.simulation.subjects"):
+        select_subjects(seed=SEED, n_train=1, n_test=0, mix=MIX)
+    assert "train subjects: 0 of 1 to go" in caplog.text
+    assert "1 of 1 train subjects found" in caplog.text
+
+
+@dataclass(frozen=True)
+class Candidate:
+    kind: str = "double"
+    ra_deg: float = 120.0
+    dec_deg: float = 10.0
+    n_components: int = 1
+    n_peaks: int = 1
+
+
+def test_what_is_around_a_candidate_is_looked_at_before_it_is_rendered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lone, friend = Candidate(), Candidate(dec_deg=10.02)
+    crowd = {
+        "lone": [lone],
+        "pair": [lone, friend],
+        "with field": [lone, replace(friend, kind="field")],
+        "far": [lone, replace(friend, dec_deg=10.1)],
+    }
+
+    def promising(around: str, signature: str, candidate=lone) -> bool:
+        # The cell of the frame's middle holds them all; cells beside it are empty.
+        home = sky_to_cell(120.0, 10.0, subjects.RADIO_NSIDE)
+        subjects._positions.cache_clear()
+        monkeypatch.setattr(subjects, "_candidates", lambda _, cell: crowd[around] if cell == home else [])
+        return subjects._promising(SEED, candidate, Quota("train", Counter({signature: 1})))
+
+    assert promising("lone", "1C_1P")
+    assert not promising("lone", "1C_2P")
+    assert not promising("lone", "1C_1P+1C_1P") and not promising("far", "1C_1P+1C_1P")
+    assert promising("with field", "1C_1P+1C_1P")
+    assert promising("pair", "1C_1P+2C_2P") and not promising("with field", "1C_1P+2C_2P+2C_2P")
+    # A compact source alone or beside another is no subject.
+    assert not promising("pair", "1C_1P+1C_1P", replace(lone, kind="field"))
+    subjects._positions.cache_clear()
+
+
+def look_again(search: subjects._Search, region: int, cells: np.ndarray, n: int = 3) -> list[str]:
+    """Names of subjects found in a second look at some cells."""
+    before = len(search.found)
+    search.region(region, cells, Quota("train", Counter({"1C_1P": n})))
+    return [found.subject.subject_id for found in search.found[before:]]
+
+
+def test_names_and_sources_are_used_once() -> None:
+    region, cells = next(regions(SEED))
+    search = subjects._Search(SimulatedSource(SURVEYS["FIRST"], seed=SEED))
+    first = look_again(search, region, cells[:20])
+    assert len(first) == 3
+    names = set(search.names)
+    search.names.clear()
+    assert set(first).isdisjoint(look_again(search, region, cells[:20]))
+    search.names, search.sources = names, set()
+    assert set(first).isdisjoint(look_again(search, region, cells[:20]))
+    search.names.clear()
+    search.sources.clear()
+    assert look_again(search, region, cells[:20]) == first
+
+
+def test_subjects_keep_away_from_the_border_of_their_region() -> None:
+    region, cells = next(regions(SEED))
+    middles = [
+        TileGrid(nside=subjects.RADIO_NSIDE, pixel_scale_arcsec=1.0, size_px=1).tile(int(cell))
+        for cell in cells
+    ]
+    edge = [
+        cell
+        for cell, middle in zip(cells, middles, strict=True)
+        if len(cells_near(middle.ra_deg, middle.dec_deg, 1000.0, REGION_NSIDE)) > 1
+    ]
+    search = subjects._Search(SimulatedSource(SURVEYS["FIRST"], seed=SEED))
+    assert len(look_again(search, region, np.array(edge), n=25)) == 25
+    for found in search.found:
+        centre = SkyCoord(found.subject.ra_deg, found.subject.dec_deg, unit="deg")
+        around = centre.directional_offset_by(np.arange(0, 360, 10) * u.deg, 390 * u.arcsec)
+        assert {sky_to_cell(p.ra.deg, p.dec.deg, REGION_NSIDE) for p in around} == {region}
+
+
+def test_subjects_with_more_than_three_components_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clipped(*arguments) -> pd.DataFrame:
+        return label_simulated(*arguments).assign(flags=int(Flag.COUNTS_CLIPPED))
+
+    monkeypatch.setattr(subjects, "label_simulated", clipped)
+    region, cells = next(regions(SEED))
+    search = subjects._Search(SimulatedSource(SURVEYS["FIRST"], seed=SEED))
+    assert look_again(search, region, cells[:3]) == []
+
+
+def test_too_many_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = next(regions(SEED))
+    monkeypatch.setattr(subjects, "regions", lambda seed: iter([(first[0], first[1][:2])]))
+    with pytest.raises(InputError, match=r"40 of 40 train subjects not found .*3C_3P\+3C_3P 40") as caught:
+        select_subjects(seed=SEED, n_train=40, n_test=0, mix=MIX | {"train": {"3C_3P+3C_3P": 1}})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": -1}, "-1"),
+        ({"n_train": -1}, "-1"),
+        ({"multi_source_fraction": 2.0}, "2.0 is not a share"),
+        ({"mix": {"train": {"1C_1P": 1}}}, "splits"),
+        ({"mix": MIX | {"test": {"4C_4P": 1}}}, "4C_4P"),
+        ({"mix": MIX | {"test": {"1C_1P": 0}}}, "all shares are zero"),
+    ],
+)
+def test_impossible_requests_are_refused_in_one_line(change: dict, told: str) -> None:
+    with pytest.raises(InputError, match=told) as caught:
+        select_subjects(**({"seed": 1, "n_train": 2, "n_test": 1} | change))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_subjects_are_empty_tables() -> None:
+    none = select_subjects(seed=1, n_train=0, n_test=0)
+    assert len(none.targets) == 0 and none.targets.columns.tolist() == ["subject_id", "ra", "dec", "split"]
+    assert len(none.labels) == 0 and none.labels.columns.tolist() == LABELS.names
+    assert len(none.own_labels) == 0
+
+
+def test_blind_subjects_are_every_source_that_shows() -> None:
+    circle = {"ra_deg": 180.0, "dec_deg": 20.0, "radius_arcsec": 700.0}
+    blind = blind_subjects(seed=SEED, **circle)
+    sources = {source.source_id: source for source in sources_near(SEED, *circle.values())}
+    assert set(blind.centred_on) <= set(sources)
+    assert blind.targets.split.unique().tolist() == ["none"]
+    assert blind.own_labels.subject_id.tolist() == blind.targets.subject_id.tolist()
+    # Sources in the middle of the patch that show in a subject have a subject of their own.
+    middle = [one.source_id for one in sources.values() if np.hypot(one.ra_deg - 180, one.dec_deg - 20) < 0.1]
+    shown = set(blind.labels.label_id) & set(middle)
+    assert shown and shown <= set(blind.centred_on)
+    extended = blind_subjects(seed=SEED, **circle, compact=False)
+    kinds = {sources[name].kind for name in extended.centred_on}
+    assert "field" not in kinds and len(extended.targets) < len(blind.targets)
+
+
+def test_demo_targets_are_the_sky_of_the_default_configuration() -> None:
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+    assert config["seed"] == DEFAULT_SEED
+    demo = pd.read_csv(DEMO)
+    assert demo.split.value_counts().to_dict() == {"train": 900, "test": 400}
+    assert demo.subject_id.is_unique
+    sky = SimulatedSource(SURVEYS["FIRST"], seed=DEFAULT_SEED)
+    for row in demo.sample(20, random_state=0).itertuples():
+        assert (row.ra, row.dec) == position_of_name(row.subject_id)
+        cutout = sky.cutout(row.subject_id, row.ra, row.dec, 20.0)
+        x, y = np.rint(cutout.wcs.wcs_world2pix(row.ra, row.dec, 0)).astype(int)
+        assert cutout.data[y - 1 : y + 2, x - 1 : x + 2].max() > 5 * 1.56e-4
+
+
+def run(*arguments: str) -> int:
+    return main(["targets", "--seed", str(SEED), *arguments])
+
+
+def test_command_writes_targets_and_labels_that_agree(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    targets, labels = tmp_path / "targets.csv", tmp_path / "labels.csv"
+    assert run("--train", "1", "--test", "1", "--output", str(targets), "--labels", str(labels)) == 0
+    assert "2 subjects of sky 3, with 2 labelled sources" in capsys.readouterr().out
+    # A label table is a target table too, with the same subjects at the same places.
+    pd.testing.assert_frame_equal(
+        read_targets(targets), read_targets(labels), check_exact=True, check_dtype=False
+    )
+    assert read_label_table(labels).num_cpnts.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--train", "-4", "--test", "2"], "-4 is negative"),
+        (["--train", "four", "--test", "2"], "invalid int value: 'four'"),
+        (["--train", "4"], "give --train and --test, or --table-3"),
+        (["--train", "4", "--table-3"], "leave them out"),
+        (["--train", "1", "--test", "1", "--multi-source-fraction", "1.2"], "1.2 is not a share"),
+        (["--train", "1", "--test", "1", "--multi-source-fraction", "half"], "invalid float value: 'half'"),
+        (["--seed", "-3", "--train", "1", "--test", "1"], "seed -3 is negative"),
+        (["--train", "1", "--test", "1", "--colour"], "unrecognized arguments: --colour"),
+    ],
+)
+def test_command_refuses_in_one_line(
+    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "targets.csv"
+    assert run("--output", str(path), *arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and told in error and error.count("\n") == 1
+    assert not path.exists()
+
+
+def test_command_asks_for_table_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = {}
+    empty = select_subjects(seed=1, n_train=0, n_test=0)
+    monkeypatch.setattr(command, "select_subjects", lambda **options: asked.update(options) or empty)
+    assert run("--table-3", "--output", str(tmp_path / "targets.csv")) == 0
+    assert (asked["n_train"], asked["n_test"]) == (6141, 4603)
+
+
+def test_command_says_where_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    assert run("--train", "0", "--test", "0", "--output", str(tmp_path / "file" / "targets.csv")) == 1
+    assert capsys.readouterr().err.startswith("error: ")

@@ -1,0 +1,93 @@
+"""Short trainings on small runs of fused images."""
+
+import dataclasses
+from pathlib import Path
+
+from fused_runs import blob_sky, write_run
+
+from claran_core.common.paths import Results
+from claran_core.model.weights_header import WeightsInfo
+from claran_core.settings.config import FusionOptions, ModelOptions, TrainingOptions
+from claran_core.training.dataset import FusedDataset
+from claran_core.training.train import train
+
+__all__ = [
+    "FUSION",
+    "LONG",
+    "MODEL",
+    "SCRIPT",
+    "TRAINING",
+    "VALIDATED",
+    "open_blobs",
+    "outputs",
+    "run",
+    "script",
+]
+
+FUSION = FusionOptions(size_px=64)
+MODEL = ModelOptions("association")
+TRAINING = TrainingOptions(
+    batch_size=4,
+    epochs=3,
+    learning_rate=0.001,
+    weight_decay=1e-4,
+    augmentation="dihedral",
+    checkpoint_every=1,
+)
+
+# Of the ten subjects of a run with the seed 7, some are held out.
+VALIDATED = dataclasses.replace(TRAINING, validation_fraction=0.3, patience=2)
+
+# More epochs than can pass before a signal comes.
+LONG = dataclasses.replace(TRAINING, epochs=400)
+
+# What a killed training runs; its arguments are the folder of its results and the name of its settings.
+SCRIPT = """
+import sys
+from pathlib import Path
+import training_runs
+from training_runs import open_blobs, run
+run(open_blobs(Path(sys.argv[1])), Path(sys.argv[1]), training=getattr(training_runs, sys.argv[2]))
+"""
+
+
+def open_blobs(root: Path, n: int = 10, *, cuts: tuple[int, ...] = (), **options) -> FusedDataset:
+    results, shards = write_run(root, blob_sky(n), cuts=cuts, **options)
+    return FusedDataset(shards, targets=[results.targets], labels=results.labels)
+
+
+def run(
+    dataset: FusedDataset,
+    root: Path,
+    *,
+    training: TrainingOptions = TRAINING,
+    seed: int = 7,
+    fusion: FusionOptions = FUSION,
+    threads: int = 1,
+    model: ModelOptions = MODEL,
+) -> WeightsInfo:
+    results = Results(root)
+    return train(
+        dataset,
+        method="D4",
+        fusion=fusion,
+        model=model,
+        training=training,
+        seed=seed,
+        weights_path=results.weights("D4"),
+        losses_path=results.losses("D4"),
+        checkpoint_path=results.checkpoint("D4"),
+        device="cpu",
+        threads=threads,
+    )
+
+
+def script(folder: Path) -> Path:
+    """Write the script that opens the run in a folder and trains on it."""
+    path = folder / "training.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def outputs(root: Path) -> tuple[bytes, bytes]:
+    return Results(root).weights("D4").read_bytes(), Results(root).losses("D4").read_bytes()

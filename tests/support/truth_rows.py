@@ -1,0 +1,101 @@
+"""Hand-made true sources, rows of a catalogue and fates of detections, for tests of the comparison."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from claran_core.catalogue.product.schema import FATES
+from claran_core.common.frame import Frame
+from claran_core.common.morphology import morphology_of
+from claran_core.evaluation.sky_truth import SKY_TRUTH
+
+__all__ = ["RA", "DEC", "catalogue_of", "fate", "fates_of", "row", "source", "truth_of"]
+
+FRAME = Frame()
+RA, DEC = 150.0, 10.0
+
+# Contour box of every true component, around its brightest pixel, arcsec.
+WIDTH, HEIGHT = 20.0, 4.0
+
+Places = Sequence[tuple[float, float]]  # east and north of RA, DEC, arcsec
+
+
+def _sky(places: Places) -> tuple[list[float], list[float]]:
+    east, north = np.array(places, float).reshape(-1, 2).T
+    offsets = Frame(size_px=0, pixel_scale_arcsec=1.0)
+    ra, dec = offsets.frame_to_sky(RA, DEC, -east, -north)
+    return ra.tolist(), dec.tolist()
+
+
+def _middle(places: Places) -> tuple[float, float]:
+    low, high = np.min(places, axis=0), np.max(places, axis=0)
+    return tuple(((low + high) / 2).tolist())
+
+
+def source(name: str, *places: tuple[float, float], size: float = 12.0, **known: Any) -> dict[str, Any]:
+    """A true source with components at these places; without any it is too faint, at `at`."""
+    at = known.pop("at", (0.0, 0.0))
+    (ra,), (dec,) = _sky([_middle(places) if places else at])
+    seen = bool(places)
+    component_ra, component_dec = _sky(places)
+    facts = {
+        "state": "visible" if seen else "faint",
+        "placement": "whole",
+        "n_views": 1,
+        "morphology": morphology_of(len(places), len(places))[0] if seen else None,
+        "n_peaks": len(places),
+        "angular_size": size if seen else np.nan,
+        **dict.fromkeys(["box_x1", "box_y1", "box_x2", "box_y2"], np.nan),
+        "snr": 50.0 if seen else 3.0,
+        "flux": 8.0 if seen else 0.5,
+    }
+    places_on_sky = {"component_ra": component_ra, "component_dec": component_dec}
+    named = {"source_id": name, "ra": ra, "dec": dec, "host_ra": ra, "host_dec": dec}
+    counted = {"n_components": len(places), "component_snr": [50.0] * len(places)}
+    contours = {"contour_ra": component_ra, "contour_dec": component_dec}
+    sizes = {"contour_width": [WIDTH] * len(places), "contour_height": [HEIGHT] * len(places)}
+    return named | facts | counted | places_on_sky | contours | sizes | known
+
+
+def truth_of(*sources: dict[str, Any]) -> pd.DataFrame:
+    """Columns of `SKY_TRUTH`."""
+    return pd.DataFrame(list(sources), columns=SKY_TRUTH.names)
+
+
+def row(name: str, *places: tuple[float, float], **known: Any) -> dict[str, Any]:
+    """A row of the catalogue with components at these places."""
+    (ra,), (dec,) = _sky([_middle(places) if places else (0.0, 0.0)])
+    component_ra, component_dec = _sky(places)
+    morphology = morphology_of(max(1, len(places)), max(1, len(places)))[0]
+    facts = {"morphology": morphology, "snr": 50.0, "integrated_flux": 8.0, "angular_size": 12.0, "flags": 0}
+    sky = {"ra": ra, "dec": dec, "component_ra": component_ra, "component_dec": component_dec}
+    return {"source_id": name} | facts | sky | known
+
+
+def catalogue_of(*rows: dict[str, Any]) -> pd.DataFrame:
+    """The columns of the catalogue that the comparison needs."""
+    names = ["source_id", "ra", "dec", "morphology", "snr", "integrated_flux", "angular_size", "flags"]
+    return pd.DataFrame(list(rows), columns=[*names, "component_ra", "component_dec"])
+
+
+def fate(what: str, at: tuple[float, float], side_arcsec: float, probability: float = 0.9) -> dict[str, Any]:
+    """A detection with a square box around a place."""
+    (ra,), (dec,) = _sky([at])
+    side = side_arcsec / FRAME.pixel_scale_arcsec
+    box = {"box_x1": 10.0, "box_y1": 10.0, "box_x2": 10.0 + side, "box_y2": 10.0 + side}
+    named = {"subject_id": "s", "shard": "00000", "detection": 0, "source_id": ""}
+    return named | {
+        "ra": ra,
+        "dec": dec,
+        **box,
+        "morphology": "1C_1P",
+        "probability": probability,
+        "fate": what,
+    }
+
+
+def fates_of(*fates: dict[str, Any]) -> pd.DataFrame:
+    """Columns of `FATES`."""
+    return pd.DataFrame(list(fates), columns=FATES.names)

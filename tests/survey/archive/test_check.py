@@ -1,0 +1,93 @@
+"""The command that asks the real services, against the stand-in: a verdict for each, and its exit status."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from archive_server import SERVICES, ArchiveServer
+from click.testing import CliRunner
+
+from claran_core.cli import commands as cli
+
+FAST = {"pause_s": 0.01, "max_pause_s": 0.05, "read_timeout_s": 2}
+
+
+@pytest.fixture
+def check(tmp_path: Path):
+    """Run the command on a stand-in; returns exit status and lines."""
+
+    def run(server: ArchiveServer, *names: str) -> tuple[int, list[str]]:
+        limits = {name: {"requests_per_s": 1000, "connections": 1} for name in SERVICES}
+        fetch = {**FAST, "limits_folder": str(tmp_path / "limits"), "limits": limits}
+        settings = {"survey": {"archive": {"services": server.settings}}, "cutouts": {"archive": fetch}}
+        path = tmp_path / "settings.yaml"
+        path.write_text(yaml.safe_dump(settings))
+        options = [word for name in names for word in ("--service", name)]
+        done = CliRunner().invoke(cli.claran, ["archive", "check", "--configfile", str(path), *options])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, done.output.splitlines()
+
+    return run
+
+
+def covers(band: str, ra: float, dec: float) -> bool:
+    return band == "infrared" or dec > -1
+
+
+def test_all_services_work(check):
+    with ArchiveServer(covers=covers) as server:
+        status, lines = check(server)
+    assert status == 0
+    assert [line for line in lines if line.endswith(": works")] == [f"{name}: works" for name in SERVICES]
+    assert sum("outside the survey, as it should be" in line for line in lines) == 2
+    assert sum("100% of the subject" in line for line in lines) == 12
+
+
+def test_a_service_that_is_down_is_told_and_the_others_work(check):
+    with ArchiveServer(covers=covers) as server:
+        server.down.add("irsa")
+        status, lines = check(server, "irsa", "hips2fits")
+    assert status == 1
+    assert lines[-1] == "hips2fits: works" and "irsa: DOES NOT WORK as expected" in lines
+    assert any("no image: HTTP 500" in line for line in lines)
+
+
+def test_a_page_that_is_not_understood_is_shown(check):
+    class Curt(ArchiveServer):
+        def _first(self, path, fields):
+            reply = super()._first(path, fields)
+            if reply.kind == "text/html":
+                reply.content = b"<html>Nothing to see here</html>"
+            return reply
+
+    with Curt(covers=covers) as server:
+        status, lines = check(server, "first")
+    assert status == 1
+    (line,) = (line for line in lines if "WRONG" in line)
+    assert "Nothing to see here" in line and "give survey.archive.services.NAME.outside" in line
+
+
+def test_an_image_outside_the_survey_and_none_inside_are_wrong(check):
+    with ArchiveServer(covers=lambda band, ra, dec: dec < -1) as server:
+        status, lines = check(server, "skyview")
+    wrong = [line for line in lines if "WRONG" in line]
+    assert status == 1 and len(wrong) == 4
+    assert "taken for outside the survey, which covers it" in wrong[0]
+    assert wrong[3].endswith("where the survey has none")
+
+
+def test_pixels_in_another_unit_are_wrong(check):
+    class Loud(ArchiveServer):
+        def _resampled(self, *arguments):
+            data, header = super()._resampled(*arguments)
+            return data * 1e3, header
+
+    with Loud(covers=covers) as server:
+        status, lines = check(server, "skyview")
+    assert status == 1 and any("do not fit the unit" in line for line in lines)
+
+
+def test_an_unknown_service_is_refused(check):
+    with ArchiveServer() as server:
+        status, lines = check(server, "frist")
+    assert status == 2 and "no service 'frist'; known: first" in lines[-1]

@@ -1,0 +1,173 @@
+"""The client against a server that misbehaves in every way it knows: what is tried again, and what is not."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from archive_server import HASTY, ArchiveServer, patient
+from archive_sky import Reply
+
+from claran_core import __version__
+from claran_core.common.errors import ConfigError
+from claran_core.survey.archive.http import (
+    Answer,
+    Client,
+    Doubtful,
+    Fault,
+    Refusal,
+    Request,
+    _pause_asked,
+)
+from claran_core.survey.archive.limits import ServiceDown
+from claran_core.survey.archive.services import described_services
+
+# What the server answers to this is small and always the same.
+FORM = {"RA": "10.0 20.0", "Equinox": "J2000", "ImageSize": "1.2", "ImageType": "FITS File"}
+FORM["MaxImSize"] = "1024"
+# Faults that HTTP tells; the others are seen by who looks at what came.
+TOLD = {
+    "busy": "HTTP 429",
+    "error": "HTTP 500",
+    "overloaded": "HTTP 503",
+    "timeout": "no answer in time",
+    "reset": "broken off|transfer failed",
+    "drip": "too slow",
+    "truncated": "cut off: |transfer failed",
+    "chunks": "transfer failed",
+}
+
+
+def whole(answer: Answer) -> bytes:
+    """Reader that takes what comes."""
+    return answer.content
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Ask a stand-in; returns what the client makes of it."""
+
+    def asked(server, read=whole, *, url=None, **changes):
+        options = patient(tmp_path, **changes)
+        service = described_services(server.settings, options.limits)["first"]
+        with Client(options) as client:
+            return client.fetch(service, Request(url or service.url, form=FORM), read)
+
+    return asked
+
+
+@pytest.fixture
+def truth(ask):
+    with ArchiveServer() as server:
+        return ask(server)
+
+
+@pytest.mark.parametrize("fault", TOLD)
+def test_faults_of_http_are_tried_again_then_told(ask, fault):
+    with ArchiveServer(fraction=1.0, faults=[fault], stuck_s=1.5) as server:
+        with pytest.raises(Fault, match=TOLD[fault]):
+            ask(server, tries=2, **HASTY)
+        assert [asked.fault for asked in server.asked] == [fault] * 2
+
+
+@pytest.mark.parametrize("fault", sorted(TOLD))
+def test_a_try_after_faults_brings_the_whole_answer(ask, truth, fault):
+    with ArchiveServer(fraction=0.6, faults=[fault], stuck_s=1.0) as server:
+        answers = {ask(server, tries=30, **HASTY)}
+    assert answers == {truth} and len(truth) % 2880 == 0
+
+
+def test_requests_say_whose_they_are(ask):
+    with ArchiveServer() as server:
+        ask(server, contact="someone@observatory.example")
+    agent = server.asked[0].user_agent
+    assert agent.startswith(f"claran-survey/{__version__} (+https://")
+    assert "someone@observatory.example" in agent
+
+
+def test_an_answer_tells_where_it_came_from(ask):
+    with ArchiveServer() as server:
+        answer = ask(server, lambda answer: answer)
+        assert answer.url.startswith(server.url("first") + "?RA=10.0+20.0&")
+    assert len(answer.sha256) == 64
+    assert abs(datetime.fromisoformat(answer.fetched_at) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_a_refusal_is_believed_when_the_server_insists(tmp_path):
+    with ArchiveServer() as server, Client(patient(tmp_path)) as client:
+        service = described_services(server.settings)["hips2fits"]
+        with pytest.raises(Refusal, match="HTTP 400: .*Bad hips"):
+            client.fetch(service, Request(service.url, {"hips": "nonsense"}), whole)
+        assert len(server.asked) == 3 and client.options.tries > 3
+
+
+def test_a_refusal_in_passing_is_a_fault(ask, truth):
+    class Moody(ArchiveServer):
+        def _first(self, path, fields):
+            return Reply(b"what?", 404, "text/plain") if len(self.asked) < 3 else super()._first(path, fields)
+
+        def reply(self, service, path, fields):
+            self._replies.clear()
+            return super().reply(service, path, fields)
+
+    with Moody() as server:
+        assert ask(server) == truth
+
+
+def test_a_server_that_is_down_is_left_alone_by_the_next_request(ask):
+    with ArchiveServer() as server:
+        server.down.add("first")
+        with pytest.raises(ServiceDown, match="5 requests failed in a row, the last: HTTP 500"):
+            ask(server, tries=8, breaker_failures=5)
+        with pytest.raises(ServiceDown):
+            ask(server, breaker_failures=5)
+        assert len(server.asked) == 5
+
+
+def test_nobody_there_is_a_fault(ask):
+    with ArchiveServer() as server:
+        pass
+    with pytest.raises(Fault, match="no connection"):
+        ask(server, tries=2)
+
+
+def test_a_doubtful_answer_is_believed_when_the_server_insists(ask):
+    def doubt(answer):
+        raise Doubtful("odd", "believed")
+
+    with ArchiveServer() as server:
+        assert ask(server, doubt) == "believed"
+        assert len(server.asked) == 3
+
+
+def test_a_doubtful_answer_is_dropped_when_a_better_one_comes(ask):
+    answers = iter([Doubtful("odd", 0), Doubtful("odd", 0), None])
+
+    def read(answer):
+        if (doubt := next(answers)) is not None:
+            raise doubt
+        return "good"
+
+    with ArchiveServer() as server:
+        assert ask(server, read) == "good"
+
+
+def test_a_pause_that_is_asked_for_is_kept(ask):
+    with ArchiveServer(fraction=1.0, faults=["busy"], retry_after="1") as server:
+        with pytest.raises(Fault):
+            ask(server, tries=2, max_pause_s=2.0)
+        first, second = (asked.time for asked in server.asked)
+    assert second - first >= 0.95
+
+
+def test_pauses_are_seconds_or_dates():
+    assert _pause_asked("7") == 7.0
+    later = _pause_asked(format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True))
+    assert 95 < later <= 100
+    assert _pause_asked("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert _pause_asked("soon") is None and _pause_asked(None) is None
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "limits").write_text("a file")
+    with pytest.raises(ConfigError, match=r"cutouts\.archive\.limits_folder"):
+        Client(patient(tmp_path))

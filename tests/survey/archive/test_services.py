@@ -1,0 +1,92 @@
+"""Services as data: the configuration changes and adds them, and is told what is wrong."""
+
+import re
+
+import pytest
+
+from claran_core.common.errors import ConfigError
+from claran_core.survey.archive.services import (
+    ORDER,
+    SERVICES,
+    chosen_services,
+    described_services,
+)
+
+
+def test_surveys_with_an_archive_have_services_and_they_serve_it():
+    assert set(ORDER) == {"FIRST", "WISE_W1"}
+    for survey in ORDER:
+        chosen = chosen_services(survey, {}, SERVICES)
+        assert [service.survey for service in chosen] == [survey] * len(ORDER[survey])
+        assert all(service.url.startswith("https://") and service.reference for service in chosen)
+
+
+def test_a_change_leaves_the_rest_and_the_shipped_services_alone():
+    services = described_services(
+        {"first": {"url": "http://mirror/x"}}, {"first": {"requests_per_s": 0.5, "connections": 3}}
+    )
+    assert services["first"].url == "http://mirror/x" and services["first"].max_size_px == 1024
+    assert (services["first"].requests_per_s, services["first"].connections) == (0.5, 3)
+    assert SERVICES["first"].url != "http://mirror/x"
+
+
+def test_a_site_adds_a_service_without_code():
+    mine = {"survey": "WISE_W1", "protocol": "hips2fits", "url": "http://mine", "dataset": "X/unWISE"}
+    services = described_services({"mine": mine})
+    assert [
+        service.name for service in chosen_services("WISE_W1", {"WISE_W1": ["mine", "irsa"]}, services)
+    ] == [
+        "mine",
+        "irsa",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"mine": {"url": "http://x", "survey": "FIRST"}},
+            "services.mine is a new service; give its protocol",
+        ),
+        ({"first": {"protocol": "ftp"}}, "services.first.protocol is 'ftp'; write one of: first, skyview"),
+    ],
+)
+def test_services_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        described_services(changes)
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        ({"FIRST": []}, "no service is named; known: first, skyview"),
+        ({"FIRST": ["frist"]}, "there is no service 'frist'"),
+        ({"FIRST": ["irsa"]}, "service 'irsa' serves WISE_W1, not FIRST"),
+    ],
+)
+def test_orders_that_cannot_be_are_refused(order, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        chosen_services("FIRST", order, SERVICES)
+
+
+def test_a_survey_without_a_service_says_where_to_describe_one():
+    message = "order.NVSS: no service is named; describe one in survey.archive.services"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        chosen_services("NVSS", {}, SERVICES)
+
+
+def test_pages_about_the_survey_are_told_from_pages_about_trouble():
+    outside = re.compile(SERVICES["first"].outside, re.I)
+    for page in (
+        "Position is outside of the area of the FIRST survey",
+        "Sorry, the field has not been observed by the FIRST survey",
+        "No images are available there: not in the survey area",
+        "There are no data at this position in FIRST",
+    ):
+        assert outside.search(page), page
+    for page in (
+        "Internal error; try again later.",
+        "Service outside working hours",
+        "No image could be made",
+    ):
+        assert not outside.search(page), page

@@ -1,0 +1,188 @@
+"""What is looked at before an image is kept: complete, at its place, in the survey's unit, with its beam."""
+
+import gzip
+import hashlib
+import io
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from sky_images import image_header
+
+from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.flags import Flag
+from claran_core.common.frame import Frame, pixels_to_sky
+from claran_core.common.reprojection import reproject
+from claran_core.survey.archive.http import Answer, Doubtful, Fault
+from claran_core.survey.archive.services import SERVICES
+from claran_core.survey.archive.verify import _cards, _plain_wcs, image_reader
+from claran_core.survey.fits_image import quiet_astropy, scan_file
+from claran_core.survey.surveys import SURVEYS
+
+FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
+RA, DEC, WIDTH = 30.0, 10.0, 72.0
+NOISE = (np.random.default_rng(1).standard_normal((60, 60)) * FIRST.rms).astype(np.float32)
+
+
+def answer(content: bytes) -> Answer:
+    return Answer(content, "http://x", hashlib.sha256(content).hexdigest(), "2026-01-01T00:00:00+00:00")
+
+
+def fits_bytes(data=NOISE, ra=RA, dec=DEC, **cards) -> bytes:
+    header = image_header(ra, dec, size_px=data.shape[-1], **cards)
+    buffer = io.BytesIO()
+    with quiet_astropy():
+        fits.PrimaryHDU(data, header).writeto(buffer, output_verify="ignore")
+    return buffer.getvalue()
+
+
+def read(content, *, service="first", survey=FIRST, **options):
+    return image_reader(SERVICES[service], survey, RA, DEC, WIDTH, **options)(answer(content))
+
+
+def test_a_sound_image_becomes_a_cutout_with_its_provenance():
+    content = fits_bytes()
+    cutout = read(content)
+    assert isinstance(cutout, Cutout) and not cutout.flags and cutout.origin == "first"
+    assert cutout.provenance.sha256 == hashlib.sha256(content).hexdigest()
+    assert (cutout.provenance.service, cutout.provenance.url) == ("first", "http://x")
+    # The window that the subject needs, with pixels as they were.
+    frame = Frame(size_px=40, pixel_scale_arcsec=1.8)
+    assert np.isfinite(reproject(cutout, frame, RA, DEC)).all()
+    assert cutout.data.shape[0] < 60 and np.isin(cutout.data, NOISE).all()
+
+
+def test_first_images_have_four_axes_in_their_header_and_two_in_their_pixels():
+    header = image_header(RA, DEC, size_px=60, projection="SIN", BMAJ=1.5e-3, BMIN=1.5e-3)
+    for axis, name in ((3, "FREQ"), (4, "STOKES")):
+        header.update({f"CTYPE{axis}": name, f"CRVAL{axis}": 1.0, f"CDELT{axis}": 1.0, f"CRPIX{axis}": 1.0})
+    buffer = io.BytesIO()
+    with quiet_astropy():
+        fits.PrimaryHDU(NOISE, header).writeto(buffer, output_verify="ignore")
+    # Nor is their last block filled.
+    content = buffer.getvalue().rstrip(b"\0")
+    cutout = read(content + bytes(-len(content) % 4))
+    assert cutout.wcs.naxis == 2 and cutout.pixel_scale_arcsec == pytest.approx(1.8)
+
+
+def test_gzip_is_unpacked_whatever_was_asked_for():
+    cutout = read(gzip.compress(fits_bytes()))
+    np.testing.assert_array_equal(cutout.data, read(fits_bytes()).data)
+
+
+def test_millijansky_become_jansky():
+    cutout = read(fits_bytes(NOISE * 1000, BUNIT="mJy/beam"))
+    assert not cutout.flags
+    np.testing.assert_allclose(cutout.data, read(fits_bytes()).data, rtol=1e-6)
+
+
+def test_pixels_that_do_not_fit_their_unit_are_flagged():
+    assert read(fits_bytes(NOISE * 1000)).flags == Flag.SUSPECT_UNIT
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "an empty answer"),
+        (fits_bytes()[:9000], "a truncated FITS file: 9000 bytes"),
+        (fits_bytes()[:1000], "damaged FITS file|without an image"),
+        (gzip.compress(fits_bytes())[:5000], "a gzip file that is cut off"),
+        (
+            b"<html><head><style>x</style></head><body>Internal &amp; <b>error</b></body></html>",
+            "Internal & error$",
+        ),
+        (b"\x00\x01\x02", "a page instead of an image"),
+        (fits_bytes(ra=31.0), "does not show the position"),
+        (fits_bytes(BUNIT="K"), "pixels in 'K', but FIRST has Jy/beam"),
+        (fits_bytes(BMAJ=0.0125, BMIN=0.0125), "a beam of 45.0 arcsec, but FIRST has 5.4"),
+        (fits_bytes(np.zeros((2, 60, 60), np.float32)), "a cube of 2 planes"),
+        (fits_bytes(CTYPE1="X", CTYPE2="Y"), "no celestial WCS"),
+    ],
+)
+def test_anything_else_is_a_fault(content, message):
+    with pytest.raises(Fault, match=message):
+        read(content)
+
+
+def test_a_page_about_the_survey_means_no_coverage():
+    found = read(b"<html>Position is outside of the area of the FIRST survey</html>")
+    assert isinstance(found, NoImage) and found.status == "no_coverage"
+    assert found.reason.startswith("first says: Position is outside") and found.provenance.url == "http://x"
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, 3.0])
+def test_images_without_signal_are_doubtful_unless_that_means_outside(value):
+    content = fits_bytes(np.full((60, 60), value, np.float32))
+    with pytest.raises(Doubtful, match="all pixels are blank or the same") as doubt:
+        read(content)
+    assert doubt.value.value.status == "no_coverage" and not doubt.value.blames_host
+    assert read(content, service="skyview").status == "no_coverage"
+
+
+def test_an_image_of_a_part_of_the_subject_is_doubtful_unless_it_was_to_be_expected():
+    content = fits_bytes(dec=DEC + 50 / 3600)
+    with pytest.raises(Doubtful, match="less of the subject than it should") as doubt:
+        read(content)
+    assert isinstance(doubt.value.value, Cutout)
+    assert isinstance(read(content, shown=lambda points: points[:, 1] < 20), Cutout)
+
+
+def test_some_blank_pixels_are_the_surveys():
+    data = NOISE.copy()
+    data[:30] = np.nan
+    assert np.isnan(read(fits_bytes(data)).data).any()
+
+
+def test_infrared_counts_need_no_unit():
+    content = fits_bytes(NOISE / FIRST.rms * WISE.rms + 10, BUNIT="")
+    assert not read(content, service="irsa", survey=WISE).flags
+
+
+def test_an_answer_of_the_real_first_server_is_understood():
+    # Of 2020, 1 arcmin around J105007.2+304037; astroquery ships it for its own tests.
+    path = files("astroquery.image_cutouts.first") / "tests" / "data" / "image.fits"
+    if not path.is_file():
+        pytest.skip("this astroquery comes without its tests")
+    content = path.read_bytes()
+    cutout = image_reader(SERVICES["first"], FIRST, 162.53, 30.677, 40.0)(answer(content))
+    assert isinstance(cutout, Cutout)
+    frame = Frame(size_px=22, pixel_scale_arcsec=1.8)
+    image = reproject(cutout, frame, 162.53, 30.677)
+    # Its brightest pixel, row 10 and column 22, lies 5.8 px south and 6.6 px west of the middle.
+    assert np.unravel_index(image.argmax(), image.shape) == pytest.approx((16.8, 17.6), abs=1.1)
+    assert image.max() == pytest.approx(0.00682, rel=0.05)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("folder", "service"), [("radio", "first"), ("infrared", "irsa")])
+def test_real_images_pass(shared_data, folder, service):
+    survey = SURVEYS[SERVICES[service].survey]
+    paths = sorted((shared_data / "pairs" / folder).glob("*.fits"))
+    assert len(paths) == 6
+    for path in paths:
+        (image,), _ = scan_file(path, path.name)
+        ny, nx = image.footprint.shape
+        place = pixels_to_sky(image.footprint.wcs, (nx - 1) / 2, (ny - 1) / 2)
+        cutout = image_reader(SERVICES[service], survey, *map(float, place), 120.0)(answer(path.read_bytes()))
+        assert isinstance(cutout, Cutout) and not cutout.flags, path.name
+
+
+@pytest.mark.parametrize("projection", ["TAN", "SIN", "NCP", "ZEA"])
+@pytest.mark.parametrize("cards", [{}, {"EPOCH": 1950.0, "EQUINOX": 1950.0}, {"CROTA2": 30.0}, {"NAXIS3": 1}])
+def test_the_quick_way_to_a_wcs_is_the_long_one(projection, cards):
+    content = fits_bytes(projection=projection, **cards)
+    with quiet_astropy():
+        long = WCS(fits.Header.fromstring(content[:2880].decode()))
+        quick = _plain_wcs(_cards(content[:2880]))
+    pixels = np.array([[0.0, 0.0], [59.0, 3.0], [30.0, 30.0]])
+    pixels = np.hstack([pixels, np.zeros((3, long.naxis - 2))])
+    np.testing.assert_array_equal(quick.all_pix2world(pixels, 0), long.all_pix2world(pixels, 0))
+    assert quick.wcs.radesys == long.wcs.radesys and quick.wcs.equinox == long.wcs.equinox
+
+
+def test_distortions_are_kept():
+    sip = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "B_0_2": 1e-4}
+    content = fits_bytes(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", **sip)
+    assert read(content).wcs.sip is not None

@@ -1,0 +1,55 @@
+"""Units of pixels as files spell them."""
+
+import numpy as np
+import pytest
+
+from claran_core.survey.surveys import SURVEYS
+from claran_core.survey.units import noise_fits, unit_factor
+
+FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [
+        ("Jy/beam", 1.0),
+        ("JY/BEAM ", 1.0),
+        ("Jy / beam", 1.0),
+        ("Jy beam-1", 1.0),
+        ("Jy.beam^-1", 1.0),
+        ("beam-1 Jy", 1.0),
+        ("", 1.0),
+        ("mJy/beam", 1e-3),
+        ("MJY/BEAM", 1e-3),
+        ("uJy/bm", 1e-6),
+        ("\u00b5Jy/beam", 1e-6),
+        ("Jy", None),
+        ("JY/PIXEL", None),
+        ("K", None),
+        ("nonsense", None),
+    ],
+)
+def test_radio_units(unit, factor):
+    assert unit_factor(unit, FIRST) == (None if factor is None else pytest.approx(factor))
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("DN", 1.0), ("", 1.0), ("counts", 1.0), ("Jy", None)])
+def test_infrared_units(unit, factor):
+    assert unit_factor(unit, WISE) == factor
+
+
+@pytest.mark.parametrize(
+    ("ratio", "fits"), [(1, True), (25, True), (1 / 25, True), (40, False), (1 / 40, False), (1e3, False)]
+)
+def test_noise_far_from_the_surveys_does_not_fit(ratio, fits):
+    data = np.random.default_rng(1).normal(0, FIRST.rms * ratio, (100, 100)).astype(np.float32)
+    data[:30] = np.nan
+    assert noise_fits(data, FIRST) is fits
+
+
+def test_too_few_or_constant_pixels_are_not_judged():
+    assert noise_fits(np.full((100, 100), 5.0), FIRST)
+    few = np.full((100, 100), np.nan)
+    few[0, :50] = np.arange(50.0)
+    assert noise_fits(few, FIRST)
+    assert noise_fits(np.full((9, 9), np.nan), FIRST)

@@ -1,0 +1,149 @@
+"""Targets from lists of positions and label tables."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from claran_core.common.errors import InputError
+from claran_core.targets.target_table import read_targets
+
+
+def csv(tmp_path, text):
+    path = tmp_path / "targets.csv"
+    path.write_text(text)
+    return path
+
+
+def refusal(path):
+    with pytest.raises(InputError) as error:
+        read_targets(path)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_plain_list(tmp_path):
+    targets = read_targets(csv(tmp_path, "subject_id,ra,dec,split\n007,10.5,-1.5,Train\nb,0,90,none\n"))
+    assert targets.to_dict("list") == {
+        "subject_id": ["007", "b"],
+        "ra": [10.5, 0.0],
+        "dec": [-1.5, 90.0],
+        "split": ["train", "none"],
+    }
+
+
+def test_names_are_matched_in_any_case_and_defaults_filled(tmp_path):
+    targets = read_targets(csv(tmp_path, "DEC,RA,flux\n-45.5,180.0,1\n"))
+    assert targets.iloc[0].to_dict() == {
+        "subject_id": "J120000.00-453000.0",
+        "ra": 180.0,
+        "dec": -45.5,
+        "split": "none",
+    }
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "fits", "vot"])
+def test_other_formats_give_the_same_targets(tmp_path, suffix):
+    frame = pd.DataFrame(
+        {"subject_id": ["a", "b"], "ra": [1.0, 2.0], "dec": [3.0, 4.0], "split": ["test"] * 2}
+    )
+    path = tmp_path / f"targets.{suffix}"
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        Table.from_pandas(frame).write(path, format="fits" if suffix == "fits" else "votable")
+    expected = read_targets(csv(tmp_path, frame.to_csv(index=False)))
+    pd.testing.assert_frame_equal(read_targets(path), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ra,dec\n1,2\n360,2\n", "line 3: ra 360 is outside 0 <= ra < 360 deg"),
+        ("ra,dec\n1,2\n-0.1,2\n", "line 3: ra -0.1 is outside"),
+        ("ra,dec\n1,2\n1,-90.5\n", "line 3: dec -90.5 is outside"),
+        ("ra,dec\n1,2\n1,nan\n", "line 3: dec 'nan' is not a finite number"),
+        ("ra,dec\n1,2\n1,+33:57:54\n", "line 3: dec '+33:57:54' is sexagesimal"),
+        ("ra,decl\n1,2\n", "no column 'dec' (deg, ICRS); it has: ra, decl"),
+        ("lon;lat\n1;2\n", "no column 'ra' and 'dec' (deg, ICRS); it has: lon;lat"),
+        ("RA,Ra,dec\n1,2,3\n", "columns RA and Ra could both be 'ra'"),
+        (
+            "subject_id,ra,dec\na,1,2\nb,1,2\na,3,4\n",
+            "line 4: subject_id 'a' is the same as on line 2; ids must",
+        ),
+        ("subject_id,ra,dec\na/b,1,2\n", "line 2: subject_id 'a/b' is unsafe as a file name"),
+        ("subject_id,ra,dec\n.a,1,2\n", "line 2: subject_id '.a' is unsafe"),
+        ("subject_id,ra,dec\na b,1,2\n", "line 2: subject_id 'a b' is unsafe"),
+        ("subject_id,ra,dec\n,1,2\n", "line 2: subject_id '' is unsafe"),
+        ("subject_id,ra,dec\na\x07,1,2\n", "line 2: subject_id 'a\\x07' is unsafe"),
+        ("subject_id,ra,dec\né,1,2\n", "line 2: subject_id 'é' is unsafe"),
+        (f"subject_id,ra,dec\n{'x' * 101},1,2\n", f"line 2: subject_id '{'x' * 101}' is unsafe"),
+        (
+            "ra,dec,split\n1,2,train\n1,3,validation\n",
+            "line 3: split 'validation' must be one of: train, test",
+        ),
+        (
+            "ra,dec\n1,2\n1.0,2.0\n",
+            "line 3: subject_id 'J000400.00+020000.0' is within 0.1 arcsec of line 2; remove",
+        ),
+        ("ra,dec\n", "the table is empty"),
+    ],
+)
+def test_a_bad_list_is_refused_in_one_line(tmp_path, text, message):
+    path = csv(tmp_path, text)
+    assert f"{path}: {message}" in refusal(path)
+
+
+def test_ids_of_full_length_and_all_characters_pass(tmp_path):
+    ids = ["x" * 100, "A.b_c+d-e9", "-lead", "NA", "null"]
+    rows = "".join(f"{name},{number},0\n" for number, name in enumerate(ids))
+    assert read_targets(csv(tmp_path, f"subject_id,ra,dec\n{rows}"))["subject_id"].tolist() == ids
+
+
+LABELS = (
+    "catalog_id,first_id,num_cpnts,num_peaks,cpnts_ras,cpnts_decs,ang_extent,cl,training\n"
+    "1,FIRSTJ000230.0-003000,1,3,0.625,-0.5,30.5,0.8,1\n"
+    "2,FIRSTJ120000.0+100000,1,1,180.0,10.0,12.0,0.6,0\n"
+    "3,FIRSTJ000230.0-003000,1,1,0.640,-0.5,12.0,1.0,1\n"
+)
+
+
+def test_the_label_table_gives_one_target_per_subject(tmp_path):
+    targets = read_targets(csv(tmp_path, LABELS))
+    assert targets["subject_id"].tolist() == ["FIRSTJ000230.0-003000", "FIRSTJ120000.0+100000"]
+    assert targets["ra"].tolist() == pytest.approx([0.625, 180.0])
+    assert targets["dec"].tolist() == pytest.approx([-0.5, 10.0])
+    assert targets["split"].tolist() == ["train", "test"]
+
+
+@pytest.mark.data
+def test_the_published_label_table(shared_data):
+    targets = read_targets(shared_data / "rgz" / "full_catalogue.csv")
+    assert len(targets) == 10_744 and targets["subject_id"].is_unique
+
+
+@pytest.mark.data
+def test_labels_without_positions_are_no_targets(shared_data):
+    message = refusal(shared_data / "wide" / "labels.csv")
+    assert "no column 'ra' and 'dec'" in message and "it has: file, catalog_id, first_id" in message
+
+
+def test_targets_without_names_are_named_after_their_position(tmp_path):
+    path = tmp_path / "targets.csv"
+    path.write_text("ra,dec\n188.736583334,-1.034277778\n0,0\n")
+    assert read_targets(path)["subject_id"].tolist() == ["J123456.78-010203.4", "J000000.00+000000.0"]
+
+
+def test_a_million_targets_are_read_in_seconds(tmp_path):
+    rng = np.random.default_rng(1)
+    n = 1_000_000
+    path = tmp_path / "targets.csv"
+    frame = pd.DataFrame({"ra": rng.uniform(0, 360, n).round(6), "dec": rng.uniform(-90, 90, n).round(6)})
+    frame.insert(0, "subject_id", np.arange(n).astype(str))
+    frame.to_csv(path, index=False)
+    start = time.process_time()
+    targets = read_targets(path)
+    assert time.process_time() - start < 10
+    np.testing.assert_array_equal(targets["ra"], frame["ra"])

@@ -1,0 +1,97 @@
+"""Being asked to stop: SIGTERM in a training leaves a checkpoint from which it ends as if never stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from training_runs import open_blobs, outputs, run, script
+
+from claran_core.common.errors import Interrupted
+from claran_core.common.paths import Results
+from claran_core.training.sigterm import stop_request
+from claran_core.training.state import TrainingState
+
+STEPS_PER_EPOCH = 3  # ten subjects in batches of four
+
+
+def test_signal_is_noted_and_the_old_handler_comes_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_request() as stop:
+        assert not stop.received
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.received
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_other_threads_are_left_alone() -> None:
+    received = []
+
+    def work() -> None:
+        with stop_request() as stop:
+            received.append(stop.received)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert received == [False]
+
+
+def signal_after(method: str, steps: int):
+    """A method of the training's state that asks to stop once `steps` steps have been taken."""
+    original = getattr(TrainingState, method)
+
+    def signalled(state: TrainingState, *arguments, **options) -> None:
+        original(state, *arguments, **options)
+        if len(state.losses) == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return signalled
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 5, 8])
+def test_stopped_after_any_step_and_resumed_equals_uncut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    uncut, cut = tmp_path / "uncut", tmp_path / "cut"
+    run(open_blobs(uncut), uncut)
+    method = "step" if steps else "resume"
+    with monkeypatch.context() as patched, pytest.raises(Interrupted, match="goes on from here"):
+        patched.setattr(TrainingState, method, signal_after(method, steps))
+        run(open_blobs(cut), cut)
+    left = torch.load(Results(cut).checkpoint("D4"), weights_only=True)
+    assert (left["epoch"], len(left["losses"])) == (steps // STEPS_PER_EPOCH, steps)
+    run(open_blobs(cut), cut)
+    assert outputs(cut) == outputs(uncut)
+    assert not Results(cut).checkpoint("D4").exists()
+
+
+SUPPORT = str(Path(__file__).resolve().parents[1] / "support")
+
+
+def test_several_processes_stop_after_the_same_step(tmp_path: Path) -> None:
+    open_blobs(tmp_path)
+    path = script(tmp_path)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    process = subprocess.Popen(
+        [*command, str(path), str(tmp_path), "LONG"],
+        env={**os.environ, "PYTHONPATH": SUPPORT, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    checkpoint = Results(tmp_path).checkpoint("D4")
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode != 0
+    assert said.count("asked to stop in epoch") == 2  # one line of each process
+    left = torch.load(checkpoint, weights_only=True)
+    assert 0 <= len(left["losses"]) - left["epoch"] * STEPS_PER_EPOCH < STEPS_PER_EPOCH

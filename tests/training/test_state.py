@@ -1,0 +1,117 @@
+"""The state of a training: when it ends, what is best, and in which precision it computes."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from fused_runs import blob_sky, open_run
+from training_runs import TRAINING
+
+from claran_core.common.errors import ConfigError
+from claran_core.model.architectures import build_detector
+from claran_core.settings.config import TrainingOptions
+from claran_core.training.dataset import FusedDataset
+from claran_core.training.distributed import World
+from claran_core.training.epochs import validation_error
+from claran_core.training.schedule import RECIPES
+from claran_core.training.state import TrainingState
+
+SMALL_VGG16 = {"fc_width": 8, "input_px": 64}
+
+
+def make_state(
+    training: TrainingOptions = TRAINING, architecture: str = "compact", device: str = "cpu", **options
+) -> TrainingState:
+    detector = build_detector(
+        architecture, channel_means=(9.0, 8.0, 7.0), frame_px=64, seed=1, options=options
+    ).to(device)
+    return TrainingState(detector, RECIPES[architecture], training, 3, World())
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> FusedDataset:
+    return open_run(tmp_path_factory.mktemp("blobs"), blob_sky(6))
+
+
+def losses_of(state: TrainingState, dataset: FusedDataset) -> dict[str, torch.Tensor]:
+    batch = dataset.batch([0, 1, 2], augmentation="none", seed=1, epoch=0)
+    return state.losses_of(batch, [torch.Generator().manual_seed(i) for i in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("errors", "best", "finished"),
+    [
+        ([3.0], 1, False),
+        ([3.0, 2.0], 2, False),
+        ([3.0, 2.0, 2.5], 2, False),
+        ([3.0, 2.0, 2.5, 2.0], 2, True),  # equal is not better
+        ([3.0, 2.0, 2.5, 1.9], 4, False),
+        ([3.0, 2.0, 1.0, 0.9, 0.8, 0.7], 6, True),  # all epochs are done
+    ],
+)
+def test_end_of_a_training_by_hand(errors: list[float], best: int, finished: bool) -> None:
+    state = make_state(dataclasses.replace(TRAINING, epochs=6, patience=2), "association", width=2)
+    for epoch, error in enumerate(errors, 1):
+        state.epoch = epoch
+        with torch.no_grad():
+            state.detector.score.bias.fill_(epoch)
+        state.record_validation(error)
+    assert state.finished is finished
+    assert state.take_best() == best
+    assert (state.detector.score.bias == best).all()
+
+
+def test_without_patience_or_validation_all_epochs_are_done() -> None:
+    state = make_state(architecture="association", width=2)
+    for epoch, finished in ((0, False), (2, False), (3, True)):
+        state.epoch = epoch
+        assert state.finished is finished
+    assert state.take_best() == 3
+
+
+def test_validation_error_that_is_not_finite_ends_in_one_line() -> None:
+    state = make_state(architecture="association", width=2)
+    with pytest.raises(ConfigError, match=r"diverged at iteration 1 \(validation nan\); lower"):
+        state.record_validation(math.nan)
+
+
+@pytest.mark.parametrize("architecture", ["association", "compact"])
+def test_validation_error_is_the_detectors_alone(architecture: str, dataset: FusedDataset) -> None:
+    state = make_state(architecture=architecture)
+    error = validation_error(state, dataset, seed=3)
+    state.epoch = 2  # nothing is drawn anew
+    assert validation_error(state, dataset, seed=3) == error > 0
+    one_by_one = make_state(dataclasses.replace(TRAINING, batch_size=1), architecture)
+    assert validation_error(one_by_one, dataset, seed=3) == pytest.approx(error, rel=1e-4)
+    # Nothing is dropped: the mean over subjects of the losses in evaluation mode.
+    assert not state.detector.training and all(p.grad is None for p in state.parameters)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options"), [("association", {}), ("compact", {}), ("vgg16", SMALL_VGG16)]
+)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_losses_stay_in_single_precision(
+    architecture: str, options: dict, device: str, dataset: FusedDataset
+) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    seen = []
+    states = [
+        make_state(dataclasses.replace(TRAINING, precision=precision), architecture, device, **options)
+        for precision in ("float32", "bfloat16")
+    ]
+    for state in states:
+        # Not the last layer: on a GPU normalisation is always done in single precision.
+        first = next(m for m in state.detector.modules() if isinstance(m, torch.nn.Conv2d))
+        first.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    exact, rough = (losses_of(state, dataset) for state in states)
+    assert seen == [torch.float32, torch.bfloat16]
+    assert {loss.dtype for loss in (*exact.values(), *rough.values())} == {torch.float32}
+    # Eight bits of mantissa; other regions may be sampled.
+    assert sum(rough.values()).item() == pytest.approx(sum(exact.values()).item(), rel=0.1)
+    sum(rough.values()).backward()
+    for parameter in states[1].parameters:
+        assert parameter.grad is not None and parameter.grad.dtype == torch.float32
+        assert torch.isfinite(parameter.grad).all()

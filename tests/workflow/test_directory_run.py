@@ -1,0 +1,51 @@
+"""The workflow with images on disk: one index for all shards, refreshed where files changed."""
+
+import os
+
+import pytest
+from sky_images import write_image
+from workflow_runs import Run
+
+from claran_core.common.tables import IMAGES
+from claran_core.survey.directory.image_index import CHUNK
+
+
+@pytest.fixture
+def run(tmp_path):
+    for k in range(3):
+        write_image(tmp_path / "images" / f"{k}.fits", 30.0 + k, 10.0, size_px=140)
+    for k in range(CHUNK):  # so many that several processes read them
+        write_image(tmp_path / "images" / "far" / f"{k}.fits", 100.0 + k, 10.0, size_px=20)
+    rows = [f"s{k},{30.0 + k},10.0" for k in range(3)]
+    (tmp_path / "targets.csv").write_text("\n".join(["subject_id,ra,dec", *rows]) + "\n")
+    settings = {
+        "targets": {"path": "targets.csv"},
+        "shard_size": 2,
+        "survey": {"radio": {"source": "directory", "path": "images"}, "infrared": {"source": "none"}},
+    }
+    return Run(tmp_path, settings)
+
+
+def test_files_that_change_make_the_index_again_and_nothing_else(run, tmp_path):
+    run("cutouts")
+    assert run.table("images/radio.parquet").columns.tolist() == IMAGES.names
+    ledger = run.table("catalogue/ledger.parquet")
+    assert set(ledger.loc[ledger["band"] == "radio", "status"]) == {"ok"}
+    assert not run.planned("cutouts")
+    os.utime(tmp_path / "images" / "0.fits", (1, 1))
+    write_image(tmp_path / "images" / "new.fits", 33.0, 10.0)
+    assert run.planned("cutouts") == {"index_images": 1, "total": 1}
+    run("cutouts")
+    files = run.table("images/radio.parquet")["file"]
+    assert files[~files.str.startswith("far/")].tolist() == ["0.fits", "1.fits", "2.fits", "new.fits"]
+    assert len(files) == 4 + CHUNK
+    assert not run.planned("cutouts")
+
+
+def test_a_folder_that_is_not_there_is_one_line_before_anything_runs(run):
+    run.settings["survey"]["radio"]["path"] = "nowhere"
+    done = run("cutouts", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "claran: config: survey.radio.path: no folder" in said and "Traceback" not in said
+    assert not (run.results / "cutouts").exists()
