@@ -171,7 +171,7 @@ def answered_twice(asked: list[Any]) -> int:
 
 def overhead_ms(stand_in: StandIn, n_subjects: int) -> dict[str, float]:
     """Milliseconds per subject that a client alone adds to the server's, one subject after the other."""
-    from claran_core.cutouts.providers import open_source
+    from claran_core.cutouts.providers import open_provider
 
     targets = pd.read_csv(DEMO_TARGETS).sample(n_subjects, random_state=1).head(200)
     limits = {name: {"requests_per_s": 1000.0, "connections": 1} for name in RATES}
@@ -179,7 +179,7 @@ def overhead_ms(stand_in: StandIn, n_subjects: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         fetch = FetchOptions(limits_folder=folder, limits=limits)
         sources = [
-            open_source(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)
+            open_provider(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)
             for name in ORDER
         ]
 

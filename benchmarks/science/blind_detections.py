@@ -10,7 +10,7 @@ from claran_core.common.boxes import BOX_COLUMNS, box_array
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import morphology_of, probability_columns
 from claran_core.common.tables import DETECTIONS
-from claran_core.components.component_groups import dr1_squares
+from claran_core.components.component_groups import dr1_boxes
 from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.evaluation.component_links import LINK_ARCSEC
 
@@ -82,7 +82,7 @@ def _parts(
     peaks = components[["peak_x", "peak_y"]].to_numpy(float)
     nearest = np.hypot(peaks[:, :1] - x, peaks[:, 1:] - y).argmin(axis=0)
     boxes, n_peaks = box_array(components), components["n_peaks"].to_numpy(int)
-    squares = np.clip(dr1_squares(boxes[nearest, None], np.ones((len(nearest), 1), bool)), 0.0, frame.size_px)
+    squares = np.clip(dr1_boxes(boxes[nearest, None], np.ones((len(nearest), 1), bool)), 0.0, frame.size_px)
     return [
         (box, morphology_of(1, n_peaks[k])[0]) for box, k in zip(squares, nearest, strict=True) if solid(box)
     ]

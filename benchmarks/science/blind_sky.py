@@ -24,7 +24,7 @@ from claran_core.fusion.shard import fuse_shard
 from claran_core.inference.infer import run_inference
 from claran_core.labels.shard import label_simulated_shard
 from claran_core.settings.config import Config
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.subjects import sources_near
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.shards import assign_shards
@@ -82,7 +82,7 @@ def draw(results: Results, config: Config, method: str, weights: Path, shard: st
 def cut(results: Results, config: Config, shard: str) -> None:
     """Draw and label the cut-outs of one shard."""
     targets, frame = read_table(results.shard_targets(shard), TARGETS.names), config.fusion.frame
-    radio, infrared = (SimulatedSource(SURVEYS[name], seed=config.seed) for name in ("FIRST", "WISE_W1"))
+    radio, infrared = (SimulatedProvider(SURVEYS[name], seed=config.seed) for name in ("FIRST", "WISE_W1"))
     cut_shard(targets, radio, infrared, frame, results=results, shard=shard)
     with read_cutouts(results.cutouts(shard, "radio")) as cutouts:
         label_simulated_shard(targets, radio, frame, radio=cutouts, output_path=results.shard_labels(shard))

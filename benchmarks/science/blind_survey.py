@@ -28,8 +28,8 @@ import pandas as pd
 
 from benchmarks.science.blind_detections import Rates, described, imitate, measured_rates
 from benchmarks.science.blind_sky import draw, grid_positions, join, pair_positions, survey_targets
-from claran_core.catalogue.build import ShardFiles, write_catalogue
-from claran_core.catalogue.product.schema import CATALOGUE, FATES
+from claran_core.catalogue.build import ShardTables, write_catalogue
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.catalogue.shard_sources import write_shard
 from claran_core.common.files import read_table, write_json, write_table
 from claran_core.common.log import configure_logging
@@ -39,7 +39,7 @@ from claran_core.evaluation.catalogue_scores import catalogue_metrics
 from claran_core.evaluation.catalogue_truth import compare_with_truth
 from claran_core.evaluation.sky_truth import SKY_TRUTH, sky_truth_over
 from claran_core.settings.config import Config, load_config
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 BASE_SHARDS = 64
@@ -97,11 +97,11 @@ def build(base: Results, into: Results, config: Config, method: str, n_shards: i
             join(into, base, method, name, parts[k::n_shards])
     run(partial(measure_shard, into, config, method), names)
     shards = [
-        ShardFiles(into.fused_index(method, name), into.shard_sources(name), into.rejected(name))
+        ShardTables(into.fused_index(method, name), into.shard_sources(name), into.rejected(name))
         for name in np.random.default_rng(n_shards).permutation(names).tolist()
     ]
     write_catalogue(
-        into.catalogue, into.fates, shards, method=method, frame=config.fusion.frame, provenance={}
+        into.catalogue, into.outcomes, shards, method=method, frame=config.fusion.frame, provenance={}
     )
 
 
@@ -110,10 +110,10 @@ def compared(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Numbers of a catalogue, and what became of each true source."""
     catalogue = read_table(results.catalogue, CATALOGUE.names)
-    fates = read_table(results.fates, FATES.names)
+    outcomes = read_table(results.outcomes, OUTCOMES.names)
     frame = config.fusion.frame
-    least = config.catalogue.least_probability
-    comparison = compare_with_truth(catalogue, truth, fates, frame=frame, min_probability=least)
+    least = config.catalogue.effective_min_probability
+    comparison = compare_with_truth(catalogue, truth, outcomes, frame=frame, min_probability=least)
     return catalogue_metrics(comparison, catalogue, truth, targets, frame), comparison.sources
 
 
@@ -212,7 +212,7 @@ def main() -> None:
     run(partial(draw, base, config, options.method, weights), shards)
     truth_path = options.folder / "truth.parquet"
     if not truth_path.exists():
-        sky = SimulatedSource(SURVEYS["FIRST"], seed=config.seed)
+        sky = SimulatedProvider(SURVEYS["FIRST"], seed=config.seed)
         write_table(truth_path, sky_truth_over(sky, targets, config.fusion.frame), SKY_TRUTH)
     truth = read_table(truth_path, SKY_TRUTH.names)
     print(f"{len(targets)} subjects drawn and searched: {time.perf_counter() - start:.0f} s")

@@ -43,7 +43,7 @@ from claran_core.components.contour_rule import (
 from claran_core.evaluation.metrics import Sample, evaluate
 from claran_core.labels.dr1_labels import label_from_table, label_simulated, truth_box
 from claran_core.settings.config import EvaluationOptions, load_config
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets
 
@@ -89,7 +89,7 @@ def real_subjects(folder: Path) -> Iterator[Labelled]:
         yield Labelled(real.subject, real.cutout, label_from_table(real.subject, real.cutout, real.rows))
 
 
-def simulated_subjects(targets: pd.DataFrame, sky: SimulatedSource) -> Iterator[Labelled]:
+def simulated_subjects(targets: pd.DataFrame, sky: SimulatedProvider) -> Iterator[Labelled]:
     """Subjects of the simulated radio sky.
 
     `targets` as `claran_core.targets.target_table.read_targets` gives them.
@@ -109,7 +109,7 @@ def matched_subjects(folder: Path, seed: int, n_pool: int) -> Iterator[Labelled]
     _, groups = like_real(real, seed=seed, n_pool=n_pool)
     chosen = [(one.name, one.ra_deg, one.dec_deg, "none") for group in groups for one in group]
     targets = pd.DataFrame(chosen, columns=["subject_id", "ra", "dec", "split"])
-    return simulated_subjects(targets, SimulatedSource(SURVEYS["FIRST"], seed=seed))
+    return simulated_subjects(targets, SimulatedProvider(SURVEYS["FIRST"], seed=seed))
 
 
 def linked_boxes(boxes: np.ndarray, link: float | None) -> list[np.ndarray]:
@@ -226,7 +226,7 @@ def _labelled(options: argparse.Namespace) -> Iterator[Labelled]:
         return matched_subjects(options.folder, options.seed, options.pool)
     targets = read_targets(options.targets)
     chosen = targets if options.split == "all" else targets[targets["split"] == options.split]
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=options.seed)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=options.seed)
     return simulated_subjects(chosen.head(options.limit) if options.limit else chosen, sky)
 
 

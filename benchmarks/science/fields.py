@@ -23,7 +23,7 @@ from claran_core.common.paths import Results, resolve_path
 from claran_core.common.tables import TARGETS
 from claran_core.evaluation.sky_truth import sky_truth_over
 from claran_core.settings.config import Config, load_config
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.shards import assign_shards
 from claran_core.targets.tiling import CircleArea, SkyGrid, tile
@@ -69,7 +69,7 @@ def main() -> None:
         run(partial(search, results, config, options.method, weights), shards)
         build(results, results, config, options.method, SHARDS, run)
         made[name] = results, config, time.perf_counter() - start
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=narrow.seed)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=narrow.seed)
     for name, (results, config, seconds) in made.items():
         own = read_table(results.targets, TARGETS.names)
         truth = sky_truth_over(sky, own, config.fusion.frame)  # wide fields reach further beyond the area

@@ -29,7 +29,7 @@ from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
 from claran_core.labels.dr1_labels import label_simulated
 from claran_core.settings.config import FusionOptions, load_config
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets
 
@@ -53,7 +53,7 @@ class Clock:
 
 def measure(targets: pd.DataFrame, seed: int, options: FusionOptions) -> tuple[dict, Clock]:
     """Hashes and counts of a set of subjects, and how long each step took."""
-    radio, infrared = (SimulatedSource(SURVEYS[name], seed=seed) for name in ("FIRST", "WISE_W1"))
+    radio, infrared = (SimulatedProvider(SURVEYS[name], seed=seed) for name in ("FIRST", "WISE_W1"))
     clock, images, tables = Clock(), hashlib.sha256(), []
     for target in targets.itertuples():
         window = target.ra, target.dec, options.frame.width_arcsec

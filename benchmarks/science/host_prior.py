@@ -22,7 +22,7 @@ from claran_core.catalogue.measure.infrared_sources import InfraredSources, find
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import pixels_to_sky
 from claran_core.settings.config import load_config
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.fits_image import quiet_astropy
 
 EDGES = np.append(np.array(host.MAGNITUDES) - 0.5, host.MAGNITUDES[-1] + 0.5)
@@ -43,7 +43,7 @@ def unrelated(found: list[InfraredSources], area_arcsec2: float) -> np.ndarray:
 
 def random_windows(n: int, seed: int) -> np.ndarray:
     """Density of sources at random positions of the simulated sky within 60 degrees of the equator."""
-    sky, rng, found, area = SimulatedSource(W1, seed=seed), np.random.default_rng(0), [], 0.0
+    sky, rng, found, area = SimulatedProvider(W1, seed=seed), np.random.default_rng(0), [], 0.0
     for _ in range(n):
         ra, dec = rng.uniform(0, 360), np.rad2deg(np.arcsin(rng.uniform(-1, 1) * np.sin(np.pi / 3)))
         cutout = sky.cutout("", ra, dec, FRAME.width_arcsec)

@@ -11,14 +11,19 @@ import pandas as pd
 
 from claran_core.catalogue.measure.host import RadioPosition
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
-from claran_core.catalogue.measure.measure_subject import SubjectView, measured_columns
+from claran_core.catalogue.measure.measure_subject import SubjectImage, measured_columns
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
 from claran_core.common.tables import COMPONENTS
-from claran_core.components.component_table import NO_COMPONENTS, NOMINAL_LEVEL, component_rows, listed
+from claran_core.components.component_table import (
+    NO_COMPONENTS,
+    NOMINAL_LEVEL,
+    component_rows,
+    components_by_subject,
+)
 from claran_core.labels.dr1_labels import label_simulated
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 FIRST, W1 = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
@@ -71,7 +76,7 @@ def sky_offsets(ra_deg: float, dec_deg: float, other_ra_deg, other_dec_deg) -> n
 
 def simulated_samples(targets: pd.DataFrame, seed: int) -> Iterator[HostSample]:
     """Labelled sources of some subjects of the sky of a seed."""
-    skies = SimulatedSource(FIRST, seed=seed), SimulatedSource(W1, seed=seed)
+    skies = SimulatedProvider(FIRST, seed=seed), SimulatedProvider(W1, seed=seed)
     for target in targets.itertuples():
         subject = Subject(target.subject_id, target.ra, target.dec, target.split, FRAME)
         window = target.ra, target.dec, FRAME.width_arcsec
@@ -101,8 +106,10 @@ def measured_labels(subject: Subject, radio: Cutout, labels: pd.DataFrame) -> It
         yield label, measured_columns(view, tuple(int(k) for k in apart.argmin(axis=0)))
 
 
-def subject_view(subject: Subject, radio: Cutout) -> SubjectView:
+def subject_view(subject: Subject, radio: Cutout) -> SubjectImage:
     """A subject with its components by the contour rule."""
     table = pd.DataFrame(component_rows(subject, radio, (NOMINAL_LEVEL,)), columns=COMPONENTS.names)
-    components = listed(table).get(subject.subject_id, {NOMINAL_LEVEL: NO_COMPONENTS})[NOMINAL_LEVEL]
-    return SubjectView.of(subject, radio, components, FIRST)
+    components = components_by_subject(table).get(subject.subject_id, {NOMINAL_LEVEL: NO_COMPONENTS})[
+        NOMINAL_LEVEL
+    ]
+    return SubjectImage.of(subject, radio, components, FIRST)

@@ -34,8 +34,8 @@ from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.subject import Subject
 from claran_core.components.contour_rule import box_gaps
 from claran_core.settings.config import load_config
-from claran_core.simulation.provider import SimulatedSource
-from claran_core.survey.directory.provider import DirectorySource
+from claran_core.simulation.provider import SimulatedProvider
+from claran_core.survey.directory.provider import DirectoryProvider
 
 HEADINGS = (
     "class | sources | host seen | best if seen | right of R >= 0.5 | right and R >= 0.5 if seen"
@@ -149,7 +149,7 @@ def simulated(targets: Path, seed: int) -> None:
 
 def speed(seed: int) -> None:
     """Print how long a cut-out takes."""
-    sky, rng = SimulatedSource(W1, seed=seed), np.random.default_rng(1)
+    sky, rng = SimulatedProvider(W1, seed=seed), np.random.default_rng(1)
     windows = [
         sky.cutout("", rng.uniform(120, 250), rng.uniform(0, 60), FRAME.width_arcsec)
         for _ in range(TIMED_WINDOWS)
@@ -179,7 +179,7 @@ def central_source(subject: Subject, radio: Cutout) -> RadioPosition | None:
 def real(data: Path) -> None:
     """Print the hosts of the real pairs, and where the published host of another subject lies."""
     targets = pd.read_csv(Path(__file__).parents[2] / "tests/workflow/real/pairs_targets.csv")
-    skies = [DirectorySource(survey, data / "pairs" / survey.band) for survey in (FIRST, W1)]
+    skies = [DirectoryProvider(survey, data / "pairs" / survey.band) for survey in (FIRST, W1)]
     print(
         "\nsubject | components, peaks, extent | host RA, Dec | W1 | from centroid | reliability | candidates"
     )
@@ -200,7 +200,7 @@ def golden(data: Path) -> None:
     """Print where the published host of a subject without infrared image lies."""
     name, ra, dec = GOLDEN
     subject = Subject(name, ra, dec, "none", FRAME)
-    radio = DirectorySource(FIRST, data / "golden", pattern=f"{name}.fits")
+    radio = DirectoryProvider(FIRST, data / "golden", pattern=f"{name}.fits")
     source = central_source(subject, radio.cutout(name, ra, dec, FRAME.width_arcsec))
     apart = np.hypot(*sky_offsets(ra, dec, source.centroid_ra_deg, source.centroid_dec_deg))
     to_peaks = np.hypot(*sky_offsets(ra, dec, source.peak_ra_deg, source.peak_dec_deg))

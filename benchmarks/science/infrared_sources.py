@@ -20,7 +20,7 @@ from claran_core.common.cutout import Cutout
 from claran_core.common.frame import sky_to_pixels
 from claran_core.settings.config import load_config
 from claran_core.simulation import infrared
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.fits_image import quiet_astropy
 
 # Stars per image, how far from its border, and what counts as found.
@@ -30,7 +30,7 @@ EDGES = np.arange(12.0, 17.6, 0.5)
 
 def simulated_windows(n: int, seed: int) -> Iterator[Cutout]:
     """Windows at random places of the simulated sky."""
-    sky, rng = SimulatedSource(W1, seed=seed), np.random.default_rng(3)
+    sky, rng = SimulatedProvider(W1, seed=seed), np.random.default_rng(3)
     for _ in range(n):
         yield sky.cutout("", rng.uniform(120, 250), rng.uniform(0, 60), FRAME.width_arcsec)
 

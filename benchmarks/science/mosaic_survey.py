@@ -23,7 +23,7 @@ from claran_core.common.paths import REPOSITORY, Results
 from claran_core.common.tables import TARGETS
 from claran_core.evaluation.sky_truth import sky_truth_over
 from claran_core.settings.config import load_config
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.tiling import BoxArea, SkyGrid, image_area, tile, write_tiles
 
@@ -92,7 +92,7 @@ def main() -> None:
     }
     largest = max(measured, key=measured.get)
     print(f"most memory: {measured[largest] / 1000:.2f} GB, {largest.relative_to(results.root)}")
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=config.seed)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=config.seed)
     truth = sky_truth_over(sky, targets, config.fusion.frame)
     print(report(compared(results, truth, targets, config)[0], {}))
 

@@ -26,7 +26,7 @@ from claran_core.simulation.forms import PIXEL_ARCSEC
 from claran_core.simulation.label_table_sky import PlacedPopulation, relative_noise
 from claran_core.simulation.labelled_sources import noise_free
 from claran_core.simulation.population import RadioSource
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 SEED = 20181031
@@ -46,7 +46,7 @@ def without_noise(source: RadioSource) -> Seen | None:
     return len(found), int(found.n_peaks.sum()), dr1_extent(found.boxes) * PIXEL_ARCSEC, *brightest
 
 
-def with_noise(sky: SimulatedSource, row: Any) -> Seen | None:
+def with_noise(sky: SimulatedProvider, row: Any) -> Seen | None:
     """What the label of the row's source says in the row's subject."""
     frame = Frame()
     subject = Subject(row.first_id, row.ra, row.dec, "none", frame)
@@ -108,7 +108,7 @@ def main() -> None:
     sources = {source.source_id: source for source in population.placed()}
     table = table[table["catalog_id"].isin(list(sources))]
     rows = list(table.sample(min(options.rows, len(table)), random_state=1).itertuples())
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED, population=population)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED, population=population)
     start = time.perf_counter()
     clean = [compared(row, without_noise(sources[row.catalog_id])) for row in rows]
     print(f"built: {(time.perf_counter() - start) / len(rows) * 1e3:.0f} ms per source\n")

@@ -15,7 +15,7 @@ from claran_core.catalogue.measure.radio import BEAM_AREA, JY_TO_MJY, RadioImage
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.noise import noise_sigma
 from claran_core.components.contour_rule import COMPONENT_SIGMA, Components, find_components
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 SEED = 77
@@ -37,7 +37,7 @@ def injected(image: np.ndarray, x: float, y: float, peak: float) -> np.ndarray:
 def empty_places(count: int, seed: int) -> Iterator[tuple[np.ndarray, float, float, float]]:
     """Cut-outs with a place for a source: image (Jy/beam), noise, ``x``, ``y``."""
     rng = np.random.default_rng(seed)
-    sky = SimulatedSource(SURVEY, seed=SEED)
+    sky = SimulatedProvider(SURVEY, seed=SEED)
     yielded = 0
     while yielded < count:
         ra, dec = rng.uniform(0, 360), np.rad2deg(np.arcsin(rng.uniform(0, 0.9)))

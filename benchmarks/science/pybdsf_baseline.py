@@ -33,7 +33,7 @@ from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, uni
 from claran_core.evaluation.metrics import Sample, evaluate
 from claran_core.labels.dr1_labels import truth_box
 from claran_core.settings.config import EvaluationOptions, load_config
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets
 
@@ -104,7 +104,7 @@ def _source(one: Labelled, boxes: np.ndarray, n_peaks: int, snr: float) -> dict[
 def sampled(targets: pd.DataFrame, size: int, seed: int) -> Iterator[Labelled]:
     """Test subjects at random, with their truth."""
     chosen = targets[targets["split"] == "test"].sample(size, random_state=1)
-    return simulated_subjects(chosen, SimulatedSource(SURVEY, seed=seed))
+    return simulated_subjects(chosen, SimulatedProvider(SURVEY, seed=seed))
 
 
 def main() -> None:

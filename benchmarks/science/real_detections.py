@@ -19,7 +19,7 @@ from benchmarks.science import real_cutouts
 from claran_core.common.boxes import box_array, paired_iou
 from claran_core.common.errors import ClaranError
 from claran_core.common.tables import COMPONENTS
-from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, listed
+from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, components_by_subject
 from claran_core.evaluation.metrics import Sample, evaluate, summary_line
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
@@ -53,7 +53,7 @@ def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, lis
     found = infer_shard(
         np.stack(images),
         pd.DataFrame(index),
-        listed(pd.DataFrame(components, columns=COMPONENTS.names)),
+        components_by_subject(pd.DataFrame(components, columns=COMPONENTS.names)),
         detector,
         INFERENCE,
         options.frame,

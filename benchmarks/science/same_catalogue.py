@@ -2,9 +2,9 @@
 
     python -m benchmarks.science.same_catalogue BEFORE/results AFTER/results
 
-Rows, their order, every value (floats bit for bit, NaN equal to NaN) and column types must agree.  Differences
-are listed column by column, those of the file's metadata too.  The exit status is 0 when the rows are the same
-and 1 when they are not.
+Rows, their order, every value (floats bit for bit, NaN equal to NaN) and column types must agree.
+Differences are listed column by column, those of the file's metadata too.  The exit status is 0 when the
+rows are the same and 1 when they are not.
 """
 
 import argparse

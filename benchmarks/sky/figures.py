@@ -33,7 +33,7 @@ from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.noise import noise_sigma
 from claran_core.common.reprojection import reproject
 from claran_core.fusion.contours import contour_lines
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 # Okabe & Ito's blue and vermilion.
@@ -235,7 +235,7 @@ def draw_gallery(path: Path, subjects: Sequence[SubjectFacts], seed: int) -> Non
     seed : int
         Sky they are from.
     """
-    skies = [SimulatedSource(SURVEYS[name], seed=seed) for name in ("FIRST", "WISE_W1")]
+    skies = [SimulatedProvider(SURVEYS[name], seed=seed) for name in ("FIRST", "WISE_W1")]
     figure, axes = _tiles(len(MORPHOLOGIES), 2 * len(GALLERY_PARTS), FRAME.size_px)
     for row, morphology in zip(axes, MORPHOLOGIES, strict=True):
         own = [s for s in subjects if s.own.morphology == morphology and not s.own.is_beyond_three]

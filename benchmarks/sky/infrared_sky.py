@@ -19,7 +19,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter, maximum_filter
 from scipy.optimize import curve_fit
 
 from claran_core.common.constants import FWHM_PER_SIGMA
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 SCALE = SURVEYS["WISE_W1"].pixel_scale_arcsec
@@ -68,7 +68,7 @@ def real_samples(folder: Path) -> Iterator[Sample]:
 
 def simulated_samples(n: int, seed: int) -> Iterator[Sample]:
     """Windows at random positions within 60 degrees of the equator."""
-    survey, rng = SimulatedSource(SURVEYS["WISE_W1"], seed=seed), np.random.default_rng(0)
+    survey, rng = SimulatedProvider(SURVEYS["WISE_W1"], seed=seed), np.random.default_rng(0)
     for _ in range(n):
         ra, dec = rng.uniform(0, 360), np.rad2deg(np.arcsin(rng.uniform(-1, 1) * np.sin(np.pi / 3)))
         image = survey.cutout("", ra, dec, SIZE_PX * SCALE).data.astype(float)

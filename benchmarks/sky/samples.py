@@ -25,7 +25,7 @@ from claran_core.components.contour_rule import Components, dr1_extent, find_com
 from claran_core.labels.dr1_labels import components_in_frame, label_simulated
 from claran_core.simulation.geometry import sky_to_cell
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 FRAME = Frame()
@@ -263,7 +263,7 @@ def _drawn(
 
     What is measured are the cut-outs as they are `handed_out`.
     """
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=seed)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=seed)
     produced = 0
     while produced < n:
         cell = sky_to_cell(rng.uniform(*POOL_RA_DEG), rng.uniform(*POOL_DEC_DEG), RADIO_NSIDE)
@@ -277,7 +277,7 @@ def _drawn(
 
 
 def _simulated(
-    sky: SimulatedSource,
+    sky: SimulatedProvider,
     source: RadioSource,
     rng: np.random.Generator,
     weight: float,
@@ -303,7 +303,7 @@ def islands(image: np.ndarray) -> np.ndarray:
 
 def random_windows(seed: int, n: int) -> Iterator[np.ndarray]:
     """`n` radio images of 3' x 3' at random positions of the sky, FITS order, Jy/beam."""
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=seed)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=seed)
     rng = np.random.default_rng([seed, 2])
     size_px = round(WINDOW_ARCSEC / PIXEL_ARCSEC)
     for _ in range(n):

@@ -22,14 +22,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from claran_core.common.files import read_array, write_array
 from claran_core.common.subject import Subject
 from claran_core.common.tables import COMPONENTS
-from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, listed
+from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, components_by_subject
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
 from claran_core.inference.infer import batches, infer_shard
 from claran_core.model.architectures import build_detector
 from claran_core.model.device import choose_device, reproducible
 from claran_core.settings.config import FusionOptions, InferenceOptions
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets
 
@@ -54,7 +54,7 @@ SUBJECTS = {
 
 def subjects(n: int) -> tuple[np.ndarray, pd.DataFrame, dict]:
     """Images, index and components of `n` subjects of the demonstration."""
-    sources = [SimulatedSource(SURVEYS[name], seed=SEED) for name in ("FIRST", "WISE_W1")]
+    sources = [SimulatedProvider(SURVEYS[name], seed=SEED) for name in ("FIRST", "WISE_W1")]
     targets = read_targets(TARGETS)
     targets = targets.sample(min(n, DRAWN), random_state=0)
     images, rows = [], []
@@ -67,7 +67,7 @@ def subjects(n: int) -> tuple[np.ndarray, pd.DataFrame, dict]:
         rows += component_rows(subject, radio, (NOMINAL_LEVEL,))
     again = np.arange(n) % len(targets)
     index = targets[["subject_id", "ra", "dec"]].assign(flags=0).iloc[again].reset_index(drop=True)
-    return np.stack(images)[again], index, listed(pd.DataFrame(rows, columns=COMPONENTS.names))
+    return np.stack(images)[again], index, components_by_subject(pd.DataFrame(rows, columns=COMPONENTS.names))
 
 
 def limit(device: torch.device, threads: int) -> float:

@@ -132,7 +132,7 @@ def make_inputs(n: int, *, gallery_size: int = 60) -> ReportInputs:
         fused=targets[["subject_id", "ra", "dec"]].assign(flags=0),
         images_of=images_of,
         catalogue=catalogue,
-        fates=catalogue[["subject_id"]].assign(fate="catalogued"),
+        outcomes=catalogue[["subject_id"]].assign(outcome="catalogued"),
         date="2026-01-31T12:00:00+00:00",
     )
 

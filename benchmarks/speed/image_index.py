@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from claran_core.common.frame import Frame
 from claran_core.survey.directory.image_index import ImageIndex, files_digest, write_index
-from claran_core.survey.directory.provider import DirectorySource
+from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.surveys import SURVEYS
 
 FIRST = SURVEYS["FIRST"]
@@ -60,12 +60,12 @@ def main() -> None:
         for k in range(CHANGED):
             (folder / f"{k:06d}.fits").touch()
         timed(f"refresh, {CHANGED} changed", lambda: write_index(path, FIRST, folder, pattern=PATTERN))
-        timed("open a source without index", lambda: DirectorySource(FIRST, folder, pattern=PATTERN))
+        timed("open a source without index", lambda: DirectoryProvider(FIRST, folder, pattern=PATTERN))
         timed(
             "open a source with the index",
-            lambda: DirectorySource(FIRST, folder, index=ImageIndex.read(path)),
+            lambda: DirectoryProvider(FIRST, folder, index=ImageIndex.read(path)),
         )
-        source = DirectorySource(FIRST, folder, index=ImageIndex.read(path))
+        source = DirectoryProvider(FIRST, folder, index=ImageIndex.read(path))
         timed("100 cut-outs", lambda: [source.cutout("x", 3.6 * k, 0.0, 60.0) for k in range(100)])
 
 

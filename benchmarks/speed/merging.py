@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from claran_core.catalogue.build import ShardFiles, write_catalogue
+from claran_core.catalogue.build import ShardTables, write_catalogue
 from claran_core.catalogue.product.schema import REJECTED, SOURCES
 from claran_core.common.files import parquet_writer, read_arrow
 from claran_core.common.frame import Frame
@@ -168,7 +168,7 @@ def merge(folder: Path) -> None:
     """Merge what is in a folder, and print seconds, memory and what came out."""
     names = sorted(path.name for path in (folder / "sources").iterdir())
     shards = [
-        ShardFiles(folder / "index" / name, folder / "sources" / name, folder / "rejected" / name)
+        ShardTables(folder / "index" / name, folder / "sources" / name, folder / "rejected" / name)
         for name in names
     ]
     for shard in shards:  # into the page cache: what is measured is not the disk
@@ -177,7 +177,7 @@ def merge(folder: Path) -> None:
     start = time.perf_counter()
     rows = write_catalogue(
         folder / "catalogue.parquet",
-        folder / "fates.parquet",
+        folder / "outcomes.parquet",
         shards,
         method="D4",
         frame=FRAME,

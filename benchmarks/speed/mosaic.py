@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from claran_core.simulation.mosaic import write_mosaic
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SIMULATED, SURVEYS
 
 # Anywhere: the demonstration's sky, far from poles and the equator.
@@ -25,7 +25,7 @@ def written_here(survey: str, size_px: int, folder: Path) -> tuple[float, float]
     """Write one mosaic in this process; seconds, and peak resident memory in GB, imports included."""
     start = time.perf_counter()
     write_mosaic(
-        folder / "mosaic.fits", SimulatedSource(SURVEYS[survey], seed=SEED), RA_DEG, DEC_DEG, size_px
+        folder / "mosaic.fits", SimulatedProvider(SURVEYS[survey], seed=SEED), RA_DEG, DEC_DEG, size_px
     )
     seconds = time.perf_counter() - start
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_PER_KIB / BYTES_PER_GB

@@ -17,7 +17,7 @@ from pandas.util import hash_array
 
 from claran_core import __version__
 from claran_core.catalogue.associate.assemble import Assembled, assemble
-from claran_core.catalogue.product.schema import CATALOGUE, FATES, REJECTED
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, REJECTED
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path, parquet_writer, read_arrow, read_metadata
@@ -26,7 +26,7 @@ from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.read_ahead import read_ahead
 from claran_core.survey.surveys import SURVEYS, Survey
 
-__all__ = ["ShardFiles", "check_subjects_once", "write_catalogue"]
+__all__ = ["ShardTables", "check_subjects_once", "write_catalogue"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ TOLERANCE_BEAMS = 0.5
 
 
 @dataclass(frozen=True)
-class ShardFiles:
+class ShardTables:
     """Files of one shard: table of fused images, and sources and rejected detections."""
 
     index: Path
@@ -59,8 +59,8 @@ class ShardFiles:
 
 def write_catalogue(
     path: Path,
-    fates_path: Path,
-    shards: Sequence[ShardFiles],
+    outcomes_path: Path,
+    shards: Sequence[ShardTables],
     *,
     method: str,
     frame: Frame,
@@ -71,9 +71,9 @@ def write_catalogue(
 
     Parameters
     ----------
-    path, fates_path : Path
-        Where the catalogue (`CATALOGUE`) and the fates of all detections (`FATES`) go.  Both or none.
-    shards : sequence of ShardFiles
+    path, outcomes_path : Path
+        Where the catalogue (`CATALOGUE`) and the outcomes of all detections (`OUTCOMES`) go.  Both or none.
+    shards : sequence of ShardTables
         Written by `claran_core.catalogue.shard_sources.write_shard`.  Rows of the catalogue do not depend on
         their order, nor on how the sky was cut.
     method : str
@@ -112,10 +112,10 @@ def write_catalogue(
         )
         counts = {"n_sources": len(found.names), "n_subjects_searched": sum(map(len, positions))}
         metadata = {**provenance, **counts, "method": method, "model_id": model_id}
-        # The catalogue takes its name last: where it is, the fates are too.
+        # The catalogue takes its name last: where it is, the outcomes are too.
         with atomic_path(path) as temporary:
             _write_rows(temporary, found, metadata, longest)
-            _write_fates(fates_path, found, shards, metadata)
+            _write_outcomes(outcomes_path, found, shards, metadata)
     logger.info(
         "%s: %d sources, from %d detections of sources in %d subjects",
         path,
@@ -168,28 +168,28 @@ def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], longe
             writer.write_table(table.select(CATALOGUE.names).cast(writer.schema), row_group_size=ROW_GROUP)
 
 
-def _write_fates(
-    path: Path, found: Assembled, shards: Sequence[ShardFiles], metadata: Mapping[str, Any]
+def _write_outcomes(
+    path: Path, found: Assembled, shards: Sequence[ShardTables], metadata: Mapping[str, Any]
 ) -> None:
     names = pa.array([*found.names, ""], pa.string())  # the last one: no source
     lost = np.where(found.is_cut, "cut", np.where(found.agrees, "merged", "regrouped"))
-    fate = np.where(found.is_row, "catalogued", lost)
+    outcome = np.where(found.is_row, "catalogued", lost)
     start = 0
-    columns = [name for name in FATES.names if name not in ("shard", "fate", "source_id")]
+    columns = [name for name in OUTCOMES.names if name not in ("shard", "outcome", "source_id")]
 
-    def read(shard: ShardFiles) -> tuple[pa.Table, pa.Table]:
+    def read(shard: ShardTables) -> tuple[pa.Table, pa.Table]:
         return read_arrow(shard.sources, columns), read_arrow(shard.rejected, REJECTED.names)
 
-    with parquet_writer(path, FATES, metadata=metadata) as writer:
+    with parquet_writer(path, OUTCOMES, metadata=metadata) as writer:
         for shard, (sources, rejected) in zip(shards, read_ahead(read, shards), strict=True):
             part = slice(start, start + len(sources))
-            kept = _fate_table(
-                sources, shard.name, pa.array(fate[part]), names.take(pa.array(found.owner[part]))
+            kept = _outcome_table(
+                sources, shard.name, pa.array(outcome[part]), names.take(pa.array(found.owner[part]))
             )
-            lost = _fate_table(
+            lost = _outcome_table(
                 rejected,
                 shard.name,
-                rejected["fate"],
+                rejected["outcome"],
                 names.take(pa.array(_owners(rejected, sources, found.owner[part], len(found.names)))),
             )
             both = pa.concat_tables([kept, lost]).cast(writer.schema)
@@ -197,13 +197,13 @@ def _write_fates(
             start += len(sources)
 
 
-def _fate_table(detections: pa.Table, shard: str, fate: pa.Array, source_id: pa.Array) -> pa.Table:
+def _outcome_table(detections: pa.Table, shard: str, outcome: pa.Array, source_id: pa.Array) -> pa.Table:
     columns = {
         "shard": pa.array([shard] * len(detections), pa.string()),
-        "fate": fate,
+        "outcome": outcome,
         "source_id": source_id,
     }
-    plain = pa.schema([field.remove_metadata() for field in FATES])
+    plain = pa.schema([field.remove_metadata() for field in OUTCOMES])
     values = [columns[name] if name in columns else detections[name] for name in plain.names]
     return pa.table(values, names=plain.names).cast(plain)
 

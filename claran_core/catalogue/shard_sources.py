@@ -13,11 +13,16 @@ import numpy as np
 import pandas as pd
 
 from claran_core.catalogue.associate.membership import members_of
-from claran_core.catalogue.associate.post_filter import Verdict, judge_paper, judge_survey, source_probability
+from claran_core.catalogue.associate.post_filter import (
+    FilterResult,
+    select_paper,
+    select_survey,
+    source_probability,
+)
 from claran_core.catalogue.detections import read_detections
 from claran_core.catalogue.measure.host import RadioPosition, host_of
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
-from claran_core.catalogue.measure.measure_subject import NOTHING_MEASURED, SubjectView, measured_columns
+from claran_core.catalogue.measure.measure_subject import NOTHING_MEASURED, SubjectImage, measured_columns
 from claran_core.catalogue.product.schema import HOST_COLUMNS, MEASURED_COLUMNS, REJECTED, SOURCES
 from claran_core.common import tables
 from claran_core.common.boxes import box_array
@@ -29,7 +34,12 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.subject import Subject
-from claran_core.components.component_table import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents, listed
+from claran_core.components.component_table import (
+    NO_COMPONENTS,
+    NOMINAL_LEVEL,
+    SubjectComponents,
+    components_by_subject,
+)
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.settings.config import CatalogueOptions
 from claran_core.survey.surveys import SURVEYS, Survey
@@ -45,7 +55,7 @@ EDGE_PX = 0.5
 # Room between a source and the border of its subject that lets other parts of it be seen, if there are any:
 # about the distance of the components of a triple (facts of RGZ DR1: median 47 arcsec).  With less, another
 # subject shows it better.
-FULL_VIEW_ARCSEC = 45.0
+FULL_ROOM_ARCSEC = 45.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ def write_shard(
     detections = read_detections(detections_path, frame)
     metadata = read_metadata(detections_path)
     index = read_table(index_path, INDEX_COLUMNS)
-    components = listed(read_table(components_path, tables.COMPONENTS.names))
+    components = components_by_subject(read_table(components_path, tables.COMPONENTS.names))
     try:
         with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
             found = describe_shard(
@@ -175,21 +185,21 @@ def describe_shard(
         own = components.get(subject_id, NO_COMPONENTS)
         for row, group in zip(rows, members_of(box_array(part), part["morphology"], own, frame), strict=True):
             members[row] = group
-    verdict = _judged(detections, members, options)
+    verdict = _filtered(detections, members, options)
     rows_kept: list[dict[str, Any]] = []
     progress = Progress(f"shard {shard}: subjects measured", len(groups))
     for subject_id, rows in groups.items():
-        kept = [int(row) for row in rows if verdict.fate[row] == "kept"]
+        kept = [int(row) for row in rows if verdict.outcome[row] == "kept"]
         place = known.loc[subject_id]
         subject = Subject(subject_id, float(place["ra"]), float(place["dec"]), "none", frame)
         if kept:
             own = components.get(subject_id, NO_COMPONENTS)
-            view = SubjectView.of(subject, radio.get(subject_id), own, survey)
+            view = SubjectImage.of(subject, radio.get(subject_id), own, survey)
             image = infrared.get(subject_id)
             seen = None if image is None else find_infrared_sources(image, infrared_survey)
             rows_kept += [_described(view, members[row], seen, survey) for row in kept]
         progress.step()
-    order = [int(row) for rows in groups.values() for row in rows if verdict.fate[row] == "kept"]
+    order = [int(row) for rows in groups.values() for row in rows if verdict.outcome[row] == "kept"]
     return ShardSources(
         sources=_source_table(detections, order, rows_kept, known, verdict, options, frame),
         rejected=_rejected_table(detections, verdict, known, shard, frame),
@@ -197,7 +207,7 @@ def describe_shard(
 
 
 def _described(
-    view: SubjectView, members: tuple[int, ...], seen: InfraredSources | None, survey: Survey
+    view: SubjectImage, members: tuple[int, ...], seen: InfraredSources | None, survey: Survey
 ) -> dict[str, Any]:
     """Measured columns and host of one source."""
     measured = measured_columns(view, members)
@@ -213,12 +223,14 @@ def _refuse_strangers(detections: pd.DataFrame, known: pd.DataFrame) -> None:
         )
 
 
-def _judged(detections: pd.DataFrame, members: list[tuple[int, ...]], options: CatalogueOptions) -> Verdict:
+def _filtered(
+    detections: pd.DataFrame, members: list[tuple[int, ...]], options: CatalogueOptions
+) -> FilterResult:
     if options.post_filter == "paper":
-        return judge_paper(
-            detections, options.least_probability, one_source_per_field=options.one_source_per_field
+        return select_paper(
+            detections, options.effective_min_probability, one_source_per_field=options.one_source_per_field
         )
-    return judge_survey(detections, members, options.least_probability)
+    return select_survey(detections, members, options.effective_min_probability)
 
 
 def _source_table(
@@ -226,7 +238,7 @@ def _source_table(
     order: Sequence[int],
     measured: Sequence[Mapping[str, Any]],
     known: pd.DataFrame,
-    verdict: Verdict,
+    verdict: FilterResult,
     options: CatalogueOptions,
     frame: Frame,
 ) -> pd.DataFrame:
@@ -246,7 +258,7 @@ def _source_table(
     ra, dec = _centres(found, subjects, frame)
     probable = source_probability(found)
     room = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
-    whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(room / FULL_VIEW_ARCSEC, 0.0, 1.0))
+    whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(room / FULL_ROOM_ARCSEC, 0.0, 1.0))
     return table.assign(
         **{name: found[name] for name in SOURCES.names if name in found and name not in ("ra", "dec")},
         ra=ra,
@@ -263,9 +275,9 @@ def _source_table(
 
 
 def _rejected_table(
-    detections: pd.DataFrame, verdict: Verdict, known: pd.DataFrame, shard: str, frame: Frame
+    detections: pd.DataFrame, verdict: FilterResult, known: pd.DataFrame, shard: str, frame: Frame
 ) -> pd.DataFrame:
-    rejected = np.flatnonzero(verdict.fate != "kept")
+    rejected = np.flatnonzero(verdict.outcome != "kept")
     found = detections.iloc[rejected].reset_index(drop=True)
     ra, dec = _centres(found, known.loc[found["subject_id"].to_numpy()], frame)
     return found.assign(
@@ -273,7 +285,7 @@ def _rejected_table(
         dec=dec,
         shard=shard,
         detection=rejected,
-        fate=verdict.fate[rejected],
+        outcome=verdict.outcome[rejected],
         winner=verdict.winner[rejected],
     )[REJECTED.names]
 

@@ -4,7 +4,7 @@ Every message is one line: which file, which value, what to do.  The workflow pr
 alone; a traceback is kept for errors that are ours, never for bad input.
 """
 
-__all__ = ["ClaranError", "ConfigError", "GateError", "InputError", "Interrupted", "WeightsError"]
+__all__ = ["ClaranError", "ConfigError", "TooManyFailures", "InputError", "Interrupted", "WeightsError"]
 
 
 class ClaranError(Exception):
@@ -23,7 +23,7 @@ class WeightsError(ClaranError):
     """Model weights do not fit what they are asked to do, or cannot be read safely."""
 
 
-class GateError(ClaranError):
+class TooManyFailures(ClaranError):
     """Too much of the run failed to let a catalogue be built from it."""
 
 

@@ -5,10 +5,10 @@ from types import ModuleType
 
 from claran_core.common.errors import InputError
 
-__all__ = ["needed"]
+__all__ = ["import_optional"]
 
 
-def needed(name: str) -> ModuleType:
+def import_optional(name: str) -> ModuleType:
     """Import a module of the optional dependency `export`.
 
     Raises

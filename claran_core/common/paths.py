@@ -54,9 +54,9 @@ class Results:
         """What became of each (subject, survey) of a shard (`claran_core.common.tables.LEDGER`)."""
         return self.root / "cutouts" / shard / "ledger.parquet"
 
-    def spool(self, shard: str) -> Path:
+    def journal(self, shard: str) -> Path:
         """Folder of what an unfinished or partly failed shard has fetched from archives."""
-        return self.root / "cutouts" / shard / ".spool"
+        return self.root / "cutouts" / shard / ".journal"
 
     def fused(self, method: str, shard: str) -> Path:
         """Fused images ``(n, ny, nx, 3)`` uint8 of one shard."""
@@ -112,8 +112,8 @@ class Results:
         return self.root / "catalogue" / "rejected" / f"{shard}.parquet"
 
     @property
-    def fates(self) -> Path:
-        """What became of every detection (`claran_core.catalogue.product.schema.FATES`)."""
+    def outcomes(self) -> Path:
+        """What became of every detection (`claran_core.catalogue.product.schema.OUTCOMES`)."""
         return self.root / "catalogue" / "detections.parquet"
 
     @property

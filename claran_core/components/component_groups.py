@@ -7,7 +7,7 @@ import numpy as np
 
 from claran_core.components.contour_rule import dr1_extents, union_centres
 
-__all__ = ["MAX_CANDIDATES", "MAX_MEMBERS", "REACH_PX", "as_rows", "combinations", "dr1_squares"]
+__all__ = ["MAX_CANDIDATES", "MAX_MEMBERS", "REACH_PX", "as_rows", "component_groups", "dr1_boxes"]
 
 # Components in one candidate.  RGZ labels have up to three; a fourth covers lobes in two pieces.
 MAX_MEMBERS = 4
@@ -19,7 +19,7 @@ REACH_PX = 72.7
 MAX_CANDIDATES = 128
 
 
-def combinations(usable: np.ndarray, gaps: np.ndarray) -> list[tuple[int, ...]]:
+def component_groups(usable: np.ndarray, gaps: np.ndarray) -> list[tuple[int, ...]]:
     """Connected sets of up to `MAX_MEMBERS` components, small ones first; all singles are among them.
 
     Parameters
@@ -64,7 +64,7 @@ def as_rows(sets: list[tuple[int, ...]]) -> np.ndarray:
     )
 
 
-def dr1_squares(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
+def dr1_boxes(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
     """Boxes ``x1 y1 x2 y2`` (K, 4) of sources as DR1 and the paper draw them.
 
     Source k is made of the components with boxes (K, n, 4) where `is_component` (K, n), at least one.

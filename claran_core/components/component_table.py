@@ -35,7 +35,7 @@ __all__ = [
     "NO_COMPONENTS",
     "SubjectComponents",
     "component_rows",
-    "listed",
+    "components_by_subject",
     "read_components",
 ]
 
@@ -200,10 +200,10 @@ def read_components(path: Path) -> dict[str, dict[float, SubjectComponents]]:
     InputError
         If the file cannot be read or lacks columns.
     """
-    return listed(read_table(path, COMPONENTS.names))
+    return components_by_subject(read_table(path, COMPONENTS.names))
 
 
-def listed(table: pd.DataFrame) -> dict[str, dict[float, SubjectComponents]]:
+def components_by_subject(table: pd.DataFrame) -> dict[str, dict[float, SubjectComponents]]:
     """Rows of `claran_core.common.tables.COMPONENTS` by subject and level, in the order of the table."""
     columns = {name: table[name].to_numpy() for name in table.columns}
     keys = pd.MultiIndex.from_arrays([table["subject_id"], table["level"]])

@@ -22,7 +22,7 @@ from claran_core.common import files
 from claran_core.common.errors import InputError
 from claran_core.cutouts.cutout_file import read_cutouts
 
-__all__ = ["CutoutSpool"]
+__all__ = ["CutoutJournal"]
 
 Row = dict[str, Any]
 Key = tuple[str, str]
@@ -42,7 +42,7 @@ class _Place:
     length: int
 
 
-class CutoutSpool:
+class CutoutJournal:
     """Finished rows of a shard, with their cut-outs; use ``with``.
 
     Parameters
@@ -92,7 +92,7 @@ class CutoutSpool:
             _link(path, self.folder / name)
         self._journal_path.unlink()
 
-    def __enter__(self) -> "CutoutSpool":
+    def __enter__(self) -> "CutoutJournal":
         return self
 
     def __exit__(

@@ -6,12 +6,12 @@ from claran_core.common.errors import ConfigError
 from claran_core.common.paths import resolve_path
 from claran_core.settings.config import ArchiveOptions, SimulatedOptions, SurveyOptions
 from claran_core.survey.archive.options import FetchOptions
-from claran_core.survey.surveys import ImageSource, Survey, survey_named
+from claran_core.survey.surveys import ImageProvider, Survey, survey_named
 
-__all__ = ["folder_of", "label_table_of", "open_source"]
+__all__ = ["folder_of", "label_table_of", "open_provider"]
 
 
-def open_source(
+def open_provider(
     options: SurveyOptions,
     *,
     seed: int,
@@ -20,7 +20,7 @@ def open_source(
     fetch: FetchOptions | None = None,
     images: Path | None = None,
     working_directory: Path | None = None,
-) -> ImageSource | None:
+) -> ImageProvider | None:
     """Open where the pixels of a survey come from.
 
     Parameters
@@ -43,7 +43,7 @@ def open_source(
 
     Returns
     -------
-    ImageSource or None
+    ImageProvider or None
         None for the source ``none``: the run goes without this band.
 
     Raises
@@ -63,11 +63,11 @@ def open_source(
         return _open_simulated(survey, seed, table)
     if options.source == "directory":
         from claran_core.survey.directory.image_index import ImageIndex
-        from claran_core.survey.directory.provider import DirectorySource
+        from claran_core.survey.directory.provider import DirectoryProvider
 
         folder = folder_of(options, working_directory)
         index = ImageIndex.read(images) if images else None
-        return DirectorySource(survey, folder, pattern=options.pattern, index=index)
+        return DirectoryProvider(survey, folder, pattern=options.pattern, index=index)
     if options.source == "archive":
         return _open_archive(survey, archive or ArchiveOptions(), fetch or FetchOptions(), working_directory)
     raise ConfigError(
@@ -111,21 +111,21 @@ def label_table_of(options: SimulatedOptions, working_directory: Path | None = N
 
 def _open_archive(
     survey: Survey, archive: ArchiveOptions, fetch: FetchOptions, working_directory: Path | None
-) -> ImageSource:
+) -> ImageProvider:
     from claran_core.survey.archive.http import Client
-    from claran_core.survey.archive.provider import ArchiveSource
+    from claran_core.survey.archive.provider import ArchiveProvider
     from claran_core.survey.archive.services import chosen_services, described_services
 
     services = described_services(archive.services, fetch.limits)
     chosen = chosen_services(survey.name, archive.order, services)
-    return ArchiveSource(survey, chosen, Client(fetch, working_directory))
+    return ArchiveProvider(survey, chosen, Client(fetch, working_directory))
 
 
-def _open_simulated(survey: Survey, seed: int, label_table: Path | None) -> ImageSource:
-    from claran_core.simulation.provider import SimulatedSource
+def _open_simulated(survey: Survey, seed: int, label_table: Path | None) -> ImageProvider:
+    from claran_core.simulation.provider import SimulatedProvider
 
     if label_table is None:
-        return SimulatedSource(survey, seed=seed)
+        return SimulatedProvider(survey, seed=seed)
     from claran_core.simulation.label_table_sky import read_population
 
-    return SimulatedSource(survey, seed=seed, population=read_population(seed, label_table))
+    return SimulatedProvider(survey, seed=seed, population=read_population(seed, label_table))

@@ -21,7 +21,7 @@ import pandas as pd
 
 from claran_core.common import files
 from claran_core.common.cutout import Band, Cutout, NoImage, Provenance
-from claran_core.common.errors import GateError
+from claran_core.common.errors import TooManyFailures
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
@@ -29,8 +29,8 @@ from claran_core.common.paths import Results
 from claran_core.common.reprojection import reproject
 from claran_core.common.tables import LEDGER
 from claran_core.cutouts.cutout_file import CutoutFile, CutoutWriter, read_cutouts
-from claran_core.cutouts.journal import CutoutSpool
-from claran_core.survey.surveys import ImageSource
+from claran_core.cutouts.journal import CutoutJournal
+from claran_core.survey.surveys import ImageProvider
 
 __all__ = ["CutoutFile", "check_failures", "cut_shard", "merge_ledgers", "read_cutouts"]
 
@@ -51,8 +51,8 @@ RADIO_ONLY = NoImage("no_coverage", "radio only")
 
 def cut_shard(
     targets: pd.DataFrame,
-    radio: ImageSource,
-    infrared: ImageSource | None,
+    radio: ImageProvider,
+    infrared: ImageProvider | None,
     frame: Frame,
     *,
     results: Results,
@@ -64,7 +64,7 @@ def cut_shard(
     ----------
     targets : DataFrame
         Rows of the shard, columns of `claran_core.common.tables.TARGETS`.
-    radio, infrared : ImageSource
+    radio, infrared : ImageProvider
         Where images come from; None for a run without infrared.
     frame : Frame
         Geometry of the subjects.
@@ -73,14 +73,14 @@ def cut_shard(
     shard : str
         Name of the shard.
     """
-    sources: dict[Band, ImageSource | None] = {"radio": radio, "infrared": infrared}
+    sources: dict[Band, ImageProvider | None] = {"radio": radio, "infrared": infrared}
     paths = {band: results.cutouts(shard, band) for band in sources}
     rows = []
     progress = Progress(f"shard {shard}: subjects cut out", len(targets))
     with ExitStack() as stack:
-        spool = _open_spool(stack, targets, sources, frame, results.spool(shard))
+        journal = _open_journal(stack, targets, sources, frame, results.journal(shard))
         writers = {band: _open_writer(stack, paths[band], source) for band, source in sources.items()}
-        takers = [_Taker(band, source, frame, writers[band], spool) for band, source in sources.items()]
+        takers = [_Taker(band, source, frame, writers[band], journal) for band, source in sources.items()]
         # Closed at once when the job is interrupted, so that nothing is waited for.
         streams = [stack.enter_context(closing(_extensions(targets, take))) for take in takers]
         for pieces in zip(*streams, strict=True):
@@ -93,9 +93,9 @@ def cut_shard(
             writer.close()
     ledger = pd.DataFrame(rows, columns=LEDGER.names)
     files.write_table(results.ledger(shard), ledger, LEDGER)
-    if spool is not None:
+    if journal is not None:
         kept = {path.name: path for path in (*paths.values(), results.ledger(shard))}
-        spool.finish(kept, failed=bool((ledger["status"] == "failed").any()))
+        journal.finish(kept, failed=bool((ledger["status"] == "failed").any()))
 
 
 def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFrame:
@@ -125,7 +125,7 @@ def check_failures(ledger: pd.DataFrame, max_failed_fraction: float) -> None:
 
     Raises
     ------
-    GateError
+    TooManyFailures
         In one line: how many, why the first one, which shards, and the options that retry only those.
     """
     failed = ledger[ledger["status"] == "failed"]
@@ -135,7 +135,7 @@ def check_failures(ledger: pd.DataFrame, max_failed_fraction: float) -> None:
     shards = sorted(failed["shard"].unique())
     # The workflow runs in the folder above its results: these are the names it knows its files by.
     retry = " ".join(str(Results().ledger(shard)) for shard in shards)
-    raise GateError(
+    raise TooManyFailures(
         f"cut-outs: {len(failed)} of {len(ledger)} (subject, survey) rows failed, more than "
         f"cutouts.max_failed_fraction {max_failed_fraction:g} allows; the first, {first['subject_id']} "
         f"({first['band']}): {first['reason']}; failures are in shards {', '.join(shards)}; when the cause "
@@ -143,7 +143,7 @@ def check_failures(ledger: pd.DataFrame, max_failed_fraction: float) -> None:
     )
 
 
-def _open_writer(stack: ExitStack, path: Path, source: ImageSource | None) -> CutoutWriter:
+def _open_writer(stack: ExitStack, path: Path, source: ImageProvider | None) -> CutoutWriter:
     handle = stack.enter_context(stack.enter_context(files.atomic_path(path)).open("wb"))
     if source is None:
         return CutoutWriter(handle)
@@ -153,19 +153,19 @@ def _open_writer(stack: ExitStack, path: Path, source: ImageSource | None) -> Cu
 class _Taker:
     """Takes the cut-outs of one band: ledger row and image extension of a subject.
 
-    What a source from an archive gives is spooled, unless it failed, and taken from there another time.
+    What a source from an archive gives is journalled, unless it failed, and taken from there another time.
     """
 
     def __init__(
         self,
         band: Band,
-        source: ImageSource | None,
+        source: ImageProvider | None,
         frame: Frame,
         writer: CutoutWriter,
-        spool: CutoutSpool | None,
+        journal: CutoutJournal | None,
     ) -> None:
         self.band, self.source, self.frame, self.writer = band, source, frame, writer
-        self.spool = spool if _is_remote(source) else None
+        self.journal = journal if _is_remote(source) else None
 
     @property
     def workers(self) -> int:
@@ -178,36 +178,36 @@ class _Taker:
             self.source.abandon()
 
     def __call__(self, target: Any) -> tuple[dict[str, Any], bytes]:
-        kept = None if self.spool is None else self.spool.get(target.subject_id, self.band)
+        kept = None if self.journal is None else self.journal.get(target.subject_id, self.band)
         if kept is not None:
             return kept
         cutout, row = _take(self.source, self.band, target.subject_id, target.ra, target.dec, self.frame)
         row["subject_id"] = target.subject_id
         extension = b"" if cutout is None else self.writer.extension(target.subject_id, cutout)
-        if self.spool is not None and row["status"] != "failed":
-            self.spool.add(row, extension)
+        if self.journal is not None and row["status"] != "failed":
+            self.journal.add(row, extension)
         return row, extension
 
 
-def _is_remote(source: ImageSource | None) -> bool:
-    """Whether a source's images come from far away, so that they are spooled."""
+def _is_remote(source: ImageProvider | None) -> bool:
+    """Whether a source's images come from far away, so that they are journalled."""
     return hasattr(source, "identity")
 
 
-def _open_spool(
+def _open_journal(
     stack: ExitStack,
     targets: pd.DataFrame,
-    sources: Mapping[Band, ImageSource | None],
+    sources: Mapping[Band, ImageProvider | None],
     frame: Frame,
     folder: Path,
-) -> CutoutSpool | None:
+) -> CutoutJournal | None:
     remote = {band: source.identity for band, source in sources.items() if _is_remote(source)}
     if not remote:
         shutil.rmtree(folder, ignore_errors=True)  # of a run whose images did come from an archive
         return None
     places = targets[["subject_id", "ra", "dec"]].to_csv(index=False, float_format="%.9f")
     parts = [hashlib.sha256(places.encode()).hexdigest(), f"{frame}", f"{remote}"]
-    return stack.enter_context(CutoutSpool(folder, "\n".join(parts)))
+    return stack.enter_context(CutoutJournal(folder, "\n".join(parts)))
 
 
 def _extensions(targets: pd.DataFrame, take: _Taker) -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -233,7 +233,7 @@ def _extensions(targets: pd.DataFrame, take: _Taker) -> Iterator[tuple[dict[str,
 
 
 def _take(
-    source: ImageSource | None, band: Band, subject_id: str, ra_deg: float, dec_deg: float, frame: Frame
+    source: ImageProvider | None, band: Band, subject_id: str, ra_deg: float, dec_deg: float, frame: Frame
 ) -> tuple[Cutout | None, dict[str, Any]]:
     """Cut-out of one subject and band, if there is one, and its ledger row."""
     coverage = 0.0

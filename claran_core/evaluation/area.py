@@ -8,7 +8,7 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.frame import Frame
 from claran_core.common.sky import unit_vectors
 
-__all__ = ["count_views", "views"]
+__all__ = ["count_subjects", "views"]
 
 # A circle around a frame is drawn this much wider, for rounding.
 MARGIN = 1.001
@@ -60,7 +60,7 @@ def views(
     return position[shown], subject[shown]
 
 
-def count_views(
+def count_subjects(
     ra_deg: np.ndarray,
     dec_deg: np.ndarray,
     subjects: pd.DataFrame,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from claran_core.common.frame import Frame
-from claran_core.evaluation.area import count_views
+from claran_core.evaluation.area import count_subjects
 
 __all__ = ["CatalogueSample", "choose_catalogue_sample"]
 
@@ -23,42 +23,44 @@ class CatalogueSample:
         Rows of the targets.
     catalogue : DataFrame
         Rows whose centre or a component lies in one of these subjects' frames.
-    fates : DataFrame
+    outcomes : DataFrame
         Detections in these subjects.
     """
 
     name: str
     subjects: pd.DataFrame
     catalogue: pd.DataFrame
-    fates: pd.DataFrame
+    outcomes: pd.DataFrame
 
 
 def choose_catalogue_sample(
-    targets: pd.DataFrame, catalogue: pd.DataFrame, fates: pd.DataFrame, frame: Frame
+    targets: pd.DataFrame, catalogue: pd.DataFrame, outcomes: pd.DataFrame, frame: Frame
 ) -> CatalogueSample:
     """Choose the test split if the targets have one, else all subjects.
 
     Parameters
     ----------
-    targets, catalogue, fates : DataFrame
-        Columns of `claran_core.common.tables.TARGETS`, of `CATALOGUE` and of `FATES`
+    targets, catalogue, outcomes : DataFrame
+        Columns of `claran_core.common.tables.TARGETS`, of `CATALOGUE` and of `OUTCOMES`
         (`claran_core.catalogue.product.schema`).
     frame : Frame
         Geometry of the subjects.
     """
     is_test = (targets["split"] == "test").to_numpy(bool)
     if not is_test.any():
-        return CatalogueSample("all", targets, catalogue.reset_index(drop=True), fates)
+        return CatalogueSample("all", targets, catalogue.reset_index(drop=True), outcomes)
     subjects = targets[is_test].reset_index(drop=True)
-    own = fates["subject_id"].isin(subjects["subject_id"]).to_numpy(bool)
+    own = outcomes["subject_id"].isin(subjects["subject_id"]).to_numpy(bool)
     rows = catalogue[_touches(catalogue, subjects, frame)]
-    return CatalogueSample("test", subjects, rows.reset_index(drop=True), fates[own].reset_index(drop=True))
+    return CatalogueSample(
+        "test", subjects, rows.reset_index(drop=True), outcomes[own].reset_index(drop=True)
+    )
 
 
 def _touches(catalogue: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.ndarray:
     """Whether the centre or a component of each row lies in a frame."""
-    touches = count_views(catalogue["ra"], catalogue["dec"], subjects, frame) > 0
+    touches = count_subjects(catalogue["ra"], catalogue["dec"], subjects, frame) > 0
     row = np.repeat(np.arange(len(catalogue)), [len(one) for one in catalogue["component_ra"]])
     places = [np.concatenate([np.empty(0), *catalogue[f"component_{axis}"]]) for axis in ("ra", "dec")]
-    touches[row[count_views(*places, subjects, frame) > 0]] = True
+    touches[row[count_subjects(*places, subjects, frame) > 0]] = True
     return touches

@@ -14,8 +14,8 @@ from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.evaluation.area import views
 from claran_core.evaluation.catalogue_truth import (
-    OUTCOMES,
     REASONS,
+    SOURCE_OUTCOMES,
     STATUSES,
     Comparison,
 )
@@ -235,7 +235,7 @@ def _class_right(first: pd.Series, second: pd.Series) -> np.ndarray:
 def _accounts(sources: pd.DataFrame) -> dict[str, Any]:
     return {
         "n_sources": len(sources),
-        "sources": _counted(sources["outcome"], OUTCOMES),
+        "sources": _counted(sources["outcome"], SOURCE_OUTCOMES),
         "missed": _counted(sources["reason"], REASONS),
     }
 

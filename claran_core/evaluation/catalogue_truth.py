@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 from scipy.spatial import cKDTree
 
-from claran_core.catalogue.product.schema import FATE_DESCRIPTIONS
-from claran_core.common.boxes import paired_iou
+from claran_core.catalogue.product.schema import OUTCOME_DESCRIPTIONS
+from claran_core.common.boxes import BOX_COLUMNS, paired_iou
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
@@ -29,7 +29,7 @@ from claran_core.evaluation.component_links import (
 from claran_core.labels.dr1_labels import LABELLED_SNR
 
 __all__ = [
-    "OUTCOMES",
+    "SOURCE_OUTCOMES",
     "REASONS",
     "STATUSES",
     "TRUE_OUTCOMES",
@@ -47,7 +47,7 @@ STATUSES = {
     "blend": "it joins components of a true source with others, of another source or of none",
     "false": "none of its components belongs to a true source",
 }
-OUTCOMES = {
+SOURCE_OUTCOMES = {
     "found": "a row has exactly its components",
     "blended": "a row joins components of it with others",
     "fragmented": "several rows hold parts of it, and nothing else",
@@ -60,7 +60,7 @@ REASONS = {
     "outside": "its centre lies in no subject",
     "edge": "no subject shows it whole",
     "unlabelled": f"not detected, and below {LABELLED_SNR:g} sigma: fainter than the detector was taught",
-    **{name: f"its most probable detection was: {text}" for name, text in FATE_DESCRIPTIONS.items()},
+    **{name: f"its most probable detection was: {text}" for name, text in OUTCOME_DESCRIPTIONS.items()},
     "not_detected": "no box of the detector fits it",
 }
 
@@ -85,7 +85,7 @@ TRUE_OUTCOMES = pa.schema(
         _column("angular_size", pa.float32(), "DR1 extent, arcsec", nullable=True),
         _column("snr", pa.float32(), "brightest pixel over the noise"),
         _column("flux", pa.float64(), "flux density of the model, mJy"),
-        _column("outcome", pa.string(), _explained(OUTCOMES)),
+        _column("outcome", pa.string(), _explained(SOURCE_OUTCOMES)),
         _column("reason", pa.string(), f"why it is missed, else empty; {_explained(REASONS)}"),
         _column("row_ids", pa.list_(pa.string()), "rows of the catalogue that hold components of it"),
         _column("detected", pa.bool_(), "a detection that is probable enough fits its box"),
@@ -130,7 +130,7 @@ class Comparison:
 def compare_with_truth(
     catalogue: pd.DataFrame,
     truth: pd.DataFrame,
-    fates: pd.DataFrame | None = None,
+    detections: pd.DataFrame | None = None,
     *,
     frame: Frame,
     min_probability: float = 0.8,
@@ -145,11 +145,11 @@ def compare_with_truth(
         `claran_core.catalogue.product.schema.CATALOGUE`.
     truth : DataFrame
         Columns of `claran_core.evaluation.sky_truth.SKY_TRUTH`.
-    fates : DataFrame, optional
-        Columns of `claran_core.catalogue.product.schema.FATES`: what became of each detection.  Without it,
-        reasons do not tell rejected sources from those not detected.
+    detections : DataFrame, optional
+        Columns of `claran_core.catalogue.product.schema.OUTCOMES`: what became of each detection.  Without
+        it, reasons do not tell rejected sources from those not detected.
     frame : Frame
-        Geometry of the subjects, whose pixels the boxes of `fates` are in.
+        Geometry of the subjects, whose pixels the boxes of `detections` are in.
     min_probability : float
         Least probability of a detection (`catalogue.min_probability`): a source is detected where one that
         is probable enough fits it.
@@ -163,11 +163,11 @@ def compare_with_truth(
     status = _statuses(len(catalogue), rows.row, linked, owner, truth["n_components"].to_numpy(int))
     held = pd.DataFrame({"row": rows.row, "source": owner}).drop_duplicates()
     held = held[held["source"] >= 0].sort_values(["source", "row"])
-    detected, fate = _detections_of(truth, fates, frame, min_probability)
+    detected, ending = _detections_of(truth, detections, frame, min_probability)
     outcome = _outcomes(len(truth), held, status)
     known = {
         "outcome": outcome,
-        "reason": _reasons(truth, outcome, detected, fate),
+        "reason": _reasons(truth, outcome, detected, ending),
         "detected": detected,
     }
     # What a border cut off is the same component; what noise parted is another one, and a fragment.
@@ -220,30 +220,30 @@ def _outcomes(n_sources: int, held: pd.DataFrame, status: np.ndarray) -> np.ndar
 
 
 def _detections_of(
-    truth: pd.DataFrame, fates: pd.DataFrame | None, frame: Frame, min_probability: float
+    truth: pd.DataFrame, detections: pd.DataFrame | None, frame: Frame, min_probability: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each source was detected (probably enough), and the fate of its most probable detection.
+    """Whether each source was detected (probably enough), and the outcome of its most probable detection.
 
-    The fate is empty where no detection fits.
+    The outcome is empty where no detection fits.
     """
-    detected, fate = np.zeros(len(truth), bool), np.full(len(truth), "", dtype=object)
-    if fates is None or not len(fates) or not len(truth):
-        return detected, fate
-    source, detection = _fitting(truth, fates, frame)
-    weak = (fates["fate"] == "competing") & (fates["probability"] < min_probability)
-    probable = ~(weak | (fates["fate"] == "improbable")).to_numpy(bool)[detection]
+    detected, ending = np.zeros(len(truth), bool), np.full(len(truth), "", dtype=object)
+    if detections is None or not len(detections) or not len(truth):
+        return detected, ending
+    source, detection = _fitting(truth, detections, frame)
+    weak = (detections["outcome"] == "competing") & (detections["probability"] < min_probability)
+    probable = ~(weak | (detections["outcome"] == "improbable")).to_numpy(bool)[detection]
     detected[source[probable]] = True
-    rising = np.lexsort((detection, fates["probability"].to_numpy(float)[detection]))
-    fate[source[rising]] = fates["fate"].to_numpy(object)[detection[rising]]  # the last one written stays
-    return detected, fate
+    rising = np.lexsort((detection, detections["probability"].to_numpy(float)[detection]))
+    ending[source[rising]] = detections["outcome"].to_numpy(object)[detection[rising]]  # the last one stays
+    return detected, ending
 
 
-def _fitting(truth: pd.DataFrame, fates: pd.DataFrame, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+def _fitting(truth: pd.DataFrame, detections: pd.DataFrame, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of a visible source and a detection whose box overlaps its square enough."""
     visible = np.flatnonzero(truth["state"] == "visible")
     size = truth["angular_size"].to_numpy(float)[visible]
     ra, dec = truth["ra"].to_numpy(float)[visible], truth["dec"].to_numpy(float)[visible]
-    there = fates["ra"].to_numpy(float), fates["dec"].to_numpy(float)
+    there = detections["ra"].to_numpy(float), detections["dec"].to_numpy(float)
     # Boxes that overlap by more than a half have middles within the larger one's half diagonal.
     near = cKDTree(unit_vectors(*there)).query_ball_point(
         unit_vectors(ra, dec), np.deg2rad(np.sqrt(2) * size / ARCSEC_PER_DEG), return_sorted=True
@@ -251,17 +251,20 @@ def _fitting(truth: pd.DataFrame, fates: pd.DataFrame, frame: Frame) -> tuple[np
     source = np.repeat(np.arange(len(visible)), [len(one) for one in near])
     detection = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
     middle = np.stack(sky_to_offset(ra[source], dec[source], *(axis[detection] for axis in there)), axis=1)
-    sides = np.stack([fates["box_x2"] - fates["box_x1"], fates["box_y2"] - fates["box_y1"]], axis=1)
+    boxes = detections[BOX_COLUMNS].to_numpy(float)
+    sides = boxes[:, 2:] - boxes[:, :2]
     half = sides[detection] * frame.pixel_scale_arcsec / 2
     square = np.outer(size[source] / 2, [-1, -1, 1, 1])
     fits = paired_iou(np.concatenate([middle - half, middle + half], axis=1), square) > MIN_IOU
     return visible[source[fits]], detection[fits]
 
 
-def _reasons(truth: pd.DataFrame, outcome: np.ndarray, detected: np.ndarray, fate: np.ndarray) -> np.ndarray:
+def _reasons(
+    truth: pd.DataFrame, outcome: np.ndarray, detected: np.ndarray, ending: np.ndarray
+) -> np.ndarray:
     """Why each source is missed, the last that holds; empty where it is not."""
     state, placement = truth["state"].to_numpy(object), truth["placement"].to_numpy(object)
-    reason = np.where(fate == "", "not_detected", fate).astype(object)
+    reason = np.where(ending == "", "not_detected", ending).astype(object)
     reason[(truth["snr"].to_numpy(float) < LABELLED_SNR) & ~detected] = "unlabelled"
     for name in ("edge", "outside"):
         reason[placement == name] = name

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.frame import Frame
 from claran_core.common.sky import chord, chord_angle, offset_to_sky, sky_to_offset, unit_vectors
-from claran_core.evaluation.area import count_views
+from claran_core.evaluation.area import count_subjects
 from claran_core.settings.config import ComparisonOptions
 
 __all__ = [
@@ -119,7 +119,7 @@ def compare_catalogues(
     radius = options.radius_arcsec
     pairs = nearest_pairs(catalogue, other, radius)
     matches = _match_table(catalogue, other, pairs)
-    inside = count_views(other["ra"], other["dec"], subjects, frame) > 0
+    inside = count_subjects(other["ra"], other["dec"], subjects, frame) > 0
     free = inside.copy()
     free[pairs.second] = False
     chance = _chance_matches(catalogue, other, radius)

@@ -21,11 +21,11 @@ from claran_core.common.noise import noise_sigma
 from claran_core.common.sky import chord_angle, unit_vectors
 from claran_core.common.subject import Subject, visible_in_frame
 from claran_core.components.contour_rule import MIN_COMPONENT_PX, find_components
-from claran_core.evaluation.area import count_views
+from claran_core.evaluation.area import count_subjects
 from claran_core.labels.dr1_labels import label_simulated
 from claran_core.simulation.geometry import cells_near
 from claran_core.simulation.population import MAX_REACH_ARCSEC, RADIO_NSIDE, RadioSource
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 
 __all__ = ["PLACEMENTS", "SKY_TRUTH", "STATES", "model_flux_mjy", "sky_truth_over"]
 
@@ -88,12 +88,12 @@ SKY_TRUTH = pa.schema(
 LISTS = [field.name for field in SKY_TRUTH if pa.types.is_list(field.type)]
 
 
-def sky_truth_over(sky: SimulatedSource, subjects: pd.DataFrame, frame: Frame) -> pd.DataFrame:
+def sky_truth_over(sky: SimulatedProvider, subjects: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     """Every source of the simulated sky whose host, centre or emission lies in one of some subjects.
 
     Parameters
     ----------
-    sky : SimulatedSource
+    sky : SimulatedProvider
         The radio sky.
     subjects : DataFrame
         Columns ``ra`` and ``dec``, deg: middles of the frames.
@@ -127,7 +127,7 @@ def model_flux_mjy(source: RadioSource, beam_arcsec: float) -> float:
     return float((emission.peak * beams).sum() * MJY_PER_JY)
 
 
-def _candidates(sky: SimulatedSource, subjects: pd.DataFrame, frame: Frame) -> list[RadioSource]:
+def _candidates(sky: SimulatedProvider, subjects: pd.DataFrame, frame: Frame) -> list[RadioSource]:
     """Sources that may have a host, a centre or emission in a frame, cell by cell."""
     if not len(subjects):
         return []
@@ -148,7 +148,7 @@ def _candidates(sky: SimulatedSource, subjects: pd.DataFrame, frame: Frame) -> l
     ]
 
 
-def _row(sky: SimulatedSource, source: RadioSource, frame: Frame) -> dict[str, Any]:
+def _row(sky: SimulatedProvider, source: RadioSource, frame: Frame) -> dict[str, Any]:
     """What is known of one source, but for where it lies among the subjects."""
     subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", frame)
     window = source.ra_deg, source.dec_deg, frame.width_arcsec
@@ -220,8 +220,8 @@ def _placed(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> dict[s
     """Where the sources lie among the subjects: columns ``placement`` and ``n_views``."""
     ra, dec = table["ra"].to_numpy(float), table["dec"].to_numpy(float)
     half = np.nan_to_num(table["angular_size"].to_numpy(float)) / 2
-    n_views = count_views(ra, dec, subjects, frame, half_size_arcsec=half)
-    inside = count_views(ra, dec, subjects, frame) > 0
+    n_views = count_subjects(ra, dec, subjects, frame, half_size_arcsec=half)
+    inside = count_subjects(ra, dec, subjects, frame) > 0
     placement = np.where(n_views > 0, "whole", np.where(inside, "edge", "outside")).astype(object)
     return {"placement": placement, "n_views": n_views}
 
@@ -231,12 +231,12 @@ def _touches(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.nd
     touches = np.zeros(len(table), bool)
     for name in ("", "host_"):
         places = table[f"{name}ra"].to_numpy(float), table[f"{name}dec"].to_numpy(float)
-        touches |= count_views(*places, subjects, frame) > 0
+        touches |= count_subjects(*places, subjects, frame) > 0
     owner = np.repeat(np.arange(len(table)), table["n_components"].to_numpy(int))
     ra, dec, width, height = (
         np.concatenate([np.empty(0), *table[f"contour_{name}"]]) for name in ("ra", "dec", "width", "height")
     )
     # A contour reaches into a frame where the middle of its box lies less than half of it beyond the border.
-    shown = count_views(ra, dec, subjects, frame, half_size_arcsec=-np.maximum(width, height) / 2) > 0
+    shown = count_subjects(ra, dec, subjects, frame, half_size_arcsec=-np.maximum(width, height) / 2) > 0
     touches[owner[shown]] = True
     return touches

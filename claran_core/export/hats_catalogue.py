@@ -20,7 +20,7 @@ from claran_core import __version__
 from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixels
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.common.errors import InputError
-from claran_core.common.optional_packages import needed
+from claran_core.common.optional_packages import import_optional
 from claran_core.export.source import CatalogueFile
 
 __all__ = ["partition_pixels", "write_hats"]
@@ -54,7 +54,7 @@ def write_hats(source: CatalogueFile, path: Path, *, max_rows: int = MAX_ROWS) -
     InputError
         If the rows are not in the catalogue's order, there are none, or hats is not installed.
     """
-    needed("hats")
+    import_optional("hats")
     pixels = _sorted_pixels(source)
     orders, tiles, counts = partition_pixels(pixels, max_rows)
     with _atomic_folder(path) as folder:

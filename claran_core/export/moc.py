@@ -14,7 +14,7 @@ from astropy import units as u
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path, read_table
 from claran_core.common.frame import Frame
-from claran_core.common.optional_packages import needed
+from claran_core.common.optional_packages import import_optional
 from claran_core.common.paths import Results
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def searched_area(ra_deg: np.ndarray, dec_deg: np.ndarray, frame: Frame, *, orde
     order : int
         HEALPix order of the smallest cells; every cell a frame touches is in.
     """
-    mocpy = needed("mocpy")
+    mocpy = import_optional("mocpy")
     half = frame.width_arcsec / 2 * u.arcsec
     blocks = [
         mocpy.MOC.from_boxes(

@@ -22,8 +22,8 @@ from claran_core.settings.config import Config
 
 __all__ = ["ReportInputs", "read_inputs"]
 
-# Fates of detections that are a source of the catalogue, or part of one.
-FATES_OF_SOURCES = ("catalogued", "merged", "regrouped")
+# Outcomes of detections that are a source of the catalogue, or part of one.
+OUTCOMES_OF_SOURCES = ("catalogued", "merged", "regrouped")
 
 _FUSED_COLUMNS = ["subject_id", "ra", "dec", "flags"]
 
@@ -47,8 +47,9 @@ class ReportInputs:
         Gives the images of the subjects of these names, one after the other, in the order of `fused`.
     catalogue : DataFrame
         Columns of `claran_core.catalogue.product.schema.CATALOGUE`.
-    fates : DataFrame
-        Columns ``subject_id, fate`` of `claran_core.catalogue.product.schema.FATES`: of every detection.
+    outcomes : DataFrame
+        Columns ``subject_id, outcome`` of `claran_core.catalogue.product.schema.OUTCOMES`: of every
+        detection.
     date : str
         When the run ended, ISO 8601.
     labels : DataFrame, optional
@@ -74,7 +75,7 @@ class ReportInputs:
     fused: pd.DataFrame
     images_of: Callable[[Collection[str]], Iterator[SubjectImages]]
     catalogue: pd.DataFrame
-    fates: pd.DataFrame
+    outcomes: pd.DataFrame
     date: str
     labels: pd.DataFrame | None = None
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -87,7 +88,7 @@ class ReportInputs:
     @property
     def subjects_with_source(self) -> frozenset[str]:
         """Subjects in which a source of the catalogue was found, by the view that is listed or by another."""
-        return frozenset(self.fates.loc[self.fates["fate"].isin(FATES_OF_SOURCES), "subject_id"])
+        return frozenset(self.outcomes.loc[self.outcomes["outcome"].isin(OUTCOMES_OF_SOURCES), "subject_id"])
 
 
 def read_inputs(
@@ -138,7 +139,7 @@ def read_inputs(
         fused=fused,
         images_of=_image_reader(results, config, fused),
         catalogue=read_table(results.catalogue, CATALOGUE.names),
-        fates=read_table(results.fates, ["subject_id", "fate"]),
+        outcomes=read_table(results.outcomes, ["subject_id", "outcome"]),
         date=date,
         labels=read_table(results.labels, labels) if evaluated else None,
         metrics={name: _read_json(results.metrics(name)) for name in evaluated},

@@ -136,10 +136,10 @@ def _catalogue(inputs: ReportInputs) -> dict[str, Any]:
     catalogue, options = inputs.catalogue, inputs.config.catalogue
     return {
         "n_sources": len(catalogue),
-        "fates": summary.fate_rows(inputs.fates),
-        "n_detections": len(inputs.fates),
+        "outcomes": summary.outcome_rows(inputs.outcomes),
+        "n_detections": len(inputs.outcomes),
         "n_empty": int((~inputs.targets["subject_id"].isin(inputs.subjects_with_source)).sum()),
-        "min_probability": options.least_probability,
+        "min_probability": options.effective_min_probability,
         "limited": "probability" if options.post_filter == "paper" else "source_probability",
         "model_ids": sorted(catalogue["model_id"].unique()),
         "classes": class_rows(catalogue),

@@ -19,7 +19,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.report.projection import HALF_HEIGHT, HALF_WIDTH, Projection, centre_of, hammer, lambert
 
-__all__ = ["Label", "SkyMap", "area_map", "png_data_uri", "whole_sky_map"]
+__all__ = ["MapLabel", "SkyMap", "area_map", "png_data_uri", "whole_sky_map"]
 
 # Cells across the whole sky: 1.8 degrees wide, each 3.2 square degrees.
 CELLS_ACROSS = 180
@@ -45,7 +45,7 @@ LIGHTEST = 0.3
 
 
 @dataclass(frozen=True)
-class Label:
+class MapLabel:
     """A text at a place of the drawing, and where it is anchored."""
 
     x: float
@@ -66,7 +66,7 @@ class SkyMap:
         Of the sky in it.
     grid : str
         SVG path of meridians and parallels.
-    labels : tuple of Label
+    labels : tuple of MapLabel
         Of the grid.
     cells : str
         Densities as a PNG (data URI) that fills the sky's rectangle; empty where points are drawn.
@@ -85,7 +85,7 @@ class SkyMap:
     right: float
     bottom: float
     grid: str
-    labels: tuple[Label, ...]
+    labels: tuple[MapLabel, ...]
     cells: str = ""
     most: int = 0
     outlines: str = ""
@@ -120,7 +120,7 @@ def whole_sky_map(ra_deg: np.ndarray, dec_deg: np.ndarray) -> SkyMap:
     )
 
 
-def _sky_labels(per_deg: float, height: float) -> list[Label]:
+def _sky_labels(per_deg: float, height: float) -> list[MapLabel]:
     places = [(ra, 0.0, f"{ra}°") for ra in (300, 240, 180, 120, 60)]
     places += [(180.0, dec, f"{dec:+d}°") for dec in (-60, -30, 30, 60)]
     labels = []
@@ -203,7 +203,7 @@ def _cells(subjects: pd.DataFrame, project: Projection, radius: float) -> dict[s
     return {"cells": _coloured(counts[::-1]), "most": int(counts.max(initial=0))}
 
 
-def _area_grid(project: Projection, ra0: float, dec0: float, area: _Area) -> tuple[str, tuple[Label, ...]]:
+def _area_grid(project: Projection, ra0: float, dec0: float, area: _Area) -> tuple[str, tuple[MapLabel, ...]]:
     """Meridians and parallels of an area, labelled where they leave it below and to the left."""
     low, high = max(dec0 - 1.5 * area.radius, -90.0), min(dec0 + 1.5 * area.radius, 90.0)
     shrink = np.cos(np.deg2rad(min(max(abs(low), abs(high)), 89.0)))
@@ -242,8 +242,8 @@ def _crossing(values: np.ndarray, others: np.ndarray, level: float) -> float | N
     return float(others[i] + share * (others[i + 1] - others[i]))
 
 
-def _label(x: float | np.ndarray, y: float | np.ndarray, text: str, anchor: str) -> Label:
-    return Label(round(float(x), 1), round(float(y), 1), text, anchor)
+def _label(x: float | np.ndarray, y: float | np.ndarray, text: str, anchor: str) -> MapLabel:
+    return MapLabel(round(float(x), 1), round(float(y), 1), text, anchor)
 
 
 def _path(x: np.ndarray, y: np.ndarray) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from claran_core.catalogue.product.schema import FATE_DESCRIPTIONS
+from claran_core.catalogue.product.schema import OUTCOME_DESCRIPTIONS
 from claran_core.common.flags import DESCRIPTIONS
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.tables import SPLITS
@@ -18,7 +18,7 @@ __all__ = [
     "LedgerProblem",
     "band_rows",
     "class_bars",
-    "fate_rows",
+    "outcome_rows",
     "flag_rows",
     "ledger_problems",
     "split_bars",
@@ -100,10 +100,10 @@ def band_rows(ledger: pd.DataFrame) -> list[BandRow]:
     return sorted(rows, key=lambda row: row.band != "radio")
 
 
-def fate_rows(fates: pd.DataFrame) -> list[tuple[str, int, str]]:
-    """What became of the detections: fate, count, and what it means."""
-    counts = fates["fate"].value_counts()
-    return [(name, int(counts.get(name, 0)), text) for name, text in FATE_DESCRIPTIONS.items()]
+def outcome_rows(outcomes: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """What became of the detections: outcome, count, and what it means."""
+    counts = outcomes["outcome"].value_counts()
+    return [(name, int(counts.get(name, 0)), text) for name, text in OUTCOME_DESCRIPTIONS.items()]
 
 
 def ledger_problems(ledger: pd.DataFrame) -> tuple[list[LedgerProblem], int]:

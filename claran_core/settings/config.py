@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 # Least probability of a source where none is set: more likely one than not; paper section 6.1.1.
-LEAST_PROBABILITY = {"survey": 0.5, "paper": 0.8}
+DEFAULT_MIN_PROBABILITY = {"survey": 0.5, "paper": 0.8}
 
 DEFAULTS = REPOSITORY / "config.yaml"
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
@@ -187,9 +187,9 @@ class CatalogueOptions:
     one_source_per_field: bool = False
 
     @property
-    def least_probability(self) -> float:
+    def effective_min_probability(self) -> float:
         """Least probability of a source: as set, or else what goes with the filter."""
-        usual = LEAST_PROBABILITY[self.post_filter]
+        usual = DEFAULT_MIN_PROBABILITY[self.post_filter]
         return usual if self.min_probability is None else self.min_probability
 
 

@@ -19,7 +19,7 @@ from claran_core.labels.rgz_table import write_label_table
 from claran_core.labels.shard import sky_truth
 from claran_core.simulation.class_mixes import published_signatures
 from claran_core.simulation.mosaic import mosaic_window, sources_in, write_mosaic
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.subjects import select_subjects
 from claran_core.survey.surveys import SIMULATED, SURVEYS
 
@@ -66,14 +66,14 @@ def _write_targets(options: argparse.Namespace) -> str:
 
 def _write_image(options: argparse.Namespace) -> str:
     """Write a whole tile or a mosaic, and the truth of what is on it where asked for."""
-    sky = SimulatedSource(SURVEYS[options.survey], seed=options.seed)
+    sky = SimulatedProvider(SURVEYS[options.survey], seed=options.seed)
     place = options.ra, options.dec, options.size_px
     tile, window = mosaic_window(sky, *place)
     write_mosaic(options.output, sky, *place)
     told = f"{options.output}: {window.nx} x {window.ny} px of {options.survey}, sky {options.seed}"
     if options.truth is None:
         return told
-    radio = SimulatedSource(SURVEYS["FIRST"], seed=options.seed)
+    radio = SimulatedProvider(SURVEYS["FIRST"], seed=options.seed)
     truth = sky_truth(radio, sources_in(radio, tile, window), Frame())
     write_table(options.truth, truth, LABELS)
     return f"{told}\n{options.truth}: {len(truth)} sources that the contour rule sees"

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from claran_core.components.contour_rule import COMPONENT_SIGMA, Components, dr1_extent, find_components
-from claran_core.simulation.recipes import BEAM_ARCSEC, FORMS, Form, Recipe
+from claran_core.simulation.recipes import BEAM_ARCSEC, FORMS, Form, SourceRecipe
 
 __all__ = ["POINT_ARCSEC", "Structure", "build_compact", "build_extended", "local_maxima"]
 
@@ -116,7 +116,7 @@ def build_compact(peak_snr: float, major_arcsec: float, minor_arcsec: float, ang
 
 
 def build_extended(
-    rng: np.random.Generator, recipe: Recipe, *, peak_snr: float, extent_arcsec: float
+    rng: np.random.Generator, recipe: SourceRecipe, *, peak_snr: float, extent_arcsec: float
 ) -> Structure:
     """Draw a source that shows what its recipe says, as bright and as large as asked.
 
@@ -124,7 +124,7 @@ def build_extended(
     ----------
     rng : Generator
         Stream to draw from.
-    recipe : Recipe
+    recipe : SourceRecipe
         Class and forms.
     peak_snr : float
         Brightest pixel, in units of the noise.
@@ -158,7 +158,7 @@ def build_extended(
     return chosen.structure
 
 
-def _is_class(view: "_View", recipe: Recipe) -> bool:
+def _is_class(view: "_View", recipe: SourceRecipe) -> bool:
     """Whether a view shows what its recipe says, the quickest to count first.
 
     Components and innermost contours hold a maximum each, so that there must be as many of these.

@@ -10,7 +10,7 @@ import numpy as np
 
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.sky import offset_to_sky
-from claran_core.simulation.geometry import Tile, Window
+from claran_core.simulation.geometry import Tile, TileWindow
 
 __all__ = ["Gaussians", "PlacedGaussians"]
 
@@ -132,14 +132,14 @@ class PlacedGaussians:
             half_px=np.ceil(cut_sigma * major_px).astype(int),
         )
 
-    def touching(self, window: Window) -> np.ndarray:
+    def touching(self, window: TileWindow) -> np.ndarray:
         """Indices of the Gaussians whose boxes share a pixel with the window."""
         column, row = np.rint(self.x) - window.x0, np.rint(self.y) - window.y0
         near = (column + self.half_px >= 0) & (column - self.half_px < window.nx)
         near &= (row + self.half_px >= 0) & (row - self.half_px < window.ny)
         return np.flatnonzero(near)
 
-    def add_to(self, image: np.ndarray, window: Window, which: np.ndarray) -> None:
+    def add_to(self, image: np.ndarray, window: TileWindow, which: np.ndarray) -> None:
         """Add the Gaussians `which` to the float64 ``(ny, nx)`` image of a window, one after the other.
 
         What depends on columns or rows alone is made for all at once.  A circle is the product of a row and

@@ -26,7 +26,7 @@ from claran_core.common.sky import offset_to_sky
 __all__ = [
     "Tile",
     "TileGrid",
-    "Window",
+    "TileWindow",
     "cell_area_deg2",
     "cell_positions",
     "cells_around",
@@ -134,7 +134,7 @@ class TileGrid:
 
 
 @dataclass(frozen=True)
-class Window:
+class TileWindow:
     """Range of absolute tile pixels: columns ``x0 .. x0 + nx - 1``, rows ``y0 .. y0 + ny - 1``."""
 
     x0: int
@@ -147,11 +147,13 @@ class Window:
         """Shape ``(ny, nx)`` of the window's array."""
         return self.ny, self.nx
 
-    def grown(self, margin_x: int, margin_y: int) -> "Window":
-        """Window with `margin_x` more columns and `margin_y` more rows on either side."""
-        return Window(self.x0 - margin_x, self.y0 - margin_y, self.nx + 2 * margin_x, self.ny + 2 * margin_y)
+    def grown(self, margin_x: int, margin_y: int) -> "TileWindow":
+        """TileWindow with `margin_x` more columns and `margin_y` more rows on either side."""
+        return TileWindow(
+            self.x0 - margin_x, self.y0 - margin_y, self.nx + 2 * margin_x, self.ny + 2 * margin_y
+        )
 
-    def overlap(self, other: "Window") -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    def overlap(self, other: "TileWindow") -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Rows and columns of this window's array, and of the other's, that show the same pixels."""
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
         x1 = max(x0, min(self.x0 + self.nx, other.x0 + other.nx))
@@ -186,7 +188,7 @@ class Tile:
         return Frame(self.grid.size_px, self.grid.pixel_scale_arcsec)
 
     @property
-    def limits(self) -> Window:
+    def limits(self) -> TileWindow:
         """The tile's pixels: the box around its cell, and the overlap with its neighbours."""
         return _limits(self)
 
@@ -200,7 +202,7 @@ class Tile:
         ra, dec = self._frame.frame_to_sky(self.ra_deg, self.dec_deg, x + 0.5, self.grid.size_px - 0.5 - y)
         return float(ra), float(dec)
 
-    def window(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Window:
+    def window(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> TileWindow:
         """Smallest window with all pixels needed inside a north-up square around a position.
 
         North of the tile is not north of the subject away from the tile's middle, so this is the
@@ -210,9 +212,9 @@ class Tile:
         x, y = self.sky_to_pixel(*offset_to_sky(ra_deg, dec_deg, east, north))
         x0, y0 = math.floor(x.min()) - MARGIN_PX, math.floor(y.min()) - MARGIN_PX
         x1, y1 = math.ceil(x.max()) + MARGIN_PX, math.ceil(y.max()) + MARGIN_PX
-        return Window(x0, y0, x1 - x0 + 1, y1 - y0 + 1)
+        return TileWindow(x0, y0, x1 - x0 + 1, y1 - y0 + 1)
 
-    def wcs(self, window: Window) -> WCS:
+    def wcs(self, window: TileWindow) -> WCS:
         """Celestial WCS of a window's array."""
         wcs = self._frame.fits_wcs(self.ra_deg, self.dec_deg)
         wcs.wcs.crpix = [wcs.wcs.crpix[0] - window.x0, wcs.wcs.crpix[1] - window.y0]
@@ -221,7 +223,7 @@ class Tile:
         return wcs
 
 
-def cells_around(tile: Tile, window: Window, reach_arcsec: float, nside: int) -> tuple[int, ...]:
+def cells_around(tile: Tile, window: TileWindow, reach_arcsec: float, nside: int) -> tuple[int, ...]:
     """Nested HEALPix cells whose sources may reach a window, in ascending order.
 
     The order is that of addition, and is the same for all windows of a tile.
@@ -232,7 +234,7 @@ def cells_around(tile: Tile, window: Window, reach_arcsec: float, nside: int) ->
 
 
 @lru_cache(maxsize=1024)
-def _limits(tile: Tile) -> Window:
+def _limits(tile: Tile) -> TileWindow:
     up = np.linspace(0.0, 1.0, 9)
     low, high = np.zeros(up.size), np.ones(up.size)
     across, along = np.concatenate([up, up, low, high]), np.concatenate([low, high, up, up])
@@ -240,4 +242,4 @@ def _limits(tile: Tile) -> Window:
     overlap = tile.grid.overlap_arcsec / tile.grid.pixel_scale_arcsec
     x0, y0 = int(np.floor(x.min() - overlap)), int(np.floor(y.min() - overlap))
     x1, y1 = int(np.ceil(x.max() + overlap)), int(np.ceil(y.max() + overlap))
-    return Window(x0, y0, x1 - x0 + 1, y1 - y0 + 1)
+    return TileWindow(x0, y0, x1 - x0 + 1, y1 - y0 + 1)

@@ -21,8 +21,8 @@ from claran_core.common.morphology import morphology_of
 from claran_core.common.sky import chord, offset_to_sky, sky_to_offset, unit_vectors
 from claran_core.labels.rgz_table import read_label_table
 from claran_core.simulation.forms import Structure
-from claran_core.simulation.geometry import Window, sky_to_cells
-from claran_core.simulation.labelled_sources import Label, build_labelled
+from claran_core.simulation.geometry import TileWindow, sky_to_cells
+from claran_core.simulation.labelled_sources import LabelledSource, build_labelled
 from claran_core.simulation.population import (
     BRIGHTEST_HOST_MAGNITUDE,
     EXTENDED_HOST_MAGNITUDE,
@@ -219,7 +219,7 @@ def _source(seed: int, site: _Site) -> RadioSource:
     )
 
 
-def _build(stream: tuple[int, ...], label: Label, brighter: float) -> Structure:
+def _build(stream: tuple[int, ...], label: LabelledSource, brighter: float) -> Structure:
     structure = build_labelled(generator(*stream), label)
     rows = structure.gaussians.copy()
     rows[:, 2] *= brighter
@@ -230,18 +230,18 @@ def relative_noise(seed: int, ra_deg: float, dec_deg: float) -> float:
     """Noise at a position over FIRST's typical one: a label is what was seen above its own noise."""
     tile = GRIDS["radio"].tile_at(ra_deg, dec_deg)
     x, y = (int(np.rint(value)) for value in tile.sky_to_pixel(ra_deg, dec_deg))
-    return float(radio_rms(seed, tile, Window(x, y, 1, 1))[0, 0] / TYPICAL_RMS_JY)
+    return float(radio_rms(seed, tile, TileWindow(x, y, 1, 1))[0, 0] / TYPICAL_RMS_JY)
 
 
-def _label(rng: np.random.Generator, row: Any, places: np.ndarray) -> Label:
+def _label(rng: np.random.Generator, row: Any, places: np.ndarray) -> LabelledSource:
     counts = len(places), max(int(row.num_peaks), len(places))
     recipe = RECIPES["beyond" if max(counts) > 3 else morphology_of(*counts)[0]]
-    label = Label(places, counts[1], float(row.ang_extent), 0.0, recipe)
+    label = LabelledSource(places, counts[1], float(row.ang_extent), 0.0, recipe)
     allowed = label.allowed_snr()
     least = min(FAINTEST_LABELLED, allowed)
     drawn = (quantile_draw(rng, recipe.peak_snr) for _ in range(MAX_DRAWS))
     snr = next((value for value in drawn if least <= value <= allowed), least)
-    return Label(places, counts[1], float(row.ang_extent), snr, recipe)
+    return LabelledSource(places, counts[1], float(row.ang_extent), snr, recipe)
 
 
 def _host(

@@ -18,11 +18,11 @@ from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, find_components
 from claran_core.simulation.forms import PIXEL_ARCSEC, POINT_ARCSEC, Structure, build_extended, local_maxima
 from claran_core.simulation.gaussians import PlacedGaussians
-from claran_core.simulation.geometry import Window
+from claran_core.simulation.geometry import TileWindow
 from claran_core.simulation.hotspot_models import FAINTEST, GAP_LEVEL, Part, direction, distances, draw_parts
-from claran_core.simulation.recipes import Recipe
+from claran_core.simulation.recipes import SourceRecipe
 
-__all__ = ["Label", "build_labelled", "noise_free"]
+__all__ = ["LabelledSource", "build_labelled", "noise_free"]
 
 # Forms tried for a source of one component, sources made of spots and tails tried for any, and renderings
 # of each of these to reach its extent.
@@ -44,7 +44,7 @@ NOISE_PX, NOISE_FWHM_ARCSEC = 400, 5.8
 
 
 @dataclass(frozen=True)
-class Label:
+class LabelledSource:
     """What is known of a source.
 
     Attributes
@@ -57,7 +57,7 @@ class Label:
         Extent by the DR1 rule.
     peak_snr : float
         Brightest pixel in units of the noise.
-    recipe : Recipe
+    recipe : SourceRecipe
         Forms of its class.
     """
 
@@ -65,7 +65,7 @@ class Label:
     n_peaks: int
     extent_arcsec: float
     peak_snr: float
-    recipe: Recipe
+    recipe: SourceRecipe
 
     def allowed_snr(self) -> float:
         """Brightness above which it could not look like this.
@@ -90,14 +90,14 @@ class _Candidate:
     misfit: float
 
 
-def build_labelled(rng: np.random.Generator, label: Label) -> Structure:
+def build_labelled(rng: np.random.Generator, label: LabelledSource) -> Structure:
     """Draw a source that shows what its label says.
 
     Parameters
     ----------
     rng : Generator
         Stream to draw from.
-    label : Label
+    label : LabelledSource
         What is known of it.
 
     Returns
@@ -114,7 +114,7 @@ def build_labelled(rng: np.random.Generator, label: Label) -> Structure:
     return best.structure
 
 
-def _candidates(rng: np.random.Generator, label: Label) -> Iterator[_Candidate]:
+def _candidates(rng: np.random.Generator, label: LabelledSource) -> Iterator[_Candidate]:
     if len(label.components) == 1:
         for _ in range(MAX_FORMS):
             structure = build_extended(
@@ -153,7 +153,7 @@ def _moved(structure: Structure, place: np.ndarray) -> tuple[np.ndarray, float]:
     return rows, float(min(off))
 
 
-def _judged(rows: np.ndarray, form: str, label: Label, off_host_arcsec: float = 0.0) -> _Candidate:
+def _judged(rows: np.ndarray, form: str, label: LabelledSource, off_host_arcsec: float = 0.0) -> _Candidate:
     """Look at a source with the contour rule and compare it with its label."""
     image, origin = noise_free(rows)
     found = find_components(image, 1.0)
@@ -180,7 +180,7 @@ def _judged(rows: np.ndarray, form: str, label: Label, off_host_arcsec: float = 
     return _Candidate(structure, extent, max(parts) + _changes(rows, label))
 
 
-def _changes(rows: np.ndarray, label: Label) -> int:
+def _changes(rows: np.ndarray, label: LabelledSource) -> int:
     """How many of the `TRIALS` change the counts of a source that are those of its label."""
     counts = len(label.components), label.n_peaks
     changed = 0
@@ -213,13 +213,13 @@ def noise_free(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     placed = PlacedGaussians.of_axes(east / PIXEL_ARCSEC, north / PIXEL_ARCSEC, peak, major, minor, turn)
     centre = np.rint([placed.x, placed.y]).astype(int)
     low, high = (centre - placed.half_px).min(axis=1), (centre + placed.half_px).max(axis=1)
-    window = Window(int(low[0]), int(low[1]), int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
+    window = TileWindow(int(low[0]), int(low[1]), int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
     image = np.zeros(window.shape)
     placed.add_to(image, window, np.arange(len(rows)))
     return image, PIXEL_ARCSEC * low
 
 
-def _fitted(parts: list[Part], label: Label) -> _Candidate:
+def _fitted(parts: list[Part], label: LabelledSource) -> _Candidate:
     """Let the tails grow until the extent fits: it grows about as fast as they do."""
     several = len(parts) > 1
     shortest = -0.45 * distances(label.components).min() if several else 0.0

@@ -17,9 +17,9 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path
 from claran_core.common.log import Progress
-from claran_core.simulation.geometry import Tile, Window, cells_around
+from claran_core.simulation.geometry import Tile, TileWindow, cells_around
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 
 __all__ = ["mosaic_window", "sources_in", "write_mosaic"]
 
@@ -37,7 +37,7 @@ SUFFIXES = (".fits", ".fit")
 
 
 def write_mosaic(
-    path: Path, sky: SimulatedSource, ra_deg: float, dec_deg: float, size_px: int | None = None
+    path: Path, sky: SimulatedProvider, ra_deg: float, dec_deg: float, size_px: int | None = None
 ) -> None:
     """Write a FITS image of the simulated sky around a position.
 
@@ -45,7 +45,7 @@ def write_mosaic(
     ----------
     path : Path
         The file, ``.fits``; replaced when the new one is complete.
-    sky : SimulatedSource
+    sky : SimulatedProvider
         Which survey of which sky.
     ra_deg, dec_deg : float
         Position, deg, ICRS.
@@ -73,8 +73,8 @@ def write_mosaic(
 
 
 def mosaic_window(
-    sky: SimulatedSource, ra_deg: float, dec_deg: float, size_px: int | None = None
-) -> tuple[Tile, Window]:
+    sky: SimulatedProvider, ra_deg: float, dec_deg: float, size_px: int | None = None
+) -> tuple[Tile, TileWindow]:
     """Tile and pixels that `write_mosaic` writes for the same arguments; errors as there."""
     if not (np.isfinite(ra_deg) and abs(dec_deg) <= 90):
         raise InputError(f"mosaic: no position on the sky: ra {ra_deg}, dec {dec_deg} deg")
@@ -85,10 +85,10 @@ def mosaic_window(
         return tile, tile.limits
     x, y = tile.sky_to_pixel(ra_deg, dec_deg)
     x0, y0 = (int(np.rint(middle - (size_px - 1) / 2)) for middle in (float(x), float(y)))
-    return tile, Window(x0, y0, size_px, size_px)
+    return tile, TileWindow(x0, y0, size_px, size_px)
 
 
-def sources_in(sky: SimulatedSource, tile: Tile, window: Window) -> list[RadioSource]:
+def sources_in(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> list[RadioSource]:
     """Radio sources whose hosts lie on the pixels of a window, seen or not, cell by cell."""
     cells = cells_around(tile, window, 0.0, RADIO_NSIDE)
     sources = [source for cell in cells for source in sky.population.cell(cell)]
@@ -100,13 +100,13 @@ def sources_in(sky: SimulatedSource, tile: Tile, window: Window) -> list[RadioSo
     return [sources[number] for number in np.flatnonzero(inside)]
 
 
-def _bands(sky: SimulatedSource, tile: Tile, window: Window) -> Iterator[np.ndarray]:
+def _bands(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> Iterator[np.ndarray]:
     """The window's rows from south to north, ``(some, nx)`` float32 at a time."""
     for y0, ny in _pieces(window.y0, window.ny):
         band = np.empty((ny, window.nx), np.float32)
         for x0, nx in _pieces(window.x0, window.nx):
             left = x0 - window.x0
-            band[:, left : left + nx] = sky.render(tile, Window(x0, y0, nx, ny))
+            band[:, left : left + nx] = sky.render(tile, TileWindow(x0, y0, nx, ny))
         yield band
 
 
@@ -117,7 +117,7 @@ def _pieces(start: int, size: int) -> list[tuple[int, int]]:
     return [(low, high - low) for low, high in zip(edges, edges[1:], strict=False)]
 
 
-def _header(sky: SimulatedSource, tile: Tile, window: Window) -> fits.Header:
+def _header(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> fits.Header:
     survey = sky.survey
     header = fits.PrimaryHDU(np.empty((0, 0), np.float32)).header
     header["NAXIS1"], header["NAXIS2"] = window.nx, window.ny
@@ -141,7 +141,7 @@ def _header(sky: SimulatedSource, tile: Tile, window: Window) -> fits.Header:
     return header
 
 
-def _add_wcs(header: fits.Header, tile: Tile, window: Window) -> None:
+def _add_wcs(header: fits.Header, tile: Tile, window: TileWindow) -> None:
     """Add the WCS with all digits, so that pixels are where cut-outs have them."""
     wcs = tile.wcs(window).wcs
     for axis in (0, 1):

@@ -16,7 +16,7 @@ from scipy.ndimage import correlate1d
 
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.simulation.baselines import KERNEL_RADIUS_PX, TRANSFORM_PX, transfer
-from claran_core.simulation.geometry import Tile, Window
+from claran_core.simulation.geometry import Tile, TileWindow
 from claran_core.simulation.random_streams import Purpose, grid_normals
 
 __all__ = [
@@ -72,8 +72,8 @@ def _white_block(
     return grid_normals((BLOCK_PX, BLOCK_PX), seed, purpose, tile, layer, x=block_x, y=block_y)
 
 
-def _put_together(window: Window, size_px: int, block: Callable[[int, int], np.ndarray]) -> np.ndarray:
-    """Window of a plane, ``(..., ny, nx)``, made of the square blocks that it shares a pixel with.
+def _put_together(window: TileWindow, size_px: int, block: Callable[[int, int], np.ndarray]) -> np.ndarray:
+    """TileWindow of a plane, ``(..., ny, nx)``, made of the square blocks that it shares a pixel with.
 
     `block` makes the one in a column and row of blocks, ``(..., size_px, size_px)``.
     """
@@ -86,7 +86,7 @@ def _put_together(window: Window, size_px: int, block: Callable[[int, int], np.n
     return whole[..., bottom : bottom + window.ny, left : left + window.nx]
 
 
-def white_noise(seed: int, purpose: Purpose, tile: int, layer: int, window: Window) -> np.ndarray:
+def white_noise(seed: int, purpose: Purpose, tile: int, layer: int, window: TileWindow) -> np.ndarray:
     """White noise of unit variance in a window of a tile.
 
     Returns
@@ -135,7 +135,7 @@ def _nodes(start: int, size: int, spacing: int) -> tuple[int, int]:
 
 
 def correlated_noise(
-    seed: int, purpose: Purpose, tile: Tile, layers: tuple[NoiseLayer, ...], window: Window
+    seed: int, purpose: Purpose, tile: Tile, layers: tuple[NoiseLayer, ...], window: TileWindow
 ) -> np.ndarray:
     """Noise of unit variance with the autocorrelation of `layers`, in a window of a tile.
 
@@ -150,7 +150,7 @@ def correlated_noise(
         along_y = kernels(layer.fwhm_y_arcsec / tile.grid.pixel_scale_arcsec)
         x0, nx = _nodes(window.x0, window.nx, len(along_x))
         y0, ny = _nodes(window.y0, window.ny, len(along_y))
-        wide = Window(x0, y0, nx, ny).grown(along_x.shape[1] // 2, along_y.shape[1] // 2)
+        wide = TileWindow(x0, y0, nx, ny).grown(along_x.shape[1] // 2, along_y.shape[1] // 2)
         white = white_noise(seed, purpose, tile.index, number, wide)
         fine = _spread(_spread(white, along_x, axis=1), along_y, axis=0)
         left, bottom = window.x0 - x0 * len(along_x), window.y0 - y0 * len(along_y)
@@ -159,7 +159,7 @@ def correlated_noise(
     return noise
 
 
-def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def first_noise(seed: int, tile: Tile, window: TileWindow) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Noise of FIRST in a window of a tile of 1.8" pixels, its smooth part, and white noise.
 
     A tile's noise comes from one set of baselines, FIRST's on average.  It has no power beyond the longest;
@@ -179,7 +179,7 @@ def first_noise(seed: int, tile: Tile, window: Window) -> tuple[np.ndarray, np.n
 
 @lru_cache(maxsize=128)
 def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray:
-    inner = Window(block_x * FIRST_BLOCK_PX, block_y * FIRST_BLOCK_PX, FIRST_BLOCK_PX, FIRST_BLOCK_PX)
+    inner = TileWindow(block_x * FIRST_BLOCK_PX, block_y * FIRST_BLOCK_PX, FIRST_BLOCK_PX, FIRST_BLOCK_PX)
     outer = inner.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
     # Single precision: twice as fast, and a millionth of the noise is not missed.
     white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer).astype(np.float32)

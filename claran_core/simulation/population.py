@@ -18,7 +18,7 @@ from claran_core.simulation.forms import POINT_ARCSEC, Structure, build_compact,
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import cell_area_deg2, cell_positions, sky_to_cell
 from claran_core.simulation.random_streams import Purpose, generator, quantile_draw
-from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY, Recipe
+from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY, SourceRecipe
 
 __all__ = [
     "MAX_REACH_ARCSEC",
@@ -271,7 +271,7 @@ def _move_companions(
                 parts[moved]["peak_jy"] = float(peak)
 
 
-def _build(stream: tuple[int, ...], recipe: Recipe, peak_snr: float, extent_arcsec: float) -> Structure:
+def _build(stream: tuple[int, ...], recipe: SourceRecipe, peak_snr: float, extent_arcsec: float) -> Structure:
     return build_extended(generator(*stream), recipe, peak_snr=peak_snr, extent_arcsec=extent_arcsec)
 
 

@@ -9,7 +9,7 @@ from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.errors import ConfigError
 from claran_core.simulation import infrared
 from claran_core.simulation.gaussians import PlacedGaussians
-from claran_core.simulation.geometry import Tile, TileGrid, Window, cells_around
+from claran_core.simulation.geometry import Tile, TileGrid, TileWindow, cells_around
 from claran_core.simulation.infrared import INFRARED_NSIDE, host_gaussians, infrared_cell
 from claran_core.simulation.noise import INFRARED_NOISE, correlated_noise
 from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioSource
@@ -17,7 +17,7 @@ from claran_core.simulation.radio import emission, radio_image
 from claran_core.simulation.random_streams import Purpose, generator
 from claran_core.survey.surveys import SIMULATED, Survey
 
-__all__ = ["SimulatedSource", "TrueSource"]
+__all__ = ["SimulatedProvider", "TrueSource"]
 
 # Tiles: a degree for FIRST, two for W1, which covers their HEALPix cells (0.48 and 0.95 degrees to a corner).
 GRIDS = {
@@ -65,8 +65,8 @@ class TrueSource:
     host_magnitude: float
 
 
-class SimulatedSource:
-    """Images of the one simulated sky of a seed (an `ImageSource`).
+class SimulatedProvider:
+    """Images of the one simulated sky of a seed (an `ImageProvider`).
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class SimulatedSource:
         self.grid = GRIDS[survey.band]
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """Window of the tile a position belongs to, wide enough for a north-up square around it.
+        """TileWindow of the tile a position belongs to, wide enough for a north-up square around it.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class SimulatedSource:
         image[inside] = self.render(tile, window)[inside]
         return Cutout(image, tile.wcs(window), "simulated")
 
-    def render(self, tile: Tile, window: Window) -> np.ndarray:
+    def render(self, tile: Tile, window: TileWindow) -> np.ndarray:
         """Any window of the plane of a tile, also beyond the tile's limits; float64 ``(ny, nx)``."""
         if self.survey.band == "radio":
             return radio_image(self.population, tile, window)
@@ -150,7 +150,7 @@ class SimulatedSource:
                 found.append(_true_source(source, image))
         return found
 
-    def _infrared(self, tile: Tile, window: Window) -> np.ndarray:
+    def _infrared(self, tile: Tile, window: TileWindow) -> np.ndarray:
         image = np.zeros(window.shape)
         cells = cells_around(tile, window, infrared.MAX_REACH_ARCSEC, INFRARED_NSIDE)
         for cell in cells:

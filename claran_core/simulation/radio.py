@@ -12,7 +12,7 @@ import numpy as np
 from claran_core.common.sky import offset_to_sky
 from claran_core.simulation.baselines import sidelobe_pattern, smoothed_rms
 from claran_core.simulation.gaussians import PlacedGaussians
-from claran_core.simulation.geometry import Tile, Window, cells_around
+from claran_core.simulation.geometry import Tile, TileWindow, cells_around
 from claran_core.simulation.noise import first_noise, surroundings
 from claran_core.simulation.population import (
     MAX_REACH_ARCSEC,
@@ -54,7 +54,7 @@ SIDELOBES_ABOVE_JY = 1.0 * SNR_UNIT_JY
 MAX_SIDELOBES = 4
 
 
-def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarray:
+def radio_image(population: Population, tile: Tile, window: TileWindow) -> np.ndarray:
     """FIRST image of a window of a tile's plane, Jy/beam; float64 ``(ny, nx)``, FITS order."""
     image = np.zeros(window.shape)
     for _, placed, own in _emitters(population, tile, window):
@@ -70,7 +70,9 @@ def radio_image(population: Population, tile: Tile, window: Window) -> np.ndarra
     return image + BOWL_DEPTH_JY * near_source + level * noise
 
 
-def emission(population: Population, tile: Tile, window: Window) -> Iterator[tuple[RadioSource, np.ndarray]]:
+def emission(
+    population: Population, tile: Tile, window: TileWindow
+) -> Iterator[tuple[RadioSource, np.ndarray]]:
     """Sources that touch a window, each with its own emission there, Jy/beam; ``(ny, nx)``, no noise."""
     for sources, placed, own in _emitters(population, tile, window):
         for source, parts in zip(sources, own.reshape(len(sources), -1), strict=True):
@@ -79,7 +81,7 @@ def emission(population: Population, tile: Tile, window: Window) -> Iterator[tup
             yield source, image
 
 
-def radio_rms(seed: int, tile: Tile, window: Window) -> np.ndarray:
+def radio_rms(seed: int, tile: Tile, window: TileWindow) -> np.ndarray:
     """Noise level at each pixel of a window, Jy/beam: the tile's, varying smoothly from place to place."""
     level = quantile_draw(generator(seed, Purpose.RADIO_FIELD, tile.index), RADIO_RMS)
     return level * np.exp(RMS_SCATTER * _smooth_field(seed, Purpose.RADIO_RMS, tile, window))
@@ -90,7 +92,7 @@ def _white_amount(seed: int, tile: Tile) -> float:
     return float(np.exp(generator(seed, Purpose.RADIO_WHITE, tile.index).normal(*WHITE_LOG)))
 
 
-def _smoothness(seed: int, tile: Tile, window: Window) -> np.ndarray:
+def _smoothness(seed: int, tile: Tile, window: TileWindow) -> np.ndarray:
     """How much smoother than average the noise is at each pixel of a window (`first_noise`)."""
     of_tile = generator(seed, Purpose.RADIO_SMOOTHNESS, tile.index).standard_normal()
     of_place = _smooth_field(seed, Purpose.RADIO_SMOOTHNESS, tile, window)
@@ -98,7 +100,7 @@ def _smoothness(seed: int, tile: Tile, window: Window) -> np.ndarray:
     return np.clip(amount, *SMOOTHNESS_LIMITS)
 
 
-def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: Window) -> np.ndarray:
+def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: TileWindow) -> np.ndarray:
     """Random field of unit variance at its nodes, bilinear between them; ``(ny, nx)``."""
     x, y = ((start + np.arange(n)) / NODE_PX for start, n in ((window.x0, window.nx), (window.y0, window.ny)))
     x_node, y_node = np.floor(x).astype(int), np.floor(y).astype(int)
@@ -121,7 +123,7 @@ def _node(seed: int, purpose: Purpose, tile: int, i: int, j: int) -> float:
 
 
 def _emitters(
-    population: Population, tile: Tile, window: Window
+    population: Population, tile: Tile, window: TileWindow
 ) -> Iterator[tuple[list[RadioSource], PlacedGaussians, np.ndarray]]:
     """Sources that touch a window, where their Gaussians are, and which of these touch it.
 
@@ -141,18 +143,18 @@ def _emitters(
 
 
 @lru_cache(maxsize=64)
-def _cells(tile: Tile, window: Window) -> tuple[int, ...]:
+def _cells(tile: Tile, window: TileWindow) -> tuple[int, ...]:
     """Cells whose sources may reach a window with emission, sidelobes or surroundings."""
     return cells_around(tile, window, MAX_REACH_ARCSEC, RADIO_NSIDE)
 
 
-def _is_near(window: Window, position: np.ndarray, reach: np.ndarray) -> np.ndarray:
+def _is_near(window: TileWindow, position: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """Which of the positions ``(n, 2)`` (tile px) lie within their reach of a window."""
     low, high = np.array([window.x0, window.y0]), np.array([window.x0 + window.nx, window.y0 + window.ny])
     return ((position + reach[:, None] >= low) & (position - reach[:, None] < high)).all(axis=1)
 
 
-def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window: Window) -> None:
+def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window: TileWindow) -> None:
     """Add what deconvolution left around the peaks of sources.
 
     The pattern is centred on whole pixels, so that it is the same in every window.
@@ -166,7 +168,7 @@ def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window
                 add_pattern(image, window, pattern, x, y, _sidelobe_strength(sources[number]))
 
 
-def _near_extended(population: Population, tile: Tile, window: Window) -> np.ndarray:
+def _near_extended(population: Population, tile: Tile, window: TileWindow) -> np.ndarray:
     """How near extended sources are, 1 around one that was deconvolved as deeply as most; ``(ny, nx)``."""
     near = np.zeros(window.shape)
     shape = surroundings()
@@ -179,7 +181,7 @@ def _near_extended(population: Population, tile: Tile, window: Window) -> np.nda
     return near
 
 
-def _reached(window: Window, pattern: np.ndarray) -> Window:
+def _reached(window: TileWindow, pattern: np.ndarray) -> TileWindow:
     """Where the middle of a pattern that touches a window may be."""
     half = pattern.shape[0] // 2
     return window.grown(half + 1, half + 1)
@@ -191,11 +193,11 @@ def _depth(source: RadioSource) -> float:
 
 
 def add_pattern(
-    image: np.ndarray, window: Window, pattern: np.ndarray, x: int, y: int, strength: float
+    image: np.ndarray, window: TileWindow, pattern: np.ndarray, x: int, y: int, strength: float
 ) -> None:
     """Add `strength` times a pattern, its middle on tile pixel `x, y`, to the image of a window."""
     ny, nx = pattern.shape
-    own, part = window.overlap(Window(x - nx // 2, y - ny // 2, nx, ny))
+    own, part = window.overlap(TileWindow(x - nx // 2, y - ny // 2, nx, ny))
     image[own] += strength * pattern[part]
 
 

@@ -1,6 +1,6 @@
 """What kinds of extended radio source there are, how many, how bright and how large: numbers only.
 
-A `Recipe` says what a source is meant to show under the contour rule of Radio Galaxy Zoo DR1, how often
+A `SourceRecipe` says what a source is meant to show under the contour rule of Radio Galaxy Zoo DR1, how often
 such sources occur, how bright and how large they are, and which `Form` they may have.  A form holds the
 ranges from which `claran_core.simulation.forms` draws jets, hotspots, lobes and plumes.
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["BEAM_ARCSEC", "FORMS", "RECIPES", "SNR_UNIT_JY", "Form", "Recipe"]
+__all__ = ["BEAM_ARCSEC", "FORMS", "RECIPES", "SNR_UNIT_JY", "Form", "SourceRecipe"]
 
 # FIRST's restoring beam, FWHM.
 BEAM_ARCSEC = 5.4
@@ -239,7 +239,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SourceRecipe:
     """A class of sources.
 
     Attributes
@@ -270,9 +270,9 @@ class Recipe:
 
 # Table 1 over its 78,600 sources times 16.6 per square degree: RGZ had been through about half of its
 # subjects, which are 8 per square degree, and counts those that people agreed on (consensus of 0.6).
-RECIPES: Mapping[str, Recipe] = MappingProxyType(
+RECIPES: Mapping[str, SourceRecipe] = MappingProxyType(
     {
-        "1C_1P": Recipe(
+        "1C_1P": SourceRecipe(
             1,
             1,
             10.6,
@@ -280,7 +280,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             (6.0, 9.3, 13.3, 17.0, 21.0, 28.1, 50.0),
             {"core_jet": 0.35, "relaxed": 0.25, "double": 0.2, "plumes": 0.2},
         ),
-        "1C_2P": Recipe(
+        "1C_2P": SourceRecipe(
             1,
             2,
             3.0,
@@ -288,7 +288,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             (18.3, 21.3, 26.3, 30.7, 36.9, 52.1, 100.0),
             {"double": 0.4, "lopsided": 0.25, "core_jet": 0.1, "relaxed": 0.15, "bent": 0.1},
         ),
-        "1C_3P": Recipe(
+        "1C_3P": SourceRecipe(
             1,
             3,
             0.30,
@@ -296,7 +296,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             (23.9, 30.4, 37.9, 46.7, 58.5, 84.3, 120.0),
             {"triple": 0.3, "knotty": 0.35, "bent": 0.2, "plumes": 0.15},
         ),
-        "2C_2P": Recipe(
+        "2C_2P": SourceRecipe(
             2,
             2,
             2.1,
@@ -305,7 +305,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             {"wide": 0.45, "double": 0.45, "lopsided": 0.1},
             core_chance=0.1,
         ),
-        "2C_3P": Recipe(
+        "2C_3P": SourceRecipe(
             2,
             3,
             0.26,
@@ -313,7 +313,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             (16.4, 21.4, 29.4, 37.7, 50.9, 75.5, 110.0),
             {"lopsided": 0.4, "wide": 0.45, "triple": 0.15},
         ),
-        "3C_3P": Recipe(
+        "3C_3P": SourceRecipe(
             3,
             3,
             0.29,
@@ -322,7 +322,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             {"triple": 0.35, "wide": 0.45, "lopsided": 0.1, "bent": 0.05, "knotty": 0.05},
             core_chance=1.0,
         ),
-        "beyond": Recipe(
+        "beyond": SourceRecipe(
             4,
             4,
             0.18,

@@ -35,7 +35,7 @@ from claran_core.simulation.class_mixes import (
 )
 from claran_core.simulation.geometry import cells_near
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource, radio_cell
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.random_streams import Purpose, generator
 from claran_core.simulation.regions import FOOTPRINT_DEC_DEG, is_inside, regions
 from claran_core.survey.surveys import SURVEYS
@@ -167,7 +167,7 @@ def select_subjects(
         split: Quota(split, shared_out(n, reweighted(mix[split], multi_source_fraction)))
         for split, n in (("train", n_train), ("test", n_test))
     }
-    search = _Search(SimulatedSource(SURVEYS["FIRST"], seed=seed))
+    search = _Search(SimulatedProvider(SURVEYS["FIRST"], seed=seed))
     for region, cells in regions(seed):
         short = [quota for quota in quotas.values() if quota.missing]
         if not short:
@@ -201,7 +201,7 @@ def blind_subjects(
     """
     sources = sources_near(seed, ra_deg, dec_deg, radius_arcsec)
     chosen = [source for source in sources if compact or source.kind != "field"]
-    sky, found = SimulatedSource(SURVEYS["FIRST"], seed=seed), {}
+    sky, found = SimulatedProvider(SURVEYS["FIRST"], seed=seed), {}
     progress = Progress(f"blind subjects of sky {seed}", len(chosen))
     for source in chosen:
         one = _render(sky, source, _subject(seed, source, "none"))
@@ -244,7 +244,7 @@ def _close(quota: Quota, seed: int) -> None:
 class _Search:
     """A search of the sky: what was found, and the names and sources that are taken."""
 
-    sky: SimulatedSource
+    sky: SimulatedProvider
     found: list[_Found] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
@@ -335,7 +335,7 @@ def _subject(seed: int, source: RadioSource, split: str) -> Subject:
     return Subject(name, *position_of_name(name), split, Frame())
 
 
-def _render(sky: SimulatedSource, source: RadioSource, subject: Subject) -> _Found | None:
+def _render(sky: SimulatedProvider, source: RadioSource, subject: Subject) -> _Found | None:
     """Look at a subject; None where its own source does not show."""
     window = subject.ra_deg, subject.dec_deg, subject.frame.width_arcsec
     labels = label_simulated(subject, sky.cutout(subject.subject_id, *window), sky.truth(*window))

@@ -19,7 +19,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, WCSSUB_LATITUDE, WCSSUB_LONGITUDE
 
-from claran_core.survey.footprint import Footprint, Window
+from claran_core.survey.footprint import Footprint, PixelWindow
 
 __all__ = [
     "READ_ERRORS",
@@ -163,7 +163,7 @@ def scan_file(path: Path, name: str) -> tuple[list[FitsImage], list[UnreadableFi
     return images, [fault for fault in faults if fault.footprint or not images]
 
 
-def read_window(image: FitsImage, window: Window) -> np.ndarray:
+def read_window(image: FitsImage, window: PixelWindow) -> np.ndarray:
     """Read pixels of an image.
 
     Returns

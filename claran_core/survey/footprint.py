@@ -12,7 +12,7 @@ from claran_core.common.frame import Frame, pixels_to_sky, sky_to_pixels
 from claran_core.common.sky import unit_vectors
 from claran_core.survey.surveys import Survey
 
-__all__ = ["Footprint", "Window", "frame_points", "sampling_frame"]
+__all__ = ["Footprint", "PixelWindow", "frame_points", "sampling_frame"]
 
 # Points along each side of an image that are looked up to find the circle around it.
 BORDER_POINTS = 9
@@ -23,7 +23,7 @@ WINDOW_MARGIN_PX = 3
 
 
 @dataclass(frozen=True)
-class Window:
+class PixelWindow:
     """Pixels ``[y0:y1, x0:x1]`` of an image, FITS order; `complete` if all `frame_points` lie on it."""
 
     y0: int
@@ -81,7 +81,7 @@ class Footprint:
         # A little more, because the border may bulge between its points.
         return cls(wcs, shape, centre, min(180.0, 1.02 * radius_deg + scale / ARCSEC_PER_DEG), scale)
 
-    def window(self, frame: Frame, ra_deg: float, dec_deg: float) -> Window | None:
+    def window(self, frame: Frame, ra_deg: float, dec_deg: float) -> PixelWindow | None:
         """Pixels needed to interpolate anywhere in a subject; None if the image has none of them."""
         x, y = sky_to_pixels(self.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
         seen = np.isfinite(x) & np.isfinite(y)
@@ -92,7 +92,7 @@ class Footprint:
         if high_x < -0.5 or low_x > nx - 0.5 or high_y < -0.5 or low_y > ny - 0.5:
             return None
         inside = low_x >= -0.5 and high_x <= nx - 0.5 and low_y >= -0.5 and high_y <= ny - 0.5
-        return Window(
+        return PixelWindow(
             y0=max(0, int(np.floor(low_y)) - WINDOW_MARGIN_PX),
             y1=min(ny, int(np.ceil(high_y)) + 1 + WINDOW_MARGIN_PX),
             x0=max(0, int(np.floor(low_x)) - WINDOW_MARGIN_PX),

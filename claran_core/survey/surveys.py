@@ -11,7 +11,7 @@ from claran_core.common.errors import ConfigError
 __all__ = [
     "SIMULATED",
     "SURVEYS",
-    "ImageSource",
+    "ImageProvider",
     "Survey",
     "survey_named",
 ]
@@ -160,13 +160,13 @@ def survey_named(name: str) -> Survey:
     return SURVEYS[name]
 
 
-class ImageSource(Protocol):
+class ImageProvider(Protocol):
     """Where the pixels of a survey come from."""
 
     survey: Survey
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """Window of the survey that covers the square of `width_arcsec` around a position (deg, ICRS).
+        """PixelWindow of the survey that covers the square of `width_arcsec` around a position (deg, ICRS).
 
         The window holds every native pixel needed to interpolate anywhere in a north-up square of that
         width.  Never raises for what one subject may meet: that is a `NoImage`.

@@ -24,7 +24,7 @@ from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.files import atomic_path
 from claran_core.common.frame import Frame, sky_to_pixels
 from claran_core.common.names import position_names
-from claran_core.common.optional_packages import needed
+from claran_core.common.optional_packages import import_optional
 from claran_core.common.sky import offset_to_sky, unit_vectors
 from claran_core.survey.fits_image import FitsImage, scan_file
 
@@ -280,7 +280,7 @@ class MocArea:
     """
 
     def __init__(self, path: Path) -> None:
-        load = needed("mocpy").MOC.load
+        load = import_optional("mocpy").MOC.load
         try:
             self.moc = load(str(path), format=MOC_FORMATS.get(path.suffix.lower(), "fits"))
         except Exception as error:  # noqa: BLE001 - of many kinds, the last resort of its Rust part included

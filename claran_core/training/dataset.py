@@ -35,7 +35,7 @@ from claran_core.model.layers.types import Truth
 __all__ = [
     "AUGMENTATIONS",
     "FusedDataset",
-    "ShardFiles",
+    "FusedShard",
     "TrainingBatch",
     "orient",
     "subject_key",
@@ -52,7 +52,7 @@ AUGMENTATION_STREAM = 1
 LEVEL_STREAM = 4
 
 
-class ShardFiles(NamedTuple):
+class FusedShard(NamedTuple):
     """Files of one shard of fused images (`Results.fused` and its neighbours)."""
 
     images: Path
@@ -101,7 +101,7 @@ class FusedDataset:
 
     Parameters
     ----------
-    shards : sequence of ShardFiles
+    shards : sequence of FusedShard
         Fused images, index and components of each shard.
     targets : sequence of Path
         Which subject belongs to which split (`Results.shard_targets` of all shards).
@@ -131,7 +131,7 @@ class FusedDataset:
 
     def __init__(
         self,
-        shards: Sequence[ShardFiles],
+        shards: Sequence[FusedShard],
         *,
         targets: Sequence[Path],
         labels: Path,
@@ -152,7 +152,7 @@ class FusedDataset:
         self._row = rows["row"].to_numpy()
         self._read_labels(labels)
 
-    def _open(self, files: ShardFiles, number: int) -> pd.DataFrame:
+    def _open(self, files: FusedShard, number: int) -> pd.DataFrame:
         images, index = open_shard(files.images, files.index)
         self._images.append(images)
         self._components |= read_components(files.components)
@@ -280,7 +280,7 @@ def _draw(choices: int, stream: int, *, seed: int, epoch: int, subject_id: str) 
     return int(np.random.default_rng([stream, seed, epoch, subject_key(subject_id)]).integers(choices))
 
 
-def _common_size(images: list[np.ndarray], shards: Sequence[ShardFiles]) -> int:
+def _common_size(images: list[np.ndarray], shards: Sequence[FusedShard]) -> int:
     size = images[0].shape[1]
     for shard, files in zip(images, shards, strict=True):
         if shard.shape[1:3] != (size, size):

@@ -9,14 +9,14 @@ import torch
 
 from claran_core.settings.config import TrainingOptions
 
-__all__ = ["RECIPES", "Recipe", "learning_rate_at", "make_optimizer", "recipe_of"]
+__all__ = ["RECIPES", "Schedule", "learning_rate_at", "make_optimizer", "schedule_of"]
 
 # Factor of the learning rate at each milestone (published code).
 STEP_FACTOR = 0.1
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Schedule:
     """How an architecture is trained, beyond the settings a user gives.
 
     Attributes
@@ -37,14 +37,14 @@ class Recipe:
 # `vgg16`: the paper's momentum optimiser (section 5).  The others have no pre-trained weights, for which
 # Adam is less delicate.
 RECIPES = {
-    "association": Recipe(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
-    "compact": Recipe(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
-    "vgg16": Recipe(optimizer="sgd", max_gradient_norm=10.0, warmup_fraction=0.02),
+    "association": Schedule(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
+    "compact": Schedule(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
+    "vgg16": Schedule(optimizer="sgd", max_gradient_norm=10.0, warmup_fraction=0.02),
 }
 
 
-def recipe_of(architecture: str, schedule: str) -> Recipe:
-    """Recipe of an architecture; in steps the learning rate is full from the first iteration on."""
+def schedule_of(architecture: str, schedule: str) -> Schedule:
+    """Schedule of an architecture; in steps the learning rate is full from the first iteration on."""
     recipe = RECIPES[architecture]
     return recipe if schedule == "cosine" else dataclasses.replace(recipe, warmup_fraction=0.0)
 
@@ -87,7 +87,7 @@ def learning_rate_at(
 
 
 def make_optimizer(
-    parameters: Sequence[torch.nn.Parameter], recipe: Recipe, training: TrainingOptions
+    parameters: Sequence[torch.nn.Parameter], recipe: Schedule, training: TrainingOptions
 ) -> torch.optim.Optimizer:
     """Optimiser of a recipe; biases and scales are not shrunk."""
     # That would cost accuracy and regularise nothing.

@@ -18,7 +18,7 @@ from claran_core.settings.config import TrainingOptions
 from claran_core.training.checkpoint import read_checkpoint, write_checkpoint
 from claran_core.training.dataset import TrainingBatch
 from claran_core.training.distributed import World
-from claran_core.training.schedule import Recipe, learning_rate_at, make_optimizer
+from claran_core.training.schedule import Schedule, learning_rate_at, make_optimizer
 
 __all__ = ["TrainingState"]
 
@@ -32,7 +32,7 @@ class TrainingState:
     ----------
     detector : Detector
         On the device to train on.
-    recipe : Recipe
+    recipe : Schedule
         How this architecture is trained.
     training : TrainingOptions
         Learning rate, weight decay, number of epochs.
@@ -56,7 +56,7 @@ class TrainingState:
     def __init__(
         self,
         detector: Detector | AssociationNetwork,
-        recipe: Recipe,
+        recipe: Schedule,
         training: TrainingOptions,
         batches_per_epoch: int,
         world: World,

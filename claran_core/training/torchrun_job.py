@@ -18,7 +18,7 @@ from claran_core.common.errors import ClaranError
 from claran_core.common.files import write_json
 from claran_core.common.log import configure_logging
 from claran_core.settings.config import FusionOptions, ModelOptions, TrainingOptions, build_options
-from claran_core.training.dataset import FusedDataset, ShardFiles
+from claran_core.training.dataset import FusedDataset, FusedShard
 from claran_core.training.train import train
 
 __all__ = ["TrainingJob", "main"]
@@ -88,7 +88,7 @@ class TrainingJob:
         shards = zip(self.images, self.index, self.components, strict=True)
         train(
             FusedDataset(
-                [ShardFiles(*map(Path, names)) for names in shards],
+                [FusedShard(*map(Path, names)) for names in shards],
                 targets=[Path(name) for name in self.targets],
                 labels=Path(self.labels),
                 keep_apart_arcsec=training.keep_apart_arcsec,

@@ -32,7 +32,7 @@ from claran_core.training.checkpoint import fingerprint
 from claran_core.training.dataset import FusedDataset
 from claran_core.training.distributed import joined
 from claran_core.training.epochs import train_epoch, validation_error
-from claran_core.training.schedule import Recipe, recipe_of
+from claran_core.training.schedule import Schedule, schedule_of
 from claran_core.training.sigterm import StopRequest, stop_request
 from claran_core.training.state import TrainingState
 from claran_core.training.validation_split import divided
@@ -100,7 +100,7 @@ def train(
     """
     _check_dataset(dataset, method, fusion)
     dataset, held = divided(dataset, fraction=training.validation_fraction, seed=seed)
-    where, recipe = choose_device(device), recipe_of(model.architecture, training.schedule)
+    where, recipe = choose_device(device), schedule_of(model.architecture, training.schedule)
     channel_means, data = dataset.channel_means(), _data_facts(dataset, held, method, survey)
     settings = {
         "architecture": model.architecture,
@@ -191,7 +191,7 @@ def _check_dataset(dataset: FusedDataset, method: str, fusion: FusionOptions) ->
         )
 
 
-def _training_facts(training: TrainingOptions, recipe: Recipe, model: ModelOptions) -> dict[str, object]:
+def _training_facts(training: TrainingOptions, recipe: Schedule, model: ModelOptions) -> dict[str, object]:
     facts = {**dataclasses.asdict(training), **dataclasses.asdict(recipe)}
     given = model.pretrained
     facts["pretrained_sha256"] = None if given is None else file_sha256(resolve_path(given))

@@ -1,4 +1,7 @@
-"""The catalogue as a file: with provenance and the fates of all detections; faulty shards leave nothing."""
+"""The catalogue as a file: with provenance and the outcomes of all detections.
+
+Faulty shards leave nothing.
+"""
 
 import json
 from pathlib import Path
@@ -12,8 +15,8 @@ from astropy.table import Table
 from astropy.units import Unit
 from source_rows import FRAME, METADATA, source_row, write_shard_files
 
-from claran_core.catalogue.build import ShardFiles, check_subjects_once, write_catalogue
-from claran_core.catalogue.product.schema import CATALOGUE, FATES, REJECTED, SOURCES
+from claran_core.catalogue.build import ShardTables, check_subjects_once, write_catalogue
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, REJECTED, SOURCES
 from claran_core.catalogue.product.voparquet import mismatches
 from claran_core.catalogue.provenance import catalogue_provenance
 from claran_core.common.errors import InputError
@@ -25,12 +28,12 @@ SUBJECTS = pd.DataFrame({"subject_id": ["a", "b", "c"], "ra": [10.0, 10.0, 12.0]
 SHARED, ALONE, FAR = (10.0, 5.0), (10.0, 5.01), (12.0, 5.0)
 
 
-def rejected(subject: str, detection: int, fate: str, winner: int = -1) -> dict:
+def rejected(subject: str, detection: int, outcome: str, winner: int = -1) -> dict:
     nothing = {field.name: "" if pa.types.is_string(field.type) else 0 for field in REJECTED}
-    return nothing | {"subject_id": subject, "detection": detection, "fate": fate, "winner": winner}
+    return nothing | {"subject_id": subject, "detection": detection, "outcome": outcome, "winner": winner}
 
 
-def shards(folder: Path) -> list[ShardFiles]:
+def shards(folder: Path) -> list[ShardTables]:
     """Two shards; a source both see, one that one sees, one far away, and three rejected detections."""
     first = [
         source_row("a", [SHARED], view=0.9, detection=2),
@@ -44,10 +47,10 @@ def shards(folder: Path) -> list[ShardFiles]:
     ]
 
 
-def write(folder: Path, files: list[ShardFiles], provenance: dict | None = None) -> pd.DataFrame:
+def write(folder: Path, files: list[ShardTables], provenance: dict | None = None) -> pd.DataFrame:
     write_catalogue(
         folder / "catalogue.parquet",
-        folder / "fates.parquet",
+        folder / "outcomes.parquet",
         files,
         method="D4",
         frame=FRAME,
@@ -62,9 +65,9 @@ def test_rows_of_all_shards_and_what_became_of_each_detection(tmp_path: Path) ->
     assert sorted(catalogue["n_merged"]) == [1, 1, 2]
     names = {round(dec, 2) + ra: name for ra, dec, name in catalogue[["ra", "dec", "source_id"]].to_numpy()}
     shared, alone, far = names[15.0], names[15.01], names[17.0]
-    fates = read_table(tmp_path / "fates.parquet")
-    assert list(fates.columns) == FATES.names
-    told = fates.set_index(["shard", "detection"])[["fate", "source_id"]].apply(tuple, axis=1).to_dict()
+    outcomes = read_table(tmp_path / "outcomes.parquet")
+    assert list(outcomes.columns) == OUTCOMES.names
+    told = outcomes.set_index(["shard", "detection"])[["outcome", "source_id"]].apply(tuple, axis=1).to_dict()
     assert told == {
         ("00000", 0): ("catalogued", alone),
         ("00000", 1): ("competing", alone),
@@ -102,7 +105,7 @@ def test_astropy_reads_the_file_with_its_units(tmp_path: Path) -> None:
     assert table["integrated_flux"].unit == Unit("mJy") and table["ra"].unit == Unit("deg")
 
 
-@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, FATES, REJECTED])
+@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, OUTCOMES, REJECTED])
 def test_every_column_has_a_unit_of_the_vo_a_ucd_and_a_description(schema: pa.Schema) -> None:
     for field in schema:
         told = {key.decode(): value.decode() for key, value in field.metadata.items()}
@@ -114,7 +117,7 @@ def test_every_column_has_a_unit_of_the_vo_a_ucd_and_a_description(schema: pa.Sc
 def test_no_sources_and_no_shards_at_all(tmp_path: Path) -> None:
     files = [write_shard_files(tmp_path, "00000", [], SUBJECTS)]
     assert len(write(tmp_path, files)) == 0
-    assert len(read_table(tmp_path / "fates.parquet")) == 0
+    assert len(read_table(tmp_path / "outcomes.parquet")) == 0
     assert len(write(tmp_path, [])) == 0
 
 

@@ -17,7 +17,7 @@ from claran_core.common.files import atomic_path, read_metadata, read_table, wri
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
-from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, listed
+from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, components_by_subject
 from claran_core.cutouts.cutout_file import CutoutWriter
 from claran_core.settings.config import CatalogueOptions
 
@@ -54,7 +54,7 @@ def described(
 ):
     found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
     table = components_of(image) if image is not None else pd.DataFrame(columns=tables.COMPONENTS.names)
-    components = {name: levels[NOMINAL_LEVEL] for name, levels in listed(table).items()}
+    components = {name: levels[NOMINAL_LEVEL] for name, levels in components_by_subject(table).items()}
     radio = {} if image is None else {"s": image}
     return describe_shard(
         found,
@@ -113,7 +113,7 @@ def test_a_double_is_one_source_of_two_components() -> None:
     assert sum(row["component_flux"]) == pytest.approx(row["integrated_flux"], rel=1e-5)
     lost = found.rejected.iloc[0]
     assert list(found.rejected.columns) == REJECTED.names
-    assert (lost["fate"], lost["winner"], lost["detection"], lost["shard"]) == ("competing", 0, 1, "00000")
+    assert (lost["outcome"], lost["winner"], lost["detection"], lost["shard"]) == ("competing", 0, 1, "00000")
 
 
 def test_peaks_of_one_component_tell_sources_apart_and_are_counted() -> None:

@@ -15,7 +15,7 @@ from claran_core.components.component_table import (
     NO_COMPONENTS,
     NOMINAL_LEVEL,
     component_rows,
-    listed,
+    components_by_subject,
 )
 
 FRAME = Frame(size_px=132, pixel_scale_arcsec=1.375)
@@ -32,7 +32,7 @@ def made(*blobs, size=101, scale=1.8, seed=0):
 
 def measured(cutout, level=NOMINAL_LEVEL):
     table = pd.DataFrame(component_rows(SUBJECT, cutout, (level,)), columns=COMPONENTS.names)
-    return listed(table).get("S", {}).get(level, NO_COMPONENTS)
+    return components_by_subject(table).get("S", {}).get(level, NO_COMPONENTS)
 
 
 def test_a_blob_lies_where_it_is_in_the_frame():
@@ -97,9 +97,9 @@ def test_rows_are_listed_by_subject_and_level():
     rows = component_rows(SUBJECT, made((50, 50, 50.0, 6.0)), (0.9, 1.0))
     table = pd.DataFrame(rows, columns=COMPONENTS.names)
     both = pd.concat([table, table.assign(subject_id="T", box_x1=-1.0)], ignore_index=True)
-    found = listed(both.sample(frac=1, random_state=1))
+    found = components_by_subject(both.sample(frac=1, random_state=1))
     assert {name: sorted(levels) for name, levels in found.items()} == {"S": [0.9, 1.0], "T": [0.9, 1.0]}
     assert (found["T"][1.0].boxes[:, 0] == -1).all()
     expected = table[table.level == 1.0][BOX_COLUMNS].to_numpy(np.float32)
     assert sorted(map(tuple, found["S"][1.0].boxes)) == sorted(map(tuple, expected))
-    assert listed(table.iloc[:0]) == {} and len(NO_COMPONENTS) == 0
+    assert components_by_subject(table.iloc[:0]) == {} and len(NO_COMPONENTS) == 0

@@ -18,7 +18,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.paths import Results
 from claran_core.common.tables import LEDGER
 from claran_core.cutouts.cutout_file import read_cutouts
-from claran_core.cutouts.providers import open_source
+from claran_core.cutouts.providers import open_provider
 from claran_core.cutouts.shard import cut_shard
 from claran_core.settings.config import ArchiveOptions, SurveyOptions
 from claran_core.survey.archive.options import FetchOptions
@@ -93,7 +93,7 @@ def test_faults_change_nothing_but_time(clean, targets, tmp_path):
     expected, files = clean
     pd.testing.assert_frame_equal(ledger.drop(columns=PROVENANCE), expected.drop(columns=PROVENANCE))
     assert shard_bytes(tmp_path) == files
-    assert not Results(tmp_path / "results").spool(SHARD).exists()
+    assert not Results(tmp_path / "results").journal(SHARD).exists()
 
 
 def test_no_host_is_asked_faster_than_its_limit(targets, tmp_path):
@@ -126,7 +126,7 @@ def test_only_what_failed_is_asked_for_again(clean, targets, tmp_path):
         assert len(server.asked) == 4 and {asked.service for asked in server.asked} == {"first"}
     pd.testing.assert_frame_equal(ledger.drop(columns=PROVENANCE), expected.drop(columns=PROVENANCE))
     assert shard_bytes(tmp_path) == files
-    assert not results.spool(SHARD).exists()
+    assert not results.journal(SHARD).exists()
 
 
 def test_a_service_that_is_down_ends_the_shard_soon_as_failed_rows(clean, targets, tmp_path):
@@ -152,7 +152,8 @@ def _cut_with(settings: dict, folder: Path, targets: pd.DataFrame) -> None:
     fetch = FetchOptions(limits_folder=str(folder / "limits"), limits=dict.fromkeys(SOURCES.values(), fast))
     archive = ArchiveOptions(services=settings, order={name: [first] for name, first in SOURCES.items()})
     sources = [
-        open_source(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch) for name in SOURCES
+        open_provider(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)
+        for name in SOURCES
     ]
     cut_shard(targets, *sources, FRAME, results=Results(folder / "results"), shard=SHARD)
 

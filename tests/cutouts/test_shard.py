@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 from sky_images import FRAME, positions, write_image
 
 from claran_core.common.cutout import Cutout
-from claran_core.common.errors import GateError, InputError
+from claran_core.common.errors import InputError, TooManyFailures
 from claran_core.common.files import read_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame, pixels_to_sky
@@ -19,7 +19,7 @@ from claran_core.common.reprojection import reproject
 from claran_core.common.tables import LEDGER
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import check_failures, cut_shard, merge_ledgers
-from claran_core.survey.directory.provider import DirectorySource
+from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.surveys import SURVEYS
 
@@ -45,7 +45,7 @@ def radio(tmp_path):
     write_image(folder / "blank.fits", *PLACES["blank"], change=lambda data: data.fill(np.nan))
     broken = write_image(folder / "broken.fits", *PLACES["broken"])
     broken.write_bytes(broken.read_bytes()[:-9000])
-    return DirectorySource(FIRST, folder)
+    return DirectoryProvider(FIRST, folder)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_without_infrared_every_row_says_so(radio, results):
 
 def test_infrared_flags_are_infrareds(tmp_path, radio, results):
     write_image(tmp_path / "w1" / "a.fits", *PLACES["whole"], BUNIT="DN", change=blank_south)
-    infrared = DirectorySource(WISE, tmp_path / "w1")
+    infrared = DirectoryProvider(WISE, tmp_path / "w1")
     cut_shard(table(PLACES), radio, infrared, FRAME, results=results, shard="00000")
     rows = ledger_of(results)["infrared"]
     assert rows["survey"].unique() == ["WISE_W1"]
@@ -164,12 +164,12 @@ def test_the_gate_lets_pass_up_to_the_fraction():
     check_failures(ledger_with([]), 0.0)
     check_failures(ledger_with([5]), 0.01)
     check_failures(ledger_with(range(100)), 1.0)
-    with pytest.raises(GateError):
+    with pytest.raises(TooManyFailures):
         check_failures(ledger_with([5]), 0.0)
 
 
 def test_the_gate_names_shards_and_the_command():
-    with pytest.raises(GateError) as error:
+    with pytest.raises(TooManyFailures) as error:
         check_failures(ledger_with([35, 77, 78]), 0.02)
     message = str(error.value)
     assert "\n" not in message
@@ -189,7 +189,7 @@ def test_six_pairs_of_first_and_allwise(shared_data, results):
             ny, nx = hdus[0].shape
             ra, dec = pixels_to_sky(WCS(hdus[0].header).celestial, (nx - 1) / 2, (ny - 1) / 2)
         places[name] = float(ra), float(dec)
-    sources = [DirectorySource(survey, shared_data / "pairs" / survey.band) for survey in (FIRST, WISE)]
+    sources = [DirectoryProvider(survey, shared_data / "pairs" / survey.band) for survey in (FIRST, WISE)]
     cut_shard(table(places), *sources, Frame(), results=results, shard="00000")
     ledger = read_table(results.ledger("00000"))
     assert len(ledger) == 12 and set(ledger["status"]) <= {"ok", "partial"}
@@ -210,7 +210,7 @@ def test_hostile_files_beside_good_ones(shared_data, results, tmp_path):
     }
     # The ATLAS image is 2 arcmin wide; a subject of the paper's 3 arcmin would be partial.
     narrow = Frame(size_px=80)
-    source = DirectorySource(FIRST, tmp_path, pattern="*.fits")
+    source = DirectoryProvider(FIRST, tmp_path, pattern="*.fits")
     cut_shard(table(places), source, None, narrow, results=results, shard="00000")
     rows = ledger_of(results)["radio"]
     assert rows["status"].to_dict() == {
@@ -228,7 +228,7 @@ def test_hostile_files_beside_good_ones(shared_data, results, tmp_path):
         "good": 0,
     }
     assert "table_not_image.fits: it holds no image" in rows.loc["nowhere", "reason"]
-    alone = DirectorySource(FIRST, shared_data / "pairs" / "radio").cutout(
+    alone = DirectoryProvider(FIRST, shared_data / "pairs" / "radio").cutout(
         "good", *places["good"], narrow.width_arcsec
     )
     with read_cutouts(results.cutouts("00000", "radio")) as cutouts:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from claran_core.common.frame import Frame
-from claran_core.evaluation.area import count_views, views
+from claran_core.evaluation.area import count_subjects, views
 
 FRAME = Frame()
 
@@ -18,7 +18,7 @@ def test_by_hand_across_the_meridian() -> None:
     # Frames are 181.5 arcsec wide; 120 arcsec apart in declination, they overlap by 61.5.
     two = subjects((359.999, 0.0), (359.999, 120 / 3600))
     dec = np.array([-91.0, -90.0, 0.0, 29.0, 30.0, 90.0, 91.0, 210.0]) / 3600
-    assert count_views(np.full(8, 0.001), dec, two, FRAME).tolist() == [0, 1, 1, 1, 2, 2, 1, 1]
+    assert count_subjects(np.full(8, 0.001), dec, two, FRAME).tolist() == [0, 1, 1, 1, 2, 2, 1, 1]
     position, subject = views(np.array([0.001]), np.array([60 / 3600]), two, FRAME)
     assert (position.tolist(), subject.tolist()) == ([0, 0], [0, 1])
 
@@ -27,15 +27,15 @@ def test_a_square_must_lie_wholly_inside() -> None:
     one = subjects((180.0, 60.0))
     north = np.full(3, 60.0 + 60 / 3600)
     half = np.array([0.0, 30.0, 31.0])
-    assert count_views(np.full(3, 180.0), north, one, FRAME, half_size_arcsec=half).tolist() == [1, 1, 0]
+    assert count_subjects(np.full(3, 180.0), north, one, FRAME, half_size_arcsec=half).tolist() == [1, 1, 0]
     beyond = np.full(3, 60.0 + 140 / 3600)
     half = np.array([0.0, -49.0, -50.0])
-    assert count_views(np.full(3, 180.0), beyond, one, FRAME, half_size_arcsec=half).tolist() == [0, 0, 1]
+    assert count_subjects(np.full(3, 180.0), beyond, one, FRAME, half_size_arcsec=half).tolist() == [0, 0, 1]
 
 
 def test_nothing_to_look_at_is_nothing_seen() -> None:
-    assert count_views(np.empty(0), np.empty(0), subjects((1.0, 2.0)), FRAME).tolist() == []
-    assert count_views(np.array([1.0]), np.array([2.0]), subjects(), FRAME).tolist() == [0]
+    assert count_subjects(np.empty(0), np.empty(0), subjects((1.0, 2.0)), FRAME).tolist() == []
+    assert count_subjects(np.array([1.0]), np.array([2.0]), subjects(), FRAME).tolist() == [0]
 
 
 @pytest.mark.parametrize("dec", [-5.0, 62.0, 89.99])

@@ -1,7 +1,7 @@
 """Which part of a run its catalogue is evaluated on."""
 
 import pandas as pd
-from truth_rows import DEC, RA, catalogue_of, fate, fates_of, row
+from truth_rows import DEC, RA, catalogue_of, outcome, outcomes_of, row
 
 from claran_core.common.frame import Frame
 from claran_core.evaluation.catalogue_sample import choose_catalogue_sample
@@ -16,21 +16,28 @@ CATALOGUE = catalogue_of(
     row("outside", (0, 360)),
     row("bare"),
 )
-FATES = fates_of(fate("catalogued", (0, 0), 12), fate("merged", (0, 360), 12) | {"subject_id": "t"})
+OUTCOMES = outcomes_of(
+    outcome("catalogued", (0, 0), 12), outcome("merged", (0, 360), 12) | {"subject_id": "t"}
+)
 
 
 def test_the_test_split_and_what_lies_in_it() -> None:
-    sample = choose_catalogue_sample(TARGETS, CATALOGUE, FATES, FRAME)
+    sample = choose_catalogue_sample(TARGETS, CATALOGUE, OUTCOMES, FRAME)
     assert (sample.name, sample.subjects["subject_id"].tolist()) == ("test", ["s"])
     assert sample.catalogue["source_id"].tolist() == ["inside", "half", "bare"]
-    assert sample.fates["fate"].tolist() == ["catalogued"]
+    assert sample.outcomes["outcome"].tolist() == ["catalogued"]
 
 
 def test_all_of_a_run_without_test_split() -> None:
-    sample = choose_catalogue_sample(TARGETS.assign(split="none"), CATALOGUE, FATES, FRAME)
-    assert (sample.name, len(sample.subjects), len(sample.catalogue), len(sample.fates)) == ("all", 2, 4, 2)
+    sample = choose_catalogue_sample(TARGETS.assign(split="none"), CATALOGUE, OUTCOMES, FRAME)
+    assert (sample.name, len(sample.subjects), len(sample.catalogue), len(sample.outcomes)) == (
+        "all",
+        2,
+        4,
+        2,
+    )
 
 
 def test_an_empty_catalogue_is_normal() -> None:
-    sample = choose_catalogue_sample(TARGETS, CATALOGUE.head(0), FATES.head(0), FRAME)
-    assert (len(sample.catalogue), len(sample.fates)) == (0, 0)
+    sample = choose_catalogue_sample(TARGETS, CATALOGUE.head(0), OUTCOMES.head(0), FRAME)
+    assert (len(sample.catalogue), len(sample.outcomes)) == (0, 0)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from truth_rows import DEC, RA, catalogue_of, fate, fates_of, row, source, truth_of
+from truth_rows import DEC, RA, catalogue_of, outcome, outcomes_of, row, source, truth_of
 
 from claran_core.common.files import write_table
 from claran_core.common.frame import Frame
@@ -39,7 +39,9 @@ CATALOGUE = catalogue_of(
     row("d", (30, -60), integrated_flux=2.2, snr=9.0),
     row("e", integrated_flux=np.nan, snr=np.nan, angular_size=9.0),
 )
-COMPARISON = compare_with_truth(CATALOGUE, TRUTH, fates_of(fate("improbable", (-40, 0), 12)), frame=FRAME)
+COMPARISON = compare_with_truth(
+    CATALOGUE, TRUTH, outcomes_of(outcome("improbable", (-40, 0), 12)), frame=FRAME
+)
 
 
 def test_wilson_intervals() -> None:

@@ -3,15 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from truth_rows import catalogue_of, fate, fates_of, row, source, truth_of
+from truth_rows import catalogue_of, outcome, outcomes_of, row, source, truth_of
 
 from claran_core.common.files import write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.evaluation.catalogue_truth import (
-    OUTCOMES,
     REASONS,
     ROW_STATUSES,
+    SOURCE_OUTCOMES,
     STATUSES,
     TRUE_OUTCOMES,
     Comparison,
@@ -23,8 +23,10 @@ from claran_core.evaluation.component_links import shared_components
 FRAME = Frame()
 
 
-def compared(truth: pd.DataFrame, catalogue: pd.DataFrame, fates: pd.DataFrame | None = None) -> Comparison:
-    return compare_with_truth(catalogue, truth, fates, frame=FRAME)
+def compared(
+    truth: pd.DataFrame, catalogue: pd.DataFrame, outcomes: pd.DataFrame | None = None
+) -> Comparison:
+    return compare_with_truth(catalogue, truth, outcomes, frame=FRAME)
 
 
 def outcomes(comparison: Comparison) -> dict[str, str]:
@@ -77,7 +79,7 @@ def test_every_outcome_and_status_by_hand() -> None:
     for classes in (comparison.sources["listed_as"], comparison.rows["true_morphology"]):
         assert classes.fillna("").tolist()[:3] == ["1C_1P", "2C_2P", ""]
     assert comparison.sources["reason"].tolist() == [""] * 7 + ["not_detected"]
-    assert set(OUTCOMES) == set(outcomes(comparison).values())
+    assert set(SOURCE_OUTCOMES) == set(outcomes(comparison).values())
     assert set(STATUSES) == set(statuses(comparison).values())
 
 
@@ -93,16 +95,16 @@ def test_what_is_missed_has_the_first_reason_that_holds() -> None:
         source("grouped", (500, 0), size=14),
         source("unseen", (600, 0)),
     )
-    fates = fates_of(
-        fate("improbable", (300, 0), 12),
-        fate("merged", (350, 0), 12),
-        fate("competing", (400, 0), 12, probability=0.2),
-        fate("improbable", (400, 0), 12, probability=0.4),
-        fate("second", (400, 0), 30, probability=0.9),  # too large to fit
-        fate("regrouped", (503, 1), 14),
-        fate("catalogued", (608, 0), 12),  # beside
+    outcomes = outcomes_of(
+        outcome("improbable", (300, 0), 12),
+        outcome("merged", (350, 0), 12),
+        outcome("competing", (400, 0), 12, probability=0.2),
+        outcome("improbable", (400, 0), 12, probability=0.4),
+        outcome("second", (400, 0), 30, probability=0.9),  # too large to fit
+        outcome("regrouped", (503, 1), 14),
+        outcome("catalogued", (608, 0), 12),  # beside
     )
-    sources = compared(truth, catalogue_of(), fates).sources
+    sources = compared(truth, catalogue_of(), outcomes).sources
     assert sources["reason"].tolist() == [
         "not_visible",
         "confused",
@@ -182,13 +184,13 @@ def test_neighbours_that_were_both_detected() -> None:
         source("e", (0, 230)),
     )
     catalogue = catalogue_of(row("1", (0, 0)), row("2", (0, 85)), row("3", (0, 200), (0, 230)))
-    fates = fates_of(*[fate("catalogued", (0, north), 12) for north in (0, 30, 85, 200)])
-    pairs = neighbour_pairs(compared(truth, catalogue, fates).sources)
+    outcomes = outcomes_of(*[outcome("catalogued", (0, north), 12) for north in (0, 30, 85, 200)])
+    pairs = neighbour_pairs(compared(truth, catalogue, outcomes).sources)
     assert pairs[["first", "second"]].to_numpy().tolist() == [["a", "b"], ["b", "c"]]  # e was not detected
     np.testing.assert_allclose(pairs["separation"], [30, 55], atol=0.01)
     assert pairs["lost"].tolist() == [True, True]
     complete = catalogue_of(row("1", (0, 0)), row("2", (0, 85)), row("4", (0, 30)))
-    assert not neighbour_pairs(compared(truth, complete, fates).sources)["lost"].any()
+    assert not neighbour_pairs(compared(truth, complete, outcomes).sources)["lost"].any()
 
 
 @pytest.mark.parametrize("n_sources", [0, 1])
@@ -196,7 +198,7 @@ def test_neighbours_that_were_both_detected() -> None:
 def test_empty_tables_are_normal(n_sources: int, n_rows: int, tmp_path) -> None:
     truth = truth_of(*[source("one", (0, 0))] * n_sources)
     catalogue = catalogue_of(*[row("a", (0, 0))] * n_rows)
-    comparison = compared(truth, catalogue, fates_of())
+    comparison = compared(truth, catalogue, outcomes_of())
     assert (len(comparison.sources), len(comparison.rows)) == (n_sources, n_rows)
     assert neighbour_pairs(comparison.sources).empty
     write_table(tmp_path / "sources.parquet", comparison.sources, TRUE_OUTCOMES)

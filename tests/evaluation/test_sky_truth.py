@@ -14,7 +14,7 @@ from claran_core.labels.shard import sky_truth
 from claran_core.simulation.forms import POINT_ARCSEC
 from claran_core.simulation.geometry import sky_to_cell
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.subjects import sources_near
 from claran_core.survey.surveys import SURVEYS
 
@@ -24,8 +24,8 @@ CENTRE = (180.0, 30.0)
 
 
 @pytest.fixture(scope="module")
-def sky() -> SimulatedSource:
-    return SimulatedSource(SURVEYS["FIRST"], seed=SEED)
+def sky() -> SimulatedProvider:
+    return SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
 
 
 def grid(n: int, step_arcsec: float = 120.0) -> pd.DataFrame:
@@ -155,7 +155,7 @@ def test_flux_is_that_of_the_model() -> None:
 def test_a_source_hidden_in_the_contour_of_another_is_confused() -> None:
     # 3 mJy/beam four arcsec from 50 mJy/beam: one contour, and less than a third of its flux.
     pair = Pair((compact("bright", 0.050), compact("hidden", 0.003, dec_deg=CENTRE[1] + 4 / 3600)))
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED, population=pair)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED, population=pair)
     truth = sky_truth_over(sky, grid(1), FRAME).set_index("source_id")
     assert truth["state"].to_dict() == {"bright": "visible", "hidden": "confused"}
     assert truth.loc["bright", "snr"] == pytest.approx(0.050 / 1.6e-4, rel=0.3)

@@ -15,12 +15,12 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.common.paths import Results
-from claran_core.components.component_table import listed
+from claran_core.components.component_table import components_by_subject
 from claran_core.inference.infer import infer_shard, run_inference
 from claran_core.model.faster_rcnn.detector import Detector
 from claran_core.model.weights import load_weights, model_id
 from claran_core.settings.config import FusionOptions, InferenceOptions, ModelOptions, TrainingOptions
-from claran_core.training.dataset import FusedDataset, ShardFiles
+from claran_core.training.dataset import FusedDataset, FusedShard
 from claran_core.training.train import train
 
 FUSION = FusionOptions(size_px=64)
@@ -29,7 +29,7 @@ N = 18
 
 
 @pytest.fixture(scope="module", params=["association", "compact"])
-def trained(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[ShardFiles]]:
+def trained(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[FusedShard]]:
     """Files of a run after a short training on blobs."""
     results, shards = write_run(tmp_path_factory.mktemp("trained"), blob_sky(N))
     train(
@@ -62,7 +62,7 @@ def detector(trained) -> Detector:
 
 def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes) -> pd.DataFrame:
     options = InferenceOptions(**{**vars(OPTIONS), **changes})
-    components = listed(component_rows(blob_sky(N)[2]))
+    components = components_by_subject(component_rows(blob_sky(N)[2]))
     return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1)
 
 

@@ -17,7 +17,7 @@ from claran_core.labels.shard import (
     sky_truth,
     truth_kind,
 )
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.subjects import select_subjects, sources_near
 from claran_core.survey.surveys import SURVEYS
 
@@ -38,7 +38,7 @@ def shard(selection, tmp_path_factory):
     """The six subjects, cut out of their sky."""
     targets = selection.targets.assign(shard="00000")
     results = Results(tmp_path_factory.mktemp("truth"))
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
     cut_shard(targets, sky, None, FRAME, results=results, shard="00000")
     return targets, results, sky
 
@@ -67,7 +67,7 @@ def test_simulated_labels_are_those_the_subjects_were_chosen_by(shard, selection
 
 
 def test_truth_of_a_patch_is_what_each_source_shows_in_the_middle_of_a_subject(selection):
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
     own = selection.own_labels.set_index("label_id")
     host = own.iloc[0]
     sources = sources_near(SEED, host.host_ra, host.host_dec, 200.0)

@@ -44,7 +44,7 @@ def inputs():
 
 
 def _tables(made):
-    return {name: getattr(made, name) for name in ("catalogue", "targets", "fused", "fates", "ledger")}
+    return {name: getattr(made, name) for name in ("catalogue", "targets", "fused", "outcomes", "ledger")}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from report_inputs import fates_of, images_of, make_inputs, make_labels, sources
+from report_inputs import images_of, make_inputs, make_labels, outcomes_of, sources
 
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.errors import InputError
@@ -67,7 +67,7 @@ def test_no_text_from_data_can_leave_its_string(tmp_path):
     name = inputs.catalogue["subject_id"][0]
     renamed = {
         key: table.assign(subject_id=table["subject_id"].replace(name, EVIL))
-        for key in ("catalogue", "fused", "targets", "fates")
+        for key in ("catalogue", "fused", "targets", "outcomes")
         for table in [getattr(inputs, key)]
     }
     renamed["catalogue"] = renamed["catalogue"].assign(source_id=[EVIL, *inputs.catalogue["source_id"][1:]])
@@ -95,7 +95,7 @@ def test_catalogue_too_large_keeps_what_has_pictures_and_the_brightest():
 def test_source_not_in_the_gallery_is_drawn_without_a_row(tmp_path):
     inputs = make_inputs(8, gallery_size=1)
     twice = sources(6).assign(subject_id="S000", integrated_flux=np.arange(6.0))
-    inputs = dataclasses.replace(inputs, catalogue=twice, fates=fates_of(twice))
+    inputs = dataclasses.replace(inputs, catalogue=twice, outcomes=outcomes_of(twice))
     write_gallery(tmp_path / "report", inputs, shown_rows(inputs, max_rows=2))
     (subject,) = taken(tmp_path / "report" / "pictures" / "00000.js")[1]
     assert sorted(source["row"] for source in subject["sources"]) == [-1, -1, -1, -1, 0, 1]

@@ -41,8 +41,8 @@ def test_images_come_shard_by_shard_in_the_order_of_the_run(tmp_path):
 
 def test_subjects_with_a_source_are_those_of_any_view():
     inputs = make_inputs(6)
-    fates = inputs.fates.assign(fate=["catalogued", "merged", "regrouped", "improbable"])
-    read = dataclasses.replace(inputs, fates=fates)
+    outcomes = inputs.outcomes.assign(outcome=["catalogued", "merged", "regrouped", "improbable"])
+    read = dataclasses.replace(inputs, outcomes=outcomes)
     assert read.subjects_with_source == {"S000", "S001", "S002"}
 
 

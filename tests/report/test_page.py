@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 import pytest
-from report_inputs import Page, fates_of, make_inputs, with_truth
+from report_inputs import Page, make_inputs, outcomes_of, with_truth
 
 from claran_core.common.errors import InputError
 from claran_core.common.paths import EVALUATION_FIGURES
@@ -92,7 +92,7 @@ def test_empty_catalogue_still_gives_a_page(n_subjects):
     inputs = dataclasses.replace(
         inputs,
         catalogue=rows,
-        fates=fates_of(rows),
+        outcomes=outcomes_of(rows),
         targets=inputs.targets.iloc[:n_subjects],
         fused=inputs.fused.iloc[:n_subjects],
     )

@@ -1,17 +1,17 @@
-"""Small tables of the report: ledger, flags, fates, classes."""
+"""Small tables of the report: ledger, flags, outcomes, classes."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from report_inputs import make_inputs, sources
 
-from claran_core.catalogue.product.schema import FATE_DESCRIPTIONS
+from claran_core.catalogue.product.schema import OUTCOME_DESCRIPTIONS
 from claran_core.report.summary import (
     band_rows,
     class_bars,
-    fate_rows,
     flag_rows,
     ledger_problems,
+    outcome_rows,
     split_bars,
 )
 
@@ -59,10 +59,10 @@ def test_flags_are_counted_by_subject_and_source():
     assert (rows["EDGE"].subjects, rows["EDGE"].sources) == (0, 2)
 
 
-def test_fates_are_all_named_and_counted():
-    fates = make_inputs(6).fates.assign(fate=["catalogued", "merged", "merged", "improbable"])
-    rows = {name: (count, text) for name, count, text in fate_rows(fates)}
-    assert list(rows) == list(FATE_DESCRIPTIONS)
+def test_outcomes_are_all_named_and_counted():
+    outcomes = make_inputs(6).outcomes.assign(outcome=["catalogued", "merged", "merged", "improbable"])
+    rows = {name: (count, text) for name, count, text in outcome_rows(outcomes)}
+    assert list(rows) == list(OUTCOME_DESCRIPTIONS)
     counts = {name: count for name, (count, _) in rows.items() if count}
     assert counts == {"catalogued": 1, "merged": 2, "improbable": 1}
 

@@ -15,7 +15,7 @@ from claran_core.simulation.baselines import sidelobe_pattern
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import (
     TileGrid,
-    Window,
+    TileWindow,
     cell_area_deg2,
     cell_positions,
     cells_near,
@@ -94,8 +94,8 @@ def one_gaussian(ra: float, dec: float, **changed: float) -> Gaussians:
     return Gaussians(np.array([ra]), np.array([dec]), *(np.array([value]) for value in values.values()))
 
 
-def drawn(gaussians: Gaussians, tile, half_px: int = 40) -> tuple[np.ndarray, Window]:
-    window = Window(1000 - half_px, 1000 - half_px, 2 * half_px + 1, 2 * half_px + 1)
+def drawn(gaussians: Gaussians, tile, half_px: int = 40) -> tuple[np.ndarray, TileWindow]:
+    window = TileWindow(1000 - half_px, 1000 - half_px, 2 * half_px + 1, 2 * half_px + 1)
     image = np.zeros(window.shape)
     placed = gaussians.place(tile)
     placed.add_to(image, window, placed.touching(window))

@@ -13,7 +13,7 @@ from claran_core.simulation.forms import (
     build_extended,
 )
 from claran_core.simulation.gaussians import Gaussians
-from claran_core.simulation.geometry import TileGrid, Window
+from claran_core.simulation.geometry import TileGrid, TileWindow
 from claran_core.simulation.random_streams import quantile_draw
 from claran_core.simulation.recipes import BEAM_ARCSEC, FORMS, RECIPES
 
@@ -26,7 +26,7 @@ def shown(structure: Structure, *, half_px: int = 150) -> np.ndarray:
     tile = GRID.tile(0)
     east, north, peak, major, minor, angle = structure.gaussians.T
     at = np.full(peak.size, tile.ra_deg), np.full(peak.size, tile.dec_deg)
-    window = Window(1000 - half_px, 1000 - half_px, 2 * half_px, 2 * half_px)
+    window = TileWindow(1000 - half_px, 1000 - half_px, 2 * half_px, 2 * half_px)
     image = np.zeros(window.shape)
     placed = Gaussians(*at, east, north, peak, major, minor, angle).place(tile)
     placed.add_to(image, window, placed.touching(window))

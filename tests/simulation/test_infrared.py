@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from claran_core.simulation import infrared as infrared_module
-from claran_core.simulation.geometry import Window
+from claran_core.simulation.geometry import TileWindow
 from claran_core.simulation.infrared import (
     field,
     half_light_arcsec,
@@ -15,11 +15,11 @@ from claran_core.simulation.infrared import (
     peak_of_magnitude,
     scan_angle_deg,
 )
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 W1 = SURVEYS["WISE_W1"]
-SKY = SimulatedSource(W1, seed=4)
+SKY = SimulatedProvider(W1, seed=4)
 TILE = SKY.grid.tile_at(180.0, 20.0)
 MIDDLE_PX = SKY.grid.size_px // 2
 
@@ -35,7 +35,7 @@ class Host:
 
 def drawn(gaussians, half_px: int = 80) -> np.ndarray:
     """Sources on an empty tile, around its middle."""
-    window = Window(MIDDLE_PX - half_px, MIDDLE_PX - half_px, 2 * half_px + 1, 2 * half_px + 1)
+    window = TileWindow(MIDDLE_PX - half_px, MIDDLE_PX - half_px, 2 * half_px + 1, 2 * half_px + 1)
     image = np.zeros(window.shape)
     placed = gaussians.place(TILE)
     placed.add_to(image, window, placed.touching(window))

@@ -16,10 +16,10 @@ from claran_core.components.contour_rule import dr1_extent, find_components
 from claran_core.labels.dr1_labels import label_simulated
 from claran_core.labels.rgz_table import read_label_table
 from claran_core.simulation import label_table_sky
-from claran_core.simulation.geometry import Window, sky_to_cell
+from claran_core.simulation.geometry import TileWindow, sky_to_cell
 from claran_core.simulation.label_table_sky import PlacedPopulation, read_population, relative_noise
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource, radio_cell
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.recipes import SNR_UNIT_JY
 from claran_core.survey.surveys import SURVEYS
 
@@ -75,8 +75,8 @@ def ordinary(tmp_path_factory) -> tuple[pd.DataFrame, PlacedPopulation]:
     return rows, PlacedPopulation(SEED, rows)
 
 
-def sky(population: PlacedPopulation, name: str = "FIRST") -> SimulatedSource:
-    return SimulatedSource(SURVEYS[name], seed=SEED, population=population)
+def sky(population: PlacedPopulation, name: str = "FIRST") -> SimulatedProvider:
+    return SimulatedProvider(SURVEYS[name], seed=SEED, population=population)
 
 
 def by_name(population: PlacedPopulation) -> dict[str, RadioSource]:
@@ -234,9 +234,9 @@ def test_same_bits_in_every_window(ordinary, name):
     survey = sky(population, name)
     tile = survey.grid.tile_at(row.ra, row.dec)
     x, y = (int(value) for value in tile.sky_to_pixel(row.ra, row.dec))
-    wide = survey.render(tile, Window(x - 200, y - 150, 400, 300))
+    wide = survey.render(tile, TileWindow(x - 200, y - 150, 400, 300))
     again = sky(PlacedPopulation(SEED, rows), name)
-    small = again.render(tile, Window(x - 20, y - 7, 33, 50))
+    small = again.render(tile, TileWindow(x - 20, y - 7, 33, 50))
     np.testing.assert_array_equal(wide[143:193, 180:213], small)
 
 

@@ -6,7 +6,7 @@ import pytest
 from claran_core.components.contour_rule import dr1_extent, find_components
 from claran_core.simulation.forms import POINT_ARCSEC, Structure
 from claran_core.simulation.hotspot_models import draw_parts
-from claran_core.simulation.labelled_sources import Label, _moved, build_labelled
+from claran_core.simulation.labelled_sources import LabelledSource, _moved, build_labelled
 from claran_core.simulation.recipes import RECIPES
 
 PIXEL = 1.8
@@ -53,7 +53,7 @@ LABELS = [
 def test_contours_show_what_the_label_says(number):
     recipe, places, n_peaks, extent, snr = LABELS[number]
     places = np.array(places, float)
-    label = Label(places, n_peaks, extent, snr, RECIPES[recipe])
+    label = LabelledSource(places, n_peaks, extent, snr, RECIPES[recipe])
     counts, measured, brightest = seen(build_labelled(np.random.default_rng(number), label).gaussians)
     assert counts == (len(places), n_peaks)
     assert measured == pytest.approx(extent, rel=0.1)
@@ -64,7 +64,7 @@ def test_contours_show_what_the_label_says(number):
 
 
 def test_structure_tells_what_it_shows():
-    label = Label(np.array([(20.0, 0.0), (-20.0, 0.0)]), 2, 44.0, 50.0, RECIPES["2C_2P"])
+    label = LabelledSource(np.array([(20.0, 0.0), (-20.0, 0.0)]), 2, 44.0, 50.0, RECIPES["2C_2P"])
     structure = build_labelled(np.random.default_rng(1), label)
     assert (structure.n_components, structure.n_peaks) == (2, 2)
     assert structure.peaks.shape[1] == 2 and len(structure.peaks) >= 2
@@ -75,7 +75,7 @@ def test_structure_tells_what_it_shows():
 
 
 def test_the_same_stream_builds_the_same_source():
-    label = Label(np.array([(20.0, 0.0), (-20.0, 0.0)]), 3, 44.0, 50.0, RECIPES["2C_3P"])
+    label = LabelledSource(np.array([(20.0, 0.0), (-20.0, 0.0)]), 3, 44.0, 50.0, RECIPES["2C_3P"])
     first, again, other = (
         build_labelled(np.random.default_rng(seed), label).gaussians.tolist() for seed in (7, 7, 8)
     )
@@ -84,7 +84,7 @@ def test_the_same_stream_builds_the_same_source():
 
 @pytest.mark.parametrize("extent", [6.0, 9.0, 17.0, 30.0])
 def test_one_component_is_no_brighter_than_its_extent_allows(extent):
-    snr = Label(np.zeros((1, 2)), 1, extent, 0.0, RECIPES["1C_1P"]).allowed_snr()
+    snr = LabelledSource(np.zeros((1, 2)), 1, extent, 0.0, RECIPES["1C_1P"]).allowed_snr()
     point = np.array([[0.4, 0.3, min(snr, 1e4), POINT_ARCSEC, POINT_ARCSEC, 0.0]])
     assert seen(point)[1] <= 1.06 * extent  # in the contour of a point there is room for it, just
 
@@ -92,7 +92,7 @@ def test_one_component_is_no_brighter_than_its_extent_allows(extent):
 @pytest.mark.parametrize("apart", [12.0, 16.0, 24.0])
 def test_two_components_are_so_faint_that_there_is_a_gap(apart):
     places = np.array([(0.0, 0.0), (0.0, apart)])
-    snr = min(Label(places, 2, 20.0, 0.0, RECIPES["2C_2P"]).allowed_snr(), 1e3)
+    snr = min(LabelledSource(places, 2, 20.0, 0.0, RECIPES["2C_2P"]).allowed_snr(), 1e3)
     spots = [(*places[0], snr), (*places[1], 8.5)]
     rows = [[*spot, POINT_ARCSEC, POINT_ARCSEC, 0.0] for spot in spots]
     assert seen(np.array(rows))[0] == (2, 2)

@@ -15,19 +15,19 @@ from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.noise import noise_sigma
 from claran_core.simulation import mosaic
-from claran_core.simulation.geometry import Tile, Window, cells_near
+from claran_core.simulation.geometry import Tile, TileWindow, cells_near
 from claran_core.simulation.mosaic import mosaic_window, sources_in, write_mosaic
 from claran_core.simulation.population import RADIO_NSIDE, radio_cell
-from claran_core.simulation.provider import SimulatedSource
-from claran_core.survey.directory.provider import DirectorySource
+from claran_core.simulation.provider import SimulatedProvider
+from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.surveys import SURVEYS
 
 SEED = 5
 SUBJECT, FIELD = 181.5, 540.0  # arcsec: a subject and a field of 9 arcmin
 
 
-def sky(name: str = "FIRST") -> SimulatedSource:
-    return SimulatedSource(SURVEYS[name], seed=SEED)
+def sky(name: str = "FIRST") -> SimulatedProvider:
+    return SimulatedProvider(SURVEYS[name], seed=SEED)
 
 
 def clear_caches() -> None:
@@ -66,7 +66,7 @@ def same_pixels(small: np.ndarray, small_wcs: WCS, large: np.ndarray, large_wcs:
     return cut
 
 
-def southern_corner(survey: SimulatedSource, tile: Tile, height_px: int) -> tuple[float, float]:
+def southern_corner(survey: SimulatedProvider, tile: Tile, height_px: int) -> tuple[float, float]:
     """A position that belongs to a tile, so many pixels above the lowest row it has."""
     for x in range(tile.limits.x0, tile.limits.x0 + tile.limits.nx, 10):
         place = tile.pixel_to_sky(x, tile.limits.y0 + height_px)
@@ -109,7 +109,7 @@ def padded(data: np.ndarray, wcs: WCS, margin: int = 400) -> tuple[np.ndarray, W
 def test_our_own_directory_source_reads_the_same_pixels(name, tmp_path):
     place = 211.0, 12.0
     write_mosaic(tmp_path / "mosaic.fits", sky(name), *place, 400)
-    read = DirectorySource(SURVEYS[name], tmp_path).cutout("any", 211.01, 12.02, SUBJECT)
+    read = DirectoryProvider(SURVEYS[name], tmp_path).cutout("any", 211.01, 12.02, SUBJECT)
     made = sky(name).cutout("any", 211.01, 12.02, SUBJECT)
     assert isinstance(read, Cutout) and isinstance(made, Cutout)
     assert read.origin == "mosaic.fits" and not read.flags
@@ -181,10 +181,10 @@ def test_what_is_killed_leaves_nothing(tmp_path, monkeypatch):
     write_mosaic(path, sky(), 77.0, 10.0, 40)
     before = path.read_bytes()
 
-    def killed(self, tile, window: Window):
+    def killed(self, tile, window: TileWindow):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SimulatedSource, "render", killed)
+    monkeypatch.setattr(SimulatedProvider, "render", killed)
     with pytest.raises(KeyboardInterrupt):
         write_mosaic(path, sky(), 10.0, 10.0, 40)
     assert path.read_bytes() == before

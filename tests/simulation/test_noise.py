@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from claran_core.simulation.baselines import smoothed_rms
-from claran_core.simulation.geometry import TileGrid, Window
+from claran_core.simulation.geometry import TileGrid, TileWindow
 from claran_core.simulation.noise import (
     BLOCK_PX,
     FIRST_BLOCK_PX,
@@ -36,7 +36,7 @@ def test_kernel_gives_unit_variance_and_the_autocorrelation() -> None:
 
 
 def test_white_noise_is_white_and_unlike_in_each_block_layer_and_tile() -> None:
-    window = Window(-100, 30, 300, 200)
+    window = TileWindow(-100, 30, 300, 200)
     noise = white_noise(1, Purpose.RADIO_NOISE, 7, 0, window)
     assert noise.shape == window.shape
     assert noise.mean() == pytest.approx(0, abs=0.02) and noise.std() == pytest.approx(1, abs=0.02)
@@ -51,9 +51,11 @@ def test_white_noise_is_white_and_unlike_in_each_block_layer_and_tile() -> None:
     assert abs((noise * white_noise(1, Purpose.RADIO_NOISE, 7, 1, window)).mean()) < 0.02
 
 
-@pytest.mark.parametrize("window", [Window(-70, -3, 20, 90), Window(0, 0, 1, 1), Window(63, 64, 2, 130)])
-def test_noise_does_not_depend_on_the_window(window: Window) -> None:
-    wide = Window(-200, -200, 500, 500)
+@pytest.mark.parametrize(
+    "window", [TileWindow(-70, -3, 20, 90), TileWindow(0, 0, 1, 1), TileWindow(63, 64, 2, 130)]
+)
+def test_noise_does_not_depend_on_the_window(window: TileWindow) -> None:
+    wide = TileWindow(-200, -200, 500, 500)
     rows = slice(window.y0 + 200, window.y0 + 200 + window.ny)
     columns = slice(window.x0 + 200, window.x0 + 200 + window.nx)
     white = white_noise(3, Purpose.RADIO_NOISE, 7, 0, wide)
@@ -64,7 +66,7 @@ def test_noise_does_not_depend_on_the_window(window: Window) -> None:
 
 def test_one_layer_is_gaussian_correlated_and_wider_in_x() -> None:
     layers = (NoiseLayer(1.0, 18.0, 7.2),)  # 10 and 4 px
-    noise = correlated_noise(1, Purpose.RADIO_NOISE, TILE, layers, Window(0, 0, 700, 700))
+    noise = correlated_noise(1, Purpose.RADIO_NOISE, TILE, layers, TileWindow(0, 0, 700, 700))
     assert noise.std() == pytest.approx(1, abs=0.05)
     assert autocorrelation(noise, 5, 0) == pytest.approx(0.5, abs=0.05)
     assert autocorrelation(noise, 0, 2) == pytest.approx(0.5, abs=0.05)
@@ -76,7 +78,7 @@ GRID = TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000)
 @pytest.fixture(scope="module")
 def radio_noise() -> np.ndarray:
     """Noise and smooth part of sixty tiles, ``(2, 60, 256, 256)``: each has baselines of its own."""
-    planes = [first_noise(2, GRID.tile(tile), Window(0, 0, 256, 256))[:2] for tile in range(60)]
+    planes = [first_noise(2, GRID.tile(tile), TileWindow(0, 0, 256, 256))[:2] for tile in range(60)]
     return np.stack([np.stack(kind) for kind in zip(*planes, strict=True)])
 
 

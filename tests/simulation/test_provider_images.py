@@ -17,18 +17,18 @@ from claran_core.components.contour_rule import find_components
 from claran_core.simulation import infrared, noise, population, provider, radio
 from claran_core.simulation.geometry import cells_near
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource, radio_cell
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 SEED = 5
 WIDTH = 182.0
 
 
-def sky(name: str = "FIRST", seed: int = SEED) -> SimulatedSource:
-    return SimulatedSource(SURVEYS[name], seed=seed)
+def sky(name: str = "FIRST", seed: int = SEED) -> SimulatedProvider:
+    return SimulatedProvider(SURVEYS[name], seed=seed)
 
 
-def image(survey: SimulatedSource, ra: float, dec: float, width: float = WIDTH) -> Cutout:
+def image(survey: SimulatedProvider, ra: float, dec: float, width: float = WIDTH) -> Cutout:
     cutout = survey.cutout("any", ra, dec, width)
     assert isinstance(cutout, Cutout)
     return cutout
@@ -112,7 +112,7 @@ def test_small_window_wide_field_same_pixels() -> None:
 def test_another_process_gives_the_same_bits() -> None:
     program = (
         "import hashlib; from claran_core.survey.surveys import SURVEYS\n"
-        "from claran_core.simulation.provider import SimulatedSource as S\n"
+        "from claran_core.simulation.provider import SimulatedProvider as S\n"
         f"for n in ('FIRST', 'WISE_W1'): print(hashlib.sha256(S(SURVEYS[n], seed={SEED})"
         ".cutout('', 211.0, 12.0, 90.0).data.tobytes()).hexdigest())"
     )
@@ -185,7 +185,7 @@ def test_no_image_says_why(ra: float, dec: float, width: float) -> None:
 
 def test_negative_seed_is_refused() -> None:
     with pytest.raises(ConfigError, match="seed: -1"):
-        SimulatedSource(SURVEYS["FIRST"], seed=-1)
+        SimulatedProvider(SURVEYS["FIRST"], seed=-1)
 
 
 def test_hosts_shine_in_the_infrared_at_the_radio_position() -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from claran_core.common.noise import noise_sigma
-from claran_core.simulation.geometry import Tile, Window
+from claran_core.simulation.geometry import Tile, TileWindow
 from claran_core.simulation.population import UNCLEANED_JY, RadioSource
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.radio import add_pattern, emission, radio_image, radio_rms
 from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY
 from claran_core.survey.surveys import SURVEYS
@@ -22,8 +22,8 @@ class OneSource:
         return (self.source,) if self.source is not None and index == self.tile.index else ()
 
 
-TILE = SimulatedSource(SURVEYS["FIRST"], seed=3).grid.tile_at(150.0, 30.0)
-WINDOW = Window(940, 940, 120, 120)
+TILE = SimulatedProvider(SURVEYS["FIRST"], seed=3).grid.tile_at(150.0, 30.0)
+WINDOW = TileWindow(940, 940, 120, 120)
 
 
 def source(
@@ -55,26 +55,28 @@ def extended(seed: int = 1) -> RadioSource:
 
 
 def test_noise_level_is_that_of_first_and_varies_smoothly() -> None:
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=8)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=8)
     places = np.random.default_rng(0).uniform((0, -40), (360, 40), (300, 2))
     tiles = [sky.grid.tile_at(*place) for place in places]
-    fields = (radio_image(OneSource(tile, None, seed=8), tile, Window(500, 500, 100, 100)) for tile in tiles)
+    fields = (
+        radio_image(OneSource(tile, None, seed=8), tile, TileWindow(500, 500, 100, 100)) for tile in tiles
+    )
     levels = [noise_sigma(field) * 1e3 for field in fields]
     # Measured on 1,255 FIRST fields, mJy/beam.
     assert np.percentile(levels, [5, 50, 95]) == pytest.approx([0.140, 0.156, 0.190], rel=0.08)
-    level = radio_rms(8, tiles[0], Window(-50, -50, 400, 300))
+    level = radio_rms(8, tiles[0], TileWindow(-50, -50, 400, 300))
     assert level.shape == (300, 400)
     assert np.abs(np.diff(level, axis=0)).max() < 0.005 * level.mean()
     assert 0.005 < level.std() / level.mean() < 0.1
 
 
 def test_noise_level_does_not_depend_on_the_window() -> None:
-    wide = radio_rms(8, TILE, Window(-120, -130, 600, 500))
-    np.testing.assert_array_equal(radio_rms(8, TILE, Window(30, 77, 11, 5)), wide[207:212, 150:161])
+    wide = radio_rms(8, TILE, TileWindow(-120, -130, 600, 500))
+    np.testing.assert_array_equal(radio_rms(8, TILE, TileWindow(30, 77, 11, 5)), wide[207:212, 150:161])
 
 
 def test_image_without_sources_is_noise_alone() -> None:
-    image = radio_image(OneSource(TILE, None), TILE, Window(0, 0, 400, 400))
+    image = radio_image(OneSource(TILE, None), TILE, TileWindow(0, 0, 400, 400))
     assert abs(image.mean()) < 0.05 * image.std()
     assert noise_sigma(image) == pytest.approx(float(image.std()), rel=0.05)
 
@@ -101,7 +103,7 @@ def test_sidelobes_follow_the_uncleaned_height() -> None:
 
 
 def test_extended_source_lies_in_a_bowl() -> None:
-    wide = Window(860, 860, 280, 280)
+    wide = TileWindow(860, 860, 280, 280)
     bare = OneSource(TILE, None)
     there = OneSource(TILE, extended())
     added = radio_image(there, TILE, wide) - radio_image(bare, TILE, wide)
@@ -114,10 +116,10 @@ def test_extended_source_lies_in_a_bowl() -> None:
     assert abs(added[distance > 215].mean()) < 0.02 * SNR_UNIT_JY
 
 
-@pytest.mark.parametrize("window", [Window(935, 950, 40, 31), Window(1010, 900, 5, 160)])
-def test_any_window_has_the_same_bits(window: Window) -> None:
+@pytest.mark.parametrize("window", [TileWindow(935, 950, 40, 31), TileWindow(1010, 900, 5, 160)])
+def test_any_window_has_the_same_bits(window: TileWindow) -> None:
     there = OneSource(TILE, extended())
-    wide = Window(900, 890, 200, 200)
+    wide = TileWindow(900, 890, 200, 200)
     rows = slice(window.y0 - wide.y0, window.y0 - wide.y0 + window.ny)
     columns = slice(window.x0 - wide.x0, window.x0 - wide.x0 + window.nx)
     part = radio_image(OneSource(TILE, extended()), TILE, window)
@@ -127,7 +129,7 @@ def test_any_window_has_the_same_bits(window: Window) -> None:
 @pytest.mark.parametrize(("x", "y"), [(0, 0), (9, 4), (-3, 2), (40, 40), (4, -2)])
 def test_pattern_is_cropped_to_the_window(x: int, y: int) -> None:
     pattern = np.arange(35.0).reshape(5, 7)
-    image, window = np.zeros((6, 10)), Window(0, 0, 10, 6)
+    image, window = np.zeros((6, 10)), TileWindow(0, 0, 10, 6)
     add_pattern(image, window, pattern, x, y, 2.0)
     padded = np.zeros((120, 120))
     padded[50 + y - 2 : 50 + y + 3, 50 + x - 3 : 50 + x + 4] = 2 * pattern

@@ -25,7 +25,7 @@ from claran_core.simulation import subjects
 from claran_core.simulation.__main__ import DEFAULT_SEED, main
 from claran_core.simulation.class_mixes import Quota
 from claran_core.simulation.geometry import TileGrid, cells_near, sky_to_cell
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.regions import REGION_NSIDE, regions
 from claran_core.simulation.subjects import Selection, blind_subjects, select_subjects, sources_near
 from claran_core.survey.surveys import SURVEYS
@@ -65,7 +65,7 @@ def test_subjects_show_what_was_asked_for(selection: Selection) -> None:
 
 
 def test_labels_are_those_of_the_noisy_images_at_the_positions_in_the_names(selection: Selection) -> None:
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=SEED)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
     bright = []
     for row in selection.targets.itertuples():
         assert (row.ra, row.dec) == position_of_name(row.subject_id)
@@ -169,7 +169,7 @@ def look_again(search: subjects._Search, region: int, cells: np.ndarray, n: int 
 
 def test_names_and_sources_are_used_once() -> None:
     region, cells = next(regions(SEED))
-    search = subjects._Search(SimulatedSource(SURVEYS["FIRST"], seed=SEED))
+    search = subjects._Search(SimulatedProvider(SURVEYS["FIRST"], seed=SEED))
     first = look_again(search, region, cells[:20])
     assert len(first) == 3
     names = set(search.names)
@@ -193,7 +193,7 @@ def test_subjects_keep_away_from_the_border_of_their_region() -> None:
         for cell, middle in zip(cells, middles, strict=True)
         if len(cells_near(middle.ra_deg, middle.dec_deg, 1000.0, REGION_NSIDE)) > 1
     ]
-    search = subjects._Search(SimulatedSource(SURVEYS["FIRST"], seed=SEED))
+    search = subjects._Search(SimulatedProvider(SURVEYS["FIRST"], seed=SEED))
     assert len(look_again(search, region, np.array(edge), n=25)) == 25
     for found in search.found:
         centre = SkyCoord(found.subject.ra_deg, found.subject.dec_deg, unit="deg")
@@ -207,7 +207,7 @@ def test_subjects_with_more_than_three_components_are_refused(monkeypatch: pytes
 
     monkeypatch.setattr(subjects, "label_simulated", clipped)
     region, cells = next(regions(SEED))
-    search = subjects._Search(SimulatedSource(SURVEYS["FIRST"], seed=SEED))
+    search = subjects._Search(SimulatedProvider(SURVEYS["FIRST"], seed=SEED))
     assert look_again(search, region, cells[:3]) == []
 
 
@@ -265,7 +265,7 @@ def test_demo_targets_are_the_sky_of_the_default_configuration() -> None:
     demo = pd.read_csv(DEMO)
     assert demo.split.value_counts().to_dict() == {"train": 900, "test": 400}
     assert demo.subject_id.is_unique
-    sky = SimulatedSource(SURVEYS["FIRST"], seed=DEFAULT_SEED)
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=DEFAULT_SEED)
     for row in demo.sample(20, random_state=0).itertuples():
         assert (row.ra, row.dec) == position_of_name(row.subject_id)
         cutout = sky.cutout(row.subject_id, row.ra, row.dec, 20.0)

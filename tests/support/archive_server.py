@@ -24,10 +24,10 @@ from urllib.parse import parse_qsl, urlsplit
 from archive_sky import ArchiveSky, Reply
 from astropy.io import fits
 
-from claran_core.cutouts.providers import open_source
+from claran_core.cutouts.providers import open_provider
 from claran_core.settings.config import ArchiveOptions, SurveyOptions
 from claran_core.survey.archive.options import FetchOptions
-from claran_core.survey.archive.provider import ArchiveSource
+from claran_core.survey.archive.provider import ArchiveProvider
 
 __all__ = ["FAULTS", "HASTY", "SERVICES", "ArchiveServer", "Asked", "open_archive", "patient"]
 
@@ -318,7 +318,7 @@ def patient(folder: Path, **changes: object) -> FetchOptions:
 
 def open_archive(
     server: ArchiveServer, name: str, fetch: FetchOptions, **order: Sequence[str]
-) -> ArchiveSource:
+) -> ArchiveProvider:
     """The unmodified source of a survey, led to the stand-in; close it."""
     archive = ArchiveOptions(services=server.settings, order=order)
-    return open_source(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)
+    return open_provider(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)

@@ -14,8 +14,8 @@ from astropy.table import Table
 
 from claran_core.common.frame import Frame, flip_rows, pixels_to_sky
 from claran_core.common.reprojection import reproject
-from claran_core.simulation.geometry import Tile, Window, cells_near
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.geometry import Tile, TileWindow, cells_near
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SIMULATED, SURVEYS
 
 __all__ = ["SEAM_HALF_PX", "ArchiveSky", "Reply"]
@@ -50,7 +50,9 @@ class ArchiveSky:
         self, seed: int, covers: Callable[[str, float, float], bool], image_root: Callable[[], str]
     ) -> None:
         self.covers, self._image_root = covers, image_root
-        self._sources = {SURVEYS[name].band: SimulatedSource(SURVEYS[name], seed=seed) for name in SIMULATED}
+        self._sources = {
+            SURVEYS[name].band: SimulatedProvider(SURVEYS[name], seed=seed) for name in SIMULATED
+        }
         self._replies: dict[tuple[str, str], Reply] = {}
 
     def reply(self, service: str, path: str, fields: dict[str, str]) -> Reply:
@@ -114,7 +116,7 @@ class ArchiveSky:
         if not data.size:
             return Reply(b"the cutout does not overlap the image", 400, "text/plain")
         rows, columns = inside
-        clipped = Window(window.x0 + columns.start, window.y0 + rows.start, data.shape[1], data.shape[0])
+        clipped = TileWindow(window.x0 + columns.start, window.y0 + rows.start, data.shape[1], data.shape[0])
         content = _fits(data, tile.wcs(clipped).to_header() + fits.Header({"BUNIT": "DN", "BAND": 1}))
         packed = fields.get("gzip") != "false"
         return Reply(gzip.compress(content, mtime=0) if packed else content)
@@ -132,7 +134,7 @@ class ArchiveSky:
         table = Table(rows=rows or None, names=names, dtype=["U200", "U200", "U10", "U20"])
         return Reply(_votable(table), kind="application/x-votable+xml")
 
-    def _tile_rows(self, cell: int, half: str, tile: Tile, limits: Window) -> list[tuple[str, ...]]:
+    def _tile_rows(self, cell: int, half: str, tile: Tile, limits: TileWindow) -> list[tuple[str, ...]]:
         x = np.array([0, limits.nx - 1, limits.nx - 1, 0])
         y = np.array([0, 0, limits.ny - 1, limits.ny - 1])
         corners = np.stack(pixels_to_sky(tile.wcs(limits), x, y), axis=1).ravel()
@@ -144,11 +146,11 @@ class ArchiveSky:
             (f"{base}-w2-int-3.fits", region, "W2", "science"),
         ]
 
-    def _tile(self, cell: int, half: str) -> tuple[Tile, Window]:
+    def _tile(self, cell: int, half: str) -> tuple[Tile, TileWindow]:
         tile = self._sources["infrared"].grid.tile(cell)
         middle = tile.grid.size_px // 2
         x0 = middle - (TILE_HALF_PX if half == "e" else SEAM_HALF_PX)
-        return tile, Window(x0, middle - TILE_HALF_PX, TILE_HALF_PX + SEAM_HALF_PX, 2 * TILE_HALF_PX)
+        return tile, TileWindow(x0, middle - TILE_HALF_PX, TILE_HALF_PX + SEAM_HALF_PX, 2 * TILE_HALF_PX)
 
 
 def _fits(data: np.ndarray, header: fits.Header) -> bytes:

@@ -8,7 +8,7 @@ import pandas as pd
 from claran_core.common import tables
 from claran_core.common.files import write_array, write_table
 from claran_core.common.paths import Results
-from claran_core.training.dataset import FusedDataset, ShardFiles
+from claran_core.training.dataset import FusedDataset, FusedShard
 
 __all__ = ["blob_sky", "component_rows", "index_of", "label_row", "open_run", "write_run"]
 
@@ -81,14 +81,14 @@ def write_run(
     *,
     cuts: tuple[int, ...] = (),
     split: dict[str, str] | None = None,
-) -> tuple[Results, list[ShardFiles]]:
+) -> tuple[Results, list[FusedShard]]:
     """Write a sky as the fusion and labels stages would, cut into shards at `cuts`."""
     images, index, labels = sky
     results = Results(root)
     shards = []
     for number, rows in enumerate(np.split(np.arange(len(index)), cuts)):
         shard = f"{number:05d}"
-        files = ShardFiles(
+        files = FusedShard(
             results.fused("D4", shard),
             results.fused_index("D4", shard),
             results.fused_components("D4", shard),

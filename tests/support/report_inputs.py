@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from catalogue_rows import random_catalogue
 
-from claran_core.catalogue.product.schema import CATALOGUE, FATES
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.common.cutout import Cutout
 from claran_core.common.files import atomic_path, write_array, write_table
 from claran_core.common.flags import Flag
@@ -31,7 +31,7 @@ from claran_core.settings.config import load_config
 __all__ = [
     "SIZE",
     "Page",
-    "fates_of",
+    "outcomes_of",
     "make_inputs",
     "make_labels",
     "planes_of",
@@ -72,9 +72,9 @@ def sources(n: int) -> pd.DataFrame:
     return pa.Table.from_arrays(columns, schema=CATALOGUE).to_pandas()
 
 
-def fates_of(catalogue: pd.DataFrame) -> pd.DataFrame:
+def outcomes_of(catalogue: pd.DataFrame) -> pd.DataFrame:
     """Every row of the catalogue is a detection, and there are no others."""
-    return catalogue[["subject_id"]].assign(fate="catalogued")
+    return catalogue[["subject_id"]].assign(outcome="catalogued")
 
 
 def planes_of(subject_id: str) -> Planes:
@@ -172,7 +172,7 @@ def make_inputs(n: int = 24, *, gallery_size: int | str = 12) -> ReportInputs:
         fused=fused,
         images_of=images_of,
         catalogue=catalogue,
-        fates=fates_of(catalogue),
+        outcomes=outcomes_of(catalogue),
         date="2026-01-31T12:00:00+00:00",
     )
 
@@ -204,8 +204,8 @@ def write_run(root: Path, inputs: ReportInputs) -> Results:
     write_table(results.targets, inputs.targets, TARGETS)
     write_table(results.catalogue_ledger, inputs.ledger, LEDGER)
     write_table(results.catalogue, inputs.catalogue, CATALOGUE)
-    unknown = {field.name: "" if pa.types.is_string(field.type) else 0 for field in FATES}
-    write_table(results.fates, pd.DataFrame({**unknown, **inputs.fates}), FATES)
+    unknown = {field.name: "" if pa.types.is_string(field.type) else 0 for field in OUTCOMES}
+    write_table(results.outcomes, pd.DataFrame({**unknown, **inputs.outcomes}), OUTCOMES)
     filler = {"sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1}
     for shard, ids in inputs.targets.groupby("shard")["subject_id"]:
         rows = inputs.fused[inputs.fused["subject_id"].isin(ids)]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from claran_core.catalogue.build import ShardFiles
+from claran_core.catalogue.build import ShardTables
 from claran_core.catalogue.product.schema import REJECTED, SOURCES
 from claran_core.common.files import write_table
 from claran_core.common.frame import Frame
@@ -51,9 +51,9 @@ def write_shard_files(
     subjects: pd.DataFrame,
     rejected: Sequence[Mapping[str, Any]] = (),
     metadata: Mapping[str, Any] = METADATA,
-) -> ShardFiles:
+) -> ShardTables:
     """Write one shard: its sources, what was rejected, and its subjects (subject_id, ra, dec)."""
-    files = ShardFiles(*(folder / part / f"{name}.parquet" for part in ("index", "sources", "rejected")))
+    files = ShardTables(*(folder / part / f"{name}.parquet" for part in ("index", "sources", "rejected")))
     table = pd.DataFrame(list(rows), columns=SOURCES.names)
     write_table(files.sources, table, SOURCES, metadata=metadata)
     write_table(

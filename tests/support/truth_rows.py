@@ -1,4 +1,4 @@
-"""Hand-made true sources, rows of a catalogue and fates of detections, for tests of the comparison."""
+"""Hand-made true sources, rows of a catalogue and outcomes of detections, for tests of the comparison."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claran_core.catalogue.product.schema import FATES
+from claran_core.catalogue.product.schema import OUTCOMES
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import morphology_of
 from claran_core.evaluation.sky_truth import SKY_TRUTH
 
-__all__ = ["RA", "DEC", "catalogue_of", "fate", "fates_of", "row", "source", "truth_of"]
+__all__ = ["RA", "DEC", "catalogue_of", "outcome", "outcomes_of", "row", "source", "truth_of"]
 
 FRAME = Frame()
 RA, DEC = 150.0, 10.0
@@ -80,7 +80,9 @@ def catalogue_of(*rows: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=[*names, "component_ra", "component_dec"])
 
 
-def fate(what: str, at: tuple[float, float], side_arcsec: float, probability: float = 0.9) -> dict[str, Any]:
+def outcome(
+    what: str, at: tuple[float, float], side_arcsec: float, probability: float = 0.9
+) -> dict[str, Any]:
     """A detection with a square box around a place."""
     (ra,), (dec,) = _sky([at])
     side = side_arcsec / FRAME.pixel_scale_arcsec
@@ -92,10 +94,10 @@ def fate(what: str, at: tuple[float, float], side_arcsec: float, probability: fl
         **box,
         "morphology": "1C_1P",
         "probability": probability,
-        "fate": what,
+        "outcome": what,
     }
 
 
-def fates_of(*fates: dict[str, Any]) -> pd.DataFrame:
-    """Columns of `FATES`."""
-    return pd.DataFrame(list(fates), columns=FATES.names)
+def outcomes_of(*outcomes: dict[str, Any]) -> pd.DataFrame:
+    """Columns of `OUTCOMES`."""
+    return pd.DataFrame(list(outcomes), columns=OUTCOMES.names)

@@ -6,9 +6,9 @@ from astropy.io import fits
 from sky_images import image_header, open_odd, write_image
 
 from claran_core.survey.fits_image import READ_ERRORS, read_window, scan_file
-from claran_core.survey.footprint import Window
+from claran_core.survey.footprint import PixelWindow
 
-WINDOW = Window(y0=10, y1=30, x0=5, x1=55, complete=False)
+WINDOW = PixelWindow(y0=10, y1=30, x0=5, x1=55, complete=False)
 
 
 def test_an_image_by_its_header(tmp_path):

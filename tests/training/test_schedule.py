@@ -9,7 +9,7 @@ import torch
 from claran_core.common.paths import REPOSITORY
 from claran_core.settings.architecture_options import ARCHITECTURE_OPTIONS
 from claran_core.settings.config import TrainingOptions, load_config
-from claran_core.training.schedule import RECIPES, learning_rate_at, make_optimizer, recipe_of
+from claran_core.training.schedule import RECIPES, learning_rate_at, make_optimizer, schedule_of
 
 PARAMETERS = [torch.nn.Parameter(torch.ones(2, 2)), torch.nn.Parameter(torch.ones(2))]
 
@@ -36,8 +36,8 @@ def test_steps_by_hand() -> None:
 
 def test_every_architecture_has_a_recipe() -> None:
     assert list(RECIPES) == list(ARCHITECTURE_OPTIONS)
-    assert recipe_of("vgg16", "cosine") == RECIPES["vgg16"]
-    assert recipe_of("vgg16", "steps").warmup_fraction == 0
+    assert schedule_of("vgg16", "cosine") == RECIPES["vgg16"]
+    assert schedule_of("vgg16", "steps").warmup_fraction == 0
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_recipe_of_the_paper() -> None:
     n_subjects = 6_141  # of the RGZ label table's training split
     iterations = training.epochs * n_subjects
     assert abs(iterations - 80_000) < n_subjects / 2
-    recipe = recipe_of(config.model.architecture, training.schedule)
+    recipe = schedule_of(config.model.architecture, training.schedule)
     rates = [
         learning_rate_at(
             iteration,

@@ -5,7 +5,7 @@ import pytest
 from archive_server import SERVICES, ArchiveServer
 from workflow_runs import Run
 
-from claran_core.common.errors import GateError
+from claran_core.common.errors import TooManyFailures
 from claran_core.cutouts.shard import check_failures
 
 PLACES = [(150.0 + 0.05 * number, 20.0) for number in range(6)]
@@ -45,7 +45,7 @@ def test_what_failed_alone_is_retried_by_the_command_of_the_gate(run):
         ledger = run.table("catalogue/ledger.parquet")
         failed = ledger.loc[ledger["status"] == "failed", ["subject_id", "band"]].to_numpy().tolist()
         assert failed == [["s0", "radio"], ["s1", "radio"]]
-        with pytest.raises(GateError) as told:
+        with pytest.raises(TooManyFailures) as told:
             check_failures(ledger, 0.01)
         retry = str(told.value).split("add to your snakemake command ")[1].split()
         server.lost, asked = False, len(server.asked)
@@ -58,4 +58,4 @@ def test_what_failed_alone_is_retried_by_the_command_of_the_gate(run):
     assert set(again["status"]) == {"ok"}
     kept = ledger["status"] == "ok"
     pd.testing.assert_frame_equal(again[kept], ledger[kept])
-    assert not (run.results / "cutouts" / "00000" / ".spool").exists()
+    assert not (run.results / "cutouts" / "00000" / ".journal").exists()

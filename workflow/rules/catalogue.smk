@@ -53,7 +53,7 @@ rule build_catalogue:
         weights=weights_of(CONFIG.catalogue.method),
     output:
         catalogue=RESULTS.catalogue,
-        fates=RESULTS.fates,
+        outcomes=RESULTS.outcomes,
     log:
         LOGS / "build_catalogue.log",
     benchmark:

@@ -2,7 +2,7 @@
 # with one of the user's, where one is given, and draws the training losses.
 #
 # REQUIRED INPUTS: results/detections/{method}/*, results/labels.parquet; results/model/{method}/losses.parquet;
-# the catalogue and the fates of all detections.
+# the catalogue and the outcomes of all detections.
 # OUTPUTS: results/evaluation/{method}/metrics.json, sources.parquet, thresholds.parquet, *.png;
 # results/evaluation/catalogue/*, results/evaluation/comparison/*.
 
@@ -72,7 +72,7 @@ rule plot_losses:
 rule evaluate_catalogue:
     input:
         catalogue=RESULTS.catalogue,
-        fates=RESULTS.fates,
+        outcomes=RESULTS.outcomes,
         targets=RESULTS.targets,
     output:
         metrics=RESULTS.catalogue_evaluation("metrics.json"),
@@ -94,7 +94,7 @@ rule evaluate_catalogue:
     params:
         survey=plain(CONFIG.survey),
         frame=plain(CONFIG.fusion.frame),
-        min_probability=CONFIG.catalogue.least_probability,
+        min_probability=CONFIG.catalogue.effective_min_probability,
         seed=CONFIG.seed,
         version=__version__,
     message:

@@ -19,7 +19,7 @@ rule write_report:
         targets=RESULTS.targets,
         ledger=RESULTS.catalogue_ledger,
         catalogue=RESULTS.catalogue,
-        fates=RESULTS.fates,
+        outcomes=RESULTS.outcomes,
         images=for_shards(RESULTS.fused, method=CONFIG.catalogue.method),
         index=for_shards(RESULTS.fused_index, method=CONFIG.catalogue.method),
         radio=for_shards(RESULTS.cutouts, band="radio"),

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from claran_core.catalogue.build import ShardFiles, write_catalogue
+from claran_core.catalogue.build import ShardTables, write_catalogue
 from claran_core.catalogue.provenance import catalogue_provenance
 from claran_core.common.files import read_table
 from claran_core.common.frame import Frame
@@ -20,8 +20,8 @@ with job(snakemake.log[0]):
     files = zip(snakemake.input.index, snakemake.input.sources, snakemake.input.rejected, strict=True)
     write_catalogue(
         Path(snakemake.output.catalogue),
-        Path(snakemake.output.fates),
-        [ShardFiles(*map(Path, paths)) for paths in files],
+        Path(snakemake.output.outcomes),
+        [ShardTables(*map(Path, paths)) for paths in files],
         method=snakemake.params.method,
         frame=Frame(**snakemake.params.frame),
         provenance=catalogue_provenance(

@@ -7,7 +7,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import job
 from claran_core.common.paths import Results
 from claran_core.common.tables import TARGETS
-from claran_core.cutouts.providers import open_source
+from claran_core.cutouts.providers import open_provider
 from claran_core.cutouts.shard import cut_shard
 from claran_core.settings.config import Config, SurveysOptions, build_options
 
@@ -25,8 +25,8 @@ with job(snakemake.log[0]):
     indexes = {Path(path).stem: Path(path) for path in snakemake.input.images}
     cut_shard(
         read_table(Path(snakemake.input.targets), TARGETS.names),
-        open_source(survey.radio, images=indexes.get("radio"), **options),
-        open_source(survey.infrared, images=indexes.get("infrared"), **options),
+        open_provider(survey.radio, images=indexes.get("radio"), **options),
+        open_provider(survey.infrared, images=indexes.get("infrared"), **options),
         Frame(**pixels["frame"]),
         results=results,
         shard=snakemake.wildcards.shard,

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from claran_core.catalogue.product.schema import CATALOGUE, FATES
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.common.files import read_table, write_json, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import job, logger
 from claran_core.common.tables import TARGETS
-from claran_core.cutouts.providers import open_source
+from claran_core.cutouts.providers import open_provider
 from claran_core.evaluation.catalogue_figures import plot_catalogue_shares
 from claran_core.evaluation.catalogue_sample import choose_catalogue_sample
 from claran_core.evaluation.catalogue_scores import BINS, binned_shares, catalogue_metrics, catalogue_summary
@@ -18,18 +18,18 @@ from claran_core.settings.config import SurveysOptions, build_options
 with job(snakemake.log[0]):
     frame = Frame(**snakemake.params.frame)
     survey = build_options(SurveysOptions, snakemake.params.survey)
-    sky = open_source(survey.radio, seed=snakemake.params.seed, simulated=survey.simulated)
+    sky = open_provider(survey.radio, seed=snakemake.params.seed, simulated=survey.simulated)
     sample = choose_catalogue_sample(
         read_table(Path(snakemake.input.targets), TARGETS.names),
         read_table(Path(snakemake.input.catalogue), CATALOGUE.names),
-        read_table(Path(snakemake.input.fates), FATES.names),
+        read_table(Path(snakemake.input.outcomes), OUTCOMES.names),
         frame,
     )
     truth = sky_truth_over(sky, sample.subjects, frame)
     comparison = compare_with_truth(
         sample.catalogue,
         truth,
-        sample.fates,
+        sample.outcomes,
         frame=frame,
         min_probability=snakemake.params.min_probability,
     )

@@ -7,7 +7,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import job
 from claran_core.common.tables import TARGETS
 from claran_core.cutouts.cutout_file import read_cutouts
-from claran_core.cutouts.providers import open_source
+from claran_core.cutouts.providers import open_provider
 from claran_core.labels.shard import label_shard_from_table, label_simulated_shard
 from claran_core.settings.config import SurveysOptions, build_options
 
@@ -17,7 +17,7 @@ with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
     frame, output = Frame(**pixels["frame"]), Path(snakemake.output.labels)
     if snakemake.params.truth == "simulated":
         survey = build_options(SurveysOptions, pixels["survey"])
-        sky = open_source(survey.radio, seed=pixels["seed"], simulated=survey.simulated)
+        sky = open_provider(survey.radio, seed=pixels["seed"], simulated=survey.simulated)
         label_simulated_shard(targets, sky, frame, radio=radio, output_path=output)
     else:
         table = Path(snakemake.input.table[0])

@@ -17,7 +17,13 @@ from astropy import units as u
 from astropy_healpix import HEALPix
 from pandas.util import hash_array
 
-from claran_core.catalogue.associate.merge import Resolution, Views, connected_groups, link_views, resolve
+from claran_core.catalogue.associate.merge import (
+    Resolution,
+    SourceRows,
+    connected_groups,
+    link_duplicates,
+    resolve,
+)
 from claran_core.catalogue.product.schema import CATALOGUE, SOURCES
 from claran_core.catalogue.product.sky_order import healpix_pixels
 from claran_core.common.files import read_arrow
@@ -225,8 +231,8 @@ def _close(
     window: pa.Table, number: int, horizon: _Horizon, tolerance_arcsec: float, keeper: "_Keeper"
 ) -> pa.Table:
     """Hand the groups that are complete after batch `number` to the keeper; return the other rows."""
-    views = Views.of(window)
-    links = link_views(views, tolerance_arcsec)
+    views = SourceRows.of(window)
+    links = link_duplicates(views, tolerance_arcsec)
     group = connected_groups(len(views), links)
     after = horizon.closed_after(window["ra"].to_numpy(), window["dec"].to_numpy())
     waits = np.zeros(group.max(initial=-1) + 1, bool)

@@ -3,7 +3,7 @@
 A detector reports a box.  Everything a catalogue says beyond it (flux densities, counts, which other
 detection is the same source) is about the components in it.  A box in the convention of DR1 is not a box
 around the emission: the components of a double may end outside of it.  So the question is put the other way
-round: of all combinations of neighbouring components, which one would have been given this box?
+round: of all groups of neighbouring components, which one would have been given this box?
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 from claran_core.common.boxes import paired_iou
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import morphology_of
-from claran_core.components.component_groups import as_rows, combinations, dr1_squares
+from claran_core.components.component_groups import as_rows, component_groups, dr1_boxes
 from claran_core.components.component_table import SubjectComponents
 from claran_core.components.contour_rule import MIN_COMPONENT_PX, box_gaps
 
@@ -54,9 +54,9 @@ def members_of(
     usable = np.flatnonzero(components.n_pixels >= MIN_COMPONENT_PX)
     if not len(usable) or not len(boxes):
         return [()] * len(boxes)
-    sets = combinations(usable, box_gaps(components.boxes.astype(np.float64)))
+    sets = component_groups(usable, box_gaps(components.boxes.astype(np.float64)))
     members = as_rows(sets)
-    squares = np.clip(dr1_squares(components.boxes[members], members >= 0), 0.0, frame.size_px)
+    squares = np.clip(dr1_boxes(components.boxes[members], members >= 0), 0.0, frame.size_px)
     classes = [morphology_of(len(own), int(components.n_peaks[list(own)].sum()))[0] for own in sets]
     fits = paired_iou(np.asarray(boxes, float)[:, None], squares[None])  # (n, len(sets))
     return [

@@ -25,7 +25,7 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.flags import Flag
 from claran_core.common.sky import chord, unit_vectors
 
-__all__ = ["Links", "Resolution", "Views", "connected_groups", "link_views", "resolve"]
+__all__ = ["Links", "Resolution", "SourceRows", "connected_groups", "link_duplicates", "resolve"]
 
 # Where a detection has no peak, it is taken for another whose centre is nearer than this part of their mean
 # size: an overlap (IoU) of a half for two squares of one size.
@@ -33,7 +33,7 @@ BOX_REACH = 1 / 3
 
 
 @dataclass(frozen=True)
-class Views:
+class SourceRows:
     """Detections as merging sees them, entry by entry.
 
     Attributes
@@ -72,7 +72,7 @@ class Views:
         return len(self.centre)
 
     @classmethod
-    def of(cls, sources: pa.Table) -> "Views":
+    def of(cls, sources: pa.Table) -> "SourceRows":
         """From rows of `claran_core.catalogue.product.schema.SOURCES`."""
         columns = {
             name: sources[name].to_numpy()
@@ -127,12 +127,12 @@ class Links:
     agrees: np.ndarray
 
 
-def link_views(views: Views, tolerance_arcsec: float) -> Links:
+def link_duplicates(views: SourceRows, tolerance_arcsec: float) -> Links:
     """Find the pairs that share a peak or, where one of them has none or is cut, a place.
 
     Parameters
     ----------
-    views : Views
+    views : SourceRows
         Detections of any number of subjects.
     tolerance_arcsec : float
         Two peaks nearer than this are one: half a beam.
@@ -166,7 +166,7 @@ def _near(vectors: np.ndarray, reach: float) -> np.ndarray:
     )
 
 
-def _same_place(views: Views) -> np.ndarray:
+def _same_place(views: SourceRows) -> np.ndarray:
     """Pairs (k, 2) of detections at one place, of which one or both have no peak."""
     without = np.flatnonzero(views.n_peaks == 0)
     if not len(without):
@@ -184,7 +184,7 @@ def _same_place(views: Views) -> np.ndarray:
     return pairs[apart <= chord(BOX_REACH * views.size_arcsec[pairs].mean(axis=1))]
 
 
-def _cut_pieces(views: Views, margin_arcsec: float) -> np.ndarray:
+def _cut_pieces(views: SourceRows, margin_arcsec: float) -> np.ndarray:
     """Pairs (k, 2) of a cut detection and another whose tight box, and a margin, holds its brightest pixel.
 
     What a border leaves of a source has another brightest pixel than the source: peaks would not tell.

@@ -3,8 +3,8 @@
 The detector reports one row per box and class, so one source on the sky may come several times: with
 two classes for one box, or as a whole and as one of its parts.  Two filters decide:
 
-`judge_survey`, the default, keeps what is probably a source of any class, each once, and nothing where
-nothing is probable.  `judge_paper` is the rule of paper section 6.1.1: rows of at least some probability,
+`select_survey`, the default, keeps what is probably a source of any class, each once, and nothing where
+nothing is probable.  `select_paper` is the rule of paper section 6.1.1: rows of at least some probability,
 or else the best of the subject, which invents a source in a blank field.
 
 Sources seen in two overlapping subjects are a matter between subjects
@@ -24,9 +24,9 @@ from claran_core.common.morphology import probability_columns
 __all__ = [
     "MAX_CONTAINED",
     "MAX_IOU",
-    "Verdict",
-    "judge_paper",
-    "judge_survey",
+    "FilterResult",
+    "select_paper",
+    "select_survey",
     "keep_probable",
     "rank_rows",
     "resolve_competing",
@@ -42,25 +42,25 @@ MAX_CONTAINED = 0.8
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FilterResult:
     """What a filter says of the detections of a table, row by row.
 
     Attributes
     ----------
-    fate : (n,) object array of str
-        ``kept``, or why not: one of `claran_core.catalogue.product.schema.FATE_DESCRIPTIONS`.
+    outcome : (n,) object array of str
+        ``kept``, or why not: one of `claran_core.catalogue.product.schema.OUTCOME_DESCRIPTIONS`.
     winner : (n,) int64 array
         Row a ``competing`` one lost against, -1 for others.
     flags : (n,) int32 array
         `Flag.BELOW_MIN_PROBABILITY` where a row is kept all the same.
     """
 
-    fate: np.ndarray
+    outcome: np.ndarray
     winner: np.ndarray
     flags: np.ndarray
 
     @classmethod
-    def keeping_all(cls, n: int) -> "Verdict":
+    def keeping_all(cls, n: int) -> "FilterResult":
         """Every one of `n` rows kept, to be changed."""
         return cls(np.full(n, "kept", object), np.full(n, -1, np.int64), np.zeros(n, np.int32))
 
@@ -70,9 +70,9 @@ def source_probability(detections: pd.DataFrame) -> np.ndarray:
     return np.minimum(detections[probability_columns()].to_numpy(np.float32).sum(axis=1), np.float32(1))
 
 
-def judge_survey(
+def select_survey(
     detections: pd.DataFrame, members: Sequence[tuple[int, ...]], min_probability: float
-) -> Verdict:
+) -> FilterResult:
     """Keep each probable source once.
 
     Rows compete when they share a radio component; where one of them has none, when their boxes claim
@@ -95,15 +95,15 @@ def judge_survey(
     keys = {"leads": leads, "source_probability": probable}
     order = _ranked(detections.assign(**keys), [*keys, "probability"])
     boxes, subjects = box_array(detections), detections["subject_id"].to_numpy()
-    verdict = Verdict.keeping_all(len(detections))
+    verdict = FilterResult.keeping_all(len(detections))
     kept: dict[str, list[int]] = {}
     for row in order:
         rivals = kept.setdefault(subjects[row], [])
         winner = next((other for other in rivals if _compete(row, other, members, boxes)), None)
         if winner is not None:
-            verdict.fate[row], verdict.winner[row] = "competing", winner
+            verdict.outcome[row], verdict.winner[row] = "competing", winner
         elif probable[row] < np.float32(min_probability):
-            verdict.fate[row] = "improbable"
+            verdict.outcome[row] = "improbable"
         else:
             rivals.append(row)
     return verdict
@@ -116,9 +116,9 @@ def _compete(one: int, other: int, members: Sequence[tuple[int, ...]], boxes: np
     return bool(paired_iou(*pair)[0] > MAX_IOU or contained_fraction(*pair)[0] > MAX_CONTAINED)
 
 
-def judge_paper(
+def select_paper(
     detections: pd.DataFrame, min_probability: float, *, one_source_per_field: bool = False
-) -> Verdict:
+) -> FilterResult:
     """Keep rows of at least `min_probability`, or the best of each subject (paper section 6.1.1).
 
     Parameters
@@ -134,11 +134,11 @@ def judge_paper(
     best = np.zeros(len(detections), bool)
     best[order] = ~detections["subject_id"].iloc[order].duplicated().to_numpy()
     probable = _at_least(detections, min_probability)
-    verdict = Verdict.keeping_all(len(detections))
-    verdict.fate[~probable & ~best] = "improbable"
+    verdict = FilterResult.keeping_all(len(detections))
+    verdict.outcome[~probable & ~best] = "improbable"
     verdict.flags[~probable & best] = int(Flag.BELOW_MIN_PROBABILITY)
     if one_source_per_field:
-        verdict.fate[probable & ~best] = "second"
+        verdict.outcome[probable & ~best] = "second"
     return verdict
 
 

@@ -32,7 +32,7 @@ from claran_core.components.contour_rule import (
 from claran_core.labels.dr1_labels import LABELLED_SNR
 from claran_core.survey.surveys import Survey
 
-__all__ = ["NOTHING_MEASURED", "SubjectView", "measured_columns"]
+__all__ = ["NOTHING_MEASURED", "SubjectImage", "measured_columns"]
 
 # A maximum inside a component is a peak that tells sources apart when it rises this far over the pass to a
 # higher one, in units of the noise.
@@ -53,7 +53,7 @@ NOTHING_MEASURED: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class SubjectView:
+class SubjectImage:
     """One subject, ready to be measured.
 
     Attributes
@@ -83,7 +83,7 @@ class SubjectView:
     @classmethod
     def of(
         cls, subject: Subject, cutout: Cutout | None, components: SubjectComponents, survey: Survey
-    ) -> "SubjectView":
+    ) -> "SubjectImage":
         """Look at a subject; there may be no image, or nothing in it.
 
         Raises
@@ -144,7 +144,7 @@ def _secondary(image: np.ndarray, labels: np.ndarray, sigma: float) -> np.ndarra
     return np.stack([labels[y, x] - 1, x, y], axis=1)
 
 
-def measured_columns(view: SubjectView, members: tuple[int, ...]) -> dict[str, Any]:
+def measured_columns(view: SubjectImage, members: tuple[int, ...]) -> dict[str, Any]:
     """What can be said of the source made of some components of a subject.
 
     Returns
@@ -191,7 +191,7 @@ def _brightest_first(pixels: np.ndarray, brightest: np.ndarray, members: tuple[i
     return sorted(members, key=lambda k: (-interpolated_peak(pixels, *brightest[k]), k))
 
 
-def _extent(view: SubjectView, outline: np.ndarray) -> dict[str, float]:
+def _extent(view: SubjectImage, outline: np.ndarray) -> dict[str, float]:
     """Tight box, largest extent and its direction, from the contours of a source."""
     points = view.frame_px(outline)
     scale = view.subject.frame.pixel_scale_arcsec

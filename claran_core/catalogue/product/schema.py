@@ -3,7 +3,7 @@
 Names are stable once published.  Units are VOUnits, UCDs are UCD1+; both travel in the Parquet file as
 field metadata, so the table explains itself.
 
-`CATALOGUE` is the product, one row per source, and `FATES` says of every detection what became of it.
+`CATALOGUE` is the product, one row per source, and `OUTCOMES` says of every detection what became of it.
 `SOURCES` and `REJECTED` are the same for one shard, before views of one source are merged; they stay in the
 run.
 """
@@ -15,8 +15,8 @@ from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 
 __all__ = [
     "CATALOGUE",
-    "FATES",
-    "FATE_DESCRIPTIONS",
+    "OUTCOMES",
+    "OUTCOME_DESCRIPTIONS",
     "HOST_COLUMNS",
     "MEASURED_COLUMNS",
     "REJECTED",
@@ -296,7 +296,7 @@ MEASURED_COLUMNS = [field.name for field in (*_MEASURED, *_PEAKS)]
 HOST_COLUMNS = [field.name for field in _HOST]
 
 # What becomes of a detection.
-FATE_DESCRIPTIONS = {
+OUTCOME_DESCRIPTIONS = {
     "catalogued": "the row of the catalogue under this source_id",
     "merged": "the same source seen in another subject: counted in n_merged of this source_id",
     "regrouped": "shares emission with this source_id, which another subject shows better",
@@ -315,15 +315,15 @@ _DETECTION = [
     _MORPHOLOGY,
     _PROBABILITY,
     _column(
-        "fate",
+        "outcome",
         pa.string(),
         "",
         "meta.code",
-        "; ".join(f"{name}: {text}" for name, text in FATE_DESCRIPTIONS.items()),
+        "; ".join(f"{name}: {text}" for name, text in OUTCOME_DESCRIPTIONS.items()),
     ),
 ]
 
-FATES = pa.schema(
+OUTCOMES = pa.schema(
     [
         *_DETECTION,
         _column(

@@ -1,7 +1,7 @@
 """Candidate sources: every combination of a few neighbouring components might be one source.
 
 Given which components belong together, box and class follow from the contour rule.  What is left to learn is
-which of these combinations are sources, and how surely each is of the class that was counted.
+which of these groups are sources, and how surely each is of the class that was counted.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from claran_core.common.morphology import MAX_COUNT, MORPHOLOGIES, morphology_of
-from claran_core.components.component_groups import MAX_MEMBERS, REACH_PX, as_rows, combinations, dr1_squares
+from claran_core.components.component_groups import (
+    MAX_MEMBERS,
+    REACH_PX,
+    as_rows,
+    component_groups,
+    dr1_boxes,
+)
 from claran_core.components.component_table import SubjectComponents
 from claran_core.components.contour_rule import MIN_COMPONENT_PX, box_gaps, dr1_extents
 
@@ -81,14 +87,14 @@ def find_candidates(subjects: Sequence[SubjectComponents]) -> Candidates:
     counts = np.zeros(len(subjects), np.int64)
     for k, own in enumerate(subjects):
         usable = np.flatnonzero(own.n_pixels >= MIN_COMPONENT_PX)
-        found = combinations(usable, around.gaps[k, : len(own), : len(own)])
+        found = component_groups(usable, around.gaps[k, : len(own), : len(own)])
         sets += found
         counts[k] = len(found)
     members = as_rows(sets)
     subject = np.repeat(np.arange(len(subjects)), counts)
     links, is_link = _links(around.gaps_within(subject, members), members >= 0)
     points, is_point = _points(around.of_members("peaks", subject, members), members >= 0, links, is_link)
-    boxes = dr1_squares(around.of_members("boxes", subject, members), members >= 0)
+    boxes = dr1_boxes(around.of_members("boxes", subject, members), members >= 0)
     features = _features(around, subject, members, links, is_link)
     return Candidates(counts, boxes.astype(np.float32), members, points, is_point, features)
 

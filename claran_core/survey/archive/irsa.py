@@ -33,7 +33,7 @@ from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.footprint import WINDOW_MARGIN_PX, frame_points, sampling_frame
 from claran_core.survey.surveys import Survey
 
-__all__ = ["IrsaImages", "Tile", "merged", "parse_tiles"]
+__all__ = ["IrsaImages", "AtlasTile", "merged", "parse_tiles"]
 
 # Cells the tiles are listed for: 0.9 deg wide.
 CELLS = HEALPix(nside=64, order="nested")
@@ -49,7 +49,7 @@ MIN_SHARED_PIXELS = 50
 
 
 @dataclass(frozen=True)
-class Tile:
+class AtlasTile:
     """An atlas image: where it is and what it shows.
 
     Attributes
@@ -106,7 +106,7 @@ class IrsaImages:
 
     def __init__(self, service: Service, survey: Survey, client: Client) -> None:
         self.service, self.survey, self.client = service, survey, client
-        self._tiles: dict[int, tuple[Tile, ...]] = {}
+        self._tiles: dict[int, tuple[AtlasTile, ...]] = {}
         self._cell_locks: dict[int, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -130,7 +130,7 @@ class IrsaImages:
                 blank.append(answer)
         return (cutouts + blank + [NoImage("no_coverage", f"no {self.survey.name} tile covers it")])[0]
 
-    def _choose(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[list[Tile], bool]:
+    def _choose(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[list[AtlasTile], bool]:
         """Tiles that show a subject, the best first, and whether that one shows all of it."""
         found = []
         middle = unit_vectors(ra_deg, dec_deg)
@@ -146,7 +146,7 @@ class IrsaImages:
         return [entry[3] for entry in found[:MAX_TILES]], bool(found) and not found[0][0]
 
     def _cut(
-        self, tile: Tile, frame: Frame, ra_deg: float, dec_deg: float, width_arcsec: float
+        self, tile: AtlasTile, frame: Frame, ra_deg: float, dec_deg: float, width_arcsec: float
     ) -> Cutout | NoImage | None:
         """Cut-out of a tile; None if the tile does not show the subject."""
         size_arcsec = size_px_of(width_arcsec, self.survey) * self.survey.pixel_scale_arcsec
@@ -168,7 +168,7 @@ class IrsaImages:
                 return None
             raise
 
-    def _tiles_near(self, ra_deg: float, dec_deg: float) -> tuple[Tile, ...]:
+    def _tiles_near(self, ra_deg: float, dec_deg: float) -> tuple[AtlasTile, ...]:
         cell = int(CELLS.lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg))
         with self._lock:
             lock = self._cell_locks.setdefault(cell, threading.Lock())
@@ -191,11 +191,11 @@ class IrsaImages:
         }
         return Request(self.service.url, params)
 
-    def _read_list(self, answer: Answer) -> tuple[Tile, ...]:
+    def _read_list(self, answer: Answer) -> tuple[AtlasTile, ...]:
         return parse_tiles(answer.content, self.service.band)
 
 
-def parse_tiles(content: bytes, band: str) -> tuple[Tile, ...]:
+def parse_tiles(content: bytes, band: str) -> tuple[AtlasTile, ...]:
     """Tiles of one band in the table of an SIA2 answer.
 
     Raises
@@ -222,13 +222,13 @@ def parse_tiles(content: bytes, band: str) -> tuple[Tile, ...]:
     return tuple(tile for tile in tiles if tile is not None)
 
 
-def _tile(row: object) -> Tile | None:
-    """Tile of a row; None where its region is no polygon."""
+def _tile(row: object) -> AtlasTile | None:
+    """AtlasTile of a row; None where its region is no polygon."""
     region = str(row["s_region"])
     numbers = [float(value) for value in re.findall(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?", region)]
     if not region.upper().startswith("POLYGON") or len(numbers) < 6 or len(numbers) % 2:
         return None
-    return Tile(str(row["access_url"]), tuple(zip(numbers[::2], numbers[1::2], strict=True)))
+    return AtlasTile(str(row["access_url"]), tuple(zip(numbers[::2], numbers[1::2], strict=True)))
 
 
 def _depths(corners: np.ndarray, points: np.ndarray) -> np.ndarray:

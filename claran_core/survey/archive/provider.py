@@ -13,7 +13,7 @@ from claran_core.survey.archive.services import Service
 from claran_core.survey.archive.skyview import skyview_request
 from claran_core.survey.surveys import Survey
 
-__all__ = ["ArchiveSource", "open_service"]
+__all__ = ["ArchiveProvider", "open_service"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ def open_service(service: Service, survey: Survey, client: Client) -> ImageServi
     return OneRequest(service, survey, client, REQUESTS[service.protocol])
 
 
-class ArchiveSource:
-    """Images of a survey from the services of archives (an `ImageSource`).
+class ArchiveProvider:
+    """Images of a survey from the services of archives (an `ImageProvider`).
 
     Parameters
     ----------

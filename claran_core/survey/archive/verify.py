@@ -30,7 +30,7 @@ from claran_core.survey.fits_image import (
     celestial_plane,
     quiet_astropy,
 )
-from claran_core.survey.footprint import Footprint, Window, frame_points, sampling_frame
+from claran_core.survey.footprint import Footprint, PixelWindow, frame_points, sampling_frame
 from claran_core.survey.surveys import Survey
 from claran_core.survey.units import noise_fits, unit_factor
 
@@ -166,7 +166,7 @@ def _plain_wcs(cards: str) -> WCS:
     return wcs
 
 
-def _pixels(hdu: fits.ImageHDU, footprint: Footprint, transposed: bool, window: Window) -> np.ndarray:
+def _pixels(hdu: fits.ImageHDU, footprint: Footprint, transposed: bool, window: PixelWindow) -> np.ndarray:
     """Pixels of the window, longitude along x; NaN where there is no data."""
     ny, nx = footprint.shape
     try:
@@ -218,7 +218,7 @@ def _check_beam(header: fits.Header, survey: Survey) -> None:
 def _cutout(
     data: np.ndarray,
     footprint: Footprint,
-    window: Window,
+    window: PixelWindow,
     header: fits.Header,
     answer: Answer,
     service: Service,

@@ -24,16 +24,16 @@ from claran_core.survey.fits_image import (
     read_window,
     scan_file,
 )
-from claran_core.survey.footprint import Window, sampling_frame
+from claran_core.survey.footprint import PixelWindow, sampling_frame
 from claran_core.survey.surveys import Survey
 from claran_core.survey.units import noise_fits, unit_factor
 
-__all__ = ["DirectorySource"]
+__all__ = ["DirectoryProvider"]
 
 logger = logging.getLogger(__name__)
 
 
-class DirectorySource:
+class DirectoryProvider:
     """FITS files below a folder as an image source.
 
     Parameters
@@ -64,7 +64,7 @@ class DirectorySource:
         self._scans: dict[str, tuple[list[FitsImage], list[UnreadableFile]]] = {}
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """Window of the image that covers a subject best, in the survey's unit.
+        """PixelWindow of the image that covers a subject best, in the survey's unit.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class DirectorySource:
 
     def _candidates(
         self, names: list[str], frame: Frame, ra_deg: float, dec_deg: float
-    ) -> tuple[list[tuple[FitsImage, Window]], list[UnreadableFile]]:
+    ) -> tuple[list[tuple[FitsImage, PixelWindow]], list[UnreadableFile]]:
         """Images that may show some of a subject, the best of equals first, and what is unreadable of it."""
         found, faults = [], []
         for name in names:
@@ -141,7 +141,7 @@ class DirectorySource:
             self._scans[name] = scan_file(self.path / name, name)
         return self._scans[name]
 
-    def _read(self, image: FitsImage, window: Window) -> Cutout:
+    def _read(self, image: FitsImage, window: PixelWindow) -> Cutout:
         data = read_window(image, window)
         factor = unit_factor(image.unit, self.survey)
         flags = Flag(0)
@@ -172,7 +172,7 @@ class DirectorySource:
         return NoImage("no_coverage", f"no image in {self.path} covers it")
 
 
-def _coverage(cutout: Cutout, window: Window, frame: Frame, ra_deg: float, dec_deg: float) -> float:
+def _coverage(cutout: Cutout, window: PixelWindow, frame: Frame, ra_deg: float, dec_deg: float) -> float:
     """Fraction of the frame's pixels that the cut-out can fill."""
     if window.complete and np.isfinite(cutout.data).all():
         return 1.0

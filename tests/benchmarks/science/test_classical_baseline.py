@@ -20,7 +20,7 @@ from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
 from claran_core.labels.dr1_labels import label_simulated
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.subjects import select_subjects
 from claran_core.survey.surveys import SURVEYS
 
@@ -96,7 +96,7 @@ def test_subjects_of_the_simulated_sky(tmp_path, capsys):
     chosen.targets.to_csv(path, index=False)
     assert main(["simulated", str(path), "--seed", "5", "--limit", "3"]) == 0
     assert "3 true sources in 3 subjects" in capsys.readouterr().out
-    labelled = list(simulated_subjects(chosen.targets, SimulatedSource(SURVEYS["FIRST"], seed=5)))
+    labelled = list(simulated_subjects(chosen.targets, SimulatedProvider(SURVEYS["FIRST"], seed=5)))
     numbers = ["box_x1", "box_y1", "box_x2", "box_y2"]
     found = pd.concat([one.labels for one in labelled])[numbers]
     np.testing.assert_allclose(found.astype(float), chosen.labels[numbers].astype(float))

@@ -5,7 +5,7 @@ import pytest
 
 from claran_core.catalogue.associate.membership import members_of
 from claran_core.common.frame import Frame
-from claran_core.components.component_groups import dr1_squares
+from claran_core.components.component_groups import dr1_boxes
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 
 FRAME = Frame()
@@ -31,7 +31,7 @@ def members(box, morphology, found) -> tuple[int, ...]:
 
 
 def square(found, *own):
-    return dr1_squares(found.boxes[None, list(own)], np.ones((1, len(own)), bool))[0]
+    return dr1_boxes(found.boxes[None, list(own)], np.ones((1, len(own)), bool))[0]
 
 
 @pytest.mark.parametrize("shift", [0.0, 2.0])

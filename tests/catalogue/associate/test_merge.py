@@ -6,20 +6,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_rows import source_row, sources_table
 
-from claran_core.catalogue.associate.merge import Links, Views, connected_groups, link_views, resolve
+from claran_core.catalogue.associate.merge import (
+    Links,
+    SourceRows,
+    connected_groups,
+    link_duplicates,
+    resolve,
+)
 
 ARCSEC = 1 / 3600
 
 
 def merged(*rows: dict) -> list[int]:
     """The winner of each row."""
-    views = Views.of(sources_table(rows))
-    return resolve(views.rank, link_views(views, 2.7)).winner.tolist()
+    views = SourceRows.of(sources_table(rows))
+    return resolve(views.rank, link_duplicates(views, 2.7)).winner.tolist()
 
 
 def agreeing(*rows: dict) -> list[bool]:
-    views = Views.of(sources_table(rows))
-    return resolve(views.rank, link_views(views, 2.7)).agrees.tolist()
+    views = SourceRows.of(sources_table(rows))
+    return resolve(views.rank, link_duplicates(views, 2.7)).agrees.tolist()
 
 
 def test_a_source_seen_from_four_subjects_is_one():
@@ -88,8 +94,8 @@ def test_a_chain_keeps_what_its_best_link_does_not_touch():
 
 
 def test_nothing_gives_nothing():
-    views = Views.of(sources_table([]))
-    assert len(resolve(views.rank, link_views(views, 2.7)).winner) == 0
+    views = SourceRows.of(sources_table([]))
+    assert len(resolve(views.rank, link_duplicates(views, 2.7)).winner) == 0
 
 
 def one_by_one(rank: np.ndarray, links: Links) -> set[int]:

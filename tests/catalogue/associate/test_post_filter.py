@@ -6,10 +6,10 @@ import pytest
 from detection_rows import detection
 
 from claran_core.catalogue.associate.post_filter import (
-    judge_paper,
-    judge_survey,
     keep_probable,
     resolve_competing,
+    select_paper,
+    select_survey,
     source_probability,
 )
 from claran_core.common import tables
@@ -104,22 +104,22 @@ def test_nothing_detected_is_nothing_selected() -> None:
     kept = resolve_competing(keep_probable(nothing, 0.8))
     assert len(kept) == 0
     assert kept["flags"].dtype == np.int32
-    assert len(judge_survey(nothing, [], 0.8).fate) == 0
-    assert len(judge_paper(nothing, 0.8).fate) == 0
+    assert len(select_survey(nothing, [], 0.8).outcome) == 0
+    assert len(select_paper(nothing, 0.8).outcome) == 0
 
 
 def survey(*rows: tuple, min_probability: float = 0.8) -> tuple[list[str], list[int]]:
-    """Fates and winners of (detection, components)."""
-    verdict = judge_survey(
+    """Outcomes and winners of (detection, components)."""
+    verdict = select_survey(
         pd.DataFrame([row for row, _ in rows]), [members for _, members in rows], min_probability
     )
     assert not verdict.flags.any()
-    return verdict.fate.tolist(), verdict.winner.tolist()
+    return verdict.outcome.tolist(), verdict.winner.tolist()
 
 
 def test_survey_leaves_a_blank_field_blank() -> None:
-    fate, _ = survey((detection("s", SMALL, probability=0.7), (0,)), (detection("t", SMALL), (0,)))
-    assert fate == ["improbable", "kept"]
+    outcome, _ = survey((detection("s", SMALL, probability=0.7), (0,)), (detection("t", SMALL), (0,)))
+    assert outcome == ["improbable", "kept"]
 
 
 def test_survey_adds_up_the_classes_of_a_box() -> None:
@@ -141,21 +141,21 @@ def test_survey_never_takes_the_lesser_class_of_a_box() -> None:
 
 def test_survey_lets_sources_compete_by_components_and_not_by_boxes() -> None:
     whole, lobe, core = (20, 20, 100, 100), (25, 25, 40, 40), (50, 50, 70, 70)
-    fate, winner = survey(
+    outcome, winner = survey(
         (detection("s", whole, morphology="2C_2P", probability=0.95), (0, 1)),
         (detection("s", lobe, probability=0.9), (0,)),
         (detection("s", core, probability=0.85), (2,)),  # an unrelated source between the lobes
     )
-    assert (fate, winner) == (["kept", "competing", "kept"], [-1, 0, -1])
+    assert (outcome, winner) == (["kept", "competing", "kept"], [-1, 0, -1])
 
 
 def test_survey_lets_boxes_decide_where_there_is_no_component() -> None:
     whole, inside = (20, 20, 100, 100), (50, 50, 70, 70)
     for members in ((), (0,)):
-        fate, winner = survey(
+        outcome, winner = survey(
             (detection("s", inside, probability=0.9), members), (detection("s", whole, probability=0.85), ())
         )
-        assert (fate, winner) == (["kept", "competing"], [-1, 0])
+        assert (outcome, winner) == (["kept", "competing"], [-1, 0])
     assert survey((detection("s", SMALL), ()), (detection("s", FAR), ()))[0] == ["kept", "kept"]
 
 
@@ -172,10 +172,10 @@ def test_survey_does_not_depend_on_the_order_of_rows() -> None:
             [("1C_1P", 0.9, (0,)), ("1C_2P", 0.9, (0, 1)), ("2C_2P", 0.9, (1,)), ("1C_1P", 0.6, (1,))]
         )
     ]
-    fate, _ = survey(*rows)
+    outcome, _ = survey(*rows)
     for order in ([3, 2, 1, 0], [1, 3, 0, 2]):
         mixed, winner = survey(*[rows[at] for at in order])
-        assert [mixed[order.index(at)] for at in range(4)] == fate
+        assert [mixed[order.index(at)] for at in range(4)] == outcome
         assert all((won >= 0) == (what == "competing") for won, what in zip(winner, mixed, strict=True))
 
 
@@ -185,13 +185,13 @@ def test_paper_keeps_the_best_of_a_blank_field_and_flags_it() -> None:
         detection("s", FAR, probability=0.5),
         detection("t", SMALL),
     ]
-    verdict = judge_paper(pd.DataFrame(rows), 0.8)
-    assert verdict.fate.tolist() == ["improbable", "kept", "kept"]
+    verdict = select_paper(pd.DataFrame(rows), 0.8)
+    assert verdict.outcome.tolist() == ["improbable", "kept", "kept"]
     assert verdict.flags.tolist() == [0, int(Flag.BELOW_MIN_PROBABILITY), 0]
 
 
 def test_paper_may_assume_one_source_per_field() -> None:
     rows = [detection("s", SMALL, probability=0.85), detection("s", FAR, probability=0.95)]
     table = pd.DataFrame(rows)
-    assert judge_paper(table, 0.8).fate.tolist() == ["kept", "kept"]
-    assert judge_paper(table, 0.8, one_source_per_field=True).fate.tolist() == ["second", "kept"]
+    assert select_paper(table, 0.8).outcome.tolist() == ["kept", "kept"]
+    assert select_paper(table, 0.8, one_source_per_field=True).outcome.tolist() == ["second", "kept"]

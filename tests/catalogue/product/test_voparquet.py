@@ -13,7 +13,7 @@ from astropy.io.votable.ucd import check_ucd
 from astropy.table import Table
 from catalogue_rows import random_catalogue
 
-from claran_core.catalogue.product.schema import CATALOGUE, FATES, SOURCES
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, SOURCES
 from claran_core.catalogue.product.voparquet import (
     CONTENT_KEY,
     VERSION_KEY,
@@ -32,7 +32,7 @@ def described(schema: pa.Schema) -> pa.Schema:
     return schema.with_metadata(votable_metadata(schema))
 
 
-@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, FATES], ids=["catalogue", "sources", "fates"])
+@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, OUTCOMES], ids=["catalogue", "sources", "outcomes"])
 def test_block_says_what_the_columns_say_in_their_order(schema: pa.Schema) -> None:
     entries = votable_metadata(schema)
     assert entries[VERSION_KEY] == b"1.0"
@@ -71,7 +71,7 @@ def test_sky_positions_refer_to_icrs() -> None:
     assert sky == {name for name in CATALOGUE.names if name.endswith(("ra", "dec"))}
 
 
-@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, FATES], ids=["catalogue", "sources", "fates"])
+@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, OUTCOMES], ids=["catalogue", "sources", "outcomes"])
 def test_ucds_are_of_the_controlled_vocabulary(schema: pa.Schema) -> None:
     for column in schema:
         ucd = column.metadata[b"ucd"].decode()

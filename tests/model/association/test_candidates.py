@@ -1,4 +1,4 @@
-"""Candidate sources: which combinations there are, their boxes and what is said about them."""
+"""Candidate sources: which groups there are, their boxes and what is said about them."""
 
 import dataclasses
 

@@ -8,7 +8,7 @@ from archive_sky import SEAM_HALF_PX
 from claran_core.common.cutout import Cutout, NoImage, Provenance
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.archive.http import Fault
 from claran_core.survey.archive.irsa import Tile, merged, parse_tiles
 from claran_core.survey.surveys import SURVEYS
@@ -17,7 +17,7 @@ WISE = SURVEYS["WISE_W1"]
 FRAME = Frame()
 WIDTH = FRAME.width_arcsec
 SEED = 7
-SKY = SimulatedSource(WISE, seed=SEED)
+SKY = SimulatedProvider(WISE, seed=SEED)
 # The middle of a simulated tile, where the stand-in's two halves meet, and a place well inside one half.
 TILE = SKY.grid.tile_at(150.0, 20.0)
 SEAM = TILE.ra_deg, TILE.dec_deg

@@ -7,7 +7,7 @@ from archive_server import FAULTS, HASTY, ArchiveServer, open_archive, patient
 from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
-from claran_core.simulation.provider import SimulatedSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 SEED = 7
@@ -30,7 +30,7 @@ def cut(server, tmp_path, name, *services, place=PLACE, width=WIDTH, **changes):
 
 
 def truth(name, place=PLACE):
-    return reproject(SimulatedSource(SURVEYS[name], seed=SEED).cutout("x", *place, WIDTH), FRAME, *place)
+    return reproject(SimulatedProvider(SURVEYS[name], seed=SEED).cutout("x", *place, WIDTH), FRAME, *place)
 
 
 @pytest.mark.parametrize("service", SURVEY_OF)

@@ -19,7 +19,7 @@ from claran_core.survey.directory.image_index import (
     matching_files,
     write_index,
 )
-from claran_core.survey.directory.provider import DirectorySource
+from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.fits_image import scan_file
 from claran_core.survey.surveys import SURVEYS
 
@@ -80,8 +80,8 @@ def test_what_is_near_a_subject(folder):
 def test_answers_are_those_of_a_source_without_index(folder, tmp_path):
     path = tmp_path / "index.parquet"
     write_index(path, FIRST, folder, pattern=PATTERN)
-    with_index = DirectorySource(FIRST, folder, index=ImageIndex.read(path))
-    without = DirectorySource(FIRST, folder)
+    with_index = DirectoryProvider(FIRST, folder, index=ImageIndex.read(path))
+    without = DirectoryProvider(FIRST, folder)
     for position in (TARGET, FAR, (200.0, 0.0)):
         one, other = (source.cutout("subject", *position, WIDTH) for source in (with_index, without))
         if isinstance(one, Cutout):
@@ -120,15 +120,15 @@ def test_a_file_that_changed_after_it_was_indexed_is_read_as_it_is(folder, tmp_p
     data, header = plain_of(folder / "a" / "plain.fits")
     header["HISTORY"] = "x" * 5000  # pixels begin elsewhere now
     fits.writeto(folder / "a" / "plain.fits", data.astype(np.float64), header, overwrite=True)
-    one = DirectorySource(FIRST, folder, index=index).cutout("subject", *TARGET, WIDTH)
-    other = DirectorySource(FIRST, folder).cutout("subject", *TARGET, WIDTH)
+    one = DirectoryProvider(FIRST, folder, index=index).cutout("subject", *TARGET, WIDTH)
+    other = DirectoryProvider(FIRST, folder).cutout("subject", *TARGET, WIDTH)
     np.testing.assert_array_equal(one.data, other.data)
 
 
 def test_a_file_that_vanished_after_it_was_indexed_is_a_failure(folder):
     index = index_of(folder)
     (folder / "far.fits").unlink()
-    answer = DirectorySource(FIRST, folder, index=index).cutout("subject", *FAR, WIDTH)
+    answer = DirectoryProvider(FIRST, folder, index=index).cutout("subject", *FAR, WIDTH)
     assert answer.status == "failed" and "could not read far.fits" in answer.reason
     assert "No such file" in answer.reason and "\n" not in answer.reason
 
@@ -138,7 +138,7 @@ def test_a_file_that_became_readable_after_it_was_indexed_is_read(folder):
     (folder / "far.fits").write_text("not yet")
     index = index_of(folder)
     (folder / "kept").replace(folder / "far.fits")
-    answer = DirectorySource(FIRST, folder, index=index).cutout("subject", *FAR, WIDTH)
+    answer = DirectoryProvider(FIRST, folder, index=index).cutout("subject", *FAR, WIDTH)
     assert isinstance(answer, Cutout) and answer.origin == "far.fits"
 
 

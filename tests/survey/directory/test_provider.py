@@ -17,7 +17,7 @@ from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.errors import ConfigError
 from claran_core.common.flags import Flag
 from claran_core.common.reprojection import reproject
-from claran_core.survey.directory.provider import DirectorySource
+from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.surveys import SURVEYS
 
 FIRST = SURVEYS["FIRST"]
@@ -26,7 +26,7 @@ WIDTH = FRAME.width_arcsec
 
 
 def cut(folder, ra_deg=TARGET[0], dec_deg=TARGET[1], *, width=WIDTH, survey=FIRST):
-    return DirectorySource(survey, folder).cutout("subject", ra_deg, dec_deg, width)
+    return DirectoryProvider(survey, folder).cutout("subject", ra_deg, dec_deg, width)
 
 
 def assert_shows(cutout, ra_deg=TARGET[0], dec_deg=TARGET[1]):
@@ -100,7 +100,7 @@ def test_degenerate_axes_and_extensions(tmp_path):
     beam = fits.ImageHDU(np.ones((5, 5), np.float32), name="BEAM")
     hdus = fits.HDUList([fits.PrimaryHDU(), table, beam, image])
     hdus.writeto(tmp_path / "a.fits", output_verify="ignore")
-    source = DirectorySource(FIRST, tmp_path)
+    source = DirectoryProvider(FIRST, tmp_path)
     cutout = source.cutout("subject", *TARGET, WIDTH)
     assert_shows(cutout)
     assert cutout.origin == "a.fits[3]" and not source.index.rows["reason"].any()
@@ -201,7 +201,7 @@ def test_bad_files_do_not_matter_where_a_good_one_covers(tmp_path, caplog):
     (tmp_path / "empty.fits").write_bytes(b"")
     (tmp_path / "text.fits").write_text("not FITS at all\n" * 300)
     with caplog.at_level(logging.WARNING, "claran_core"):
-        source = DirectorySource(FIRST, tmp_path)
+        source = DirectoryProvider(FIRST, tmp_path)
         assert_shows(source.cutout("subject", *TARGET, WIDTH))
         source.cutout("subject", *TARGET, WIDTH)
     assert sorted(record.getMessage().split(": left out")[0] for record in caplog.records) == [
@@ -242,7 +242,7 @@ def test_missing_padding_at_the_end_is_no_loss(tmp_path):
 
 def test_a_file_that_vanishes_after_the_scan_fails_with_its_name(tmp_path):
     path = write_image(tmp_path / "a.fits")
-    source = DirectorySource(FIRST, tmp_path)
+    source = DirectoryProvider(FIRST, tmp_path)
     path.unlink()
     answer = source.cutout("subject", *TARGET, WIDTH)
     assert answer.status == "failed" and "a.fits" in answer.reason
@@ -257,7 +257,9 @@ def test_a_file_of_unknown_place_leaves_room_for_doubt(tmp_path):
         "not covered by any readable image; could not read table.fits: it holds no image "
         "(exclude it by survey.radio.pattern if it is none), and 1 more",
     )
-    with_pattern = DirectorySource(FIRST, write_image(tmp_path / "good_1.fits").parent, pattern="good_*.fits")
+    with_pattern = DirectoryProvider(
+        FIRST, write_image(tmp_path / "good_1.fits").parent, pattern="good_*.fits"
+    )
     assert with_pattern.cutout("subject", 99.0, 9.0, WIDTH).status == "no_coverage"
 
 
@@ -308,10 +310,10 @@ def test_pixels_wider_than_the_beam_are_flagged(tmp_path):
 
 def test_folders_without_images_are_refused_at_once(tmp_path):
     with pytest.raises(ConfigError, match=r"survey\.radio\.path: no folder .*nowhere"):
-        DirectorySource(FIRST, tmp_path / "nowhere")
+        DirectoryProvider(FIRST, tmp_path / "nowhere")
     (tmp_path / "readme.txt").write_text("x")
     with pytest.raises(ConfigError, match=r"survey\.infrared\.path: no file in .* matches"):
-        DirectorySource(SURVEYS["WISE_W1"], tmp_path)
+        DirectoryProvider(SURVEYS["WISE_W1"], tmp_path)
 
 
 def test_links_to_folders_are_followed(tmp_path):
@@ -323,7 +325,7 @@ def test_links_to_folders_are_followed(tmp_path):
 
 @pytest.mark.data
 def test_fields_as_mosaics_hold_several_subjects(shared_data):
-    source = DirectorySource(FIRST, shared_data / "wide")
+    source = DirectoryProvider(FIRST, shared_data / "wide")
     places = [(215.319583, 43.188333), (215.375, 43.225), (239.426667, 35.513056)]
     cutouts = [source.cutout("subject", *place, 181.5) for place in places]
     assert [cutout.origin[:11] for cutout in cutouts] == ["100_215.326", "100_215.326", "110_239.427"]
@@ -332,6 +334,6 @@ def test_fields_as_mosaics_hold_several_subjects(shared_data):
 
 @pytest.mark.data
 def test_bright_3c192_is_no_unit_error_but_atlas_is(shared_data):
-    source = DirectorySource(FIRST, shared_data / "hostile")
+    source = DirectoryProvider(FIRST, shared_data / "hostile")
     assert source.cutout("3C192", 121.395827, 24.163995, 181.5).flags == Flag(0)
     assert source.cutout("ATLAS", 8.276555, -43.175087, 181.5).flags == Flag.SUSPECT_UNIT
