@@ -298,7 +298,8 @@ def bad_shard(root: Path, fault: str) -> None:
         command = [
             sys.executable,
             "-m",
-            "claran_core.simulation",
+            "claran_core.cli.commands",
+            "simulate",
             "image",
             "--ra",
             str(ra),

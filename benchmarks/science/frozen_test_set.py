@@ -1,6 +1,6 @@
 """The frozen test set of the simulated sky, with as many sources of each class as the paper's (Table 3).
 
-    python -m claran_core.simulation targets --table-3 --output table3.csv
+    claran simulate targets --table-3 --output table3.csv
     OMP_NUM_THREADS=1 python -m benchmarks.science.frozen_test_set table3.csv \
         --record benchmarks/science/frozen_test_set.json
     OMP_NUM_THREADS=1 python -m benchmarks.science.frozen_test_set table3.csv \

@@ -40,7 +40,7 @@ def written(folder: Path, size_px: int) -> None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         width = size_px * SURVEYS["FIRST"].pixel_scale_arcsec / SURVEYS[name].pixel_scale_arcsec * part
-        command = [sys.executable, "-m", "claran_core.simulation", "image", "--survey", name]
+        command = [sys.executable, "-m", "claran_core.cli.commands", "simulate", "image", "--survey", name]
         command += ["--ra", str(CENTRE[0]), "--dec", str(CENTRE[1]), "--size-px", str(round(width))]
         start = time.perf_counter()
         subprocess.run([*command, "--output", str(path)], check=True)

@@ -13,7 +13,7 @@ from catalogue_rows import write_random_run
 
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.catalogue.product.voparquet import votable_metadata
-from claran_core.cli import commands as cli
+from claran_core.cli.commands import main
 from claran_core.common.paths import REPOSITORY, Results
 
 PAGE = REPOSITORY / "docs" / "catalogue_formats.md"
@@ -49,7 +49,7 @@ def run_command(line: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shlex.split(line.replace("J104556.7+243312", name), comments=True)
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main()
     assert not ended.value.code, line
 
 

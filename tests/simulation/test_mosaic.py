@@ -34,8 +34,6 @@ def clear_caches() -> None:
     """Forget all that any module of the package remembers."""
     cleared = 0
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if found.name.endswith("__main__"):
-            continue
         for value in vars(importlib.import_module(found.name)).values():
             if hasattr(value, "cache_clear"):
                 value.cache_clear()

@@ -9,20 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
+from claran_core.cli.simulate import DEFAULT_SEED
 from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
 from claran_core.common.tables import LABELS
 from claran_core.labels.dr1_labels import label_simulated
-from claran_core.labels.rgz_table import position_of_name, read_label_table
-from claran_core.simulation import __main__ as command
+from claran_core.labels.rgz_table import position_of_name
 from claran_core.simulation import subjects
-from claran_core.simulation.__main__ import DEFAULT_SEED, main
 from claran_core.simulation.class_mixes import Quota
 from claran_core.simulation.geometry import TileGrid, cells_near, sky_to_cell
 from claran_core.simulation.provider import SimulatedProvider
@@ -260,8 +258,6 @@ def test_blind_subjects_are_every_source_that_shows() -> None:
 
 
 def test_demo_targets_are_the_sky_of_the_default_configuration() -> None:
-    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
-    assert config["seed"] == DEFAULT_SEED
     demo = pd.read_csv(DEMO)
     assert demo.split.value_counts().to_dict() == {"train": 900, "test": 400}
     assert demo.subject_id.is_unique
@@ -271,55 +267,3 @@ def test_demo_targets_are_the_sky_of_the_default_configuration() -> None:
         cutout = sky.cutout(row.subject_id, row.ra, row.dec, 20.0)
         x, y = np.rint(cutout.wcs.wcs_world2pix(row.ra, row.dec, 0)).astype(int)
         assert cutout.data[y - 1 : y + 2, x - 1 : x + 2].max() > 5 * 1.56e-4
-
-
-def run(*arguments: str) -> int:
-    return main(["targets", "--seed", str(SEED), *arguments])
-
-
-def test_command_writes_targets_and_labels_that_agree(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    targets, labels = tmp_path / "targets.csv", tmp_path / "labels.csv"
-    assert run("--train", "1", "--test", "1", "--output", str(targets), "--labels", str(labels)) == 0
-    assert "2 subjects of sky 3, with 2 labelled sources" in capsys.readouterr().out
-    # A label table is a target table too, with the same subjects at the same places.
-    pd.testing.assert_frame_equal(
-        read_targets(targets), read_targets(labels), check_exact=True, check_dtype=False
-    )
-    assert read_label_table(labels).num_cpnts.tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["--train", "-4", "--test", "2"], "-4 is negative"),
-        (["--train", "four", "--test", "2"], "invalid int value: 'four'"),
-        (["--train", "4"], "give --train and --test, or --table-3"),
-        (["--train", "4", "--table-3"], "leave them out"),
-        (["--train", "1", "--test", "1", "--multi-source-fraction", "1.2"], "1.2 is not a share"),
-        (["--train", "1", "--test", "1", "--multi-source-fraction", "half"], "invalid float value: 'half'"),
-        (["--seed", "-3", "--train", "1", "--test", "1"], "seed -3 is negative"),
-        (["--train", "1", "--test", "1", "--colour"], "unrecognized arguments: --colour"),
-    ],
-)
-def test_command_refuses_in_one_line(
-    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    path = tmp_path / "targets.csv"
-    assert run("--output", str(path), *arguments) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and told in error and error.count("\n") == 1
-    assert not path.exists()
-
-
-def test_command_asks_for_table_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked = {}
-    empty = select_subjects(seed=1, n_train=0, n_test=0)
-    monkeypatch.setattr(command, "select_subjects", lambda **options: asked.update(options) or empty)
-    assert run("--table-3", "--output", str(tmp_path / "targets.csv")) == 0
-    assert (asked["n_train"], asked["n_test"]) == (6141, 4603)
-
-
-def test_command_says_where_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    (tmp_path / "file").write_text("")
-    assert run("--train", "0", "--test", "0", "--output", str(tmp_path / "file" / "targets.csv")) == 1
-    assert capsys.readouterr().err.startswith("error: ")

@@ -1,0 +1,137 @@
+"""``claran show``, ``export``, ``validate`` and ``columns``: commands that read a catalogue."""
+# ruff: noqa: D301 - a backspace in a docstring tells click to keep the lines that follow
+
+from pathlib import Path
+
+import click
+
+from claran_core.common.paths import Results
+
+__all__ = ["columns", "export", "show", "validate"]
+
+# As in `claran_core.export`, which takes long to import; a test compares them.
+FORMATS = ("fits", "votable", "ds9", "moc", "coco", "hats", "csv")
+MOC_ORDER = 15
+CATALOGUE = Results().catalogue
+
+
+@click.command(short_help="Show one source: all columns, its flags in words, the paths of its images.")
+@click.argument("source_id", metavar="ID")
+@click.option(
+    "--catalogue",
+    type=click.Path(path_type=Path),
+    default=CATALOGUE,
+    show_default=True,
+    help="The catalogue to read.",
+)
+def show(source_id: str, catalogue: Path) -> None:
+    """Show one source: all columns with units, its flags in words, and the paths of its images.
+
+    ID is a name of column source_id. The beginning of a name lists all names that start with it.
+
+    \b
+    Examples:
+      claran show J104556.7+243312
+      claran show J1045 --catalogue first/results/catalogue/catalogue.parquet
+    """
+    from claran_core.catalogue.product.show import find_source, image_lines, source_lines
+    from claran_core.export.formats import run_folder
+
+    values = find_source(catalogue, source_id)
+    for line in source_lines(values):
+        click.echo(line)
+    folder = run_folder(catalogue)
+    if folder is not None:
+        click.echo()
+        for line in image_lines(values, folder):
+            click.echo(line)
+
+
+@click.command(short_help="Write a catalogue as FITS, VOTable, DS9, MOC, COCO, HATS or CSV.")
+@click.argument("catalogue", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Choice(FORMATS), help="Format to write.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    help="Results folder of the run, for moc and coco.  [default: the folder that contains FILE]",
+)
+@click.option(
+    "--moc-order",
+    type=click.IntRange(5, 20),
+    default=MOC_ORDER,
+    show_default=True,
+    help="HEALPix order of the smallest cells of a MOC; 15 is 6.4 arcsec.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+def export(
+    catalogue: Path, output: Path, to: str, results: Path | None, moc_order: int, overwrite: bool
+) -> None:
+    """Write the catalogue FILE in another format to OUT.
+
+    FILE may also be a selection of rows or columns of a catalogue, saved as Parquet.
+
+    \b
+    Formats:
+      fits     binary table; units, UCDs and descriptions in its header
+      votable  VOTable (BINARY2), for TOPCAT, Aladin and other VO programs
+      ds9      regions: a square per source, a cross per component, coloured by class
+      moc      the area the run has searched, as a coverage map (needs mocpy)
+      coco     COCO JSON of the boxes: images are subjects, six categories, score
+      hats     a folder of Parquet files by HEALPix pixel, for lsdb (needs hats)
+      csv      plain text; lists in brackets
+
+    \b
+    mocpy and hats come with: pip install 'claran-survey[export]'
+
+    \b
+    Examples:
+      claran export results/catalogue/catalogue.parquet --to fits sources.fits
+      claran export results/catalogue/catalogue.parquet --to moc area.fits
+      claran export selection.parquet --to ds9 --overwrite sources.reg
+      claran export selection.parquet --to coco boxes.json --results results
+    """
+    from claran_core.export.formats import export_catalogue
+
+    export_catalogue(catalogue, output, to=to, results=results, moc_order=moc_order, overwrite=overwrite)
+    click.echo(f"{output}: written from {catalogue}")
+
+
+@click.command(short_help="Check that a file is a valid catalogue.")
+@click.argument("catalogue", metavar="[FILE]", type=click.Path(path_type=Path), default=CATALOGUE)
+def validate(catalogue: Path) -> None:
+    """Check that FILE is a valid catalogue; print "valid", or one line per fault.
+
+    The default FILE is results/catalogue/catalogue.parquet.
+
+    The checks cover columns, types, units, UCDs and descriptions; ranges, finite boxes, known flags and
+    lists of equal length; unique names that match their positions; the order of the rows; and the VOTable
+    description inside (VOParquet). The exit status is 0 for a valid file and 1 for any other. Rows are
+    counted from 0.
+
+    \b
+    Examples:
+      claran validate
+      claran validate my_copy.parquet && scp my_copy.parquet archive:
+    """
+    from claran_core.catalogue.product.validate import validate_catalogue
+
+    findings = validate_catalogue(catalogue)
+    for line in findings or ["valid"]:
+        click.echo(f"{catalogue}: {line}")
+    if findings:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+def columns() -> None:
+    """Print the columns of a catalogue with their types, units and meanings.
+
+    \b
+    Example:
+      claran columns | grep -A1 flux
+    """
+    from claran_core.catalogue.product.show import column_lines
+
+    for line in column_lines():
+        click.echo(line)

@@ -1,0 +1,156 @@
+"""``claran simulate``: target lists and images of the simulated sky."""
+# ruff: noqa: D301 - a backspace in a docstring tells click to keep the lines that follow
+
+from pathlib import Path
+
+import click
+
+__all__ = ["simulate"]
+
+# The seed of config.yaml, so that the demonstration finds sources at targets selected with the default.
+DEFAULT_SEED = 20181031
+SURVEY_NAMES = ("FIRST", "WISE_W1")  # `SIMULATED` of `claran_core.survey.surveys`; a test compares them
+
+
+@click.group(short_help="Write target lists and images of the simulated sky.")
+def simulate() -> None:
+    """Write target lists with their labels, and images of any size, from the simulated sky.
+
+    \b
+    Examples:
+      claran simulate targets --train 900 --test 400 --output targets.csv --labels labels.csv
+      claran simulate image --ra 150 --dec 20 --size-px 3000 --output mosaic.fits
+    """
+
+
+seed_option = click.option(
+    "--seed",
+    type=int,
+    default=DEFAULT_SEED,
+    show_default=True,
+    help="Seed of the sky, as in the config of a run.",
+)
+verbose_option = click.option("--verbose", is_flag=True, help="Log the progress.")
+
+
+@simulate.command()
+@click.option("--train", type=int, help="Number of training subjects.")
+@click.option("--test", type=int, help="Number of test subjects.")
+@click.option("--table-3", is_flag=True, help="Reproduce the paper's Table 3, source by source.")
+@click.option(
+    "--multi-source-fraction",
+    type=float,
+    help="Share of subjects with several sources, 0 to 1.  [default: the paper's]",
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), required=True, help="CSV file of targets to write."
+)
+@click.option("--labels", type=click.Path(path_type=Path), help="Also write the RGZ label table (CSV).")
+@seed_option
+@verbose_option
+def targets(
+    train: int | None,
+    test: int | None,
+    table_3: bool,
+    multi_source_fraction: float | None,
+    output: Path,
+    labels: Path | None,
+    seed: int,
+    verbose: bool,
+) -> None:
+    """Select targets from the simulated sky the way Radio Galaxy Zoo selected its subjects.
+
+    \b
+    Examples:
+      claran simulate targets --train 900 --test 400 --output targets.csv --labels labels.csv
+      claran simulate targets --table-3 --output table3.csv
+    """
+    from claran_core.common.files import write_text
+    from claran_core.labels.rgz_table import write_label_table
+    from claran_core.simulation.subjects import select_subjects
+
+    n_train, n_test = _subject_counts(train, test, table_3, multi_source_fraction)
+    _log_progress(verbose)
+    selection = select_subjects(
+        seed=seed, n_train=n_train, n_test=n_test, multi_source_fraction=multi_source_fraction
+    )
+    if labels is not None:
+        write_label_table(labels, selection.labels)
+    write_text(output, selection.targets.to_csv(index=False))
+    n_subjects, n_sources = len(selection.targets), len(selection.labels)
+    click.echo(f"{output}: {n_subjects} subjects of sky {seed}, with {n_sources} labelled sources")
+
+
+@simulate.command()
+@click.option(
+    "--survey", type=click.Choice(SURVEY_NAMES), default="FIRST", show_default=True, help="Survey to imitate."
+)
+@click.option("--ra", type=float, required=True, help="RA of the centre, deg (ICRS).")
+@click.option("--dec", type=float, required=True, help="Dec of the centre, deg (ICRS).")
+@click.option("--size-px", type=int, help="Width of a mosaic.  [default: the whole tile]")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="FITS file to write.")
+@click.option(
+    "--truth", type=click.Path(path_type=Path), help="Also write the radio sources in the image (Parquet)."
+)
+@seed_option
+@verbose_option
+def image(
+    survey: str,
+    ra: float,
+    dec: float,
+    size_px: int | None,
+    output: Path,
+    truth: Path | None,
+    seed: int,
+    verbose: bool,
+) -> None:
+    """Write a whole tile of a simulated survey, or a mosaic, as a FITS file.
+
+    \b
+    Example:
+      claran simulate image --ra 150 --dec 20 --size-px 3000 --output out.fits --truth truth.parquet
+    """
+    from claran_core.common.files import write_table
+    from claran_core.common.frame import Frame
+    from claran_core.common.tables import LABELS
+    from claran_core.labels.shard import sky_truth
+    from claran_core.simulation.mosaic import mosaic_window, sources_in, write_mosaic
+    from claran_core.simulation.provider import SimulatedProvider
+    from claran_core.survey.surveys import SURVEYS
+
+    _log_progress(verbose)
+    sky = SimulatedProvider(SURVEYS[survey], seed=seed)
+    tile, window = mosaic_window(sky, ra, dec, size_px)
+    write_mosaic(output, sky, ra, dec, size_px)
+    click.echo(f"{output}: {window.nx} x {window.ny} px of {survey}, sky {seed}")
+    if truth is not None:
+        radio = SimulatedProvider(SURVEYS["FIRST"], seed=seed)
+        rows = sky_truth(radio, sources_in(radio, tile, window), Frame())
+        write_table(truth, rows, LABELS)
+        click.echo(f"{truth}: {len(rows)} sources detected by the contour rule")
+
+
+def _subject_counts(
+    train: int | None, test: int | None, table_3: bool, multi_source_fraction: float | None
+) -> tuple[int, int]:
+    """Return the numbers of training and test subjects that the options ask for."""
+    if table_3:
+        if any(value is not None for value in (train, test, multi_source_fraction)):
+            raise click.UsageError(
+                "--table-3 sets --train, --test and --multi-source-fraction; leave them out"
+            )
+        from claran_core.simulation.class_mixes import published_signatures
+
+        mixes = published_signatures()
+        return sum(mixes["train"].values()), sum(mixes["test"].values())
+    if train is None or test is None:
+        raise click.UsageError("give --train and --test, or --table-3")
+    return train, test
+
+
+def _log_progress(verbose: bool) -> None:
+    """Send the log messages to the terminal, if the user wants them."""
+    if verbose:
+        from claran_core.common.log import configure_logging
+
+        configure_logging()
