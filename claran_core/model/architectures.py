@@ -10,13 +10,12 @@ from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.model.association.network import AssociationNetwork
 from claran_core.model.faster_rcnn.detector import Detector
 from claran_core.model.faster_rcnn.heads import RecognitionHead
-from claran_core.model.faster_rcnn.matcher import AnchorMatching, RoiMatching
-from claran_core.model.faster_rcnn.rpn import ProposalLimits, RegionProposalNetwork, RpnOptions
-from claran_core.model.layers.backbones import CompactBackbone, Vgg16Backbone
+from claran_core.model.faster_rcnn.matcher import RoiMatching
+from claran_core.model.faster_rcnn.rpn import RegionProposalNetwork, RpnOptions
+from claran_core.model.layers.backbones import FeaturePyramid, Vgg16Backbone
 from claran_core.model.layers.roi_pooling import STPooling
 from claran_core.settings.architecture_options import (
     AssociationOptions,
-    CompactOptions,
     Vgg16Options,
     chosen_options,
 )
@@ -53,7 +52,7 @@ def build_detector(
     Parameters
     ----------
     architecture : str
-        A key of `ARCHITECTURES`: ``association``, ``compact`` or ``vgg16``.
+        A key of `ARCHITECTURES`: ``association`` or ``vgg16``.
     channel_means : sequence of three float
         Mean grey level of R, G and B over the training set.
     frame_px : int
@@ -87,50 +86,21 @@ def _vgg16(
     chosen: Vgg16Options, channel_means: Sequence[float], frame_px: int, options: dict[str, Any]
 ) -> Detector:
     zoom = chosen.input_px / frame_px
-    return _assembled(
-        "vgg16",
-        backbone=Vgg16Backbone(freeze_low=chosen.freeze_low),
-        rpn=RpnOptions(min_side_px=MIN_SIDE_FRAME_PX * zoom),
+    backbone = Vgg16Backbone(freeze_low=chosen.freeze_low)
+    rpn = RpnOptions(min_side_px=MIN_SIDE_FRAME_PX * zoom)
+    return Detector(
+        architecture="vgg16",
+        options=options,
+        backbone=backbone,
+        rpn=RegionProposalNetwork(backbone.channels, backbone.stride_px, rpn),
+        pooling=STPooling(POOL_SIZE, backbone.stride_px),
+        head=RecognitionHead(
+            backbone.channels, POOL_SIZE, fc_width=chosen.fc_width, n_classes=len(MORPHOLOGIES)
+        ),
         matching=RoiMatching(box_gradient=chosen.box_gradient),
-        fc_width=chosen.fc_width,
-        dropout=0.5,
         channel_means=channel_means,
         frame_px=frame_px,
         input_px=chosen.input_px,
-        options=options,
-    )
-
-
-def _compact(
-    chosen: CompactOptions, channel_means: Sequence[float], frame_px: int, options: dict[str, Any]
-) -> Detector:
-    rpn = RpnOptions(
-        channels=64,
-        # Equal steps in the logarithm over the sizes RGZ labels have (7 to 66 px at 5 and 95 %), and
-        # beyond: any centred square box of 5..130 px meets an anchor with an IoU above 0.6.
-        anchor_sizes_px=(6, 9, 13.5, 20, 30, 46, 68, 102),
-        # Not the paper's 4 px: the simulated labels go down to 3 px.
-        min_side_px=2.0,
-        train=ProposalLimits(300, 80),
-        detect=ProposalLimits(400, chosen.proposals),
-        # Undoes most of the division by |A'| (8,712): the boxes of a dozen positive anchors would
-        # otherwise count for nothing in a training of minutes.
-        box_weight=60.0,
-        matching=AnchorMatching(positive_iou=0.6, negative_iou=0.35, batch=128, inside_only=False),
-    )
-    return _assembled(
-        "compact",
-        backbone=CompactBackbone(),
-        rpn=rpn,
-        matching=RoiMatching(
-            background_iou=0.0, batch=48, jittered_truths=12, jitter_std=0.1, box_gradient=chosen.box_gradient
-        ),
-        fc_width=chosen.fc_width,
-        dropout=0.2,
-        channel_means=channel_means,
-        frame_px=frame_px,
-        input_px=frame_px,
-        options=options,
     )
 
 
@@ -141,7 +111,7 @@ def _association(
     return AssociationNetwork(
         architecture="association",
         options=options,
-        backbone=CompactBackbone(),
+        backbone=FeaturePyramid(),
         pool_size=POOL_SIZE,
         width=chosen.width,
         dropout=chosen.dropout,
@@ -152,38 +122,8 @@ def _association(
 
 ARCHITECTURES: Mapping[str, Callable[..., Detector | AssociationNetwork]] = {
     "association": _association,
-    "compact": _compact,
     "vgg16": _vgg16,
 }
-
-
-def _assembled(
-    architecture: str,
-    *,
-    backbone: Vgg16Backbone | CompactBackbone,
-    rpn: RpnOptions,
-    matching: RoiMatching,
-    fc_width: int,
-    dropout: float,
-    channel_means: Sequence[float],
-    frame_px: int,
-    input_px: int,
-    options: dict[str, Any],
-) -> Detector:
-    return Detector(
-        architecture=architecture,
-        options=options,
-        backbone=backbone,
-        rpn=RegionProposalNetwork(backbone.channels, backbone.stride_px, rpn),
-        pooling=STPooling(POOL_SIZE, backbone.stride_px),
-        head=RecognitionHead(
-            backbone.channels, POOL_SIZE, fc_width=fc_width, n_classes=len(MORPHOLOGIES), dropout=dropout
-        ),
-        matching=matching,
-        channel_means=channel_means,
-        frame_px=frame_px,
-        input_px=input_px,
-    )
 
 
 @torch.no_grad()

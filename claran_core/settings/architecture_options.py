@@ -13,7 +13,6 @@ from claran_core.common.errors import ConfigError
 __all__ = [
     "ARCHITECTURE_OPTIONS",
     "AssociationOptions",
-    "CompactOptions",
     "Vgg16Options",
     "chosen_options",
 ]
@@ -64,31 +63,8 @@ class AssociationOptions:
     blind: float = _bounded(0.3, minimum=0, maximum=1)
 
 
-@dataclass(frozen=True)
-class CompactOptions:
-    """What may be changed of the compact network.
-
-    Attributes
-    ----------
-    proposals : int
-        Regions looked at per subject in detection, more than the paper's five: a small network ranks
-        them less surely, and looking costs little.
-    fc_width : int
-        Neurons of each hidden layer of the recognition head.
-    box_gradient : float
-        See `RoiMatching`.  On the simulated sky (6 epochs of 900 subjects, one seed) 0 gave lower losses
-        than 1, and mAP 0.57 against 0.55, which is within the bootstrap error of 0.025.  A small value
-        keeps the training end to end while the proposals follow mainly their own loss.
-    """
-
-    proposals: int = _bounded(40, minimum=1, maximum=400)
-    fc_width: int = _bounded(192, minimum=1, maximum=65536)
-    box_gradient: float = _bounded(0.1, minimum=0, maximum=1)
-
-
 ARCHITECTURE_OPTIONS: Mapping[str, type] = {
     "association": AssociationOptions,
-    "compact": CompactOptions,
     "vgg16": Vgg16Options,
 }
 

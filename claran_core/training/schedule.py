@@ -34,11 +34,10 @@ class Schedule:
     warmup_fraction: float
 
 
-# `vgg16`: the paper's momentum optimiser (section 5).  The others have no pre-trained weights, for which
-# Adam is less delicate.
+# `vgg16`: the paper's momentum optimiser (section 5).  `association` starts from random weights, for which
+# Adam is more robust.
 RECIPES = {
     "association": Schedule(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
-    "compact": Schedule(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
     "vgg16": Schedule(optimizer="sgd", max_gradient_norm=10.0, warmup_fraction=0.02),
 }
 

@@ -93,7 +93,7 @@ def test_file_explains_itself(tmp_path: Path) -> None:
     assert stored["ledger"] == {"radio": {"ok": 3}}
     assert (stored["n_subjects"], stored["n_subjects_searched"]) == (3, 3)
     assert stored["n_sources"] == len(catalogue)
-    assert (stored["model_id"], stored["weights"]["sha256"]) == ("compact-1", "abc")
+    assert (stored["model_id"], stored["weights"]["sha256"]) == ("association-1", "abc")
     assert stored["versions"]["astropy"]
     assert {facts["bit"] for facts in stored["flags"].values()} == {int(flag) for flag in Flag}
 
@@ -152,9 +152,9 @@ def test_faulty_files_get_one_line_and_leave_nothing(tmp_path: Path, part: str, 
 
 def test_shards_of_different_weights_or_methods_are_refused(tmp_path: Path) -> None:
     one = write_shard_files(tmp_path, "00000", [], SUBJECTS[:1])
-    newer = METADATA | {"model_id": "compact-2"}
+    newer = METADATA | {"model_id": "association-2"}
     other = write_shard_files(tmp_path, "00001", [], SUBJECTS[1:], metadata=newer)
-    with pytest.raises(InputError, match="compact-2.*compact-1"):
+    with pytest.raises(InputError, match="association-2.*association-1"):
         write(tmp_path, [one, other])
     other = write_shard_files(tmp_path, "00001", [], SUBJECTS[1:], metadata=METADATA | {"method": "D1"})
     with pytest.raises(InputError, match="does not hold sources of method 'D4'"):

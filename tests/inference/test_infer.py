@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from fused_runs import blob_sky, component_rows, index_of, write_run
+from small_detectors import NARROW_VGG16
 
 from claran_core.common import tables
 from claran_core.common.errors import InputError, WeightsError
@@ -17,6 +18,8 @@ from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.common.paths import Results
 from claran_core.components.component_table import components_by_subject
 from claran_core.inference.infer import infer_shard, run_inference
+from claran_core.model.architectures import build_detector
+from claran_core.model.association.network import AssociationNetwork
 from claran_core.model.faster_rcnn.detector import Detector
 from claran_core.model.weights import load_weights, model_id
 from claran_core.settings.config import FusionOptions, InferenceOptions, ModelOptions, TrainingOptions
@@ -28,15 +31,15 @@ OPTIONS = InferenceOptions(batch_size=4, min_probability=0.05, nms_iou=0.3, devi
 N = 18
 
 
-@pytest.fixture(scope="module", params=["association", "compact"])
-def trained(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[FusedShard]]:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[FusedShard]]:
     """Files of a run after a short training on blobs."""
     results, shards = write_run(tmp_path_factory.mktemp("trained"), blob_sky(N))
     train(
         FusedDataset(shards, targets=[results.targets], labels=results.labels),
         method="D4",
         fusion=FUSION,
-        model=ModelOptions(architecture=request.param),
+        model=ModelOptions(architecture="association"),
         training=TrainingOptions(
             batch_size=6,
             epochs=20,
@@ -56,11 +59,21 @@ def trained(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results,
 
 
 @pytest.fixture(scope="module")
-def detector(trained) -> Detector:
+def trained_detector(trained) -> AssociationNetwork:
     return load_weights(trained[0].weights("D4"), method="D4", fusion_options=FUSION.pixel_options)[0]
 
 
-def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes) -> pd.DataFrame:
+@pytest.fixture(scope="module", params=["association", "vgg16"])
+def detector(request) -> Detector | AssociationNetwork:
+    """Each architecture: the default one trained, the paper's narrow and with random weights."""
+    if request.param == "association":
+        return request.getfixturevalue("trained_detector")
+    return build_detector("vgg16", channel_means=(9.0, 9.0, 9.0), frame_px=64, seed=1, options=NARROW_VGG16)
+
+
+def infer(
+    detector: Detector | AssociationNetwork, images: np.ndarray, index: pd.DataFrame, **changes
+) -> pd.DataFrame:
     options = InferenceOptions(**{**vars(OPTIONS), **changes})
     components = components_by_subject(component_rows(blob_sky(N)[2]))
     return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1)
@@ -72,9 +85,9 @@ def test_training_error_falls(trained) -> None:
     assert error[-6:].mean() < 0.5 * error[:6].mean()
 
 
-def test_most_probable_box_lies_on_the_blob(detector: Detector) -> None:
+def test_most_probable_box_lies_on_the_blob(trained_detector: AssociationNetwork) -> None:
     images, index, labels = blob_sky(N)
-    best = infer(detector, images, index).drop_duplicates("subject_id")
+    best = infer(trained_detector, images, index).drop_duplicates("subject_id")
     pairs = labels.merge(best, on="subject_id", suffixes=("_true", ""))
     assert len(pairs) > 0.8 * len(labels)
     off = [
@@ -145,7 +158,9 @@ def test_nothing_found_is_an_empty_table(detector: Detector, tmp_path: Path) -> 
         assert len(read_table(tmp_path / "empty.parquet", tables.DETECTIONS.names)) == 0
 
 
-def test_run_inference_writes_what_infer_shard_says(trained, detector: Detector, tmp_path: Path) -> None:
+def test_run_inference_writes_what_infer_shard_says(
+    trained, trained_detector: AssociationNetwork, tmp_path: Path
+) -> None:
     results, [files] = trained
     output = tmp_path / "detections.parquet"
     paths = {
@@ -155,7 +170,7 @@ def test_run_inference_writes_what_infer_shard_says(trained, detector: Detector,
         "output_path": output,
     }
     run_inference(results.weights("D4"), method="D4", fusion=FUSION, options=OPTIONS, **paths, threads=1)
-    expected = infer(detector, *blob_sky(N)[:2])
+    expected = infer(trained_detector, *blob_sky(N)[:2])
     pd.testing.assert_frame_equal(read_table(output), expected, check_dtype=False, rtol=1e-6)
     assert read_metadata(output) == {"model_id": model_id(results.weights("D4")), "method": "D4"}
     with pytest.raises(WeightsError, match="D1"):

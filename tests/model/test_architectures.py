@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_detectors import NARROW_VGG16
 
 from claran_core.common.errors import ConfigError
 from claran_core.model.architectures import ARCHITECTURES, build_detector
@@ -60,39 +61,33 @@ def test_vgg16_with_smaller_layers():
 
 
 def test_unknown_names_end_in_one_line_with_what_to_write():
-    with pytest.raises(ConfigError, match=r"'vgg19' is unknown; there are: association, compact, vgg16$"):
+    with pytest.raises(ConfigError, match=r"'vgg19' is unknown; there are: association, vgg16$"):
         build_detector("vgg19", channel_means=MEANS)
     with pytest.raises(ConfigError, match=r"fc_widht.*it knows: .*fc_width"):
-        build_detector("compact", channel_means=MEANS, options={"fc_widht": 3})
+        build_detector("vgg16", channel_means=MEANS, options={"fc_widht": 3})
 
 
 def test_weights_depend_on_the_seed_alone():
     before = torch.random.get_rng_state()
     first, again, other = (
-        build_detector("compact", channel_means=MEANS, seed=seed).state_dict() for seed in (1, 1, 2)
+        build_detector("association", channel_means=MEANS, seed=seed).state_dict() for seed in (1, 1, 2)
     )
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["head.fc6.weight"], other["head.fc6.weight"])
+    assert not torch.equal(first["region.weight"], other["region.weight"])
 
 
-def test_every_convolution_and_dense_layer_is_drawn():
+@pytest.mark.parametrize(("architecture", "options"), [("association", {}), ("vgg16", NARROW_VGG16)])
+def test_every_convolution_and_dense_layer_is_drawn(architecture, options):
     # A layer left with torch's default weights would depend on the global generator.
     torch.manual_seed(0)
-    first = build_detector("compact", channel_means=MEANS).state_dict()
+    first = build_detector(architecture, channel_means=MEANS, options=options).state_dict()
     torch.manual_seed(1)
-    second = build_detector("compact", channel_means=MEANS).state_dict()
+    second = build_detector(architecture, channel_means=MEANS, options=options).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_compact_anchors_reach_all_sizes():
-    # Any centred square box of 5..130 px has an anchor with an IoU above 0.6.
-    sizes = build_detector("compact", channel_means=MEANS).rpn.options.anchor_sizes_px
-    for side in range(5, 131):
-        assert max(min(side / size, size / side) ** 2 for size in sizes) > 0.6
 
 
 def test_architectures_know_their_names():
     for name in ARCHITECTURES:
-        if name != "vgg16":
-            assert build_detector(name, channel_means=MEANS).architecture == name
+        options = NARROW_VGG16 if name == "vgg16" else {}
+        assert build_detector(name, channel_means=MEANS, options=options).architecture == name

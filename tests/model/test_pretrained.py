@@ -128,10 +128,11 @@ def test_what_is_no_state_dict_is_refused(detector, tmp_path: Path, monkeypatch:
 
 
 def test_other_architectures_are_refused(tmp_path: Path):
-    for name in ("association", "compact"):
-        other = build_detector(name, channel_means=MEANS)
-        with pytest.raises(WeightsError, match=f"model.architecture is {name}; write model.pretrained: null"):
-            load_pretrained(other, tmp_path / "any.pth")
+    other = build_detector("association", channel_means=MEANS)
+    with pytest.raises(
+        WeightsError, match=r"model\.architecture is association; write model\.pretrained: null"
+    ):
+        load_pretrained(other, tmp_path / "any.pth")
 
 
 def test_sha256_of_a_file(tmp_path: Path):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from component_images import components
 from safetensors.torch import load_file, save_file
 
 from claran_core.common.errors import WeightsError
@@ -15,7 +16,7 @@ from claran_core.model.weights_header import WeightsInfo, check_purpose, read_in
 
 FUSION = {"contour_sigma": 5.0, "hull_fill": (213, 45, 14), "size_px": 132, "pixel_scale_arcsec": 1.375}
 INFO = WeightsInfo(
-    architecture="compact",
+    architecture="association",
     class_names=MORPHOLOGIES,
     method="D4",
     fusion_options=FUSION,
@@ -30,7 +31,7 @@ INFO = WeightsInfo(
 
 @pytest.fixture(scope="module")
 def detector():
-    return build_detector("compact", channel_means=INFO.channel_means, seed=7)
+    return build_detector("association", channel_means=INFO.channel_means, seed=7).eval()
 
 
 @pytest.fixture
@@ -64,16 +65,17 @@ def test_round_trip(path, detector):
     assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.state_dict().items())
     image = torch.randint(0, 255, (1, 132, 132, 3), dtype=torch.uint8)
     (one,), (other,) = (
-        model.detect(image, min_probability=0.01, nms_iou=0.3) for model in (loaded, detector)
+        model.detect(image, min_probability=0.01, nms_iou=0.3, components=[components((40, 50))])
+        for model in (loaded, detector)
     )
     assert len(one) > 0 and torch.equal(one.boxes, other.boxes)
 
 
 def test_options_of_the_architecture_survive(tmp_path):
-    small = build_detector("compact", channel_means=INFO.channel_means, options={"fc_width": 24})
+    small = build_detector("association", channel_means=INFO.channel_means, options={"width": 24})
     save_weights(tmp_path / "w.safetensors", small, INFO)
     loaded, _ = load_weights(tmp_path / "w.safetensors", method="D4", fusion_options=FUSION)
-    assert loaded.options == {"fc_width": 24} and loaded.head.fc7.out_features == 24
+    assert loaded.options == {"width": 24} and loaded.hidden.out_features == 24
 
 
 def test_equal_weights_are_equal_bytes_and_one_id(tmp_path, path, detector):
@@ -81,13 +83,13 @@ def test_equal_weights_are_equal_bytes_and_one_id(tmp_path, path, detector):
     save_weights(again, detector, INFO)
     assert again.read_bytes() == path.read_bytes()
     assert model_id(again) == model_id(path)
-    assert model_id(path).startswith("compact-D4-") and len(model_id(path)) == len("compact-D4-") + 12
+    assert model_id(path).startswith("association-D4-") and len(model_id(path)) == len("association-D4-") + 12
     save_weights(again, detector, dataclasses.replace(INFO, seed=8))
     assert model_id(again) != model_id(path)
 
 
 def test_the_header_is_read_without_the_weights(path):
-    assert read_info(path).architecture == "compact"
+    assert read_info(path).architecture == "association"
 
 
 def test_another_method_is_refused(path):
@@ -163,7 +165,7 @@ def changed_tensors(path, change):
 
 
 def test_tensors_must_be_those_of_the_architecture(path):
-    name = "head.score.bias"
+    name = "score.bias"
     original = load_file(path)
     cases = {
         "is missing": lambda tensors: tensors.pop(name),
@@ -186,8 +188,10 @@ def test_facts_that_json_lacks_are_refused_before_writing(tmp_path, detector):
 
 def test_weights_of_the_wrong_architecture_are_refused_before_anything_runs(path):
     facts = {"method": "D4", "fusion_options": read_info(path).fusion_options}
-    check_purpose(path, read_info(path), **facts, architecture="compact")
-    with pytest.raises(WeightsError, match=r"weights of compact, but .* is vgg16; .*D4: null to train it"):
+    check_purpose(path, read_info(path), **facts, architecture="association")
+    with pytest.raises(
+        WeightsError, match=r"weights of association, but .* is vgg16; .*D4: null to train it"
+    ):
         check_purpose(path, read_info(path), **facts, architecture="vgg16")
 
 

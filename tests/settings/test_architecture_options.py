@@ -37,9 +37,9 @@ def test_given_options_beside_defaults():
         ("vgg16", {"box_gradient": "1"}, "is '1', not float"),
         ("association", {"dropout": 1.0}, "is 1.0, not within 0 to 0.99"),
         ("association", {"blind": float("nan")}, "is nan, not within 0 to 1"),
-        ("compact", {"proposals": 0}, "is 0, not within 1 to 400"),
-        ("compact", {"input_px": 600}, "'input_px' of architecture 'compact' is unknown"),
-        ("vgg19", {}, "'vgg19' is unknown; there are: association, compact, vgg16$"),
+        ("vgg16", {"fc_width": 0}, "is 0, not within 1 to 65536"),
+        ("association", {"input_px": 600}, "'input_px' of architecture 'association' is unknown"),
+        ("vgg19", {}, "'vgg19' is unknown; there are: association, vgg16$"),
     ],
 )
 def test_mistakes_are_answered_in_one_line(architecture, options, says):

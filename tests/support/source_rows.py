@@ -15,7 +15,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.tables import FUSED
 
 FRAME = Frame()
-METADATA = {"model_id": "compact-1", "method": "D4"}
+METADATA = {"model_id": "association-1", "method": "D4"}
 
 
 def blank(field: pa.Field) -> Any:

@@ -41,7 +41,7 @@ def test_every_architecture_has_a_recipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "kind"), [("vgg16", torch.optim.SGD), ("compact", torch.optim.AdamW)]
+    ("architecture", "kind"), [("vgg16", torch.optim.SGD), ("association", torch.optim.AdamW)]
 )
 def test_optimiser_shrinks_weights_but_not_biases(architecture: str, kind: type) -> None:
     training = TrainingOptions(

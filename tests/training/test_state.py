@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from fused_runs import blob_sky, open_run
+from small_detectors import NARROW_VGG16
 from training_runs import TRAINING
 
 from claran_core.common.errors import ConfigError
@@ -17,11 +18,13 @@ from claran_core.training.epochs import validation_error
 from claran_core.training.schedule import RECIPES
 from claran_core.training.state import TrainingState
 
-SMALL_VGG16 = {"fc_width": 8, "input_px": 64}
+ARCHITECTURES = pytest.mark.parametrize(
+    ("architecture", "options"), [("association", {}), ("vgg16", NARROW_VGG16)]
+)
 
 
 def make_state(
-    training: TrainingOptions = TRAINING, architecture: str = "compact", device: str = "cpu", **options
+    training: TrainingOptions = TRAINING, architecture: str = "association", device: str = "cpu", **options
 ) -> TrainingState:
     detector = build_detector(
         architecture, channel_means=(9.0, 8.0, 7.0), frame_px=64, seed=1, options=options
@@ -76,21 +79,21 @@ def test_validation_error_that_is_not_finite_ends_in_one_line() -> None:
         state.record_validation(math.nan)
 
 
-@pytest.mark.parametrize("architecture", ["association", "compact"])
-def test_validation_error_is_the_detectors_alone(architecture: str, dataset: FusedDataset) -> None:
-    state = make_state(architecture=architecture)
+@ARCHITECTURES
+def test_validation_error_is_the_detectors_alone(
+    architecture: str, options: dict, dataset: FusedDataset
+) -> None:
+    state = make_state(architecture=architecture, **options)
     error = validation_error(state, dataset, seed=3)
     state.epoch = 2  # nothing is drawn anew
     assert validation_error(state, dataset, seed=3) == error > 0
-    one_by_one = make_state(dataclasses.replace(TRAINING, batch_size=1), architecture)
+    one_by_one = make_state(dataclasses.replace(TRAINING, batch_size=1), architecture, **options)
     assert validation_error(one_by_one, dataset, seed=3) == pytest.approx(error, rel=1e-4)
     # Nothing is dropped: the mean over subjects of the losses in evaluation mode.
     assert not state.detector.training and all(p.grad is None for p in state.parameters)
 
 
-@pytest.mark.parametrize(
-    ("architecture", "options"), [("association", {}), ("compact", {}), ("vgg16", SMALL_VGG16)]
-)
+@ARCHITECTURES
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_losses_stay_in_single_precision(
     architecture: str, options: dict, device: str, dataset: FusedDataset

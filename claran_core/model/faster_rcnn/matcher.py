@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from claran_core.model.layers.boxes import box_iou, decode, encode
+from claran_core.model.layers.boxes import box_iou, encode
 from claran_core.model.layers.types import Truth
 
 __all__ = [
@@ -43,15 +43,12 @@ class AnchorMatching:
         Anchors per subject that count in the loss (B).
     positive_fraction : float
         Largest share of positive ones among them (1:1).
-    inside_only : bool
-        Leave out anchors that cross the border, as the paper does (5,241 of 8,214 remain).
     """
 
     positive_iou: float = 0.7
     negative_iou: float = 0.3
     batch: int = 256
     positive_fraction: float = 0.5
-    inside_only: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,11 +68,6 @@ class RoiMatching:
         Largest share of foreground among them (1:3).
     offset_std : tuple of float
         Offsets are learned in units of these (published code).
-    jittered_truths : int
-        Randomly displaced copies of each truth added to the proposals: a small network that trains for
-        minutes would otherwise see few good proposals before the end.  None in the paper.
-    jitter_std : float
-        Spread of that displacement, in the terms of `encode`.
     box_gradient : float
         Factor on the gradient that the recognition losses pass to the coordinates of foreground
         proposals: 1 is end to end (section 4.4), 0 none.
@@ -86,8 +78,6 @@ class RoiMatching:
     batch: int = 128
     foreground_fraction: float = 0.25
     offset_std: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.2)
-    jittered_truths: int = 0
-    jitter_std: float = 0.1
     box_gradient: float = 1.0
 
 
@@ -192,7 +182,7 @@ def sample_rois(
     RoiTargets
         Exactly ``options.batch`` rows.
     """
-    candidates = torch.cat([proposals, truth.boxes, _jittered(truth.boxes, options, generator)])
+    candidates = torch.cat([proposals, truth.boxes])
     fixed = candidates.detach()
     best, nearest = _best(box_iou(fixed, truth.boxes))
     foreground = _choose(
@@ -242,9 +232,3 @@ def _thin(labels: Tensor, value: int, at_most: int, generator: torch.Generator) 
     kept = _choose(having, at_most, generator)
     labels[having] = IGNORED
     labels[kept] = value
-
-
-def _jittered(boxes: Tensor, options: RoiMatching, generator: torch.Generator) -> Tensor:
-    copies = boxes.repeat(options.jittered_truths, 1)
-    noise = torch.randn(copies.shape, generator=generator, device=generator.device).to(boxes.device)
-    return decode(noise * options.jitter_std, copies)

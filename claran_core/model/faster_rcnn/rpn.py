@@ -41,8 +41,6 @@ class RpnOptions:
         Overlap above which the worse of two proposals is dropped.
     train, detect : ProposalLimits
         How many proposals to keep.  Paper: 2,000 in training and 5 in detection.
-    box_weight : float
-        Weight of the anchors' box loss.
     matching : AnchorMatching
         How anchors are labelled in training.
     """
@@ -53,7 +51,6 @@ class RpnOptions:
     nms_iou: float = 0.7
     train: ProposalLimits = ProposalLimits(12000, 2000)
     detect: ProposalLimits = ProposalLimits(6000, 5)
-    box_weight: float = 1.0
     matching: AnchorMatching = field(default_factory=AnchorMatching)
 
 
@@ -134,9 +131,7 @@ class RegionProposalNetwork(nn.Module):
     ) -> dict[str, Tensor]:
         """Mean over the subjects of equations 4 and 6, as ``anchor_class`` and ``anchor_box``."""
         matching = self.options.matching
-        usable = torch.ones(len(said.anchors), dtype=torch.bool, device=said.anchors.device)
-        if matching.inside_only:
-            usable = inside_image(said.anchors, width, height)
+        usable = inside_image(said.anchors, width, height)
         of_class, of_box = [], []
         subjects = zip(said.scores, said.offsets, truths, generators, strict=True)
         for scores, offsets, truth, generator in subjects:
@@ -145,7 +140,7 @@ class RegionProposalNetwork(nn.Module):
             of_box.append(anchor_box_loss(offsets, target.offsets, target.labels, n_usable=target.n_usable))
         return {
             "anchor_class": torch.stack(of_class).mean(),
-            "anchor_box": self.options.box_weight * torch.stack(of_box).mean(),
+            "anchor_box": torch.stack(of_box).mean(),
         }
 
     def propose(self, said: AnchorScores, *, width: int, height: int, limits: ProposalLimits) -> Proposals:

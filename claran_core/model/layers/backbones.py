@@ -1,7 +1,7 @@
-"""Feature extractors: VGG-16 as in paper Table 4, and a compact network that trains on two cores.
+"""Feature extractors: VGG-16 as in paper Table 4, and a small feature pyramid.
 
 Both take centred images ``(N, 3, H, W)`` and return one map ``(N, channels, H / stride, W / stride)``,
-its sides rounded down (VGG-16, as in the paper) or up (compact).
+its sides rounded down (VGG-16, as in the paper) or up (feature pyramid).
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["CompactBackbone", "Vgg16Backbone"]
+__all__ = ["FeaturePyramid", "Vgg16Backbone"]
 
 # Table 4, layers 1-17: channels of the 3 x 3 convolutions, "pool" for a 2 x 2 maximum of stride 2.
 VGG16_LAYERS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool")
@@ -18,7 +18,7 @@ VGG16_LAYERS += (512, 512, 512, "pool", 512, 512, 512)
 # Convolutions 1_1, 1_2, 2_1 and 2_2, which the paper freezes after loading ImageNet weights.
 VGG16_LOW_CONVOLUTIONS = 4
 
-# Groups of channels normalised together in the compact network.
+# Groups of channels normalised together in the feature pyramid.
 NORM_GROUPS = 8
 
 
@@ -102,7 +102,7 @@ class _Residual(nn.Module):
         return F.relu(x + self.norm(self.second(self.first(x))))
 
 
-class CompactBackbone(nn.Module):
+class FeaturePyramid(nn.Module):
     """Four scales down and three up again, ending in one map of stride 4.
 
     Sources are small (half of the 1C_1P boxes are under 12 px wide), which asks for a fine map; whether

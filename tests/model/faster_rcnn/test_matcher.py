@@ -140,14 +140,6 @@ def test_without_proposals_the_truth_itself_is_learned():
     assert int((regions.classes == -1).sum()) == 127
 
 
-def test_jittered_copies_surround_the_truth():
-    options = RoiMatching(jittered_truths=50, jitter_std=0.05, foreground_fraction=1.0)
-    regions = sample_rois(torch.zeros(0, 4), truth((50, 50, 70, 70, 6)), options, generator())
-    copies = regions.boxes[regions.classes == 6]
-    assert len(copies) == 51
-    assert 0.5 < (copies[:, 2] - copies[:, 0]).std() < 2.0  # 0.05 x 20 px, widened by the shift
-
-
 @pytest.mark.parametrize("factor", [1.0, 0.25, 0.0])
 def test_gradient_reaches_foreground_boxes_alone(factor):
     proposals = torch.tensor([[1.0, 0, 11, 10], [0, 6, 10, 16]], requires_grad=True)

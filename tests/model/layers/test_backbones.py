@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from claran_core.model.layers.backbones import CompactBackbone, Vgg16Backbone
+from claran_core.model.layers.backbones import FeaturePyramid, Vgg16Backbone
 
 
 def test_vgg16_halves_600_px_to_37_cells():
@@ -24,16 +24,16 @@ def test_vgg16_freezes_the_first_four_convolutions_when_asked():
 
 
 @pytest.mark.parametrize(("side", "cells"), [(132, 33), (400, 100), (131, 33), (37, 10), (8, 2)])
-def test_compact_takes_any_size(side, cells):
-    backbone = CompactBackbone()
+def test_feature_pyramid_takes_any_size(side, cells):
+    backbone = FeaturePyramid()
     assert backbone(torch.zeros(1, 3, side, side)).shape == (1, backbone.channels, cells, cells)
     assert backbone(torch.zeros(1, 3, side, 2 * side)).shape[2] == cells
 
 
-def test_compact_is_centred():
+def test_feature_pyramid_is_centred():
     # With mirrored weights a mirrored image must give the mirrored map: no half-cell shift.
     torch.manual_seed(0)
-    backbone = CompactBackbone().double()
+    backbone = FeaturePyramid().double()
     with torch.no_grad():
         for weight in backbone.parameters():
             if weight.dim() == 4:
@@ -42,9 +42,9 @@ def test_compact_is_centred():
     torch.testing.assert_close(backbone(image.flip(3)), backbone(image).flip(3))
 
 
-def test_compact_does_not_mix_the_batch():
+def test_feature_pyramid_does_not_mix_the_batch():
     torch.manual_seed(0)
-    backbone = CompactBackbone()
+    backbone = FeaturePyramid()
     images = torch.randn(3, 3, 60, 60)
     together = backbone(images)
     for k in range(3):
