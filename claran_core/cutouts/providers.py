@@ -6,7 +6,8 @@ from claran_core.common.errors import ConfigError
 from claran_core.common.paths import resolve_path
 from claran_core.settings.config import ArchiveOptions, SimulatedOptions, SurveyOptions
 from claran_core.survey.archive.options import FetchOptions
-from claran_core.survey.surveys import ImageProvider, Survey, survey_named
+from claran_core.survey.provider import ImageProvider
+from claran_core.survey.surveys import Survey, survey_named
 
 __all__ = ["folder_of", "label_table_of", "open_provider"]
 

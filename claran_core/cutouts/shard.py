@@ -1,16 +1,14 @@
-"""Cut-outs of a shard, and the ledger that says what became of every subject in every survey.
+"""Cut-outs of a shard, and the ledger that records the result for every subject in every survey.
 
-Missing images are data: each (subject, band) is one row, ``ok``, ``partial``, ``no_coverage`` or
-``failed`` with a reason.  Nothing one subject meets stops another; whether too much has failed is
-asked before the catalogue is built.
+Missing images are data: each (subject, band) is one row with status ``ok``, ``partial``, ``no_coverage`` or
+``failed`` and a reason.  A failure of one subject does not stop the others; whether too many rows failed is
+checked before the catalogue is built.
 """
 
 import hashlib
 import logging
 import shutil
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -26,11 +24,12 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.paths import Results
+from claran_core.common.read_ahead import read_ahead
 from claran_core.common.reprojection import reproject
 from claran_core.common.tables import LEDGER
 from claran_core.cutouts.cutout_file import CutoutFile, CutoutWriter, read_cutouts
-from claran_core.cutouts.journal import CutoutJournal
-from claran_core.survey.surveys import ImageProvider
+from claran_core.cutouts.journal import CutoutJournal, Row
+from claran_core.survey.provider import ImageProvider
 
 __all__ = ["CutoutFile", "check_failures", "cut_shard", "merge_ledgers", "read_cutouts"]
 
@@ -42,10 +41,10 @@ PARTIAL = {"radio": Flag.RADIO_PARTIAL, "infrared": Flag.INFRARED_PARTIAL}
 PROVENANCE = tuple(entry.name for entry in fields(Provenance))
 
 # Subjects per worker that may be finished before their turn to be written: bounds the memory of a shard, and
-# lets others go on while one waits for another try.
+# lets other subjects proceed while one waits for a retry.
 AHEAD = 8
 
-# Answer for a band the run goes without.
+# Answer for a band that the run does not use.
 RADIO_ONLY = NoImage("no_coverage", "radio only")
 
 
@@ -73,16 +72,18 @@ def cut_shard(
     shard : str
         Name of the shard.
     """
-    sources: dict[Band, ImageProvider | None] = {"radio": radio, "infrared": infrared}
-    paths = {band: results.cutouts(shard, band) for band in sources}
+    providers: dict[Band, ImageProvider | None] = {"radio": radio, "infrared": infrared}
+    paths = {band: results.cutouts(shard, band) for band in providers}
     rows = []
     progress = Progress(f"shard {shard}: subjects cut out", len(targets))
     with ExitStack() as stack:
-        journal = _open_journal(stack, targets, sources, frame, results.journal(shard))
-        writers = {band: _open_writer(stack, paths[band], source) for band, source in sources.items()}
-        takers = [_Taker(band, source, frame, writers[band], journal) for band, source in sources.items()]
-        # Closed at once when the job is interrupted, so that nothing is waited for.
-        streams = [stack.enter_context(closing(_extensions(targets, take))) for take in takers]
+        journal = _open_journal(stack, targets, providers, frame, results.journal(shard))
+        writers = {band: _open_writer(stack, paths[band], provider) for band, provider in providers.items()}
+        cutters = [
+            _BandCutter(band, provider, frame, writers[band], journal) for band, provider in providers.items()
+        ]
+        # Closed explicitly, so that an interrupted job stops its requests at once.
+        streams = [stack.enter_context(closing(cutter.cut(targets))) for cutter in cutters]
         for pieces in zip(*streams, strict=True):
             for (row, extension), writer in zip(pieces, writers.values(), strict=True):
                 rows.append({**row, "shard": shard})
@@ -99,7 +100,7 @@ def cut_shard(
 
 
 def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFrame:
-    """Join the ledgers of all shards, by subject, write the result and log how it stands.
+    """Merge the ledgers of all shards, ordered by subject, write the result and log the counts.
 
     Returns
     -------
@@ -121,67 +122,71 @@ def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFra
 
 
 def check_failures(ledger: pd.DataFrame, max_failed_fraction: float) -> None:
-    """Refuse to go on if too many rows of a run's ledger are ``failed``.
+    """Raise an error if too many rows of a run's ledger are ``failed``.
 
     Raises
     ------
     TooManyFailures
-        In one line: how many, why the first one, which shards, and the options that retry only those.
+        In one line: how many failed, why the first did, which shards, and the options that retry only those.
     """
     failed = ledger[ledger["status"] == "failed"]
     if len(failed) <= max_failed_fraction * len(ledger):
         return
     first = failed.iloc[0]
     shards = sorted(failed["shard"].unique())
-    # The workflow runs in the folder above its results: these are the names it knows its files by.
+    # Relative to the folder the workflow runs in, as the workflow names its files.
     retry = " ".join(str(Results().ledger(shard)) for shard in shards)
     raise TooManyFailures(
         f"cut-outs: {len(failed)} of {len(ledger)} (subject, survey) rows failed, more than "
         f"cutouts.max_failed_fraction {max_failed_fraction:g} allows; the first, {first['subject_id']} "
-        f"({first['band']}): {first['reason']}; failures are in shards {', '.join(shards)}; when the cause "
-        f"is gone, retry only these: add to your snakemake command --forcerun {retry}"
+        f"({first['band']}): {first['reason']}; failures are in shards {', '.join(shards)}; fix the cause, "
+        f"then retry only these: add to your snakemake command --forcerun {retry}"
     )
 
 
-def _open_writer(stack: ExitStack, path: Path, source: ImageProvider | None) -> CutoutWriter:
+def _open_writer(stack: ExitStack, path: Path, provider: ImageProvider | None) -> CutoutWriter:
     handle = stack.enter_context(stack.enter_context(files.atomic_path(path)).open("wb"))
-    if source is None:
+    if provider is None:
         return CutoutWriter(handle)
-    return CutoutWriter(handle, survey=source.survey.name, unit=source.survey.unit)
+    return CutoutWriter(handle, survey=provider.survey.name, unit=provider.survey.unit)
 
 
-class _Taker:
-    """Takes the cut-outs of one band: ledger row and image extension of a subject.
+class _BandCutter:
+    """Takes the cut-outs of one band: the ledger row and image extension of each subject.
 
-    What a source from an archive gives is journalled, unless it failed, and taken from there another time.
+    Where the provider has an identity, finished rows are journalled, unless they failed, and later read from
+    the journal.
     """
 
     def __init__(
         self,
         band: Band,
-        source: ImageProvider | None,
+        provider: ImageProvider | None,
         frame: Frame,
         writer: CutoutWriter,
         journal: CutoutJournal | None,
     ) -> None:
-        self.band, self.source, self.frame, self.writer = band, source, frame, writer
-        self.journal = journal if _is_remote(source) else None
+        self.band, self.provider, self.frame, self.writer = band, provider, frame, writer
+        self.journal = journal if provider is not None and provider.identity is not None else None
 
-    @property
-    def workers(self) -> int:
-        """How many subjects may be worked on at a time."""
-        return getattr(self.source, "workers", 1)
+    def cut(self, targets: pd.DataFrame) -> Generator[tuple[Row, bytes], None, None]:
+        """Yield ledger row and image extension of each target, in order."""
+        if self.provider is None or self.provider.workers == 1:
+            return read_ahead(self._cut_one, targets.itertuples(), ahead=0)
+        workers = self.provider.workers
+        return read_ahead(
+            self._cut_one,
+            targets.itertuples(),
+            ahead=AHEAD * workers,
+            workers=workers,
+            stop=self.provider.stop,
+        )
 
-    def abandon(self) -> None:
-        """Nobody waits for cut-outs any more."""
-        if hasattr(self.source, "abandon"):
-            self.source.abandon()
-
-    def __call__(self, target: Any) -> tuple[dict[str, Any], bytes]:
+    def _cut_one(self, target: Any) -> tuple[Row, bytes]:
         kept = None if self.journal is None else self.journal.get(target.subject_id, self.band)
         if kept is not None:
             return kept
-        cutout, row = _take(self.source, self.band, target.subject_id, target.ra, target.dec, self.frame)
+        cutout, row = _take(self.provider, self.band, target.subject_id, target.ra, target.dec, self.frame)
         row["subject_id"] = target.subject_id
         extension = b"" if cutout is None else self.writer.extension(target.subject_id, cutout)
         if self.journal is not None and row["status"] != "failed":
@@ -189,74 +194,48 @@ class _Taker:
         return row, extension
 
 
-def _is_remote(source: ImageProvider | None) -> bool:
-    """Whether a source's images come from far away, so that they are journalled."""
-    return hasattr(source, "identity")
-
-
 def _open_journal(
     stack: ExitStack,
     targets: pd.DataFrame,
-    sources: Mapping[Band, ImageProvider | None],
+    providers: Mapping[Band, ImageProvider | None],
     frame: Frame,
     folder: Path,
 ) -> CutoutJournal | None:
-    remote = {band: source.identity for band, source in sources.items() if _is_remote(source)}
-    if not remote:
-        shutil.rmtree(folder, ignore_errors=True)  # of a run whose images did come from an archive
+    identities = {
+        band: provider.identity
+        for band, provider in providers.items()
+        if provider is not None and provider.identity is not None
+    }
+    if not identities:
+        shutil.rmtree(folder, ignore_errors=True)  # left by a run whose images came from an archive
         return None
     places = targets[["subject_id", "ra", "dec"]].to_csv(index=False, float_format="%.9f")
-    parts = [hashlib.sha256(places.encode()).hexdigest(), f"{frame}", f"{remote}"]
+    parts = [hashlib.sha256(places.encode()).hexdigest(), f"{frame}", f"{identities}"]
     return stack.enter_context(CutoutJournal(folder, "\n".join(parts)))
 
 
-def _extensions(targets: pd.DataFrame, take: _Taker) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """What `take` gives for each target, in order; several at a time where the source allows it."""
-    if take.workers == 1:
-        yield from map(take, targets.itertuples())
-        return
-    with ThreadPoolExecutor(take.workers) as pool:
-        waiting: deque[Future] = deque()
-        try:
-            for target in targets.itertuples():
-                waiting.append(pool.submit(take, target))
-                if len(waiting) > AHEAD * take.workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BaseException:  # the job is interrupted: it should not have to wait for slow servers
-            take.abandon()
-            raise
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
 def _take(
-    source: ImageProvider | None, band: Band, subject_id: str, ra_deg: float, dec_deg: float, frame: Frame
-) -> tuple[Cutout | None, dict[str, Any]]:
-    """Cut-out of one subject and band, if there is one, and its ledger row."""
+    provider: ImageProvider | None, band: Band, subject_id: str, ra_deg: float, dec_deg: float, frame: Frame
+) -> tuple[Cutout | None, Row]:
+    """Return the cut-out of one subject and band, if there is one, and its ledger row."""
     coverage = 0.0
+    answer: Cutout | NoImage = RADIO_ONLY
     try:
-        answer = RADIO_ONLY
-        if source is not None:
-            answer = source.cutout(subject_id, ra_deg, dec_deg, frame.width_arcsec)
+        if provider is not None:
+            answer = provider.cutout(subject_id, ra_deg, dec_deg, frame.width_arcsec)
         if isinstance(answer, Cutout):
             coverage = float(np.isfinite(reproject(answer, frame, ra_deg, dec_deg)).mean())
-    except Exception as error:  # whatever it is, the other subjects must not suffer
+    except Exception as error:  # any error, because it must not affect the other subjects
         logger.warning("%s: %s image failed", subject_id, band, exc_info=True)
         answer = NoImage("failed", " ".join(f"{type(error).__name__}: {error}".split()))
     if isinstance(answer, Cutout) and coverage == 0:
-        reason = f"only blank pixels there in {answer.origin}"
-        answer = NoImage("no_coverage", reason, answer.provenance)
-    survey = "none" if source is None else source.survey.name
+        answer = NoImage("no_coverage", f"{answer.origin} has only blank pixels there", answer.provenance)
+    survey = "none" if provider is None else provider.survey.name
     return _row(answer, band, survey, coverage)
 
 
-def _row(
-    answer: Cutout | NoImage, band: Band, survey: str, coverage: float
-) -> tuple[Cutout | None, dict[str, Any]]:
-    row = {"band": band, "survey": survey, "coverage": coverage, "origin": ""}
+def _row(answer: Cutout | NoImage, band: Band, survey: str, coverage: float) -> tuple[Cutout | None, Row]:
+    row: Row = {"band": band, "survey": survey, "coverage": coverage, "origin": ""}
     row |= dict.fromkeys(PROVENANCE) if answer.provenance is None else asdict(answer.provenance)
     if isinstance(answer, NoImage):
         return None, row | {"status": answer.status, "reason": answer.reason, "flags": int(MISSING[band])}

@@ -96,6 +96,19 @@ class SimulatedProvider:
         self.population = population or DrawnPopulation(seed)
         self.grid = GRIDS[survey.band]
 
+    @property
+    def workers(self) -> int:
+        """One: rendering is limited by the CPU."""
+        return 1
+
+    @property
+    def identity(self) -> None:
+        """None: images are cheap to render again."""
+        return None
+
+    def stop(self) -> None:
+        """Do nothing: no request is ever pending."""
+
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
         """TileWindow of the tile a position belongs to, wide enough for a north-up square around it.
 

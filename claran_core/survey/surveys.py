@@ -1,32 +1,25 @@
-"""What a survey is, and what every image source must answer."""
+"""Description of each survey: what its pixels mean."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
 
-from claran_core.common.cutout import Band, Cutout, NoImage
+from claran_core.common.cutout import Band
 from claran_core.common.errors import ConfigError
 
-__all__ = [
-    "SIMULATED",
-    "SURVEYS",
-    "ImageProvider",
-    "Survey",
-    "survey_named",
-]
+__all__ = ["SIMULATED", "SURVEYS", "Survey", "survey_named"]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What the pixels of a survey mean.
+    """Meaning of the pixels of a survey.
 
     Attributes
     ----------
     name : str
         Key of `SURVEYS`, used in the configuration and in tables.
     band : {"radio", "infrared"}
-        Which of the two planes of a subject it can fill.
+        Plane of a subject that the survey can fill.
     unit : str
         Unit of the pixels, FITS spelling.
     pixel_scale_arcsec, beam_arcsec : float
@@ -40,8 +33,8 @@ class Survey:
     reference : str
         Paper or archive that documents the survey.
     noise_correlation : tuple of (float, float)
-        Autocorrelation of the noise as a sum of Gaussians: weight and FWHM (arcsec) of each; empty: that
-        of noise as smooth as the beam.
+        Autocorrelation of the noise as a sum of Gaussians: weight and FWHM (arcsec) of each.  Empty: the
+        noise is as smooth as the beam.
     """
 
     name: str
@@ -143,32 +136,18 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
     }
 )
 
-# Those whose images the simulated sky imitates.
+# Surveys that the simulated sky imitates.
 SIMULATED = ("FIRST", "WISE_W1")
 
 
 def survey_named(name: str) -> Survey:
-    """Survey of that name.
+    """Return the survey of a name.
 
     Raises
     ------
     ConfigError
-        If it is not described here.
+        If `SURVEYS` does not describe it.
     """
     if name not in SURVEYS:
         raise ConfigError(f"config: survey {name!r} is not described; write one of: {', '.join(SURVEYS)}")
     return SURVEYS[name]
-
-
-class ImageProvider(Protocol):
-    """Where the pixels of a survey come from."""
-
-    survey: Survey
-
-    def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """PixelWindow of the survey that covers the square of `width_arcsec` around a position (deg, ICRS).
-
-        The window holds every native pixel needed to interpolate anywhere in a north-up square of that
-        width.  Never raises for what one subject may meet: that is a `NoImage`.
-        """
-        ...

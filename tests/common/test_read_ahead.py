@@ -1,4 +1,4 @@
-"""What comes next is read while what came is worked on: in order, not too far ahead, errors in place."""
+"""Reading ahead: results in order, a bounded number ahead, errors in place, and an early end."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from claran_core.common.read_ahead import read_ahead
 
 
-def test_order_is_kept_and_no_more_is_read_than_asked_for():
+def test_results_come_in_order_and_reading_stays_within_ahead():
     read, worked = [], []
     for value in read_ahead(lambda item: read.append(item) or 10 * item, range(20), ahead=3):
         worked.append(value)
@@ -15,13 +15,13 @@ def test_order_is_kept_and_no_more_is_read_than_asked_for():
     assert worked == [10 * item for item in range(20)]
 
 
-def test_the_next_is_read_while_one_is_worked_on():
+def test_the_next_item_is_read_while_the_caller_works_on_one():
     second = threading.Event()
     for value in read_ahead(lambda item: second.set() if item else None, range(2)):
         assert second.wait(10) and value is None
 
 
-def test_an_error_comes_where_its_result_would_have_come():
+def test_an_error_is_raised_in_place_of_its_result():
     def read(item):
         if item == 2:
             raise ValueError("no good")
@@ -33,5 +33,32 @@ def test_an_error_comes_where_its_result_would_have_come():
         next(values)
 
 
-def test_nothing_gives_nothing():
+def test_no_items_give_no_results():
     assert list(read_ahead(lambda item: item, [])) == []
+
+
+def test_without_reading_ahead_items_are_read_in_the_callers_thread():
+    threads = []
+    for _ in read_ahead(lambda item: threads.append(threading.current_thread()), range(3), ahead=0):
+        pass
+    assert threads == [threading.current_thread()] * 3
+
+
+def test_several_workers_read_at_the_same_time():
+    together = threading.Barrier(3, timeout=10)
+    assert list(read_ahead(lambda item: together.wait() >= 0, range(6), ahead=6, workers=3)) == [True] * 6
+
+
+def test_closing_it_early_stops_the_reads_and_drops_the_rest():
+    read, stopped = [], threading.Event()
+
+    def slow(item):
+        read.append(item)
+        if item:
+            assert stopped.wait(10)
+
+    values = read_ahead(slow, range(100), ahead=50, stop=stopped.set)
+    next(values)
+    values.close()
+    assert stopped.is_set() and len(read) <= 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]

@@ -74,7 +74,7 @@ def test_every_subject_has_a_row_in_every_band(radio, results):
     assert rows.loc["half", "flags"] & Flag.RADIO_PARTIAL and "no data" in rows.loc["half", "reason"]
     assert rows.loc["broken", "reason"].endswith("truncated: pixels are missing at its end")
     assert rows.loc["broken", "flags"] == Flag.RADIO_MISSING
-    assert rows.loc["blank", "reason"] == "only blank pixels there in blank.fits"
+    assert rows.loc["blank", "reason"] == "blank.fits has only blank pixels there"
 
 
 def test_the_files_hold_what_the_ledger_says(radio, results):
@@ -104,23 +104,18 @@ def test_infrared_flags_are_infrareds(tmp_path, radio, results):
     assert rows.loc["half", "flags"] == Flag.INFRARED_MISSING
 
 
-class Faulty:
-    """A source with a fault for one subject."""
-
-    survey = FIRST
-
-    def __init__(self, source):
-        self.source = source
+class Faulty(DirectoryProvider):
+    """A provider that raises an unexpected error for one subject."""
 
     def cutout(self, subject_id, ra_deg, dec_deg, width_arcsec):
         if subject_id == "half":
             raise RuntimeError("something\nunexpected")
-        return self.source.cutout(subject_id, ra_deg, dec_deg, width_arcsec)
+        return super().cutout(subject_id, ra_deg, dec_deg, width_arcsec)
 
 
 def test_a_fault_of_one_subject_is_its_row_and_nobody_elses(radio, results, caplog):
     with caplog.at_level(logging.WARNING, "claran_core"):
-        cut_shard(table(PLACES), Faulty(radio), None, FRAME, results=results, shard="00000")
+        cut_shard(table(PLACES), Faulty(FIRST, radio.path), None, FRAME, results=results, shard="00000")
     rows = ledger_of(results)["radio"]
     assert rows.loc["half", ["status", "reason"]].tolist() == ["failed", "RuntimeError: something unexpected"]
     assert rows.loc["whole", "status"] == "ok" and len(rows) == 4
@@ -128,12 +123,12 @@ def test_a_fault_of_one_subject_is_its_row_and_nobody_elses(radio, results, capl
 
 
 def test_a_killed_job_leaves_nothing_that_looks_finished(radio, results):
-    class Killed(Faulty):
+    class Killed(DirectoryProvider):
         def cutout(self, *_):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cut_shard(table(PLACES), Killed(radio), None, FRAME, results=results, shard="00000")
+        cut_shard(table(PLACES), Killed(FIRST, radio.path), None, FRAME, results=results, shard="00000")
     assert [path for path in results.root.rglob("*") if path.is_file()] == []
 
 

@@ -107,6 +107,12 @@ class Answer:
     fetched_at: str
 
 
+class _ThreadState(threading.local):
+    """State of each thread: sessions are not thread-safe."""
+
+    session: requests.Session | None = None
+
+
 class Client:
     """Asks services; its limits are those of all processes with the same folder.  Close it, or use ``with``.
 
@@ -134,9 +140,9 @@ class Client:
             raise ConfigError(f"config: cutouts.archive.limits_folder: {error}") from None
         self._limits: dict[tuple[str, str], HostLimits] = {}
         self._sessions: list[requests.Session] = []
-        self._own = threading.local()
+        self._own = _ThreadState()
         self._lock = threading.Lock()
-        self._abandoned = threading.Event()
+        self._stopped = threading.Event()
 
     def fetch(self, service: Service, request: Request, read: Callable[[Answer], Value]) -> Value:
         """Ask until `read` makes a value of an answer, or the tries are used up.
@@ -163,9 +169,9 @@ class Client:
         seen: Counter[str] = Counter()
         tries = tenacity.Retrying(
             stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(self.options.tries), tenacity.stop_when_event_set(self._abandoned)
+                tenacity.stop_after_attempt(self.options.tries), tenacity.stop_when_event_set(self._stopped)
             ),
-            sleep=tenacity.sleep_using_event(self._abandoned),
+            sleep=tenacity.sleep_using_event(self._stopped),
             wait=tenacity.wait_random_exponential(self.options.pause_s, max=self.options.max_pause_s),
             retry=tenacity.retry_if_exception_type(Fault),
             reraise=True,
@@ -234,7 +240,7 @@ class Client:
 
     def _session(self) -> requests.Session:
         """Session of this thread: connections are kept open between requests."""
-        session = getattr(self._own, "session", None)
+        session = self._own.session
         if session is None:
             session = self._own.session = requests.Session()
             # The environment is looked at once, not with each request: proxies, certificates.  Passwords in
@@ -269,9 +275,9 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def abandon(self) -> None:
-        """Nobody waits for answers any more: what is under way is not tried again."""
-        self._abandoned.set()
+    def stop(self) -> None:
+        """End retries: requests under way finish or fail, and are not repeated."""
+        self._stopped.set()
 
     def close(self) -> None:
         """Close the connections."""
@@ -279,7 +285,7 @@ class Client:
             for session in self._sessions:
                 session.close()
             self._sessions.clear()
-            self._own = threading.local()
+            self._own = _ThreadState()
 
 
 @lru_cache(maxsize=64)

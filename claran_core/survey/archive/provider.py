@@ -89,9 +89,9 @@ class ArchiveProvider:
                 logger.warning("%s: no %s image from %s", subject_id, self.survey.name, reasons[-1])
         return NoImage("failed", "; ".join(reasons))
 
-    def abandon(self) -> None:
-        """Nobody waits for cut-outs any more: what is under way is not tried again."""
-        self.client.abandon()
+    def stop(self) -> None:
+        """End retries: requests under way finish or fail, and are not repeated."""
+        self.client.stop()
 
     def close(self) -> None:
         """Close the connections."""

@@ -82,7 +82,7 @@ def image_reader(
             data = _pixels(hdu, footprint, transposed, window)
         cutout = _cutout(data, footprint, window, hdu.header, answer, service, survey)
         if not _has_signal(data):
-            outside = NoImage("no_coverage", f"only blank pixels there in {service.name}", cutout.provenance)
+            outside = NoImage("no_coverage", f"{service.name} has only blank pixels there", cutout.provenance)
             if service.blank_is_outside:
                 return outside
             raise Doubtful("all pixels are blank or the same", outside)

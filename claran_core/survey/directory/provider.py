@@ -63,6 +63,19 @@ class DirectoryProvider:
             self.index.warn(self.path)
         self._scans: dict[str, tuple[list[FitsImage], list[UnreadableFile]]] = {}
 
+    @property
+    def workers(self) -> int:
+        """One: subjects of a shard share opened files."""
+        return 1
+
+    @property
+    def identity(self) -> None:
+        """None: pixels on disk are cheap to read again."""
+        return None
+
+    def stop(self) -> None:
+        """Do nothing: no request is ever pending."""
+
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
         """PixelWindow of the image that covers a subject best, in the survey's unit.
 
@@ -168,7 +181,7 @@ class DirectoryProvider:
                 f"(exclude it by survey.{self.survey.band}.pattern if it is none){more}",
             )
         if blank:
-            return NoImage("no_coverage", f"only blank pixels there in {blank[0]}")
+            return NoImage("no_coverage", f"{blank[0]} has only blank pixels there")
         return NoImage("no_coverage", f"no image in {self.path} covers it")
 
 

@@ -10,7 +10,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.archive.http import Fault
-from claran_core.survey.archive.irsa import Tile, merged, parse_tiles
+from claran_core.survey.archive.irsa import AtlasTile, merged, parse_tiles
 from claran_core.survey.surveys import SURVEYS
 
 WISE = SURVEYS["WISE_W1"]
@@ -104,7 +104,7 @@ def test_images_of_the_band_are_taken_from_a_list():
     rows.append(("d", "CIRCLE ICRS 10 20 1", "W1", "science"))
     content = LIST.format(status="OK", rows="".join(ROW.format(*row) for row in rows)).encode()
     (tile,) = parse_tiles(content, "W1")
-    assert tile == Tile("http://x/a", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5)))
+    assert tile == AtlasTile("http://x/a", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5)))
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_lists_that_cannot_be_are_faults(content, message):
     [(20.3, 14.4, True), (20.38, 8.64, True), (20.45, 3.6, False), (20.6, -7.2, False)],
 )
 def test_depth_is_the_distance_to_the_nearest_side(turn, dec, depth, whole):
-    tile = Tile("x", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5))[::turn])
+    tile = AtlasTile("x", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5))[::turn])
     found, covers = tile.depth_px(Frame(size_px=10, pixel_scale_arcsec=50.0), 10.0, dec)
     # 72 px are a degree; the northern side is a great circle, which bulges beyond the parallel by 0.05 px.
     assert found == pytest.approx(depth, abs=0.1) and covers == whole
 
 
 def test_a_tile_on_the_other_side_of_the_sky_is_far():
-    tile = Tile("x", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5)))
+    tile = AtlasTile("x", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5)))
     assert tile.depth_px(FRAME, 190.0, -20.0) == (-np.inf, False)
 
 

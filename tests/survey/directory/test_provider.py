@@ -193,7 +193,7 @@ def test_outside_all_images(tmp_path):
 
 def test_only_blank_pixels_are_no_coverage(tmp_path):
     write_image(tmp_path / "a.fits", change=lambda data: data.fill(np.nan))
-    assert cut(tmp_path) == NoImage("no_coverage", "only blank pixels there in a.fits")
+    assert cut(tmp_path) == NoImage("no_coverage", "a.fits has only blank pixels there")
 
 
 def test_bad_files_do_not_matter_where_a_good_one_covers(tmp_path, caplog):
