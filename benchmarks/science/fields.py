@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.fields FOLDER --area 1 --jobs 2
 
-An area of the simulated sky is covered with subjects of 3 arcmin (`claran_core.targets.tiling`; sources up
-to 90 arcsec lie whole in one), and with fields five times as wide, which go through the same steps in one
+Subjects of 3 arcmin cover an area of the simulated sky (`claran_core.targets.subject_grid`; sources up to
+90 arcsec lie whole in one). Fields five times as wide cover it too and go through the same steps in one
 piece. Both catalogues are compared with the truth; times are those of all steps after the cut-outs.
 """
 
@@ -25,8 +25,9 @@ from claran_core.evaluation.sky_truth import sky_truth_over
 from claran_core.settings.config import Config, load_config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
+from claran_core.targets.areas import CircleArea
 from claran_core.targets.shards import assign_shards
-from claran_core.targets.tiling import CircleArea, SkyGrid, tile
+from claran_core.targets.subject_grid import SkyGrid, tile
 
 CENTRE = (150.0, 25.0)
 TIMES_WIDER = 5

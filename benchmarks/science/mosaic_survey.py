@@ -25,7 +25,8 @@ from claran_core.evaluation.sky_truth import sky_truth_over
 from claran_core.settings.config import load_config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
-from claran_core.targets.tiling import BoxArea, SkyGrid, image_area, tile, write_tiles
+from claran_core.targets.areas import BoxArea, image_area
+from claran_core.targets.subject_grid import SkyGrid, tile, write_tiles
 
 CENTRE = (150.0, 20.0)
 # The infrared mosaic is a little larger than the radio one.

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from claran_core.targets.tiling import Area
+    from claran_core.targets.areas import Area
 
 __all__ = ["tile"]
 
-LARGEST_ARCSEC = 90.0  # as in `claran_core.targets.tiling`, which takes long to import; a test compares them
+# As in `claran_core.targets.subject_grid`, which takes long to import; a test compares them.
+LARGEST_ARCSEC = 90.0
 
 
 @click.command(short_help="List overlapping subjects that cover an area: the targets of a run.")
@@ -73,8 +74,8 @@ def tile(
       claran tile --images mosaics/ --configfile emu.yaml targets.parquet
     """
     from claran_core.settings.config import load_config
-    from claran_core.targets.tiling import SkyGrid, write_tiles
-    from claran_core.targets.tiling import tile as tile_area
+    from claran_core.targets.subject_grid import SkyGrid, write_tiles
+    from claran_core.targets.subject_grid import tile as tile_area
 
     area = _area(circle, box, moc, images, pattern)
     subjects = tile_area(area, SkyGrid(load_config(configfile).fusion.frame, largest))
@@ -90,7 +91,7 @@ def _area(
     pattern: str,
 ) -> Area:
     """Return the one area that the options describe."""
-    from claran_core.targets.tiling import BoxArea, CircleArea, MocArea, image_area
+    from claran_core.targets.areas import BoxArea, CircleArea, MocArea, image_area
 
     options = {"--circle": circle, "--box": box, "--moc": moc, "--images": images}
     given = [name for name, value in options.items() if value]

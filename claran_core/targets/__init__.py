@@ -1,4 +1,4 @@
-"""The targets of a run: reading them, sharding them, tiling an area."""
+"""The targets of a run: read a table, divide it into shards, cover an area with subjects."""
 
 from claran_core.targets.target_table import read_targets
 

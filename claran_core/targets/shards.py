@@ -1,9 +1,9 @@
-"""Cutting the targets into shards, and keeping shards as they are when targets are added.
+"""Divide the targets into shards; added targets leave existing shards unchanged.
 
 A shard is a batch of subjects close on the sky: one job and one set of files per stage.  The plan of a
-run is a pure function of the target table and the targets file of an earlier run, so that it can be
-made when the workflow is parsed.  Each shard has its own list of targets, written when its subjects are
-new or changed and left alone otherwise: only shards with a new list are worked on again.
+run is a pure function of the target table and the targets file of an earlier run, so it is known when the
+workflow is parsed.  Each shard has its own list of targets.  The list is written when the subjects of the
+shard are new or have changed, and only shards with a new list run again.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ from claran_core.targets.target_table import read_targets
 
 __all__ = ["ShardPlan", "assign_shards", "plan", "write_targets"]
 
-# Order of subjects on the sky: HEALPix cells of 6 arcsec, finer than the subjects are apart.
+# Cells that order the subjects on the sky: 6 arcsec, smaller than the distance between subjects.
 HEALPIX_NSIDE = 2**15
-# Digits of a shard's name; more shards get longer names.
+# Minimum number of digits in a shard's name.
 NAME_DIGITS = 5
 HASH_BLOCK = 1 << 20
 
@@ -42,7 +42,7 @@ class ShardPlan:
     names : tuple of str
         Names of all shards, in order.
     stale : tuple of str
-        Those whose list of targets is not there yet, or holds other subjects than it should.
+        Shards whose list of targets is missing or out of date.
     """
 
     names: tuple[str, ...]
@@ -50,10 +50,10 @@ class ShardPlan:
 
 
 def assign_shards(targets: pd.DataFrame, existing: pd.DataFrame | None, shard_size: int) -> pd.DataFrame:
-    """Give every target a shard of at most `shard_size` subjects close on the sky.
+    """Assign every target to a shard of at most `shard_size` subjects close on the sky.
 
-    A target that is in `existing` under the same id at the same position keeps its shard; all others go
-    to new shards with the next numbers.  The result does not depend on the order of the rows.
+    A target with the same id and position in `existing` keeps its shard; all others go to new shards with
+    the next numbers.  The result does not depend on the order of the rows.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def assign_shards(targets: pd.DataFrame, existing: pd.DataFrame | None, shard_si
     existing : DataFrame or None
         The table of an earlier run with the same shard size.
     shard_size : int
-        Most subjects in a shard.
+        Largest number of subjects in a shard.
 
     Returns
     -------
@@ -81,15 +81,15 @@ def assign_shards(targets: pd.DataFrame, existing: pd.DataFrame | None, shard_si
 
 
 def plan(config: Config, targets_path: Path, results: Results) -> ShardPlan:
-    """Shards of a run, from its target table and the targets file of an earlier run, if there is one.
+    """Return the shards of a run from its target table and, if present, the targets file of an earlier run.
 
-    Every job of a cluster parses the workflow again: while the target table is the one the targets
-    file was made from, nothing but that file's metadata is read.
+    Every job of a cluster parses the workflow again.  As long as the targets file was made from the current
+    target table, only the file's metadata is read.
 
     Raises
     ------
     InputError
-        If the targets cannot be used (see `claran_core.targets.target_table.read_targets`).
+        If the targets are invalid (see `claran_core.targets.target_table.read_targets`).
     """
     stored = _stored(results)
     if stored.get("shard_size") == config.shard_size and _is_source(stored.get("source"), targets_path):
@@ -98,12 +98,12 @@ def plan(config: Config, targets_path: Path, results: Results) -> ShardPlan:
 
 
 def write_targets(config: Config, targets_path: Path, results: Results) -> None:
-    """Write what `plan` announced: the lists of stale shards, then the targets file.
+    """Write the lists of the stale shards of `plan`, then the targets file.
 
     Raises
     ------
     InputError
-        If the targets cannot be used (see `claran_core.targets.target_table.read_targets`).
+        If the targets are invalid (see `claran_core.targets.target_table.read_targets`).
     """
     assigned = _assigned(config, targets_path, results)
     digests = _digests(assigned)
@@ -116,7 +116,7 @@ def write_targets(config: Config, targets_path: Path, results: Results) -> None:
 
 
 def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.ndarray:
-    """Shards, (n,) str objects, of targets that are where they were; None for new or moved ones."""
+    """Return the existing shard of each target, (n,) str objects; None for new or moved targets."""
     if existing is None or existing.empty:
         return np.full(len(targets), None, dtype=object)
     rows = pd.Index(existing["subject_id"]).get_indexer(targets["subject_id"])
@@ -127,7 +127,7 @@ def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.nda
 
 
 def _sky_order(targets: pd.DataFrame) -> np.ndarray:
-    """Row numbers along the HEALPix curve (nested order), ties by id."""
+    """Return the row numbers along the HEALPix curve (nested order), ties by id."""
     lon, lat = targets["ra"].to_numpy() * u.deg, targets["dec"].to_numpy() * u.deg
     cells = lonlat_to_healpix(lon, lat, HEALPIX_NSIDE, order="nested")
     # Ids sort as bytes: the same on every machine and in every locale.
@@ -135,7 +135,7 @@ def _sky_order(targets: pd.DataFrame) -> np.ndarray:
 
 
 def _digests(assigned: pd.DataFrame) -> dict[str, str]:
-    """SHA-256 of what each shard's list holds, whatever its order; in the shards' order."""
+    """Return the SHA-256 of each shard's list, independent of the order of its rows; in shard order."""
     digests = {}
     for shard, rows in assigned.groupby("shard", sort=False):
         rows = rows.sort_values("subject_id")
@@ -146,29 +146,32 @@ def _digests(assigned: pd.DataFrame) -> dict[str, str]:
 
 
 def _plan_of(digests: Mapping[str, str], stored: Mapping[str, Any], results: Results) -> ShardPlan:
-    before = stored.get("digests", {})
+    """Return the plan for shards with these digests; `stored` is the metadata of the targets file."""
+    earlier = stored.get("digests", {})
     folder = results.shard_targets("any").parent
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     stale = [
         shard
         for shard, digest in digests.items()
-        if before.get(shard) != digest or results.shard_targets(shard).name not in there
+        if earlier.get(shard) != digest or results.shard_targets(shard).name not in present
     ]
     return ShardPlan(names=tuple(digests), stale=tuple(stale))
 
 
 def _assigned(config: Config, targets_path: Path, results: Results) -> pd.DataFrame:
-    keeps = _stored(results).get("shard_size") == config.shard_size
-    existing = files.read_table(results.targets, TARGETS.names) if keeps else None
+    """Return the targets with their shards; a changed shard size assigns all of them again."""
+    same_size = _stored(results).get("shard_size") == config.shard_size
+    existing = files.read_table(results.targets, TARGETS.names) if same_size else None
     return assign_shards(read_targets(targets_path), existing, config.shard_size)
 
 
 def _stored(results: Results) -> dict[str, Any]:
+    """Return the metadata of the targets file, empty without a file."""
     return files.read_metadata(results.targets) if results.targets.exists() else {}
 
 
 def _source(path: Path) -> dict[str, Any]:
-    """What tells one target table from another."""
+    """Return what identifies a target table: path, size, modification time and SHA-256."""
     stat = path.stat()
     digest = hashlib.sha256()
     with path.open("rb") as handle:
@@ -183,7 +186,7 @@ def _source(path: Path) -> dict[str, Any]:
 
 
 def _is_source(stored: Mapping[str, Any] | None, path: Path) -> bool:
-    """Whether `path` is the table described by `stored`; its bytes are read only if it was touched."""
+    """Return whether `path` is the table described by `stored`; read its bytes only if its time changed."""
     if not stored:
         return False
     try:

@@ -1,7 +1,7 @@
-"""The targets of a run: from a user's list of positions, or the RGZ label table as it is.
+"""Read the targets of a run from a list of positions or from the RGZ label table.
 
-Everything that would hurt later is refused here, in one line: positions that are none, names that
-cannot be file names, rows that repeat.  All checks are vectorised; a list may hold a million rows.
+Invalid positions, names that cannot be file names and repeated rows are refused in one line.  All checks
+are vectorised, because a list may have a million rows.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ __all__ = ["read_targets"]
 
 COLUMNS = ("subject_id", "ra", "dec", "split")
 MAX_ID_LENGTH = 100
-# Letters, digits and ._+- only, no leading dot: ids end up in file and FITS extension names.
+# Letters, digits and ._+- only, no leading dot: ids become file names and FITS extension names.
 SAFE_ID = rf"[A-Za-z0-9_+\-][A-Za-z0-9._+\-]{{0,{MAX_ID_LENGTH - 1}}}"
 
 
@@ -43,7 +43,7 @@ def read_targets(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        In one line with file, row and value, for anything that cannot be a target.
+        For an invalid target, in one line with file, row and value.
     """
     names = column_names(path)
     if rgz_table.is_label_table(names):
@@ -52,6 +52,7 @@ def read_targets(path: Path) -> pd.DataFrame:
 
 
 def _choose(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the file's name of each of our columns that it has."""
     chosen = {ours: _match(path, ours, names) for ours in COLUMNS}
     missing = [ours for ours in ("ra", "dec") if chosen[ours] is None]
     if missing:
@@ -63,7 +64,7 @@ def _choose(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _match(path: Path, ours: str, names: Sequence[str]) -> str | None:
-    """Name of a column in the file, whatever its case; exact spelling goes first."""
+    """Return the file's name of a column, in any case; an exact match takes precedence."""
     if ours in names:
         return ours
     alike = [name for name in names if name.strip().lower() == ours]
@@ -73,6 +74,7 @@ def _match(path: Path, ours: str, names: Sequence[str]) -> str | None:
 
 
 def _from_labels(path: Path) -> pd.DataFrame:
+    """Return one target per subject of an RGZ label table."""
     subjects = rgz_table.read_label_table(path).drop_duplicates("first_id")
     split = np.where(subjects["training"] == 1, "train", "test")
     targets = subjects[["first_id", "ra", "dec"]].rename(columns={"first_id": "subject_id"})
@@ -80,6 +82,7 @@ def _from_labels(path: Path) -> pd.DataFrame:
 
 
 def _from_positions(table: ExternalTable) -> pd.DataFrame:
+    """Check a list of positions and return it as targets."""
     ra_deg, dec_deg = table.numbers("ra"), table.numbers("dec")
     table.refuse_where((ra_deg < 0) | (ra_deg >= 360), "ra", "is outside 0 <= ra < 360 deg")
     table.refuse_where(np.abs(dec_deg) > 90, "dec", "is outside -90 <= dec <= 90 deg")
@@ -93,6 +96,7 @@ def _from_positions(table: ExternalTable) -> pd.DataFrame:
 
 
 def _ids(table: ExternalTable, ra_deg: np.ndarray, dec_deg: np.ndarray) -> pd.Series:
+    """Return the checked ids of the table, or names made from the positions."""
     if "subject_id" not in table.data:
         names = pd.Series(position_names(ra_deg, dec_deg, ra_decimals=2, dec_decimals=1))
         _refuse_repeated(
@@ -111,6 +115,7 @@ def _ids(table: ExternalTable, ra_deg: np.ndarray, dec_deg: np.ndarray) -> pd.Se
 
 
 def _refuse_repeated(table: ExternalTable, ids: pd.Series, problem: str) -> None:
+    """Raise an `InputError` if an id occurs twice; `{first}` in `problem` becomes its first row."""
     repeated = ids.duplicated().to_numpy()
     if repeated.any():
         value = ids.iloc[int(np.argmax(repeated))]
@@ -120,6 +125,7 @@ def _refuse_repeated(table: ExternalTable, ids: pd.Series, problem: str) -> None
 
 
 def _splits(table: ExternalTable) -> np.ndarray:
+    """Return the split of each row in lower case, "none" without a column."""
     if "split" not in table.data:
         return np.full(len(table.data), "none", dtype=object)
     splits = table.data["split"].str.lower()

@@ -1,7 +1,11 @@
-"""Shards: size, closeness, stability, and a plan that is known before the run."""
+"""Shards: their size and extent, stability when targets change, and the plan before the run."""
 
 import os
 import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -12,12 +16,13 @@ from hypothesis import strategies as st
 from claran_core.common.errors import InputError
 from claran_core.common.files import read_table
 from claran_core.common.paths import Results
-from claran_core.settings.config import load_config
+from claran_core.settings.config import Config, load_config
 from claran_core.targets import shards
 from claran_core.targets.shards import ShardPlan, assign_shards, plan, write_targets
 
 
-def sky(n, seed=1):
+def random_targets(n: int, seed: int = 1) -> pd.DataFrame:
+    """Return targets spread evenly over the sky."""
     rng = np.random.default_rng(seed)
     return pd.DataFrame(
         {
@@ -29,44 +34,45 @@ def sky(n, seed=1):
     )
 
 
-def members(assigned):
-    return {shard: set(rows["subject_id"]) for shard, rows in assigned.groupby("shard")}
+def members(assigned: pd.DataFrame) -> dict[str, set[str]]:
+    """Return the subjects of each shard."""
+    return {str(shard): set(rows["subject_id"]) for shard, rows in assigned.groupby("shard")}
 
 
-def test_shards_are_full_but_for_the_last():
-    counts = assign_shards(sky(25), None, 10)["shard"].value_counts().to_dict()
+def test_all_shards_but_the_last_are_full() -> None:
+    counts = assign_shards(random_targets(25), None, 10)["shard"].value_counts().to_dict()
     assert counts == {"00000": 10, "00001": 10, "00002": 5}
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(1, 20))
 @settings(max_examples=30)
-def test_the_order_of_rows_does_not_matter(random, n, size):
-    targets = sky(n)
+def test_shards_do_not_depend_on_the_order_of_rows(random: Random, n: int, size: int) -> None:
+    targets = random_targets(n)
     order = list(range(n))
     random.shuffle(order)
     shuffled = targets.iloc[order].reset_index(drop=True)
     pd.testing.assert_frame_equal(assign_shards(targets, None, size), assign_shards(shuffled, None, size))
 
 
-def test_subjects_of_a_shard_are_close():
-    assigned = assign_shards(sky(4000), None, 40)
+def test_subjects_of_a_shard_are_close_on_the_sky() -> None:
+    assigned = assign_shards(random_targets(4000), None, 40)
     ra, dec = np.deg2rad(assigned["ra"].to_numpy()), np.deg2rad(assigned["dec"].to_numpy())
     vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
     spread = [
         np.rad2deg(np.arccos(np.clip((group @ group[0]).min(), -1, 1)))
         for group in (vectors[assigned["shard"] == name] for name in assigned["shard"].unique())
     ]
-    # 40 of 4000 are 1 % of the sky: 20 degrees across if square.
+    # 40 of 4000 subjects cover 1 % of the sky: a square 20 degrees wide.
     assert np.median(spread) < 30
 
 
-def test_targets_at_one_position_are_ordered_by_id():
+def test_targets_at_one_position_are_ordered_by_id() -> None:
     same = pd.DataFrame({"subject_id": ["b", "a", "Z"], "ra": 1.0, "dec": 2.0, "split": "none"})
     assert assign_shards(same, None, 2)["subject_id"].tolist() == ["Z", "a", "b"]
 
 
-def test_added_targets_leave_shards_alone():
-    targets = sky(40)
+def test_added_targets_leave_existing_shards_unchanged() -> None:
+    targets = random_targets(40)
     before = assign_shards(targets.iloc[:25], None, 10)
     after = assign_shards(targets, before, 10)
     kept = after[after["shard"].isin(before["shard"])].reset_index(drop=True)
@@ -75,28 +81,31 @@ def test_added_targets_leave_shards_alone():
     assert set(after[after["shard"] >= "00003"]["subject_id"]) == set(targets["subject_id"][25:])
 
 
-def test_removed_and_moved_targets_change_only_their_shards():
-    before = assign_shards(sky(30), None, 10)
-    gone, moved = before["subject_id"][0], before["subject_id"][12]
-    targets = before[before["subject_id"] != gone].drop(columns="shard").reset_index(drop=True)
+def test_removed_and_moved_targets_change_only_their_own_shards() -> None:
+    before = assign_shards(random_targets(30), None, 10)
+    removed, moved = before["subject_id"][0], before["subject_id"][12]
+    targets = before[before["subject_id"] != removed].drop(columns="shard").reset_index(drop=True)
     targets.loc[targets["subject_id"] == moved, "dec"] *= 0.5
     after = members(assign_shards(targets, before, 10))
-    was = members(before)
-    assert after["00000"] == was["00000"] - {gone}
-    assert after["00001"] == was["00001"] - {moved}
-    assert after["00002"] == was["00002"]
+    earlier = members(before)
+    assert after["00000"] == earlier["00000"] - {removed}
+    assert after["00001"] == earlier["00001"] - {moved}
+    assert after["00002"] == earlier["00002"]
     assert after["00003"] == {moved}
 
 
+Run = tuple[Path, Results, Callable[[int], Config]]
+
+
 @pytest.fixture
-def run(tmp_path):
-    """Targets file, results and a function that plans with a shard size."""
+def run(tmp_path: Path) -> Run:
+    """Return a targets file, results, and a function that makes a configuration with a shard size."""
     path = tmp_path / "targets.csv"
-    sky(25).to_csv(path, index=False)
+    random_targets(25).to_csv(path, index=False)
     return path, Results(tmp_path / "results"), lambda size: load_config({"shard_size": size})
 
 
-def test_the_plan_is_what_is_written(run):
+def test_written_shards_are_those_of_the_plan(run: Run) -> None:
     path, results, config = run
     planned = plan(config(10), path, results)
     assert not results.root.exists()
@@ -109,11 +118,11 @@ def test_the_plan_is_what_is_written(run):
     pd.testing.assert_frame_equal(pd.concat(lists, ignore_index=True), targets)
 
 
-def test_added_targets_leave_the_lists_of_old_shards_alone(run):
+def test_added_targets_do_not_rewrite_lists_of_existing_shards(run: Run) -> None:
     path, results, config = run
     write_targets(config(10), path, results)
     before = {file.name: file.stat().st_mtime_ns for file in results.shard_targets("0").parent.iterdir()}
-    old, new = sky(25), sky(6, seed=2).assign(subject_id=[f"new{n}" for n in range(6)])
+    old, new = random_targets(25), random_targets(6, seed=2).assign(subject_id=[f"new{n}" for n in range(6)])
     pd.concat([new, old]).to_csv(path, index=False)
     assert plan(config(10), path, results).stale == ("00003",)
     write_targets(config(10), path, results)
@@ -123,11 +132,11 @@ def test_added_targets_leave_the_lists_of_old_shards_alone(run):
 
 
 @pytest.mark.parametrize("change", ["removed", "moved", "split"])
-def test_a_shard_whose_subjects_changed_is_stale(run, change):
+def test_shard_with_changed_subjects_is_stale(run: Run, change: str) -> None:
     path, results, config = run
     write_targets(config(10), path, results)
     first = read_table(results.shard_targets("00001"))["subject_id"][0]
-    targets = sky(25).set_index("subject_id")
+    targets = random_targets(25).set_index("subject_id")
     if change == "removed":
         targets = targets.drop(index=first)
     elif change == "moved":
@@ -142,14 +151,14 @@ def test_a_shard_whose_subjects_changed_is_stale(run, change):
     assert plan(config(10), path, results).stale == ()
 
 
-def test_a_lost_list_is_written_again(run):
+def test_shard_with_a_missing_list_is_stale(run: Run) -> None:
     path, results, config = run
     write_targets(config(10), path, results)
     results.shard_targets("00001").unlink()
     assert plan(config(10), path, results).stale == ("00001",)
 
 
-def test_a_new_shard_size_cuts_everything_again(run):
+def test_new_shard_size_assigns_all_targets_again(run: Run) -> None:
     path, results, config = run
     write_targets(config(10), path, results)
     names = tuple(f"0000{n}" for n in range(5))
@@ -158,12 +167,12 @@ def test_a_new_shard_size_cuts_everything_again(run):
     assert plan(config(5), path, results) == ShardPlan(names=names, stale=())
 
 
-def test_an_unchanged_table_is_not_read_again(run, monkeypatch):
+def test_unchanged_table_is_not_read_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     path, results, config = run
     write_targets(config(10), path, results)
     written = plan(config(10), path, results)
 
-    def refuse(*_):
+    def refuse(*_: object) -> NoReturn:
         raise AssertionError("the table was read")
 
     monkeypatch.setattr(shards, "read_targets", refuse)
@@ -175,7 +184,7 @@ def test_an_unchanged_table_is_not_read_again(run, monkeypatch):
         plan(config(10), path, results)
 
 
-def test_a_missing_or_bad_table_is_one_line(run, tmp_path):
+def test_missing_table_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
     path, results, config = run
     with pytest.raises(InputError, match="no such file"):
         plan(config(10), tmp_path / "other.csv", results)
@@ -185,7 +194,7 @@ def test_a_missing_or_bad_table_is_one_line(run, tmp_path):
         plan(config(10), path, results)
 
 
-def test_a_million_targets_are_cut_in_seconds():
+def test_million_targets_are_assigned_within_a_minute() -> None:
     rng = np.random.default_rng(1)
     n = 1_000_000
     targets = pd.DataFrame({"ra": rng.uniform(0, 360, n), "dec": rng.uniform(-90, 90, n), "split": "none"})

@@ -1,6 +1,7 @@
-"""Targets from lists of positions and label tables."""
+"""Targets read from lists of positions and label tables."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,21 +12,22 @@ from claran_core.common.errors import InputError
 from claran_core.targets.target_table import read_targets
 
 
-def csv(tmp_path, text):
+def write_csv(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "targets.csv"
     path.write_text(text)
     return path
 
 
-def refusal(path):
+def refusal(path: Path) -> str:
+    """Return the one-line error of reading a table."""
     with pytest.raises(InputError) as error:
         read_targets(path)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_a_plain_list(tmp_path):
-    targets = read_targets(csv(tmp_path, "subject_id,ra,dec,split\n007,10.5,-1.5,Train\nb,0,90,none\n"))
+def test_list_of_positions(tmp_path: Path) -> None:
+    targets = read_targets(write_csv(tmp_path, "subject_id,ra,dec,split\n007,10.5,-1.5,Train\nb,0,90,none\n"))
     assert targets.to_dict("list") == {
         "subject_id": ["007", "b"],
         "ra": [10.5, 0.0],
@@ -34,8 +36,8 @@ def test_a_plain_list(tmp_path):
     }
 
 
-def test_names_are_matched_in_any_case_and_defaults_filled(tmp_path):
-    targets = read_targets(csv(tmp_path, "DEC,RA,flux\n-45.5,180.0,1\n"))
+def test_column_names_match_in_any_case_and_defaults_fill_the_rest(tmp_path: Path) -> None:
+    targets = read_targets(write_csv(tmp_path, "DEC,RA,flux\n-45.5,180.0,1\n"))
     assert targets.iloc[0].to_dict() == {
         "subject_id": "J120000.00-453000.0",
         "ra": 180.0,
@@ -45,7 +47,7 @@ def test_names_are_matched_in_any_case_and_defaults_filled(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "fits", "vot"])
-def test_other_formats_give_the_same_targets(tmp_path, suffix):
+def test_all_formats_give_the_same_targets(tmp_path: Path, suffix: str) -> None:
     frame = pd.DataFrame(
         {"subject_id": ["a", "b"], "ra": [1.0, 2.0], "dec": [3.0, 4.0], "split": ["test"] * 2}
     )
@@ -54,7 +56,7 @@ def test_other_formats_give_the_same_targets(tmp_path, suffix):
         frame.to_parquet(path)
     else:
         Table.from_pandas(frame).write(path, format="fits" if suffix == "fits" else "votable")
-    expected = read_targets(csv(tmp_path, frame.to_csv(index=False)))
+    expected = read_targets(write_csv(tmp_path, frame.to_csv(index=False)))
     pd.testing.assert_frame_equal(read_targets(path), expected)
 
 
@@ -91,15 +93,15 @@ def test_other_formats_give_the_same_targets(tmp_path, suffix):
         ("ra,dec\n", "the table is empty"),
     ],
 )
-def test_a_bad_list_is_refused_in_one_line(tmp_path, text, message):
-    path = csv(tmp_path, text)
+def test_invalid_list_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = write_csv(tmp_path, text)
     assert f"{path}: {message}" in refusal(path)
 
 
-def test_ids_of_full_length_and_all_characters_pass(tmp_path):
+def test_longest_ids_and_all_permitted_characters_are_accepted(tmp_path: Path) -> None:
     ids = ["x" * 100, "A.b_c+d-e9", "-lead", "NA", "null"]
     rows = "".join(f"{name},{number},0\n" for number, name in enumerate(ids))
-    assert read_targets(csv(tmp_path, f"subject_id,ra,dec\n{rows}"))["subject_id"].tolist() == ids
+    assert read_targets(write_csv(tmp_path, f"subject_id,ra,dec\n{rows}"))["subject_id"].tolist() == ids
 
 
 LABELS = (
@@ -110,8 +112,8 @@ LABELS = (
 )
 
 
-def test_the_label_table_gives_one_target_per_subject(tmp_path):
-    targets = read_targets(csv(tmp_path, LABELS))
+def test_label_table_gives_one_target_per_subject(tmp_path: Path) -> None:
+    targets = read_targets(write_csv(tmp_path, LABELS))
     assert targets["subject_id"].tolist() == ["FIRSTJ000230.0-003000", "FIRSTJ120000.0+100000"]
     assert targets["ra"].tolist() == pytest.approx([0.625, 180.0])
     assert targets["dec"].tolist() == pytest.approx([-0.5, 10.0])
@@ -119,24 +121,24 @@ def test_the_label_table_gives_one_target_per_subject(tmp_path):
 
 
 @pytest.mark.data
-def test_the_published_label_table(shared_data):
+def test_published_label_table(shared_data: Path) -> None:
     targets = read_targets(shared_data / "rgz" / "full_catalogue.csv")
     assert len(targets) == 10_744 and targets["subject_id"].is_unique
 
 
 @pytest.mark.data
-def test_labels_without_positions_are_no_targets(shared_data):
+def test_labels_without_positions_are_refused(shared_data: Path) -> None:
     message = refusal(shared_data / "wide" / "labels.csv")
     assert "no column 'ra' and 'dec'" in message and "it has: file, catalog_id, first_id" in message
 
 
-def test_targets_without_names_are_named_after_their_position(tmp_path):
+def test_targets_without_ids_are_named_after_their_positions(tmp_path: Path) -> None:
     path = tmp_path / "targets.csv"
     path.write_text("ra,dec\n188.736583334,-1.034277778\n0,0\n")
     assert read_targets(path)["subject_id"].tolist() == ["J123456.78-010203.4", "J000000.00+000000.0"]
 
 
-def test_a_million_targets_are_read_in_seconds(tmp_path):
+def test_million_targets_are_read_within_ten_seconds(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     n = 1_000_000
     path = tmp_path / "targets.csv"
