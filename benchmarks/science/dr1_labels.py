@@ -3,7 +3,7 @@
 python -m benchmarks.science.dr1_labels ../shared/data/first_train
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +62,16 @@ def strangers(folder: Path) -> np.ndarray:
 
 def main() -> None:
     """Print the shares, the percentiles, and the islands beside the central sources."""
-    agreement = measure(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("folder", type=Path, help="folder of labelled FIRST cut-outs")
+    folder = parser.parse_args().folder
+    agreement = measure(folder)
     print(f"{len(agreement['class'])} labelled sources")
     for key in ("components", "counts", "class"):
         print(f"{key:>12} as labelled: {agreement[key].mean():.1%}")
     low, middle, high = np.nanpercentile(agreement["extent_ratio"], [5, 50, 95])
     print(f"extent measured / labelled at 5, 50, 95 %: {low:.3f} {middle:.3f} {high:.3f}")
-    labelled, snr, area = strangers(Path(sys.argv[1])).T
+    labelled, snr, area = strangers(folder).T
     print("islands of no central source:")
     for text, which in (
         ("of one pixel", area == 1),

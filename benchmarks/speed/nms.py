@@ -3,6 +3,7 @@
 OMP_NUM_THREADS=1 python -m benchmarks.speed.nms
 """
 
+import argparse
 import time
 from collections.abc import Callable
 
@@ -52,6 +53,7 @@ def best_of(repeats: int, function: Callable[..., Tensor], *arguments: Tensor) -
 
 def main() -> None:
     """Print times and their ratio; the two must keep the same boxes."""
+    argparse.ArgumentParser(description=str(__doc__).splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     for make in (scattered, clustered):
         boxes, scores = make(torch.Generator().manual_seed(1))

@@ -3,7 +3,7 @@
 OMP_NUM_THREADS=1 python -m benchmarks.speed.reprojection ../shared/data/pairs
 """
 
-import sys
+import argparse
 import time
 import warnings
 from pathlib import Path
@@ -21,9 +21,12 @@ from claran_core.common.reprojection import reproject
 
 def main() -> None:
     """Compare on all FITS files below the folder given."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("folder", type=Path, help="folder of FITS images")
+    folder = parser.parse_args().folder
     warnings.simplefilter("ignore", FITSFixedWarning)
     frame, times, differences = Frame(), [], []
-    for path in sorted(Path(sys.argv[1]).rglob("*.fits")):
+    for path in sorted(folder.rglob("*.fits")):
         with fits.open(path) as hdus:
             data = hdus[0].data.squeeze().astype(np.float32)
             cutout = Cutout(data, WCS(hdus[0].header).celestial, path.name)

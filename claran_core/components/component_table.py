@@ -42,7 +42,7 @@ __all__ = [
 # Base contours at which components are listed, in units of the rule's 5.3 sigma: the rule itself, and for
 # subjects to be learned from the middles of six equal parts of a normal distribution (in the logarithm) of
 # 8 per cent around it.  Labels by the rule with the image's own noise and those of DR1 differ in the class of
-# 8 % of the sources (docs/measurements.md); a shift of the levels by so much gives about as many differences.
+# 8 % of the sources (docs/measurements/); a shift of the levels by so much gives about as many differences.
 NOMINAL_LEVEL = 1.0
 LEVEL_SPREAD = 0.08
 _MIDDLES = np.array([-1.383, -0.674, -0.210, 0.210, 0.674, 1.383])

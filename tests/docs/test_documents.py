@@ -1,26 +1,27 @@
-"""The documents keep their word: commands run, settings load, links and names lead somewhere."""
+"""Every command of the documents runs or is marked, and every link and name in them leads somewhere."""
 
 import argparse
 import importlib
 import io
 import os
 import re
-import runpy
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from catalogue_rows import write_random_run
 from document_blocks import LISTING, Example, documents, examples_of, listing, words_of
+from snakemake.cli import get_argument_parser
 from workflow_runs import demo_targets
 
 from claran_core.catalogue.product.schema import CATALOGUE
@@ -33,14 +34,13 @@ from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 
 EXAMPLES = [example for page in documents() for example in examples_of(page)]
-PAGES = list(dict.fromkeys(example.document for example in EXAMPLES))
 
-# Markers in all documents together.  A new one needs a reason that holds.
-NOT_TESTED = 0
-OPTIONS_ONLY = 0
+# Markers in all documents together.  A new one needs a good reason.
+NOT_TESTED = 12
+OPTIONS_ONLY = 7
 
-SOURCE_NAME = "J104556.7+243312"  # the source that the documents show
-# Folders of images that the documents name, and the survey whose images stand there.
+SHOWN_SOURCE = "J104556.7+243312"  # the source that the documents show
+# Folders of images that the documents name, and the simulated survey whose images stand there.
 IMAGE_FOLDERS = {
     "images/first": "FIRST",
     "images/wise": "WISE_W1",
@@ -48,43 +48,55 @@ IMAGE_FOLDERS = {
     "emu": "FIRST",
     "unwise": "WISE_W1",
 }
-pytestmark = pytest.mark.filterwarnings("ignore")  # lsdb and the packages it brings warn of each other
+PACKAGES = {"docs/catalogue_formats.md": ("duckdb", "lsdb", "hats", "mocpy", "regions")}
 
 
-class _Parsed(Exception):  # noqa: N818 - not an error
-    """Raised when a program has parsed its arguments."""
+class _ParsedError(Exception):
+    """Raised in place of the work of a program that has parsed its arguments."""
+
+
+def pages_with(*treatments: str) -> list[str]:
+    """Names of the documents that have an example tested in one of these ways."""
+    return list(dict.fromkeys(one.document for one in EXAMPLES if one.treatment in treatments))
+
+
+def chosen(document: str, *treatments: str) -> list[Example]:
+    return [one for one in EXAMPLES if one.document == document and one.treatment in treatments]
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that looks like a clone in which a small run has ended and a user's files lie."""
-    folder = tmp_path_factory.mktemp("documents")
-    for entry in subprocess.check_output(["git", "ls-files"], cwd=REPOSITORY, text=True).splitlines():
-        top = folder / Path(entry).parts[0]
-        if not top.exists():
-            top.symlink_to(REPOSITORY / top.name)
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder like a clone of the repository beside a user's targets and images."""
+    folder = tmp_path_factory.mktemp("clone")
+    for entry in REPOSITORY.iterdir():
+        if not entry.name.startswith(".") and entry.name not in ("results", "weights"):
+            (folder / entry.name).symlink_to(entry)
     for name, survey in IMAGE_FOLDERS.items():
         (folder / name).mkdir(parents=True)
         sky = SimulatedProvider(SURVEYS[survey], seed=20181031)
         write_mosaic(folder / name / "image.fits", sky, 150.0, 20.0, 240)
-    (folder / "mosaic.fits").symlink_to(folder / "mosaics" / "image.fits")
     demo_targets(folder / "targets.csv", 6, 2)
-    _write_label_table(folder / "rgz_labels.csv")
-    _write_run(folder / "results")
+    pd.read_csv(folder / "targets.csv").to_parquet(folder / "targets.parquet")
+    write_label_table(folder / "rgz_labels.csv")
     return folder
 
 
-def _write_label_table(path: Path) -> None:
-    """Write two rows of a Radio Galaxy Zoo label table."""
+@pytest.fixture
+def clone(template: Path, tmp_path: Path) -> Path:
+    """Return a copy of the template that a test may change."""
+    return Path(shutil.copytree(template, tmp_path / "clone", symlinks=True))
+
+
+def write_label_table(path: Path) -> None:
+    """Write a Radio Galaxy Zoo label table of one row."""
     path.write_text(
-        "catalog_id,first_id,num_cpnts,num_peaks,ang_extent,training\n"
-        "RGZJ100000.0+200000,FIRSTJ100000.0+200000,1,1,20.0,1\n"
-        "RGZJ100100.0+200000,FIRSTJ100100.0+200000,2,2,40.0,0\n"
+        "catalog_id,first_id,num_cpnts,num_peaks,cpnts_ras,cpnts_decs,ang_extent,cl,training\n"
+        "RGZJ100000.0+200000,FIRSTJ100000.0+200000,1,1,150.0,20.0,20.0,0.9,1\n"
     )
 
 
-def _write_run(root: Path) -> None:
-    """Write a run whose catalogue knows the lengths of its texts and holds the source that is shown."""
+def write_run(root: Path) -> None:
+    """Write a run of random rows whose catalogue states the lengths of its texts."""
     write_random_run(root, 60)
     path = Results(root).catalogue
     table = pq.read_table(path)
@@ -102,90 +114,130 @@ def test_list_of_commands_is_up_to_date() -> None:
 
 
 def test_documents_have_this_many_markers() -> None:
-    texts = [page.read_text(encoding="utf-8") for page in documents()]
-    assert sum(text.count("<!-- not tested:") for text in texts) == NOT_TESTED
-    assert sum(text.count("<!-- options only:") for text in texts) == OPTIONS_ONLY
+    text = "\n".join(page.read_text(encoding="utf-8") for page in documents())
+    assert len(re.findall(r"^ *<!-- not tested:", text, re.MULTILINE)) == NOT_TESTED
+    assert len(re.findall(r"^ *<!-- options only:", text, re.MULTILINE)) == OPTIONS_ONLY
 
 
 def test_commands_stand_in_fenced_blocks() -> None:
     """An indented block would escape the tests."""
-    command = re.compile(r"^ {4}(?:claran|snakemake|make|python|pip|import|from|survey:|targets:)\b", re.MULTILINE)
+    command = re.compile(
+        r"^ {4}(?:claran|snakemake|make|python|pip|import|from|survey:|targets:)\b", re.MULTILINE
+    )
     for page in documents():
-        assert not command.search(re.sub(r"(?ms)^```.*?^```$", "", page.read_text())), page
+        assert not command.search(re.sub(r"(?ms)^ *```.*?^ *```$", "", page.read_text())), page
 
 
-@pytest.mark.parametrize("document", PAGES)
+@pytest.mark.parametrize("document", pages_with("load"))
 def test_settings_load(document: str) -> None:
-    for example in _chosen(document, "load"):
+    for example in chosen(document, "load"):
         settings = yaml.safe_load(example.text)
-        if "config" in settings or "resources" in settings or "default-resources" in settings:
-            _check_profile(settings)
+        if "config" in settings:
+            check_profile(settings)
         else:
             load_config(settings)
 
 
-def _check_profile(settings: dict[str, Any]) -> None:
-    """Check a part of a Snakemake profile: option names, and the settings under ``config``."""
-    known = (REPOSITORY / "slurm" / "config.yaml").read_text()
-    for key in settings.keys() - {"config", "resources"}:
-        assert key in known, f"{key}: not in slurm/config.yaml"
-    for item in settings.get("config", []):
+def check_profile(settings: dict[str, Any]) -> None:
+    """Check a part of a Snakemake profile: keys of the one that ships, and settings under ``config``."""
+    shipped = yaml.safe_load((REPOSITORY / "slurm" / "config.yaml").read_text())
+    for name, resource in settings["resources"].items():
+        assert isinstance(resource, type(shipped["resources"][name]))
+    for item in settings["config"]:
         section, _, value = item.partition("=")
         load_config({section: yaml.safe_load(value)})
 
 
-@pytest.mark.parametrize("document", PAGES)
-def test_python_and_claran_commands_run(
-    document: str, checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The Python blocks of a page share their names, and see what the page's commands wrote."""
-    monkeypatch.syspath_prepend(str(checkout))
-    names: dict[str, object] = {}
-    with chdir(checkout):
-        for example in (example for example in EXAMPLES if example.document == document):
+@pytest.mark.filterwarnings("ignore")  # lsdb and its dependencies warn of each other
+@pytest.mark.parametrize("document", pages_with("run"))
+def test_python_and_claran_commands_run(document: str, clone: Path) -> None:
+    """Run them in their order: a block sees the names and the files of those above it."""
+    for package in PACKAGES.get(document, ()):
+        pytest.importorskip(package)
+    write_run(clone / "results")
+    names: dict[str, Any] = {}
+    with chdir(clone), redirect_stdout(io.StringIO()):
+        for example in chosen(document, "load", "run"):
             if example.language == "yaml":
                 Path("my.yaml").write_text(example.text)
-            if example.treatment != "run":
-                continue
-            if example.language == "python":
+            elif example.language == "python":
                 exec(compile(example.text, document, "exec"), names)
             else:
-                _run_claran(words_of(example.text)[1:], checkout)
+                run_claran(words_of(example.text))
+    if document == "docs/catalogue_formats.md":
+        assert str(names["table"]["peak_flux"].unit) == "mJy / beam"
+        assert names["units"]["angular_size"] == "arcsec"
+        assert len(names["shapes"]) > 60
+        assert names["area"].sky_fraction > 0
 
 
-def _run_claran(words: list[str], checkout: Path) -> None:
-    first = pq.read_table(Results(checkout / "results").catalogue, columns=["source_id"])["source_id"][0]
-    arguments = [str(first) if word == SOURCE_NAME else word for word in words]
-    for output in arguments[-1:]:
-        Path(output).unlink(missing_ok=True) if output in ("targets.csv", "targets.parquet") else None
-    with redirect_stdout(io.StringIO()):
-        claran.main(arguments, prog_name="claran", standalone_mode=False)
+def run_claran(words: list[str]) -> None:
+    """Run ``claran``; a list of targets may be replaced, and any source stands for the one that is shown."""
+    source = pq.read_table(Results().catalogue, columns=["source_id"])["source_id"][0].as_py()
+    arguments = [source if word == SHOWN_SOURCE else word for word in words[1:]]
+    if arguments[0] == "tile":
+        Path(arguments[-1]).unlink(missing_ok=True)
+    claran.main(arguments, prog_name="claran", standalone_mode=False)
 
 
-def test_results_of_the_page_on_formats(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python blocks of the page give the values that the page promises."""
-    for package in ("duckdb", "lsdb", "hats", "mocpy", "regions"):
-        pytest.importorskip(package)
-
-
-@pytest.mark.parametrize("document", PAGES)
-def test_workflow_commands_plan_their_jobs(document: str, checkout: Path) -> None:
-    """A dry run of each command, with the settings that stand last above it as `my.yaml`."""
-    commands, settings = [], ""
-    for example in (example for example in EXAMPLES if example.document == document):
-        if example.language == "yaml" and example.treatment == "load":
+@pytest.mark.parametrize("document", pages_with("dry run"))
+def test_workflow_commands_plan_their_jobs(document: str, clone: Path) -> None:
+    """Plan the jobs of each command; `my.yaml` holds the settings that stand last above it."""
+    settings = f"targets: {{path: {clone / 'targets.csv'}}}\n"
+    planned: dict[tuple[str, ...], None] = {}
+    for number, example in enumerate(chosen(document, "load", "dry run")):
+        if example.language == "yaml":
             settings = example.text
-        elif example.treatment == "dry run":
-            commands.append((example.text, settings))
+            continue
+        overlay = clone / f"my{number}.yaml"
+        overlay.write_text(settings)
+        words = [str(overlay) if word == "my.yaml" else word for word in words_of(example.text)]
+        planned[tuple(words)] = None
     with ThreadPoolExecutor(2) as pool:
-        for command, error in pool.map(lambda given: _dry_run(*given, checkout), dict.fromkeys(commands)):
-            assert not error, f"{command}\n{error}"
+        for words, ended in zip(planned, pool.map(lambda words: dry_run(words, clone), planned), strict=True):
+            assert ended.returncode == 0, f"{' '.join(words)}\n{ended.stdout[-2000:]}{ended.stderr[-3000:]}"
 
 
-def _dry_run(command: str, settings: str, checkout: Path) -> tuple[str, str]:
-    """Run a command with ``-n``; return it, and its last words if it failed."""
-    return command, ""
+def dry_run(words: tuple[str, ...], clone: Path) -> subprocess.CompletedProcess[str]:
+    """Run ``make`` or ``snakemake`` with ``-n``."""
+    command = [words[0], "-n", *words[1:]]
+    if words[0] == "snakemake":
+        command = [sys.executable, "-m", *command]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=120)
 
 
-def _chosen(document: str, treatment: str) -> Iterator[Example]:
-    return (one for one in EXAMPLES if one.document == document and one.treatment == treatment)
+@pytest.mark.parametrize("document", pages_with("options"))
+def test_options_exist(document: str, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the program of each command parse the arguments."""
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_only(parser: argparse.ArgumentParser, *arguments: Any) -> NoReturn:
+        parse(parser, *arguments)
+        raise _ParsedError
+
+    monkeypatch.chdir(template)
+    for example in chosen(document, "options"):
+        words = words_of(example.text)
+        if words[0] == "python":
+            module = importlib.import_module(words[2])
+            monkeypatch.setattr(sys, "argv", words[2:])
+            with monkeypatch.context() as patch, pytest.raises(_ParsedError):
+                patch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+                module.main()
+        elif words[0] == "claran":
+            parse_click(claran, words[1:])
+        elif words[0] == "snakemake":
+            get_argument_parser().parse_args(words[1:])
+        else:
+            assert words[0] == "make", example
+            assert re.search(rf"^{words[1]}:", (REPOSITORY / "Makefile").read_text(), re.MULTILINE), example
+
+
+def parse_click(group: click.Group, words: list[str]) -> None:
+    """Parse the arguments of a command below a group, without running it; a sentence may name it alone."""
+    command = group.commands[words[0]]
+    if isinstance(command, click.Group):
+        parse_click(command, words[1:])
+    elif words[1:]:
+        command.make_context(words[0], words[1:])

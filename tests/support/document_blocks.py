@@ -12,6 +12,7 @@ that it is not run, or that only its options are checked, and why:
 
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,9 @@ __all__ = ["LISTING", "Example", "documents", "examples_of", "listing", "words_o
 
 LISTING = REPOSITORY / "docs" / "tested_commands.md"
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", flags=re.MULTILINE | re.DOTALL)
 _MARKER = re.compile(r"<!-- (not tested|options only): (.+?) -->\s*\Z")
-_INLINE = re.compile(r"`((?:claran|snakemake|make|python -m|pip|apptainer|torchrun) [^`]+)`")
+_INLINE = re.compile(r"`((?:claran|snakemake|make|python -m) [^`]+)`")
 
 # How a command is tested, by its first words.
 _TREATMENTS = {
@@ -76,7 +77,7 @@ def examples_of(page: Path) -> Iterator[Example]:
     text = page.read_text(encoding="utf-8")
     name = page.relative_to(REPOSITORY).as_posix()
     for block in _FENCE.finditer(text):
-        language, body = block.groups()
+        language, body = block[2], textwrap.dedent(block[3])
         if language not in _LANGUAGES:
             raise ValueError(f"{name}: the block {body[:40]!r} needs one of the languages {_LANGUAGES}")
         marker = _MARKER.search(text[: block.start()])
@@ -94,11 +95,11 @@ def listing() -> str:
     lines = [
         "# How every command of the documents is tested",
         "",
-        "`tests/docs/test_documents.py` tests every command, every block of settings and every block of Python in",
-        "the documents. `python tests/support/document_blocks.py` writes this list.",
+        "`tests/docs/test_documents.py` tests every command and every block of settings or Python. The script",
+        "`tests/support/document_blocks.py` writes this list.",
         "",
         "- *run*: executed on a small prepared folder.",
-        "- *dry run*: `snakemake -n` or `make -n` with these arguments; `tests/workflow` runs the jobs themselves.",
+        "- *dry run*: `snakemake -n` or `make -n` with these arguments; `tests/workflow` runs the jobs.",
         "- *options*: the program parses the arguments and then stops.",
         "- *load*: checked as settings of a run, or as a profile.",
         "",
@@ -122,15 +123,15 @@ def _command(name: str, command: str, marker: re.Match[str] | None) -> Example:
     words = words_of(command)
     usual = next((how for start, how in _TREATMENTS.items() if _starts(words, start)), None)
     if usual is None and marker is None:
-        raise ValueError(f"{name}: no test for {command!r}; write <!-- not tested: REASON --> above its block")
+        raise ValueError(
+            f"{name}: no test for {command!r}; write <!-- not tested: REASON --> above its block"
+        )
     return _example(name, "bash", command, marker, usual or "not tested")
 
 
 def _starts(words: list[str], start: tuple[str, ...]) -> bool:
-    """Return whether a command begins with these words; the last one may go on after a dot."""
-    return [*words[: len(start) - 1], *(word.split(".")[0] for word in words[len(start) - 1 : len(start)])] == [
-        *start
-    ]
+    """Return whether a command begins with these words; a dot ends the last one."""
+    return " ".join(words).replace(".", " ").split()[: len(start)] == list(start)
 
 
 def _example(name: str, language: str, text: str, marker: re.Match[str] | None, usual: str) -> Example:

@@ -24,7 +24,7 @@ from claran_core.labels.shard import truth_kind
 from claran_core.model.weights_header import given_weights
 
 # Threads of a training that wait for each other must soon sleep: spinning on, they slow it thirtyfold
-# where anything else runs on the machine (docs/measurements.md).
+# where anything else runs on the machine (docs/decisions/018-waiting-threads-sleep.md).
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 if workflow.remote_exec:
