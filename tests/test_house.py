@@ -161,15 +161,6 @@ def test_readme_names_every_stage_and_rule():
     assert set(STAGES) <= set(rule_names()) <= named
 
 
-def test_files_that_documents_point_to_exist():
-    for document in ("README.md", "CONTRIBUTING.md"):
-        linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", read(document))
-        tables = "\n".join(line for line in read(document).splitlines() if line.startswith("|"))
-        named = re.findall(r"`((?:claran_core|workflow|envs|resources|tests)/[\w./]*)`", tables)
-        missing = [name for name in linked + named if not (REPOSITORY / name).exists()]
-        assert not missing, document
-
-
 def test_no_tracked_file_holds_a_path_of_one_machine():
     private = re.compile(r"(?<![\w./-])/(?:work|home|root|Users)/\w|" + re.escape(str(REPOSITORY)))
     for path in tracked_files():

@@ -95,8 +95,8 @@ def listing() -> str:
     lines = [
         "# How every command of the documents is tested",
         "",
-        "`tests/docs/test_documents.py` tests every command and every block of settings or Python. The script",
-        "`tests/support/document_blocks.py` writes this list.",
+        "`tests/docs/test_documents.py` tests every command and every block of settings or Python.",
+        "The script `tests/support/document_blocks.py` writes this list.",
         "",
         "- *run*: executed on a small prepared folder.",
         "- *dry run*: `snakemake -n` or `make -n` with these arguments; `tests/workflow` runs the jobs.",
