@@ -191,11 +191,13 @@ def test_workflow_commands_plan_their_jobs(document: str, clone: Path) -> None:
             continue
         overlay = clone / f"my{number}.yaml"
         overlay.write_text(settings)
-        words = [str(overlay) if word == "my.yaml" else word for word in words_of(example.text)]
+        words = (str(overlay) if word == "my.yaml" else word for word in words_of(example.text))
         planned[tuple(words)] = None
     with ThreadPoolExecutor(2) as pool:
-        for words, ended in zip(planned, pool.map(lambda words: dry_run(words, clone), planned), strict=True):
-            assert ended.returncode == 0, f"{' '.join(words)}\n{ended.stdout[-2000:]}{ended.stderr[-3000:]}"
+        for command, ended in zip(
+            planned, pool.map(lambda given: dry_run(given, clone), planned), strict=True
+        ):
+            assert ended.returncode == 0, f"{' '.join(command)}\n{ended.stdout[-2000:]}{ended.stderr[-3000:]}"
 
 
 def dry_run(words: tuple[str, ...], clone: Path) -> subprocess.CompletedProcess[str]:
