@@ -1,14 +1,14 @@
-"""A real Slurm with two nodes on this machine, in a folder of its own, for the tests.
+"""Run a real Slurm with two nodes on this machine, for the tests.
 
-    PATH=$(python tests/slurm_cluster.py start FOLDER):$PATH     # a folder of sbatch, squeue and the others
-    python tests/slurm_cluster.py stop FOLDER
-    python tests/slurm_cluster.py check                          # are all programs there?
+    PATH=$(python tests/support/slurm_cluster.py start FOLDER):$PATH    # prints the folder of its commands
+    python tests/support/slurm_cluster.py stop FOLDER
+    python tests/support/slurm_cluster.py check                         # fails if a program is missing
 
-With ``--pinned`` after FOLDER each node has one core and keeps to it, to measure how work scales with nodes.
-Needs the programs of Debian's packages ``slurm-wlm`` and ``munge``, but neither root nor a running service:
-munged, slurmctld and both slurmd run as whoever starts them, with sockets, keys and ports of their own.
-The commands are those of Slurm; each is told which configuration to read, because Snakemake's plugin takes
-``SLURM_CONF`` out of the environment of jobs.
+With ``--pinned`` after FOLDER, each node is bound to one core, to measure how work scales with nodes.
+The programs come from Debian's packages ``slurm-wlm`` and ``munge``.  Neither root nor a running service is
+needed: munged, slurmctld and both slurmd run as the user, with their own sockets, keys and ports in FOLDER.
+The commands in ``PATH`` are wrappers that name the configuration file, because Snakemake's plugin removes
+``SLURM_CONF`` from the environment of jobs.
 """
 
 import contextlib
@@ -32,11 +32,11 @@ COMMANDS = ("sbatch", "srun", "squeue", "sinfo", "scontrol", "scancel", "sacct")
 PROGRAMS = ("munged", "slurmctld", "slurmd", *COMMANDS)
 DAEMONS = ("munged", "slurmctld", *(f"slurmd.{node}" for node in NODES))
 START_TIMEOUT_S = 60
-# Daemons are installed where the search path of a plain user does not look.
+# The search path of a plain user lacks the folders of the daemons.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
-# Two nodes of `cpus` cores, one stand-in GPU each.  `urgent` preempts what runs in the other partitions.
-# A requeued job waits as long as credentials live (`cred_expire`, s).
+# Two nodes of `cpus` cores with one mock GPU each.  Jobs in `urgent` preempt those in the other partitions.
+# A requeued job waits until its credentials have expired (`cred_expire`, s).
 CONFIGURATION = """\
 ClusterName={cluster}
 SlurmctldHost={host}(127.0.0.1)
@@ -78,30 +78,30 @@ CONTROL_GROUPS = "CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n"
 
 
 def check() -> None:
-    """Raise RuntimeError, in one line, if a program is missing."""
+    """Raise RuntimeError if a program is missing."""
     if missing := [name for name in PROGRAMS if _program(name) is None]:
-        raise RuntimeError(f"no Slurm: {missing[0]} is not there (Debian: apt-get install slurm-wlm munge)")
+        raise RuntimeError(f"no Slurm: {missing[0]} is missing (Debian: apt-get install slurm-wlm munge)")
 
 
 def start(folder: Path, *, pinned: bool = False) -> Path:
-    """Write the configuration into `folder`, start all daemons and wait until both nodes are idle.
+    """Write the configuration, start all daemons and wait until both nodes are idle.
 
     Parameters
     ----------
     folder : Path
-        Where all that belongs to the cluster is kept.
+        Folder for configuration, state, logs and commands.
     pinned : bool
-        Whether each node has one core, of its own, instead of two that both share.
+        Whether each node has one core to itself, instead of two that both nodes share.
 
     Returns
     -------
     Path
-        Folder with the cluster's commands, to be put before others in ``PATH``.
+        Folder of the cluster's commands, to be put first in ``PATH``.
 
     Raises
     ------
     RuntimeError
-        In one line, if a program is missing or the nodes do not come up; then nothing is left running.
+        If a program is missing or the nodes do not come up.  No daemon is left running then.
     """
     check()
     folder = folder.resolve()
@@ -116,7 +116,7 @@ def start(folder: Path, *, pinned: bool = False) -> Path:
 
 
 def stop(folder: Path) -> None:
-    """End the daemons that `start` has started in `folder`, and the jobs that still run there."""
+    """End the jobs and daemons of the cluster in `folder`."""
     folder = folder.resolve()
     configuration = folder / "slurm.conf"
     if configuration.exists() and _alive(folder, "slurmctld"):
@@ -165,11 +165,11 @@ def _start_daemons(folder: Path, configuration: Path, pinned: bool) -> None:
         "seed-file": "munge.seed",
     }
     options = [f"--{option}={folder / name}" for option, name in files.items()]
-    _run("munged", "--force", *options)  # --force: the folder may be one that others can write to
+    _run("munged", "--force", *options)  # --force: accept a folder that other users can write to
     _run("slurmctld", "-c", configuration=configuration)
     every_core = sorted(os.sched_getaffinity(0))
     for node, core in zip(NODES, (every_core * len(NODES))[: len(NODES)], strict=True):
-        # Jobs inherit what their node's daemon may run on.
+        # Jobs inherit the cores of their node's daemon.
         os.sched_setaffinity(0, [core] if pinned else every_core)
         _run("slurmd", "-N", node, configuration=configuration)
     os.sched_setaffinity(0, every_core)
@@ -185,7 +185,7 @@ def _wait_until_idle(configuration: Path) -> None:
             return
         time.sleep(0.5)
     raise RuntimeError(
-        f"no Slurm: nodes are {states.split() or 'not there'} after {START_TIMEOUT_S} s; "
+        f"no Slurm: nodes are {states.split() or 'missing'} after {START_TIMEOUT_S} s; "
         f"see the logs in {configuration.parent}"
     )
 
@@ -229,7 +229,7 @@ def _pid(folder: Path, daemon: str) -> int | None:
 
 
 def _alive(folder: Path, daemon: str) -> bool:
-    """Whether the process of a pid file is there and is that daemon: numbers are used again."""
+    """Return whether the process of a pid file runs and is that daemon; the system reuses numbers."""
     pid = _pid(folder, daemon)
     try:
         return (Path("/proc") / str(pid) / "comm").read_text().strip() == daemon.split(".")[0]
@@ -248,7 +248,7 @@ def _end(folder: Path, daemon: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Start or stop a cluster as the command line says."""
+    """Run the command line and return the exit status."""
     match arguments:
         case ["start", folder, *option] if option in ([], ["--pinned"]):
             print(start(Path(folder), pinned=bool(option)))

@@ -1,4 +1,6 @@
-"""The workflow with images from archives: what failed is retried by the command the gate names."""
+"""The workflow with images from archives: the command that the gate names retries what failed."""
+
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,21 +10,23 @@ from workflow_runs import Run
 from claran_core.common.errors import TooManyFailures
 from claran_core.cutouts.shard import check_failures
 
-PLACES = [(150.0 + 0.05 * number, 20.0) for number in range(6)]
+POSITIONS = [(150.0 + 0.05 * number, 20.0) for number in range(6)]
 
 
-class Lossy(ArchiveServer):
-    """Has lost the FIRST images of the first two subjects."""
+class LossyServer(ArchiveServer):
+    """A server without the FIRST images of the first two subjects."""
 
-    lost = True
+    lossy = True
 
-    def _fault(self, service, key, number):
-        return "error" if self.lost and any(f"{ra / 15:.6f}"[:7] in key for ra, _ in PLACES[:2]) else ""
+    def _fault(self, service: str, key: str, number: int) -> str:
+        lost = self.lossy and any(f"{ra / 15:.6f}"[:7] in key for ra, _ in POSITIONS[:2])
+        return "error" if lost else ""
 
 
 @pytest.fixture
-def run(tmp_path):
-    rows = [f"s{number},{ra},{dec}" for number, (ra, dec) in enumerate(PLACES)]
+def run(tmp_path: Path) -> Run:
+    """Prepare a run that fetches both surveys, each from one service."""
+    rows = [f"s{number},{ra},{dec}" for number, (ra, dec) in enumerate(POSITIONS)]
     (tmp_path / "targets.csv").write_text("\n".join(["subject_id,ra,dec", *rows]) + "\n")
     fast = {"requests_per_s": 1000, "connections": 2}
     fetch = {"limits_folder": "limits", "limits": dict.fromkeys(SERVICES, fast), "tries": 2, "pause_s": 0.01}
@@ -38,24 +42,24 @@ def run(tmp_path):
     return Run(tmp_path, settings)
 
 
-def test_what_failed_alone_is_retried_by_the_command_of_the_gate(run):
-    with Lossy() as server:
+def test_the_command_of_the_gate_retries_only_what_failed(run: Run) -> None:
+    with LossyServer() as server:
         run.settings["survey"]["archive"]["services"] = server.settings
         run("cutouts")
         ledger = run.table("catalogue/ledger.parquet")
         failed = ledger.loc[ledger["status"] == "failed", ["subject_id", "band"]].to_numpy().tolist()
         assert failed == [["s0", "radio"], ["s1", "radio"]]
-        with pytest.raises(TooManyFailures) as told:
+        with pytest.raises(TooManyFailures) as gate:
             check_failures(ledger, 0.01)
-        retry = str(told.value).split("add to your snakemake command ")[1].split()
-        server.lost, asked = False, len(server.asked)
-        # More patience changes no pixel: nothing is made again for it.
+        retry = str(gate.value).split("add to your snakemake command ")[1].split()
+        server.lossy, n_requests = False, len(server.asked)
+        # The number of tries changes no pixel, so it makes no cut-out again.
         run.settings["cutouts"]["archive"]["tries"] = 5
         assert "cut_out" not in run.planned("cutouts")
         run("cutouts", *retry)
-        assert [request.service for request in server.asked[asked:]] == ["first"] * 2
-        again = run.table("catalogue/ledger.parquet")
-    assert set(again["status"]) == {"ok"}
+        assert [request.service for request in server.asked[n_requests:]] == ["first"] * 2
+        retried = run.table("catalogue/ledger.parquet")
+    assert set(retried["status"]) == {"ok"}
     kept = ledger["status"] == "ok"
-    pd.testing.assert_frame_equal(again[kept], ledger[kept])
+    pd.testing.assert_frame_equal(retried[kept], ledger[kept])
     assert not (run.results / "cutouts" / "00000" / ".journal").exists()

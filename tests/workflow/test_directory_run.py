@@ -1,6 +1,7 @@
-"""The workflow with images on disk: one index for all shards, refreshed where files changed."""
+"""The workflow with images on disk: one index for all shards, made again when files have changed."""
 
 import os
+from pathlib import Path
 
 import pytest
 from sky_images import write_image
@@ -11,10 +12,11 @@ from claran_core.survey.directory.image_index import CHUNK
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path: Path) -> Run:
+    """Prepare a run on three images of subjects and enough others for several processes to read."""
     for k in range(3):
         write_image(tmp_path / "images" / f"{k}.fits", 30.0 + k, 10.0, size_px=140)
-    for k in range(CHUNK):  # so many that several processes read them
+    for k in range(CHUNK):
         write_image(tmp_path / "images" / "far" / f"{k}.fits", 100.0 + k, 10.0, size_px=20)
     rows = [f"s{k},{30.0 + k},10.0" for k in range(3)]
     (tmp_path / "targets.csv").write_text("\n".join(["subject_id,ra,dec", *rows]) + "\n")
@@ -26,7 +28,7 @@ def run(tmp_path):
     return Run(tmp_path, settings)
 
 
-def test_files_that_change_make_the_index_again_and_nothing_else(run, tmp_path):
+def test_changed_files_update_the_index_and_nothing_else(run: Run, tmp_path: Path) -> None:
     run("cutouts")
     assert run.table("images/radio.parquet").columns.tolist() == IMAGES.names
     ledger = run.table("catalogue/ledger.parquet")
@@ -42,10 +44,10 @@ def test_files_that_change_make_the_index_again_and_nothing_else(run, tmp_path):
     assert not run.planned("cutouts")
 
 
-def test_a_folder_that_is_not_there_is_one_line_before_anything_runs(run):
+def test_a_missing_folder_is_one_line_before_anything_runs(run: Run) -> None:
     run.settings["survey"]["radio"]["path"] = "nowhere"
     done = run("cutouts", check=False)
-    said = done.stdout + done.stderr
+    output = done.stdout + done.stderr
     assert done.returncode == 1
-    assert "claran: config: survey.radio.path: no folder" in said and "Traceback" not in said
+    assert "claran: config: survey.radio.path: no folder" in output and "Traceback" not in output
     assert not (run.results / "cutouts").exists()

@@ -1,9 +1,8 @@
-"""The whole workflow on real FIRST and AllWISE images, and on files that break careless code.
-
-The weights are those that ship.
-"""
+"""The whole workflow on real FIRST and AllWISE images and on malformed files, with the shipped weights."""
 
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,14 +16,15 @@ from claran_core.common.files import read_array
 from claran_core.common.flags import Flag
 from claran_core.common.frame import pixels_to_sky
 
-pytestmark = [pytest.mark.data, pytest.mark.xdist_group("workflow-real")]
+pytestmark = pytest.mark.data
+RealRun = Callable[[str], Run]
 
 
 @pytest.fixture
-def real_run(tmp_path, shared_data):
-    """Makes a run of one of the overlays beside a link to the real data."""
+def real_run(tmp_path: Path, shared_data: Path) -> RealRun:
+    """Return a function that prepares the run of an overlay beside a link to the real data."""
 
-    def make(name):
+    def make(name: str) -> Run:
         (tmp_path / "data").symlink_to(shared_data)
         shutil.copy(OVERLAYS / f"{name}_targets.csv", tmp_path)
         settings = yaml.safe_load((OVERLAYS / f"{name}.yaml").read_text())
@@ -33,7 +33,7 @@ def real_run(tmp_path, shared_data):
     return make
 
 
-def test_pairs_of_first_and_allwise_run_to_a_catalogue(real_run):
+def test_pairs_of_first_and_allwise_give_a_catalogue(real_run: RealRun) -> None:
     run = real_run("pairs")
     run()
     ledger = run.table("catalogue/ledger.parquet")
@@ -47,7 +47,7 @@ def test_pairs_of_first_and_allwise_run_to_a_catalogue(real_run):
     assert (run.results / "report.html").exists()
 
 
-def test_wide_fields_serve_as_mosaics(real_run):
+def test_wide_fields_serve_as_mosaics(real_run: RealRun) -> None:
     run = real_run("wide")
     run()
     ledger = run.table("catalogue/ledger.parquet")
@@ -61,8 +61,8 @@ def test_wide_fields_serve_as_mosaics(real_run):
     assert (index["flags"].to_numpy() & int(Flag.INFRARED_MISSING)).all()
 
 
-def position_at_the_border_of_the_blank(path):
-    """Sky position (deg) of a pixel with data whose neighbour has none."""
+def position_beside_blank_pixels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sky position (deg) of a pixel with data whose neighbour is blank."""
     with fits.open(path) as hdus:
         data, wcs = hdus[0].data, WCS(hdus[0].header).celestial
     rows, columns = np.nonzero(np.isfinite(data[:, 1:]) & np.isnan(data[:, :-1]))
@@ -71,14 +71,14 @@ def position_at_the_border_of_the_blank(path):
 
 
 @pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
-def test_hostile_files_end_in_the_right_ledger_row(real_run, shared_data):
+def test_malformed_files_end_in_the_right_ledger_row(real_run: RealRun, shared_data: Path) -> None:
     run = real_run("hostile")
     folder = run.directory / "radio"
     folder.mkdir()
     for path in (*(shared_data / "hostile").iterdir(), *(shared_data / "pairs" / "radio").iterdir()):
         (folder / path.name).symlink_to(path)
     targets = pd.read_csv(run.directory / "hostile_targets.csv").set_index("subject_id")
-    targets.loc["half_nan", ["ra", "dec"]] = position_at_the_border_of_the_blank(
+    targets.loc["half_nan", ["ra", "dec"]] = position_beside_blank_pixels(
         shared_data / "hostile" / "half_nan.fits"
     )
     targets.to_csv(run.directory / "hostile_targets.csv")
@@ -102,18 +102,18 @@ def test_hostile_files_end_in_the_right_ledger_row(real_run, shared_data):
     good = ["J084933+014340", "J114522+152943"]
     targets.loc[good].to_csv(alone.directory / "good.csv")
     alone("fusion")
-    index, images = (
-        run.table("fused/D4/00000.parquet"),
-        read_array(run.results / "fused" / "D4" / "00000.npy"),
-    )
+    index = run.table("fused/D4/00000.parquet")
+    images = read_array(run.results / "fused" / "D4" / "00000.npy")
     index_alone = alone.table("fused/D4/00000.parquet")
     images_alone = read_array(alone.results / "fused" / "D4" / "00000.npy")
     for name in good:
-        here, there = index.subject_id.tolist().index(name), index_alone.subject_id.tolist().index(name)
-        assert np.array_equal(images[here], images_alone[there])
+        row, row_alone = (table.subject_id.tolist().index(name) for table in (index, index_alone))
+        assert np.array_equal(images[row], images_alone[row_alone])
 
 
-def test_too_many_failures_stop_the_catalogue_and_say_what_to_do(real_run, shared_data):
+def test_too_many_failures_stop_the_catalogue_and_name_a_command(
+    real_run: RealRun, shared_data: Path
+) -> None:
     run = real_run("hostile")
     (run.directory / "radio").mkdir()
     (run.directory / "radio" / "table.fits").symlink_to(shared_data / "hostile" / "table_not_image.fits")
