@@ -5,16 +5,24 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# How long an example takes says more about the machine than about the code.
+# A deadline for an example would test the machine rather than the code.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+# The longest files, longest first.
+LONG_FILES = ("test_slurm.py", "test_workflow.py")
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real images and labels; tests that need it are skipped where it is absent."""
+    """Return the folder of real images and labels; skip tests that need it if there is none."""
     if not SHARED_DATA.is_dir():
-        pytest.skip("real data (../shared/data) is not there")
+        pytest.skip("no real data in ../shared/data")
     return SHARED_DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, so that parallel workers end together."""
+    order = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
