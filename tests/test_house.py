@@ -187,7 +187,7 @@ def test_make_alone_lists_every_verb(tmp_path):
 
 @pytest.mark.parametrize(
     ("interpreter", "said"),
-    [("python-that-is-not-there", "is not there"), ("false", "too old")],  # `false` fails the version check
+    [("python-that-does-not-exist", "not found"), ("false", "too old")],  # `false` fails the version check
 )
 def test_make_says_in_one_line_which_python_it_needs(tmp_path, interpreter, said):
     ended = make(tmp_path, "demo", f"PYTHON={interpreter}")
