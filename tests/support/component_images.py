@@ -1,4 +1,6 @@
-"""Round blobs in an image, and square components at given places."""
+"""Round blobs in an image, and square components at given positions."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -7,14 +9,21 @@ from claran_core.components.component_table import SubjectComponents
 __all__ = ["blob", "components"]
 
 
-def blob(shape, x, y, peak, fwhm=4.0):
+def blob(shape: tuple[int, int], x: float, y: float, peak: float, fwhm: float = 4.0) -> np.ndarray:
+    """Return an image of a round Gaussian at a pixel position."""
     rows, columns = np.indices(shape)
     return peak * np.exp(-4 * np.log(2) * ((columns - x) ** 2 + (rows - y) ** 2) / fwhm**2)
 
 
-def components(*places, half=3.0, snr=None, n_peaks=None, n_pixels=None) -> SubjectComponents:
-    """Square components around these positions."""
-    middles = np.array(places, np.float32).reshape(-1, 2)
+def components(
+    *positions: Sequence[float],
+    half: float = 3.0,
+    snr: Sequence[float] | None = None,
+    n_peaks: Sequence[int] | None = None,
+    n_pixels: Sequence[int] | None = None,
+) -> SubjectComponents:
+    """Return square components around these positions ``(x, y)``, by default alike."""
+    middles = np.array(positions, np.float32).reshape(-1, 2)
     n = len(middles)
     return SubjectComponents(
         boxes=np.concatenate([middles - half, middles + half], axis=1),

@@ -1,6 +1,7 @@
 """Small runs of fused images: round blobs with their truth, as the fusion and labels stages write them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,13 @@ def write_run(
     return results, shards
 
 
-def open_run(root: Path, sky, *, name: str = "train", **options) -> FusedDataset:
+def open_run(
+    root: Path,
+    sky: tuple[np.ndarray, pd.DataFrame, pd.DataFrame],
+    *,
+    name: str = "train",
+    **options: Any,
+) -> FusedDataset:
     """Write a sky and open one split of it."""
     results, shards = write_run(root, sky, **options)
     return FusedDataset(shards, targets=[results.targets], labels=results.labels, split=name)

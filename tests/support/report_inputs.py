@@ -125,6 +125,7 @@ def make_ledger(ids: list[str]) -> pd.DataFrame:
 
 
 def make_labels(n: int) -> pd.DataFrame:
+    """Return one label for each of the first `n` subjects."""
     rows = [
         {
             "subject_id": f"S{i:03d}",
@@ -249,6 +250,7 @@ class Page(HTMLParser):
         assert not self.open, self.open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Record the attributes of an element."""
         values = dict(attrs)
         self.tags.append(tag)
         self.attributes |= set(values)
@@ -262,9 +264,11 @@ class Page(HTMLParser):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Record an element without content."""
         self.handle_starttag(tag, attrs)
         if tag not in self.VOID:
             self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
+        """Check that the element closed is the last one opened."""
         assert self.open.pop() == tag

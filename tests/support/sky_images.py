@@ -1,8 +1,9 @@
-"""FITS images whose pixels say where on the sky they are: the frame position around a target."""
+"""FITS images whose pixel values encode their position in the frame of a target."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -17,8 +18,16 @@ FRAME = Frame(size_px=40, pixel_scale_arcsec=1.8)
 ODD_CARDS = {"BUNIT": "JY/BEAM", "DATE-OBS": "200002", "BLANK": -1, "EQUINOX": 2000.0}
 
 
-def image_header(ra_deg, dec_deg, *, size_px=80, scale_arcsec=1.8, projection="TAN", **cards):
-    """Header of an image centred on a position, in the equatorial system of its cards."""
+def image_header(
+    ra_deg: float,
+    dec_deg: float,
+    *,
+    size_px: int = 80,
+    scale_arcsec: float = 1.8,
+    projection: str = "TAN",
+    **cards: Any,
+) -> fits.Header:
+    """Return the header of an image centred on a position, in the equatorial system of its cards."""
     header = fits.Header()
     for axis, (name, sign, value) in enumerate(
         ((f"RA---{projection}", -1, ra_deg), (f"DEC--{projection}", 1, dec_deg)), 1
@@ -31,14 +40,14 @@ def image_header(ra_deg, dec_deg, *, size_px=80, scale_arcsec=1.8, projection="T
     return header
 
 
-def positions():
-    """What `sky_pixels` holds, resampled onto `FRAME`: 37 x + 100 y of its pixel centres."""
+def positions() -> np.ndarray:
+    """Return `sky_pixels` resampled onto `FRAME`: 37 x + 100 y at each pixel centre."""
     centre = np.arange(FRAME.size_px) + 0.5
     return 37 * centre[None, :] + 100 * centre[:, None]
 
 
-def sky_pixels(header, shape, ra_deg, dec_deg):
-    """Pixels ``shape`` whose value is 37 x + 100 y in the frame of a subject at (`ra_deg`, `dec_deg`)."""
+def sky_pixels(header: fits.Header, shape: tuple[int, int], ra_deg: float, dec_deg: float) -> np.ndarray:
+    """Return pixels whose value is 37 x + 100 y in the frame of a subject at (`ra_deg`, `dec_deg`)."""
     with quiet_astropy():
         wcs = WCS(header).celestial
     rows, columns = np.indices(shape)
@@ -48,13 +57,43 @@ def sky_pixels(header, shape, ra_deg, dec_deg):
 
 @contextmanager
 def open_odd(path: Path) -> Iterator[fits.HDUList]:
-    """Open a file of `write_image` without astropy's remarks about its header."""
+    """Open a file of `write_image` without astropy's warnings about its header."""
     with quiet_astropy(), fits.open(path) as hdus:
         yield hdus
 
 
-def write_image(path: Path, ra_deg=30.0, dec_deg=10.0, *, size_px=80, target=None, change=None, **options):
-    """Write such an image centred on (`ra_deg`, `dec_deg`) for a subject at `target` (default: there)."""
+def write_image(
+    path: Path,
+    ra_deg: float = 30.0,
+    dec_deg: float = 10.0,
+    *,
+    size_px: int = 80,
+    target: tuple[float, float] | None = None,
+    change: Callable[[np.ndarray], None] | None = None,
+    **options: Any,
+) -> Path:
+    """Write an image of `sky_pixels` centred on a position.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    ra_deg, dec_deg : float
+        Centre of the image.
+    size_px : int
+        Side of the image.
+    target : tuple of float, optional
+        Position of the subject; the centre by default.
+    change : callable, optional
+        Changes the pixels in place before they are written.
+    **options
+        Further arguments of `image_header`.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
     header = image_header(ra_deg, dec_deg, size_px=size_px, **options)
     data = sky_pixels(header, (size_px, size_px), *(target or (ra_deg, dec_deg)))
     if change is not None:

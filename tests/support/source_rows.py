@@ -66,11 +66,13 @@ def write_shard_files(
     return files
 
 
-def grid_sky(seed: int, *, side: int = 9, ra_deg: float = 0.0, dec_deg: float = 0.0, n: int = 60):
-    """Sources on a grid of overlapping subjects (3 arcmin every 90 arcsec), each seen in all that show it.
+def grid_sky(
+    seed: int, *, side: int = 9, ra_deg: float = 0.0, dec_deg: float = 0.0, n: int = 60
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Return overlapping subjects (3 arcmin every 90 arcsec) and the rows of the sources in them.
 
-    Single sources and triples; a triple is listed in each subject with those of its components it shows.
-    Returns the subjects and the rows.
+    Sources have one or three components.  Each subject that shows a source has a row with the components
+    that it shows.
     """
     rng = np.random.default_rng(seed)
     steps = (np.arange(side) - (side - 1) / 2) * 90.0

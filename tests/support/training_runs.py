@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from fused_runs import blob_sky, write_run
 
@@ -35,13 +36,13 @@ TRAINING = TrainingOptions(
     checkpoint_every=1,
 )
 
-# Of the ten subjects of a run with the seed 7, some are held out.
+# Some of the ten subjects of a run with the seed 7 are held out.
 VALIDATED = dataclasses.replace(TRAINING, validation_fraction=0.3, patience=2)
 
-# More epochs than can pass before a signal comes.
+# More epochs than can pass before a signal arrives.
 LONG = dataclasses.replace(TRAINING, epochs=400)
 
-# What a killed training runs; its arguments are the folder of its results and the name of its settings.
+# The program of a training that is killed.  Arguments: the folder of the results, the name of the settings.
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -51,7 +52,8 @@ run(open_blobs(Path(sys.argv[1])), Path(sys.argv[1]), training=getattr(training_
 """
 
 
-def open_blobs(root: Path, n: int = 10, *, cuts: tuple[int, ...] = (), **options) -> FusedDataset:
+def open_blobs(root: Path, n: int = 10, *, cuts: tuple[int, ...] = (), **options: Any) -> FusedDataset:
+    """Write a run of round blobs and open it as the training set."""
     results, shards = write_run(root, blob_sky(n), cuts=cuts, **options)
     return FusedDataset(shards, targets=[results.targets], labels=results.labels)
 
@@ -66,6 +68,7 @@ def run(
     threads: int = 1,
     model: ModelOptions = MODEL,
 ) -> WeightsInfo:
+    """Train on a set, with the files of a run in `root`."""
     results = Results(root)
     return train(
         dataset,
@@ -90,4 +93,5 @@ def script(folder: Path) -> Path:
 
 
 def outputs(root: Path) -> tuple[bytes, bytes]:
+    """Return the bytes of the weights and of the losses of a run."""
     return Results(root).weights("D4").read_bytes(), Results(root).losses("D4").read_bytes()
