@@ -116,6 +116,7 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
         options=config.inference,
         fused_path=results.fused(method, shard),
         output_path=results.detections(method, shard),
+        survey=config.survey.radio.name,
         threads=1,
         **made,
     )

@@ -39,7 +39,9 @@ def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, lis
     """Detections, true sources and names of all subjects of a folder of labelled cut-outs."""
     info = read_info(weights)
     options = build_options(FusionOptions, info.fusion_options)
-    detector, _ = load_weights(weights, method=info.method, fusion_options=options.pixel_options)
+    detector, _ = load_weights(
+        weights, method=info.method, fusion_options=options.pixel_options, survey="FIRST"
+    )
     images, components, labels, index = [], [], [], []
     for real in real_cutouts.real_subjects(folder):
         subject = real.subject

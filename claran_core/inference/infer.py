@@ -1,7 +1,7 @@
-"""Inference: what the detector finds in the fused images of one shard, as a table.
+"""Inference: detect sources in the fused images of one shard.
 
-All batches have the same shape (the last is filled up with blank images), so that what is found in
-a subject does not depend on the subjects it shares a batch or a shard with.
+All batches have the same shape; the last is padded with blank images.  The detections of a subject therefore
+do not depend on the other subjects of its batch or shard.
 """
 
 import logging
@@ -26,9 +26,8 @@ from claran_core.components.component_table import (
     read_components,
 )
 from claran_core.fusion.fused_images import has_radio, open_shard
-from claran_core.model.association.network import AssociationNetwork
+from claran_core.model.detector import Detector
 from claran_core.model.device import choose_device, reproducible
-from claran_core.model.faster_rcnn.detector import Detector
 from claran_core.model.layers.types import Detections
 from claran_core.model.weights import load_weights, model_id
 from claran_core.settings.config import FusionOptions, InferenceOptions
@@ -42,7 +41,7 @@ def infer_shard(
     images: np.ndarray,
     index: pd.DataFrame,
     components: Mapping[str, Mapping[float, SubjectComponents]],
-    detector: Detector | AssociationNetwork,
+    detector: Detector,
     options: InferenceOptions,
     frame: Frame,
     *,
@@ -55,13 +54,13 @@ def infer_shard(
     images : (N, ny, nx, 3) uint8 array
         Fused images, row 0 in the north; may be memory-mapped.
     index : DataFrame
-        N rows of `claran_core.common.tables.FUSED`.  Subjects without radio image are passed over.
+        N rows of `claran_core.common.tables.FUSED`.  Subjects without a radio image are skipped.
     components : mapping
-        Components of the subjects that have any, by name and level (`read_components`).
-    detector : Detector or AssociationNetwork
-        A trained detector; moved to the device of `options`.
+        Components by subject and level (`read_components`); subjects without components may be missing.
+    detector : Detector
+        A trained detector; it is moved to the device of `options`.
     options : InferenceOptions
-        Batch size, least probability, overlap for suppression, device.
+        Batch size, smallest probability, overlap for suppression, device.
     frame : Frame
         Geometry of the subjects.
     threads : int, optional
@@ -70,13 +69,13 @@ def infer_shard(
     Returns
     -------
     DataFrame
-        Rows of `claran_core.common.tables.DETECTIONS`: subjects in the order of the index, within each
-        the most probable first (then by class, then by left edge).
+        Rows of `claran_core.common.tables.DETECTIONS`: subjects in the order of the index, detections of a
+        subject by descending probability (then by class, then by left edge).
 
     Raises
     ------
     ConfigError
-        If the device asked for is not there.
+        If the device is not available.
     InputError
         If the images do not have the size of the frame.
     """
@@ -92,10 +91,15 @@ def infer_shard(
     found: list[Detections] = []
     with reproducible(threads), torch.inference_mode():
         for rows, batch in batches(images, with_radio, options.batch_size, device):
-            own = [components.get(name, {}).get(NOMINAL_LEVEL, NO_COMPONENTS) for name in names[rows]]
-            own += [NO_COMPONENTS] * (options.batch_size - len(own))
+            batch_components = [
+                components.get(name, {}).get(NOMINAL_LEVEL, NO_COMPONENTS) for name in names[rows]
+            ]
+            batch_components += [NO_COMPONENTS] * (options.batch_size - len(rows))
             results = detector.detect(
-                batch, min_probability=options.min_probability, nms_iou=options.nms_iou, components=own
+                batch,
+                min_probability=options.min_probability,
+                nms_iou=options.nms_iou,
+                components=batch_components,
             )
             found += results[: len(rows)]
             progress.step(len(rows))
@@ -112,21 +116,34 @@ def run_inference(
     index_path: Path,
     components_path: Path,
     output_path: Path,
-    survey: str = "FIRST",
+    survey: str,
     threads: int | None = None,
 ) -> None:
-    """Detect sources in one shard on disk and write the table, with the model's id as metadata.
+    """Detect sources in one shard on disk, and write the table with the id of the model as metadata.
+
+    Parameters
+    ----------
+    weights_path : Path
+        Weights of the detector.
+    method, fusion, survey
+        Fusion method and options of the images, and their radio survey; the weights must be compatible.
+    options, threads
+        As for `infer_shard`.
+    fused_path, index_path, components_path : Path
+        Fused images of the shard, their index, and the components.
+    output_path : Path
+        Table of detections to write.
 
     Raises
     ------
     ConfigError, InputError
         As `infer_shard`.
     WeightsError
-        If the weights cannot be read, or belong to another fusion method, other fusion options or a beam of
-        more or fewer pixels than that of `survey` has.
+        If the weights cannot be read or are not compatible with the images.
     """
-    pixels = {"fusion_options": fusion.pixel_options, "survey": survey}
-    detector, _ = load_weights(weights_path, method=method, **pixels)
+    detector, _ = load_weights(
+        weights_path, method=method, fusion_options=fusion.pixel_options, survey=survey
+    )
     images, index = open_shard(fused_path, index_path)
     components = read_components(components_path)
     table = infer_shard(images, index, components, detector, options, fusion.frame, threads=threads)
@@ -138,21 +155,21 @@ def run_inference(
 def batches(
     images: np.ndarray, rows: np.ndarray, size: int, device: torch.device
 ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-    """Read some rows of `images` batch by batch: which they are, and (size, ny, nx, 3) uint8 on `device`.
+    """Read some rows of `images` in batches: yield their indices, and (size, ny, nx, 3) uint8 on `device`.
 
-    The last batch is filled up with blank images.  On a CPU each batch is written over the one before it.
+    The last batch is padded with blank images.  On a CPU each batch overwrites the previous one.
     """
     buffer = torch.zeros((size, *images.shape[1:]), dtype=torch.uint8, pin_memory=device.type == "cuda")
     pixels = buffer.numpy()
     for start in range(0, len(rows), size):
-        own = rows[start : start + size]
-        pixels[: len(own)] = images[own]
-        pixels[len(own) :] = 0
-        yield own, buffer.to(device)
+        batch = rows[start : start + size]
+        pixels[: len(batch)] = images[batch]
+        pixels[len(batch) :] = 0
+        yield batch, buffer.to(device)
 
 
 def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame: Frame) -> pd.DataFrame:
-    """Rows of all subjects, sorted; ``rows[i]`` is the place in the index of ``found[i]``."""
+    """Return the sorted table of all detections; ``found[i]`` belongs to row ``rows[i]`` of the index."""
     row = np.repeat(rows, [len(one.classes) for one in found])
     if not len(row):
         return tables.DETECTIONS.empty_table().to_pandas()

@@ -1,4 +1,4 @@
-"""The architectures as settings of their parts, and how their weights start."""
+"""The architectures: how each detector is assembled, and the initial weights."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,9 +8,10 @@ from torch import nn
 
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.model.association.network import AssociationNetwork
-from claran_core.model.faster_rcnn.detector import Detector
+from claran_core.model.detector import Detector
 from claran_core.model.faster_rcnn.heads import RecognitionHead
 from claran_core.model.faster_rcnn.matcher import RoiMatching
+from claran_core.model.faster_rcnn.network import FasterRCNN
 from claran_core.model.faster_rcnn.rpn import RegionProposalNetwork, RpnOptions
 from claran_core.model.layers.backbones import FeaturePyramid, Vgg16Backbone
 from claran_core.model.layers.roi_pooling import STPooling
@@ -25,17 +26,17 @@ __all__ = ["ARCHITECTURES", "build_detector"]
 # Samples along each side of a region (paper Table 4, layer 23).
 POOL_SIZE = 7
 
-# Proposals narrower than this in the subject are dropped (paper section 4.3.2).
+# Proposals with a shorter side, in px of the subject, are dropped (paper section 4.3.2).
 MIN_SIDE_FRAME_PX = 4.0
 
-# Spread of the weights at the start of VGG-16's layers after the backbone (published code) and of all
-# layers that predict scores; those that predict box offsets start closer to zero, so that the first
-# proposals are the anchors themselves.
+# Standard deviation of the initial weights, of the layers of VGG-16 after the backbone (published code) and
+# of all layers that predict scores.  Layers that predict box offsets start closer to zero, so that the first
+# proposals are the anchors.
 HEAD_STD = 0.01
 OFFSET_STD = 0.001
 
-# Typical departure of a pixel from its channel's mean, in grey levels.  VGG-16 has no normalisation:
-# its first layer starts that much smaller, or the first scores would be in the tens.
+# Typical deviation of a pixel from the mean of its channel, in grey levels.  VGG-16 has no normalisation: the
+# weights of its first layer are divided by this, so that the first scores are of the order of one.
 PIXEL_SPREAD = 64.0
 
 
@@ -46,8 +47,8 @@ def build_detector(
     frame_px: int = 132,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
-) -> Detector | AssociationNetwork:
-    """Make an untrained detector.
+) -> Detector:
+    """Return an untrained detector.
 
     Parameters
     ----------
@@ -58,14 +59,14 @@ def build_detector(
     frame_px : int
         Width of a subject.
     seed : int
-        Of the initial weights; torch's global generator is left as it was.
+        Seed of the initial weights; the global generator of PyTorch is not changed.
     options : mapping, optional
         Fields of the architecture's options (`claran_core.settings.architecture_options`) that differ from
         their defaults.
 
     Returns
     -------
-    Detector or AssociationNetwork
+    Detector
         On the CPU, in training mode.
 
     Raises
@@ -74,8 +75,8 @@ def build_detector(
         As `chosen_options`.
     """
     chosen = chosen_options(architecture, options or {})
-    # Layers draw their default weights from the global generator when they are made; those weights are
-    # replaced below, and what was drawn is put back.
+    # New layers draw default weights from the global generator.  `fork_rng` restores its state; the weights
+    # are replaced below.
     with torch.random.fork_rng(devices=[]):
         detector = ARCHITECTURES[architecture](chosen, channel_means, frame_px, dict(options or {}))
     _initialise(detector, torch.Generator().manual_seed(seed))
@@ -84,11 +85,11 @@ def build_detector(
 
 def _vgg16(
     chosen: Vgg16Options, channel_means: Sequence[float], frame_px: int, options: dict[str, Any]
-) -> Detector:
+) -> FasterRCNN:
     zoom = chosen.input_px / frame_px
     backbone = Vgg16Backbone(freeze_low=chosen.freeze_low)
     rpn = RpnOptions(min_side_px=MIN_SIDE_FRAME_PX * zoom)
-    return Detector(
+    return FasterRCNN(
         architecture="vgg16",
         options=options,
         backbone=backbone,
@@ -107,7 +108,7 @@ def _vgg16(
 def _association(
     chosen: AssociationOptions, channel_means: Sequence[float], frame_px: int, options: dict[str, Any]
 ) -> AssociationNetwork:
-    del frame_px  # candidates and features are in frame pixels, whatever the frame's width
+    del frame_px  # candidates are in frame pixels, for any width of the frame
     return AssociationNetwork(
         architecture="association",
         options=options,
@@ -120,18 +121,18 @@ def _association(
     )
 
 
-ARCHITECTURES: Mapping[str, Callable[..., Detector | AssociationNetwork]] = {
+ARCHITECTURES: Mapping[str, Callable[..., Detector]] = {
     "association": _association,
     "vgg16": _vgg16,
 }
 
 
 @torch.no_grad()
-def _initialise(detector: Detector | AssociationNetwork, generator: torch.Generator) -> None:
+def _initialise(detector: Detector, generator: torch.Generator) -> None:
     """Draw all weights from `generator`.
 
-    Layers followed by a ReLU start as He et al. (2015, arXiv:1502.01852) derive it, except the hidden
-    layers behind VGG-16's backbone; the layers that predict start near zero.
+    Layers followed by a ReLU are initialised as in He et al. (2015, arXiv:1502.01852), except the hidden
+    layers after the backbone of VGG-16.  Layers that predict scores or offsets start near zero.
     """
     for name, module in detector.named_modules():
         if not isinstance(module, nn.Conv2d | nn.Linear):

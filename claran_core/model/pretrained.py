@@ -1,4 +1,4 @@
-"""ImageNet weights as a start of VGG-16 (paper section 4.2), from torchvision's ``vgg16`` state dict."""
+"""Initial weights of VGG-16 from ImageNet (paper section 4.2), as torchvision's ``vgg16`` state dict."""
 
 import hashlib
 import logging
@@ -12,52 +12,50 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from claran_core.common.errors import WeightsError
-from claran_core.model.faster_rcnn.detector import Detector
+from claran_core.model.detector import Detector
+from claran_core.model.faster_rcnn.network import FasterRCNN
 from claran_core.model.layers.backbones import Vgg16Backbone
 
 __all__ = ["file_sha256", "load_pretrained"]
 
 logger = logging.getLogger(__name__)
 
-# What torchvision divides each channel by, R, G and B, after grey levels are scaled to 0..1.
+# Standard deviation by which torchvision divides each channel, R, G and B, of images scaled to 0..1.
 IMAGENET_STD = (0.229, 0.224, 0.225)
 WHITE = 255.0
 
-# torchvision's names of the fully connected layers, and ours.
-FULLY_CONNECTED = {"classifier.0": "fc6", "classifier.3": "fc7"}
-
 
 def load_pretrained(detector: Detector, path: Path) -> list[str]:
-    """Give a VGG-16 detector the convolutions of an ImageNet network, and FC_6 and FC_7 where they fit.
+    """Load the convolutions of an ImageNet network into a VGG-16 detector, and FC_6 and FC_7 if they fit.
 
-    torchvision's network takes R, G and B (the published code's takes B, G, R) in units of each channel's
-    standard deviation, ``(grey / 255 - mean) / std``.  Ours takes R, G and B in grey levels around the mean
-    of the training set (paper section 4.1), which is here what ImageNet's mean is there.  The first
-    convolution's weights are therefore divided by ``255 std``: its response to a departure from the mean is
-    then what torchvision's would be.  No channels change places, and biases stay.
+    The network of torchvision takes R, G and B (that of the published code takes B, G and R) in units of the
+    standard deviation of each channel, ``(grey / 255 - mean) / std``.  This one takes R, G and B in grey
+    levels minus the mean of the training set (paper section 4.1).  The weights of the first convolution are
+    therefore divided by ``255 std``, so that its response to a deviation from the mean is the same.  The
+    order of channels and the biases do not change.
 
-    torchvision pools 7 x 7 cells of 512 channels and flattens them in the order of ours, so FC_6 and FC_7
-    are taken over where their widths agree (``fc_width`` 4096); otherwise they stay as drawn.
+    torchvision pools 7 x 7 cells of 512 channels and flattens them in the same order, so FC_6 and FC_7 are
+    loaded if their widths agree (``fc_width`` 4096); otherwise they keep their random weights.
 
     Parameters
     ----------
     detector : Detector
-        With the backbone of ``vgg16``; changed in place.
+        A ``vgg16``; changed in place.
     path : Path
-        ``.safetensors``, or what ``torch.save`` wrote of the state dict, opened without running any code.
+        ``.safetensors``, or a state dict written by ``torch.save``, which is read without running any code.
 
     Returns
     -------
     list of str
-        Layers that were loaded: ``backbone``, and ``fc6`` and ``fc7``.
+        Loaded layers: ``backbone``, and ``fc6`` and ``fc7``.
 
     Raises
     ------
     WeightsError
-        In one line, if the file is missing or not of that layout, or the detector is another.
+        If the file is missing or has another layout, or the detector is not a ``vgg16``.
     """
     path = Path(path)
-    if not isinstance(detector.backbone, Vgg16Backbone):
+    if not isinstance(detector, FasterRCNN) or not isinstance(detector.backbone, Vgg16Backbone):
         raise WeightsError(
             f"{path}: weights for vgg16, but model.architecture is {detector.architecture}; "
             "write model.pretrained: null"
@@ -69,26 +67,22 @@ def load_pretrained(detector: Detector, path: Path) -> list[str]:
         if isinstance(layer, nn.Conv2d)
     }
     _check(path, tensors, convolutions)
-    layers = {
-        name: getattr(detector.head, own)
-        for name, own in FULLY_CONNECTED.items()
-        if _fits(tensors, name, getattr(detector.head, own))
-    }
-    if len(layers) < len(FULLY_CONNECTED):  # one without the other has learnt nothing
-        layers = {}
+    layers = {"classifier.0": detector.head.fc6, "classifier.3": detector.head.fc7}
+    if not all(_fits(tensors, name, layer) for name, layer in layers.items()):
+        layers = {}  # one of them alone is of no use
     _check(path, tensors, layers)
     with torch.no_grad():
         for name, layer in {**convolutions, **layers}.items():
-            layer.weight.copy_(tensors[f"{name}.weight"])
-            layer.bias.copy_(tensors[f"{name}.bias"])
-        detector.backbone.layers[0].weight /= WHITE * torch.tensor(IMAGENET_STD)[:, None, None]
-    loaded = ["backbone", *(FULLY_CONNECTED[name] for name in layers)]
-    logger.info("%s: training starts from its %s", path, ", ".join(loaded))
+            for kind, parameter in layer.named_parameters():
+                parameter.copy_(tensors[f"{name}.{kind}"])
+        convolutions["features.0"].weight /= WHITE * torch.tensor(IMAGENET_STD)[:, None, None]
+    loaded = ["backbone", *(["fc6", "fc7"] if layers else [])]
+    logger.info("%s: initial weights of %s are loaded from here", path, ", ".join(loaded))
     return loaded
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file of weights.
+    """Return the SHA-256 (hex) of a weights file.
 
     Raises
     ------
@@ -117,26 +111,28 @@ def _read(path: Path) -> Mapping[str, Tensor]:
             "give torchvision's vgg16 state dict"
         ) from None
     if not isinstance(tensors, Mapping):
-        raise WeightsError(f"{path}: holds a {type(tensors).__name__}; give torchvision's vgg16 state dict")
+        raise WeightsError(
+            f"{path}: contains a {type(tensors).__name__}; give torchvision's vgg16 state dict"
+        )
     return tensors
 
 
-def _fits(tensors: Mapping[str, Tensor], name: str, layer: nn.Module) -> bool:
+def _fits(tensors: Mapping[str, Tensor], name: str, layer: nn.Linear) -> bool:
     weight = tensors.get(f"{name}.weight")
     return isinstance(weight, Tensor) and weight.shape == layer.weight.shape
 
 
 def _check(path: Path, tensors: Mapping[str, Tensor], layers: Mapping[str, nn.Module]) -> None:
     for name, layer in layers.items():
-        for kind in ("weight", "bias"):
-            key, wanted = f"{name}.{kind}", tuple(getattr(layer, kind).shape)
+        for kind, parameter in layer.named_parameters():
+            key, wanted = f"{name}.{kind}", tuple(parameter.shape)
             tensor = tensors.get(key)
             if not isinstance(tensor, Tensor):
                 problem = f"{key!r} is missing"
             elif tensor.shape != wanted:
                 problem = f"{key!r} has shape {tuple(tensor.shape)}, not {wanted}"
             elif not torch.isfinite(tensor).all():
-                problem = f"{key!r} holds NaN or infinity"
+                problem = f"{key!r} contains NaN or infinity"
             else:
                 continue
             raise WeightsError(f"{path}: {problem}; give torchvision's vgg16 state dict")

@@ -1,8 +1,4 @@
-"""Weights in files: safetensors with a header that says what they were trained for.
-
-A header that does not fit what the weights are asked to do is refused in one line
-(`claran_core.model.weights_header`).
-"""
+"""Weights files: safetensors with a header that describes the training."""
 
 import dataclasses
 import hashlib
@@ -18,20 +14,25 @@ from torch import Tensor
 from claran_core.common.errors import ConfigError, WeightsError
 from claran_core.common.files import atomic_path
 from claran_core.model.architectures import build_detector
-from claran_core.model.association.network import AssociationNetwork
-from claran_core.model.faster_rcnn.detector import Detector
-from claran_core.model.weights_header import HEADER_KEY, WeightsInfo, check_purpose, read_header, read_info
+from claran_core.model.detector import Detector
+from claran_core.model.weights_header import (
+    HEADER_KEY,
+    WeightsInfo,
+    check_compatible,
+    read_header,
+    read_info,
+)
 
 __all__ = ["load_weights", "model_id", "save_weights"]
 
 
-def save_weights(path: Path, detector: Detector | AssociationNetwork, info: WeightsInfo) -> None:
-    """Write weights and header, atomically; equal input gives equal bytes.
+def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
+    """Write weights and header atomically; equal input gives equal bytes.
 
     Raises
     ------
     ValueError
-        If `info` holds NaN or infinity, which JSON has not, or does not describe `detector`.
+        If `info` does not describe `detector`, or contains NaN or infinity, which JSON does not allow.
     """
     if info.architecture != detector.architecture:
         raise ValueError(f"{path}: header says {info.architecture!r}, detector is {detector.architecture!r}")
@@ -43,36 +44,36 @@ def save_weights(path: Path, detector: Detector | AssociationNetwork, info: Weig
 
 
 def load_weights(
-    path: Path, *, method: str, fusion_options: Mapping[str, Any], survey: str = "FIRST"
-) -> tuple[Detector | AssociationNetwork, WeightsInfo]:
-    """Read weights for images of `method` drawn with `fusion_options`.
+    path: Path, *, method: str, fusion_options: Mapping[str, Any], survey: str
+) -> tuple[Detector, WeightsInfo]:
+    """Read weights that are compatible with the images of a run.
 
     Parameters
     ----------
     path : Path
         File written by `save_weights`.
     method : str
-        Fusion method of the images it is to be used on.
+        Fusion method of the images.
     fusion_options : mapping
         Their ``contour_sigma``, ``hull_fill``, ``size_px`` and ``pixel_scale_arcsec``.
     survey : str
-        Radio survey they show.
+        Radio survey of the images.
 
     Returns
     -------
     detector : Detector
         On the CPU, in evaluation mode.
     info : WeightsInfo
-        What its header says.
+        Header of the file.
 
     Raises
     ------
     WeightsError
-        In one line, if the file cannot be read safely or was trained for something else.
+        If the file cannot be read safely, or the weights are not compatible.
     """
     path = Path(path)
     info, options = read_header(path)
-    check_purpose(path, info, method=method, fusion_options=fusion_options, survey=survey)
+    check_compatible(path, info, method=method, fusion_options=fusion_options, survey=survey)
     try:
         detector = build_detector(
             info.architecture,
@@ -89,7 +90,7 @@ def load_weights(
 
 
 def model_id(path: Path) -> str:
-    """Short stable name of a weights file: architecture, method, first 12 hex digits of its SHA-256.
+    """Return the name of a weights file: architecture, method, first 12 hex digits of its SHA-256.
 
     Raises
     ------
@@ -102,9 +103,7 @@ def model_id(path: Path) -> str:
     return f"{info.architecture}-{info.method}-{digest[:12]}"
 
 
-def _check_tensors(
-    path: Path, detector: Detector | AssociationNetwork, tensors: Mapping[str, Tensor]
-) -> None:
+def _check_tensors(path: Path, detector: Detector, tensors: Mapping[str, Tensor]) -> None:
     wanted = detector.state_dict()
     for name in sorted(wanted.keys() | tensors.keys()):
         if name not in tensors:
@@ -116,7 +115,7 @@ def _check_tensors(
                 f"tensor {name!r} has shape {tuple(tensors[name].shape)}, not {tuple(wanted[name].shape)}"
             )
         elif not torch.isfinite(tensors[name]).all():
-            problem = f"tensor {name!r} holds NaN or infinity"
+            problem = f"tensor {name!r} contains NaN or infinity"
         else:
             continue
-        raise WeightsError(f"{path}: {problem}; copy the file again, or train anew")
+        raise WeightsError(f"{path}: {problem}; copy the file again, or train again")

@@ -1,7 +1,7 @@
-"""The header of a weights file: what the weights were trained for, and whether that is what is asked.
+"""The header of a weights file: how the weights were trained, and whether they are compatible with a run.
 
-Reading it needs no PyTorch, so a workflow can check its settings before it does anything.  Nothing that could
-run code (pickle, as ``torch.save`` writes) is ever opened.
+Reading it needs no PyTorch, so a workflow checks its settings before it starts.  Pickles, such as
+``torch.save`` writes, can run code and are never opened.
 """
 
 import json
@@ -18,14 +18,17 @@ from claran_core.common.paths import resolve_path
 from claran_core.settings.config import Config
 from claran_core.survey.surveys import survey_named
 
-__all__ = ["HEADER_KEY", "WeightsInfo", "check_purpose", "given_weights", "read_header", "read_info"]
+__all__ = ["HEADER_KEY", "WeightsInfo", "check_compatible", "given_weights", "read_header", "read_info"]
 
-# The one key of the header.  All facts are one JSON string under it, because safetensors writes several
-# keys in random order, and the same training must give the same bytes.
+# The only key of the header; its value is one JSON string.  safetensors writes several keys in random order,
+# and the same training must give the same bytes.
 HEADER_KEY = "claran"
 
-# Weights are of use where the beam is as many pixels wide, up to this share, as where they were trained.
+# Largest relative difference in pixels per beam between the images of a run and those of the training.
 SCALE_TOLERANCE = 0.05
+
+# Survey of files whose header names none.
+UNNAMED_SURVEY = "FIRST"
 
 # First bytes of a zip archive (torch.save) and of a bare pickle.
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
@@ -33,31 +36,31 @@ PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """What the header of a weights file says.
+    """Header of a weights file.
 
     Attributes
     ----------
     architecture : str
-        As `build_detector` takes it.
+        Architecture, as for `build_detector`.
     class_names : tuple of str
-        Classes 1.. in order.
+        Classes 1, 2, .. in order.
     method : str
-        Fusion method of the images it was trained on.
+        Fusion method of the training images.
     fusion_options : mapping
-        ``contour_sigma``, ``hull_fill``, ``size_px``, ``pixel_scale_arcsec`` of those images.
+        ``contour_sigma``, ``hull_fill``, ``size_px``, ``pixel_scale_arcsec`` of the training images.
     channel_means : tuple of float
-        Mean grey level of R, G and B that is subtracted.
+        Mean grey levels of R, G and B, which are subtracted from images.
     training : mapping
         Training settings.
     seed : int
         Seed of the training.
     data : mapping
-        ``description``, ``survey`` (of the radio images; FIRST if absent), ``hash``, ``n_subjects``,
+        ``description``, ``survey`` (of the radio images; FIRST if it is absent), ``hash``, ``n_subjects``,
         ``n_labels`` of the training set.
     package_version : str
-        Version that trained it.
+        Version of this package.
     metrics : mapping
-        What was measured at the end; JSON values, finite.
+        Final losses; finite numbers.
     """
 
     architecture: str
@@ -73,35 +76,35 @@ class WeightsInfo:
 
 
 def read_info(path: Path) -> WeightsInfo:
-    """Read the header alone.
+    """Read the header of a weights file.
 
     Raises
     ------
     WeightsError
-        If the file is missing, truncated, a pickle, or has no header of this program.
+        If the file is missing, truncated or a pickle, or has no header of this program.
     """
     return read_header(Path(path))[0]
 
 
 def given_weights(config: Config) -> tuple[dict[str, Path], list[str]]:
-    """Weights that a run has from the start.
+    """Return the weights that the settings give for each fusion method.
 
-    Weights that ship with the program (under ``resources/``) are taken where they fit the settings; those of
-    the user must fit.
+    Weights that ship with the program (under ``resources/``) are used if they are compatible with the
+    settings; weights of the user must be compatible.
 
     Returns
     -------
     given : dict of str to Path
-        By fusion method; a method that is not there is to be trained.
+        By fusion method; methods that are missing here are trained.
     unfit : list of str
-        Why weights that ship are not taken, one line each.
+        Why weights that ship are not used, one line each.
 
     Raises
     ------
     ConfigError
-        If the radio survey is not described.
+        If the radio survey is unknown.
     WeightsError
-        In one line, if the user's weights cannot be read or were trained for something else.
+        If weights of the user cannot be read, or are not compatible.
     """
     given, unfit = {}, []
     for method in config.fusion.methods:
@@ -110,7 +113,7 @@ def given_weights(config: Config) -> tuple[dict[str, Path], list[str]]:
             continue
         path = resolve_path(name)
         try:
-            check_purpose(
+            check_compatible(
                 path,
                 read_info(path),
                 method=method,
@@ -128,7 +131,7 @@ def given_weights(config: Config) -> tuple[dict[str, Path], list[str]]:
 
 
 def read_header(path: Path) -> tuple[WeightsInfo, dict[str, Any]]:
-    """Header and options of the architecture; errors as `read_info`."""
+    """Return header and options of the architecture; errors as for `read_info`."""
     _refuse_pickle(path)
     try:
         with safe_open(path, framework="np") as file:
@@ -136,7 +139,7 @@ def read_header(path: Path) -> tuple[WeightsInfo, dict[str, Any]]:
     except (SafetensorError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(
-            f"{path}: not a complete safetensors file ({reason}); copy it again, or train anew"
+            f"{path}: not a complete safetensors file ({reason}); copy it again, or train again"
         ) from None
     return _parsed_header(path, metadata)
 
@@ -148,9 +151,9 @@ def _refuse_pickle(path: Path) -> None:
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot be read ({error.strerror}); check model.weights, "
-            "or leave the method out there to train it"
+            "or remove the method there to train it"
         ) from None
-    # A safetensors file starts with the length of its header, 8 bytes that may be any, and the header itself.
+    # A safetensors file starts with the length of its header, 8 arbitrary bytes; byte 9 starts the header.
     if start.startswith(PICKLE_STARTS) and start[8:] != b"{":
         raise WeightsError(
             f"{path}: a pickle, which can run code and is never loaded; "
@@ -172,36 +175,36 @@ def _parsed_header(path: Path, metadata: Mapping[str, str]) -> tuple[WeightsInfo
         ) from None
 
 
-def check_purpose(
+def check_compatible(
     path: Path,
     info: WeightsInfo,
     *,
     method: str,
     fusion_options: Mapping[str, Any],
-    survey: str = "FIRST",
+    survey: str,
     architecture: str | None = None,
 ) -> None:
-    """Refuse weights that were not trained for this.
+    """Raise if weights were trained for other images than those of a run.
 
     Parameters
     ----------
     path : Path
-        File that holds them.
+        File of the weights.
     info : WeightsInfo
-        Its header.
+        Header of the file.
     method : str
-        Fusion method of the images they are to be used on.
+        Fusion method of the images.
     fusion_options : mapping
-        `FusionOptions.pixel_options` of these images.
+        `FusionOptions.pixel_options` of the images.
     survey : str
-        Radio survey they show: what counts is how many pixels there are to its beam.
+        Radio survey of the images; the number of pixels per beam must agree.
     architecture : str, optional
-        What they should be weights of; default: any.
+        Required architecture; default: any.
 
     Raises
     ------
     WeightsError
-        In one line.
+        In one line that says which value differs.
     """
     if architecture not in (None, info.architecture):
         raise WeightsError(
@@ -215,27 +218,32 @@ def check_purpose(
         )
     if info.method != method:
         raise WeightsError(
-            f"{path}: weights for {info.method} images, asked for {method}; "
+            f"{path}: weights for {info.method} images, used for {method}; "
             f"write them under {info.method} in model.weights, or give weights trained on {method}"
         )
-    trained, asked = _plain(info.fusion_options), _plain(fusion_options)
-    # Networks are convolutional: a field may be wider than the subjects trained on (paper Fig. 15).
-    for name in sorted((trained.keys() | asked.keys()) - {"size_px", "pixel_scale_arcsec"}):
-        if trained.get(name) != asked.get(name):
+    trained, wanted = _plain(info.fusion_options), _plain(fusion_options)
+    # Networks are convolutional: a field may be wider than the training subjects (paper Fig. 15).
+    for name in sorted((trained.keys() | wanted.keys()) - {"size_px", "pixel_scale_arcsec"}):
+        if trained.get(name) != wanted.get(name):
             raise WeightsError(
-                f"{path}: trained with fusion.{name} = {trained.get(name)}, asked for {asked.get(name)}; "
-                "set it to the trained value, or train anew"
+                f"{path}: trained with fusion.{name} = {trained.get(name)}, used with {wanted.get(name)}; "
+                "set it to the trained value, or train again"
             )
-    was_px = survey_named(info.data.get("survey", "FIRST")).beam_arcsec / trained["pixel_scale_arcsec"]
+    _check_pixels_per_beam(path, info, wanted["pixel_scale_arcsec"], survey)
+
+
+def _check_pixels_per_beam(path: Path, info: WeightsInfo, scale_arcsec: float, survey: str) -> None:
+    trained_beam_arcsec = survey_named(info.data.get("survey", UNNAMED_SURVEY)).beam_arcsec
+    trained = trained_beam_arcsec / info.fusion_options["pixel_scale_arcsec"]
     beam_arcsec = survey_named(survey).beam_arcsec
-    if abs(beam_arcsec / asked["pixel_scale_arcsec"] / was_px - 1) > SCALE_TOLERANCE:
+    if abs(beam_arcsec / scale_arcsec / trained - 1) > SCALE_TOLERANCE:
         raise WeightsError(
-            f"{path}: trained with {was_px:.2f} pixels to the beam, asked for "
-            f"{beam_arcsec / asked['pixel_scale_arcsec']:.2f} of {survey}'s {beam_arcsec:g} arcsec; "
-            f"write fusion.pixel_scale_arcsec: {beam_arcsec / was_px:.4g}, or train anew"
+            f"{path}: trained with {trained:.2f} pixels per beam, used with {beam_arcsec / scale_arcsec:.2f} "
+            f"({survey}: {beam_arcsec:g} arcsec); "
+            f"write fusion.pixel_scale_arcsec: {beam_arcsec / trained:.4g}, or train again"
         )
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as JSON gives them back, so that a tuple equals the list it was written as."""
+    """Return options after a round trip through JSON, so that tuples become lists."""
     return json.loads(json.dumps(dict(options)))

@@ -11,9 +11,7 @@ import pandas as pd
 import torch
 
 from claran_core.common.errors import ConfigError
-from claran_core.model.association.network import AssociationNetwork
-from claran_core.model.faster_rcnn.detector import Detector
-from claran_core.model.faster_rcnn.losses import LOSS_NAMES
+from claran_core.model.detector import LOSS_NAMES, Detector
 from claran_core.settings.config import TrainingOptions
 from claran_core.training.checkpoint import read_checkpoint, write_checkpoint
 from claran_core.training.dataset import TrainingBatch
@@ -55,7 +53,7 @@ class TrainingState:
 
     def __init__(
         self,
-        detector: Detector | AssociationNetwork,
+        detector: Detector,
         recipe: Schedule,
         training: TrainingOptions,
         batches_per_epoch: int,

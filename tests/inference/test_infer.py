@@ -19,8 +19,7 @@ from claran_core.common.paths import Results
 from claran_core.components.component_table import components_by_subject
 from claran_core.inference.infer import infer_shard, run_inference
 from claran_core.model.architectures import build_detector
-from claran_core.model.association.network import AssociationNetwork
-from claran_core.model.faster_rcnn.detector import Detector
+from claran_core.model.detector import Detector
 from claran_core.model.weights import load_weights, model_id
 from claran_core.settings.config import FusionOptions, InferenceOptions, ModelOptions, TrainingOptions
 from claran_core.training.dataset import FusedDataset, FusedShard
@@ -49,6 +48,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[Fus
             checkpoint_every=99,
         ),
         seed=1,
+        survey="FIRST",
         weights_path=results.weights("D4"),
         losses_path=results.losses("D4"),
         checkpoint_path=results.checkpoint("D4"),
@@ -59,21 +59,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[Fus
 
 
 @pytest.fixture(scope="module")
-def trained_detector(trained) -> AssociationNetwork:
-    return load_weights(trained[0].weights("D4"), method="D4", fusion_options=FUSION.pixel_options)[0]
+def trained_detector(trained) -> Detector:
+    path = trained[0].weights("D4")
+    return load_weights(path, method="D4", fusion_options=FUSION.pixel_options, survey="FIRST")[0]
 
 
 @pytest.fixture(scope="module", params=["association", "vgg16"])
-def detector(request) -> Detector | AssociationNetwork:
+def detector(request) -> Detector:
     """Each architecture: the default one trained, the paper's narrow and with random weights."""
     if request.param == "association":
         return request.getfixturevalue("trained_detector")
     return build_detector("vgg16", channel_means=(9.0, 9.0, 9.0), frame_px=64, seed=1, options=NARROW_VGG16)
 
 
-def infer(
-    detector: Detector | AssociationNetwork, images: np.ndarray, index: pd.DataFrame, **changes
-) -> pd.DataFrame:
+def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes) -> pd.DataFrame:
     options = InferenceOptions(**{**vars(OPTIONS), **changes})
     components = components_by_subject(component_rows(blob_sky(N)[2]))
     return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1)
@@ -85,7 +84,7 @@ def test_training_error_falls(trained) -> None:
     assert error[-6:].mean() < 0.5 * error[:6].mean()
 
 
-def test_most_probable_box_lies_on_the_blob(trained_detector: AssociationNetwork) -> None:
+def test_most_probable_box_lies_on_the_blob(trained_detector: Detector) -> None:
     images, index, labels = blob_sky(N)
     best = infer(trained_detector, images, index).drop_duplicates("subject_id")
     pairs = labels.merge(best, on="subject_id", suffixes=("_true", ""))
@@ -159,7 +158,7 @@ def test_nothing_found_is_an_empty_table(detector: Detector, tmp_path: Path) -> 
 
 
 def test_run_inference_writes_what_infer_shard_says(
-    trained, trained_detector: AssociationNetwork, tmp_path: Path
+    trained, trained_detector: Detector, tmp_path: Path
 ) -> None:
     results, [files] = trained
     output = tmp_path / "detections.parquet"
@@ -168,6 +167,7 @@ def test_run_inference_writes_what_infer_shard_says(
         "index_path": files.index,
         "components_path": files.components,
         "output_path": output,
+        "survey": "FIRST",
     }
     run_inference(results.weights("D4"), method="D4", fusion=FUSION, options=OPTIONS, **paths, threads=1)
     expected = infer(trained_detector, *blob_sky(N)[:2])

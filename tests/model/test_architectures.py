@@ -33,7 +33,7 @@ def test_vgg16_has_the_parameters_of_table_4(vgg16):
 
 
 def test_vgg16_magnifies_a_subject_to_600_px(vgg16):
-    inputs, scale = vgg16._prepared(torch.zeros(1, 132, 132, 3, dtype=torch.uint8))
+    inputs, scale = vgg16._magnified(torch.zeros(1, 132, 132, 3, dtype=torch.uint8))
     assert inputs.shape == (1, 3, 600, 600)
     torch.testing.assert_close(scale, torch.full((4,), 600 / 132))
 
@@ -45,7 +45,7 @@ def test_vgg16_starts_as_the_published_code_does(vgg16):
 
 def test_vgg16_starts_with_scores_near_zero(vgg16):
     image = torch.randint(0, 255, (1, 132, 132, 3), generator=torch.Generator().manual_seed(0)).float()
-    inputs, _ = vgg16._prepared(image)
+    inputs, _ = vgg16._magnified(image)
     with torch.no_grad():
         features = vgg16.backbone(inputs[..., 200:328, 200:328])
         assert vgg16.rpn(features).scores.abs().max() < 2

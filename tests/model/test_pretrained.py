@@ -92,7 +92,7 @@ def test_frozen_layers_are_loaded_too(tensors, tmp_path: Path):
     [
         ({"features.5.bias": None}, r"'features\.5\.bias' is missing; give torchvision's vgg16"),
         ({"features.0.weight": torch.zeros(64, 1, 3, 3)}, r"has shape \(64, 1, 3, 3\), not \(64, 3, 3, 3\)"),
-        ({"features.28.bias": torch.full((512,), torch.nan)}, r"'features\.28\.bias' holds NaN"),
+        ({"features.28.bias": torch.full((512,), torch.nan)}, r"'features\.28\.bias' contains NaN"),
         ({"classifier.3.bias": None}, r"'classifier\.3\.bias' is missing"),
     ],
 )

@@ -12,7 +12,7 @@ from claran_core.common.errors import WeightsError
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.model.architectures import build_detector
 from claran_core.model.weights import load_weights, model_id, save_weights
-from claran_core.model.weights_header import WeightsInfo, check_purpose, read_info
+from claran_core.model.weights_header import WeightsInfo, check_compatible, read_info
 
 FUSION = {"contour_sigma": 5.0, "hull_fill": (213, 45, 14), "size_px": 132, "pixel_scale_arcsec": 1.375}
 INFO = WeightsInfo(
@@ -43,7 +43,7 @@ def path(tmp_path, detector):
 def refusal(path, *, method="D4", fusion_options=FUSION):
     """The one line with which loading ends."""
     with pytest.raises(WeightsError) as caught:
-        load_weights(path, method=method, fusion_options=fusion_options)
+        load_weights(path, method=method, fusion_options=fusion_options, survey="FIRST")
     message = str(caught.value)
     assert "\n" not in message and str(path) in message
     return message
@@ -57,7 +57,7 @@ def rewritten(path, **changes):
 
 
 def test_round_trip(path, detector):
-    loaded, info = load_weights(path, method="D4", fusion_options=FUSION)
+    loaded, info = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
     assert not loaded.training
     assert info.class_names == MORPHOLOGIES and info.channel_means == INFO.channel_means
     assert (info.seed, info.method, info.metrics, info.data) == (7, "D4", INFO.metrics, INFO.data)
@@ -74,7 +74,7 @@ def test_round_trip(path, detector):
 def test_options_of_the_architecture_survive(tmp_path):
     small = build_detector("association", channel_means=INFO.channel_means, options={"width": 24})
     save_weights(tmp_path / "w.safetensors", small, INFO)
-    loaded, _ = load_weights(tmp_path / "w.safetensors", method="D4", fusion_options=FUSION)
+    loaded, _ = load_weights(tmp_path / "w.safetensors", method="D4", fusion_options=FUSION, survey="FIRST")
     assert loaded.options == {"width": 24} and loaded.hidden.out_features == 24
 
 
@@ -93,7 +93,7 @@ def test_the_header_is_read_without_the_weights(path):
 
 
 def test_another_method_is_refused(path):
-    assert "weights for D4 images, asked for D1" in refusal(path, method="D1")
+    assert "weights for D4 images, used for D1" in refusal(path, method="D1")
 
 
 @pytest.mark.parametrize(
@@ -102,23 +102,23 @@ def test_another_method_is_refused(path):
 )
 def test_other_fusion_options_are_refused(path, name, value):
     message = refusal(path, fusion_options=FUSION | {name: value})
-    assert f"fusion.{name} = " in message and "train anew" in message
+    assert f"fusion.{name} = " in message and "train again" in message
 
 
 def test_pixels_count_by_the_beam(path):
     message = refusal(path, fusion_options=FUSION | {"pixel_scale_arcsec": 1.8})
-    assert "3.93 pixels to the beam, asked for 3.00 of FIRST's 5.4 arcsec" in message
+    assert "3.93 pixels per beam, used with 3.00 (FIRST: 5.4 arcsec)" in message
     assert "write fusion.pixel_scale_arcsec: 1.375" in message
     emu = FUSION | {"pixel_scale_arcsec": 3.82}
     load_weights(path, method="D4", fusion_options=emu, survey="EMU")
     refusal(path, fusion_options=emu)
-    # Weights trained on another survey, of as many pixels to the beam, are of use for FIRST.
+    # Weights trained on another survey with the same number of pixels per beam are compatible with FIRST.
     rewritten(path, fusion_options=emu, data={**INFO.data, "survey": "EMU"})
-    load_weights(path, method="D4", fusion_options=FUSION)
+    load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
 
 
 def test_lists_and_tuples_are_the_same_colour(path):
-    load_weights(path, method="D4", fusion_options=FUSION | {"hull_fill": [213, 45, 14]})
+    load_weights(path, method="D4", fusion_options=FUSION | {"hull_fill": [213, 45, 14]}, survey="FIRST")
 
 
 def test_other_classes_are_refused(path):
@@ -171,7 +171,7 @@ def test_tensors_must_be_those_of_the_architecture(path):
         "is missing": lambda tensors: tensors.pop(name),
         "is unknown": lambda tensors: tensors.update(extra=torch.zeros(2)),
         "has shape (3,), not (7,)": lambda tensors: tensors.update({name: torch.zeros(3)}),
-        "holds NaN": lambda tensors: tensors.update({name: torch.full((7,), torch.nan)}),
+        "contains NaN": lambda tensors: tensors.update({name: torch.full((7,), torch.nan)}),
     }
     for problem, change in cases.items():
         save_file(original, path)
@@ -187,16 +187,16 @@ def test_facts_that_json_lacks_are_refused_before_writing(tmp_path, detector):
 
 
 def test_weights_of_the_wrong_architecture_are_refused_before_anything_runs(path):
-    facts = {"method": "D4", "fusion_options": read_info(path).fusion_options}
-    check_purpose(path, read_info(path), **facts, architecture="association")
+    facts = {"method": "D4", "fusion_options": read_info(path).fusion_options, "survey": "FIRST"}
+    check_compatible(path, read_info(path), **facts, architecture="association")
     with pytest.raises(
         WeightsError, match=r"weights of association, but .* is vgg16; .*D4: null to train it"
     ):
-        check_purpose(path, read_info(path), **facts, architecture="vgg16")
+        check_compatible(path, read_info(path), **facts, architecture="vgg16")
 
 
 def test_fields_of_another_width_are_no_reason_to_refuse(path):
-    load_weights(path, method="D4", fusion_options={**FUSION, "size_px": 264})
+    load_weights(path, method="D4", fusion_options={**FUSION, "size_px": 264}, survey="FIRST")
 
 
 @pytest.mark.parametrize("length", range(0, 256, 8))

@@ -3,9 +3,9 @@
 import torch
 
 from claran_core.model.architectures import MIN_SIDE_FRAME_PX, POOL_SIZE
-from claran_core.model.faster_rcnn.detector import Detector
 from claran_core.model.faster_rcnn.heads import RecognitionHead
 from claran_core.model.faster_rcnn.matcher import AnchorMatching, RoiMatching
+from claran_core.model.faster_rcnn.network import FasterRCNN
 from claran_core.model.faster_rcnn.rpn import ProposalLimits, RegionProposalNetwork, RpnOptions
 from claran_core.model.layers.backbones import FeaturePyramid
 from claran_core.model.layers.roi_pooling import STPooling
@@ -16,7 +16,7 @@ __all__ = ["NARROW_VGG16", "pyramid_detector"]
 NARROW_VGG16 = {"fc_width": 8, "input_px": 64}
 
 
-def pyramid_detector(channel_means: tuple[float, float, float], *, seed: int = 3) -> Detector:
+def pyramid_detector(channel_means: tuple[float, float, float], *, seed: int = 3) -> FasterRCNN:
     """Assemble a detector on a feature pyramid, with random weights; 90 steps teach it squares."""
     rpn = RpnOptions(
         channels=64,
@@ -29,7 +29,7 @@ def pyramid_detector(channel_means: tuple[float, float, float], *, seed: int = 3
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = FeaturePyramid()
-        return Detector(
+        return FasterRCNN(
             architecture="pyramid",
             options={},
             backbone=backbone,

@@ -77,6 +77,7 @@ def run(
         model=model,
         training=training,
         seed=seed,
+        survey="FIRST",
         weights_path=results.weights("D4"),
         losses_path=results.losses("D4"),
         checkpoint_path=results.checkpoint("D4"),

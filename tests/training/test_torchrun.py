@@ -14,7 +14,7 @@ from training_runs import FUSION, TRAINING, open_blobs, run
 
 from claran_core.common.errors import ConfigError, Interrupted
 from claran_core.common.paths import Results
-from claran_core.model.faster_rcnn.losses import LOSS_NAMES
+from claran_core.model.detector import LOSS_NAMES
 from claran_core.settings.config import plain
 from claran_core.training.torchrun import Placement, launch, placement_of
 from claran_core.training.torchrun_job import TrainingJob

@@ -196,7 +196,7 @@ def test_shipped_weights_that_do_not_fit_are_trained_again(tiny: Run, tmp_path: 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"weights": {"D1": "{trained}"}}, "weights for D4 images, asked for D1"),
+        ({"weights": {"D1": "{trained}"}}, "weights for D4 images, used for D1"),
         ({"weights": {"D1": "{trained}"}, "architecture": "vgg16"}, "weights of association, but"),
         ({"weights": {"D1": "absent.safetensors"}}, "absent.safetensors: cannot be read"),
     ],

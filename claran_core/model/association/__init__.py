@@ -1,1 +1,1 @@
-"""The detector that scores groups of radio components."""
+"""The association network, which scores groups of radio components."""

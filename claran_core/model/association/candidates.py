@@ -1,7 +1,7 @@
-"""Candidate sources: every combination of a few neighbouring components might be one source.
+"""Candidate sources: groups of a few neighbouring components.
 
-Given which components belong together, box and class follow from the contour rule.  What is left to learn is
-which of these groups are sources, and how surely each is of the class that was counted.
+The contour rule gives the box and the class of a group.  The network learns which groups are sources, and how
+certain the class is.
 """
 
 from collections.abc import Sequence
@@ -22,22 +22,22 @@ from claran_core.components.contour_rule import MIN_COMPONENT_PX, box_gaps, dr1_
 
 __all__ = ["BRIDGE_SAMPLES", "N_FEATURES", "Candidates", "find_candidates"]
 
-# Points looked at on the line between two linked components, from peak to peak.
+# Points sampled on the line between two linked components, from peak to peak.
 BRIDGE_SAMPLES = 6
 
-# Links that hold a candidate together, and points looked at in all.
+# Links between the members of a candidate, and sampled points in all.
 MAX_LINKS = MAX_MEMBERS - 1
 N_POINTS = MAX_MEMBERS + MAX_LINKS * BRIDGE_SAMPLES
 
-# Scales that bring features to the order of one: widths in frame px, logarithms, counts.
+# Scales that bring features to the order of one: lengths in frame px, logarithms, counts.
 GAP_PX, EXTENT_PX, LOG_SCALE, COUNT = 20.0, 40.0, 3.0, 3.0
 
-# What "nothing there" is worth as a distance.
+# Distance to the nearest component if there is no other.
 FAR_PX = 2 * REACH_PX
 
 N_FEATURES = 20 + len(MORPHOLOGIES)
 
-# Place in `MORPHOLOGIES` of the class by the contour rule, for 1, 2, .. components and 1, 2, .. peaks.
+# Index in `MORPHOLOGIES` of the class by the contour rule, for 1, 2, .. components and 1, 2, .. peaks.
 CLASS_BY_RULE = np.array(
     [
         [MORPHOLOGIES.index(morphology_of(n_components, n_peaks)[0]) for n_peaks in range(1, MAX_COUNT + 1)]
@@ -48,22 +48,22 @@ CLASS_BY_RULE = np.array(
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidate sources of some subjects, entry by entry, one subject's after the other's; frame px.
+    """Candidate sources of some subjects, subject after subject, in frame px.
 
     Attributes
     ----------
     counts : (N,) int64 array
-        Candidates of each subject; their sum is K.
+        Number of candidates of each subject; their sum is K.
     boxes : (K, 4) float32 array
-        Square ``x1 y1 x2 y2`` with the extent by the DR1 rule as its side; not clipped.
+        Squares ``x1 y1 x2 y2`` with the extent by the DR1 rule as side; not clipped.
     members : (K, MAX_MEMBERS) int64 array
-        Components in it, in the order of the subject's components; -1 where there are fewer.
+        Indices of its components in the subject; -1 in unused columns.
     points : (K, N_POINTS, 2) float32 array
-        Positions ``x y``: the members' brightest pixels, then points between linked members.
+        Positions ``x y``: the brightest pixels of the members, then points between linked members.
     is_point : (K, N_POINTS) bool array
-        Which of them are used.
+        Which points are used.
     features : (K, N_FEATURES) float32 array
-        Numbers about the candidate and its surroundings, each of the order of one.
+        Features of the candidate and its surroundings, each of the order of one.
     """
 
     counts: np.ndarray
@@ -78,19 +78,19 @@ class Candidates:
 
 
 def find_candidates(subjects: Sequence[SubjectComponents]) -> Candidates:
-    """List the candidates of some subjects; those of one depend on its own components alone.
+    """Return the candidates of some subjects; those of one subject depend on its own components alone.
 
-    Components of a single pixel are in none of them, but count as surroundings.
+    Components of a single pixel are not members of candidates, but count as surroundings.
     """
     around = _Surroundings.of(subjects)
-    sets: list[tuple[int, ...]] = []
+    groups: list[tuple[int, ...]] = []
     counts = np.zeros(len(subjects), np.int64)
-    for k, own in enumerate(subjects):
-        usable = np.flatnonzero(own.n_pixels >= MIN_COMPONENT_PX)
-        found = component_groups(usable, around.gaps[k, : len(own), : len(own)])
-        sets += found
+    for k, components in enumerate(subjects):
+        usable = np.flatnonzero(components.n_pixels >= MIN_COMPONENT_PX)
+        found = component_groups(usable, around.gaps[k, : len(components), : len(components)])
+        groups += found
         counts[k] = len(found)
-    members = as_rows(sets)
+    members = as_rows(groups)
     subject = np.repeat(np.arange(len(subjects)), counts)
     links, is_link = _links(around.gaps_within(subject, members), members >= 0)
     points, is_point = _points(around.of_members("peaks", subject, members), members >= 0, links, is_link)
@@ -101,10 +101,10 @@ def find_candidates(subjects: Sequence[SubjectComponents]) -> Candidates:
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """Components of N subjects side by side, filled up with nothing to n for each.
+    """Components of N subjects as arrays, padded to n components each.
 
-    `components` has entries (N, n, ...), `present` (N, n) says which are real, `gaps` (N, n, n) how far
-    their boxes are apart.
+    `components` has entries (N, n, ...), `present` (N, n) marks those that are not padding, and `gaps` (N, n,
+    n) are the distances between their boxes.
     """
 
     components: SubjectComponents
@@ -113,28 +113,28 @@ class _Surroundings:
 
     @classmethod
     def of(cls, subjects: Sequence[SubjectComponents]) -> "_Surroundings":
-        counts = np.array([len(own) for own in subjects], np.int64)
+        counts = np.array([len(components) for components in subjects], np.int64)
         present = np.arange(max(counts.max(initial=0), 1)) < counts[:, None]
         filled = {}
         for field in fields(SubjectComponents):
-            values = np.concatenate([getattr(own, field.name) for own in subjects])
+            values = np.concatenate([getattr(components, field.name) for components in subjects])
             filled[field.name] = np.zeros((*present.shape, *values.shape[1:]), values.dtype)
             filled[field.name][present] = values
         return cls(SubjectComponents(**filled), present, box_gaps(filled["boxes"].astype(np.float64)))
 
     def of_members(self, name: str, subject: np.ndarray, members: np.ndarray) -> np.ndarray:
-        """Values (K, MAX_MEMBERS, ...) of members (K, MAX_MEMBERS); any where there are fewer."""
+        """Return values (K, MAX_MEMBERS, ...) of members (K, MAX_MEMBERS), arbitrary where members is -1."""
         return getattr(self.components, name)[subject[:, None], members]
 
     def gaps_within(self, subject: np.ndarray, members: np.ndarray) -> np.ndarray:
-        """Gaps (K, MAX_MEMBERS, MAX_MEMBERS) between members."""
+        """Return the gaps (K, MAX_MEMBERS, MAX_MEMBERS) between members."""
         return self.gaps[subject[:, None, None], members[:, :, None], members[:, None, :]]
 
 
 def _links(gaps: np.ndarray, is_member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of members that hold each candidate together most shortly: a minimum spanning tree (Prim 1957).
+    """Return the pairs of members that link each candidate: a minimum spanning tree (Prim 1957).
 
-    Returns their places among the members (K, MAX_LINKS, 2), and which are used (K, MAX_LINKS).
+    The result is their indices among the members (K, MAX_LINKS, 2), and which are used (K, MAX_LINKS).
     """
     n = len(gaps)
     outside = is_member.copy()
@@ -156,7 +156,7 @@ def _links(gaps: np.ndarray, is_member: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _points(
     peaks: np.ndarray, is_member: np.ndarray, links: np.ndarray, is_link: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points (K, N_POINTS, 2) to look at, and which are used: peaks (K, MAX_MEMBERS, 2) and between them."""
+    """Return the points (K, N_POINTS, 2), peaks (K, MAX_MEMBERS, 2) and bridges, and which are used."""
     ends = peaks[np.arange(len(peaks))[:, None, None], links]  # (K, MAX_LINKS, 2 ends, 2)
     steps = ((np.arange(BRIDGE_SAMPLES) + 1) / (BRIDGE_SAMPLES + 1))[:, None]
     bridges = ends[:, :, None, 0] + steps * (ends[:, :, None, 1] - ends[:, :, None, 0])
@@ -168,33 +168,36 @@ def _points(
 def _features(
     around: _Surroundings, subject: np.ndarray, members: np.ndarray, links: np.ndarray, is_link: np.ndarray
 ) -> np.ndarray:
-    """Numbers (K, N_FEATURES) about each candidate: itself, what holds it together, what lies beside it."""
+    """Return the features (K, N_FEATURES) of each candidate, its links and its surroundings."""
     is_member, every = members >= 0, np.arange(len(members))
 
-    def own(name: str, without: float) -> np.ndarray:
+    def of_members(name: str, padding: float) -> np.ndarray:
         values = around.of_members(name, subject, members).astype(np.float64)
-        return np.where(is_member.reshape(*is_member.shape, *[1] * (values.ndim - 2)), values, without)
+        return np.where(is_member.reshape(*is_member.shape, *[1] * (values.ndim - 2)), values, padding)
 
     n_members = is_member.sum(axis=1)
-    n_peaks = own("n_peaks", 0).sum(axis=1).astype(np.int64)
-    prominences = np.concatenate(np.split(own("prominences", -np.inf), MAX_MEMBERS, axis=1), axis=2)[:, 0]
+    n_peaks = of_members("n_peaks", 0).sum(axis=1).astype(np.int64)
+    prominences = of_members("prominences", -np.inf).reshape(len(members), 3 * MAX_MEMBERS)
     prominences = -np.sort(-prominences, axis=1)[:, :3]
-    flux = -np.sort(-own("flux", 0.0), axis=1)
+    flux = -np.sort(-of_members("flux", 0.0), axis=1)
     boxes = around.of_members("boxes", subject, members).astype(np.float64)
-    bridged = np.where(
+    link_gaps = np.where(
         is_link, around.gaps_within(subject, members)[every[:, None], links[..., 0], links[..., 1]], 0.0
     )
 
     others = around.present[subject]
     row, column = np.nonzero(is_member)
     others[row, members[row, column]] = False
-    anything = others.any(axis=1)
+    has_others = others.any(axis=1)
     gaps = np.where(is_member[..., None], around.gaps[subject[:, None], members], np.inf).min(axis=1)
     gaps = np.where(others, gaps, np.inf)
     snr, peaks = around.components.snr[subject], around.components.peaks[subject]
-    near_snr = np.where(anything, snr[every, gaps.argmin(axis=1)], 1.0)
-    best_snr = np.where(anything, np.where(others, snr, 0.0).max(axis=1), 1.0)
-    low, high = own("boxes", np.inf)[..., :2].min(axis=1), own("boxes", -np.inf)[..., 2:].max(axis=1)
+    near_snr = np.where(has_others, snr[every, gaps.argmin(axis=1)], 1.0)
+    best_snr = np.where(has_others, np.where(others, snr, 0.0).max(axis=1), 1.0)
+    low, high = (
+        of_members("boxes", np.inf)[..., :2].min(axis=1),
+        of_members("boxes", -np.inf)[..., 2:].max(axis=1),
+    )
     inside = ((peaks >= low[:, None]) & (peaks <= high[:, None])).all(axis=2) & others
 
     columns = [
@@ -202,14 +205,14 @@ def _features(
         n_peaks / COUNT,
         (n_members + np.minimum(prominences, 1.0).sum(axis=1)) / COUNT,
         *np.minimum(prominences, 3.0).T,
-        np.log(own("snr", -np.inf).max(axis=1)) / LOG_SCALE,
-        np.log(own("snr", np.inf).min(axis=1)) / LOG_SCALE,
+        np.log(of_members("snr", -np.inf).max(axis=1)) / LOG_SCALE,
+        np.log(of_members("snr", np.inf).min(axis=1)) / LOG_SCALE,
         np.log(np.maximum(flux.sum(axis=1), 1.0)) / LOG_SCALE,
         flux[:, 1] / flux[:, 0],
         flux[:, 2] / flux[:, 0],
-        np.log(np.maximum(own("area", np.inf).min(axis=1), 1.0)) / LOG_SCALE,
-        bridged.max(axis=1) / GAP_PX,
-        bridged.sum(axis=1) / GAP_PX,
+        np.log(np.maximum(of_members("area", np.inf).min(axis=1), 1.0)) / LOG_SCALE,
+        link_gaps.max(axis=1) / GAP_PX,
+        link_gaps.sum(axis=1) / GAP_PX,
         dr1_extents(boxes, is_member) / EXTENT_PX,
         np.minimum(gaps.min(axis=1), FAR_PX) / GAP_PX,
         np.log(near_snr) / LOG_SCALE,

@@ -1,4 +1,4 @@
-"""Anchors: the fixed grid of square boxes from which proposals grow (paper section 4.3.1)."""
+"""Anchors: a fixed grid of square boxes, the reference of the proposals (paper section 4.3.1)."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ __all__ = ["anchor_grid", "inside_image"]
 def anchor_grid(
     sizes_px: Sequence[float], stride_px: int, rows: int, columns: int, *, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Square anchors of every size around the centre of every cell of a feature map.
+    """Return square anchors of every size, centred on every cell of a feature map.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def anchor_grid(
     rows, columns : int
         Shape of the feature map.
     device : torch.device
-        Where to make them.
+        Device of the result.
 
     Returns
     -------
@@ -38,6 +38,6 @@ def anchor_grid(
 
 
 def inside_image(anchors: Tensor, width: float, height: float) -> Tensor:
-    """(A,) bool tensor: anchors that do not cross the border of an image of `width` x `height` px."""
+    """Return which anchors (A,) do not cross the border of an image of `width` x `height` px."""
     limits = anchors.new_tensor([width, height])
     return (anchors[:, :2] >= 0).all(dim=1) & (anchors[:, 2:] <= limits).all(dim=1)

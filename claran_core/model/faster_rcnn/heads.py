@@ -1,4 +1,4 @@
-"""Recognition heads: class and box of each pooled region (paper section 4.4, Table 4 layers 24-28)."""
+"""Recognition head: class and box of each pooled region (paper section 4.4, Table 4 layers 24-28)."""
 
 from collections.abc import Sequence
 
@@ -21,11 +21,11 @@ class RecognitionHead(nn.Module):
     pool_size : int
         Their width and height.
     fc_width : int
-        Neurons of each hidden layer (4096; 256 and 64 in paper section 6.3's smaller models).
+        Neurons of each hidden layer (4096; 256 and 64 in the smaller models of paper section 6.3).
     n_classes : int
         Classes without the background.
     dropout : float
-        Share of hidden neurons silenced in training (0.5 in the published code).
+        Probability that a hidden neuron is dropped in training (0.5 in the published code).
     """
 
     def __init__(
@@ -39,26 +39,26 @@ class RecognitionHead(nn.Module):
         self.offset = nn.Linear(fc_width, 4 * (n_classes + 1))
 
     def forward(self, regions: Tensor, generators: Sequence[torch.Generator] = ()) -> tuple[Tensor, Tensor]:
-        """Recognise pooled regions.
+        """Return scores and box offsets of pooled regions.
 
         Parameters
         ----------
         regions : (R, C, size, size) float tensor
             Output of ST pooling.
         generators : sequence of torch.Generator
-            One per subject, each for the same number of regions; they draw the dropout.  Without them
-            nothing is dropped.
+            One per subject, each for the same number of regions; they draw the dropout.  Without generators
+            there is no dropout.
 
         Returns
         -------
         scores : (R, 1 + n_classes) float tensor
             Before the softmax; column 0 is background.
         offsets : (R, 1 + n_classes, 4) float tensor
-            From region to source if it is of that class, in units of ``RoiMatching.offset_std``.
+            From the region to a source of each class, in units of ``RoiMatching.offset_std``.
         """
         hidden = self._drop(F.relu(self.fc6(regions.flatten(1))), generators)
         hidden = self._drop(F.relu(self.fc7(hidden)), generators)
-        # In single precision whatever the layers computed in.
+        # In single precision, whatever the precision of the layers.
         return self.score(hidden).float(), self.offset(hidden).float().reshape(-1, self.n_classes + 1, 4)
 
     def _drop(self, hidden: Tensor, generators: Sequence[torch.Generator]) -> Tensor:

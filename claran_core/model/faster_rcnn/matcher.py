@@ -1,8 +1,7 @@
-"""Which anchors and which proposals stand for which true source in training.
+"""Matching of anchors and proposals with true sources in training.
 
-Anchor targets and proposal targets are the layers Anchor_Target and RoI_Proposal_Target of paper
-Table 4 (sections 4.3.1 and 4.3.2).  Targets are constants: no gradient passes through them.
-Everything random is drawn from the generator that is handed in.
+These are the layers Anchor_Target and RoI_Proposal_Target of paper Table 4 (sections 4.3.1 and 4.3.2).
+Targets are constants: no gradient passes through them.  All random numbers come from the given generator.
 """
 
 from dataclasses import dataclass
@@ -31,18 +30,18 @@ SOURCE = 1
 
 @dataclass(frozen=True)
 class AnchorMatching:
-    """How anchors are matched and sampled; defaults are the paper's (section 4.3.1).
+    """Matching and sampling of anchors; defaults are those of the paper (section 4.3.1).
 
     Attributes
     ----------
     positive_iou : float
-        From this overlap with a truth on, an anchor is positive (tau).
+        An anchor with at least this overlap with a true source is positive (tau).
     negative_iou : float
-        Below this overlap with every truth it is negative (1 - tau).
+        An anchor with a smaller overlap with every true source is negative (1 - tau).
     batch : int
-        Anchors per subject that count in the loss (B).
+        Anchors per subject in the loss (B).
     positive_fraction : float
-        Largest share of positive ones among them (1:1).
+        Largest fraction of positive anchors among them (1:1).
     """
 
     positive_iou: float = 0.7
@@ -53,24 +52,24 @@ class AnchorMatching:
 
 @dataclass(frozen=True)
 class RoiMatching:
-    """How proposals are matched and sampled; defaults are the paper's (section 4.3.2) and its code's.
+    """Matching and sampling of proposals; defaults are those of the paper (section 4.3.2) and its code.
 
     Attributes
     ----------
     foreground_iou : float
-        From this overlap on, a proposal stands for the truth it overlaps most.
+        A proposal with at least this overlap with a true source is foreground.
     background_iou : float
-        From this overlap on, and below `foreground_iou`, it is background.  Those below are used only
-        where there are none in that range, a subject without sources for example.
+        Background proposals have at least this overlap, and less than `foreground_iou`.  Proposals below it
+        are used only if there are none in that range, for example in a subject without sources.
     batch : int
-        Proposals per subject that count in the loss (|M|).
+        Proposals per subject in the loss (|M|).
     foreground_fraction : float
-        Largest share of foreground among them (1:3).
+        Largest fraction of foreground proposals among them (1:3).
     offset_std : tuple of float
-        Offsets are learned in units of these (published code).
+        Units of the offsets that the network learns (published code).
     box_gradient : float
-        Factor on the gradient that the recognition losses pass to the coordinates of foreground
-        proposals: 1 is end to end (section 4.4), 0 none.
+        Factor on the gradient from the recognition losses to the coordinates of foreground proposals:
+        1 is end-to-end training (section 4.4), 0 stops the gradient.
     """
 
     foreground_iou: float = 0.5
@@ -83,16 +82,16 @@ class RoiMatching:
 
 @dataclass(frozen=True)
 class AnchorTargets:
-    """What the region proposal network should have said about one subject.
+    """Targets of the region proposal network for one subject.
 
     Attributes
     ----------
     labels : (A,) int64 tensor
-        1 source, 0 background, -1 not in the loss.
+        1: source, 0: background, -1: not in the loss.
     offsets : (A, 4) float tensor
-        Towards the truth each anchor overlaps most (equation 5); zero where the label is not 1.
+        To the true source with the largest overlap (equation 5); zero where the label is not 1.
     n_usable : int
-        Number of anchors that may take part at all (|A'| of equation 6).
+        Number of anchors inside the image (|A'| of equation 6).
     """
 
     labels: Tensor
@@ -102,16 +101,16 @@ class AnchorTargets:
 
 @dataclass(frozen=True)
 class RoiTargets:
-    """Sampled proposals of one subject and what the recognition network should say about them.
+    """Sampled proposals of one subject, and targets of the recognition network.
 
     Attributes
     ----------
     boxes : (R, 4) float tensor
-        Proposals, foreground first and with its gradient; R is fixed, unused rows are zero.
+        Proposals, foreground first and with their gradient; R is fixed, unused rows are zero.
     classes : (R,) int64 tensor
-        Class 1..6, 0 background, -1 unused.
+        1..6: class, 0: background, -1: unused.
     offsets : (R, 4) float tensor
-        Towards the truth (equation 7) in units of `RoiMatching.offset_std`; zero unless foreground.
+        To the true source (equation 7) in units of `RoiMatching.offset_std`; zero unless foreground.
     """
 
     boxes: Tensor
@@ -123,20 +122,20 @@ class RoiTargets:
 def assign_anchors(
     anchors: Tensor, usable: Tensor, truth: Truth, options: AnchorMatching, generator: torch.Generator
 ) -> AnchorTargets:
-    """Label the anchors of one subject and sample those that count.
+    """Label the anchors of one subject and sample those in the loss.
 
     Parameters
     ----------
     anchors : (A, 4) float tensor
         Corners, in the same pixels as `truth`.
     usable : (A,) bool tensor
-        Anchors that may take part.
+        Anchors inside the image; the others are ignored.
     truth : Truth
-        May be empty: then all usable anchors are background.
+        If it is empty, all usable anchors are background.
     options : AnchorMatching
         Thresholds and sample sizes.
     generator : torch.Generator
-        Source of the random choice.
+        Generator of the random sample.
 
     Returns
     -------
@@ -150,12 +149,12 @@ def assign_anchors(
     labels[usable & (best < options.negative_iou)] = BACKGROUND
     positive = best >= options.positive_iou
     if len(truth.boxes):
-        # Each truth has at least its best anchors, ties included, so that none goes unlearned.
+        # The best anchors of each true source, ties included, are positive, so that every source is learned.
         top = overlap.amax(dim=0)
         positive |= ((overlap == top) & (top > 0)).any(dim=1)
     labels[positive] = SOURCE
-    _thin(labels, SOURCE, int(options.batch * options.positive_fraction), generator)
-    _thin(labels, BACKGROUND, options.batch - int((labels == SOURCE).sum()), generator)
+    _subsample(labels, SOURCE, int(options.batch * options.positive_fraction), generator)
+    _subsample(labels, BACKGROUND, options.batch - int((labels == SOURCE).sum()), generator)
     chosen = labels == SOURCE
     offsets[chosen] = encode(truth.boxes[nearest[chosen]], anchors[chosen])
     return AnchorTargets(labels, offsets, int(usable.sum()))
@@ -164,18 +163,18 @@ def assign_anchors(
 def sample_rois(
     proposals: Tensor, truth: Truth, options: RoiMatching, generator: torch.Generator
 ) -> RoiTargets:
-    """Choose the proposals of one subject that train the recognition network, with their targets.
+    """Sample the proposals of one subject that train the recognition network, with their targets.
 
     Parameters
     ----------
     proposals : (P, 4) float tensor
-        Corners, with an area; there may be none.
+        Corners, with an area; may be empty.
     truth : Truth
         In the same pixels; its boxes are added to the proposals.
     options : RoiMatching
         Thresholds and sample sizes.
     generator : torch.Generator
-        Source of the random choice.
+        Generator of the random sample.
 
     Returns
     -------
@@ -185,12 +184,12 @@ def sample_rois(
     candidates = torch.cat([proposals, truth.boxes])
     fixed = candidates.detach()
     best, nearest = _best(box_iou(fixed, truth.boxes))
-    foreground = _choose(
+    foreground = _sample(
         best >= options.foreground_iou, int(options.batch * options.foreground_fraction), generator
     )
     below = best < options.foreground_iou
     near = below & (best >= options.background_iou)
-    background = _choose(near if near.any() else below, options.batch - len(foreground), generator)
+    background = _sample(near if near.any() else below, options.batch - len(foreground), generator)
     chosen = torch.cat([foreground, background])
 
     classes = torch.full((options.batch,), IGNORED, device=candidates.device)
@@ -200,15 +199,15 @@ def sample_rois(
     std = candidates.new_tensor(options.offset_std)
     wanted = encode(truth.boxes[nearest[foreground]], fixed[foreground])
     offsets[: len(foreground)] = wanted / std
-    # A label is true of a box where it is now.  Background boxes must therefore stay: free to move, they
-    # make background easier to recognise by running from every source, and take the proposals along.
-    moving = fixed[foreground] + options.box_gradient * (candidates - fixed)[foreground]
+    # Background boxes have no gradient: otherwise the network moves them away from every source, which makes
+    # background easier to recognise, and the proposals move with them.
+    movable = fixed[foreground] + options.box_gradient * (candidates - fixed)[foreground]
     unused = candidates.new_zeros(options.batch - len(chosen), 4)
-    return RoiTargets(torch.cat([moving, fixed[background], unused]), classes, offsets)
+    return RoiTargets(torch.cat([movable, fixed[background], unused]), classes, offsets)
 
 
 def _best(overlap: Tensor) -> tuple[Tensor, Tensor]:
-    """Largest overlap of each row and its column; 0 and column 0 where there are no columns."""
+    """Return the largest overlap of each row, and its column; zeros if there are no columns."""
     if overlap.shape[1] == 0:
         return overlap.new_zeros(len(overlap)), torch.zeros(len(overlap), dtype=torch.int64).to(
             overlap.device
@@ -217,8 +216,8 @@ def _best(overlap: Tensor) -> tuple[Tensor, Tensor]:
     return best, nearest
 
 
-def _choose(wanted: Tensor, at_most: int, generator: torch.Generator) -> Tensor:
-    """Indices of the true elements of `wanted`, a random choice of them where there are too many."""
+def _sample(wanted: Tensor, at_most: int, generator: torch.Generator) -> Tensor:
+    """Return the indices of the true elements of `wanted`, a random sample of at most `at_most`."""
     indices = wanted.nonzero().squeeze(1)
     if len(indices) <= at_most:
         return indices
@@ -226,9 +225,9 @@ def _choose(wanted: Tensor, at_most: int, generator: torch.Generator) -> Tensor:
     return indices[shuffled[:at_most].to(indices.device)]
 
 
-def _thin(labels: Tensor, value: int, at_most: int, generator: torch.Generator) -> None:
-    """Set all but `at_most` random ones of the labels with this value to `IGNORED`, in place."""
-    having = labels == value
-    kept = _choose(having, at_most, generator)
-    labels[having] = IGNORED
+def _subsample(labels: Tensor, value: int, at_most: int, generator: torch.Generator) -> None:
+    """Set labels of this value to `IGNORED`, in place, except for a random sample of `at_most`."""
+    matching = labels == value
+    kept = _sample(matching, at_most, generator)
+    labels[matching] = IGNORED
     labels[kept] = value

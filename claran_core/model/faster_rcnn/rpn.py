@@ -1,4 +1,4 @@
-"""Region proposal network: where in the subject a source may be (paper section 4.3, Table 4 layers 18-21)."""
+"""Region proposal network (paper section 4.3, Table 4 layers 18-21)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ __all__ = ["AnchorScores", "ProposalLimits", "Proposals", "RegionProposalNetwork
 
 @dataclass(frozen=True)
 class ProposalLimits:
-    """Proposals that enter suppression, and at most leave it."""
+    """Largest number of proposals before and after non-maximum suppression."""
 
     before_nms: int
     after_nms: int
@@ -27,7 +27,7 @@ class ProposalLimits:
 
 @dataclass(frozen=True)
 class RpnOptions:
-    """Settings of the region proposal network; defaults are the paper's and its published code's.
+    """Settings of the region proposal network; defaults are those of the paper and its published code.
 
     Attributes
     ----------
@@ -36,13 +36,13 @@ class RpnOptions:
     anchor_sizes_px : tuple of float
         Sides of the square anchors in pixels of the network's input (section 4.3.1).
     min_side_px : float
-        Narrower or flatter proposals are dropped (4 px of the subject, times 600/132).
+        Proposals with a shorter side are dropped (4 px of the subject, times 600/132).
     nms_iou : float
         Overlap above which the worse of two proposals is dropped.
     train, detect : ProposalLimits
-        How many proposals to keep.  Paper: 2,000 in training and 5 in detection.
+        Numbers of proposals.  Paper: 2,000 in training and 5 in detection.
     matching : AnchorMatching
-        How anchors are labelled in training.
+        Matching of anchors with true sources in training.
     """
 
     channels: int = 512
@@ -56,16 +56,16 @@ class RpnOptions:
 
 @dataclass(frozen=True)
 class AnchorScores:
-    """What the network says about each anchor.
+    """Output of the network for each anchor.
 
     Attributes
     ----------
     scores : (N, A, 2) float tensor
-        Background and source score, before the softmax (o_p).
+        Scores of background and source, before the softmax (o_p).
     offsets : (N, A, 4) float tensor
         Offsets from anchor to source (d).
     anchors : (A, 4) float32 tensor
-        The anchors themselves, px of the input.
+        Corners, px of the input.
     """
 
     scores: Tensor
@@ -75,14 +75,14 @@ class AnchorScores:
 
 @dataclass(frozen=True)
 class Proposals:
-    """Regions that may hold a source, padded to the same number for every subject.
+    """Regions that may contain a source, padded to the same number for every subject.
 
     Attributes
     ----------
     boxes : (N, P, 4) float tensor
         Corners, px of the input, best first; differentiable with respect to the offsets.
     counts : list of int
-        How many of each subject's rows are proposals; the rest are zeros.
+        Number of proposals of each subject; the other rows are zero.
     """
 
     boxes: Tensor
@@ -90,14 +90,14 @@ class Proposals:
 
 
 class RegionProposalNetwork(nn.Module):
-    """Scores anchors, learns from truths, and turns the best anchors into proposals.
+    """Score anchors, and turn the best into proposals.
 
     Parameters
     ----------
     channels_in, stride_px : int
         Channels and cell width of the feature map.
     options : RpnOptions
-        Everything else.
+        Settings of the network.
     """
 
     def __init__(self, channels_in: int, stride_px: int, options: RpnOptions) -> None:
@@ -109,10 +109,11 @@ class RegionProposalNetwork(nn.Module):
         self.offset = nn.Conv2d(options.channels, 4 * k, 1)
 
     def forward(self, features: Tensor) -> AnchorScores:
-        """Score every anchor on a feature map (N, C, H, W)."""
+        """Return score and offset of every anchor for feature maps (N, C, H, W)."""
         n, _, rows, columns = features.shape
         hidden = F.relu(self.convolution(features))
-        # In single precision whatever the convolutions computed in: boxes need pixels, not parts of 256.
+        # In single precision, whatever the precision of the convolutions: bfloat16 has 8 bits, too few for
+        # boxes.
         scores = self.score(hidden).float().permute(0, 2, 3, 1).reshape(n, -1, 2)
         offsets = self.offset(hidden).float().permute(0, 2, 3, 1).reshape(n, -1, 4)
         anchors = anchor_grid(
@@ -122,67 +123,70 @@ class RegionProposalNetwork(nn.Module):
 
     def losses(
         self,
-        said: AnchorScores,
-        truths: list[Truth],
+        predicted: AnchorScores,
+        truths: Sequence[Truth],
         *,
         width: int,
         height: int,
         generators: Sequence[torch.Generator],
     ) -> dict[str, Tensor]:
-        """Mean over the subjects of equations 4 and 6, as ``anchor_class`` and ``anchor_box``."""
-        matching = self.options.matching
-        usable = inside_image(said.anchors, width, height)
-        of_class, of_box = [], []
-        subjects = zip(said.scores, said.offsets, truths, generators, strict=True)
+        """Return ``anchor_class`` and ``anchor_box``: equations 4 and 6, means over the subjects."""
+        usable = inside_image(predicted.anchors, width, height)
+        class_losses, box_losses = [], []
+        subjects = zip(predicted.scores, predicted.offsets, truths, generators, strict=True)
         for scores, offsets, truth, generator in subjects:
-            target = assign_anchors(said.anchors, usable, truth, matching, generator)
-            of_class.append(class_loss(scores, target.labels))
-            of_box.append(anchor_box_loss(offsets, target.offsets, target.labels, n_usable=target.n_usable))
+            target = assign_anchors(predicted.anchors, usable, truth, self.options.matching, generator)
+            class_losses.append(class_loss(scores, target.labels))
+            box_losses.append(
+                anchor_box_loss(offsets, target.offsets, target.labels, n_usable=target.n_usable)
+            )
         return {
-            "anchor_class": torch.stack(of_class).mean(),
-            "anchor_box": torch.stack(of_box).mean(),
+            "anchor_class": torch.stack(class_losses).mean(),
+            "anchor_box": torch.stack(box_losses).mean(),
         }
 
-    def propose(self, said: AnchorScores, *, width: int, height: int, limits: ProposalLimits) -> Proposals:
+    def propose(
+        self, predicted: AnchorScores, *, width: int, height: int, limits: ProposalLimits
+    ) -> Proposals:
         """Turn the best anchors of each subject into at most ``limits.after_nms`` proposals."""
-        scores = said.scores.detach()
-        # The softmax of two scores, in a tenth of the time.
-        sourceness = torch.sigmoid(scores[..., 1] - scores[..., 0])
+        scores = predicted.scores.detach()
+        # Equal to the softmax of the two scores, and ten times as fast.
+        objectness = torch.sigmoid(scores[..., 1] - scores[..., 0])
         found = [
-            self._propose_one(score, offsets, said.anchors, (width, height), limits)
-            for score, offsets in zip(sourceness, said.offsets, strict=True)
+            self._propose_one(score, offsets, predicted.anchors, (width, height), limits)
+            for score, offsets in zip(objectness, predicted.offsets, strict=True)
         ]
         padded = [F.pad(boxes, (0, 0, 0, limits.after_nms - len(boxes))) for boxes in found]
         return Proposals(torch.stack(padded), [len(boxes) for boxes in found])
 
     def _propose_one(
         self,
-        sourceness: Tensor,
+        objectness: Tensor,
         offsets: Tensor,
         anchors: Tensor,
         size: tuple[int, int],
         limits: ProposalLimits,
     ) -> Tensor:
-        """(P, 4) proposals of one subject, with the gradient of its offsets."""
-        # NaN, from a diverged network, ranks last and is no proposal.
-        sourceness = torch.nan_to_num(_rounded(sourceness, SCORE_DECIMALS), nan=-1.0)
-        best = _best_first(sourceness, limits.before_nms)
+        """Return the proposals (P, 4) of one subject, with the gradient of its offsets."""
+        # A diverged network predicts NaN: ranked last, and dropped below.
+        objectness = torch.nan_to_num(_rounded(objectness, SCORE_DECIMALS), nan=-1.0)
+        best = _best_first(objectness, limits.before_nms)
         boxes = clip(decode(offsets[best], anchors[best]), *size)
-        placed = _rounded(boxes.detach(), BOX_DECIMALS)
-        # NaN compares false here, too.
-        sound = ((placed[:, 2:] - placed[:, :2]) >= self.options.min_side_px).all(dim=1)
-        sound &= sourceness[best] >= 0
+        rounded = _rounded(boxes.detach(), BOX_DECIMALS)
+        # Comparisons with NaN are false.
+        valid = ((rounded[:, 2:] - rounded[:, :2]) >= self.options.min_side_px).all(dim=1)
+        valid &= objectness[best] >= 0
         kept = nms(
-            placed[sound],
-            sourceness[best][sound],
+            rounded[valid],
+            objectness[best][valid],
             max_iou=self.options.nms_iou,
             limit=limits.after_nms,
         )
-        return boxes[sound][kept]
+        return boxes[valid][kept]
 
 
 def _best_first(scores: Tensor, n: int) -> Tensor:
-    """Indices of the `n` best scores, best first, ties by index: a stable sort of few instead of all."""
+    """Return the indices of the `n` best scores, best first, ties by index, without sorting all."""
     if n < len(scores):
         worst = torch.topk(scores, n).values[-1]
         candidates = (scores >= worst).nonzero().squeeze(1)

@@ -1,7 +1,7 @@
 """Feature extractors: VGG-16 as in paper Table 4, and a small feature pyramid.
 
-Both take centred images ``(N, 3, H, W)`` and return one map ``(N, channels, H / stride, W / stride)``,
-its sides rounded down (VGG-16, as in the paper) or up (feature pyramid).
+Both take centred images ``(N, 3, H, W)`` and return one map ``(N, channels, H / stride, W / stride)``.
+VGG-16 rounds the sides of the map down, as in the paper; the feature pyramid rounds them up.
 """
 
 from collections.abc import Sequence
@@ -9,27 +9,42 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FeaturePyramid", "Vgg16Backbone"]
+__all__ = ["Backbone", "FeaturePyramid", "Vgg16Backbone"]
 
-# Table 4, layers 1-17: channels of the 3 x 3 convolutions, "pool" for a 2 x 2 maximum of stride 2.
-VGG16_LAYERS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool")
-VGG16_LAYERS += (512, 512, 512, "pool", 512, 512, 512)
+# Table 4, layers 1-17: channels of the 3 x 3 convolutions of each block.  A 2 x 2 max pooling of stride 2
+# separates two blocks.
+VGG16_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 # Convolutions 1_1, 1_2, 2_1 and 2_2, which the paper freezes after loading ImageNet weights.
 VGG16_LOW_CONVOLUTIONS = 4
 
-# Groups of channels normalised together in the feature pyramid.
+# Groups of channels for the group normalisation of the feature pyramid.
 NORM_GROUPS = 8
 
 
-class Vgg16Backbone(nn.Module):
+class Backbone(nn.Module):
+    """Feature extractor.
+
+    Attributes
+    ----------
+    channels : int
+        Channels of the feature map.
+    stride_px : int
+        Width of a cell of the feature map, in pixels of the image.
+    """
+
+    channels: int
+    stride_px: int
+
+
+class Vgg16Backbone(Backbone):
     """Layers 1-17 of paper Table 4 (VGG-16, configuration D, without its last pooling).
 
     Parameters
     ----------
     freeze_low : bool
-        Keep convolutions 1_1 to 2_2 as they are.  The paper does so with weights trained on ImageNet;
-        frozen at random values they would only lose information.
+        Freeze convolutions 1_1 to 2_2.  The paper does so with weights trained on ImageNet.  Do not freeze
+        random weights: they lose information.
     """
 
     channels = 512
@@ -39,26 +54,26 @@ class Vgg16Backbone(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         channels = 3
-        for entry in VGG16_LAYERS:
-            if entry == "pool":
+        for number, block in enumerate(VGG16_BLOCKS):
+            if number > 0:
                 layers.append(nn.MaxPool2d(2))
-            else:
-                layers += [nn.Conv2d(channels, int(entry), 3, padding=1), nn.ReLU(inplace=True)]
-                channels = int(entry)
+            for width in block:
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+                channels = width
         self.layers = nn.Sequential(*layers)
         low = [layer for layer in layers if isinstance(layer, nn.Conv2d)][:VGG16_LOW_CONVOLUTIONS]
         for layer in low:
             layer.requires_grad_(not freeze_low)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, 512, H // 16, W // 16)."""
+        """Return features (N, 512, H // 16, W // 16) of images (N, 3, H, W)."""
         return self.layers(images)
 
 
 class _Convolution(nn.Module):
-    """3 x 3 convolution with normalisation and ReLU.
+    """3 x 3 convolution with group normalisation and ReLU.
 
-    Groups are normalised, not batches: a subject's result must not depend on its neighbours in a batch.
+    Batch normalisation would make the result of a subject depend on the other subjects of its batch.
     """
 
     def __init__(self, channels_in: int, channels: int) -> None:
@@ -70,11 +85,11 @@ class _Convolution(nn.Module):
         return F.relu(self.norm(self.convolution(x)))
 
 
-class _Halving(nn.Module):
-    """4 x 4 convolution of stride 2 with normalisation and ReLU; odd sides are rounded up.
+class _Downsampling(nn.Module):
+    """4 x 4 convolution of stride 2 with group normalisation and ReLU; odd sides are rounded up.
 
-    An even kernel keeps output cell i centred on input cells 2i and 2i + 1.  A 3 x 3 kernel would move
-    the map by half a cell each time, away from where anchors and pooling take it to be.
+    An even kernel keeps output cell i centred on input cells 2i and 2i + 1.  A 3 x 3 kernel would shift the
+    map by half a cell at each level, and anchors and pooling would be misaligned with it.
     """
 
     def __init__(self, channels_in: int, channels: int) -> None:
@@ -90,7 +105,7 @@ class _Halving(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two 3 x 3 convolutions beside an identity."""
+    """Residual block of two 3 x 3 convolutions."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -102,20 +117,19 @@ class _Residual(nn.Module):
         return F.relu(x + self.norm(self.second(self.first(x))))
 
 
-class FeaturePyramid(nn.Module):
-    """Four scales down and three up again, ending in one map of stride 4.
+class FeaturePyramid(Backbone):
+    """Feature pyramid (Lin et al. 2017, arXiv:1612.03144) that returns its finest map, of stride 4.
 
-    Sources are small (half of the 1C_1P boxes are under 12 px wide), which asks for a fine map; whether
-    two lobes 60 px apart are one source can only be told from far, which asks for a coarse one.  The
-    coarse maps (strides 8, 16 and 32) are therefore added back into the fine one, as in feature pyramids
-    (Lin et al. 2017, arXiv:1612.03144).
+    Small sources (half of the 1C_1P boxes are narrower than 12 px) need a fine map; to recognise two lobes 60
+    px apart as one source needs a large receptive field.  The maps of strides 8, 16 and 32 are therefore
+    upsampled and added to that of stride 4.
 
     Parameters
     ----------
     widths : sequence of int
         Channels at strides 2, 4, 8, 16 and 32, multiples of 8.
     channels : int
-        Channels of the map that is returned, a multiple of 8.
+        Channels of the returned map, a multiple of 8.
     """
 
     stride_px = 4
@@ -123,16 +137,16 @@ class FeaturePyramid(nn.Module):
     def __init__(self, *, widths: Sequence[int] = (16, 32, 64, 96, 96), channels: int = 64) -> None:
         super().__init__()
         self.channels = channels
-        self.stem = _Halving(3, widths[0])
+        self.stem = _Downsampling(3, widths[0])
         self.down = nn.ModuleList(
-            nn.Sequential(_Halving(before, width), _Residual(width))
+            nn.Sequential(_Downsampling(before, width), _Residual(width))
             for before, width in zip(widths, widths[1:], strict=False)
         )
         self.lateral = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in widths[1:])
         self.merged = _Convolution(channels, channels)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, channels, ceil(H / 4), ceil(W / 4)); any H and W."""
+        """Return features (N, channels, ceil(H / 4), ceil(W / 4)) of images (N, 3, H, W) of any size."""
         x = self.stem(images)
         levels = []
         for down, lateral in zip(self.down, self.lateral, strict=True):
@@ -140,11 +154,11 @@ class FeaturePyramid(nn.Module):
             levels.append(lateral(x))
         top = levels.pop()
         while levels:
-            top = _doubled(top, levels[-1].shape[-2:]) + levels.pop()
+            top = _upsampled(top, levels[-1].shape[-2:]) + levels.pop()
         return self.merged(top)
 
 
-def _doubled(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """The map at twice the resolution, cut to `shape`: cell k covers cells 2k and 2k + 1 exactly."""
+def _upsampled(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return the map at twice the resolution, cut to `shape`: cell k fills cells 2k and 2k + 1."""
     x = x.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
     return x[..., : shape[0], : shape[1]]

@@ -1,7 +1,7 @@
 """Geometry of boxes: overlap, offsets between boxes, clipping, and exact non-maximum suppression.
 
-Boxes are corners ``x1 y1 x2 y2`` with continuous edges: pixel i covers ``[i, i + 1)`` and a width is
-``x2 - x1`` without the "+1" of older codes.
+Boxes are corners ``x1 y1 x2 y2`` with continuous edges: pixel i covers ``[i, i + 1)``, and the width is
+``x2 - x1`` without "+1".
 """
 
 import math
@@ -12,20 +12,20 @@ from torch import Tensor
 
 __all__ = ["box_iou", "clip", "decode", "encode", "nms", "nms_of_groups"]
 
-# Largest growth of a box by `decode`, as log of a ratio: an untrained or diverged network must not
-# overflow the exponential.  1000/16 spans every image we meet (a choice common to Faster R-CNN codes).
+# Largest growth of a box by `decode`, as the log of a ratio, so that an untrained or diverged network does
+# not overflow the exponential.  1000/16 is usual in Faster R-CNN implementations.
 MAX_LOG_RATIO = math.log(1000.0 / 16.0)
 
-# Sides below this (px) are taken as this in `encode`: the logarithm of a flat box stays finite.
+# Shorter sides (px) are set to this in `encode`, so that the logarithm of a flat box is finite.
 MIN_SIDE_PX = 1e-3
 
-# Boxes compared at a time in `nms`: candidates, and kept ones.  256 x 512 float32 (0.5 MB) stays in a CPU's
-# second-level cache; a GPU waits for its next order rather than for memory, and wants few large ones.
+# Boxes compared at once in `nms`: candidates, and kept boxes.  256 x 512 float32 (0.5 MB) fits into the L2
+# cache of a CPU.  On a GPU the launch of a kernel dominates, so few large blocks are faster.
 BLOCKS = {"cpu": (256, 512), "cuda": (2048, 4096)}
 
 
 def box_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """Intersection over union of every pair; 0 where both boxes have no area.
+    """Return the intersection over union of every pair; 0 where both boxes have no area.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def box_iou(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def encode(targets: Tensor, boxes: Tensor) -> Tensor:
-    """Offsets that turn `boxes` into `targets` (paper equations 5 and 7).
+    """Return the offsets that turn `boxes` into `targets` (paper equations 5 and 7).
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ def encode(targets: Tensor, boxes: Tensor) -> Tensor:
 
 
 def decode(offsets: Tensor, boxes: Tensor) -> Tensor:
-    """Boxes shifted and scaled by `offsets` (paper equation 3); inverse of `encode`.
+    """Shift and scale boxes by `offsets` (paper equation 3); the inverse of `encode`.
 
     Parameters
     ----------
     offsets : (..., 4) float tensor
-        As `encode` returns them; log ratios above `MAX_LOG_RATIO` are cut off there.
+        As `encode` returns them; log ratios are limited to `MAX_LOG_RATIO`.
     boxes : (..., 4) float tensor
         Corners; broadcast against `offsets`.
 
@@ -83,16 +83,16 @@ def decode(offsets: Tensor, boxes: Tensor) -> Tensor:
 
 
 def clip(boxes: Tensor, width: float, height: float) -> Tensor:
-    """Boxes cut off at the borders of an image of `width` x `height` px; what is left may be flat."""
+    """Clip boxes to an image of `width` x `height` px; a clipped box may have no area."""
     limits = boxes.new_tensor([width, height, width, height])
     return torch.minimum(boxes.clamp(min=0), limits)
 
 
 def nms(boxes: Tensor, scores: Tensor, *, max_iou: float, limit: int | None = None) -> Tensor:
-    """Non-maximum suppression, exactly as the plain loop does it, block by block (paper section 4.3.2).
+    """Select boxes by greedy non-maximum suppression (paper section 4.3.2), computed block by block.
 
-    The best box is kept and every later one that overlaps it by more than `max_iou` dropped, then the
-    best of the rest, and so on.  Equal scores are ranked by index, so the result is reproducible.
+    The best box is kept, and every other box that overlaps it by more than `max_iou` is dropped; then the
+    best of the remaining boxes is kept, and so on.  Equal scores are ranked by index.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def nms(boxes: Tensor, scores: Tensor, *, max_iou: float, limit: int | None = No
     max_iou : float
         Overlap above which the worse box is dropped.
     limit : int, optional
-        Stop when so many are kept.
+        Stop when this number of boxes is kept.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def nms(boxes: Tensor, scores: Tensor, *, max_iou: float, limit: int | None = No
 
 
 def nms_of_groups(boxes: Tensor, scores: Tensor, groups: Tensor, *, max_iou: float) -> Tensor:
-    """`nms` within each group of boxes: indices of those kept, groups in ascending order, best first in each.
+    """Apply `nms` to each group of boxes.
 
     Parameters
     ----------
@@ -139,25 +139,29 @@ def nms_of_groups(boxes: Tensor, scores: Tensor, groups: Tensor, *, max_iou: flo
         Boxes of different groups do not suppress each other.
     max_iou : float
         Overlap above which the worse box of a group is dropped.
+
+    Returns
+    -------
+    (K,) int64 tensor
+        Indices of the kept boxes: groups in ascending order, best first in each.
     """
     order = torch.sort(groups, stable=True).indices
     sizes = torch.unique_consecutive(groups[order], return_counts=True)[1]
-    # Small groups are compared many at a time, a large one by itself.
+    # Small groups are compared many at a time, a large group alone.
     kept = [order.new_empty(0)]
-    for part in order.split(_gathered(sizes.tolist(), BLOCKS[order.device.type][0])):
-        own = groups[part]
-        if own[0] == own[-1]:
+    for part in torch.split(order, _runs(sizes.tolist(), BLOCKS[order.device.type][0])):
+        if groups[part[0]] == groups[part[-1]]:
             kept.append(part[nms(boxes[part], scores[part], max_iou=max_iou)])
             continue
         part = part[torch.sort(scores[part], descending=True, stable=True).indices]
         part = part[torch.sort(groups[part], stable=True).indices]
-        columns, own = _columns(boxes[part]), groups[part]
-        kept.append(part[_greedy((_iou(columns, columns) > max_iou) & (own[:, None] == own))])
+        columns, group = _columns(boxes[part]), groups[part]
+        kept.append(part[_greedy((_iou(columns, columns) > max_iou) & (group[:, None] == group))])
     return torch.cat(kept)
 
 
-def _gathered(sizes: Sequence[int], limit: int) -> list[int]:
-    """Sizes of runs of neighbouring groups that hold up to `limit` boxes, or one larger group."""
+def _runs(sizes: Sequence[int], limit: int) -> list[int]:
+    """Return the sizes of runs of consecutive groups: up to `limit` boxes, or one larger group."""
     runs: list[int] = []
     for size in sizes:
         if runs and runs[-1] + size <= limit:
@@ -168,11 +172,11 @@ def _gathered(sizes: Sequence[int], limit: int) -> list[int]:
 
 
 def _greedy(overlapping: Tensor) -> Tensor:
-    """Which rows of a (B, B) bool tensor greedy suppression keeps, best first.
+    """Return the rows (B,) bool of a (B, B) bool tensor that greedy suppression keeps; rows are best first.
 
-    Whether a box is kept depends on the kept boxes before it alone, so repeating "keep what no kept
-    box before it overlaps" settles from the front and ends at the only fixed point, the plain loop's
-    answer, after as many rounds as the longest chain of suppressions: a few, where the loop takes B.
+    A box is kept if no better kept box overlaps it.  The rule is iterated on all boxes at once: boxes
+    converge from the best to the worst, and the fixed point is the greedy result.  The number of iterations
+    is the length of the longest chain of suppressions, usually a few.
     """
     before = overlapping.triu(diagonal=1).float()
     keep = torch.ones(len(before), dtype=torch.bool, device=before.device)
@@ -184,13 +188,13 @@ def _greedy(overlapping: Tensor) -> Tensor:
 
 
 def _columns(boxes: Tensor) -> Tensor:
-    """(5, N) rows x1, y1, x2, y2, area: what `_iou` reads, each contiguous."""
+    """Return x1, y1, x2, y2 and area of boxes as contiguous rows (5, N), the input of `_iou`."""
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return torch.cat([boxes.T, area[None]])
 
 
 def _iou(rows: Tensor, columns: Tensor) -> Tensor:
-    """(N, M) IoU of boxes in `_columns` form, in few passes over memory."""
+    """Return the IoU (N, M) of boxes given as `_columns`, in few passes over memory."""
     a, b = rows[:, :, None], columns[:, None, :]
     overlap = torch.minimum(a[2], b[2]).sub_(torch.maximum(a[0], b[0])).clamp_(min=0)
     overlap *= torch.minimum(a[3], b[3]).sub_(torch.maximum(a[1], b[1])).clamp_(min=0)

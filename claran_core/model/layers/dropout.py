@@ -1,7 +1,7 @@
-"""Dropout that repeats itself: what is dropped of a subject depends on the subject's own generator alone.
+"""Reproducible dropout: each subject has its own random generator.
 
-torch's dropout draws from one global generator, which would tie a run to whatever else has drawn from it and
-to how subjects are shared out over batches and processes.
+The dropout of PyTorch draws from one global generator, so its result would depend on earlier draws and on how
+subjects are distributed over batches and processes.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ __all__ = ["keep_mask"]
 
 
 def keep_mask(
-    counts: Sequence[int], columns: int, share: float, generators: Sequence[torch.Generator]
+    counts: Sequence[int], columns: int, probability: float, generators: Sequence[torch.Generator]
 ) -> Tensor:
     """Draw which entries are kept.
 
@@ -23,8 +23,8 @@ def keep_mask(
         Rows of each subject.
     columns : int
         Width of the mask.
-    share : float
-        Chance of an entry to be dropped.
+    probability : float
+        Probability that an entry is dropped.
     generators : sequence of torch.Generator
         One per subject, on the CPU.
 
@@ -37,4 +37,4 @@ def keep_mask(
         torch.rand(count, columns, generator=generator)
         for count, generator in zip(counts, generators, strict=True)
     ]
-    return (torch.cat(drawn) >= share).float()
+    return (torch.cat(drawn) >= probability).float()

@@ -1,4 +1,4 @@
-"""What goes into the detector as truth and what comes out of it as detections, per subject."""
+"""True and detected sources of one subject, as detectors take and return them."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ __all__ = ["Detections", "Truth"]
 
 @dataclass(frozen=True)
 class Truth:
-    """True sources of one subject; none at all is normal.
+    """True sources of one subject; it may be empty.
 
     Attributes
     ----------
@@ -23,25 +23,24 @@ class Truth:
     boxes: Tensor
     classes: Tensor
 
-    def placed(self, scale: Tensor) -> "Truth":
-        """The same truth on the device of `scale` (4,), its boxes multiplied by it."""
+    def rescaled(self, scale: Tensor) -> "Truth":
+        """Return the truth on the device of `scale` (4,), with its boxes multiplied by `scale`."""
         boxes = self.boxes.to(scale.device, torch.float32).reshape(-1, 4) * scale
         return Truth(boxes, self.classes.to(scale.device, torch.int64).reshape(-1))
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in one subject, one row per box and class, best first.
+    """Detected sources of one subject: one row per box and class, most probable first.
 
     Attributes
     ----------
     boxes : (K, 4) float32 tensor
         Corners ``x1 y1 x2 y2`` in frame pixels, clipped to the frame.
     classes : (K,) int64 tensor
-        Class 1..6 the row is about.
+        Class of the row, 1..6.
     probabilities : (K, 6) float32 tensor
-        Softmax over the classes of the region behind the row, without its background column: rows sum
-        to at most one.
+        Softmax over the classes for the region of the row, without the background: rows sum to at most 1.
     """
 
     boxes: Tensor
@@ -53,5 +52,5 @@ class Detections:
 
     @property
     def scores(self) -> Tensor:
-        """(K,) float32 tensor: probability of each row's own class."""
+        """(K,) float32 tensor: probability of the class of each row."""
         return self.probabilities.gather(1, self.classes[:, None] - 1).squeeze(1)

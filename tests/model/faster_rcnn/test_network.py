@@ -5,7 +5,7 @@ import torch
 from small_detectors import pyramid_detector
 
 from claran_core.model.architectures import build_detector
-from claran_core.model.faster_rcnn.losses import LOSS_NAMES
+from claran_core.model.detector import LOSS_NAMES
 from claran_core.model.layers.boxes import box_iou
 from claran_core.model.layers.processing import select_detections
 from claran_core.model.layers.types import Detections, Truth
@@ -200,10 +200,10 @@ def test_boxes_are_scaled_there_and_back():
     options = {"fc_width": 8, "input_px": 64}
     detector = build_detector("vgg16", channel_means=MEANS, frame_px=32, options=options)
     images = torch.full((2, 32, 32, 3), 20, dtype=torch.uint8)
-    inputs, scale = detector._prepared(images)
+    inputs, scale = detector._magnified(images)
     assert inputs.shape == (2, 3, 64, 64) and scale.tolist() == [2.0] * 4
     truth = Truth(torch.tensor([[4.0, 6, 20, 22]]), torch.tensor([2]))
-    assert truth.placed(scale).boxes.tolist() == [[8, 12, 40, 44]]
+    assert truth.rescaled(scale).boxes.tolist() == [[8, 12, 40, 44]]
     losses = detector(images, [truth, NONE], generators(2))
     assert all(loss.isfinite() for loss in losses.values())
     for rows in detector.detect(images, min_probability=0.01, nms_iou=0.3):

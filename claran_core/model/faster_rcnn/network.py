@@ -1,9 +1,9 @@
-"""The detector: images in, losses or sources out (Faster R-CNN; paper section 4, Fig. 7).
+"""The Faster R-CNN of the paper (section 4, Fig. 7).
 
     images -> backbone -> region proposal network -> ST pooling -> recognition head
 
-Boxes enter and leave in frame pixels.  Inside, they are in pixels of the network's input, which is
-the frame magnified by a constant zoom: the paper's 600 / 132, or 1.
+Boxes enter and leave in frame pixels.  Inside, they are in pixels of the network's input: the frame
+magnified by ``input_px / frame_px``, in the paper 600 / 132.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,51 +11,49 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from claran_core.components.component_table import SubjectComponents
+from claran_core.model.detector import LOSS_NAMES, Detector
 from claran_core.model.faster_rcnn.heads import RecognitionHead
-from claran_core.model.faster_rcnn.losses import LOSS_NAMES, class_loss, roi_box_loss
+from claran_core.model.faster_rcnn.losses import class_loss, roi_box_loss
 from claran_core.model.faster_rcnn.matcher import RoiMatching, RoiTargets, sample_rois
 from claran_core.model.faster_rcnn.rpn import Proposals, RegionProposalNetwork
+from claran_core.model.layers.backbones import Backbone
 from claran_core.model.layers.boxes import clip, decode
 from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
 from claran_core.model.layers.roi_pooling import STPooling
 from claran_core.model.layers.types import Detections, Truth
 
-__all__ = ["Detector"]
+__all__ = ["FasterRCNN"]
 
 
-class Detector(nn.Module):
-    """Finds radio sources in fused images and tells their morphology.
+class FasterRCNN(Detector):
+    """Detector that proposes regions with a network and recognises each.
 
     Parameters
     ----------
-    architecture : str
-        Name `build_detector` makes it under.
-    options : mapping
-        What else `build_detector` needs to make it again.
+    architecture, options, channel_means
+        As for `Detector`.
     backbone, rpn, pooling, head : Module
-        The parts.
+        The parts of the network.
     matching : RoiMatching
-        How proposals are matched with truths in training.
-    channel_means : sequence of float
-        Mean of each channel of the training set, in grey levels (paper section 4.1).
+        How training matches proposals with true sources.
     frame_px : int
-        Width of the subjects it is made for.
+        Width of a subject.
     input_px : int
-        Width to which such a subject is magnified; larger fields are magnified by the same factor.
+        Width of a subject in the network's input; larger fields are magnified by the same factor.
     """
 
-    # What `forward` returns.
     loss_names = LOSS_NAMES
+    offset_std: Tensor
 
     def __init__(
         self,
         *,
         architecture: str,
         options: Mapping[str, Any],
-        backbone: nn.Module,
+        backbone: Backbone,
         rpn: RegionProposalNetwork,
         pooling: STPooling,
         head: RecognitionHead,
@@ -64,12 +62,10 @@ class Detector(nn.Module):
         frame_px: int,
         input_px: int,
     ) -> None:
-        super().__init__()
-        self.architecture, self.options = architecture, dict(options)
+        super().__init__(architecture=architecture, options=options, channel_means=channel_means)
         self.backbone, self.rpn, self.pooling, self.head = backbone, rpn, pooling, head
         self.matching = matching
         self.frame_px, self.input_px = frame_px, input_px
-        self.register_buffer("channel_means", torch.tensor(channel_means, dtype=torch.float32))
         self.register_buffer("offset_std", torch.tensor(matching.offset_std), persistent=False)
 
     def forward(
@@ -80,34 +76,19 @@ class Detector(nn.Module):
         *,
         components: Sequence[SubjectComponents] = (),
     ) -> dict[str, Tensor]:
-        """Training losses of a batch.
+        """Return the losses of `Detector.forward`: all four, equations 4, 6, 9 and 10.
 
-        Parameters
-        ----------
-        images : (N, H, W, 3) uint8 or float tensor
-            Fused RGB images, grey levels 0..255, on any device.
-        truths : sequence of Truth
-            True sources of each image, frame pixels.
-        generators : sequence of torch.Generator
-            One per image, on the CPU, for all that is random: sampling of anchors and proposals, dropout.
-        components : sequence of SubjectComponents
-            Not looked at: this network proposes its own regions.
-
-        Returns
-        -------
-        dict of str to scalar tensor
-            ``anchor_class``, ``anchor_box``, ``roi_class``, ``roi_box``: means over the batch of
-            equations 4, 6, 9 and 10.  Their sum is what training minimises (equation 11).
+        The generators draw the samples of anchors and proposals, and the dropout; `components` is unused.
         """
-        inputs, scale = self._prepared(images)
+        inputs, scale = self._magnified(images)
         height, width = inputs.shape[-2:]
-        truths = [truth.placed(scale) for truth in truths]
+        truths = [truth.rescaled(scale) for truth in truths]
         features = self.backbone(inputs)
-        said = self.rpn(features)
-        losses = self.rpn.losses(said, truths, width=width, height=height, generators=generators)
-        proposals = self.rpn.propose(said, width=width, height=height, limits=self.rpn.options.train)
-        # The proposals keep their gradient on purpose: through ST pooling the recognition losses also
-        # move the boxes of the proposal network, which is what makes the pipeline end to end (4.4).
+        anchors = self.rpn(features)
+        losses = self.rpn.losses(anchors, truths, width=width, height=height, generators=generators)
+        proposals = self.rpn.propose(anchors, width=width, height=height, limits=self.rpn.options.train)
+        # The proposals keep their gradient: through ST pooling the recognition losses also move the boxes
+        # of the proposal network, which makes the training end to end (section 4.4).
         regions = [
             sample_rois(boxes[:count], truth, self.matching, generator)
             for boxes, count, truth, generator in zip(
@@ -125,36 +106,21 @@ class Detector(nn.Module):
         nms_iou: float,
         components: Sequence[SubjectComponents] = (),
     ) -> list[Detections]:
-        """Find the sources in a batch of images.
-
-        Parameters
-        ----------
-        images : (N, H, W, 3) uint8 or float tensor
-            Fused RGB images, grey levels 0..255, on any device.
-        min_probability : float
-            A box is returned for each class more probable than this.
-        nms_iou : float
-            Of two boxes of one class that overlap by more, the less probable is dropped.
-        components : sequence of SubjectComponents
-            Not looked at.
-
-        Returns
-        -------
-        list of Detections
-            One per image, on the CPU; empty where nothing was found.
-        """
-        inputs, scale = self._prepared(images)
+        """Find sources as `Detector.detect`; `components` is unused."""
+        inputs, scale = self._magnified(images)
         height, width = inputs.shape[-2:]
         features = self.backbone(inputs)
         proposals = self.rpn.propose(
             self.rpn(features), width=width, height=height, limits=self.rpn.options.detect
         )
         boxes, probabilities = self._recognised(features, proposals, scale, images.shape[1:3])
-        rows = torch.arange(boxes.shape[1]) < torch.as_tensor(proposals.counts)[:, None]
-        return select_detections(boxes[rows], probabilities[rows], proposals.counts, min_probability, nms_iou)
+        is_proposal = torch.arange(boxes.shape[1]) < torch.as_tensor(proposals.counts)[:, None]
+        return select_detections(
+            boxes[is_proposal], probabilities[is_proposal], proposals.counts, min_probability, nms_iou
+        )
 
-    def _prepared(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Centred and magnified images (N, 3, h, w), and (4,) the factor from frame to input pixels."""
+    def _magnified(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return centred, magnified images (N, 3, h, w), and the factors (4,) from frame to input pixels."""
         inputs = centred(images, self.channel_means)
         height, width = inputs.shape[-2:]
         zoom = self.input_px / self.frame_px
@@ -168,17 +134,17 @@ class Detector(nn.Module):
     ) -> dict[str, Tensor]:
         pooled = self.pooling(features, torch.stack([region.boxes for region in regions]))
         scores, offsets = self.head(pooled, generators)
-        of_subject = zip(scores.chunk(len(regions)), offsets.chunk(len(regions)), regions, strict=True)
-        of_class, of_box = [], []
-        for score, offset, region in of_subject:
-            of_class.append(class_loss(score, region.classes))
-            of_box.append(roi_box_loss(offset, region.offsets, region.classes))
-        return {"roi_class": torch.stack(of_class).mean(), "roi_box": torch.stack(of_box).mean()}
+        subjects = zip(scores.chunk(len(regions)), offsets.chunk(len(regions)), regions, strict=True)
+        class_losses, box_losses = [], []
+        for score, offset, region in subjects:
+            class_losses.append(class_loss(score, region.classes))
+            box_losses.append(roi_box_loss(offset, region.offsets, region.classes))
+        return {"roi_class": torch.stack(class_losses).mean(), "roi_box": torch.stack(box_losses).mean()}
 
     def _recognised(
         self, features: Tensor, proposals: Proposals, scale: Tensor, frame_shape: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
-        """Boxes (N, P, 6, 4) in frame pixels and probabilities (N, P, 6), rounded, on the CPU."""
+        """Return boxes (N, P, 6, 4) in frame pixels and probabilities (N, P, 6), rounded, on the CPU."""
         scores, offsets = self.head(self.pooling(features, proposals.boxes))
         n, p = proposals.boxes.shape[:2]
         probabilities = scores.softmax(dim=-1)[:, 1:].reshape(n, p, -1)

@@ -1,0 +1,101 @@
+"""The interface of every detector: fused images in, training losses or detections out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from claran_core.components.component_table import SubjectComponents
+from claran_core.model.layers.types import Detections, Truth
+
+__all__ = ["LOSS_NAMES", "Detector"]
+
+# Losses that a detector may have, in the order of the table of losses (paper equations 4, 6, 9 and 10).
+LOSS_NAMES = ("anchor_class", "anchor_box", "roi_class", "roi_box")
+
+
+class Detector(nn.Module, ABC):
+    """Find radio sources in fused images and classify their morphology.
+
+    Parameters
+    ----------
+    architecture : str
+        Name under which `build_detector` makes it.
+    options : mapping
+        Options of the architecture that differ from their defaults.
+    channel_means : sequence of float
+        Mean of each channel over the training set, in grey levels (paper section 4.1).
+
+    Attributes
+    ----------
+    loss_names : tuple of str
+        Losses that `forward` returns, a subset of `LOSS_NAMES`.
+    """
+
+    loss_names: ClassVar[tuple[str, ...]]
+    channel_means: Tensor
+
+    def __init__(
+        self, *, architecture: str, options: Mapping[str, Any], channel_means: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.architecture, self.options = architecture, dict(options)
+        self.register_buffer("channel_means", torch.tensor(channel_means, dtype=torch.float32))
+
+    @abstractmethod
+    def forward(
+        self,
+        images: Tensor,
+        truths: Sequence[Truth],
+        generators: Sequence[torch.Generator],
+        *,
+        components: Sequence[SubjectComponents],
+    ) -> dict[str, Tensor]:
+        """Return the training losses of a batch.
+
+        Parameters
+        ----------
+        images : (N, H, W, 3) uint8 or float tensor
+            Fused RGB images, grey levels 0..255, on any device.
+        truths : sequence of Truth
+            True sources of each image, frame pixels.
+        generators : sequence of torch.Generator
+            One per image, on the CPU; all random numbers come from them.
+        components : sequence of SubjectComponents
+            Radio components of each image.
+
+        Returns
+        -------
+        dict of str to scalar tensor
+            The losses of `loss_names`, means over the batch.  Training minimises their sum (equation 11).
+        """
+
+    @abstractmethod
+    def detect(
+        self,
+        images: Tensor,
+        *,
+        min_probability: float,
+        nms_iou: float,
+        components: Sequence[SubjectComponents],
+    ) -> list[Detections]:
+        """Find the sources in a batch of images.
+
+        Parameters
+        ----------
+        images : (N, H, W, 3) uint8 or float tensor
+            Fused RGB images, grey levels 0..255, on any device.
+        min_probability : float
+            A box is returned for each class with a probability above this.
+        nms_iou : float
+            Of two boxes of one class with a larger overlap, the less probable one is dropped.
+        components : sequence of SubjectComponents
+            Radio components of each image.
+
+        Returns
+        -------
+        list of Detections
+            One per image, on the CPU; empty where nothing is found.
+        """
