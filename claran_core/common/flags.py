@@ -28,6 +28,7 @@ class Flag(IntFlag):
     ARTEFACT = 16384
     COUNTS_DISAGREE = 32768
     VIEWS_DISAGREE = 65536
+    COADDED = 131072
 
 
 DESCRIPTIONS = {
@@ -48,6 +49,7 @@ DESCRIPTIONS = {
     Flag.ARTEFACT: "may be a sidelobe: its subject has a far brighter source, or a hole as deep",
     Flag.COUNTS_DISAGREE: "the counts of the contour rule give another class than the detector",
     Flag.VIEWS_DISAGREE: "in another subject the same emission was grouped into other sources",
+    Flag.COADDED: "an image of the subject is the mean of several images, because no single one covers it",
 }
 
 

@@ -22,7 +22,7 @@ from claran_core.fusion.render import Drawing, Planes, render
 __all__ = ["fuse_shard", "make_planes"]
 
 # Flags of the planes as drawn replace those the ledger had for coverage; these are carried over.
-CARRIED = Flag.SUSPECT_UNIT | Flag.COARSE_PIXELS
+CARRIED = Flag.SUSPECT_UNIT | Flag.COARSE_PIXELS | Flag.COADDED
 
 
 def make_planes(

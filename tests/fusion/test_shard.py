@@ -32,9 +32,14 @@ TARGETS = pd.DataFrame(
 class Made:
     """Images made on the spot: one source in the middle, and what the subject's name says."""
 
+    workers, identity = 1, None
+
     def __init__(self, band):
         self.survey = SURVEYS["FIRST" if band == "radio" else "WISE_W1"]
         self.band = band
+
+    def stop(self):
+        """Do nothing."""
 
     def cutout(self, subject_id, ra_deg, dec_deg, width_arcsec):
         if subject_id == "empty" or (subject_id == "no_infrared" and self.band == "infrared"):

@@ -9,7 +9,7 @@ import io
 import math
 import re
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,22 +18,22 @@ from astropy.io import votable
 from astropy_healpix import HEALPix
 from pyvo.dal import DALQueryError
 from pyvo.dal.sia2 import SIA2Query, SIA2Results
-from scipy.ndimage import map_coordinates
 
 from claran_core.common.constants import ARCSEC_PER_DEG
-from claran_core.common.cutout import Cutout, NoImage, Provenance
-from claran_core.common.frame import Frame, pixels_to_sky, sky_to_pixels
+from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
 from claran_core.common.sky import unit_vectors
 from claran_core.survey.archive.http import Answer, Client, Fault, Refusal, Request
 from claran_core.survey.archive.protocol import size_px_of
 from claran_core.survey.archive.services import Service
 from claran_core.survey.archive.verify import image_reader
+from claran_core.survey.coadd import coadd
 from claran_core.survey.fits_image import quiet_astropy
-from claran_core.survey.footprint import WINDOW_MARGIN_PX, frame_points, sampling_frame
+from claran_core.survey.footprint import WINDOW_MARGIN_PX, sampling_frame
 from claran_core.survey.surveys import Survey
 
-__all__ = ["IrsaImages", "AtlasTile", "merged", "parse_tiles"]
+__all__ = ["AtlasTile", "IrsaImages", "parse_tiles"]
 
 # Cells the tiles are listed for: 0.9 deg wide.
 CELLS = HEALPix(nside=64, order="nested")
@@ -44,8 +44,6 @@ W1_WAVELENGTH_M = 3.35e-6
 MAX_TILES = 4
 # Regions of tiles are given by corners, to a few pixels: nearer to a side an image need not show a point.
 RIM_PX = 4.0
-# Pixels two tiles must share before the difference of their backgrounds is believed.
-MIN_SHARED_PIXELS = 50
 
 
 @dataclass(frozen=True)
@@ -116,19 +114,20 @@ class IrsaImages:
         if size_px > self.service.max_size_px:
             raise Refusal(f"{size_px} px were needed, a tile has {self.service.max_size_px}")
         frame = sampling_frame(width_arcsec, self.survey)
-        blank, cutouts = [], []
+        combined: Cutout | None = None
+        blank: list[NoImage] = []
+        cutouts: list[Cutout] = []
         tiles, whole = self._choose(frame, ra_deg, dec_deg)
         for tile in tiles:
             answer = self._cut(tile, frame, ra_deg, dec_deg, width_arcsec)
             if isinstance(answer, Cutout):
                 cutouts.append(answer)
-                if len(cutouts) > 1:
-                    cutouts = [merged(cutouts, frame, ra_deg, dec_deg)]
-                if whole or _complete(cutouts[0], frame, ra_deg, dec_deg):
+                combined = coadd(cutouts, frame, ra_deg, dec_deg, match_backgrounds=True)
+                if whole or _complete(combined, frame, ra_deg, dec_deg):
                     break
             elif answer is not None:
                 blank.append(answer)
-        return (cutouts + blank + [NoImage("no_coverage", f"no {self.survey.name} tile covers it")])[0]
+        return combined or (blank + [NoImage("no_coverage", f"no {self.survey.name} tile covers it")])[0]
 
     def _choose(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[list[AtlasTile], bool]:
         """Tiles that show a subject, the best first, and whether that one shows all of it."""
@@ -244,53 +243,5 @@ def _depths(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     return (turn * across).min(axis=1)
 
 
-def merged(cutouts: list[Cutout], frame: Frame, ra_deg: float, dec_deg: float) -> Cutout:
-    """One cut-out of several that share a subject, in the pixels of the first.
-
-    The first is kept as it is; where it has no pixels, those of the next are interpolated, after their
-    background has been brought to the first's where both show the sky.
-    """
-    first = cutouts[0]
-    x, y = sky_to_pixels(first.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
-    x0, y0 = (int(np.floor(axis.min())) - WINDOW_MARGIN_PX for axis in (x, y))
-    x1, y1 = (int(np.ceil(axis.max())) + 1 + WINDOW_MARGIN_PX for axis in (x, y))
-    canvas = np.full((y1 - y0, x1 - x0), np.nan, np.float32)
-    with quiet_astropy():
-        wcs = first.wcs.deepcopy()
-    wcs.wcs.crpix = wcs.wcs.crpix - [x0, y0]
-    wcs.pixel_shape = None
-    rows, columns = np.indices(canvas.shape)
-    sky = pixels_to_sky(wcs, columns.ravel(), rows.ravel())
-    for cutout in cutouts:
-        values = _sampled(cutout, *sky).reshape(canvas.shape)
-        shared = np.isfinite(canvas) & np.isfinite(values)
-        if np.count_nonzero(shared) >= MIN_SHARED_PIXELS:
-            values += np.float32(np.median(canvas[shared] - values[shared]))
-        gaps = np.isnan(canvas)
-        canvas[gaps] = values[gaps]
-    return replace(first, data=canvas, wcs=wcs, provenance=_joined(cutouts))
-
-
 def _complete(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> bool:
     return bool(np.isfinite(reproject(cutout, frame, ra_deg, dec_deg)).all())
-
-
-def _sampled(cutout: Cutout, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Pixels of a cut-out at sky positions, interpolated; NaN where it has none."""
-    x, y = sky_to_pixels(cutout.wcs, ra_deg, dec_deg)
-    ny, nx = cutout.data.shape
-    # Whole numbers up to rounding, on the first's own grid, must give its pixels bit by bit.
-    x, y = (np.where(np.abs(axis - np.rint(axis)) < 1e-6, np.rint(axis), axis) for axis in (x, y))
-    inside = (x >= 0) & (x <= nx - 1) & (y >= 0) & (y <= ny - 1)
-    values = map_coordinates(cutout.data, [y, x], order=1, mode="nearest", output=np.float64)
-    return np.where(inside, values, np.nan).astype(np.float32)
-
-
-def _joined(cutouts: list[Cutout]) -> Provenance:
-    parts = [cutout.provenance for cutout in cutouts if cutout.provenance is not None]
-    return Provenance(
-        parts[0].service,
-        " ".join(part.url for part in parts),
-        " ".join(part.sha256 for part in parts),
-        max(part.fetched_at for part in parts),
-    )

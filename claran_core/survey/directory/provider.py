@@ -1,12 +1,13 @@
-"""Images from a folder: FITS files and large mosaics, found by their WCS.
+"""Image provider for a folder: FITS files and large mosaics, found by their WCS.
 
-Which images there are is read once, into an index (`claran_core.survey.directory.image_index`); headers
-again, and pixels, only where a subject needs them.  Where images overlap, the one that covers a subject best
-is taken, the finer of equals, then the one whose middle is nearest, then by name: never by the order in
-which a file system lists them.
+An index (`claran_core.survey.directory.image_index`) lists the images of the folder; pixels are read only
+where a subject needs them.  Where images overlap, the one with the best coverage of a subject is used; of
+equal ones, the one with the finest pixels, then the one whose centre is nearest, then the first by name.  If
+none covers the whole subject, several are combined.
 """
 
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
+from claran_core.survey.coadd import coadd
 from claran_core.survey.directory.image_index import ImageIndex, matching_files
 from claran_core.survey.fits_image import (
     READ_ERRORS,
@@ -32,25 +34,53 @@ __all__ = ["DirectoryProvider"]
 
 logger = logging.getLogger(__name__)
 
+# Cut-outs of one subject kept for combining them, those with the best coverage: bounds the memory.
+MAX_COADDED = 32
+
+
+@dataclass
+class _Found:
+    """Result of looking for one subject in some files.
+
+    Attributes
+    ----------
+    cutouts : list of (float, Cutout)
+        Coverage of the subject and cut-out, the best first.
+    blank : list of str
+        Images with blank pixels only.
+    faults : list of UnreadableFile
+        Images that show the subject, or may do so, but cannot be read.
+    """
+
+    cutouts: list[tuple[float, Cutout]] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
+    faults: list[UnreadableFile] = field(default_factory=list)
+
+    def add(self, coverage: float, cutout: Cutout) -> None:
+        """Add a cut-out behind those of at least its coverage."""
+        self.cutouts.append((coverage, cutout))
+        self.cutouts.sort(key=lambda entry: -entry[0])
+        del self.cutouts[MAX_COADDED:]
+
 
 class DirectoryProvider:
-    """FITS files below a folder as an image source.
+    """Images of a survey from the FITS files below a folder (an `ImageProvider`).
 
     Parameters
     ----------
     survey : Survey
-        What the pixels mean.
+        Survey whose pixels the files hold.
     path : Path
         The folder.
     pattern : str
-        Which files below it are images.
+        Glob pattern of the image files, relative to the folder.
     index : ImageIndex, optional
-        What was found there before; default: the headers of all files are read now.
+        Index of the folder; default: the headers of all files are read now.
 
     Raises
     ------
     ConfigError
-        If there is no such folder, or no file in it matches.
+        If the folder does not exist, or contains no file that matches.
     """
 
     def __init__(
@@ -77,59 +107,75 @@ class DirectoryProvider:
         """Do nothing: no request is ever pending."""
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """PixelWindow of the image that covers a subject best, in the survey's unit.
+        """Return the pixels of the image that covers a subject best, in the survey's unit.
 
         Parameters
         ----------
         subject_id : str
-            For the log.
+            Name of the subject, for log messages.
         ra_deg, dec_deg : float
-            Middle of the subject, deg, ICRS.
+            Centre of the subject, deg, ICRS.
         width_arcsec : float
             Width of the subject.
 
         Returns
         -------
         Cutout or NoImage
-            ``no_coverage`` if nothing here shows the position; ``failed`` if a file that shows it, or
-            that may show it for all its header tells, cannot be read.
+            A cut-out of one image; of several, flagged `COADDED`, where these cover more of the subject.
+            ``no_coverage`` if no image shows the position; ``failed`` if a file that shows it cannot be
+            read, or a file whose header does not tell where it lies.
         """
         frame = sampling_frame(width_arcsec, self.survey)
-        near = self.index.near(frame, ra_deg, dec_deg)
-        best, faults, blank = self._best_of(near, subject_id, frame, ra_deg, dec_deg)
-        if best is not None:
-            return best
-        # What these show nobody knows; since the index was made they may have become readable.
-        unplaced = self.index.unplaced()
-        best, unread, blank_too = self._best_of(unplaced, subject_id, frame, ra_deg, dec_deg)
-        return best or self._why_not(faults, unread, blank + blank_too)
+        near = self._search(self.index.near(frame, ra_deg, dec_deg), subject_id, frame, ra_deg, dec_deg)
+        if near.cutouts:
+            return self._best(near.cutouts, frame, ra_deg, dec_deg)
+        # Files without a known position may show anything, and may be readable by now.
+        unplaced = self._search(self.index.unplaced(), subject_id, frame, ra_deg, dec_deg)
+        if unplaced.cutouts:
+            return self._best(unplaced.cutouts, frame, ra_deg, dec_deg)
+        return self._why_not(near.faults, unplaced.faults, near.blank + unplaced.blank)
 
-    def _best_of(
+    def _search(
         self, names: list[str], subject_id: str, frame: Frame, ra_deg: float, dec_deg: float
-    ) -> tuple[Cutout | None, list[UnreadableFile], list[str]]:
-        """Best window in some files, what of them is unreadable, and which images are blank there."""
+    ) -> _Found:
+        """Look for a subject in some files, until one image covers all of it."""
         candidates, faults = self._candidates(names, frame, ra_deg, dec_deg)
-        best, best_coverage, blank = None, 0.0, []
+        found = _Found(faults=faults)
         for image, window in candidates:
             try:
                 cutout = self._read(image, window)
             except READ_ERRORS as error:
-                faults.append(UnreadableFile(image.name, " ".join(str(error).split()), image.footprint))
-                logger.warning("%s: %s cannot be read: %s", subject_id, image.path, faults[-1].reason)
+                found.faults.append(UnreadableFile(image.name, " ".join(str(error).split()), image.footprint))
+                logger.warning("%s: cannot read %s: %s", subject_id, image.path, found.faults[-1].reason)
                 continue
             coverage = _coverage(cutout, window, frame, ra_deg, dec_deg)
             if coverage == 0:
-                blank.append(image.name)
-            if coverage > best_coverage:
-                best, best_coverage = cutout, coverage
+                found.blank.append(image.name)
+            else:
+                found.add(coverage, cutout)
             if coverage == 1:
                 break
-        return best, faults, blank
+        return found
+
+    def _best(
+        self, cutouts: list[tuple[float, Cutout]], frame: Frame, ra_deg: float, dec_deg: float
+    ) -> Cutout:
+        """Return the cut-out with the best coverage, or several combined if that covers more."""
+        coverage, best = cutouts[0]
+        # Images with a suspect unit or coarse pixels do not mix with others.
+        sound = [cutout for _, cutout in cutouts if not cutout.flags]
+        if coverage == 1 or len(sound) < 2:
+            return best
+        # Infrared images have a sky background, which differs from image to image.
+        match_backgrounds = self.survey.band == "infrared"
+        combined = coadd(sound, frame, ra_deg, dec_deg, match_backgrounds=match_backgrounds)
+        covers_more = np.isfinite(reproject(combined, frame, ra_deg, dec_deg)).mean() > coverage
+        return combined if covers_more else best
 
     def _candidates(
         self, names: list[str], frame: Frame, ra_deg: float, dec_deg: float
     ) -> tuple[list[tuple[FitsImage, PixelWindow]], list[UnreadableFile]]:
-        """Images that may show some of a subject, the best of equals first, and what is unreadable of it."""
+        """Return the images that may show part of a subject, in order of preference, and unreadable ones."""
         found, faults = [], []
         for name in names:
             images, unreadable = self._scanned(name)
@@ -140,7 +186,7 @@ class DirectoryProvider:
                     scale = round(image.footprint.pixel_scale_arcsec, 3)
                     distance = round(image.footprint.distance_deg(ra_deg, dec_deg), 9)
                     found.append(((scale, distance, image.name), image, window))
-            # Of a file that tells no place, nobody knows what it would show.
+            # A file without a known position may show any subject.
             faults += [
                 fault
                 for fault in unreadable
@@ -149,7 +195,7 @@ class DirectoryProvider:
         return [(image, window) for _, image, window in sorted(found, key=lambda entry: entry[0])], faults
 
     def _scanned(self, name: str) -> tuple[list[FitsImage], list[UnreadableFile]]:
-        """What is in a file, by its headers as they are now."""
+        """Return the contents of a file according to its current headers."""
         if name not in self._scans:
             self._scans[name] = scan_file(self.path / name, name)
         return self._scans[name]
@@ -172,13 +218,13 @@ class DirectoryProvider:
         self, faults: list[UnreadableFile], unplaced: list[UnreadableFile], blank: list[str]
     ) -> NoImage:
         if faults:
-            return NoImage("failed", f"could not read {faults[0].name}, which covers it: {faults[0].reason}")
+            return NoImage("failed", f"cannot read {faults[0].name}, which covers it: {faults[0].reason}")
         if unplaced:
             more = f", and {len(unplaced) - 1} more" if len(unplaced) > 1 else ""
             return NoImage(
                 "failed",
-                f"not covered by any readable image; could not read {unplaced[0].name}: {unplaced[0].reason} "
-                f"(exclude it by survey.{self.survey.band}.pattern if it is none){more}",
+                f"no readable image covers it; cannot read {unplaced[0].name}: {unplaced[0].reason} (if it "
+                f"is not an image of the survey, exclude it with survey.{self.survey.band}.pattern){more}",
             )
         if blank:
             return NoImage("no_coverage", f"{blank[0]} has only blank pixels there")
@@ -186,7 +232,7 @@ class DirectoryProvider:
 
 
 def _coverage(cutout: Cutout, window: PixelWindow, frame: Frame, ra_deg: float, dec_deg: float) -> float:
-    """Fraction of the frame's pixels that the cut-out can fill."""
+    """Return the fraction of the frame's pixels that the cut-out can fill."""
     if window.complete and np.isfinite(cutout.data).all():
         return 1.0
     return float(np.isfinite(reproject(cutout, frame, ra_deg, dec_deg)).mean())

@@ -5,12 +5,12 @@ import pytest
 from archive_server import ArchiveServer, open_archive, patient
 from archive_sky import SEAM_HALF_PX
 
-from claran_core.common.cutout import Cutout, NoImage, Provenance
+from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.archive.http import Fault
-from claran_core.survey.archive.irsa import AtlasTile, merged, parse_tiles
+from claran_core.survey.archive.irsa import AtlasTile, parse_tiles
 from claran_core.survey.surveys import SURVEYS
 
 WISE = SURVEYS["WISE_W1"]
@@ -140,18 +140,3 @@ def test_depth_is_the_distance_to_the_nearest_side(turn, dec, depth, whole):
 def test_a_tile_on_the_other_side_of_the_sky_is_far():
     tile = AtlasTile("x", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5)))
     assert tile.depth_px(FRAME, 190.0, -20.0) == (-np.inf, False)
-
-
-def test_backgrounds_are_brought_together():
-    frame = Frame(size_px=20, pixel_scale_arcsec=1.375)
-    wcs = frame.fits_wcs(10.0, 20.0)
-    place = Provenance("irsa", "u", "s", "t")
-    pixels = np.arange(400, dtype=np.float32).reshape(20, 20)
-    left, right = pixels[:, :14], pixels[:, 6:] + 100
-    cutouts = [
-        Cutout(left, wcs[:, :14], "irsa", provenance=place),
-        Cutout(right, wcs[:, 6:], "irsa", provenance=place),
-    ]
-    inner = Frame(size_px=16, pixel_scale_arcsec=1.375)
-    image = reproject(merged(cutouts, inner, 10.0, 20.0), inner, 10.0, 20.0)
-    np.testing.assert_allclose(image, pixels[2:-2, 2:-2][::-1], atol=1e-3)

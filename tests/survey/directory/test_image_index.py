@@ -129,7 +129,7 @@ def test_a_file_that_vanished_after_it_was_indexed_is_a_failure(folder):
     index = index_of(folder)
     (folder / "far.fits").unlink()
     answer = DirectoryProvider(FIRST, folder, index=index).cutout("subject", *FAR, WIDTH)
-    assert answer.status == "failed" and "could not read far.fits" in answer.reason
+    assert answer.status == "failed" and "cannot read far.fits" in answer.reason
     assert "No such file" in answer.reason and "\n" not in answer.reason
 
 

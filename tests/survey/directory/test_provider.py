@@ -254,8 +254,8 @@ def test_a_file_of_unknown_place_leaves_room_for_doubt(tmp_path):
     answer = cut(tmp_path)
     assert answer == NoImage(
         "failed",
-        "not covered by any readable image; could not read table.fits: it holds no image "
-        "(exclude it by survey.radio.pattern if it is none), and 1 more",
+        "no readable image covers it; cannot read table.fits: it holds no image "
+        "(if it is not an image of the survey, exclude it with survey.radio.pattern), and 1 more",
     )
     with_pattern = DirectoryProvider(
         FIRST, write_image(tmp_path / "good_1.fits").parent, pattern="good_*.fits"
