@@ -6,6 +6,9 @@ Q is the share of hosts bright enough to be seen; what is left to one is the cha
 
 Where a host is depends on the source.  It is on the peak of a compact one; near the middle of the outer
 peaks of a double; mostly on an inner peak, the core, of a triple.  ``f(r)`` is the sum over such places.
+
+Magnitudes and priors are those of W1, whichever survey observed it (AllWISE or unWISE); position errors
+follow the beam of the survey (`InfraredSources.position_err`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +20,6 @@ import numpy as np
 from claran_core.catalogue.measure.infrared_sources import InfraredSources
 from claran_core.common.constants import ARCSEC_PER_DEG, FWHM_PER_SIGMA
 from claran_core.common.sky import sky_to_offset
-from claran_core.survey.surveys import SURVEYS
 
 __all__ = [
     "MIN_RELIABILITY",
@@ -31,19 +33,11 @@ __all__ = [
     "radio_kind",
 ]
 
-
-# A frame whose pixels are offsets: to the west and to the south, arcsec.
-
 # Candidates below this are not listed.
 MIN_RELIABILITY = 0.01
 
 # Error of any position, along each axis: astrometry of the surveys, and hosts whose light is not symmetric.
 SYSTEMATIC_ARCSEC = 0.5
-
-# Error of the position of an infrared source, in units of the beam's FWHM over its signal to noise: that of
-# stars put into W1 images (benchmarks/science/infrared_sources.py).
-INFRARED_ERROR = 0.4
-INFRARED_BEAM_ARCSEC = SURVEYS["WISE_W1"].beam_arcsec
 
 # Error of the position of a peak, which is that of a pixel.
 PEAK_ARCSEC = 0.55
@@ -265,8 +259,9 @@ def _is_placed(radio: RadioPosition) -> bool:
 def _reliabilities(sources: InfraredSources, radio: RadioPosition) -> np.ndarray:
     """Probability of each source to be the host; together at most one."""
     hosts = "1 peak" if len(radio.peak_ra_deg) == 1 else "more peaks"
-    error = INFRARED_ERROR * INFRARED_BEAM_ARCSEC / sources.snr
-    density = np.array(WEIGHTS[radio_kind(radio)]) @ position_densities(radio, sources.ra, sources.dec, error)
+    density = np.array(WEIGHTS[radio_kind(radio)]) @ position_densities(
+        radio, sources.ra, sources.dec, sources.position_err
+    )
     ratio = _at_magnitude(sources.magnitude, HOSTS[hosts]) * density
     ratio /= _at_magnitude(sources.magnitude, UNRELATED_DEG2) / ARCSEC_PER_DEG**2
     return ratio / (ratio.sum() + 1 - VISIBLE[hosts])

@@ -59,6 +59,10 @@ CELL, CLIP_SIGMA, CLIP_ROUNDS = 8.0, 2.5, 5
 # Part of a normal distribution below minus one sigma.
 LOWER_SIGMA = 0.1587
 
+# Error of a position along each axis, in units of the beam's FWHM over the signal to noise: that of stars
+# injected into W1 images (benchmarks/science/infrared_sources.py).
+POSITION_ERROR = 0.4
+
 # Error of magnitudes of bright sources: the core is 8 per cent longer than wide, which the fit does not know.
 MAGNITUDE_FLOOR = 0.02
 
@@ -75,6 +79,8 @@ class InfraredSources:
         Magnitude as a point source in the survey's system (Vega for W1), and its standard error.
     snr : array
         Height over its noise; at least `DETECTION_SNR`.
+    position_err : array
+        Standard error of the position along each axis, arcsec.
     """
 
     ra: np.ndarray
@@ -82,6 +88,7 @@ class InfraredSources:
     magnitude: np.ndarray
     magnitude_err: np.ndarray
     snr: np.ndarray
+    position_err: np.ndarray
 
     def __len__(self) -> int:
         return self.ra.size
@@ -147,12 +154,14 @@ def find_infrared_sources(cutout: Cutout, survey: Survey) -> InfraredSources:
     ra, dec = pixels_to_sky(cutout.wcs, points.x, points.y)
     counts = points.height * optics.counts
     relative = np.hypot(noise / points.height, MAGNITUDE_FLOOR * np.log(10) / 2.5)
+    snr = points.height / noise
     return InfraredSources(
         ra=np.asarray(ra, np.float64) % 360.0,
         dec=np.asarray(dec, np.float64),
         magnitude=survey.magnitude_zero_point - 2.5 * np.log10(counts),
         magnitude_err=2.5 / np.log(10) * relative,
-        snr=points.height / noise,
+        snr=snr,
+        position_err=POSITION_ERROR * survey.beam_arcsec / snr,
     )
 
 

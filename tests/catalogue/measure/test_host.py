@@ -24,6 +24,7 @@ from claran_core.catalogue.measure.host import (
 )
 from claran_core.catalogue.measure.infrared_sources import InfraredSources
 from claran_core.catalogue.product.schema import CATALOGUE, HOST_COLUMNS
+from claran_core.survey.surveys import SURVEYS
 
 RA, DEC = 150.0, 20.0
 
@@ -40,11 +41,12 @@ def radio(peaks=((0, 0),), *, components=1, size=15.0, angle=0.0, snr=50.0, ra_d
     return RadioPosition(ra_deg, DEC, ra.tolist(), dec.tolist(), components, size, angle, snr, 5.4)
 
 
-def infrared(*rows, ra_deg=RA):
-    """Sources from rows of east, north (arcsec) and W1, of signal to noise 100."""
+def infrared(*rows, ra_deg=RA, beam_arcsec=8.36):
+    """Sources from rows of east, north (arcsec) and W1, of signal to noise 100 in AllWISE's beam."""
     east, north, magnitude = np.array(rows, float).reshape(-1, 3).T
     ra, dec = sky(east, north, ra_deg)
-    return InfraredSources(ra, dec, magnitude, np.full(ra.size, 0.03), np.full(ra.size, 100.0))
+    snr = np.full(ra.size, 100.0)
+    return InfraredSources(ra, dec, magnitude, np.full(ra.size, 0.03), snr, 0.4 * beam_arcsec / snr)
 
 
 def along(distance, angle_deg, across=0.0):
@@ -70,6 +72,17 @@ def test_reliability_of_one_candidate_is_that_worked_out_by_hand():
     assert host.separation == pytest.approx(1.0, abs=1e-4)
     assert host.w1 == 15.0
     assert host.w1_err == 0.03
+
+
+def test_a_sharper_infrared_beam_makes_the_position_more_certain():
+    allwise, unwise = infrared((0, 0.2, 16.5)), infrared((0, 0.2, 16.5), beam_arcsec=6.1)
+    faint = [dataclasses.replace(found, position_err=20 * found.position_err) for found in (allwise, unwise)]
+    assert host_of(faint[0], radio()).reliability < host_of(faint[1], radio()).reliability
+
+
+def test_magnitudes_of_all_infrared_surveys_are_w1():
+    """The priors and the columns ``host_w1`` are those of W1; another band needs its own."""
+    assert {name for name, survey in SURVEYS.items() if survey.band == "infrared"} == {"WISE_W1", "UNWISE_W1"}
 
 
 def test_candidates_share_what_is_certain_best_first():

@@ -191,6 +191,14 @@ def test_any_shape_will_do(shape):
         assert len(found) == 1
 
 
+@pytest.mark.parametrize("name", ["WISE_W1", "UNWISE_W1"])
+def test_position_errors_follow_the_beam_of_the_survey(name):
+    survey = SURVEYS[name]
+    sources = find_infrared_sources(cutout(noise(12) + star(66, 66, 14.0)), survey)
+    assert len(sources) >= 1
+    np.testing.assert_allclose(sources.position_err * sources.snr, 0.4 * survey.beam_arcsec)
+
+
 def test_a_survey_without_zero_point_is_refused():
     with pytest.raises(InputError, match="FIRST: no magnitude zero point"):
         find_infrared_sources(cutout(noise(0)), SURVEYS["FIRST"])
