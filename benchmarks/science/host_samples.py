@@ -97,16 +97,16 @@ def simulated_samples(targets: pd.DataFrame, seed: int) -> Iterator[HostSample]:
 
 def measured_labels(subject: Subject, radio: Cutout, labels: pd.DataFrame) -> Iterator[tuple]:
     """Labels of a subject, and the catalogue's measured columns of what they say belongs together."""
-    view = subject_view(subject, radio)
+    subject_image = subject_image_of(subject, radio)
     for label in labels.itertuples():
         at = subject.frame.sky_to_frame(
             subject.ra_deg, subject.dec_deg, np.array(label.component_ra), np.array(label.component_dec)
         )
-        apart = np.hypot(*(view.components.peaks.T[:, :, None] - np.array(at)[:, None]))
-        yield label, measured_columns(view, tuple(int(k) for k in apart.argmin(axis=0)))
+        apart = np.hypot(*(subject_image.components.peaks.T[:, :, None] - np.array(at)[:, None]))
+        yield label, measured_columns(subject_image, tuple(int(k) for k in apart.argmin(axis=0)))
 
 
-def subject_view(subject: Subject, radio: Cutout) -> SubjectImage:
+def subject_image_of(subject: Subject, radio: Cutout) -> SubjectImage:
     """A subject with its components by the contour rule."""
     table = pd.DataFrame(component_rows(subject, radio, (NOMINAL_LEVEL,)), columns=COMPONENTS.names)
     components = components_by_subject(table).get(subject.subject_id, {NOMINAL_LEVEL: NO_COMPONENTS})[

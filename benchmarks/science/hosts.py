@@ -23,10 +23,10 @@ from benchmarks.science.host_samples import (
     HostSample,
     simulated_samples,
     sky_offsets,
-    subject_view,
+    subject_image_of,
 )
 from claran_core.catalogue.measure import host
-from claran_core.catalogue.measure.host import NONE_SEEN, Host, RadioPosition, host_of
+from claran_core.catalogue.measure.host import NO_HOST, Host, RadioPosition, host_of
 from claran_core.catalogue.measure.infrared_sources import find_infrared_sources
 from claran_core.catalogue.measure.measure_subject import measured_columns
 from claran_core.common.cutout import Cutout
@@ -72,7 +72,7 @@ def class_row(name: str, samples: Sequence[HostSample], found: Sequence[Host]) -
     seen = np.array([sample.seen is not None for sample in samples])
     best = np.array([is_right(sample, one.ra, one.dec) for sample, one in zip(samples, found, strict=True)])
     likely = np.array([one.reliability >= LIKELY for one in found])
-    none = np.array([one is NONE_SEEN for one in found])
+    none = np.array([one is NO_HOST for one in found])
     shares = [seen.mean(), best[seen].mean(), best[likely].mean(), best[seen & likely].sum() / seen.sum()]
     said = [int(likely[~seen].sum()), int((~seen).sum()), int((none & ~seen).sum()), int(none.sum())]
     return " | ".join([name, str(len(samples)), *(f"{share:.3f}" for share in shares), *map(str, said)])
@@ -162,17 +162,17 @@ def speed(seed: int) -> None:
 
 def central_source(subject: Subject, radio: Cutout) -> RadioPosition | None:
     """What is measured of the components linked to the one nearest to the subject's centre."""
-    view = subject_view(subject, radio)
-    boxes = view.components.boxes
+    subject_image = subject_image_of(subject, radio)
+    boxes = subject_image.components.boxes
     if not len(boxes):
         return None
     linked = box_gaps(boxes) * FRAME.pixel_scale_arcsec < LINK_ARCSEC
     middle = FRAME.size_px / 2
     members = np.zeros(len(boxes), bool)
-    members[np.hypot(*(view.components.peaks - middle).T).argmin()] = True
+    members[np.hypot(*(subject_image.components.peaks - middle).T).argmin()] = True
     while (grown := members | linked[members].any(axis=0)).sum() > members.sum():
         members = grown
-    columns = measured_columns(view, tuple(int(k) for k in np.flatnonzero(members)))
+    columns = measured_columns(subject_image, tuple(int(k) for k in np.flatnonzero(members)))
     return RadioPosition.from_columns(columns, FIRST.beam_arcsec)
 
 

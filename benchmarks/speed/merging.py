@@ -108,7 +108,7 @@ def write_block(folder: Path, i: int, j: int, side_blocks: int) -> int:
         "rule_morphology": pa.array(["3C_3P"] * n),
         "rule_components": pa.array(counts.astype(np.int32)),
         "angular_size": pa.array((15 + 20 * counts).astype(np.float32)),
-        "view": pa.array(rng.random(n).astype(np.float32) * counts / LINKS),
+        "frame_quality": pa.array(rng.random(n).astype(np.float32) * counts / LINKS),
         "detection": pa.array(np.arange(n, dtype=np.int32)),
         "flags": pa.array(np.zeros(n, np.int32)),
         "host_reliability": pa.array(

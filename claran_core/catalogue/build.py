@@ -1,6 +1,6 @@
-"""The catalogue as files: the sources of all shards merged, named, sorted and written with their provenance.
+"""Write the catalogue: the merged, named and sorted sources of all shards, with their provenance.
 
-Beside it goes a table that says of every detection what became of it.
+A second file lists the outcome of every detection.
 """
 
 import logging
@@ -30,22 +30,22 @@ __all__ = ["ShardTables", "check_subjects_once", "write_catalogue"]
 
 logger = logging.getLogger(__name__)
 
-# The way out of every fault of a shard's files.
+# The remedy for every fault of a shard's files.
 REDO = "remove the file and rerun the catalogue stage"
 
-# What readers of VOTables are told about the whole.
+# Description of the table in its VOTable metadata.
 DESCRIPTION = "Radio sources with morphology, measurements and infrared hosts (Wu et al. 2019, successor)"
 
-# Rows of a row group: a few tens of MB in memory.
+# Number of rows of a row group: a few tens of MB in memory.
 ROW_GROUP = 100_000
 
-# Two peaks nearer than this part of the beam are one.
+# Largest separation of two positions of one peak, in units of the beam's FWHM.
 TOLERANCE_BEAMS = 0.5
 
 
 @dataclass(frozen=True)
 class ShardTables:
-    """Files of one shard: table of fused images, and sources and rejected detections."""
+    """Files of one shard: index of the fused images, sources and rejected detections."""
 
     index: Path
     sources: Path
@@ -72,19 +72,19 @@ def write_catalogue(
     Parameters
     ----------
     path, outcomes_path : Path
-        Where the catalogue (`CATALOGUE`) and the outcomes of all detections (`OUTCOMES`) go.  Both or none.
+        Output tables `CATALOGUE` and `OUTCOMES`.  Either both are written or none.
     shards : sequence of ShardTables
-        Written by `claran_core.catalogue.shard_sources.write_shard`.  Rows of the catalogue do not depend on
-        their order, nor on how the sky was cut.
+        Written by `claran_core.catalogue.shard_sources.write_shard`.  The rows of the catalogue depend
+        neither on the order of the shards nor on how the sky is cut into shards.
     method : str
         Fusion method of the images the detections come from.
     frame : Frame
         Geometry of the subjects.
     provenance : mapping
-        What `claran_core.catalogue.provenance.catalogue_provenance` returns; the numbers of sources
-        and subjects, the method and the model are added here.
+        The result of `claran_core.catalogue.provenance.catalogue_provenance`; the numbers of sources and
+        subjects, the method and the model are added here.
     survey : Survey
-        The radio survey.
+        The radio survey; its beam sets how near two positions of one peak are.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def write_catalogue(
     Raises
     ------
     InputError
-        If a file is missing, truncated or not of this run.  Nothing is written then.
+        If a file is missing, truncated or from another run.  Nothing is written then.
     """
     model_id = _common_model([shard.sources for shard in shards], method)
     indexes = [read_arrow(shard.index, ["subject_id", "ra", "dec"]) for shard in shards]
@@ -112,7 +112,7 @@ def write_catalogue(
         )
         counts = {"n_sources": len(found.names), "n_subjects_searched": sum(map(len, positions))}
         metadata = {**provenance, **counts, "method": method, "model_id": model_id}
-        # The catalogue takes its name last: where it is, the outcomes are too.
+        # The catalogue is renamed last: if it exists, the outcomes exist.
         with atomic_path(path) as temporary:
             _write_rows(temporary, found, metadata, longest)
             _write_outcomes(outcomes_path, found, shards, metadata)
@@ -127,18 +127,18 @@ def write_catalogue(
 
 
 def check_subjects_once(subjects: Sequence[pa.ChunkedArray], paths: Sequence[Path]) -> None:
-    """Refuse a subject that comes twice: its sources would.
+    """Refuse a repeated subject, because its sources would be repeated.
 
     Raises
     ------
     InputError
-        With the file that has it again.
+        If a subject is repeated; the message names the file that repeats it.
     """
     hashes = [hash_array(names.to_numpy(zero_copy_only=False), categorize=False) for names in subjects]
-    everyone = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
-    values, count = np.unique(everyone, return_counts=True)
+    every = np.concatenate(hashes) if hashes else np.empty(0, np.uint64)
+    values, count = np.unique(every, return_counts=True)
     if (count > 1).any():
-        again = np.flatnonzero(everyone == values[count > 1][0])[1]
+        again = np.flatnonzero(every == values[count > 1][0])[1]
         starts = np.cumsum([0, *map(len, hashes)])
         shard = int(np.searchsorted(starts, again, side="right") - 1)
         name = subjects[shard][int(again - starts[shard])]
@@ -159,7 +159,7 @@ def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], longe
         **{name: len(value) for name, value in constant.items()},
     }
     described = votable_metadata(CATALOGUE, description=DESCRIPTION, string_lengths=lengths)
-    # Without these astropy's own reader of Parquet measures every text, and says so.
+    # Without these lengths astropy's Parquet reader measures every string and warns.
     described |= {f"table::len::{name}".encode(): str(size).encode() for name, size in lengths.items()}
     with parquet_writer(path, CATALOGUE.with_metadata(described), metadata=metadata) as writer:
         for table in found.rows(ROW_GROUP):
@@ -171,9 +171,9 @@ def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], longe
 def _write_outcomes(
     path: Path, found: Assembled, shards: Sequence[ShardTables], metadata: Mapping[str, Any]
 ) -> None:
-    names = pa.array([*found.names, ""], pa.string())  # the last one: no source
-    lost = np.where(found.is_cut, "cut", np.where(found.agrees, "merged", "regrouped"))
-    outcome = np.where(found.is_row, "catalogued", lost)
+    names = pa.array([*found.names, ""], pa.string())  # the last entry stands for no source
+    other = np.where(found.is_cut, "cut", np.where(found.agrees, "merged", "regrouped"))
+    outcome = np.where(found.is_row, "catalogued", other)
     start = 0
     columns = [name for name in OUTCOMES.names if name not in ("shard", "outcome", "source_id")]
 
@@ -208,20 +208,20 @@ def _outcome_table(detections: pa.Table, shard: str, outcome: pa.Array, source_i
     return pa.table(values, names=plain.names).cast(plain)
 
 
-def _owners(rejected: pa.Table, sources: pa.Table, owner: np.ndarray, nobody: int) -> np.ndarray:
-    """Row of the catalogue that each rejected detection lost against, or `nobody`."""
+def _owners(rejected: pa.Table, sources: pa.Table, owner: np.ndarray, no_row: int) -> np.ndarray:
+    """Return the catalogue row that each rejected detection competes with, or `no_row`."""
     winner = rejected["winner"].to_numpy()
     detection = sources["detection"].to_numpy()
     if not len(detection):
-        return np.full(len(winner), nobody)
+        return np.full(len(winner), no_row)
     order = np.argsort(detection)
     place = np.minimum(np.searchsorted(detection[order], winner), len(order) - 1)
     known = detection[order][place] == winner
-    return np.where(known, owner[order][place], nobody)
+    return np.where(known, owner[order][place], no_row)
 
 
 def _common_model(paths: Sequence[Path], method: str) -> str:
-    """Return the one model all shards were searched with."""
+    """Return the model that made the detections of all shards."""
     first: tuple[Path, str] | None = None
     for path in paths:
         metadata = read_metadata(path)
@@ -231,6 +231,6 @@ def _common_model(paths: Sequence[Path], method: str) -> str:
         if metadata["model_id"] != first[1]:
             raise InputError(
                 f"{path}: made with weights {metadata['model_id']!r}, but {first[0]} with {first[1]!r}; "
-                "remove the older of the two and its detections, and rerun the inference stage"
+                "remove the older file and its detections, and rerun the inference stage"
             )
     return first[1] if first else ""

@@ -1,4 +1,4 @@
-"""Where a catalogue comes from: what its file says about the run that made it."""
+"""Collect the provenance of a catalogue: facts about the run that made it."""
 
 import platform
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ PACKAGES = ("astropy", "astropy-healpix", "numpy", "pandas", "reproject", "sciki
 def catalogue_provenance(
     config: Config, *, ledger: pd.DataFrame, weights: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Facts about a run, JSON-serialisable, for the metadata of the catalogue's file.
+    """Return the facts about a run, JSON-serialisable, for the metadata of the catalogue's file.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def catalogue_provenance(
     ledger : DataFrame
         Columns ``subject_id``, ``band`` and ``status`` of `claran_core.common.tables.LEDGER`, all shards.
     weights : mapping, optional
-        What is known about the weights: their hash, architecture, training.
+        Facts about the weights: hash, architecture and training.
 
     Returns
     -------
@@ -54,9 +54,10 @@ def catalogue_provenance(
 
 
 def ledger_counts(ledger: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Rows of the ledger per band and status: ``{"radio": {"ok": 98, "failed": 2}, ...}``."""
+    """Count the rows of the ledger per band and status: ``{"radio": {"ok": 98, "failed": 2}, ...}``."""
     counts: dict[str, dict[str, int]] = {}
-    for (band, status), number in ledger.groupby(["band", "status"]).size().items():
+    rows = ledger.groupby(["band", "status"]).size().reset_index(name="rows")
+    for band, status, number in rows.itertuples(index=False):
         counts.setdefault(str(band), {})[str(status)] = int(number)
     return counts
 
@@ -66,6 +67,6 @@ def _package_versions() -> dict[str, str]:
     for name in PACKAGES:
         try:
             versions[name] = version(name)
-        except PackageNotFoundError:  # the catalogue can be rebuilt where PyTorch is not installed
+        except PackageNotFoundError:  # the catalogue can be built without PyTorch
             continue
     return versions

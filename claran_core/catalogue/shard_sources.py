@@ -1,7 +1,6 @@
-"""The sources of one shard: its detections filtered and measured, each as its own subject shows it.
+"""Filter and measure the detections of one shard, each on the image of its own subject.
 
-What is said here of a source depends on its subject alone, so the catalogue does not depend on how the
-sky was cut into shards.
+Every row depends on its subject alone, so the catalogue does not depend on how the sky is cut into shards.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,15 +45,15 @@ from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = ["INDEX_COLUMNS", "ShardSources", "describe_shard", "write_shard"]
 
-# Of the fused images' table: where each subject is, and what is known to be odd about it.
+# Columns read from the index of the fused images: position and flags of each subject.
 INDEX_COLUMNS = ["subject_id", "ra", "dec", "flags"]
 
-# A box ending within half a pixel of the border touches it: the detector clips boxes to the frame.
+# A box within half a pixel of the border touches it: the detector clips boxes to the frame.
 EDGE_PX = 0.5
 
-# Room between a source and the border of its subject that lets other parts of it be seen, if there are any:
-# about the distance of the components of a triple (facts of RGZ DR1: median 47 arcsec).  With less, another
-# subject shows it better.
+# Distance from the border of the subject at which the frame quality of a source is full: about the separation
+# of the components of a triple (median 47 arcsec in RGZ DR1).  Nearer to the border, further components may
+# lie outside, and another subject shows the source better.
 FULL_ROOM_ARCSEC = 45.0
 
 
@@ -89,18 +88,18 @@ def write_shard(
     survey: Survey = SURVEYS["FIRST"],
     infrared_survey: Survey = SURVEYS["WISE_W1"],
 ) -> None:
-    """Filter and measure the detections of a shard, and write its sources and what was rejected.
+    """Filter and measure the detections of a shard; write its sources and its rejected detections.
 
     Parameters
     ----------
     detections_path, index_path, components_path, radio_path, infrared_path : Path
-        Detections, table of the fused images, components, and cut-outs of the shard.
+        Detections, index of the fused images, components and cut-outs of the shard.
     sources_path, rejected_path : Path
-        Where tables of `SOURCES` and `REJECTED` go.
+        Output tables `SOURCES` and `REJECTED`.
     shard : str
-        Its name.
+        Name of the shard, for the log.
     options : CatalogueOptions
-        The post-filter.
+        The post-filter and its limits.
     frame : Frame
         Geometry of the subjects.
     survey, infrared_survey : Survey
@@ -109,22 +108,19 @@ def write_shard(
     Raises
     ------
     InputError
-        If a file is missing, truncated, or does not fit the others.
+        If a file is missing or truncated, or contradicts another.
     """
     detections = read_detections(detections_path, frame)
     metadata = read_metadata(detections_path)
     index = read_table(index_path, INDEX_COLUMNS)
-    components = components_by_subject(read_table(components_path, tables.COMPONENTS.names))
+    levels = components_by_subject(read_table(components_path, tables.COMPONENTS.names))
+    components = {name: at[NOMINAL_LEVEL] for name, at in levels.items() if NOMINAL_LEVEL in at}
     try:
         with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
             found = describe_shard(
                 detections,
                 index,
-                {
-                    name: levels[NOMINAL_LEVEL]
-                    for name, levels in components.items()
-                    if NOMINAL_LEVEL in levels
-                },
+                components,
                 radio,
                 infrared,
                 shard=shard,
@@ -155,7 +151,7 @@ def describe_shard(
     survey: Survey = SURVEYS["FIRST"],
     infrared_survey: Survey = SURVEYS["WISE_W1"],
 ) -> ShardSources:
-    """Filter and measure detections; arguments as the files of `write_shard`.
+    """Filter and measure the detections of a shard.
 
     Parameters
     ----------
@@ -164,7 +160,7 @@ def describe_shard(
     index : DataFrame
         Columns ``subject_id``, ``ra``, ``dec``, ``flags``: one row per subject.
     components : mapping
-        Components of each subject that has any, by the contour rule itself.
+        Components of each subject that has any, at the level of the contour rule.
     radio, infrared : mapping
         Cut-outs of each subject that has one.
     shard, options, frame, survey, infrared_survey
@@ -173,53 +169,73 @@ def describe_shard(
     Raises
     ------
     InputError
-        If a detection belongs to no subject, or components are not those of the cut-out.
+        If a detection belongs to no subject, or the components do not match the cut-out.
     """
     detections = detections.reset_index(drop=True)
-    known = index.set_index("subject_id")
-    _refuse_strangers(detections, known)
-    members: list[tuple[int, ...]] = [()] * len(detections)
-    groups = detections.groupby("subject_id", sort=False).indices
-    for subject_id, rows in groups.items():
-        part = detections.iloc[rows]
-        own = components.get(subject_id, NO_COMPONENTS)
-        for row, group in zip(rows, members_of(box_array(part), part["morphology"], own, frame), strict=True):
-            members[row] = group
+    subjects = index.set_index("subject_id")
+    _refuse_unknown_subjects(detections, subjects)
+    groups = _rows_by_subject(detections)
+    members = _members(detections, groups, components, frame)
     verdict = _filtered(detections, members, options)
-    rows_kept: list[dict[str, Any]] = []
+    kept: list[int] = []
+    measured: list[dict[str, Any]] = []
+    ra, dec = (subjects[name].to_dict() for name in ("ra", "dec"))
     progress = Progress(f"shard {shard}: subjects measured", len(groups))
     for subject_id, rows in groups.items():
-        kept = [int(row) for row in rows if verdict.outcome[row] == "kept"]
-        place = known.loc[subject_id]
-        subject = Subject(subject_id, float(place["ra"]), float(place["dec"]), "none", frame)
-        if kept:
+        kept_here = [int(row) for row in rows if verdict.outcome[row] == "kept"]
+        if kept_here:
+            subject = Subject(subject_id, float(ra[subject_id]), float(dec[subject_id]), "none", frame)
             own = components.get(subject_id, NO_COMPONENTS)
-            view = SubjectImage.of(subject, radio.get(subject_id), own, survey)
+            subject_image = SubjectImage.of(subject, radio.get(subject_id), own, survey)
             image = infrared.get(subject_id)
             seen = None if image is None else find_infrared_sources(image, infrared_survey)
-            rows_kept += [_described(view, members[row], seen, survey) for row in kept]
+            measured += [_described(subject_image, members[row], seen, survey) for row in kept_here]
+            kept += kept_here
         progress.step()
-    order = [int(row) for rows in groups.values() for row in rows if verdict.outcome[row] == "kept"]
     return ShardSources(
-        sources=_source_table(detections, order, rows_kept, known, verdict, options, frame),
-        rejected=_rejected_table(detections, verdict, known, shard, frame),
+        sources=_source_table(detections, kept, measured, subjects, verdict, options, frame),
+        rejected=_rejected_table(detections, verdict, subjects, shard, frame),
     )
 
 
+def _rows_by_subject(detections: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the row numbers of each subject."""
+    groups = detections.groupby("subject_id", sort=False).indices
+    return {str(subject_id): np.asarray(rows) for subject_id, rows in groups.items()}
+
+
+def _members(
+    detections: pd.DataFrame,
+    groups: Mapping[str, np.ndarray],
+    components: Mapping[str, SubjectComponents],
+    frame: Frame,
+) -> list[tuple[int, ...]]:
+    """Return the components of each detection; `groups` holds the rows of each subject."""
+    members: list[tuple[int, ...]] = [()] * len(detections)
+    for subject_id, rows in groups.items():
+        part = detections.iloc[rows]
+        own = components.get(subject_id, NO_COMPONENTS)
+        found = members_of(box_array(part), part["morphology"].tolist(), own, frame)
+        for row, group in zip(rows, found, strict=True):
+            members[row] = group
+    return members
+
+
 def _described(
-    view: SubjectImage, members: tuple[int, ...], seen: InfraredSources | None, survey: Survey
+    subject_image: SubjectImage, members: tuple[int, ...], seen: InfraredSources | None, survey: Survey
 ) -> dict[str, Any]:
-    """Measured columns and host of one source."""
-    measured = measured_columns(view, members)
+    """Return the measured columns and the host of one source."""
+    measured = measured_columns(subject_image, members)
     return measured | host_of(seen, RadioPosition.from_columns(measured, survey.beam_arcsec)).columns
 
 
-def _refuse_strangers(detections: pd.DataFrame, known: pd.DataFrame) -> None:
-    strange = ~detections["subject_id"].isin(known.index).to_numpy()
-    if strange.any():
-        name = detections["subject_id"].to_numpy()[strange][0]
+def _refuse_unknown_subjects(detections: pd.DataFrame, subjects: pd.DataFrame) -> None:
+    names = detections["subject_id"]
+    unknown = names[~names.isin(subjects.index)].tolist()
+    if unknown:
         raise InputError(
-            f"subject {name!r} has detections but no fused image; remove them and rerun inference"
+            f"subject {unknown[0]!r} has detections but no fused image; "
+            "remove the file and rerun the inference stage"
         )
 
 
@@ -237,25 +253,25 @@ def _source_table(
     detections: pd.DataFrame,
     order: Sequence[int],
     measured: Sequence[Mapping[str, Any]],
-    known: pd.DataFrame,
+    subjects: pd.DataFrame,
     verdict: FilterResult,
     options: CatalogueOptions,
     frame: Frame,
 ) -> pd.DataFrame:
-    """Columns of `SOURCES`; `measured` goes with the detections of `order`."""
+    """Return the table `SOURCES`; `measured` holds the columns of the detections of `order`."""
     found = detections.iloc[list(order)].reset_index(drop=True)
-    subjects = known.loc[found["subject_id"].to_numpy()]
+    own = subjects.loc[found["subject_id"].to_numpy()]
     boxes = box_array(found)
     table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "flags"])
     for name in MEASURED_COLUMNS:
         if name not in NOTHING_MEASURED:
             table[name] = table[name].astype(float)
     edge = ((boxes[:, :2] <= EDGE_PX) | (boxes[:, 2:] >= frame.size_px - EDGE_PX)).any(axis=1)
-    flags = table["flags"].to_numpy(np.int64) | subjects["flags"].to_numpy(np.int64)
+    flags = table["flags"].to_numpy(np.int64) | own["flags"].to_numpy(np.int64)
     flags |= verdict.flags[list(order)] | np.where(edge, int(Flag.EDGE), 0)
     disagrees = (table["rule_morphology"] != "") & (table["rule_morphology"] != found["morphology"])
     flags |= np.where(disagrees, int(Flag.COUNTS_DISAGREE), 0)
-    ra, dec = _centres(found, subjects, frame)
+    ra, dec = _centres(found, own, frame)
     probable = source_probability(found)
     room = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
     whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(room / FULL_ROOM_ARCSEC, 0.0, 1.0))
@@ -270,16 +286,16 @@ def _source_table(
         angular_size=(boxes[:, 2:] - boxes[:, :2]).mean(axis=1) * frame.pixel_scale_arcsec,
         flags=flags.astype(np.int32),
         detection=np.array(order, np.int32),
-        view=(whole * probable).astype(np.float32),
+        frame_quality=(whole * probable).astype(np.float32),
     )[SOURCES.names]
 
 
 def _rejected_table(
-    detections: pd.DataFrame, verdict: FilterResult, known: pd.DataFrame, shard: str, frame: Frame
+    detections: pd.DataFrame, verdict: FilterResult, subjects: pd.DataFrame, shard: str, frame: Frame
 ) -> pd.DataFrame:
     rejected = np.flatnonzero(verdict.outcome != "kept")
     found = detections.iloc[rejected].reset_index(drop=True)
-    ra, dec = _centres(found, known.loc[found["subject_id"].to_numpy()], frame)
+    ra, dec = _centres(found, subjects.loc[found["subject_id"].to_numpy()], frame)
     return found.assign(
         ra=ra,
         dec=dec,
@@ -291,13 +307,13 @@ def _rejected_table(
 
 
 def _centres(found: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Sky positions (deg) of the middles of boxes."""
+    """Return the sky positions (deg) of the centres of boxes."""
     boxes = box_array(found)
     x, y = boxes[:, [0, 2]].mean(axis=1), boxes[:, [1, 3]].mean(axis=1)
     return frame.frame_to_sky(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), x, y)
 
 
 def _count(morphology: pd.Series, position: int) -> np.ndarray:
-    """Number before the C (position 0) or the P (position 1) of a class name."""
+    """Return the number before the C (position 0) or the P (position 1) of each class name."""
     counts = {name: int(name.split("_")[position][0]) for name in MORPHOLOGIES}
     return morphology.map(counts).to_numpy(np.int32)

@@ -56,7 +56,7 @@ class _Column:
             return f"{max(1, self.longest)}A"
         return KINDS[self.field.type][0]
 
-    def stored(self, *, large: bool) -> tuple:
+    def stored(self, *, large: bool) -> tuple[str, str] | tuple[str, str, tuple[int]]:
         """Field of the row's numpy type: bytes of the column in the main table."""
         if self.is_list:
             return self.field.name, ">i8" if large else ">i4", (2,)

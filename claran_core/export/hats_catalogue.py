@@ -121,37 +121,31 @@ class _RowReader:
 
 
 def _write_partition(folder: Path, order: int, tile: int, rows: pa.Table) -> None:
-    from hats.io import file_io, paths
-
+    file_io, paths = (import_optional(f"hats.io.{name}") for name in ("file_io", "paths"))
     grid = HEALPix(nside=2**INDEX_ORDER, order="nested")
     index = grid.lonlat_to_healpix(rows["ra"].to_numpy() * u.deg, rows["dec"].to_numpy() * u.deg)
     table = rows.add_column(0, INDEX, pa.array(index, INDEX.type)).take(np.argsort(index, kind="stable"))
     described = votable_metadata(table.schema)
     table = table.replace_schema_metadata(described)
-    target = Path(paths.new_pixel_catalog_file(folder, _pixel(order, tile), create_dirs=True))
+    pixel = import_optional("hats.pixel_math").HealpixPixel(order, tile)
+    target = Path(paths.new_pixel_catalog_file(folder, pixel, create_dirs=True))
     pq.write_table(table, target, **file_io.get_parquet_write_table_kwargs(table.schema))
-
-
-def _pixel(order: int, tile: int):  # noqa: ANN202 - a type of the optional package
-    from hats.pixel_math import HealpixPixel
-
-    return HealpixPixel(order, tile)
 
 
 def _describe(
     folder: Path, source: CatalogueFile, name: str, orders: np.ndarray, tiles: np.ndarray, most: int
 ) -> None:
     """Write what HATS says beside the partitions: lists of pixels and row groups, and properties."""
-    from hats.catalog import PartitionInfo, TableProperties
-    from hats.io import write_parquet_metadata
-
-    write_parquet_metadata(folder)
-    pixels = [_pixel(int(order), int(tile)) for order, tile in zip(orders, tiles, strict=True)]
-    info = PartitionInfo.from_healpix(pixels)
+    hats, pixel_math = import_optional("hats.catalog"), import_optional("hats.pixel_math")
+    import_optional("hats.io").write_parquet_metadata(folder)
+    pixels = [
+        pixel_math.HealpixPixel(int(order), int(tile)) for order, tile in zip(orders, tiles, strict=True)
+    ]
+    info = hats.PartitionInfo.from_healpix(pixels)
     info.write_to_file(folder / "partition_info.csv")
     facts = {f"claran_{key}": value for key, value in source.short_facts().items()}
-    made = TableProperties.new_provenance_dict(folder, builder=f"claran-survey v{__version__}")
-    TableProperties(
+    made = hats.TableProperties.new_provenance_dict(folder, builder=f"claran-survey v{__version__}")
+    hats.TableProperties(
         catalog_name=name,
         catalog_type="object",
         total_rows=source.n_rows,

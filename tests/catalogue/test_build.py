@@ -36,11 +36,11 @@ def rejected(subject: str, detection: int, outcome: str, winner: int = -1) -> di
 def shards(folder: Path) -> list[ShardTables]:
     """Two shards; a source both see, one that one sees, one far away, and three rejected detections."""
     first = [
-        source_row("a", [SHARED], view=0.9, detection=2),
-        source_row("a", [ALONE], view=0.5, detection=0),
+        source_row("a", [SHARED], frame_quality=0.9, detection=2),
+        source_row("a", [ALONE], frame_quality=0.5, detection=0),
     ]
     lost = [rejected("a", 1, "competing", winner=0), rejected("a", 3, "improbable")]
-    second = [source_row("b", [SHARED], view=0.8, detection=0), source_row("c", [FAR], detection=1)]
+    second = [source_row("b", [SHARED], frame_quality=0.8, detection=0), source_row("c", [FAR], detection=1)]
     return [
         write_shard_files(folder, "00000", first, SUBJECTS[:1], lost),
         write_shard_files(folder, "00001", second, SUBJECTS[1:], [rejected("b", 2, "competing", winner=0)]),

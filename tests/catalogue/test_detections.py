@@ -28,7 +28,7 @@ def test_sound_detections_are_read_as_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"box_x1": np.nan}, "row 1: box_x1 nan"),
+        ({"box_x1": np.nan}, "row 1: impossible box_x1 nan"),
         ({"box_x2": 140.0}, "box_x2 140"),
         ({"box_x2": 1.0}, "box_x2 1"),
         ({"morphology": "4C_4P"}, "morphology 4C_4P"),
@@ -49,7 +49,7 @@ def test_impossible_values_are_refused_with_row_and_value(tmp_path, change, told
 def test_columns_of_text_are_refused(tmp_path):
     path = tmp_path / "d.parquet"
     pd.DataFrame([detection("a", (1, 1, 9, 9)) | {"box_x1": "one"}]).to_parquet(path)
-    with pytest.raises(InputError, match="'box_x1' holds no numbers"):
+    with pytest.raises(InputError, match="'box_x1' does not hold numbers"):
         read_detections(path, FRAME)
 
 

@@ -94,7 +94,7 @@ def test_a_point_source_is_measured_where_it_is() -> None:
     assert row["largest_angular_size"] == pytest.approx(9.5, abs=1.0)
     assert len(row["component_ra"]) == len(row["component_flux"]) == 1
     assert row["component_dec"][0] == pytest.approx(dec, abs=1.5 / 3600)
-    assert row["flags"] == 0 and row["view"] == pytest.approx(0.9)
+    assert row["flags"] == 0 and row["frame_quality"] == pytest.approx(0.9)
 
 
 def test_a_double_is_one_source_of_two_components() -> None:
@@ -164,12 +164,12 @@ def test_the_infrared_source_on_a_compact_source_is_its_host() -> None:
     assert np.isnan(alone["host_ra"]) and alone["host_reliability"] == 0 and alone["host_candidate_w1"] == []
 
 
-def test_less_room_is_a_worse_view() -> None:
-    views = []
+def test_a_source_near_the_border_has_a_lower_frame_quality() -> None:
+    quality = []
     for east in (0.0, 60.0, 79.0):
         found = described([detection("s", around(east, 0, 13))], cutout((east, 0, 40)))
-        views.append(float(found.sources["view"].iloc[0]))
-    assert views[0] == pytest.approx(0.9) and views[0] > views[1] > views[2] > 0
+        quality.append(float(found.sources["frame_quality"].iloc[0]))
+    assert quality[0] == pytest.approx(0.9) and quality[0] > quality[1] > quality[2] > 0
 
 
 def test_paper_filter_keeps_the_best_of_a_blank_field() -> None:

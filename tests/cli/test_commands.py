@@ -96,7 +96,7 @@ def test_show(run: Run, catalogue: Path) -> None:
     assert out.startswith("source_id ")
     assert f" {name}\n" in out
     assert f"fused      {Path.cwd()}/results/fused/D4/0000" in out
-    assert "begin so" in error_line(*run("show", "J"))
+    assert "start with it" in error_line(*run("show", "J"))
 
 
 def test_validate(run: Run, catalogue: Path) -> None:

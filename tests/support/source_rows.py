@@ -35,7 +35,13 @@ def source_row(
     known = {"subject_id": subject, "method": "D4", "morphology": "1C_1P", "rule_components": n} | middle
     known |= {"peak_ra": ra, "peak_dec": dec, "component_ra": ra[:n], "component_dec": dec[:n]}
     known |= {"component_flux": [1.0] * n, "component_peak_flux": [1.0] * n}
-    known |= {"angular_size": 15.0, "view": 0.9, "source_probability": 0.9, "probability": 0.9, "box_x2": 9.0}
+    known |= {
+        "angular_size": 15.0,
+        "frame_quality": 0.9,
+        "source_probability": 0.9,
+        "probability": 0.9,
+        "box_x2": 9.0,
+    }
     return {field.name: blank(field) for field in SOURCES} | known | columns
 
 
@@ -92,8 +98,10 @@ def grid_sky(
             seen = (x > 0) & (x < FRAME.size_px) & (y > 0) & (y < FRAME.size_px)
             if seen.any():
                 peaks = [(float(a), float(b)) for a, b in zip(sky[0][seen], sky[1][seen], strict=True)]
-                view = round(float(rng.random()) * seen.mean(), 2)
-                rows.append(source_row(subject.subject_id, peaks, view=view, flags=0, host_w1=number))
+                quality = round(float(rng.random()) * seen.mean(), 2)
+                rows.append(
+                    source_row(subject.subject_id, peaks, frame_quality=quality, flags=0, host_w1=number)
+                )
     return subjects, rows
 
 

@@ -1,9 +1,9 @@
-"""From the sources of all shards to one row per source on the sky, in one pass over the files.
+"""Merge the sources of all shards into one row per source on the sky, in one pass over the files.
 
-Shards are read one batch after the other.  A detection can only be linked with others whose subjects
-overlap its own, so as soon as all shards with subjects around it have been read, its group is complete,
-its winner is written to a scratch file, and it is forgotten.  Memory holds one batch, the borders of those
-before, and some numbers per source; never all rows.
+Shards are read in batches.  A detection can be linked only with detections of subjects that overlap its own.
+Once all shards with such subjects are read, its group is complete: the winner is written to a scratch file
+and the group is dropped.  Memory holds one batch, the open groups of earlier batches and a few numbers per
+source, never all rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,41 +35,42 @@ from claran_core.common.read_ahead import read_ahead
 
 __all__ = ["Assembled", "assemble", "batches_of"]
 
-# Rows of the shards' tables read at a time.
+# Number of rows read at a time.
 BATCH_ROWS = 200_000
 
-# Rings of cells within reach of a subject, and the finest cells: the finer, the fewer sources wait.
+# Number of rings of cells within reach of a subject, and the finest HEALPix order.  Finer cells close groups
+# earlier.
 RINGS, FINEST_ORDER = 4, 10
 
-# What rows are named and sorted by: letters of equal names must depend on nothing else.
+# Rows are named in the order of these keys, so that the letters of repeated names depend on the rows alone.
 KEYS = np.dtype([("ra", float), ("dec", float), ("angular_size", float), ("subject", np.uint64)])
 
-# Columns of the catalogue that a shard's sources already have.
+# Columns that the catalogue takes from the sources of a shard.
 CARRIED = [name for name in CATALOGUE.names if name in SOURCES.names]
 
-# Columns of the sources that wait, and their number among those of all shards.
+# Columns of the open groups: those of the sources, and the row number among the sources of all shards.
 WINDOW = pa.schema([field.remove_metadata() for field in SOURCES] + [pa.field("_row", pa.int64())])
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """What became of the sources of all shards.
+    """The result of merging the sources of all shards.
 
     Attributes
     ----------
     scratch : Path
-        Arrow file with the rows of the catalogue, in the order they were found.
+        Arrow file with the rows of the catalogue, in the order of writing.
     starts : (k + 1,) int array
-        First row of each of its record batches, and the number of rows.
+        First row of each record batch of the file, then the number of rows.
     names : (n,) object array of str
-        Name of each row.
+        Source name of each row.
     order : (n,) int array
-        The rows in the order of the catalogue.
+        Row numbers in the order of the catalogue.
     owner : (m,) int array
-        Row that stands for each source of the shards, these one after the other.
+        Row that represents each source of the shards, shard by shard.
     is_row, agrees, is_cut : (m,) bool arrays
-        Whether it is that row itself; whether it has the same components; whether the border of its
-        subject cuts it.
+        Whether the source is that row; whether it has the same components; whether the border of its
+        subject truncates it.
     """
 
     scratch: Path
@@ -82,7 +83,7 @@ class Assembled:
     is_cut: np.ndarray
 
     def rows(self, chunk: int) -> Iterator[pa.Table]:
-        """Rows of the catalogue in its order, `chunk` at a time, with their names."""
+        """Yield the rows of the catalogue in its order with their names, `chunk` at a time."""
         with pa.memory_map(str(self.scratch)) as source:
             reader = pa.ipc.open_file(source)
             for start in range(0, len(self.order), chunk):
@@ -93,7 +94,7 @@ class Assembled:
 
 
 def _gathered(reader: pa.ipc.RecordBatchFileReader, starts: np.ndarray, wanted: np.ndarray) -> pa.Table:
-    """Rows `wanted`, in that order."""
+    """Return the rows `wanted` of the scratch file, in that order."""
     batch = np.searchsorted(starts, wanted, side="right") - 1
     by_batch = np.argsort(batch, kind="stable")
     parts = [
@@ -120,49 +121,49 @@ def assemble(
     Parameters
     ----------
     sources : sequence of Path
-        Tables of `claran_core.catalogue.product.schema.SOURCES`, one per shard, in any order; close on the
-        sky from one to the next is quickest.
+        Tables of `claran_core.catalogue.product.schema.SOURCES`, one per shard, in any order.  It is fastest
+        when consecutive shards are close on the sky.
     positions : sequence of (k, 2) arrays
         Right ascension and declination (deg) of the subjects of each shard.
     frame : Frame
-        Their geometry.
+        Geometry of the subjects.
     tolerance_arcsec : float
-        Two peaks nearer than this are one.
+        Largest separation of two positions of one peak.
     scratch : Path
-        Where the rows go until their order is known.
+        File for the rows until their order is known.
 
     Raises
     ------
     InputError
-        If a file is missing, truncated, or holds something else.
+        If a file is missing or truncated, or lacks a column.
     """
     counts = np.array([_number_of_rows(path) for path in sources], np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     batches = batches_of(counts, BATCH_ROWS)
     horizon = _Horizon.of(positions, batches, frame)
-    keeper = _Keeper(scratch, int(offsets[-1]))
+    merged_rows = _MergedRows(scratch, int(offsets[-1]))
     window = WINDOW.empty_table()
     progress = Progress("sources of the shards merged", len(batches))
 
     def read(batch: list[int]) -> list[pa.Table]:
         return [_numbered(read_arrow(sources[shard], SOURCES.names), int(offsets[shard])) for shard in batch]
 
-    with keeper:
+    with merged_rows:
         for number, fresh in enumerate(read_ahead(read, batches)):
             window = pa.concat_tables([window, *fresh]).combine_chunks()
-            window = _close(window, number, horizon, tolerance_arcsec, keeper)
+            window = _close(window, number, horizon, tolerance_arcsec, merged_rows)
             progress.step()
-    return keeper.finished()
+    return merged_rows.finished()
 
 
 def _numbered(table: pa.Table, first: int) -> pa.Table:
-    """Sources of a shard with their numbers among those of all shards."""
+    """Add the row number among the sources of all shards, from `first` on."""
     numbers = pa.array(np.arange(first, first + len(table)))
     return table.append_column("_row", numbers).cast(WINDOW)
 
 
 def batches_of(counts: np.ndarray, most: int) -> list[list[int]]:
-    """Cut the shards, whose numbers of rows are given, into runs of at most `most` rows (or one shard)."""
+    """Group consecutive shards, of `counts` rows each, into batches of at most `most` rows or one shard."""
     batches: list[list[int]] = []
     total = most + 1
     for shard, count in enumerate(counts.tolist()):
@@ -178,17 +179,17 @@ def _number_of_rows(path: Path) -> int:
     try:
         return int(pq.read_metadata(path).num_rows)
     except (pa.ArrowException, OSError):
-        return len(read_arrow(path))  # says what is wrong
+        return len(read_arrow(path))  # raises the error
 
 
 @dataclass(frozen=True)
 class _Horizon:
-    """Until when a place on the sky may be seen by subjects not yet read.
+    """The last batch whose subjects can show a position on the sky.
 
     Attributes
     ----------
     grid : HEALPix
-        Cells finer than the reach of a subject.
+        HEALPix cells smaller than the reach of a subject.
     last : (cells,) int array
         Last batch with a subject within reach of the cell.
     """
@@ -200,10 +201,10 @@ class _Horizon:
     def of(
         cls, positions: Sequence[np.ndarray], batches: Sequence[Sequence[int]], frame: Frame
     ) -> "_Horizon":
-        # A linked detection has a peak in common, no further from either box's middle than a frame is wide
-        # from corner to corner; its subject's centre is half of that further.
+        # Linked detections share a peak, which is at most the diagonal of a frame from the centre of either
+        # box; the centre of the subject is at most half a diagonal further.
         reach_deg = 1.5 * np.sqrt(2) * frame.width_arcsec / 3600
-        # A ring of cells around a cell is everywhere at least two thirds of a cell's width thick.
+        # A ring of cells around a cell is at least two thirds of a cell wide.
         order = int(np.clip(np.floor(np.log2(58.6 * RINGS / (1.5 * reach_deg))), 0, FINEST_ORDER))
         rings = int(np.ceil(1.5 * reach_deg * 2**order / 58.6))
         grid = HEALPix(nside=2**order, order="nested")
@@ -219,7 +220,7 @@ class _Horizon:
         return cls(grid, last)
 
     def closed_after(self, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-        """Batch after which nothing new can be seen at these positions."""
+        """Return the last batch whose subjects can show these positions."""
         return self.last[_cells(self.grid, ra_deg, dec_deg)]
 
 
@@ -228,22 +229,22 @@ def _cells(grid: HEALPix, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray
 
 
 def _close(
-    window: pa.Table, number: int, horizon: _Horizon, tolerance_arcsec: float, keeper: "_Keeper"
+    window: pa.Table, number: int, horizon: _Horizon, tolerance_arcsec: float, merged_rows: "_MergedRows"
 ) -> pa.Table:
-    """Hand the groups that are complete after batch `number` to the keeper; return the other rows."""
-    views = SourceRows.of(window)
-    links = link_duplicates(views, tolerance_arcsec)
-    group = connected_groups(len(views), links)
+    """Pass the groups that are complete after batch `number` to the writer; return the remaining rows."""
+    rows = SourceRows.of(window)
+    links = link_duplicates(rows, tolerance_arcsec)
+    group = connected_groups(len(rows), links)
     after = horizon.closed_after(window["ra"].to_numpy(), window["dec"].to_numpy())
     waits = np.zeros(group.max(initial=-1) + 1, bool)
     waits[group[after > number]] = True
     closed = ~waits[group]
-    keeper.keep(window, closed, resolve(views.rank, links), views.is_cut)
+    merged_rows.add(window, closed, resolve(rows.rank, links), rows.is_cut)
     return window.filter(pa.array(~closed))
 
 
-class _Keeper:
-    """Collects what is decided: winning rows in a scratch file, and who stands for whom."""
+class _MergedRows:
+    """Writes winning rows to the scratch file and collects the winner of each source."""
 
     def __init__(self, scratch: Path, n_sources: int) -> None:
         self.scratch = scratch
@@ -257,14 +258,15 @@ class _Keeper:
             [field.remove_metadata() for field in CATALOGUE if field.name in (*CARRIED, "n_merged")]
         )
 
-    def __enter__(self) -> "_Keeper":
+    def __enter__(self) -> "_MergedRows":
         self.writer = pa.ipc.new_file(self.scratch, self.schema)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.writer.close()
 
-    def keep(self, window: pa.Table, closed: np.ndarray, found: Resolution, is_cut: np.ndarray) -> None:
+    def add(self, window: pa.Table, closed: np.ndarray, found: Resolution, is_cut: np.ndarray) -> None:
+        """Record the complete groups of `window`: write the winners, count and flag what they represent."""
         rows = np.flatnonzero(closed)
         own = rows[found.winner[rows] == rows]
         place = np.full(len(closed), -1)
@@ -274,16 +276,16 @@ class _Keeper:
         self.is_row[source] = found.winner[rows] == rows
         self.agrees[source] = found.agrees[rows]
         self.is_cut[source] = is_cut[rows]
-        # What a border cuts off is no other opinion about what belongs together, nor another view.
+        # A truncated part neither counts as a duplicate nor disagrees about the components.
         counts = ~is_cut[rows] | (found.winner[rows] == rows)
         winner, agrees = found.winner[rows][counts], found.agrees[rows][counts]
-        merged = np.bincount(winner[agrees], minlength=len(closed))[own]
-        torn = np.isin(own, winner[~agrees])
+        n_merged = np.bincount(winner[agrees], minlength=len(closed))[own]
+        disagrees = np.isin(own, winner[~agrees])
         kept = window.take(pa.array(own))
-        flags = kept["flags"].to_numpy() | np.where(torn, int(Flag.VIEWS_DISAGREE), 0).astype(np.int32)
+        flags = kept["flags"].to_numpy() | np.where(disagrees, int(Flag.VIEWS_DISAGREE), 0).astype(np.int32)
         columns = {name: kept[name] for name in CARRIED} | {
             "flags": pa.array(flags, pa.int32()),
-            "n_merged": pa.array(merged, pa.int32()),
+            "n_merged": pa.array(n_merged, pa.int32()),
         }
         table = pa.table([columns[name] for name in self.schema.names], schema=self.schema)
         for batch in table.combine_chunks().to_batches():
@@ -297,7 +299,7 @@ class _Keeper:
         self.keys.append(keys)
 
     def finished(self) -> Assembled:
-        """Name the rows and sort them; their letters and order depend on the rows alone."""
+        """Name and sort the rows; letters and order depend on the rows alone."""
         keys = np.concatenate([np.empty(0, KEYS), *self.keys])
         unique = np.lexsort([keys["subject"], keys["angular_size"], keys["dec"], keys["ra"]])
         names = np.empty(len(keys), object)

@@ -1,9 +1,9 @@
-"""Which radio components a detection is made of.
+"""Find the radio components that a detection consists of.
 
-A detector reports a box.  Everything a catalogue says beyond it (flux densities, counts, which other
-detection is the same source) is about the components in it.  A box in the convention of DR1 is not a box
-around the emission: the components of a double may end outside of it.  So the question is put the other way
-round: of all groups of neighbouring components, which one would have been given this box?
+A detector reports boxes.  Flux densities, counts and the search for duplicates need the components of each.
+A box in the convention of DR1 does not enclose the emission: the components of a double may extend beyond it.
+The search is therefore inverse: of all groups of neighbouring components, it takes the one whose DR1 box fits
+the detection best.
 """
 
 from collections.abc import Sequence
@@ -19,37 +19,37 @@ from claran_core.components.contour_rule import MIN_COMPONENT_PX, box_gaps
 
 __all__ = ["members_of"]
 
-# A combination fits when its box overlaps the detection's by more than this, the paper's limit for a true
+# A group of components fits a detection when the IoU of their boxes exceeds the paper's limit for a true
 # detection (section 5.2).
 MIN_FIT_IOU = 0.5
 
-# Combinations that fit as well as the best within this are told apart by class: a core between two lobes
-# does not change their box.
+# Groups whose IoU is within this of the best are compared by class: a core between two lobes does not change
+# the box.
 EQUAL_FIT = 0.03
 
 
 def members_of(
     boxes: np.ndarray, morphologies: Sequence[str], components: SubjectComponents, frame: Frame
 ) -> list[tuple[int, ...]]:
-    """Components each of a subject's detections is made of.
+    """Return the components of each detection of a subject.
 
     Parameters
     ----------
     boxes : (n, 4) float array
         Boxes ``x1 y1 x2 y2`` of the detections, frame px.
     morphologies : sequence of str
-        Their classes.
+        Classes of the detections.
     components : SubjectComponents
-        What the contour rule finds in the subject.
+        Components of the subject by the contour rule.
     frame : Frame
-        Its geometry: boxes are clipped to it.
+        Geometry of the subject; boxes are clipped to it.
 
     Returns
     -------
     list of tuple of int
-        Indices into `components`: the combination whose box fits best, among equals one of the
-        detection's class, then the larger one; without a fit, the components whose brightest pixel is
-        in the box; empty without any.
+        Indices into `components` of the group whose box fits best.  Among equal fits, a group of the
+        detection's class comes first, then the larger one.  If no group fits, the components whose
+        brightest pixel is in the box; possibly none.
     """
     usable = np.flatnonzero(components.n_pixels >= MIN_COMPONENT_PX)
     if not len(usable) or not len(boxes):

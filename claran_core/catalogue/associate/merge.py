@@ -1,16 +1,16 @@
-"""Which detections are one source: views of overlapping subjects, compared on the sky.
+"""Find and merge duplicate detections of one source in overlapping subjects.
 
-Two detections claim the same emission when they share a peak: a local maximum of the radio image, which is
-the same pixel whichever subject it is looked at from.  Boxes would not do: of two neighbours 6 arcsec apart
-they overlap, of a triple cut by a border they do not.  Only where a detection has no peak at all do boxes
-decide; and what the border of a subject cuts goes with the source that has its brightest pixel inside.
+Two detections are linked when they share a peak.  A peak is a local maximum of the radio image, and so the
+same pixel in every subject that shows it.  Boxes cannot decide: those of two sources 6 arcsec apart overlap,
+and those of a triple and of its part inside the frame may not.  Two exceptions compare positions instead: a
+detection without a peak is linked by its box, and a source truncated by the frame is merged into the
+untruncated one that contains its brightest pixel.
 
-Among detections that claim the same emission the best view stays (`SOURCES.view`: how probable the source
-is, and how much room there is between it and the border of its subject).  The choice is greedy, the best
-first, and depends on nothing but the detections themselves: not on their order, nor on how they were cut into
-shards.
+Of linked detections the one with the highest `SOURCES.frame_quality` stays: the product of the source's
+probability and of its distance from the border of the subject, scaled to at most 1.  The choice is greedy,
+best first.  It depends on the detections alone, not on their order or on the shards.
 
-Pure array functions; `claran_core.catalogue.associate.assemble` runs them over the files of a run.
+These are pure array functions; `claran_core.catalogue.associate.assemble` applies them to the files of a run.
 """
 
 from dataclasses import dataclass
@@ -27,35 +27,35 @@ from claran_core.common.sky import chord, unit_vectors
 
 __all__ = ["Links", "Resolution", "SourceRows", "connected_groups", "link_duplicates", "resolve"]
 
-# Where a detection has no peak, it is taken for another whose centre is nearer than this part of their mean
-# size: an overlap (IoU) of a half for two squares of one size.
+# A detection without a peak is linked with any whose centre is nearer than this fraction of their mean size.
+# Two squares of equal size then have an IoU of a half.
 BOX_REACH = 1 / 3
 
 
 @dataclass(frozen=True)
 class SourceRows:
-    """Detections as merging sees them, entry by entry.
+    """Detections as arrays, one entry per detection.
 
     Attributes
     ----------
     centre : (n, 3) array
-        Unit vector to the middle of the box.
+        Unit vector to the centre of the box.
     size_arcsec : (n,) array
         Side of the box.
     n_components : (n,) int array
-        Components of the source; 0 where nothing could be measured.
+        Number of components; 0 where nothing was measured.
     peaks : (m, 3) array
-        Unit vectors to the peaks of all detections, one detection after the other, those of components first.
+        Unit vectors to the peaks, detection by detection; within one, peaks of components come first.
     n_peaks : (n,) int array
-        How many of them are each detection's.
+        Number of peaks of each detection.
     is_cut : (n,) bool array
-        Whether the border of its subject cuts it.
+        Whether the border of the subject truncates the source.
     tight : (n, 3) array
-        Unit vectors to the middles of the tight boxes around their components; not finite without any.
+        Unit vectors to the centres of the tight boxes around the components; NaN without components.
     half_arcsec : (n, 2) array
-        Half of the east-west width and of the north-south height of these boxes.
+        Half the east-west width and half the north-south height of these boxes.
     rank : (n,) int array
-        0 for the best view; no two alike.
+        0 for the highest frame quality; ranks are unique.
     """
 
     centre: np.ndarray
@@ -73,11 +73,19 @@ class SourceRows:
 
     @classmethod
     def of(cls, sources: pa.Table) -> "SourceRows":
-        """From rows of `claran_core.catalogue.product.schema.SOURCES`."""
+        """Return the detections of a table with the columns of `SOURCES`."""
         columns = {
             name: sources[name].to_numpy()
             for name in (
-                *("ra", "dec", "angular_size", "rule_components", "view", "source_probability", "flags"),
+                *(
+                    "ra",
+                    "dec",
+                    "angular_size",
+                    "rule_components",
+                    "frame_quality",
+                    "source_probability",
+                    "flags",
+                ),
                 *("tight_ra", "tight_dec", "tight_width", "tight_height"),
             )
         }
@@ -96,13 +104,13 @@ class SourceRows:
 
 
 def _rank(sources: pa.Table, columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Places of the rows, best view first; ties by position, then by names, which no two rows share."""
-    keys = [columns["dec"], columns["ra"], -columns["source_probability"], -columns["view"]]
+    """Rank rows by frame quality, highest first; break ties by position, then by subject and detection."""
+    keys = [columns["dec"], columns["ra"], -columns["source_probability"], -columns["frame_quality"]]
     order = np.lexsort(keys)
     same = np.ones(max(len(order) - 1, 0), bool)
     for key in keys:
         same &= np.diff(key[order]) == 0
-    if same.any():  # rare, and comparing names is slow
+    if same.any():  # names are compared only on ties, because it is slow
         names = sources["subject_id"].to_numpy(zero_copy_only=False).astype(str)
         order = np.lexsort([sources["detection"].to_numpy(), names, *keys])
     rank = np.empty(len(order), np.int64)
@@ -112,14 +120,14 @@ def _rank(sources: pa.Table, columns: dict[str, np.ndarray]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Links:
-    """Pairs of detections that claim the same emission.
+    """Pairs of detections that claim the same emission, one entry per pair.
 
     Attributes
     ----------
     first, second : (k,) int arrays
-        The two, in either order.
+        Rows of the two detections, in either order.
     agrees : (k,) bool array
-        Whether both are made of the same components.
+        Whether both have the same components.
     """
 
     first: np.ndarray
@@ -127,29 +135,29 @@ class Links:
     agrees: np.ndarray
 
 
-def link_duplicates(views: SourceRows, tolerance_arcsec: float) -> Links:
-    """Find the pairs that share a peak or, where one of them has none or is cut, a place.
+def link_duplicates(rows: SourceRows, tolerance_arcsec: float) -> Links:
+    """Return the pairs that share a peak, or a position where one has no peak or is truncated.
 
     Parameters
     ----------
-    views : SourceRows
+    rows : SourceRows
         Detections of any number of subjects.
     tolerance_arcsec : float
-        Two peaks nearer than this are one: half a beam.
+        Largest separation of two positions of one peak: half a beam.
     """
-    n = len(views)
-    owner = np.repeat(np.arange(n), views.n_peaks)
-    number = np.arange(len(owner)) - np.repeat(np.cumsum(views.n_peaks) - views.n_peaks, views.n_peaks)
-    is_component = number < views.n_components[owner]
-    one, two = _near(views.peaks, chord(tolerance_arcsec)).T
+    n = len(rows)
+    owner = np.repeat(np.arange(n), rows.n_peaks)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(rows.n_peaks) - rows.n_peaks, rows.n_peaks)
+    is_component = number < rows.n_components[owner]
+    one, two = _near(rows.peaks, float(chord(tolerance_arcsec))).T
     apart = owner[one] != owner[two]
     one, two = one[apart], two[apart]
     low, high = np.minimum(owner[one], owner[two]), np.maximum(owner[one], owner[two])
     code, place = np.unique(low * np.int64(n) + high, return_inverse=True)
     both = np.bincount(place, is_component[one] & is_component[two], minlength=len(code))
     first, second = np.divmod(code, max(n, 1))
-    agrees = (both >= views.n_components[first]) & (both >= views.n_components[second])
-    more = np.concatenate([_same_place(views), _cut_pieces(views, tolerance_arcsec)])
+    agrees = (both >= rows.n_components[first]) & (both >= rows.n_components[second])
+    more = np.concatenate([_same_place(rows), _cut_pieces(rows, tolerance_arcsec)])
     return Links(
         first=np.concatenate([first, more[:, 0]]),
         second=np.concatenate([second, more[:, 1]]),
@@ -158,7 +166,7 @@ def link_duplicates(views: SourceRows, tolerance_arcsec: float) -> Links:
 
 
 def _near(vectors: np.ndarray, reach: float) -> np.ndarray:
-    """Pairs (k, 2) of vectors nearer than `reach`."""
+    """Return the pairs (k, 2) of unit vectors closer than the chord `reach`."""
     if len(vectors) < 2:
         return np.empty((0, 2), np.int64)
     return cKDTree(vectors, balanced_tree=False, compact_nodes=False).query_pairs(
@@ -166,45 +174,46 @@ def _near(vectors: np.ndarray, reach: float) -> np.ndarray:
     )
 
 
-def _same_place(views: SourceRows) -> np.ndarray:
-    """Pairs (k, 2) of detections at one place, of which one or both have no peak."""
-    without = np.flatnonzero(views.n_peaks == 0)
+def _same_place(rows: SourceRows) -> np.ndarray:
+    """Return the pairs (k, 2) of detections with close centres of which at least one has no peak."""
+    without = np.flatnonzero(rows.n_peaks == 0)
     if not len(without):
         return np.empty((0, 2), np.int64)
-    tree = cKDTree(views.centre)
-    reach = chord(BOX_REACH * views.size_arcsec.max())
-    pairs = [
+    tree = cKDTree(rows.centre)
+    reach = chord(BOX_REACH * rows.size_arcsec.max())
+    found = {
         (min(row, other), max(row, other))
-        for row, near in zip(without, tree.query_ball_point(views.centre[without], reach), strict=True)
+        for row, near in zip(without, tree.query_ball_point(rows.centre[without], reach), strict=True)
         for other in near
         if other != row
-    ]
-    pairs = np.array(sorted(set(pairs)), np.int64).reshape(-1, 2)
-    apart = np.linalg.norm(views.centre[pairs[:, 0]] - views.centre[pairs[:, 1]], axis=1)
-    return pairs[apart <= chord(BOX_REACH * views.size_arcsec[pairs].mean(axis=1))]
+    }
+    pairs = np.array(sorted(found), np.int64).reshape(-1, 2)
+    apart = np.linalg.norm(rows.centre[pairs[:, 0]] - rows.centre[pairs[:, 1]], axis=1)
+    return pairs[apart <= chord(BOX_REACH * rows.size_arcsec[pairs].mean(axis=1))]
 
 
-def _cut_pieces(views: SourceRows, margin_arcsec: float) -> np.ndarray:
-    """Pairs (k, 2) of a cut detection and another whose tight box, and a margin, holds its brightest pixel.
+def _cut_pieces(rows: SourceRows, margin_arcsec: float) -> np.ndarray:
+    """Return the pairs (k, 2) of a truncated detection and the untruncated one that contains it.
 
-    What a border leaves of a source has another brightest pixel than the source: peaks would not tell.
+    The tight box of the second, widened by a margin, contains the brightest pixel of the first.  Peaks cannot
+    link them: the brightest pixel of the part inside the frame need not be a peak of the whole source.
     """
-    cut = np.flatnonzero(views.is_cut & (views.n_peaks > 0))
-    boxed = np.flatnonzero(np.isfinite(views.tight).all(axis=1) & ~views.is_cut)
+    cut = np.flatnonzero(rows.is_cut & (rows.n_peaks > 0))
+    boxed = np.flatnonzero(np.isfinite(rows.tight).all(axis=1) & ~rows.is_cut)
     if not len(cut) or not len(boxed):
         return np.empty((0, 2), np.int64)
-    brightest = views.peaks[np.cumsum(views.n_peaks)[cut] - views.n_peaks[cut]]
-    half = views.half_arcsec[boxed] + margin_arcsec
-    near = cKDTree(views.tight[boxed]).query_ball_point(brightest, chord(np.hypot(*half.T).max()))
+    brightest = rows.peaks[np.cumsum(rows.n_peaks)[cut] - rows.n_peaks[cut]]
+    half = rows.half_arcsec[boxed] + margin_arcsec
+    near = cKDTree(rows.tight[boxed]).query_ball_point(brightest, chord(np.hypot(*half.T).max()))
     piece = np.repeat(np.arange(len(cut)), [len(found) for found in near])
     whole = np.concatenate([np.asarray(found, int) for found in near])
-    offset = _offsets_arcsec(views.tight[boxed[whole]], brightest[piece])
+    offset = _offsets_arcsec(rows.tight[boxed[whole]], brightest[piece])
     inside = (np.abs(offset) <= half[whole]).all(axis=1)
     return np.stack([cut[piece[inside]], boxed[whole[inside]]], axis=1)
 
 
 def _offsets_arcsec(origin: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """East and north offsets (n, 2) of places close to some origins; both (n, 3) unit vectors."""
+    """Return east and north offsets (n, 2; arcsec) from nearby origins; both are (n, 3) unit vectors."""
     east = np.stack([-origin[:, 1], origin[:, 0], np.zeros(len(origin))], axis=1)
     length = np.linalg.norm(east, axis=1, keepdims=True)
     east = np.where(length > 0, east / np.where(length > 0, length, 1.0), [0.0, 1.0, 0.0])
@@ -214,21 +223,21 @@ def _offsets_arcsec(origin: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def connected_groups(n: int, links: Links) -> np.ndarray:
-    """Number of the group of each of `n` detections: those that are linked, also through others."""
+    """Return the group number of each of `n` detections; linked detections share a group."""
     graph = coo_array((np.ones(len(links.first), np.int8), (links.first, links.second)), shape=(n, n))
     return connected_components(graph, directed=False)[1]
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What becomes of detections, entry by entry.
+    """The result of merging, one entry per detection.
 
     Attributes
     ----------
     winner : (n,) int array
-        The detection that stands for it in the catalogue: itself, or the best it is linked with.
+        Row of the detection that represents it in the catalogue: its own, or the best one it is linked with.
     agrees : (n,) bool array
-        Whether it is made of the same components as that one.
+        Whether it has the same components as that one.
     """
 
     winner: np.ndarray
@@ -236,17 +245,17 @@ class Resolution:
 
 
 def resolve(rank: np.ndarray, links: Links) -> Resolution:
-    """Choose the detections that stay, best first; what is linked with one that stays, goes.
+    """Choose the detections that stay, best first; each removes the detections linked with it.
 
-    In rounds: whatever is better than all it is still linked with, stays.  This is what going through
-    the detections from the best to the worst would give.
+    Works in rounds: a detection stays if it ranks above all its remaining links.  The result equals that of
+    going through the detections one by one from the best to the worst.
 
     Parameters
     ----------
     rank : (n,) int array
         0 for the best.
     links : Links
-        Between detections given by their row in `rank`.
+        Pairs of rows of `rank`.
     """
     n = len(rank)
     winner, agrees = np.full(n, -1), np.ones(n, bool)
@@ -279,7 +288,7 @@ def _assign(
     same: np.ndarray,
     rank: np.ndarray,
 ) -> None:
-    """Give each loser the best of those it lost against in this round."""
+    """Assign to each removed detection the best of those that removed it in this round."""
     order = np.lexsort([rank[better], loser])
     loser, better, same = loser[order], better[order], same[order]
     first = np.ones(len(loser), bool)

@@ -1,14 +1,13 @@
-"""From what the detector reports to what a catalogue lists, subject by subject.
+"""Select the detections of each subject that become sources.
 
-The detector reports one row per box and class, so one source on the sky may come several times: with
-two classes for one box, or as a whole and as one of its parts.  Two filters decide:
+The detector reports one row per box and class, so one source may appear several times: with two classes of
+one box, or as a whole and as one of its parts.  There are two filters.
 
-`select_survey`, the default, keeps what is probably a source of any class, each once, and nothing where
-nothing is probable.  `select_paper` is the rule of paper section 6.1.1: rows of at least some probability,
-or else the best of the subject, which invents a source in a blank field.
+`select_survey`, the default, keeps each probable source of any class once, and nothing in a blank field.
+`select_paper` is the rule of paper section 6.1.1: it keeps rows above a probability, or else the best row of
+the subject, which puts a source into every blank field.
 
-Sources seen in two overlapping subjects are a matter between subjects
-(`claran_core.catalogue.associate.merge`).
+Duplicates in overlapping subjects are merged later (`claran_core.catalogue.associate.merge`).
 """
 
 from collections.abc import Sequence
@@ -33,26 +32,27 @@ __all__ = [
     "source_probability",
 ]
 
-# Two boxes of one subject claim the same source when they overlap by more than this, or when the smaller
-# is inside the other by more than that.  Of the 1,137 pairs of true sources that share a subject in RGZ
-# DR1's sample of the paper, 3 overlap by more than 0.3 and 8 are contained by more than 0.8: what the
-# rule can wrongly take for one source is below 1 %.
+# Two boxes of one subject claim the same source when their IoU exceeds the first number, or when the
+# fraction of the smaller inside the larger exceeds the second.  Of the 1,137 pairs of true sources that share
+# a subject in the paper's sample of RGZ DR1, 3 have an IoU above 0.3 and 8 are contained by more than 0.8:
+# the rule confuses fewer than 1 % of the pairs.
 MAX_IOU = 0.3
 MAX_CONTAINED = 0.8
 
 
 @dataclass(frozen=True)
 class FilterResult:
-    """What a filter says of the detections of a table, row by row.
+    """The decision of a filter, one entry per detection.
 
     Attributes
     ----------
     outcome : (n,) object array of str
-        ``kept``, or why not: one of `claran_core.catalogue.product.schema.OUTCOME_DESCRIPTIONS`.
+        ``kept``, or the reason for rejection, a key of
+        `claran_core.catalogue.product.schema.OUTCOME_DESCRIPTIONS`.
     winner : (n,) int64 array
-        Row a ``competing`` one lost against, -1 for others.
+        Row of the more probable detection for ``competing`` rows; -1 for others.
     flags : (n,) int32 array
-        `Flag.BELOW_MIN_PROBABILITY` where a row is kept all the same.
+        `Flag.BELOW_MIN_PROBABILITY` for rows kept despite a low probability.
     """
 
     outcome: np.ndarray
@@ -61,12 +61,12 @@ class FilterResult:
 
     @classmethod
     def keeping_all(cls, n: int) -> "FilterResult":
-        """Every one of `n` rows kept, to be changed."""
+        """Return a result that keeps all of `n` rows, to be modified."""
         return cls(np.full(n, "kept", object), np.full(n, -1, np.int64), np.zeros(n, np.int32))
 
 
 def source_probability(detections: pd.DataFrame) -> np.ndarray:
-    """Probability that a box holds a source of any class, (n,) float32: the sum over the classes."""
+    """Return the probability of a source of any class, (n,) float32: the sum over the classes, at most 1."""
     return np.minimum(detections[probability_columns()].to_numpy(np.float32).sum(axis=1), np.float32(1))
 
 
@@ -75,9 +75,9 @@ def select_survey(
 ) -> FilterResult:
     """Keep each probable source once.
 
-    Rows compete when they share a radio component; where one of them has none, when their boxes claim
-    the same sky (`MAX_IOU`, `MAX_CONTAINED`).  The most probable source wins, and of its rows the most
-    probable class.  A row is judged only against rows that stay.
+    Rows compete when they share a radio component or, where one of them has none, when their boxes overlap
+    (`MAX_IOU`, `MAX_CONTAINED`).  The most probable source wins, and of its rows the most probable class.
+    A row competes only with rows that stay.
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ def select_survey(
     members : sequence of tuple of int
         Components of each row, from `claran_core.catalogue.associate.membership.members_of`.
     min_probability : float
-        Least probability of a source of any class: where two classes share it, it is a source still.
+        Lowest probability of a source of any class; it may be shared between classes.
     """
     probable = source_probability(detections)
-    # A row of a class that is not its box's most probable never stands for the source while another does:
-    # two combinations of components may have one box and hardly differ in the sum over their classes.
+    # Rows of the most probable class of their box come first: two groups of components may share a box and
+    # hardly differ in the sum over their classes.
     leads = detections["probability"].to_numpy() >= detections[probability_columns()].to_numpy().max(axis=1)
     keys = {"leads": leads, "source_probability": probable}
     order = _ranked(detections.assign(**keys), [*keys, "probability"])
@@ -126,9 +126,9 @@ def select_paper(
     detections : DataFrame
         Columns of `claran_core.common.tables.DETECTIONS`.
     min_probability : float
-        Least probability of the row's class.
+        Lowest probability of the class of a row.
     one_source_per_field : bool
-        Keep the best of each subject only: the paper's assumption.
+        Keep only the best row of each subject, as the paper assumes.
     """
     order = _ranked(detections, ["probability"])
     best = np.zeros(len(detections), bool)
@@ -143,12 +143,12 @@ def select_paper(
 
 
 def rank_rows(detections: pd.DataFrame) -> pd.DataFrame:
-    """Sort by subject, most probable first; ties by box, then class, so that the order is unique."""
+    """Sort by subject, most probable first; ties are broken by box, then class, so the order is unique."""
     return detections.iloc[_ranked(detections, ["probability"])].reset_index(drop=True)
 
 
 def _ranked(detections: pd.DataFrame, falling: list[str]) -> np.ndarray:
-    """Row numbers by subject, then the highest of `falling` first, then box and class."""
+    """Return row numbers sorted by subject, `falling` columns (highest first), box and class."""
     keys = ["subject_id", *falling, *BOX_COLUMNS, "morphology"]
     ascending = [name not in falling for name in keys]
     numbered = detections[keys].reset_index(drop=True)
@@ -156,12 +156,12 @@ def _ranked(detections: pd.DataFrame, falling: list[str]) -> np.ndarray:
 
 
 def _at_least(detections: pd.DataFrame, min_probability: float) -> np.ndarray:
-    # Compared in the column's own precision: a stored 0.9 is float32 and below the float64 of that name.
+    # Compare in float32: a stored 0.9 is below the float64 0.9.
     return detections["probability"].to_numpy(np.float32) >= np.float32(min_probability)
 
 
 def keep_probable(detections: pd.DataFrame, min_probability: float) -> pd.DataFrame:
-    """Keep probabilities of at least `min_probability`; the best row of a subject stays in any case.
+    """Keep rows of at least `min_probability`, and the best row of each subject in any case.
 
     Returns
     -------
@@ -179,17 +179,17 @@ def keep_probable(detections: pd.DataFrame, min_probability: float) -> pd.DataFr
 def resolve_competing(
     ranked: pd.DataFrame, *, max_iou: float = MAX_IOU, max_contained: float = MAX_CONTAINED
 ) -> pd.DataFrame:
-    """Drop rows whose box claims the sky of a more probable row of the same subject, any class.
+    """Drop rows whose box competes with that of a more probable row of the same subject, of any class.
 
-    Greedy, best first, so a row is judged only against rows that stay: a chain of neighbours is not
-    swallowed by its first member.
+    The choice is greedy, best first: a row competes only with rows that stay, so one row does not remove a
+    whole chain of neighbours.
 
     Parameters
     ----------
     ranked : DataFrame
         Rows in the order of `rank_rows`.
     max_iou, max_contained : float
-        Boxes compete above either of these (see the constants for the reason).
+        Boxes compete above either of these; see `MAX_IOU` and `MAX_CONTAINED`.
     """
     subject = pd.factorize(ranked["subject_id"])[0]
     keep = np.ones(len(ranked), dtype=bool)
@@ -204,7 +204,7 @@ def resolve_competing(
 def _competing_pairs(
     subject: np.ndarray, boxes: np.ndarray, max_iou: float, max_contained: float
 ) -> tuple[list[int], list[int]]:
-    """Pairs (better, worse) of rows of one subject that compete, in the order greedy choice needs."""
+    """Return competing pairs (better, worse) of rows of one subject, in the order of the greedy choice."""
     last = np.searchsorted(subject, subject, side="right")
     followers = last - np.arange(len(subject)) - 1
     better = np.repeat(np.arange(len(subject)), followers)

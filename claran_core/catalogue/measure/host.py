@@ -1,14 +1,15 @@
-"""Which infrared source is the host of a radio source: likelihood ratios (Sutherland & Saunders 1992).
+"""Find the infrared host of a radio source by likelihood ratio (Sutherland & Saunders 1992).
 
-Of a candidate of magnitude m at a place r, ``LR = q(m) f(r) / n(m)``: how many hosts of that magnitude one
-expects right there, over how many unrelated sources.  Its reliability is ``LR / (sum of LR + 1 - Q)``, where
-Q is the share of hosts bright enough to be seen; what is left to one is the chance that none of them is.
+The likelihood ratio of a candidate of magnitude m at position r is ``LR = q(m) f(r) / n(m)``: the density of
+hosts of that magnitude expected there over the density of unrelated sources.  Its reliability is
+``LR / (sum of LR + 1 - Q)``, where Q is the fraction of hosts bright enough to be detected.  The remainder to
+one is the probability that no candidate is the host.
 
-Where a host is depends on the source.  It is on the peak of a compact one; near the middle of the outer
-peaks of a double; mostly on an inner peak, the core, of a triple.  ``f(r)`` is the sum over such places.
+The position of a host depends on the radio source.  It is the peak of a compact source; near the middle of
+the outer peaks of a double; mostly an inner peak, the core, of a triple.  ``f(r)`` sums over these places.
 
-Magnitudes and priors are those of W1, whichever survey observed it (AllWISE or unWISE); position errors
-follow the beam of the survey (`InfraredSources.position_err`).
+Magnitudes and priors are those of W1, for AllWISE and unWISE alike; position errors follow the beam of the
+survey (`InfraredSources.position_err`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from claran_core.common.sky import sky_to_offset
 
 __all__ = [
     "MIN_RELIABILITY",
-    "NONE_SEEN",
+    "NO_HOST",
     "PLACES",
     "WEIGHTS",
     "Host",
@@ -33,26 +34,26 @@ __all__ = [
     "radio_kind",
 ]
 
-# Candidates below this are not listed.
+# Lowest reliability of a listed candidate.
 MIN_RELIABILITY = 0.01
 
-# Error of any position, along each axis: astrometry of the surveys, and hosts whose light is not symmetric.
+# Systematic error of a position along each axis: astrometry of the surveys and asymmetric hosts.
 SYSTEMATIC_ARCSEC = 0.5
 
-# Error of the position of a peak, which is that of a pixel.
+# Error of the position of a peak, which is the position of a pixel.
 PEAK_ARCSEC = 0.55
 
 # All numbers from here to the first class are fitted to the simulated sky by
 # benchmarks/science/host_prior.py.
 
-# Places of a host: at the centroid of a small source; about the centroid; about the middle of the two
-# outermost peaks; at an inner peak; at an outer one.  The second and third are spread along and across the
-# source by these parts of its largest extent.
+# Places of a host: at the centroid of a small source; around the centroid; around the middle of the two
+# outermost peaks; at an inner peak; at an outer peak.  The spreads of the second and third, along and across
+# the source, are these fractions of its largest angular size.
 PLACES = ("point", "centroid", "middle", "inner peak", "outer peak")
 CENTROID_SPREAD, MIDDLE_SPREAD = (0.101, 0.032), (0.056, 0.024)
 
-# How often a host is at each place, by peaks and components of the source.  Nothing possible is below 0.02:
-# the real sky is not the simulated one.
+# Fraction of hosts at each place, by peaks and components of the source.  Possible places have at least 0.02,
+# because the real sky differs from the simulated one.
 WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "1 peak": (0.75, 0.25, 0.0, 0.0, 0.0),
     "2 peaks, 1 component": (0.0, 0.54, 0.40, 0.0, 0.06),
@@ -61,9 +62,9 @@ WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "3 peaks, 2 components": (0.0, 0.03, 0.05, 0.90, 0.02),
 }
 
-# W1 magnitudes (Vega) at which densities are given; unrelated sources per square degree and magnitude; hosts
-# per magnitude and source, and their sum Q.  They count what `find_infrared_sources` finds on the simulated
-# sky: what it misses is missed in both alike, so that the ratio holds for deeper images too.
+# W1 magnitudes (Vega) of the densities; unrelated sources per square degree and magnitude; hosts per
+# magnitude and radio source, and their sum Q.  They count the sources that `find_infrared_sources` finds on
+# the simulated sky.  It misses hosts and unrelated sources alike, so the ratio holds for deeper images too.
 MAGNITUDES = (10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0)
 UNRELATED_DEG2 = (52.0, 82.0, 181.0, 370.0, 829.0, 1830.0, 3230.0, 919.0)
 HOSTS: Mapping[str, tuple[float, ...]] = {
@@ -75,20 +76,20 @@ VISIBLE: Mapping[str, float] = {"1 peak": 0.67, "more peaks": 0.77}
 
 @dataclass(frozen=True)
 class RadioPosition:
-    """What of a radio source says where its host is.
+    """The measurements of a radio source that locate its host.
 
     Attributes
     ----------
     centroid_ra_deg, centroid_dec_deg : float
         Flux-weighted centroid, ICRS; NaN where nothing was measured.
     peak_ra_deg, peak_dec_deg : sequence of float
-        All its peaks, in any order.
+        Positions of all peaks, in any order.
     n_components : int
-        Its components.
+        Number of components.
     largest_angular_size_arcsec, position_angle_deg : float
-        Largest extent, and its direction from north through east.
+        Largest angular size, and its position angle from north through east.
     snr : float
-        Brightest pixel over the noise.
+        Peak over noise.
     beam_arcsec : float
         FWHM of the radio beam.
     """
@@ -105,10 +106,7 @@ class RadioPosition:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any], beam_arcsec: float) -> "RadioPosition":
-        """From the measured columns of a source (`claran_core.catalogue.product.schema`).
-
-        Any may be missing.
-        """
+        """Return the position from the measured columns of a source; missing columns are NaN, 0 or empty."""
         names = ("centroid_ra", "centroid_dec", "largest_angular_size", "position_angle", "snr")
         ra, dec, size, angle, snr = (float(columns.get(name, np.nan)) for name in names)
         return cls(
@@ -126,21 +124,21 @@ class RadioPosition:
 
 @dataclass(frozen=True)
 class Host:
-    """Infrared counterpart of a radio source, and all candidates for it.
+    """Infrared host of a radio source, and all host candidates.
 
     Attributes
     ----------
     ra, dec : float
-        Position of the most reliable candidate, deg, ICRS; NaN where none is seen, as all that follows but
-        the reliability, which is 0 then.
+        Position of the most reliable candidate, deg, ICRS.  Without candidates this and the following are
+        NaN, and the reliability is 0.
     w1, w1_err : float
-        Its W1 magnitude (Vega) and standard error.
+        W1 magnitude (Vega) and its standard error.
     separation : float
-        Its distance from the flux-weighted radio centroid, arcsec.
+        Distance from the flux-weighted radio centroid, arcsec.
     reliability : float
-        Probability that it is the host.
+        Probability that the candidate is the host.
     candidate_ra, candidate_dec, candidate_w1, candidate_reliability : tuple of float
-        All candidates of at least `MIN_RELIABILITY`, most reliable first.
+        All candidates with at least `MIN_RELIABILITY`, most reliable first.
     """
 
     ra: float
@@ -156,36 +154,36 @@ class Host:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """Values of the catalogue's columns (`claran_core.catalogue.product.schema`), lists as lists."""
+        """Values of the catalogue's host columns (`claran_core.catalogue.product.schema`)."""
         values = {f"host_{name}": value for name, value in vars(self).items()}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-NONE_SEEN = Host(np.nan, np.nan, np.nan, np.nan, np.nan, 0.0)
+NO_HOST = Host(np.nan, np.nan, np.nan, np.nan, np.nan, 0.0)
 
 
 def host_of(sources: InfraredSources | None, radio: RadioPosition) -> Host:
-    """Find the infrared counterpart of a radio source.
+    """Return the infrared host of a radio source and all candidates.
 
     Parameters
     ----------
     sources : InfraredSources or None
-        What the infrared image of its subject shows; None without an image.
+        Infrared sources of the subject; None without an infrared image.
     radio : RadioPosition
-        The source.
+        The radio source.
 
     Returns
     -------
     Host
-        `NONE_SEEN` where no candidate is reliable enough, or there is nothing to go by.
+        `NO_HOST` without an image, a radio position or a candidate of `MIN_RELIABILITY`.
     """
-    if sources is None or not len(sources) or not _is_placed(radio):
-        return NONE_SEEN
+    if sources is None or not len(sources) or not _is_located(radio):
+        return NO_HOST
     reliability = _reliabilities(sources, radio)
     chosen = np.argsort(-reliability, kind="stable")
     chosen = chosen[reliability[chosen] >= MIN_RELIABILITY]
     if not chosen.size:
-        return NONE_SEEN
+        return NO_HOST
     best = chosen[0]
     return Host(
         ra=float(sources.ra[best]),
@@ -202,7 +200,7 @@ def host_of(sources: InfraredSources | None, radio: RadioPosition) -> Host:
 
 
 def radio_kind(radio: RadioPosition) -> str:
-    """Key of `WEIGHTS` for a source."""
+    """Return the key of `WEIGHTS` for a source."""
     peaks, components = min(len(radio.peak_ra_deg), 3), min(radio.n_components, 2)
     if peaks == 1:
         return "1 peak"
@@ -212,26 +210,26 @@ def radio_kind(radio: RadioPosition) -> str:
 def position_densities(
     radio: RadioPosition, ra_deg: np.ndarray, dec_deg: np.ndarray, error_arcsec: np.ndarray | float
 ) -> np.ndarray:
-    """Probability per square arcsec of a host at some positions, if it is at each of `PLACES`.
+    """Return the probability density (per square arcsec) of a host at each position, for each of `PLACES`.
 
     Parameters
     ----------
     radio : RadioPosition
-        The source; it has a centroid and at least one peak.
+        The radio source, with a centroid and at least one peak.
     ra_deg, dec_deg : (n,) arrays
         Positions, ICRS.
     error_arcsec : (n,) array or float
-        Their standard deviation along each axis.
+        Standard error of the positions along each axis.
 
     Returns
     -------
     (5, n) array
-        0 for an inner peak where there is none.
+        Densities by place and position; 0 for the inner peaks of a source without any.
     """
     turn = np.deg2rad(radio.position_angle_deg)
     axes = np.array([[np.sin(turn), np.cos(turn)], [np.cos(turn), -np.sin(turn)]])
     at = axes @ _offsets(radio, ra_deg, dec_deg)  # along, across; (2, n)
-    peaks = axes @ _offsets(radio, radio.peak_ra_deg, radio.peak_dec_deg)
+    peaks = axes @ _offsets(radio, np.asarray(radio.peak_ra_deg), np.asarray(radio.peak_dec_deg))
     peaks = peaks[:, np.argsort(peaks[0], kind="stable")]
     inner, outer = peaks[:, 1:-1], peaks[:, [0, -1]]
     error = np.hypot(
@@ -250,14 +248,14 @@ def position_densities(
     )
 
 
-def _is_placed(radio: RadioPosition) -> bool:
+def _is_located(radio: RadioPosition) -> bool:
     centroid = radio.centroid_ra_deg, radio.centroid_dec_deg
     shape = radio.largest_angular_size_arcsec, radio.position_angle_deg, radio.snr
     return len(radio.peak_ra_deg) > 0 and bool(np.isfinite([*centroid, *shape]).all()) and radio.snr > 0
 
 
 def _reliabilities(sources: InfraredSources, radio: RadioPosition) -> np.ndarray:
-    """Probability of each source to be the host; together at most one."""
+    """Return the probability that each infrared source is the host; the sum is at most one."""
     hosts = "1 peak" if len(radio.peak_ra_deg) == 1 else "more peaks"
     density = np.array(WEIGHTS[radio_kind(radio)]) @ position_densities(
         radio, sources.ra, sources.dec, sources.position_err
@@ -268,23 +266,23 @@ def _reliabilities(sources: InfraredSources, radio: RadioPosition) -> np.ndarray
 
 
 def _at_magnitude(magnitude: np.ndarray, densities: Sequence[float]) -> np.ndarray:
-    """Densities at some magnitudes: power laws of flux between those given, constant beyond."""
+    """Interpolate densities as power laws of flux; they are constant beyond the range of `MAGNITUDES`."""
     return 10 ** np.interp(magnitude, MAGNITUDES, np.log10(densities))
 
 
 def _offsets(radio: RadioPosition, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Towards east and north of the centroid, arcsec, in its tangent plane; ``(2, ...)``."""
+    """Return the offsets to east and north of the centroid, arcsec, tangent plane; ``(2, ...)``."""
     return np.array(sky_to_offset(radio.centroid_ra_deg, radio.centroid_dec_deg, ra_deg, dec_deg))
 
 
 def _gaussian(offset: np.ndarray, along: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """Density of a normal distribution at offsets (2, n)."""
+    """Return the density of a bivariate normal distribution at offsets (2, n)."""
     square = (offset[0] / along) ** 2 + (offset[1] / across) ** 2
     return np.exp(-0.5 * square) / (2 * np.pi * along * across)
 
 
 def _around(offset: np.ndarray, peaks: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Density at offsets (2, n) of what is at one of some peaks (2, k), any with the same chance."""
+    """Return the mean density at offsets (2, n) of normal distributions around peaks (2, k)."""
     if not peaks.shape[1]:
         return np.zeros(offset.shape[1])
     return np.mean([_gaussian(offset - peak[:, None], error, error) for peak in peaks.T], axis=0)

@@ -1,6 +1,6 @@
-"""One subject as the catalogue looks at it: the measured columns of its sources.
+"""Measure the sources of one subject: flux densities, sizes, positions and flags.
 
-Joins what is measured in pixels of the radio image (`claran_core.catalogue.measure.radio`) with the sky.
+Converts the measurements on the radio image (`claran_core.catalogue.measure.radio`) to the sky.
 """
 
 from collections.abc import Mapping
@@ -34,11 +34,11 @@ from claran_core.survey.surveys import Survey
 
 __all__ = ["NOTHING_MEASURED", "SubjectImage", "measured_columns"]
 
-# A maximum inside a component is a peak that tells sources apart when it rises this far over the pass to a
-# higher one, in units of the noise.
+# A local maximum inside a component is a peak when it rises by this many sigma above the saddle to a higher
+# maximum.
 MIN_RISE_SIGMA = 2.0
 
-# Columns of SOURCES that are lists or text, and what they hold where nothing could be measured.
+# Columns of SOURCES that cannot be NaN, with their values where nothing was measured.
 NOTHING_MEASURED: Mapping[str, Any] = {
     "rule_components": 0,
     "rule_peaks": 0,
@@ -54,20 +54,20 @@ NOTHING_MEASURED: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class SubjectImage:
-    """One subject, ready to be measured.
+    """One subject with its components and its radio image.
 
     Attributes
     ----------
     subject : Subject
-        Where it is.
+        The subject.
     components : SubjectComponents
-        Its components, in the order of the labels of `image`.
+        Components of the subject, in the order of the labels of `image`.
     image : RadioImage or None
-        None where there is nothing to measure.
+        None without a radio image or a component.
     x, y : (ny, nx) arrays
         Frame positions of the image's pixels.
     peaks : (n, 3) array
-        Component (from 0) and array position ``x y`` of each peak beside the brightest pixels.
+        Component (from 0) and array position ``x y`` of each secondary peak.
     brightest : (k, 2) int array
         Brightest pixel ``x y`` of each component.
     """
@@ -84,12 +84,12 @@ class SubjectImage:
     def of(
         cls, subject: Subject, cutout: Cutout | None, components: SubjectComponents, survey: Survey
     ) -> "SubjectImage":
-        """Look at a subject; there may be no image, or nothing in it.
+        """Prepare a subject; the cut-out may be missing and the components may be empty.
 
         Raises
         ------
         InputError
-            If the components are not those of the cut-out.
+            If the number of components is not that of the cut-out.
         """
         nothing = np.empty((0, 0)), np.empty((0, 0)), np.empty((0, 3)), np.empty((0, 2), int)
         if cutout is None or not len(components):
@@ -117,7 +117,7 @@ class SubjectImage:
         )
 
     def frame_px(self, points: np.ndarray) -> np.ndarray:
-        """Frame positions (n, 2) of array positions ``x y`` (n, 2), between pixels by interpolation."""
+        """Return frame positions (n, 2) of array positions ``x y`` (n, 2), interpolated between pixels."""
         limit = np.array(self.x.shape[::-1]) - 1
         inside = np.clip(points, 0, limit)
         low = np.minimum(inside.astype(int), limit - 1)
@@ -131,39 +131,39 @@ class SubjectImage:
         return placed
 
     def sky(self, points_frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Right ascension and declination (deg) of frame positions (n, 2)."""
+        """Return right ascension and declination (deg) of frame positions (n, 2)."""
         subject = self.subject
         return subject.frame.frame_to_sky(subject.ra_deg, subject.dec_deg, *np.transpose(points_frame))
 
 
 def _secondary(image: np.ndarray, labels: np.ndarray, sigma: float) -> np.ndarray:
-    """Peaks beside the brightest pixels of the components: component, ``x``, ``y``."""
+    """Return the secondary peaks of the components: component, ``x``, ``y``."""
     found = secondary_peaks(image, COMPONENT_SIGMA * sigma)
     tall = found.peak - found.saddle >= MIN_RISE_SIGMA * sigma
     x, y = found.x[tall], found.y[tall]
     return np.stack([labels[y, x] - 1, x, y], axis=1)
 
 
-def measured_columns(view: SubjectImage, members: tuple[int, ...]) -> dict[str, Any]:
-    """What can be said of the source made of some components of a subject.
+def measured_columns(subject_image: SubjectImage, members: tuple[int, ...]) -> dict[str, Any]:
+    """Measure the source that consists of some components of a subject.
 
     Returns
     -------
     dict
-        The measured columns of `claran_core.catalogue.product.schema.SOURCES`, as far as they are numbers
-        only where something was measured, and ``flags``: what measuring found to be odd.
+        The measured columns of `claran_core.catalogue.product.schema.SOURCES` and ``flags``.  Without
+        components or an image the columns of numbers are left out.
     """
-    if view.image is None or not members:
+    if subject_image.image is None or not members:
         return {**NOTHING_MEASURED, "flags": int(Flag.NO_COMPONENT)}
-    own = _brightest_first(view.image.pixels, view.brightest, members)
-    brightest = view.brightest[own]
-    radio = measure(view.image, own, brightest)
-    n_peaks = int(view.components.n_peaks[own].sum())
-    others = view.peaks[np.isin(view.peaks[:, 0], own), 1:]
-    middle = view.frame_px(radio.centroid[None])
-    centroid = view.sky(middle)
-    component_sky = view.sky(view.frame_px(brightest.astype(float)))
-    peak_sky = view.sky(view.frame_px(np.concatenate([brightest, others]).astype(float)))
+    own = _brightest_first(subject_image.image.pixels, subject_image.brightest, members)
+    brightest = subject_image.brightest[own]
+    radio = measure(subject_image.image, own, brightest)
+    n_peaks = int(subject_image.components.n_peaks[own].sum())
+    others = subject_image.peaks[np.isin(subject_image.peaks[:, 0], own), 1:]
+    middle = subject_image.frame_px(radio.centroid[None])
+    centroid = subject_image.sky(middle)
+    component_sky = subject_image.sky(subject_image.frame_px(brightest.astype(float)))
+    peak_sky = subject_image.sky(subject_image.frame_px(np.concatenate([brightest, others]).astype(float)))
     row: dict[str, Any] = {
         "rule_components": len(own),
         "rule_peaks": n_peaks,
@@ -176,7 +176,7 @@ def measured_columns(view: SubjectImage, members: tuple[int, ...]) -> dict[str, 
         "snr": radio.peak_flux / radio.peak_flux_err,
         "centroid_ra": centroid[0][0],
         "centroid_dec": centroid[1][0],
-        **_extent(view, radio.outline),
+        **_extent(subject_image, radio.outline),
         "component_ra": component_sky[0].tolist(),
         "component_dec": component_sky[1].tolist(),
         "component_peak_flux": radio.component_peak_flux.tolist(),
@@ -191,12 +191,12 @@ def _brightest_first(pixels: np.ndarray, brightest: np.ndarray, members: tuple[i
     return sorted(members, key=lambda k: (-interpolated_peak(pixels, *brightest[k]), k))
 
 
-def _extent(view: SubjectImage, outline: np.ndarray) -> dict[str, float]:
-    """Tight box, largest extent and its direction, from the contours of a source."""
-    points = view.frame_px(outline)
-    scale = view.subject.frame.pixel_scale_arcsec
+def _extent(subject_image: SubjectImage, outline: np.ndarray) -> dict[str, float]:
+    """Return tight box, largest angular size and position angle from the contours of a source."""
+    points = subject_image.frame_px(outline)
+    scale = subject_image.subject.frame.pixel_scale_arcsec
     low, high = points.min(axis=0), points.max(axis=0)
-    ra, dec = view.sky((low + high)[None] / 2)
+    ra, dec = subject_image.sky((low + high)[None] / 2)
     extent, angle = largest_extent(-scale * points)  # frame columns run west, rows south
     return {
         "tight_ra": ra[0],

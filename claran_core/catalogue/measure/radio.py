@@ -1,9 +1,9 @@
-"""What the radio image says about a source: flux densities with errors, extent, position, components.
+"""Measure a source on the radio image: flux densities with errors, extent, position and components.
 
-Pure array functions on one subject's image.  A source is a set of components (pixels above the rule's
-contour, `claran_core.components.contour_rule`).  Its flux density is summed over these and one beam (FWHM)
-around them, as far as no other component is nearer: a contour alone would miss half the flux of a point
-source of 10 sigma. The errors know that the noise of neighbouring pixels is correlated.
+These are pure array functions on the image of one subject.  A source is a set of components (pixels above the
+contour of `claran_core.components.contour_rule`).  Its flux density is summed over these and one beam (FWHM)
+around them, except where another component is nearer: the contour alone misses half the flux of a point
+source of 10 sigma.  Errors account for the correlation of the noise between pixels.
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ __all__ = ["RadioImage", "RadioMeasurement", "interpolated_peak", "largest_exten
 # Solid angle of a beam of FWHM 1.
 BEAM_AREA = np.pi / (4 * np.log(2))
 
-# Sources nearer than this to emission of others, in beams, may share flux with it.
+# A source closer than this to emission of another, in beams, may share flux with it.
 BLEND_BEAMS = 2.0
 
-# Deepest hole that FIRST's cleaning leaves around a bright source, as a part of its peak (median of the worst
-# pixels around sources of all brightnesses): what is fainter than that may be a sidelobe as well.
+# Depth of the deepest residual that FIRST's cleaning leaves around a bright source, as a fraction of its peak
+# (median of the worst pixels around sources of all brightnesses).  A fainter source may be a sidelobe.
 SIDELOBE_LEVEL = 0.0065
 
-# Pixels without a component that are needed to measure the noise; with fewer, that of the whole image counts.
+# Lowest number of pixels outside components for the noise; with fewer, the whole image is used.
 MIN_NOISE_PX = 200
 
 JY_TO_MJY = 1e3
@@ -37,21 +37,21 @@ JY_TO_MJY = 1e3
 
 @dataclass(frozen=True)
 class RadioImage:
-    """The radio image of one subject, as all its sources are measured on it.
+    """The radio image of one subject, with the quantities that all its sources share.
 
     Attributes
     ----------
     pixels : (ny, nx) array
         Surface brightness, Jy/beam; NaN where there is no data or outside the subject's frame.
     labels : (ny, nx) int array
-        Component of each pixel, from 1; 0 outside all
+        Component of each pixel, from 1; 0 outside components
         (`claran_core.components.contour_rule.label_components`).
     base : float
-        The contour that bounds components, Jy/beam.
+        Level of the contour that bounds components, Jy/beam.
     pixel_scale_arcsec : float
         Width of a pixel.
     survey : Survey
-        Beam, and how its noise is correlated.
+        The radio survey: beam and correlation of the noise.
     rms : float
         Noise away from all components, Jy/beam.
     brightest, deepest : float
@@ -71,7 +71,7 @@ class RadioImage:
     def of(
         cls, pixels: np.ndarray, labels: np.ndarray, base: float, pixel_scale_arcsec: float, survey: Survey
     ) -> "RadioImage":
-        """Measure what all sources of an image have in common; arguments as the attributes."""
+        """Measure the noise and the extremes of an image; arguments as the attributes."""
         reach = survey.beam_arcsec / pixel_scale_arcsec
         empty = pixels[ndimage.distance_transform_edt(labels == 0) > reach] if labels.any() else pixels
         enough = np.isfinite(empty).sum() >= MIN_NOISE_PX
@@ -94,22 +94,22 @@ class RadioImage:
 
 @dataclass(frozen=True)
 class RadioMeasurement:
-    """What is measured of one source; positions are 0-based array positions ``x y`` of the image.
+    """Measurements of one source; positions are 0-based array positions ``x y`` of the image.
 
     Attributes
     ----------
     peak_flux, peak_flux_err : float
-        Brightest pixel, interpolated, mJy/beam.
+        Peak brightness, interpolated between pixels, and its standard error, mJy/beam.
     integrated_flux, integrated_flux_err : float
-        mJy.
+        Flux density and its standard error, mJy.
     centroid : (2,) array
-        Flux-weighted middle of the components' pixels.
+        Flux-weighted mean position of the components' pixels.
     outline : (n, 2) array
         Points of the components' contours.
     component_peak_flux, component_flux : (k,) arrays
-        Of each component, in the order given; mJy/beam and mJy.
+        Peak brightness and flux density of each component, in the order given; mJy/beam and mJy.
     is_blended, is_cut, is_suspect : bool
-        Other emission is near; the emission touches the border of the data; it may be a sidelobe.
+        Other emission is close; the source touches the border of the data; it may be a sidelobe.
     """
 
     peak_flux: float
@@ -126,16 +126,16 @@ class RadioMeasurement:
 
 
 def measure(image: RadioImage, members: Sequence[int], brightest: np.ndarray) -> RadioMeasurement:
-    """Measure the source made of some components.
+    """Measure the source that consists of some components.
 
     Parameters
     ----------
     image : RadioImage
         The subject's image.
     members : sequence of int
-        Its components, from 0: those of label ``members + 1``.  At least one.
+        Indices of its components, from 0: those of label ``members + 1``; at least one.
     brightest : (k, 2) int array
-        Brightest pixel ``x y`` of each.
+        Brightest pixel ``x y`` of each component.
 
     Returns
     -------
@@ -170,10 +170,10 @@ def measure(image: RadioImage, members: Sequence[int], brightest: np.ndarray) ->
 
 
 def interpolated_peak(pixels: np.ndarray, x: int, y: int) -> float:
-    """Height of the Gaussian through the brightest pixel and its neighbours, along each axis.
+    """Return the height of the Gaussian through the brightest pixel and its neighbours along each axis.
 
-    The brightest pixel alone is up to 4 % below the peak of a source of FIRST's beam, which lies between
-    pixels.  Where a neighbour is missing, negative or brighter, the pixel's own value stands on that axis.
+    The brightest pixel alone is up to 4 % below the peak of a point source in FIRST.  Along an axis where a
+    neighbour is missing, negative or brighter, nothing is interpolated.
     """
     centre = float(pixels[y, x])
     gain = 0.0
@@ -193,7 +193,7 @@ def _pixel(pixels: np.ndarray, y: int, x: int) -> float:
 
 
 def _window(image: RadioImage, numbers: np.ndarray) -> tuple[slice, slice]:
-    """The part of the image that matters to a source: its components, and emission near enough to blend."""
+    """Return the part of the image with the components of a source and all emission that may blend."""
     found = ndimage.find_objects(np.isin(image.labels, numbers).astype(np.int8))[0]
     margin = int(np.ceil(BLEND_BEAMS * image.beam_px)) + 1
     rows, columns = (
@@ -204,10 +204,10 @@ def _window(image: RadioImage, numbers: np.ndarray) -> tuple[slice, slice]:
 
 
 def _noise_of_sum(aperture: np.ndarray, image: RadioImage) -> float:
-    """Standard deviation of the sum of the aperture's pixels, Jy/beam.
+    """Return the standard deviation of the sum of the aperture's pixels, Jy/beam.
 
-    The variance is the noise's times the sum of its correlation over all pairs of pixels; how many pairs
-    there are at each separation is the autocorrelation of the aperture.
+    The variance is that of the noise times the sum of its correlation over all pairs of pixels.  The number
+    of pairs at each separation is the autocorrelation of the aperture.
     """
     mask = aperture.astype(np.float64)
     pairs = signal.fftconvolve(mask, mask[::-1, ::-1])
@@ -217,7 +217,7 @@ def _noise_of_sum(aperture: np.ndarray, image: RadioImage) -> float:
 
 
 def _correlation(apart_arcsec: np.ndarray, survey: Survey) -> np.ndarray:
-    """Autocorrelation of a survey's noise at some distances."""
+    """Return the autocorrelation of a survey's noise at each distance."""
     parts = survey.noise_correlation or ((1.0, np.sqrt(2) * survey.beam_arcsec),)
     return sum(weight * np.exp(-0.5 * (FWHM_PER_SIGMA * apart_arcsec / fwhm) ** 2) for weight, fwhm in parts)
 
@@ -229,35 +229,35 @@ def _centroid(pixels: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def _outline(pixels: np.ndarray, own: np.ndarray, other: np.ndarray, base: float) -> np.ndarray:
-    """Points ``x y`` of the contours of a source; those of components of others left out."""
+    """Return the points ``x y`` of the contours of a source, without those of other components."""
     padded = np.pad(np.where(other, 0.0, pixels), 1)
     rim = ndimage.binary_dilation(np.pad(own, 1), iterations=1)
-    contours = find_contours(padded, base, mask=None)
+    contours = find_contours(padded, base)  # type: ignore[no-untyped-call]  # annotated in part
     inside = [contour for contour in contours if rim[tuple(np.rint(contour).astype(int).T)].all()]
     return np.concatenate(inside)[:, ::-1] - 1
 
 
 def _touches_border(pixels: np.ndarray, labels: np.ndarray, numbers: np.ndarray) -> bool:
-    """Whether a source has a pixel beside one without data, or beside the end of the image."""
+    """Return whether a source touches pixels without data or the border of the image."""
     outside = np.pad(~np.isfinite(pixels), 1, constant_values=True)
     around = ndimage.binary_dilation(np.pad(np.isin(labels, numbers), 1))
     return bool((outside & around).any())
 
 
 def largest_extent(points: np.ndarray) -> tuple[float, float]:
-    """Largest distance between two of some points, and its direction.
+    """Return the largest distance between two points, and its position angle.
 
     Parameters
     ----------
     points : (n, 2) array
-        Towards east and north, arcsec; at least one.
+        Offsets to east and north, arcsec; at least one.
 
     Returns
     -------
     extent : float
-        Arcsec.
+        Largest distance, arcsec.
     angle : float
-        From north through east, deg, in [0, 180).
+        Position angle from north through east, deg, in [0, 180).
     """
     apart = points[:, None] - points[None]
     squared = (apart**2).sum(axis=2)

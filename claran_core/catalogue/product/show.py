@@ -1,4 +1,4 @@
-"""One source of a catalogue, and the catalogue's columns, as text for people."""
+"""Print one source of a catalogue, or the columns of the catalogue, as text."""
 
 import textwrap
 from collections.abc import Iterator
@@ -17,19 +17,19 @@ from claran_core.common.paths import Results
 
 __all__ = ["column_lines", "find_source", "image_lines", "source_lines"]
 
-# Names that are offered where one is not found.
-OFFERED = 5
+# Most names that are suggested where a name is not found.
+MAX_SUGGESTIONS = 5
 
 
 def find_source(path: Path, source_id: str) -> dict[str, Any]:
-    """Values of one source by column.
+    """Return the values of one source by column.
 
     Raises
     ------
     InputError
-        If the file is no catalogue, or has no such source.
+        If the file is not a catalogue, or has no such source.
     """
-    read_metadata(path)  # whether it is a Parquet file at all
+    read_metadata(path)  # refuses files that are not Parquet
     if "source_id" not in pq.read_schema(path).names:
         raise InputError(f"{path}: not a catalogue of sources: column 'source_id' is missing")
     # No partitioning: a folder named like `key=value` above the file must not add a column.
@@ -39,13 +39,13 @@ def find_source(path: Path, source_id: str) -> dict[str, Any]:
     names = read_table(path, ["source_id"])["source_id"]
     alike = names[names.str.startswith(source_id)]
     if len(alike):
-        offered = ", ".join(alike.iloc[:OFFERED]) + (", .." if len(alike) > OFFERED else "")
-        raise InputError(f"{path}: no source {source_id!r}; {len(alike)} names begin so: {offered}")
+        offered = ", ".join(alike.iloc[:MAX_SUGGESTIONS]) + (", .." if len(alike) > MAX_SUGGESTIONS else "")
+        raise InputError(f"{path}: no source {source_id!r}; {len(alike)} names start with it: {offered}")
     raise InputError(f"{path}: no source {source_id!r} among {len(names)}; names are like J104556.7+243312")
 
 
 def source_lines(values: dict[str, Any]) -> Iterator[str]:
-    """Lines on one source: every column with its unit, and what its flags mean."""
+    """Yield the lines about one source: every column with its unit, and the meaning of its flags."""
     width = max(len(name) for name in values)
     for name, value in values.items():
         yield f"{name:{width}}  {_readable(value, single=_is_single(name))} {_unit(name)}".rstrip()
@@ -54,14 +54,14 @@ def source_lines(values: dict[str, Any]) -> Iterator[str]:
 
 
 def image_lines(values: dict[str, Any], results: Results) -> Iterator[str]:
-    """Lines on where the images of a source are, of those that are there.
+    """Yield one line per existing image of a source, with its file.
 
     Parameters
     ----------
     values : dict
         The source, as `find_source` returns it.
     results : Results
-        Folder of its run.
+        Results folder of the run.
     """
     subject, method = str(values.get("subject_id")), str(values.get("method"))
     targets = read_table(results.targets, ["subject_id", "shard"])
@@ -80,7 +80,7 @@ def image_lines(values: dict[str, Any], results: Results) -> Iterator[str]:
 
 
 def column_lines(schema: pa.Schema = CATALOGUE, *, width: int = 100) -> Iterator[str]:
-    """Lines on all columns: name, type, unit and description, folded to `width` letters."""
+    """Yield the lines about all columns: name, type, unit and description, wrapped at `width` characters."""
     name_width = max(len(name) for name in schema.names)
     indent = " " * (name_width + 2)
     for column in schema:
@@ -98,7 +98,7 @@ def _unit(name: str) -> str:
 
 
 def _is_single(name: str) -> bool:
-    """Whether a column holds numbers of single precision."""
+    """Return whether a column holds single-precision numbers."""
     kind = CATALOGUE.field(name).type if name in CATALOGUE.names else None
     return pa.float32() in (kind, getattr(kind, "value_type", None))
 
@@ -107,7 +107,7 @@ def _readable(value: Any, *, single: bool) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_readable(entry, single=single) for entry in value) + "]"
     if isinstance(value, float):
-        # As many digits as single precision has; in double precision 9, which is 4 mas in a position.
+        # All digits of single precision; 9 digits of double precision, which is 4 mas in a position.
         return str(np.float32(value)) if single else f"{value:.9g}"
     return str(value)
 

@@ -1,4 +1,4 @@
-"""The order of the catalogue's rows on the sky."""
+"""Define the order of the catalogue's rows on the sky."""
 
 import numpy as np
 from astropy import units as u
@@ -6,12 +6,12 @@ from astropy_healpix import HEALPix
 
 __all__ = ["HEALPIX_ORDER", "healpix_pixels"]
 
-# Rows are sorted by nested HEALPix pixel of this order (3.4 arcmin, about one subject), so that what is
-# close on the sky is close in the file.
+# Rows are sorted by nested HEALPix pixel of this order (3.4 arcmin, about one subject), so that neighbours on
+# the sky are close in the file.
 HEALPIX_ORDER = 10
 
 
 def healpix_pixels(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Pixels by which the catalogue is sorted: nested, of order `HEALPIX_ORDER`."""
+    """Return the nested HEALPix pixels of order `HEALPIX_ORDER`, by which the catalogue is sorted."""
     grid = HEALPix(nside=2**HEALPIX_ORDER, order="nested")
     return grid.lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg)

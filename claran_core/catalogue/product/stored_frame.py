@@ -1,4 +1,4 @@
-"""The geometry of the subjects, as the file of a catalogue states it."""
+"""Read the geometry of the subjects from the metadata of a catalogue."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +9,9 @@ __all__ = ["stored_frame"]
 
 
 def stored_frame(facts: Mapping[str, Any]) -> Frame | None:
-    """Geometry of the subjects of a stored catalogue; None where its file does not say.
+    """Return the geometry of the subjects of a stored catalogue; None if its metadata lack it.
 
-    Only these two settings are looked at: those of another version need not be valid in this one.
+    Only these two settings are read, because those of another version need not be valid in this one.
     """
     fusion = dict(facts.get("config", {})).get("fusion", {})
     if not {"size_px", "pixel_scale_arcsec"} <= set(fusion):

@@ -1,8 +1,8 @@
-"""Columns of a Parquet file in the words of the Virtual Observatory: the VOParquet convention.
+"""Describe the columns of a Parquet file for the Virtual Observatory: the VOParquet convention.
 
-A file-level key of the Parquet footer holds a VOTable without data whose FIELDs say name, type, unit, UCD
-and description of each column, in the file's order; TOPCAT, STILTS and astropy read them from there.
-Rules: IVOA Note "Parquet in the VO", version 1.0, 2025-01-16, section 2.2 and 2.3.
+A key of the Parquet footer holds a VOTable without data.  Its FIELDs give name, type, unit, UCD and
+description of each column, in the order of the file.  TOPCAT, STILTS and astropy read them.
+Source: IVOA Note "Parquet in the VO", version 1.0, 2025-01-16, sections 2.2 and 2.3.
 """
 
 import io
@@ -20,10 +20,10 @@ VERSION_KEY = b"IVOA.VOTable-Parquet.version"
 CONTENT_KEY = b"IVOA.VOTable-Parquet.content"
 CONVENTION_VERSION = b"1.0"
 
-# The newest version that every reader of today knows; COOSYS stands beside the table since 1.4.
+# The newest version that all current readers support; since 1.4, COOSYS is an element beside the table.
 VOTABLE_VERSION = "1.4"
 COOSYS_ID = "icrs"
-# Starts of the UCDs of columns that are ICRS positions.
+# Prefixes of the UCDs of ICRS positions.
 SKY_UCDS = ("pos.eq.ra", "pos.eq.dec")
 
 DATATYPES = {
@@ -46,27 +46,26 @@ def votable_metadata(
     facts: Mapping[str, str] | None = None,
     string_lengths: Mapping[str, int] | None = None,
 ) -> dict[bytes, bytes]:
-    """Entries for the key-value metadata of a Parquet file with the columns of `schema`.
+    """Return the VOParquet entries of the key-value metadata of a Parquet file with the columns of `schema`.
 
     The document is a VOTable (UTF-8) whose one TABLE has no DATA.
 
     Parameters
     ----------
     schema : pyarrow.Schema
-        Fields whose metadata ``unit`` (VOUnits), ``ucd`` (UCD1+) and ``description`` are passed on; each
-        may be missing.
+        Fields with optional metadata ``unit`` (VOUnits), ``ucd`` (UCD1+) and ``description``.
     name, description : str
-        Of the table as a whole.
+        Name and description of the table.
     facts : mapping of str to str, optional
-        What else is known about the table; each becomes an INFO element.
+        Further facts about the table; each becomes an INFO element.
     string_lengths : mapping of str to int, optional
-        Longest text of the columns of text, where the rows are known already.  Only astropy's reader
-        ``parquet.votable`` needs it: it cannot join text of unknown length to the rows.
+        Greatest length of each string column, if known.  Only astropy's reader ``parquet.votable`` needs
+        it, because it cannot read strings of unknown length.
 
     Returns
     -------
     dict of bytes to bytes
-        For `pyarrow.Schema.with_metadata`, beside whatever else the file says.
+        For `pyarrow.Schema.with_metadata`, to be merged with other entries.
     """
     document = tree.VOTableFile(version=VOTABLE_VERSION)
     resource = tree.Resource(type="results")
@@ -86,7 +85,7 @@ def votable_metadata(
 
 
 def described_fields(xml: bytes) -> list[dict[str, str]]:
-    """Attributes of the FIELDs of a document's first TABLE, in order; empty where one is not given.
+    """Return the attributes of the FIELDs of a document's first TABLE, in order; missing ones are empty.
 
     Raises
     ------
@@ -100,7 +99,7 @@ def described_fields(xml: bytes) -> list[dict[str, str]]:
     if len(table.array):
         raise InputError("its first TABLE holds data")
     return [
-        # Descriptions come back with the line breaks of the XML, and text with its greatest length.
+        # Descriptions contain the line breaks of the XML, and strings their greatest length.
         {name: " ".join(str(getattr(field, name) or "").split()) for name in (*ATTRIBUTES, "ref")}
         | ({"arraysize": "*"} if field.datatype == "char" else {})
         for field in table.fields
@@ -108,16 +107,16 @@ def described_fields(xml: bytes) -> list[dict[str, str]]:
 
 
 def mismatches(schema: pa.Schema) -> list[str]:
-    """What the VOParquet block of a file and its columns disagree in, one line each.
+    """Return the differences between the VOParquet block of a file and its columns, one line each.
 
     Parameters
     ----------
     schema : pyarrow.Schema
-        As read from the file, with its metadata.
+        Schema of the file, with its metadata.
     """
     metadata = schema.metadata or {}
     if CONTENT_KEY not in metadata:
-        return ["no VOParquet block: TOPCAT and STILTS will know no units"]
+        return ["no VOParquet block: TOPCAT and STILTS will show no units"]
     version = metadata.get(VERSION_KEY, b"")
     found = [] if version == CONVENTION_VERSION else [f"VOParquet version {version.decode()!r} is not 1.0"]
     try:
@@ -126,7 +125,7 @@ def mismatches(schema: pa.Schema) -> list[str]:
         return [*found, f"VOParquet block: {error}"]
     wanted = described_fields(votable_metadata(schema)[CONTENT_KEY])
     if [field["name"] for field in given] != [field["name"] for field in wanted]:
-        return [*found, "VOParquet block names other columns than the file has, or in another order"]
+        return [*found, "VOParquet block lists other columns than the file, or in another order"]
     return found + [
         f"column {mine['name']!r}: {name} {theirs[name]!r} in the VOParquet block, {mine[name]!r} in the file"
         for mine, theirs in zip(wanted, given, strict=True)
@@ -155,7 +154,7 @@ def _field(document: tree.VOTableFile, column: pa.Field, longest: int | None) ->
 
 
 def _datatype(kind: pa.DataType) -> tuple[str, str | None]:
-    """VOTable ``datatype`` and ``arraysize``; what VOTable has no type for is said to be text."""
+    """Return VOTable ``datatype`` and ``arraysize``; types that VOTable lacks become strings."""
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         item = DATATYPES.get(kind.value_type)
         return (item, "*") if item else ("char", "*")

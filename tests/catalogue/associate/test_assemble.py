@@ -85,9 +85,9 @@ def test_views_are_counted_and_disagreement_is_flagged(tmp_path):
     places = [(10.0, 5.0), (10.0, 5.01)]
     subjects = pd.DataFrame({"subject_id": ["a", "b", "c"], "ra": 10.0, "dec": 5.0})
     rows = [
-        source_row("a", places, view=0.9, detection=0),
-        source_row("b", places, view=0.8, detection=1),
-        source_row("c", places[:1], view=0.7, detection=2),
+        source_row("a", places, frame_quality=0.9, detection=0),
+        source_row("b", places, frame_quality=0.8, detection=1),
+        source_row("c", places[:1], frame_quality=0.7, detection=2),
     ]
     table = assembled(tmp_path, [write_shard_files(tmp_path, "0", rows, subjects)])
     assert table["n_merged"].tolist() == [2] and table["subject_id"].tolist() == ["a"]
@@ -97,8 +97,8 @@ def test_views_are_counted_and_disagreement_is_flagged(tmp_path):
 def test_what_a_border_cuts_goes_with_the_source_that_holds_it(tmp_path):
     subjects = pd.DataFrame({"subject_id": ["a", "b"], "ra": 10.0, "dec": [5.0, 5.0 + 85 / 3600]})
     tight = {"tight_ra": 10.0, "tight_dec": 5.0, "tight_width": 10.0, "tight_height": 20.0}
-    whole = source_row("a", [(10.0, 5.0)], view=0.9, **tight)
-    cut = {"flags": int(Flag.EDGE), "view": 0.0, "detection": 1}
+    whole = source_row("a", [(10.0, 5.0)], frame_quality=0.9, **tight)
+    cut = {"flags": int(Flag.EDGE), "frame_quality": 0.0, "detection": 1}
     piece = source_row("b", [(10.0, 5.0 + 9 / 3600)], **cut, **tight | {"tight_dec": 5.0 + 9 / 3600})
     other = source_row("b", [(10.0, 5.0 + 30 / 3600)], **cut, **tight | {"tight_dec": 5.0 + 30 / 3600})
     for number, (rows, listed) in enumerate(

@@ -1,4 +1,4 @@
-"""Which detections are one source: hand-made views, and what the greedy choice must never depend on."""
+"""Which detections are one source: hand-made rows, and what the greedy choice must never depend on."""
 
 import numpy as np
 import pytest
@@ -19,27 +19,29 @@ ARCSEC = 1 / 3600
 
 def merged(*rows: dict) -> list[int]:
     """The winner of each row."""
-    views = SourceRows.of(sources_table(rows))
-    return resolve(views.rank, link_duplicates(views, 2.7)).winner.tolist()
+    rows = SourceRows.of(sources_table(rows))
+    return resolve(rows.rank, link_duplicates(rows, 2.7)).winner.tolist()
 
 
 def agreeing(*rows: dict) -> list[bool]:
-    views = SourceRows.of(sources_table(rows))
-    return resolve(views.rank, link_duplicates(views, 2.7)).agrees.tolist()
+    rows = SourceRows.of(sources_table(rows))
+    return resolve(rows.rank, link_duplicates(rows, 2.7)).agrees.tolist()
 
 
 def test_a_source_seen_from_four_subjects_is_one():
     at = (10.0, 5.0)
-    rows = [source_row(f"s{k}", [at], view=view) for k, view in enumerate((0.3, 0.9, 0.8, 0.1))]
+    rows = [
+        source_row(f"s{k}", [at], frame_quality=quality) for k, quality in enumerate((0.3, 0.9, 0.8, 0.1))
+    ]
     assert merged(*rows) == [1, 1, 1, 1] and agreeing(*rows) == [True] * 4
 
 
 def test_neighbours_6_arcsec_apart_stay_two():
     one, two = (10.0, 5.0), (10.0, 5.0 + 6 * ARCSEC)
     rows = [
-        source_row("a", [one], view=0.8),
-        source_row("a", [two], view=0.9),
-        source_row("b", [one], view=0.7),
+        source_row("a", [one], frame_quality=0.8),
+        source_row("a", [two], frame_quality=0.9),
+        source_row("b", [one], frame_quality=0.7),
     ]
     assert merged(*rows) == [0, 1, 0]
 
@@ -47,10 +49,14 @@ def test_neighbours_6_arcsec_apart_stay_two():
 @pytest.mark.parametrize(("ra", "dec"), [(0.0, 0.0), (123.0, 89.9999), (17.0, -90.0)])
 def test_across_ra_0_and_at_the_poles(ra, dec):
     near = [((ra - 0.2 * ARCSEC) % 360, dec), ((ra + 0.2 * ARCSEC) % 360, dec)]
-    winners = merged(*(source_row(f"s{k}", [place], view=0.5 + k / 10) for k, place in enumerate(near)))
+    winners = merged(
+        *(source_row(f"s{k}", [place], frame_quality=0.5 + k / 10) for k, place in enumerate(near))
+    )
     assert winners == [1, 1]
     if dec == -90.0:  # every right ascension is the same place
-        assert merged(source_row("a", [(0, dec)], view=0.9), source_row("b", [(180, dec)], view=0.1)) == [
+        assert merged(
+            source_row("a", [(0, dec)], frame_quality=0.9), source_row("b", [(180, dec)], frame_quality=0.1)
+        ) == [
             0,
             0,
         ]
@@ -58,44 +64,50 @@ def test_across_ra_0_and_at_the_poles(ra, dec):
 
 def test_a_triple_cut_by_a_border_is_one_and_is_told_from_the_whole():
     places = [(10.0, 5.0 + k * 30 * ARCSEC) for k in range(3)]
-    rows = [source_row("cut", places[:2], view=0.4), source_row("whole", places, view=0.8)]
+    rows = [source_row("cut", places[:2], frame_quality=0.4), source_row("whole", places, frame_quality=0.8)]
     assert merged(*rows) == [1, 1]
     assert agreeing(*rows) == [False, True]
 
 
 def test_other_peaks_link_but_do_not_make_views_differ():
     a, b = (10.0, 5.0), (10.0, 5.0 + 10 * ARCSEC)
-    rows = [source_row("a", [a, b], n_components=1, view=0.9), source_row("b", [b], view=0.5)]
+    rows = [
+        source_row("a", [a, b], n_components=1, frame_quality=0.9),
+        source_row("b", [b], frame_quality=0.5),
+    ]
     assert merged(*rows) == [0, 0]  # b is a component of its own where the noise is a little higher
     assert agreeing(*rows) == [True, False]
-    assert agreeing(source_row("a", [a, b], n_components=1), source_row("b", [a], view=0.1)) == [True, True]
+    assert agreeing(source_row("a", [a, b], n_components=1), source_row("b", [a], frame_quality=0.1)) == [
+        True,
+        True,
+    ]
 
 
 def test_without_peaks_boxes_decide():
     def box(subject, dec, **more):
         return source_row(subject, [], ra=10.0, dec=dec, angular_size=30.0, **more)
 
-    near = merged(box("a", 5.0, view=0.9), box("b", 5.0 + 9 * ARCSEC, view=0.5))
-    far = merged(box("a", 5.0, view=0.9), box("b", 5.0 + 11 * ARCSEC, view=0.5))
+    near = merged(box("a", 5.0, frame_quality=0.9), box("b", 5.0 + 9 * ARCSEC, frame_quality=0.5))
+    far = merged(box("a", 5.0, frame_quality=0.9), box("b", 5.0 + 11 * ARCSEC, frame_quality=0.5))
     assert (near, far) == ([0, 0], [0, 1])
-    measured = source_row("c", [(10.0, 5.0 + 3 * ARCSEC)], angular_size=30.0, view=0.95)
+    measured = source_row("c", [(10.0, 5.0 + 3 * ARCSEC)], angular_size=30.0, frame_quality=0.95)
     assert merged(box("a", 5.0), measured) == [1, 1]
 
 
 def test_a_chain_keeps_what_its_best_link_does_not_touch():
     places = [(10.0, 5.0 + k * 40 * ARCSEC) for k in range(4)]
     rows = [
-        source_row("a", places[:2], view=0.5),
-        source_row("b", places[1:3], view=0.9),
-        source_row("c", places[2:], view=0.6),
-        source_row("d", places[3:], view=0.2),
+        source_row("a", places[:2], frame_quality=0.5),
+        source_row("b", places[1:3], frame_quality=0.9),
+        source_row("c", places[2:], frame_quality=0.6),
+        source_row("d", places[3:], frame_quality=0.2),
     ]
     assert merged(*rows) == [1, 1, 1, 3]
 
 
 def test_nothing_gives_nothing():
-    views = SourceRows.of(sources_table([]))
-    assert len(resolve(views.rank, link_duplicates(views, 2.7)).winner) == 0
+    rows = SourceRows.of(sources_table([]))
+    assert len(resolve(rows.rank, link_duplicates(rows, 2.7)).winner) == 0
 
 
 def one_by_one(rank: np.ndarray, links: Links) -> set[int]:

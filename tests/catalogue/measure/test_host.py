@@ -12,7 +12,7 @@ from claran_core.catalogue.measure.host import (
     HOSTS,
     MAGNITUDES,
     MIN_RELIABILITY,
-    NONE_SEEN,
+    NO_HOST,
     PLACES,
     UNRELATED_DEG2,
     VISIBLE,
@@ -107,11 +107,11 @@ def test_candidates_share_what_is_certain_best_first():
     ids=["no image", "empty image", "far off", "nothing measured", "no centroid", "no noise"],
 )
 def test_none_is_seen_without_image_candidate_or_radio_position(case):
-    assert host_of(*case) is NONE_SEEN
+    assert host_of(*case) is NO_HOST
 
 
 def test_none_seen_is_not_a_number_zero_and_empty_lists():
-    values = NONE_SEEN.columns
+    values = NO_HOST.columns
     assert list(values) == HOST_COLUMNS
     assert values["host_reliability"] == 0.0
     assert all(values[name] == [] for name in HOST_COLUMNS if "candidate" in name)

@@ -25,10 +25,10 @@ def test_source_is_found_by_its_name(tmp_path: Path) -> None:
 def test_unknown_name_offers_those_that_begin_so(tmp_path: Path) -> None:
     rows = write_random_catalogue(tmp_path / "c.parquet", 30)
     name = rows["source_id"][3]
-    with pytest.raises(InputError, match=rf"1 names begin so: {name[:7]}") as caught:
+    with pytest.raises(InputError, match=rf"1 names start with it: {name[:7]}") as caught:
         find_source(tmp_path / "c.parquet", name[:-1])
     assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match=r"30 names begin so: (J\S+, ){5}\.\.$"):
+    with pytest.raises(InputError, match=r"30 names start with it: (J\S+, ){5}\.\.$"):
         find_source(tmp_path / "c.parquet", "J")
     with pytest.raises(InputError, match="no source 'M31' among 30; names are like J"):
         find_source(tmp_path / "c.parquet", "M31")
@@ -75,7 +75,7 @@ def test_columns_are_told_with_type_unit_and_description() -> None:
         assert f"\n{column.name} " in f"\n{text}"
     words = " ".join(text.split())
     assert "component_ra list of double, deg right ascension" in words
-    assert "peak_flux float, mJy/beam brightest pixel of the source" in words
+    assert "peak_flux float, mJy/beam peak brightness of the source" in words
 
 
 def test_foreign_file_is_refused(tmp_path: Path) -> None:

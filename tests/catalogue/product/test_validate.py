@@ -10,8 +10,9 @@ import pytest
 from catalogue_rows import random_catalogue, write_random_catalogue
 
 from claran_core.catalogue.product import validate
+from claran_core.catalogue.product.row_rules import LIST_GROUPS
 from claran_core.catalogue.product.schema import CATALOGUE
-from claran_core.catalogue.product.validate import LIST_GROUPS, validate_catalogue
+from claran_core.catalogue.product.validate import validate_catalogue
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.common.errors import InputError
 from claran_core.common.files import write_table
@@ -54,7 +55,7 @@ def test_every_list_column_belongs_to_a_group() -> None:
         ("dec", -90.5, "must be at least -90 and at most 90"),
         ("box_x1", np.inf, "not a finite number"),
         ("box_x2", -1.0, "box has no area"),
-        ("box_y2", 132.5, "box leaves its image of 132 px"),
+        ("box_y2", 132.5, "box reaches outside its image of 132 px"),
         ("probability", 1.01, "must be at least 0 and at most 1"),
         ("probability", np.nan, "not a finite number"),
         ("p_3c_3p", -0.1, "must be at least 0 and at most 1"),
@@ -63,16 +64,16 @@ def test_every_list_column_belongs_to_a_group() -> None:
         ("local_rms", -0.1, "must be at least 0"),
         ("integrated_flux_err", -1.0, "must be at least 0"),
         ("host_ra", 400.0, "must be at least 0 and below 360"),
-        ("morphology", "4C_4P", "is none of the six classes"),
-        ("rule_morphology", "many", "is none of the six classes, nor empty"),
+        ("morphology", "4C_4P", "is not one of the six classes"),
+        ("rule_morphology", "many", "is neither one of the six classes nor empty"),
         ("n_peaks", 4, "counts are not those of the class"),
         ("probability", 0.25, "probability is not that of the class"),
-        ("rule_components", 5, "lists have not one entry per component"),
+        ("rule_components", 5, "lists do not have one entry per component"),
         ("rule_peaks", -1, "must be at least 0"),
         ("n_merged", 0, "must be at least 1"),
         ("flags", 2 ** (len(Flag)), "has unknown bits"),
         ("flags", -1, "has unknown bits"),
-        ("source_id", "J000000.0+000000", "name does not fit the position"),
+        ("source_id", "J000000.0+000000", "name does not match the position"),
     ],
 )
 def test_a_value_that_cannot_be_names_its_row(tmp_path: Path, column: str, value: object, said: str) -> None:
@@ -142,7 +143,7 @@ def test_repeated_names(tmp_path: Path) -> None:
     twice = rows.iloc[[0, 1, 1, 1, 2, 3, 3, 4]]
     (line,) = findings(tmp_path / "c.parquet", twice)
     assert line == (
-        f"source_id {rows['source_id'][1]!r} is there 3 times, and 1 more names: names must be unique"
+        f"source_id {rows['source_id'][1]!r} appears 3 times, and 1 more names: names must be unique"
     )
 
 

@@ -1,0 +1,57 @@
+"""Build the columns of a table from name, unit, UCD and description.
+
+No column holds nulls: a missing value is NaN, 0, empty text or an empty list.
+"""
+
+import pyarrow as pa
+
+__all__ = ["count", "integer", "list_of", "number", "position", "text"]
+
+
+def count(name: str, description: str) -> pa.Field:
+    """Return a column of numbers of things."""
+    return integer(name, "meta.number", description)
+
+
+def integer(name: str, ucd: str, description: str) -> pa.Field:
+    """Return a column of integers without unit."""
+    return _column(name, pa.int32(), "", ucd, description)
+
+
+def text(name: str, ucd: str, description: str) -> pa.Field:
+    """Return a column of text."""
+    return _column(name, pa.string(), "", ucd, description)
+
+
+def number(name: str, unit: str, ucd: str, description: str) -> pa.Field:
+    """Return a column of single-precision numbers."""
+    return _column(name, pa.float32(), unit, ucd, description)
+
+
+def position(name: str, ucd: str, description: str) -> list[pa.Field]:
+    """Return the columns ``{name}ra`` and ``{name}dec`` of a sky position (deg, ICRS)."""
+    return [
+        _column(
+            f"{name}{axis}", pa.float64(), "deg", f"pos.eq.{axis};{ucd}", f"{word} of {description}, ICRS"
+        )
+        for axis, word in (("ra", "right ascension"), ("dec", "declination"))
+    ]
+
+
+def list_of(
+    name: str,
+    kind: pa.DataType,
+    unit: str,
+    ucd: str,
+    description: str,
+    *,
+    entries: str = "one entry per component, brightest first",
+) -> pa.Field:
+    """Return a column of lists; `entries` says what each entry belongs to, and their order."""
+    item = pa.field("item", kind, nullable=False)
+    return _column(name, pa.list_(item), unit, ucd, f"{description}; {entries}")
+
+
+def _column(name: str, kind: pa.DataType, unit: str, ucd: str, description: str) -> pa.Field:
+    metadata = {"unit": unit, "ucd": ucd, "description": description}
+    return pa.field(name, kind, nullable=False, metadata=metadata)
