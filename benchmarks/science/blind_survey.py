@@ -85,6 +85,8 @@ def measure_shard(results: Results, config: Config, method: str, shard: str) -> 
         shard=shard,
         options=config.catalogue,
         frame=config.fusion.frame,
+        survey=SURVEYS["FIRST"],
+        infrared_survey=SURVEYS["WISE_W1"],
     )
 
 
@@ -101,7 +103,13 @@ def build(base: Results, into: Results, config: Config, method: str, n_shards: i
         for name in np.random.default_rng(n_shards).permutation(names).tolist()
     ]
     write_catalogue(
-        into.catalogue, into.outcomes, shards, method=method, frame=config.fusion.frame, provenance={}
+        into.catalogue,
+        into.outcomes,
+        shards,
+        method=method,
+        frame=config.fusion.frame,
+        survey=SURVEYS["FIRST"],
+        provenance={},
     )
 
 

@@ -27,6 +27,7 @@ from claran_core.catalogue.product.schema import REJECTED, SOURCES
 from claran_core.common.files import parquet_writer, read_arrow
 from claran_core.common.frame import Frame
 from claran_core.common.tables import FUSED
+from claran_core.survey.surveys import SURVEYS
 
 FRAME = Frame()
 STEP_DEG = 90 / 3600  # from one subject to the next
@@ -181,6 +182,7 @@ def merge(folder: Path) -> None:
         shards,
         method="D4",
         frame=FRAME,
+        survey=SURVEYS["FIRST"],
         provenance={},
     )
     seconds = time.perf_counter() - start

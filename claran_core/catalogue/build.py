@@ -24,7 +24,7 @@ from claran_core.common.files import atomic_path, parquet_writer, read_arrow, re
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.read_ahead import read_ahead
-from claran_core.survey.surveys import SURVEYS, Survey
+from claran_core.survey.surveys import Survey
 
 __all__ = ["ShardTables", "check_subjects_once", "write_catalogue"]
 
@@ -65,7 +65,7 @@ def write_catalogue(
     method: str,
     frame: Frame,
     provenance: Mapping[str, Any],
-    survey: Survey = SURVEYS["FIRST"],
+    survey: Survey,
 ) -> int:
     """Build the catalogue of all shards and write it.
 

@@ -41,7 +41,7 @@ from claran_core.components.component_table import (
 )
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.settings.config import CatalogueOptions
-from claran_core.survey.surveys import SURVEYS, Survey
+from claran_core.survey.surveys import Survey
 
 __all__ = ["INDEX_COLUMNS", "ShardSources", "describe_shard", "write_shard"]
 
@@ -85,8 +85,8 @@ def write_shard(
     shard: str,
     options: CatalogueOptions,
     frame: Frame,
-    survey: Survey = SURVEYS["FIRST"],
-    infrared_survey: Survey = SURVEYS["WISE_W1"],
+    survey: Survey,
+    infrared_survey: Survey,
 ) -> None:
     """Filter and measure the detections of a shard; write its sources and its rejected detections.
 
@@ -148,8 +148,8 @@ def describe_shard(
     shard: str,
     options: CatalogueOptions,
     frame: Frame,
-    survey: Survey = SURVEYS["FIRST"],
-    infrared_survey: Survey = SURVEYS["WISE_W1"],
+    survey: Survey,
+    infrared_survey: Survey,
 ) -> ShardSources:
     """Filter and measure the detections of a shard.
 

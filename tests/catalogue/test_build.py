@@ -23,6 +23,7 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import read_arrow, read_metadata, read_table
 from claran_core.common.flags import Flag
 from claran_core.settings.config import load_config
+from claran_core.survey.surveys import SURVEYS
 
 SUBJECTS = pd.DataFrame({"subject_id": ["a", "b", "c"], "ra": [10.0, 10.0, 12.0], "dec": 5.0})
 SHARED, ALONE, FAR = (10.0, 5.0), (10.0, 5.01), (12.0, 5.0)
@@ -54,6 +55,7 @@ def write(folder: Path, files: list[ShardTables], provenance: dict | None = None
         files,
         method="D4",
         frame=FRAME,
+        survey=SURVEYS["FIRST"],
         provenance=provenance or {},
     )
     return read_table(folder / "catalogue.parquet")

@@ -20,6 +20,7 @@ from claran_core.common.subject import Subject
 from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, components_by_subject
 from claran_core.cutouts.cutout_file import CutoutWriter
 from claran_core.settings.config import CatalogueOptions
+from claran_core.survey.surveys import SURVEYS
 
 FRAME = Frame()
 OPTIONS = CatalogueOptions(method="D4", min_probability=0.8)
@@ -65,6 +66,8 @@ def described(
         shard="00000",
         options=options,
         frame=FRAME,
+        survey=SURVEYS["FIRST"],
+        infrared_survey=SURVEYS["WISE_W1"],
     )
 
 
@@ -200,7 +203,8 @@ def shard_files(folder: Path, rows: list[dict], image: Cutout) -> dict[str, Path
 
 def run(files: dict[str, Path]) -> None:
     paths = {f"{name}_path": path for name, path in files.items()}
-    write_shard(**paths, shard="00000", options=OPTIONS, frame=FRAME)
+    surveys = {"survey": SURVEYS["FIRST"], "infrared_survey": SURVEYS["WISE_W1"]}
+    write_shard(**paths, shard="00000", options=OPTIONS, frame=FRAME, **surveys)
 
 
 def test_files_of_a_shard(tmp_path: Path) -> None:
