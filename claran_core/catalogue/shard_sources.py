@@ -194,7 +194,7 @@ def describe_shard(
         progress.step()
     return ShardSources(
         sources=_source_table(detections, kept, measured, subjects, verdict, options, frame),
-        rejected=_rejected_table(detections, verdict, subjects, shard, frame),
+        rejected=_rejected_table(detections, verdict, subjects, frame),
     )
 
 
@@ -291,7 +291,7 @@ def _source_table(
 
 
 def _rejected_table(
-    detections: pd.DataFrame, verdict: FilterResult, subjects: pd.DataFrame, shard: str, frame: Frame
+    detections: pd.DataFrame, verdict: FilterResult, subjects: pd.DataFrame, frame: Frame
 ) -> pd.DataFrame:
     rejected = np.flatnonzero(verdict.outcome != "kept")
     found = detections.iloc[rejected].reset_index(drop=True)
@@ -299,7 +299,6 @@ def _rejected_table(
     return found.assign(
         ra=ra,
         dec=dec,
-        shard=shard,
         detection=rejected,
         outcome=verdict.outcome[rejected],
         winner=verdict.winner[rejected],

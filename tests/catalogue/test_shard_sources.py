@@ -116,7 +116,7 @@ def test_a_double_is_one_source_of_two_components() -> None:
     assert sum(row["component_flux"]) == pytest.approx(row["integrated_flux"], rel=1e-5)
     lost = found.rejected.iloc[0]
     assert list(found.rejected.columns) == REJECTED.names
-    assert (lost["outcome"], lost["winner"], lost["detection"], lost["shard"]) == ("competing", 0, 1, "00000")
+    assert (lost["outcome"], lost["winner"], lost["detection"]) == ("competing", 0, 1)
 
 
 def test_peaks_of_one_component_tell_sources_apart_and_are_counted() -> None:

@@ -294,7 +294,6 @@ OUTCOMES = pa.schema(
 REJECTED = pa.schema(
     [
         _SUBJECT,
-        text("shard", "meta.id", "shard of the subject"),
         *_DETECTION,
         integer(
             "winner",

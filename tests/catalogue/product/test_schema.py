@@ -10,7 +10,7 @@ import pytest
 from astropy import units as u
 from catalogue_rows import write_random_catalogue
 
-from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, REJECTED, SOURCES
 from claran_core.catalogue.product.voparquet import CONTENT_KEY
 
 
@@ -26,6 +26,14 @@ def test_every_column_has_a_unit_that_astropy_knows_and_a_description() -> None:
         assert set(column.metadata) == {b"unit", b"ucd", b"description"}
         u.Unit(column.metadata[b"unit"].decode(), format="vounit")
         assert len(column.metadata[b"description"]) > 10
+
+
+def test_internal_tables_hold_only_columns_that_the_catalogue_stage_reads() -> None:
+    """Merging needs these columns of `SOURCES` beyond those of the catalogue; `REJECTED` feeds `OUTCOMES`."""
+    beyond = {"detection", "frame_quality", "peak_ra", "peak_dec"}
+    assert set(SOURCES.names) - set(CATALOGUE.names) == beyond
+    assert set(REJECTED.names) - set(OUTCOMES.names) == {"winner"}
+    assert set(OUTCOMES.names) - set(REJECTED.names) == {"shard", "source_id"}
 
 
 def test_pandas(rows: pd.DataFrame) -> None:
