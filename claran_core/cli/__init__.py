@@ -1,1 +1,1 @@
-"""The command `claran`."""
+"""The command ``claran``: one module per group of commands."""

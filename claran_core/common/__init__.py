@@ -1,1 +1,1 @@
-"""What every stage knows: errors, files, tables, paths, flags, log; frame, sky, subject, boxes, noise."""
+"""What all stages use: errors, files, tables, paths, flags, log; frame, sky, subject, boxes, noise."""

@@ -1,6 +1,6 @@
-"""How much two boxes overlap, row by row, in plain NumPy.
+"""Overlap of boxes, row by row, in plain NumPy.
 
-Used on tables, by the catalogue's filter and by the evaluation; neither needs the detector's tensors.
+The catalogue's filter and the evaluation use it on tables, without the detector's tensors.
 """
 
 import numpy as np
@@ -12,12 +12,12 @@ BOX_COLUMNS = ["box_x1", "box_y1", "box_x2", "box_y2"]
 
 
 def box_array(table: pd.DataFrame) -> np.ndarray:
-    """Boxes of a table as an ``(N, 4)`` float64 array ``x1 y1 x2 y2`` (frame px)."""
+    """Return the boxes of a table as an ``(N, 4)`` float64 array ``x1 y1 x2 y2`` (frame px)."""
     return table[BOX_COLUMNS].to_numpy(dtype=np.float64)
 
 
 def paired_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of box n of `first` with box n of `second` (paper section 4.3.1).
+    """Return the intersection over union of box n of `first` and box n of `second` (paper section 4.3.1).
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def paired_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def contained_fraction(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Share of the smaller of two boxes that lies inside the other; arguments as `paired_iou`."""
+    """Return the share of the smaller of two boxes that lies inside the other; arguments as `paired_iou`."""
     return _ratio(_intersection(first, second), np.minimum(_area(first), _area(second)))
 
 

@@ -1,4 +1,4 @@
-"""A cut-out: the window of a survey image around a subject, or the reason why there is none."""
+"""A cut-out: a window of a survey image around a subject, or the reason why there is no image."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,18 +16,18 @@ Band = Literal["radio", "infrared"]
 
 @dataclass(frozen=True)
 class Provenance:
-    """How an answer of an archive came: of several, each joined by a blank.
+    """Where and when a cut-out came from an archive; values of several responses are joined by blanks.
 
     Attributes
     ----------
     service : str
         Name of the service.
     url : str
-        What was asked; fields of a form are appended as if they were part of the address.
+        Address of the request; form fields are appended as a query string.
     sha256 : str
-        Of the bytes that came, hexadecimal.
+        SHA-256 of the bytes received, hexadecimal.
     fetched_at : str
-        When, ISO 8601, UTC.
+        Time of the response, ISO 8601, UTC.
     """
 
     service: str
@@ -38,20 +38,20 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Cutout:
-    """A window of a survey image in its own pixels.
+    """A window of a survey image, in the pixels of that image.
 
     Attributes
     ----------
     data : (ny, nx) float32 array
-        Pixels in the survey's unit, FITS order (row 0 is FITS row 1); NaN where there is no data.
+        Pixels in the survey's unit, FITS order (row 0 is FITS row 1); NaN marks missing data.
     wcs : astropy.wcs.WCS
         Two-dimensional celestial WCS of `data`.
     origin : str
-        Where the pixels come from, for the ledger: a file name, a URL, ``"simulated"``.
+        Origin of the pixels, for the ledger: a file name, a URL, ``"simulated"``.
     flags : Flag
-        What is known to be odd about it (suspect unit, coarse pixels).
+        Known problems of the image (suspect unit, coarse pixels).
     provenance : Provenance, optional
-        How it came, if from an archive.
+        Provenance, for an image from an archive.
     """
 
     data: np.ndarray
@@ -62,13 +62,13 @@ class Cutout:
 
     @property
     def pixel_scale_arcsec(self) -> float:
-        """Width of a pixel: the square root of its area at the reference position."""
+        """Width of a pixel in arcsec: the square root of its area at the reference position."""
         return float(np.sqrt(np.abs(np.linalg.det(self.wcs.pixel_scale_matrix))) * ARCSEC_PER_DEG)
 
 
 @dataclass(frozen=True)
 class NoImage:
-    """Why there is no cut-out: outside the survey, or it should be there but could not be had."""
+    """The reason why there is no cut-out: outside the survey, or a failure to obtain it."""
 
     status: Literal["no_coverage", "failed"]
     reason: str

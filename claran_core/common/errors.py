@@ -1,14 +1,14 @@
-"""Errors a user can act on.
+"""Errors that a user can correct.
 
-Every message is one line: which file, which value, what to do.  The workflow prints the message
-alone; a traceback is kept for errors that are ours, never for bad input.
+Every message is one line: which file, which value, what to do.  For these errors the workflow prints only
+the message.  A traceback means a fault of the program, never bad input.
 """
 
 __all__ = ["ClaranError", "ConfigError", "TooManyFailures", "InputError", "Interrupted", "WeightsError"]
 
 
 class ClaranError(Exception):
-    """Base of all errors that end in one line for the user."""
+    """Base class of all errors that are reported in one line."""
 
 
 class ConfigError(ClaranError):
@@ -16,16 +16,16 @@ class ConfigError(ClaranError):
 
 
 class InputError(ClaranError):
-    """A file or table from outside, or an intermediate file, cannot be used."""
+    """An input file, a table or an intermediate file is missing or invalid."""
 
 
 class WeightsError(ClaranError):
-    """Model weights do not fit what they are asked to do, or cannot be read safely."""
+    """Model weights do not match the run, or cannot be read safely."""
 
 
 class TooManyFailures(ClaranError):
-    """Too much of the run failed to let a catalogue be built from it."""
+    """Too many cut-outs failed for a catalogue to be built."""
 
 
 class Interrupted(ClaranError):
-    """The job was asked to stop before it was done, and has kept what another try needs."""
+    """The job received a request to stop before its end, and saved the state that a restart needs."""

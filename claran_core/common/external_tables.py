@@ -1,7 +1,7 @@
-"""Tables from outside, as people have them: CSV, Parquet, FITS or VOTable.
+"""Read tables of the user in CSV, Parquet, FITS or VOTable.
 
-Whatever the format, a table comes back as columns under our names and rows that remember their number
-as a user counts them, so that every refusal can say which file, which row and which value.
+For every format the result has our column names, and each row keeps its number in the file.  Every error
+message can therefore name the file, the row and the value.
 """
 
 import warnings
@@ -25,24 +25,24 @@ from claran_core.common.errors import InputError
 
 __all__ = ["ExternalTable", "column_names", "read_external_table"]
 
-# Columns that are angles in degrees; all others are read as text, so that ids keep leading zeros.
+# Columns that are angles in degrees.  All others are read as text, so that ids keep leading zeros.
 ANGLES = ("ra", "dec")
-# Ways to write degrees that the FITS and VOTable standards do not know but files contain.
+# Spellings of degrees that occur in files but are not in the FITS and VOTable standards.
 DEGREES = {"degree", "degrees", "degs"}
 
 
 @dataclass(frozen=True)
 class ExternalTable:
-    """Some columns of a user's table.
+    """Selected columns of a user's table.
 
     Attributes
     ----------
     path : Path
         The file.
     data : DataFrame
-        Columns under our names; the index holds each row's number as a user counts.
+        Columns under our names; the index is the number of each row in the file, from 1.
     row_word : str
-        What that number counts: ``"line"`` of a text file or ``"row"`` of a table, from 1.
+        Unit of that number: ``"line"`` of a text file or ``"row"`` of a table.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class ExternalTable:
         Raises
         ------
         InputError
-            Naming file, row, column and value, followed by `problem`.
+            With file, row, column and value, followed by `problem`.
         """
         bad = np.asarray(bad, dtype=bool)
         if bad.any():
@@ -65,16 +65,16 @@ class ExternalTable:
             )
 
     def row(self, position: int) -> str:
-        """Name of the row at 0-based `position`: ``line 5``."""
+        """Return the name of the row at 0-based `position`: ``line 5``."""
         return f"{self.row_word} {self.data.index[position]}"
 
     def numbers(self, column: str) -> np.ndarray:
-        """Values of a column as (n,) float64.
+        """Return the values of a column as (n,) float64.
 
         Raises
         ------
         InputError
-            For the first value that is no finite number.
+            For the first value that is not a finite number.
         """
         values = self.data[column]
         if values.dtype.kind in "iuf":
@@ -88,32 +88,33 @@ class ExternalTable:
         return parsed
 
     def _shown(self, position: int, column: str) -> str:
+        """Return a value as error messages show it."""
         value = self.data[column].iloc[position]
         return repr(value if isinstance(value, str) else getattr(value, "item", lambda: value)())
 
 
 def column_names(path: Path) -> list[str]:
-    """Names of the columns of a table, without reading its rows; errors as `read_external_table`."""
+    """Return the column names of a table without reading its rows; errors as `read_external_table`."""
     kind = _format_of(path)
     with _one_line_errors(path):
         return kind.names(path)
 
 
 def read_external_table(path: Path, columns: Mapping[str, str]) -> ExternalTable:
-    """Read some columns of a table; the format goes by the file's extension.
+    """Read some columns of a table; the extension of the file selects the format.
 
     Parameters
     ----------
     path : Path
         ``.csv``, ``.parquet``, ``.fits`` (or ``.fit``, ``.fits.gz``), ``.vot`` (or ``.votable``, ``.xml``).
     columns : mapping
-        {our name: name in the file}.  ``ra`` and ``dec`` come in degrees, all others as text.
+        {our name: name in the file}.  ``ra`` and ``dec`` are returned in degrees, all others as text.
 
     Raises
     ------
     InputError
-        If the file is missing, unreadable, empty, of unknown extension, or holds angles in a unit that
-        cannot be degrees.
+        If the file is missing, unreadable, empty or of unknown extension, or the unit of an angle is not
+        convertible to degrees.
     """
     kind = _format_of(path)
     with _one_line_errors(path):
@@ -125,6 +126,8 @@ def read_external_table(path: Path, columns: Mapping[str, str]) -> ExternalTable
 
 @dataclass(frozen=True)
 class _Format:
+    """Functions that read the column names and the columns of one file format."""
+
     names: Callable[[Path], list[str]]
     read: Callable[[Path, Mapping[str, str]], ExternalTable]
 
@@ -133,7 +136,7 @@ def _format_of(path: Path) -> _Format:
     name = path.name.lower().removesuffix(".gz")
     formats = [form for ending, form in FORMATS.items() if name.endswith(ending)]
     if not formats:
-        raise InputError(f"{path}: unknown kind of table; the extension must be one of: {', '.join(FORMATS)}")
+        raise InputError(f"{path}: unknown table format; the extension must be one of: {', '.join(FORMATS)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of your table (targets.path)")
     return formats[0]
@@ -141,7 +144,7 @@ def _format_of(path: Path) -> _Format:
 
 @contextmanager
 def _one_line_errors(path: Path) -> Iterator[None]:
-    """Turn what the readers of the formats raise for broken files into one line; silence their warnings."""
+    """Turn the readers' exceptions for damaged files into one line; silence their warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
@@ -152,7 +155,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
 
 
 def _csv_options(path: Path) -> dict[str, Any]:
-    # Nothing is taken for missing: an empty position must be refused, and NA is a fine name.
+    # No value counts as missing: an empty position must be refused, and NA is a valid name.
     return {
         "encoding": "utf-8-sig",
         "skiprows": _leading_comments(path),
@@ -253,7 +256,7 @@ def _from_astropy(path: Path, table: Table, columns: Mapping[str, str]) -> Exter
 
 
 def _column_values(column: Column) -> np.ndarray:
-    """Values in native byte order, NaN or an empty string where masked."""
+    """Return the values in native byte order; masked values become NaN or an empty string."""
     values = np.asarray(column)
     if values.ndim != 1:
         raise ValueError(f"column {column.name} holds arrays")
@@ -272,14 +275,14 @@ def _degrees_per(path: Path, name: str, unit: u.UnitBase) -> float:
     if str(unit).strip().lower() in DEGREES:
         return 1.0
     try:
-        # Through its spelling: the readers of the formats know fewer units than astropy (no hour angle).
+        # Parse the spelling again: the readers of the formats know fewer units than astropy (no hour angle).
         return float(u.Unit(str(unit)).to(u.deg))
     except (ValueError, TypeError):
         raise InputError(f"{path}: column {name} is in {str(unit)!r}; give degrees") from None
 
 
 def _plain(values: pd.Series, ours: str) -> pd.Series:
-    """Angles as they are, everything else as text without the padding of fixed-width columns."""
+    """Return angles unchanged, and all other values as text without the padding of fixed-width columns."""
     if ours in ANGLES:
         return values
     return values.astype(object).where(values.notna(), "").astype(str).str.strip()

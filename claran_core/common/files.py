@@ -1,7 +1,7 @@
-"""Reading and writing the pipeline's own files: atomic, typed, and checked on the way in.
+"""Read and write the files of the pipeline: atomic writes, typed tables, checked reads.
 
-A file is written under a temporary name in its own folder and renamed when complete, so that a
-killed job leaves nothing that looks finished.
+A file is written under a temporary name in its folder and renamed when complete, so a killed job leaves no
+file that looks finished.
 """
 
 import json
@@ -32,13 +32,13 @@ __all__ = [
     "write_text",
 ]
 
-# All of the pipeline's own key-value metadata lives under this key of a Parquet file, as JSON.
+# Key of a Parquet file's metadata under which the pipeline stores its own metadata, as JSON.
 METADATA_KEY = b"claran"
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that is renamed to it on success, removed on failure."""
+    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -48,7 +48,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; results are for the team
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files, but results are shared
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -66,13 +66,13 @@ def write_table(
     Parameters
     ----------
     path : Path
-        Where the file ends up.
+        File to write.
     table : DataFrame
-        Must hold every column of `schema`; others are refused.
+        Exactly the columns of `schema`, in any order.
     schema : pyarrow.Schema
         Names, types and nullability; field metadata (unit, UCD, description) is kept.
     metadata : mapping, optional
-        JSON-serialisable facts about the whole file, read back by `read_metadata`.
+        JSON-serialisable metadata of the file, which `read_metadata` returns.
 
     Raises
     ------
@@ -94,12 +94,12 @@ def parquet_writer(
     *,
     metadata: Mapping[str, Any] | None = None,
 ) -> Iterator[pq.ParquetWriter]:
-    """Open a Parquet file to be written part by part; it appears under its name when all went well.
+    """Open a Parquet file for writing in parts; the file appears under its name on success.
 
     Yields
     ------
     pyarrow.parquet.ParquetWriter
-        Takes tables of its own ``schema``: that given, with `metadata` as `read_metadata` returns it.
+        Writes tables of its own ``schema``: the given one with `metadata` added.
     """
     facts = {**(schema.metadata or {}), METADATA_KEY: json.dumps(dict(metadata or {})).encode()}
     with (
@@ -110,7 +110,7 @@ def parquet_writer(
 
 
 def _arrow_column(path: Path, values: pd.Series, field: pa.Field) -> pa.Array:
-    """Column of the field's type; NaN is null where the field may be null, and a number elsewhere."""
+    """Return a column of the field's type; NaN becomes null only if the field is nullable."""
     try:
         column = pa.array(values, type=field.type, from_pandas=field.nullable)
     except pa.ArrowException as error:
@@ -128,18 +128,18 @@ def read_table(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame
     path : Path
         The table.
     columns : iterable of str, optional
-        Columns wanted; default all.
+        Columns to read; default all.
 
     Raises
     ------
     InputError
-        If the file is missing, is not complete Parquet, or lacks one of `columns`.
+        If the file is missing, is not a complete Parquet file, or lacks one of `columns`.
     """
     return read_arrow(path, columns).to_pandas()
 
 
 def read_arrow(path: Path, columns: Iterable[str] | None = None) -> pa.Table:
-    """As `read_table`, without the cost of pandas."""
+    """Read a table as `read_table` does, without the cost of pandas."""
     wanted = None if columns is None else list(columns)
     try:
         present = _present(path, wanted)
@@ -152,6 +152,7 @@ def read_arrow(path: Path, columns: Iterable[str] | None = None) -> pa.Table:
 
 
 def _present(path: Path, wanted: list[str] | None) -> list[str] | None:
+    """Return `wanted` after checking that the file has these columns."""
     if wanted is None:
         return None
     missing = [name for name in wanted if name not in pq.read_schema(path).names]
@@ -163,12 +164,12 @@ def _present(path: Path, wanted: list[str] | None) -> list[str] | None:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Return what `write_table` was given as `metadata` (empty for a file of another program).
+    """Return the `metadata` given to `write_table` (empty for a file of another program).
 
     Raises
     ------
     InputError
-        If the file is missing or is not complete Parquet.
+        If the file is missing or is not a complete Parquet file.
     """
     try:
         raw = (pq.read_schema(path).metadata or {}).get(METADATA_KEY, b"{}")
@@ -196,7 +197,7 @@ def read_array(path: Path) -> np.ndarray:
     Raises
     ------
     InputError
-        If the file is missing, truncated or not a plain ``.npy`` array.
+        If the file is missing, truncated or not a ``.npy`` array.
     """
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -216,5 +217,5 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON; NaN is refused, because JSON has none."""
+    """Write `value` as indented JSON; refuse NaN, which JSON cannot represent."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

@@ -1,6 +1,6 @@
-"""Every flag of the pipeline: one bit mask (int32), one place, used by ledger, images and catalogue.
+"""All flags of the pipeline: one bit mask (int32) for ledger, images and catalogue.
 
-Bits are stable once published: new flags take new bits, old bits are never given a new meaning.
+Bits are stable once published: a new flag takes a new bit, and the meaning of a bit never changes.
 """
 
 from enum import IntFlag
@@ -32,27 +32,27 @@ class Flag(IntFlag):
 
 
 DESCRIPTIONS = {
-    Flag.RADIO_MISSING: "no radio image: outside the survey, or the image could not be had",
+    Flag.RADIO_MISSING: "no radio image: outside the survey, or the image could not be obtained",
     Flag.RADIO_PARTIAL: "part of the radio image has no data",
-    Flag.INFRARED_MISSING: "no infrared image: fused from radio alone",
+    Flag.INFRARED_MISSING: "no infrared image: fused from the radio image alone",
     Flag.INFRARED_PARTIAL: "part of the infrared image has no data",
-    Flag.SUSPECT_UNIT: "pixel values do not fit the unit the file claims (noise far from the survey's)",
-    Flag.COARSE_PIXELS: "native pixels are wider than the survey's beam: not an image this was made for",
-    Flag.NO_CONTOUR: "nothing in the radio image reaches the base contour",
-    Flag.RADIO_BLANK: "the radio image is constant or all zero: it carries no information",
+    Flag.SUSPECT_UNIT: "pixel values disagree with the unit in the header (noise far from the survey's)",
+    Flag.COARSE_PIXELS: "native pixels are wider than the survey's beam: outside the intended use",
+    Flag.NO_CONTOUR: "no pixel of the radio image reaches the base contour",
+    Flag.RADIO_BLANK: "the radio image is constant, so it contains no information",
     Flag.COUNTS_CLIPPED: "more components or peaks than the six classes have; nearest class reported",
-    Flag.BELOW_MIN_PROBABILITY: "kept as the best of its subject although below catalogue.min_probability",
+    Flag.BELOW_MIN_PROBABILITY: "below catalogue.min_probability, but kept as the best source of its subject",
     Flag.EDGE: "box or emission touches the border of the subject: the source may continue outside",
-    Flag.NO_COMPONENT: "no radio component fits the box: nothing could be measured",
-    Flag.LOW_SNR: "brightest pixel below 10 sigma: fainter than any source the detector learned from",
-    Flag.BLEND: "emission of another source is so near that flux densities may be shared",
-    Flag.ARTEFACT: "may be a sidelobe: its subject has a far brighter source, or a hole as deep",
-    Flag.COUNTS_DISAGREE: "the counts of the contour rule give another class than the detector",
-    Flag.VIEWS_DISAGREE: "in another subject the same emission was grouped into other sources",
+    Flag.NO_COMPONENT: "no radio component matches the box: there are no measurements",
+    Flag.LOW_SNR: "brightest pixel below 10 sigma: fainter than all sources of the detector's training",
+    Flag.BLEND: "another source is so close that flux densities may include its emission",
+    Flag.ARTEFACT: "possible sidelobe: the subject has a much brighter source or an equally deep negative",
+    Flag.COUNTS_DISAGREE: "the component and peak counts of the contour rule imply another class",
+    Flag.VIEWS_DISAGREE: "another subject groups the same emission into different sources",
     Flag.COADDED: "an image of the subject is the mean of several images, because no single one covers it",
 }
 
 
 def describe(mask: int) -> list[str]:
-    """Names of the flags set in `mask`, lowest bit first."""
+    """Return the names of the flags set in `mask`, lowest bit first."""
     return [str(flag.name) for flag in Flag if mask & flag]

@@ -1,9 +1,9 @@
-"""The subject frame: the one place that converts between images, FITS arrays and the sky.
+"""The frame of a subject, and all conversions between frame arrays, FITS arrays and the sky.
 
-A subject is a square image, tangent plane (TAN) projection, north up, east to the left, centred on
-its target.  Arrays of the frame are ``(ny, nx)`` with row 0 in the north, as a PNG shows them; FITS
-arrays have row 0 in the south.  Positions in the frame are continuous: pixel i covers ``[i, i + 1)``,
-so the centre of pixel 0 is at 0.5 and a box over all pixels of the default frame is 0 0 132 132.
+A subject is a square image in tangent-plane (TAN) projection, north up, east to the left, centred on its
+target.  Arrays of the frame are ``(ny, nx)`` with row 0 in the north, as in a PNG; FITS arrays have row 0
+in the south.  Positions in the frame are continuous: pixel i covers ``[i, i + 1)``, so the centre of pixel 0
+is at 0.5 and a box over all pixels of the default frame is 0 0 132 132.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 from claran_core.common.constants import ARCSEC_PER_DEG
-from claran_core.common.sky import sky_to_tangent_plane, tangent_plane_to_sky
+from claran_core.common.sky import FloatOrArray, sky_to_tangent_plane, tangent_plane_to_sky
 
 __all__ = ["Frame", "flip_rows", "pixels_to_sky", "sky_to_pixels"]
 
 
 def flip_rows(image: np.ndarray) -> np.ndarray:
-    """Turn a FITS array ``(ny, nx, ...)`` (row 0 south) into a frame array (row 0 north), or back."""
+    """Convert a FITS array ``(ny, nx, ...)`` (row 0 south) to a frame array (row 0 north), or back."""
     return image[::-1]
 
 
-def sky_to_pixels(wcs: WCS, ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """0-based FITS array positions of ICRS positions, whatever the celestial system of `wcs`.
+def sky_to_pixels(wcs: WCS, ra_deg: FloatOrArray, dec_deg: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 0-based FITS array positions of ICRS positions, for any celestial system of `wcs`.
 
-    Positions the projection cannot show give NaN.
+    Positions outside the projection give NaN.
     """
     system = wcs_to_celestial_frame(wcs)
     if not isinstance(system, ICRS):
@@ -36,8 +36,8 @@ def sky_to_pixels(wcs: WCS, ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[np
     return wcs.all_world2pix(ra_deg, dec_deg, 0, quiet=True)
 
 
-def pixels_to_sky(wcs: WCS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """ICRS positions (deg) of 0-based FITS array positions; inverse of `sky_to_pixels`."""
+def pixels_to_sky(wcs: WCS, x: FloatOrArray, y: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ICRS positions (deg) of 0-based FITS array positions; inverse of `sky_to_pixels`."""
     ra_deg, dec_deg = wcs.all_pix2world(x, y, 0)
     system = wcs_to_celestial_frame(wcs)
     if isinstance(system, ICRS):
@@ -48,7 +48,7 @@ def pixels_to_sky(wcs: WCS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
 
 @dataclass(frozen=True)
 class Frame:
-    """Geometry shared by all subjects of a run.
+    """Geometry of all subjects of a run.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Frame:
         return self.size_px * self.pixel_scale_arcsec
 
     def fits_wcs(self, ra_deg: float, dec_deg: float) -> WCS:
-        """WCS of the subject at (`ra_deg`, `dec_deg`, ICRS) as a FITS array (row 0 south)."""
+        """Return the WCS of the subject at (`ra_deg`, `dec_deg`, ICRS) as a FITS array (row 0 south)."""
         wcs = WCS(naxis=2)
         wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
         wcs.wcs.crval = [ra_deg, dec_deg]
@@ -79,9 +79,13 @@ class Frame:
         return wcs
 
     def sky_to_frame(
-        self, ra_deg: float, dec_deg: float, sky_ra_deg: np.ndarray, sky_dec_deg: np.ndarray
+        self,
+        ra_deg: FloatOrArray,
+        dec_deg: FloatOrArray,
+        sky_ra_deg: FloatOrArray,
+        sky_dec_deg: FloatOrArray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Frame positions ``x, y`` of sky positions in the subject centred at (`ra_deg`, `dec_deg`).
+        """Return the frame positions ``x, y`` of sky positions; the subject is at (`ra_deg`, `dec_deg`).
 
         Positions 90 degrees or more from the centre have no projection and give NaN.
         """
@@ -90,11 +94,11 @@ class Frame:
         return self.size_px / 2 - east / per_px, self.size_px / 2 - north / per_px
 
     def frame_to_sky(
-        self, ra_deg: np.ndarray, dec_deg: np.ndarray, x: np.ndarray, y: np.ndarray
+        self, ra_deg: FloatOrArray, dec_deg: FloatOrArray, x: FloatOrArray, y: FloatOrArray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Sky positions (RA in [0, 360), Dec; deg, ICRS) of frame positions; inverse of `sky_to_frame`.
+        """Return the sky positions (RA in [0, 360), Dec; deg, ICRS) of frame positions.
 
-        All arguments broadcast against each other: many subjects are converted in one call.
+        The inverse of `sky_to_frame`.  The arguments broadcast, so one call can convert many subjects.
         """
         per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
         east = (self.size_px / 2 - np.asarray(x, float)) * per_px
@@ -102,5 +106,5 @@ class Frame:
         return tangent_plane_to_sky(ra_deg, dec_deg, east, north)
 
     def pixel_centres(self, fits_rows: np.ndarray, fits_columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Frame positions ``x, y`` of 0-based rows and columns of the frame stored as a FITS array."""
+        """Return the frame positions ``x, y`` of 0-based rows and columns of a FITS array of the frame."""
         return np.asarray(fits_columns) + 0.5, self.size_px - (np.asarray(fits_rows) + 0.5)

@@ -1,7 +1,7 @@
-"""One logger for the package, and the frame in which every workflow job runs.
+"""Logging of the package, and the context in which every workflow job runs.
 
-Library modules take ``logging.getLogger(__name__)`` and never configure anything.  A workflow
-script wraps its work in `job`, which sends all messages to the rule's log file and to the terminal.
+Library modules call ``logging.getLogger(__name__)`` and never configure logging.  A workflow script runs
+inside `job`, which sends all messages to the rule's log file and to the terminal.
 """
 
 import errno
@@ -18,7 +18,7 @@ __all__ = ["Progress", "configure_logging", "job"]
 
 logger = logging.getLogger(__name__)
 
-# What a disk says that is full, over a quota or read-only: nobody's fault in the program.
+# Errors of a full disk, an exceeded quota or a read-only file system: not faults of the program.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -43,12 +43,13 @@ def configure_logging(path: Path | None = None, *, level: int = logging.INFO) ->
 
 @contextmanager
 def job(log_file: str | Path) -> Iterator[None]:
-    """Run one workflow job: log to `log_file`, and end bad input in one line instead of a traceback.
+    """Run one workflow job: log to `log_file`, and report bad input in one line instead of a traceback.
 
     Raises
     ------
     SystemExit
-        With status 1 after a `ClaranError`, or a disk that takes no more, whose one line has been logged.
+        With status 1 after any error.  A `ClaranError` and a disk error are logged in one line, all others
+        with their traceback.
     """
     configure_logging(Path(log_file))
     try:
@@ -59,21 +60,21 @@ def job(log_file: str | Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             where = error.filename or Path(log_file).parent
-            logger.error("%s: %s; put that right, then start the workflow again", where, error.strerror)
+            logger.error("%s: %s; correct this, then restart the workflow", where, error.strerror)
             raise SystemExit(1) from None
-        logger.exception("This is a fault of the program, not of your input; please report it:")
+        logger.exception("This is a bug in the program, not in your input; please report it:")
         raise SystemExit(1) from None
 
 
 class Progress:
-    """Logs a line now and then while a long loop runs: at most one every `interval_s` seconds.
+    """Progress of a long loop, logged at most once every `interval_s` seconds.
 
     Parameters
     ----------
     what : str
-        What is counted, for the message (``"shard 00003: subjects fused"``).
+        Text that precedes the counts in the message (``"shard 00003: subjects fused"``).
     total : int
-        Number of steps in all.
+        Total number of steps.
     """
 
     def __init__(self, what: str, total: int, *, interval_s: float = 10.0) -> None:
@@ -82,7 +83,7 @@ class Progress:
         self.started = self.last = time.monotonic()
 
     def step(self, n: int = 1) -> None:
-        """Count `n` more steps, and say so when it is time to."""
+        """Count `n` more steps, and log a line if one is due."""
         self.done += n
         now = time.monotonic()
         if now - self.last >= self.interval_s or self.done >= self.total:

@@ -1,4 +1,4 @@
-"""The six morphology classes ``iC_jP`` of the paper (Table 3), and how counts map onto them."""
+"""The six morphology classes ``iC_jP`` of the paper (Table 3), and the class of given counts."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ MAX_COUNT = 3
 
 
 def morphology_of(n_components: int, n_peaks: int) -> tuple[str, bool]:
-    """Nearest of the six classes, and whether a count had to be changed to get there.
+    """Return the nearest of the six classes, and whether a count lies outside them.
 
     Raises
     ------
@@ -27,5 +27,5 @@ def morphology_of(n_components: int, n_peaks: int) -> tuple[str, bool]:
 
 
 def probability_columns() -> list[str]:
-    """Column names of the class probabilities: ``p_1c_1p`` .. ``p_3c_3p``."""
+    """Return the column names of the class probabilities: ``p_1c_1p`` .. ``p_3c_3p``."""
     return [f"p_{name.lower()}" for name in MORPHOLOGIES]

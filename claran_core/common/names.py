@@ -1,7 +1,7 @@
-"""Names after positions, as the IAU asks: ``JHHMMSS.s+DDMMSS``.
+"""Names made from positions by the IAU convention: ``JHHMMSS.s+DDMMSS``.
 
-Coordinates are truncated, not rounded, so a name never claims a position the source has not reached
-(IAU Recommendations for Nomenclature, https://cds.unistra.fr/Dic/iau-spec.html).
+Coordinates are truncated, not rounded (IAU Recommendations for Nomenclature,
+https://cds.unistra.fr/Dic/iau-spec.html).
 """
 
 import numpy as np
@@ -11,15 +11,15 @@ __all__ = ["position_names", "source_names"]
 SECONDS_PER_DEG = 240  # of time, in right ascension
 ARCSEC_PER_DEG = 3600
 
-# Before truncation the binary noise of a coordinate is rounded away (1e-6 of the last digit of the name),
-# or 46.7 s exactly would become 46.6 s.
+# Coordinates are rounded to 1e-6 of the last digit of the name before truncation.  Without this, binary
+# rounding errors would turn exactly 46.7 s into 46.6 s.
 NOISE_DECIMALS = 6
 
 
 def position_names(
     ra_deg: np.ndarray, dec_deg: np.ndarray, *, ra_decimals: int = 1, dec_decimals: int = 0
 ) -> np.ndarray:
-    """Names ``JHHMMSS.s+DDMMSS`` of positions, truncated; equal for positions that are close together.
+    """Return the truncated names ``JHHMMSS.s+DDMMSS`` of positions; close positions share a name.
 
     Parameters
     ----------
@@ -36,10 +36,10 @@ def position_names(
 
 
 def source_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Unique names: sources that would share one get ``a``, ``b``, ``c`` .. in order of position.
+    """Return unique names: sources with the same truncated position get ``a``, ``b``, ``c`` ..
 
-    The order is that of right ascension, then declination; rows at exactly the same position keep the
-    order they are given in.
+    The letters follow right ascension, then declination; rows at exactly the same position keep their
+    order.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def source_names(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
 
 
 def _characters(ra_deg: np.ndarray, dec_deg: np.ndarray, ra_decimals: int, dec_decimals: int) -> np.ndarray:
-    """Names (N,) as bytes, one for each character."""
+    """Return the names (N,) as byte strings."""
     ra_deg, dec_deg = np.atleast_1d(np.asarray(ra_deg, float)), np.atleast_1d(np.asarray(dec_deg, float))
     sign = np.where(dec_deg < 0, ord("-"), ord("+"))
     parts = [
@@ -78,7 +78,7 @@ def _characters(ra_deg: np.ndarray, dec_deg: np.ndarray, ra_decimals: int, dec_d
 
 
 def _digits(angle_deg: np.ndarray, per_deg: int, decimals: int) -> np.ndarray:
-    """Characters HHMMSS.s or DDMMSS (N, n) of angles, whose unit goes `per_deg` seconds to the degree."""
+    """Return the characters HHMMSS.s or DDMMSS (N, n) of angles; a degree is `per_deg` seconds."""
     parts = 10**decimals
     counted = np.floor(np.round(angle_deg * per_deg * parts, NOISE_DECIMALS)).astype(np.int64)
     seconds, rest = np.divmod(counted % (360 * per_deg * parts), parts)
@@ -90,12 +90,12 @@ def _digits(angle_deg: np.ndarray, per_deg: int, decimals: int) -> np.ndarray:
 
 
 def _decimal(numbers: np.ndarray, n_digits: int) -> np.ndarray:
-    """Digits (N, n) of whole numbers, as characters."""
+    """Return the digits (N, n) of whole numbers, as characters."""
     return numbers[:, None] // 10 ** np.arange(n_digits - 1, -1, -1) % 10 + ord("0")
 
 
 def _letters(rank: int) -> str:
-    """``a`` .. ``z``, ``aa``, ``ab`` .. for 0, 1, 2 .."""
+    """Return ``a`` .. ``z``, ``aa``, ``ab`` .. for 0, 1, 2 .."""
     text = ""
     rank += 1
     while rank:

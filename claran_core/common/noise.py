@@ -1,4 +1,4 @@
-"""Noise of an image, as every stage measures it."""
+"""The noise of an image, as all stages measure it."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ MAD_TO_SIGMA = 1.4826
 
 
 def noise_sigma(image: np.ndarray) -> float:
-    """Robust noise of an image: 1.4826 x MAD of its finite pixels, in the image's unit.
+    """Return the robust noise of an image: 1.4826 x MAD of its finite pixels, in the image's unit.
 
-    Where more than half of the pixels share one value (padding written as zeros), that value says
-    nothing about noise and only the other pixels are used.
+    If more than half of the pixels have the same value (such as zero padding), only the other pixels are
+    used.
 
     Returns
     -------

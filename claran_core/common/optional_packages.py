@@ -1,4 +1,4 @@
-"""Packages that only some exports need: asked for in one line where they are missing."""
+"""Import packages that only some exports need, with a one-line error if they are missing."""
 
 from importlib import import_module
 from types import ModuleType

@@ -1,7 +1,7 @@
-"""All file names of a run, in one place.
+"""All file names of a run.
 
-The workflow uses the same methods with the wildcards ``{shard}`` and ``{method}`` as arguments, so a
-rule and the code behind it cannot disagree about a name.
+The workflow calls the same methods with the wildcards ``{shard}`` and ``{method}`` as arguments, so a rule
+and its code always use the same name.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["EVALUATION_FIGURES", "REPOSITORY", "Results", "resolve_path"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# In the order of the report: paper Fig. 10, then what Tables 8, 10 and 11 and Fig. 13, 14 and 16 are about.
+# In the order of the report: paper Fig. 10, then the topics of Tables 8, 10 and 11 and Fig. 13, 14 and 16.
 EVALUATION_FIGURES = (
     "precision_recall",
     "confusion",
@@ -39,11 +39,11 @@ class Results:
         return self.root / "targets.parquet"
 
     def shard_targets(self, shard: str) -> Path:
-        """Targets of one shard, written once: added targets leave it alone."""
+        """Targets of one shard, written once; added targets do not change it."""
         return self.root / "targets" / f"{shard}.parquet"
 
     def images(self, band: str) -> Path:
-        """Which images the folder of a band holds (`claran_core.common.tables.IMAGES`)."""
+        """Index of the images in the folder of a band (`claran_core.common.tables.IMAGES`)."""
         return self.root / "images" / f"{band}.parquet"
 
     def cutouts(self, shard: str, band: str) -> Path:
@@ -51,11 +51,11 @@ class Results:
         return self.root / "cutouts" / shard / f"{band}.fits"
 
     def ledger(self, shard: str) -> Path:
-        """What became of each (subject, survey) of a shard (`claran_core.common.tables.LEDGER`)."""
+        """Status of each (subject, survey) of a shard (`claran_core.common.tables.LEDGER`)."""
         return self.root / "cutouts" / shard / "ledger.parquet"
 
     def journal(self, shard: str) -> Path:
-        """Folder of what an unfinished or partly failed shard has fetched from archives."""
+        """Folder of the images that an unfinished or partly failed shard has fetched from archives."""
         return self.root / "cutouts" / shard / ".journal"
 
     def fused(self, method: str, shard: str) -> Path:
@@ -84,23 +84,23 @@ class Results:
         return self.root / "model" / method
 
     def checkpoint(self, method: str) -> Path:
-        """State of a training that is under way; gone when it has finished."""
+        """State of an unfinished training; removed at its end."""
         return self.model(method) / "checkpoint.pt"
 
     def training_job(self, method: str) -> Path:
-        """What the processes of a training read, while several train together."""
+        """Settings that the processes of a distributed training read."""
         return self.model(method) / "job.json"
 
     def weights(self, method: str) -> Path:
-        """Weights with their description (safetensors)."""
+        """Weights with their metadata (safetensors)."""
         return self.model(method) / "weights.safetensors"
 
     def losses(self, method: str) -> Path:
-        """The four losses of every iteration (`claran_core.common.tables.LOSSES`)."""
+        """Losses of every iteration (`claran_core.common.tables.LOSSES`)."""
         return self.model(method) / "losses.parquet"
 
     def detections(self, method: str, shard: str) -> Path:
-        """What the detector found, before any filter (`claran_core.common.tables.DETECTIONS`)."""
+        """Detections of one shard, before any filter (`claran_core.common.tables.DETECTIONS`)."""
         return self.root / "detections" / method / f"{shard}.parquet"
 
     def shard_sources(self, shard: str) -> Path:
@@ -108,17 +108,17 @@ class Results:
         return self.root / "catalogue" / "sources" / f"{shard}.parquet"
 
     def rejected(self, shard: str) -> Path:
-        """Detections of one shard that are no sources (`claran_core.catalogue.product.schema.REJECTED`)."""
+        """Rejected detections of one shard (`claran_core.catalogue.product.schema.REJECTED`)."""
         return self.root / "catalogue" / "rejected" / f"{shard}.parquet"
 
     @property
     def outcomes(self) -> Path:
-        """What became of every detection (`claran_core.catalogue.product.schema.OUTCOMES`)."""
+        """Outcome of every detection (`claran_core.catalogue.product.schema.OUTCOMES`)."""
         return self.root / "catalogue" / "detections.parquet"
 
     @property
     def catalogue(self) -> Path:
-        """The product."""
+        """The catalogue, the product of a run."""
         return self.root / "catalogue" / "catalogue.parquet"
 
     @property
@@ -139,11 +139,11 @@ class Results:
         return {name: self.evaluation(method) / f"{name}.png" for name in EVALUATION_FIGURES}
 
     def true_sources(self, method: str) -> Path:
-        """True sources and what was found of each (`claran_core.evaluation.sources.TRUE_SOURCES`)."""
+        """True sources and their detections (`claran_core.evaluation.sources.TRUE_SOURCES`)."""
         return self.evaluation(method) / "sources.parquet"
 
     def thresholds(self, method: str) -> Path:
-        """Counts against the least probability (`claran_core.evaluation.completeness.THRESHOLDS`)."""
+        """Counts by minimum probability (`claran_core.evaluation.completeness.THRESHOLDS`)."""
         return self.evaluation(method) / "thresholds.parquet"
 
     def loss_curves(self, method: str) -> Path:
@@ -151,29 +151,29 @@ class Results:
         return self.evaluation(method) / "losses.png"
 
     def catalogue_evaluation(self, name: str) -> Path:
-        """The catalogue against the truth of the simulated sky: its tables, numbers and figure."""
+        """Comparison of the catalogue with the truth of the simulated sky: tables, metrics and figure."""
         return self.root / "evaluation" / "catalogue" / name
 
     def comparison(self, name: str) -> Path:
-        """The catalogue beside one of the user's: matches, numbers and figure."""
+        """Comparison of the catalogue with one of the user: matches, metrics and figure."""
         return self.root / "evaluation" / "comparison" / name
 
     @property
     def report(self) -> Path:
-        """The page people open."""
+        """The report."""
         return self.root / "report.html"
 
     @property
     def report_files(self) -> Path:
-        """Folder of the page's gallery: its data, pictures and code."""
+        """Folder of the report's gallery: data, pictures and code."""
         return self.root / "report"
 
 
 def resolve_path(path: str, working_directory: Path | None = None) -> Path:
-    """Where a path of the configuration points.
+    """Return the absolute path of a path in the configuration.
 
-    ``resources/...`` is looked up in the repository, other relative paths in `working_directory`
-    (default: the current one).
+    ``resources/...`` is relative to the repository, any other relative path to `working_directory` (default:
+    the current one).
     """
     given = Path(path).expanduser()
     if given.is_absolute():

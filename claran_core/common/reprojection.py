@@ -1,8 +1,8 @@
-"""Resampling a cut-out onto the subject frame.
+"""Resample a cut-out onto the frame of a subject.
 
-The same bilinear interpolation as `reproject.reproject_interp` (the tests hold the two together), with
-the coordinate map computed on a coarse grid and interpolated: over a few arcminutes the map is so
-smooth that this is exact to about 1e-5 pixel, at a small part of the cost.
+The bilinear interpolation is that of `reproject.reproject_interp`; the tests compare the two.  The
+coordinate map is computed on a coarse grid and interpolated.  Over a few arcminutes this is accurate to
+about 1e-5 pixel, at a small part of the cost.
 """
 
 from functools import lru_cache
@@ -26,7 +26,7 @@ def reproject(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> np
     Parameters
     ----------
     cutout : Cutout
-        Window of a survey image, in its own pixels and projection.
+        Window of a survey image, in the pixels and projection of that image.
     frame : Frame
         Geometry of the subject.
     ra_deg, dec_deg : float
@@ -35,8 +35,8 @@ def reproject(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> np
     Returns
     -------
     (size_px, size_px) float32 array
-        Frame orientation (row 0 north), in the cut-out's unit; NaN where the cut-out has no data.  A
-        position up to half a pixel outside the outermost pixel centres counts as inside, as in
+        Frame orientation (row 0 north), in the cut-out's unit; NaN where the cut-out has no data.
+        Positions up to half a pixel outside the outermost pixel centres count as inside, as in
         `reproject_interp`.
     """
     x, y = _pixel_map(cutout.wcs, frame, ra_deg, dec_deg)
@@ -49,7 +49,7 @@ def reproject(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> np
 
 
 def _pixel_map(wcs: WCS, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[np.ndarray, np.ndarray]:
-    """0-based cut-out positions of all pixels of the frame, as FITS arrays (row 0 south)."""
+    """Return the 0-based cut-out positions of all pixels of the frame, as FITS arrays (row 0 south)."""
     nodes, weights = _nodes(frame.size_px)
     columns, rows = np.meshgrid(nodes, nodes)
     sky = frame.frame_to_sky(ra_deg, dec_deg, *frame.pixel_centres(rows.ravel(), columns.ravel()))
@@ -60,7 +60,7 @@ def _pixel_map(wcs: WCS, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[n
 
 @lru_cache(maxsize=8)
 def _nodes(size_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """Node positions ``(k,)`` and the matrix ``(size_px, k)`` that interpolates linearly between them."""
+    """Return node positions ``(k,)`` and the matrix ``(size_px, k)`` of linear interpolation."""
     count = max(2, int(np.ceil((size_px - 1) / NODE_STEP_PX)) + 1)
     nodes = np.linspace(0, size_px - 1, count)
     position = np.arange(size_px) / (nodes[1] - nodes[0])

@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 from claran_core.common.constants import ARCSEC_PER_DEG
 
 __all__ = [
+    "FloatOrArray",
     "chord",
     "chord_angle",
     "is_near",
@@ -19,17 +20,20 @@ __all__ = [
     "unit_vectors",
 ]
 
+# One number or an array of them; functions with several such arguments broadcast.
+FloatOrArray = float | np.ndarray
+
 RAD_PER_ARCSEC = np.deg2rad(1.0 / ARCSEC_PER_DEG)
 
 
-def unit_vectors(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Unit vectors ``(..., 3)`` of positions in deg."""
+def unit_vectors(ra_deg: FloatOrArray, dec_deg: FloatOrArray) -> np.ndarray:
+    """Return the unit vectors ``(..., 3)`` of positions in deg."""
     ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
 def sky_to_tangent_plane(
-    centre_ra_deg: np.ndarray, centre_dec_deg: np.ndarray, ra_deg: np.ndarray, dec_deg: np.ndarray
+    centre_ra_deg: FloatOrArray, centre_dec_deg: FloatOrArray, ra_deg: FloatOrArray, dec_deg: FloatOrArray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the gnomonic projection ``east, north`` (rad) of positions about a centre.
 
@@ -46,7 +50,7 @@ def sky_to_tangent_plane(
 
 
 def tangent_plane_to_sky(
-    centre_ra_deg: np.ndarray, centre_dec_deg: np.ndarray, east: np.ndarray, north: np.ndarray
+    centre_ra_deg: FloatOrArray, centre_dec_deg: FloatOrArray, east: FloatOrArray, north: FloatOrArray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return positions (RA in [0, 360), Dec; deg) of tangent-plane points (rad).
 
@@ -61,7 +65,7 @@ def tangent_plane_to_sky(
 
 
 def sky_to_offset(
-    centre_ra_deg: np.ndarray, centre_dec_deg: np.ndarray, ra_deg: np.ndarray, dec_deg: np.ndarray
+    centre_ra_deg: FloatOrArray, centre_dec_deg: FloatOrArray, ra_deg: FloatOrArray, dec_deg: FloatOrArray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the offsets ``east, north`` (arcsec, tangent plane) of positions (deg) from a centre (deg)."""
     east, north = sky_to_tangent_plane(centre_ra_deg, centre_dec_deg, ra_deg, dec_deg)
@@ -69,7 +73,10 @@ def sky_to_offset(
 
 
 def offset_to_sky(
-    centre_ra_deg: np.ndarray, centre_dec_deg: np.ndarray, east_arcsec: np.ndarray, north_arcsec: np.ndarray
+    centre_ra_deg: FloatOrArray,
+    centre_dec_deg: FloatOrArray,
+    east_arcsec: FloatOrArray,
+    north_arcsec: FloatOrArray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return positions (RA in [0, 360), Dec; deg) at offsets from a centre; inverse of `sky_to_offset`."""
     east = np.asarray(east_arcsec, float) * RAD_PER_ARCSEC
@@ -78,19 +85,19 @@ def offset_to_sky(
 
 
 def linked_groups(positions_deg: np.ndarray, link_arcsec: float) -> np.ndarray:
-    """Groups by friends of friends: two positions no farther apart than the link share one, and so on.
+    """Group positions by friends of friends: positions within the link length share a group.
 
     Parameters
     ----------
     positions_deg : (N, 2) array
         Right ascension and declination, deg.
     link_arcsec : float
-        Length of the link, arcsec.
+        Link length, arcsec.
 
     Returns
     -------
     (N,) int array
-        Number of each position's group: the index of the group's first position.
+        Group of each position: the index of the group's first position.
     """
     n = len(positions_deg)
     if not n:
@@ -104,7 +111,7 @@ def linked_groups(positions_deg: np.ndarray, link_arcsec: float) -> np.ndarray:
 
 
 def is_near(positions_deg: np.ndarray, others_deg: np.ndarray, within_arcsec: float) -> np.ndarray:
-    """Which positions (N, 2) lie closer than an angle (arcsec) to any of some others (M, 2): (N,) bool."""
+    """Return which positions (N, 2) lie within an angle (arcsec) of any of the others (M, 2): (N,) bool."""
     if not len(positions_deg) or not len(others_deg):
         return np.zeros(len(positions_deg), dtype=bool)
     tree = cKDTree(unit_vectors(*np.transpose(others_deg)))
@@ -112,10 +119,10 @@ def is_near(positions_deg: np.ndarray, others_deg: np.ndarray, within_arcsec: fl
 
 
 def chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
-    """Distance of unit vectors at an angle."""
+    """Return the distance of unit vectors at an angle (arcsec)."""
     return 2 * np.sin(np.deg2rad(angle_arcsec / ARCSEC_PER_DEG) / 2)
 
 
 def chord_angle(distance: np.ndarray) -> np.ndarray:
-    """Angle (arcsec) between unit vectors at a distance; inverse of `chord`."""
+    """Return the angle (arcsec) between unit vectors at a distance; inverse of `chord`."""
     return np.rad2deg(2 * np.arcsin(distance / 2)) * ARCSEC_PER_DEG

@@ -1,4 +1,4 @@
-"""A subject: one target with its image frame, and the pixels of a cut-out that lie in it."""
+"""A subject: one target with its image frame, and the pixels of a cut-out inside that frame."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,13 +18,13 @@ class Subject:
     Attributes
     ----------
     subject_id : str
-        Its name.
+        Name of the subject.
     ra_deg, dec_deg : float
         Centre of its frame, ICRS.
     split : {"train", "test", "none"}
-        What its labels may be used for.
+        Permitted use of its labels.
     frame : Frame
-        Geometry.
+        Geometry of the image.
     """
 
     subject_id: str
@@ -35,18 +35,18 @@ class Subject:
 
 
 def visible_in_frame(subject: Subject, cutout: Cutout) -> np.ndarray:
-    """Pixels of a cut-out ``(ny, nx)``, NaN where their centres lie outside the subject's frame."""
+    """Return the pixels of a cut-out ``(ny, nx)``, NaN if their centres lie outside the subject's frame."""
     return visible_at(subject, cutout, *frame_positions(subject, cutout))
 
 
 def visible_at(subject: Subject, cutout: Cutout, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """As `visible_in_frame`, from the pixels' `frame_positions`, where these are known."""
+    """Return the same as `visible_in_frame`, given the `frame_positions` ``x, y`` of the pixels."""
     size = subject.frame.size_px
     return np.where((x >= 0) & (x <= size) & (y >= 0) & (y <= size), cutout.data, np.nan)
 
 
 def frame_positions(subject: Subject, cutout: Cutout) -> tuple[np.ndarray, np.ndarray]:
-    """Where in the subject's frame (px) the pixel centres of a cut-out lie: ``x, y``, each ``(ny, nx)``."""
+    """Return the frame positions (px) of the pixel centres of a cut-out: ``x, y``, each ``(ny, nx)``."""
     rows, columns = np.indices(cutout.data.shape)
     sky = pixels_to_sky(cutout.wcs, columns.ravel(), rows.ravel())
     x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky)

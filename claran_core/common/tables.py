@@ -33,7 +33,7 @@ TARGETS = pa.schema(
         _column("subject_id", pa.string(), "unique name of the subject, safe as a file name"),
         *_POSITION,
         _column("split", pa.string(), "train, test or none"),
-        _column("shard", pa.string(), "shard the subject is worked on in"),
+        _column("shard", pa.string(), "shard of the subject"),
     ]
 )
 
@@ -44,28 +44,28 @@ LEDGER = pa.schema(
         _column("band", pa.string(), "radio or infrared"),
         _column("survey", pa.string(), "name of the survey"),
         _column("status", pa.string(), "ok, partial, no_coverage or failed"),
-        _column("reason", pa.string(), "why it is not ok; empty where it is"),
+        _column("reason", pa.string(), "why the status is not ok; empty if it is"),
         _column("coverage", pa.float32(), "fraction of the frame's pixels that have data"),
         _column("flags", pa.int32(), "bit mask, see claran_core.common.flags"),
-        _column("origin", pa.string(), "file or service the pixels come from"),
-        _column("service", pa.string(), "service of an archive that answered", nullable=True),
-        _column("url", pa.string(), "what it was asked; several are joined by blanks", nullable=True),
-        _column("sha256", pa.string(), "of the bytes that came, hexadecimal", nullable=True),
-        _column("fetched_at", pa.string(), "when they came, ISO 8601, UTC", nullable=True),
+        _column("origin", pa.string(), "file or service of the pixels"),
+        _column("service", pa.string(), "archive service that responded", nullable=True),
+        _column("url", pa.string(), "address of the request; several are joined by blanks", nullable=True),
+        _column("sha256", pa.string(), "SHA-256 of the bytes received, hexadecimal", nullable=True),
+        _column("fetched_at", pa.string(), "time of the response, ISO 8601, UTC", nullable=True),
     ]
 )
 
 IMAGES = pa.schema(
     [
         _column("file", pa.string(), "file below the folder of the survey"),
-        _column("size", pa.int64(), "its size, bytes"),
-        _column("mtime_ns", pa.int64(), "when it was changed, ns since 1970"),
-        _column("name", pa.string(), "what users are told: the file, and [n] for extension n"),
-        _column("x", pa.float64(), "unit vector to the image's middle, ICRS; NaN where that is not known"),
-        _column("y", pa.float64(), "likewise"),
-        _column("z", pa.float64(), "likewise"),
-        _column("radius_deg", pa.float64(), "radius of a circle around it that holds the image, deg"),
-        _column("reason", pa.string(), "why it cannot be used; empty where it can"),
+        _column("size", pa.int64(), "size of the file, bytes"),
+        _column("mtime_ns", pa.int64(), "modification time of the file, ns since 1970"),
+        _column("name", pa.string(), "name in messages: the file, and [n] for extension n"),
+        _column("x", pa.float64(), "unit vector to the image's centre, ICRS; NaN if unknown"),
+        _column("y", pa.float64(), "unit vector to the image's centre, ICRS; NaN if unknown"),
+        _column("z", pa.float64(), "unit vector to the image's centre, ICRS; NaN if unknown"),
+        _column("radius_deg", pa.float64(), "radius of a circle that contains the image, deg"),
+        _column("reason", pa.string(), "why the image is unusable; empty if it is usable"),
     ]
 )
 
@@ -108,7 +108,7 @@ COMPONENTS = pa.schema(
 LABELS = pa.schema(
     [
         _column("subject_id", pa.string(), "subject"),
-        _column("label_id", pa.string(), "name of the true source (RGZ catalog_id, or the simulation's)"),
+        _column("label_id", pa.string(), "name of the true source (RGZ catalog_id or simulated id)"),
         _column("split", pa.string(), "train, test or none"),
         *_POSITION,
         *_BOX,
@@ -116,9 +116,9 @@ LABELS = pa.schema(
         _column("n_components", pa.int32(), "components, not clipped"),
         _column("n_peaks", pa.int32(), "peaks, not clipped"),
         _column("angular_size", pa.float32(), "DR1 extent, arcsec"),
-        _column("consensus", pa.float32(), "consensus level, where there is one", nullable=True),
-        _column("host_ra", pa.float64(), "right ascension of the host, deg, where known", nullable=True),
-        _column("host_dec", pa.float64(), "declination of the host, deg, where known", nullable=True),
+        _column("consensus", pa.float32(), "consensus level, if known", nullable=True),
+        _column("host_ra", pa.float64(), "right ascension of the host, deg, if known", nullable=True),
+        _column("host_dec", pa.float64(), "declination of the host, deg, if known", nullable=True),
         _column("flags", pa.int32(), "bit mask, see claran_core.common.flags"),
         _column("component_ra", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
         _column("component_dec", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
@@ -132,31 +132,31 @@ LOSSES = pa.schema(
         _column(
             "anchor_class",
             pa.float32(),
-            "L_ac, paper eq. 4; null where a network has no such loss",
+            "L_ac, paper eq. 4; null for a network without this loss",
             nullable=True,
         ),
         _column(
             "anchor_box",
             pa.float32(),
-            "L_ar, paper eq. 6; null where a network has no such loss",
+            "L_ar, paper eq. 6; null for a network without this loss",
             nullable=True,
         ),
         _column(
             "roi_class",
             pa.float32(),
-            "L_rc, paper eq. 9; null where a network has no such loss",
+            "L_rc, paper eq. 9; null for a network without this loss",
             nullable=True,
         ),
         _column(
             "roi_box",
             pa.float32(),
-            "L_rr, paper eq. 10; null where a network has no such loss",
+            "L_rr, paper eq. 10; null for a network without this loss",
             nullable=True,
         ),
         _column(
             "validation",
             pa.float32(),
-            "sum of the losses on the subjects held out, at the end of an epoch; null elsewhere",
+            "sum of the losses on the validation subjects at the end of an epoch; null elsewhere",
             nullable=True,
         ),
     ]
@@ -167,7 +167,7 @@ DETECTIONS = pa.schema(
         _column("subject_id", pa.string(), "subject"),
         *_POSITION,
         *_BOX,
-        _column("morphology", pa.string(), "class this row is about"),
+        _column("morphology", pa.string(), "class of this detection"),
         _column("probability", pa.float32(), "probability of that class"),
         *[_column(name, pa.float32(), "probability of the class") for name in probability_columns()],
     ]

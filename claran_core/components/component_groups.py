@@ -1,6 +1,6 @@
-"""Which components of a subject might be one source: connected sets of a few neighbours, and their boxes.
+"""Groups of components that may be one source: connected sets of a few neighbours, and their boxes.
 
-The detector chooses among these, and the catalogue finds in them what a detection's box is made of.
+The detector scores these groups, and the catalogue looks up the components of a detection's box in them.
 """
 
 import numpy as np
@@ -9,18 +9,18 @@ from claran_core.components.contour_rule import dr1_extents, union_centres
 
 __all__ = ["MAX_CANDIDATES", "MAX_MEMBERS", "REACH_PX", "as_rows", "component_groups", "dr1_boxes"]
 
-# Components in one candidate.  RGZ labels have up to three; a fourth covers lobes in two pieces.
+# Components in one group.  RGZ labels have up to three; a fourth allows for lobes in two pieces.
 MAX_MEMBERS = 4
 
-# Components further apart than this, edge to edge, are not linked: 100 arcsec in frame px.
+# Largest gap between linked components, edge to edge: 100 arcsec in frame px.
 REACH_PX = 72.7
 
-# Sets per subject.  Where the sky is crowded with components, the longest links are left out first.
+# Groups per subject.  In a crowded subject, the longest links are dropped first.
 MAX_CANDIDATES = 128
 
 
 def component_groups(usable: np.ndarray, gaps: np.ndarray) -> list[tuple[int, ...]]:
-    """Connected sets of up to `MAX_MEMBERS` components, small ones first; all singles are among them.
+    """Return all connected sets of up to `MAX_MEMBERS` components, small sets and single components first.
 
     Parameters
     ----------
@@ -41,8 +41,9 @@ def component_groups(usable: np.ndarray, gaps: np.ndarray) -> list[tuple[int, ..
 
 
 def _connected_sets(usable: np.ndarray, linked: np.ndarray) -> list[tuple[int, ...]]:
+    """Return the connected sets in order of size; stop after the size that exceeds the limit."""
     limit = max(MAX_CANDIDATES, len(usable))
-    level = {(int(k),) for k in usable}
+    level: set[tuple[int, ...]] = {(int(k),) for k in usable}
     found = sorted(level)
     for _ in range(MAX_MEMBERS - 1):
         level = {
@@ -58,16 +59,17 @@ def _connected_sets(usable: np.ndarray, linked: np.ndarray) -> list[tuple[int, .
 
 
 def as_rows(sets: list[tuple[int, ...]]) -> np.ndarray:
-    """Sets of components as an array (K, `MAX_MEMBERS`), -1 where one has fewer."""
+    """Return sets of components as an array (K, `MAX_MEMBERS`), padded with -1."""
     return np.array([(*own, *[-1] * (MAX_MEMBERS - len(own))) for own in sets], np.int64).reshape(
         -1, MAX_MEMBERS
     )
 
 
 def dr1_boxes(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
-    """Boxes ``x1 y1 x2 y2`` (K, 4) of sources as DR1 and the paper draw them.
+    """Return the boxes ``x1 y1 x2 y2`` (K, 4) of sources by the rule of DR1 and the paper.
 
-    Source k is made of the components with boxes (K, n, 4) where `is_component` (K, n), at least one.
+    Source k consists of those components with boxes (K, n, 4) for which `is_component` (K, n) is True, at
+    least one.
     """
     boxes = boxes.astype(np.float64)
     middle, half = union_centres(boxes, is_component), 0.5 * dr1_extents(boxes, is_component)[:, None]

@@ -1,8 +1,8 @@
-"""The components of each subject as a table: what the contour rule sees, in the frame of the subject.
+"""The table of components: the components of each subject by the contour rule, in the subject's frame.
 
-The rule runs on the cut-out's own pixels (`claran_core.components.contour_rule`).  What it finds depends on
-the noise it assumes, which nobody knows better than to some per cent; subjects to be learned from therefore
-have the components of several levels, as the data release that made the labels might have seen them.
+The rule runs on the pixels of the cut-out (`claran_core.components.contour_rule`).  Its result depends on
+the noise estimate, which is uncertain by several per cent.  Training subjects therefore list the components
+at several contour levels, to cover those at which DR1 may have found the labelled components.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,10 +39,10 @@ __all__ = [
     "read_components",
 ]
 
-# Base contours at which components are listed, in units of the rule's 5.3 sigma: the rule itself, and for
-# subjects to be learned from the middles of six equal parts of a normal distribution (in the logarithm) of
-# 8 per cent around it.  Labels by the rule with the image's own noise and those of DR1 differ in the class of
-# 8 % of the sources (docs/measurements/); a shift of the levels by so much gives about as many differences.
+# Base contours of the listed components, in units of the rule's 5.3 sigma: the rule itself, and for training
+# subjects the centres of six equal parts of a log-normal distribution with a width of 8 % around it.  The
+# rule with the noise of the image gives 8 % of the sources another class than DR1 (docs/measurements/);
+# shifting the levels by this width changes about as many.
 NOMINAL_LEVEL = 1.0
 LEVEL_SPREAD = 0.08
 _MIDDLES = np.array([-1.383, -0.674, -0.210, 0.210, 0.674, 1.383])
@@ -52,13 +52,13 @@ LEVELS: Mapping[str, tuple[float, ...]] = {
     "none": (NOMINAL_LEVEL,),
 }
 
-# Secondary peaks listed per component, the most prominent ones first.
+# Columns of the secondary peaks of a component, the most prominent one first.
 PROMINENCE_COLUMNS = [name for name in COMPONENTS.names if name.startswith("prominence_")]
 
 
 @dataclass(frozen=True)
 class SubjectComponents:
-    """Components of one subject at one level, entry by entry; none at all is normal.
+    """Components of one subject at one level, one entry per component; there may be no entry.
 
     Attributes
     ----------
@@ -72,10 +72,10 @@ class SubjectComponents:
         Brightest pixel over the noise; sum of the pixels over the noise, times the area of a pixel in
         frame px; area in frame px.
     prominences : (n, 3) float32 array
-        For the most prominent secondary peaks the logarithm of peak over saddle, in units of the
-        distance of two contours; 0 where there is none.
+        Logarithm of peak over saddle of the most prominent secondary peaks, in units of the step between
+        two contours; 0 for missing peaks.
     n_pixels : (n,) int64 array
-        Pixels of the cut-out in it.
+        Number of pixels of the cut-out.
     """
 
     boxes: np.ndarray
@@ -92,7 +92,7 @@ class SubjectComponents:
 
     @classmethod
     def from_rows(cls, rows: Mapping[str, np.ndarray]) -> "SubjectComponents":
-        """From columns of `claran_core.common.tables.COMPONENTS`, as arrays."""
+        """Make an instance from columns of `claran_core.common.tables.COMPONENTS`, as arrays."""
         return cls(
             boxes=np.stack([rows[name] for name in BOX_COLUMNS], axis=1).astype(np.float32),
             peaks=np.stack([rows["peak_x"], rows["peak_y"]], axis=1).astype(np.float32),
@@ -109,21 +109,21 @@ NO_COMPONENTS = SubjectComponents.from_rows({name: np.empty(0) for name in COMPO
 
 
 def component_rows(subject: Subject, cutout: Cutout, levels: Sequence[float]) -> list[dict[str, Any]]:
-    """Rows of `claran_core.common.tables.COMPONENTS` for one subject.
+    """Return the rows of `claran_core.common.tables.COMPONENTS` for one subject.
 
     Parameters
     ----------
     subject : Subject
-        Name and frame.
+        The subject.
     cutout : Cutout
-        Its radio image; only what lies in the frame counts.
+        Its radio image; pixels outside the frame are ignored.
     levels : sequence of float
-        Base contours in units of the rule's.
+        Base contours in units of 5.3 sigma.
 
     Notes
     -----
-    Boxes keep the width they have along the axes of the cut-out, whose north may differ from the frame's by a
-    degree or so; their middles are where they are on the sky.
+    The centres of boxes are converted through the sky.  Their widths are those along the axes of the
+    cut-out, whose north may differ from the frame's by about a degree.
     """
     visible = visible_in_frame(subject, cutout)
     sigma = noise_sigma(visible)
@@ -142,7 +142,7 @@ def _rows_at(
     level: float,
     secondary: SecondaryPeaks,
 ) -> list[dict[str, Any]]:
-    """Rows of one level."""
+    """Return the rows of one level."""
     found = find_components(visible, sigma, threshold=level * COMPONENT_SIGMA)
     if not len(found):
         return []
@@ -150,10 +150,10 @@ def _rows_at(
     flat = found.labels.ravel()
     pixels = np.bincount(flat, minlength=len(found) + 1)[1:]
     flux = np.bincount(flat, np.nan_to_num(visible).ravel(), len(found) + 1)[1:]
-    middles = 0.5 * (found.boxes[:, :2] + found.boxes[:, 2:])
-    middles, peaks = np.split(_in_frame(subject, cutout, np.concatenate([middles, found.brightest])), 2)
+    centres = 0.5 * (found.boxes[:, :2] + found.boxes[:, 2:])
+    centres, peaks = np.split(_in_frame(subject, cutout, np.concatenate([centres, found.brightest])), 2)
     half = 0.5 * zoom * (found.boxes[:, 2:] - found.boxes[:, :2])
-    boxes = np.concatenate([middles - half, middles + half], axis=1)
+    boxes = np.concatenate([centres - half, centres + half], axis=1)
     x, y = found.brightest.T
     prominences = _prominences(found, secondary, level * COMPONENT_SIGMA * sigma)
     return [
@@ -175,13 +175,13 @@ def _rows_at(
 
 
 def _in_frame(subject: Subject, cutout: Cutout, pixels: np.ndarray) -> np.ndarray:
-    """Positions (n, 2) of the cut-out's pixels in frame px."""
+    """Return positions (n, 2) in the cut-out (px) as frame positions (px)."""
     sky = pixels_to_sky(cutout.wcs, *pixels.T)
     return np.stack(subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky), axis=1)
 
 
 def _prominences(found: Components, secondary: SecondaryPeaks, base: float) -> np.ndarray:
-    """The largest prominences (n, 3) in each component, those of saddles inside it."""
+    """Return the largest prominences (n, 3) of each component, for saddles inside it."""
     prominences = np.zeros((len(found), len(PROMINENCE_COLUMNS)))
     inside = secondary.saddle > base
     owner = found.labels[secondary.y[inside], secondary.x[inside]]
@@ -193,7 +193,7 @@ def _prominences(found: Components, secondary: SecondaryPeaks, base: float) -> n
 
 
 def read_components(path: Path) -> dict[str, dict[float, SubjectComponents]]:
-    """Components of all subjects of a shard, by subject and level; subjects without any are left out.
+    """Read the components of a shard, by subject and level; subjects without components are absent.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def read_components(path: Path) -> dict[str, dict[float, SubjectComponents]]:
 
 
 def components_by_subject(table: pd.DataFrame) -> dict[str, dict[float, SubjectComponents]]:
-    """Rows of `claran_core.common.tables.COMPONENTS` by subject and level, in the order of the table."""
+    """Group rows of `claran_core.common.tables.COMPONENTS` by subject and level, in table order."""
     columns = {name: table[name].to_numpy() for name in table.columns}
     keys = pd.MultiIndex.from_arrays([table["subject_id"], table["level"]])
     codes, order = keys.factorize()

@@ -1,12 +1,15 @@
-"""Components, peaks, extent and centre of radio sources, by the rule of Radio Galaxy Zoo DR1.
+"""Components, peaks, extent and centre of radio sources by the contour rule of Radio Galaxy Zoo DR1.
 
-This is the one implementation behind truth labels, simulated truth and catalogue measurements.
-The rule: a *component* is what one contour at 5.3 sigma encloses; a *peak* is an innermost contour when
-levels are spaced by sqrt(3); the *extent* of one component is the diagonal of its contour's bounding
-box, that of several the largest distance between same-named corners of two boxes; the *centre* is the
-middle of the union of the boxes.  Checked against DR1 labels on real FIRST images (see the tests).
+Labels, simulated truth and catalogue measurements all use this implementation.  The tests compare it with
+DR1 labels on real FIRST images.  The rule is:
 
-Positions here are 0-based array positions of the image given: pixel centres at whole numbers.
+- A *component* is the region inside one contour at 5.3 sigma.
+- A *peak* is an innermost contour of levels with a ratio of sqrt(3).
+- The *extent* of one component is the diagonal of its contour's bounding box.  The extent of several is the
+  largest distance between the same corners of two boxes.
+- The *centre* is the centre of the smallest box around all boxes.
+
+Positions are 0-based array positions with pixel centres at whole numbers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,18 +40,18 @@ __all__ = [
 COMPONENT_SIGMA = 5.3
 LEVEL_RATIO = np.sqrt(3.0)
 
-# Contours around a single pixel are no components: of 19 such islands in 151 real subjects that belong to no
-# central source, none is labelled (benchmarks/science/dr1_labels.py).  `find_components` reports them all
-# the same.
+# Labels need components of at least this many pixels: in 151 real subjects, 0 of 19 single-pixel islands
+# outside the central source are labelled (benchmarks/science/dr1_labels.py).  `find_components` returns
+# smaller components too.
 MIN_COMPONENT_PX = 2
 
-# Contours treat pixels that touch at a corner only as apart (as marching squares does here).
+# Pixels that touch only at a corner belong to separate contours (as in marching squares here).
 FOUR_CONNECTED = ndimage.generate_binary_structure(2, 1)
 
 
 @dataclass(frozen=True)
 class Components:
-    """What the contour rule finds in one image, each thing measured when it is first asked for.
+    """The components of one image by the contour rule; measurements are computed on first access.
 
     Attributes
     ----------
@@ -57,7 +60,7 @@ class Components:
     labels : (ny, nx) int32 array
         Component of each pixel, 0 outside all of them.
     count : int
-        Number of components; entry k - 1 of what follows belongs to pixels labelled k.
+        Number of components; entry k - 1 of each measurement belongs to the pixels with label k.
     base : float
         Base contour, in the unit of the image.
     """
@@ -86,7 +89,7 @@ class Components:
         return self.count
 
     def at(self, x: float, y: float, *, reach_px: int = 2) -> int | None:
-        """Index of the component at a position, or of the nearest within `reach_px`; None without one."""
+        """Return the index of the component at a position or the nearest within `reach_px`, else None."""
         ny, nx = self.labels.shape
         if not (-reach_px <= x <= nx - 1 + reach_px and -reach_px <= y <= ny - 1 + reach_px):
             return None
@@ -107,16 +110,11 @@ def find_components(image: np.ndarray, sigma: float, *, threshold: float = COMPO
     Parameters
     ----------
     image : (ny, nx) array
-        Surface brightness; NaN counts as nothing there.
+        Surface brightness; NaN counts as 0.
     sigma : float
-        Noise in the image's unit; nothing is found where it is not a positive number.
+        Noise in the image's unit; without a positive noise there are no components.
     threshold : float
         Base contour in units of `sigma`.
-
-    Returns
-    -------
-    Components
-        Possibly none.
     """
     filled = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     base = threshold * sigma
@@ -125,14 +123,14 @@ def find_components(image: np.ndarray, sigma: float, *, threshold: float = COMPO
 
 
 def label_components(image: np.ndarray, base: float) -> tuple[np.ndarray, int]:
-    """Number the pixels of each component of an image of finite pixels, and count the components.
+    """Label the pixels of each component of an image with finite pixels, and count the components.
 
     Parameters
     ----------
     image : (ny, nx) array
         Surface brightness.
     base : float
-        Base contour in the image's unit; nothing is found where it is not a positive number.
+        Base contour in the image's unit; without a positive level there are no components.
 
     Returns
     -------
@@ -145,10 +143,10 @@ def label_components(image: np.ndarray, base: float) -> tuple[np.ndarray, int]:
 
 
 def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: float) -> np.ndarray:
-    """Bounding box of each component's contours; a border of zeros closes those that leave the image.
+    """Return the bounding box of each component's contour; a border of zeros closes it at the image's edge.
 
-    The corners of a contour are where it passes between two pixels, one of them in the component: where the
-    values interpolated between both are at the level.
+    A contour crosses between a pixel inside the component and a neighbour outside, at the position where
+    the interpolated value equals the level.
     """
     values, owners = np.pad(image, 1), np.pad(labels, 1)
     inside = owners > 0
@@ -165,17 +163,20 @@ def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: flo
 
 
 def brightest_pixels(image: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
-    """Position ``x y`` of the brightest pixel of each component, the first of equals; ``(count, 2)``."""
+    """Return the position ``x y`` of the brightest pixel of each component; ``(count, 2)``.
+
+    Among equal pixels, the first in array order counts.
+    """
     inside = np.flatnonzero(labels)[::-1]
     inside = inside[np.argsort(image.flat[inside], kind="stable")]
     brightest = np.zeros(count, int)
-    brightest[labels.flat[inside] - 1] = inside  # the last one written stays
+    brightest[labels.flat[inside] - 1] = inside  # later values overwrite earlier ones
     rows, columns = np.unravel_index(brightest, labels.shape)
     return np.stack([columns, rows], axis=1)
 
 
 def _count_innermost(image: np.ndarray, labels: np.ndarray, count: int, base: float) -> np.ndarray:
-    """Number of contours in each component that hold no further contour."""
+    """Return the number of contours in each component that contain no further contour."""
     innermost = np.zeros(count, int)
     if count == 0:
         return innermost
@@ -194,7 +195,7 @@ def _count_innermost(image: np.ndarray, labels: np.ndarray, count: int, base: fl
 def _nested_levels(
     image: np.ndarray, labels: np.ndarray, base: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Label images of each level and of the next higher one, up to the first empty one."""
+    """Yield the label images of each level and of the next higher one, up to the first empty level."""
     level, outer = base, labels
     while outer.any():
         level *= LEVEL_RATIO
@@ -205,14 +206,14 @@ def _nested_levels(
 
 @dataclass(frozen=True)
 class SecondaryPeaks:
-    """Local maxima that are joined to a higher one above some level, entry by entry.
+    """Local maxima that are connected to a higher maximum above some level, one entry per maximum.
 
     Attributes
     ----------
     x, y : (n,) int64 arrays
         Pixel of the maximum.
     peak, saddle : (n,) float64 arrays
-        Its value, and that of the highest pass to a higher maximum; in the image's unit.
+        Value of the maximum, and value of the highest saddle towards a higher maximum; in the image's unit.
     """
 
     x: np.ndarray
@@ -224,15 +225,15 @@ class SecondaryPeaks:
 def secondary_peaks(image: np.ndarray, floor: float) -> SecondaryPeaks:
     """Find the maxima of an image that are not the highest of their island above `floor`.
 
-    Whether such a maximum counts as a peak of its own depends on where the contour levels happen to lie;
-    how far it rises above its saddle does not.
+    Whether the contour rule counts such a maximum as a peak depends on the contour levels.  Its height above
+    the saddle does not.
 
     Parameters
     ----------
     image : (ny, nx) array
-        Surface brightness; NaN counts as nothing there.
+        Surface brightness; NaN counts as 0.
     floor : float
-        Pixels at or below this level are outside; the image's unit, positive.
+        Positive level in the image's unit; pixels at or below it are outside all islands.
     """
     ny, nx = image.shape
     filled = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
@@ -272,7 +273,7 @@ def secondary_peaks(image: np.ndarray, floor: float) -> SecondaryPeaks:
 
 
 def dr1_extent(boxes: Sequence[Sequence[float]] | np.ndarray) -> float:
-    """Extent of a source as DR1 computes ``ang_extent``, in the unit of its components' boxes.
+    """Return the extent of a source as DR1's ``ang_extent``, in the unit of its components' boxes.
 
     Parameters
     ----------
@@ -291,7 +292,10 @@ def dr1_extent(boxes: Sequence[Sequence[float]] | np.ndarray) -> float:
 
 
 def dr1_extents(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
-    """Extents (K,) of many sources (`dr1_extent`): those of boxes (K, n, 4) where `is_component` (K, n)."""
+    """Return the extents (K,) of many sources (`dr1_extent`).
+
+    Source k consists of the boxes (K, n, 4) for which `is_component` (K, n) is True.
+    """
     width, height = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
     diagonals = np.where(is_component, np.hypot(width, height), 0.0).max(axis=1)
     corners = boxes[..., [[0, 1], [0, 3], [2, 1], [2, 3]]]  # (K, n, 4, 2)
@@ -303,7 +307,7 @@ def dr1_extents(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
 
 
 def box_gaps(boxes: np.ndarray) -> np.ndarray:
-    """Distance from edge to edge of all pairs of boxes (..., n, 4): ``(..., n, n)``, 0 where they touch."""
+    """Return the gaps between all pairs of boxes (..., n, 4): ``(..., n, n)``, 0 if they touch."""
     low = np.maximum(boxes[..., :, None, :2], boxes[..., None, :, :2])
     high = np.minimum(boxes[..., :, None, 2:], boxes[..., None, :, 2:])
     apart = np.clip(low - high, 0.0, None)
@@ -311,14 +315,14 @@ def box_gaps(boxes: np.ndarray) -> np.ndarray:
 
 
 def union_centre(boxes: Sequence[Sequence[float]] | np.ndarray) -> tuple[float, float]:
-    """Middle ``x, y`` of the smallest box around `boxes` (n, 4): the centre of a source in DR1."""
+    """Return the centre ``x, y`` of the smallest box around `boxes` (n, 4): the centre of a source in DR1."""
     boxes = np.asarray(boxes, float).reshape(-1, 4)
     x, y = union_centres(boxes[None], np.ones((1, len(boxes)), bool))[0]
     return float(x), float(y)
 
 
 def union_centres(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
-    """Centres (K, 2) of many sources (`union_centre`): boxes (K, n, 4) where `is_component` (K, n)."""
+    """Return the centres (K, 2) of many sources (`union_centre`); arguments as `dr1_extents`."""
     low = np.where(is_component[..., None], boxes[..., :2], np.inf).min(axis=1)
     high = np.where(is_component[..., None], boxes[..., 2:], -np.inf).max(axis=1)
     return (low + high) / 2

@@ -1,6 +1,6 @@
-"""Intensity scales and colour maps of DS9, as the published images used them.
+"""The intensity scales and colour maps of DS9 that the published images use.
 
-All functions map ``(ny, nx)`` arrays; NaN stays NaN until the colour map, which paints it.
+The scales map ``(ny, nx)`` arrays and keep NaN; `to_rgb` replaces NaN by a colour.
 """
 
 import numpy as np
@@ -24,13 +24,19 @@ HEAT_BIAS = 0.0
 
 
 def log_minmax(image: np.ndarray) -> np.ndarray:
-    """Scale an image to 0..1 between its own extremes on DS9's logarithmic scale; a constant gives 0."""
+    """Scale an image to 0..1 between its minimum and maximum on DS9's logarithmic scale.
+
+    A constant image gives 0.
+    """
     linear = _between(image, np.nanmin(image), np.nanmax(image)) if np.isfinite(image).any() else image
     return np.clip(np.log(LOG_EXPONENT * linear + 1) / np.log(LOG_EXPONENT), 0.0, 1.0)
 
 
 def zscale(image: np.ndarray) -> np.ndarray:
-    """Scale an image linearly to 0..1 between its zscale limits (IRAF, as in DS9); a constant gives 0."""
+    """Scale an image linearly to 0..1 between its zscale limits (IRAF, as in DS9).
+
+    A constant image gives 0.
+    """
     finite = image[np.isfinite(image)]
     if finite.size == 0:
         return image
@@ -38,24 +44,25 @@ def zscale(image: np.ndarray) -> np.ndarray:
 
 
 def _between(image: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Scale an image linearly to 0..1 between two values; equal values give 0."""
     if not high > low:
         return np.where(np.isfinite(image), 0.0, np.nan)
     return np.clip((image.astype(np.float64) - low) / (high - low), 0.0, 1.0)
 
 
 def cool(intensity: np.ndarray) -> np.ndarray:
-    """DS9's `cool` map: ``(ny, nx)`` in 0..1 to ``(ny, nx, 3)`` in 0..1."""
+    """Apply DS9's `cool` map: ``(ny, nx)`` in 0..1 to ``(ny, nx, 3)`` in 0..1."""
     return np.stack([np.interp(intensity, *channel) for channel in COOL], axis=-1)
 
 
 def gist_heat(intensity: np.ndarray) -> np.ndarray:
-    """`gist_heat` map with the published contrast and bias: ``(ny, nx)`` to ``(ny, nx, 3)``, both 0..1."""
+    """Apply `gist_heat` with the published contrast and bias: ``(ny, nx)`` to ``(ny, nx, 3)``, both 0..1."""
     position = np.clip((intensity - HEAT_BIAS) * HEAT_CONTRAST + 0.5, 0.0, 1.0)[..., None]
     return np.clip(position * [1.5, 2.0, 4.0] - [0.0, 1.0, 3.0], 0.0, 1.0)
 
 
 def to_rgb(colours: np.ndarray, blank: np.ndarray, blank_rgb: tuple[int, int, int]) -> np.ndarray:
-    """Colours 0..1 ``(ny, nx, 3)`` to uint8, with `blank_rgb` where the ``(ny, nx)`` mask `blank` is set."""
+    """Convert colours 0..1 ``(ny, nx, 3)`` to uint8; pixels of the mask `blank` get `blank_rgb`."""
     rgb = np.rint(np.nan_to_num(colours) * 255.0).astype(np.uint8)
     rgb[blank] = blank_rgb
     return rgb

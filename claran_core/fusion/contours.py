@@ -1,7 +1,6 @@
-"""Contours of the radio image: their lines, and the hull around them.
+"""Contour lines of the radio image, and the convex hull around them.
 
-Positions are ``(row, column)`` array positions with pixel centres at whole numbers, as scikit-image
-gives them.
+Positions are ``(row, column)`` array positions with pixel centres at whole numbers, as in scikit-image.
 """
 
 from collections.abc import Sequence
@@ -12,40 +11,41 @@ from skimage.measure import find_contours
 
 __all__ = ["contour_lines", "hull_mask", "line_coverage"]
 
-# Base level, then each twice the last: 5, 10, 20 ... sigma in the published images.
+# Each level is twice the one below: 5, 10, 20 ... sigma in the published images.
 LEVEL_FACTOR = 2.0
 MAX_LEVELS = 14
 
-# Samples taken along each piece of a contour line (pieces are at most sqrt(2) pixels long).
+# Samples along each segment of a contour line; segments are at most sqrt(2) pixels long.
 SAMPLES_PER_PIECE = 8
 
 
 def contour_lines(image: np.ndarray, base_level: float) -> list[list[np.ndarray]]:
-    """Contour lines of an image at `base_level` and its doublings.
+    """Return the contour lines of an image at `base_level` and its doublings.
 
     Parameters
     ----------
     image : (ny, nx) array
-        NaN counts as zero, and the outside of the image too, so that all lines are closed.
+        NaN and the outside of the image count as zero, so all lines are closed.
     base_level : float
-        Lowest level; anything but a positive number gives no contours.
+        Lowest level; there are no contours unless it is a positive number.
 
     Returns
     -------
     list of list of (k, 2) arrays
-        Lines of each level, lowest first; levels above the image's maximum are left out.
+        Lines of each level, lowest first, for levels below the image's maximum.
     """
     filled = np.pad(np.nan_to_num(image.astype(np.float64), posinf=0.0, neginf=0.0), 1)
     if not (np.isfinite(base_level) and base_level > 0):
         return []
     levels = base_level * LEVEL_FACTOR ** np.arange(MAX_LEVELS)
-    return [[line - 1 for line in find_contours(filled, level)] for level in levels[levels < filled.max()]]
+    shown = levels[levels < filled.max()]
+    return [[line - 1 for line in find_contours(filled, level)] for level in shown]  # type: ignore[no-untyped-call]  # scikit-image has no annotations here
 
 
 def line_coverage(lines: Sequence[np.ndarray], size_px: int, width_px: float) -> np.ndarray:
-    """Fraction of each pixel covered by thin lines, ``(size_px, size_px)``: an anti-aliased drawing.
+    """Return the fraction of each pixel that thin lines cover, ``(size_px, size_px)``, for anti-aliasing.
 
-    The area of a line inside a pixel is its length there times `width_px`; it saturates at 1.
+    The area of a line inside a pixel is its length there times `width_px`.  The fraction saturates at 1.
     """
     if not lines:
         return np.zeros((size_px, size_px))
@@ -63,7 +63,7 @@ def line_coverage(lines: Sequence[np.ndarray], size_px: int, width_px: float) ->
 
 
 def hull_mask(base_lines: Sequence[np.ndarray], size_px: int) -> np.ndarray:
-    """Pixels whose centre lies in the convex hull of the bounding boxes of all base contours.
+    """Return which pixel centres lie in the convex hull of the bounding boxes of all base contours.
 
     Returns
     -------

@@ -14,7 +14,7 @@ __all__ = ["has_radio", "open_shard"]
 
 
 def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataFrame]:
-    """Memory-map the fused images of one shard, with their index.
+    """Memory-map the fused images of one shard and read their index.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataF
     Raises
     ------
     InputError
-        If a file cannot be read, or the two do not fit each other.
+        If a file cannot be read, or the files disagree.
     """
     images = read_array(fused_path)
     index = read_table(index_path, tables.FUSED.names)
@@ -44,5 +44,5 @@ def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataF
 
 
 def has_radio(index: pd.DataFrame) -> np.ndarray:
-    """Which rows (N,) of an index of fused images carry any radio data; the others show nothing."""
+    """Return which images (N,) of an index contain radio data."""
     return (index["flags"].to_numpy() & int(Flag.RADIO_MISSING)) == 0

@@ -1,4 +1,4 @@
-"""The five fused images F, D1, D2, D3, D4 of paper section 3.4, from a radio and an infrared plane."""
+"""Draw the five fused images F, D1, D2, D3, D4 of paper section 3.4 from a radio and an infrared image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["METHODS", "Drawing", "Planes", "render"]
 
 METHODS = ("F", "D1", "D2", "D3", "D4")
 
-# Blank radio pixels are white, as DS9 leaves them.
+# Blank radio pixels are white, as in DS9.
 RADIO_BLANK_RGB = (255, 255, 255)
 
 # Blue lines of 0.25 pt at 150 dpi: about half a pixel.
@@ -23,14 +23,14 @@ CONTOUR_WIDTH_PX = 0.5
 
 @dataclass(frozen=True)
 class Drawing:
-    """How contours and fill are drawn.
+    """Options of the contours and the fill.
 
     Attributes
     ----------
     contour_sigma : float
         Base contour in units of the noise.
     hull_fill : tuple of int
-        RGB where there is no infrared image (D3, D4) and outside the hull of the contours (D4).
+        RGB of pixels without infrared data (D3, D4) and outside the hull of the contours (D4).
     """
 
     contour_sigma: float
@@ -44,11 +44,11 @@ class Planes:
     Attributes
     ----------
     radio : (ny, nx) float32 array
-        Surface brightness, NaN where missing (everywhere, if there is no radio image).
+        Surface brightness; NaN marks missing pixels, all of them without a radio image.
     infrared : (ny, nx) float32 array
-        Counts, NaN where missing (everywhere, if there is no infrared image).
+        Counts; NaN marks missing pixels, all of them without an infrared image.
     sigma : float
-        Noise of the radio image in its unit; NaN without one, 0 for a blank one.
+        Noise of the radio image in its unit; NaN without a radio image, 0 for a blank one.
     """
 
     radio: np.ndarray
@@ -57,7 +57,7 @@ class Planes:
 
     @property
     def flags(self) -> Flag:
-        """What is missing in the planes."""
+        """Flags for missing images, missing pixels and a blank radio image."""
         flags = Flag(0)
         for plane, missing, partial in (
             (self.radio, Flag.RADIO_MISSING, Flag.RADIO_PARTIAL),
@@ -77,8 +77,7 @@ def render(planes: Planes, method: str, drawing: Drawing) -> tuple[np.ndarray, i
     Parameters
     ----------
     planes : Planes
-        What there is of the subject; missing planes and pixels give defined output:
-        white (F, D1, D2), or `drawing.hull_fill` (D3, D4).
+        Images of the subject.  Missing pixels become white (F, D1, D2) or `drawing.hull_fill` (D3, D4).
     method : str
         One of `METHODS`.
     drawing : Drawing
@@ -100,7 +99,7 @@ def render(planes: Planes, method: str, drawing: Drawing) -> tuple[np.ndarray, i
     if method == "D2":
         return _with_red(_radio(planes.radio, log_minmax), planes.infrared), n_contours
     if method not in METHODS:
-        raise ValueError(f"no fusion method {method!r}; there are {', '.join(METHODS)}")
+        raise ValueError(f"unknown fusion method {method!r}; the methods are {', '.join(METHODS)}")
     image = _contours_over_infrared(planes.infrared, lines, drawing.hull_fill)
     if method == "D4":
         image[~hull_mask(lines[0] if lines else [], len(image))] = drawing.hull_fill
@@ -108,11 +107,12 @@ def render(planes: Planes, method: str, drawing: Drawing) -> tuple[np.ndarray, i
 
 
 def _radio(radio: np.ndarray, scale: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Draw F or D1: the radio image in the colour map `cool`."""
     return to_rgb(cool(scale(radio)), ~np.isfinite(radio), RADIO_BLANK_RGB)
 
 
 def _with_red(image: np.ndarray, infrared: np.ndarray) -> np.ndarray:
-    """D2: the red channel raised by the infrared intensity; unchanged where there is none."""
+    """Draw D2: add the infrared intensity to the red channel; missing infrared adds nothing."""
     intensity = np.rint(np.nan_to_num(log_minmax(infrared)) * 255.0)
     image[..., 0] = np.minimum(image[..., 0] + intensity, 255.0).astype(np.uint8)
     return image
@@ -121,7 +121,7 @@ def _with_red(image: np.ndarray, infrared: np.ndarray) -> np.ndarray:
 def _contours_over_infrared(
     infrared: np.ndarray, lines: list[list[np.ndarray]], fill: tuple[int, int, int]
 ) -> np.ndarray:
-    """D3: radio contours in blue over the infrared image; `fill` where there is no infrared."""
+    """Draw D3: radio contours in blue over the infrared image; missing infrared pixels get `fill`."""
     image = to_rgb(gist_heat(log_minmax(infrared)), ~np.isfinite(infrared), fill)
     cover = line_coverage([line for level in lines for line in level], len(image), CONTOUR_WIDTH_PX)
     return np.rint(image * (1 - cover[..., None]) + np.multiply.outer(cover, CONTOUR_RGB)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Fused images of one shard: from cut-outs on disk to an array and its table."""
+"""Fuse the cut-outs of one shard into an array of images and an index table."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,16 +21,16 @@ from claran_core.fusion.render import Drawing, Planes, render
 
 __all__ = ["fuse_shard", "make_planes"]
 
-# Flags of the planes as drawn replace those the ledger had for coverage; these are carried over.
+# Flags taken over from the ledger.  All others are computed from the reprojected images.
 CARRIED = Flag.SUSPECT_UNIT | Flag.COARSE_PIXELS | Flag.COADDED
 
 
 def make_planes(
     radio: Cutout | None, infrared: Cutout | None, frame: Frame, *, ra_deg: float, dec_deg: float
 ) -> Planes:
-    """Bring both cut-outs of a subject to its frame; a missing one becomes a plane of NaN.
+    """Reproject both cut-outs of a subject to its frame; a missing cut-out becomes a plane of NaN.
 
-    The noise is that of the radio cut-out in its own pixels: interpolation would lower it.
+    The noise is measured in the pixels of the radio cut-out, because interpolation would lower it.
     """
     blank = np.full((frame.size_px, frame.size_px), np.nan, np.float32)
     return Planes(
@@ -58,7 +58,7 @@ def fuse_shard(
     Parameters
     ----------
     targets : DataFrame
-        Rows of the shard, columns of `claran_core.common.tables.TARGETS`; images come in their order.
+        Rows of the shard, columns of `claran_core.common.tables.TARGETS`; the images follow their order.
     method : str
         One of `claran_core.fusion.render.METHODS`.
     radio, infrared : mapping of str to Cutout
@@ -70,8 +70,8 @@ def fuse_shard(
     ledger_path : Path
         Ledger of the shard.
     images_path, index_path, components_path : Path
-        Where images ``(n, ny, nx, 3)`` uint8, the index (`claran_core.common.tables.FUSED`) and the
-        components by the contour rule (`claran_core.common.tables.COMPONENTS`) go.
+        Files to write: images ``(n, ny, nx, 3)`` uint8, the index (`claran_core.common.tables.FUSED`) and
+        the components by the contour rule (`claran_core.common.tables.COMPONENTS`).
 
     Raises
     ------
@@ -83,6 +83,7 @@ def fuse_shard(
     images = np.empty((len(targets), frame.size_px, frame.size_px, 3), np.uint8)
     rows, components = [], []
     progress = Progress(f"{images_path}: subjects fused", len(targets))
+    target: Any
     for number, target in enumerate(targets.itertuples()):
         name = target.subject_id
         image = radio.get(name)
@@ -99,6 +100,7 @@ def fuse_shard(
 
 
 def _index_row(target: Any, planes: Planes, n_contours: int, carried: int) -> dict[str, object]:
+    """Return the row of `claran_core.common.tables.FUSED` for one subject."""
     flags = planes.flags | Flag(carried)
     if n_contours == 0 and not flags & Flag.RADIO_MISSING:
         flags |= Flag.NO_CONTOUR

@@ -1,1 +1,1 @@
-"""Truth: boxes and classes of the sources of each subject (paper section 3.3)."""
+"""Labels: boxes and classes of the true sources of each subject (paper section 3.3)."""

@@ -1,9 +1,10 @@
-"""A level of agreement for simulated sources, as if people had looked at them.
+"""The consensus level of simulated sources.
 
-Radio Galaxy Zoo's consensus level is the share of people who agreed on a source (paper section 3.2).  Here
-it is a plain function of how hard the source is: it falls with the number of its components, the gaps
-between them, faintness, a host that does not show, and strangers near by.  How these weigh is a judgement;
-how often each level occurs in a class is that of the published labels.  Nothing is random.
+Radio Galaxy Zoo's consensus level is the share of people who agreed on a source (paper section 3.2).  For a
+simulated source it is a deterministic function of the source's difficulty.  Difficulty increases with the
+number of components, the gaps between them, faintness, an undetected host, and unrelated sources near by.
+The weights of these terms are a judgement; the distribution of levels in each class is that of the
+published labels.
 """
 
 from collections.abc import Mapping
@@ -44,18 +45,18 @@ DIFFICULTY: Mapping[str, Quantiles] = MappingProxyType(
     }
 )
 
-# A host fainter than this W1 magnitude does not show; half of those at it do, and this is the spread.
+# W1 magnitude at which half of the hosts are detected, and the width of the transition.
 UNSEEN_MAGNITUDE, UNSEEN_SPREAD = 17.0, 0.3
 
-# Signal to noise that makes a component neither easy nor hard.
+# Signal to noise at which a component contributes nothing to the difficulty.
 PLAIN_SNR = 30.0
 
 
 def consensus_level(morphology: str, difficulty: float) -> float:
-    """Level of agreement (0.6 to 1) on a source of a class; it never rises with difficulty.
+    """Return the consensus level (0.6 to 1) of a source; it never increases with difficulty.
 
-    The hardest tenth of a class gets the levels of the least agreed-on tenth of the published sources of
-    that class, and so on.
+    The ranks correspond: the most difficult tenth of a class gets the lowest tenth of the published levels
+    of that class.
     """
     rank = np.interp(difficulty, DIFFICULTY[morphology], QUANTILE_PROBABILITIES)
     return float(np.interp(1.0 - rank, QUANTILE_PROBABILITIES, CONSENSUS[morphology]))
@@ -67,22 +68,24 @@ def difficulty(
     gap_ratio: float,
     faintest_snr: float,
     host_magnitude: float,
-    stranger_ratio: float,
+    neighbour_ratio: float,
 ) -> float:
-    """How hard it is to say what belongs together; about 0 for a plain single source, 3 for a wide triple.
+    """Return how difficult it is to group the components: about 0 for a single source, 3 for a wide triple.
 
     Parameters
     ----------
     n_components : int
-        Contours of the source.
+        Components of the source.
     gap_ratio : float
-        Widest gap from a component to its nearest companion, over the components' mean extent; 0 for one.
+        Widest gap from a component to its nearest companion over the components' mean extent; 0 for one
+        component.
     faintest_snr : float
         Peak of the faintest component over the noise.
     host_magnitude : float
         W1 magnitude of the host (Vega).
-    stranger_ratio : float
-        Gap to the nearest component of another source over the source's own extent; infinite without one.
+    neighbour_ratio : float
+        Gap to the nearest component of another source over the extent of the source; infinite without
+        another source.
     """
     unseen = 1.0 / (1.0 + np.exp((UNSEEN_MAGNITUDE - host_magnitude) / UNSEEN_SPREAD))
     return float(
@@ -90,38 +93,38 @@ def difficulty(
         + 0.7 * np.log1p(gap_ratio)
         + 0.5 * np.log(PLAIN_SNR / faintest_snr)
         + 0.8 * unseen
-        + 1.0 / (1.0 + stranger_ratio)
+        + 1.0 / (1.0 + neighbour_ratio)
     )
 
 
 def difficulty_of(
     components: Components, snr: np.ndarray, owners: np.ndarray, index: int, *, host_magnitude: float
 ) -> float:
-    """Difficulty of one source of a subject.
+    """Return the difficulty of one source of a subject.
 
     Parameters
     ----------
     components : Components
-        All contours of the subject.
+        All components of the subject.
     snr : (n,) array
-        Peak over noise of each.
+        Peak of each component over the noise.
     owners : (n,) int array
-        Source each belongs to, -1 for noise.
+        Source of each component, -1 for noise.
     index : int
-        The source, which owns at least one of them.
+        The source, which has at least one component.
     host_magnitude : float
-        W1 magnitude of its host.
+        W1 magnitude of its host (Vega).
     """
     gaps = box_gaps(components.boxes)
     own = np.flatnonzero(owners == index)
-    strangers = np.flatnonzero((owners != index) & (owners >= 0))
+    others = np.flatnonzero((owners != index) & (owners >= 0))
     apart = gaps[np.ix_(own, own)] + np.diag(np.full(len(own), np.inf))
     size = np.mean([dr1_extent(components.boxes[k]) for k in own])
-    to_stranger = gaps[np.ix_(own, strangers)].min() if len(strangers) else np.inf
+    to_other = gaps[np.ix_(own, others)].min() if len(others) else np.inf
     return difficulty(
         n_components=len(own),
         gap_ratio=apart.min(axis=1).max() / size if len(own) > 1 else 0.0,
         faintest_snr=float(snr[own].min()),
         host_magnitude=host_magnitude,
-        stranger_ratio=to_stranger / dr1_extent(components.boxes[own]),
+        neighbour_ratio=to_other / dr1_extent(components.boxes[own]),
     )

@@ -1,17 +1,17 @@
-"""Truth: boxes and classes of the sources in each subject (paper section 3.3), by the DR1 rule.
+"""Labels by the DR1 rule: boxes and classes of the true sources of each subject (paper section 3.3).
 
-What belongs together comes from people (the RGZ label table) or from the simulation; everything else
-is computed from the image by `claran_core.components.contour_rule`.  The box of a source is a square with the
-source's extent as its side, centred on the source and clipped to the frame.
+The grouping of components into sources comes from people (the RGZ label table) or from the simulation.
+Everything else is computed from the image by `claran_core.components.contour_rule`.  The box of a source is
+a square with the source's extent as its side, centred on the source and clipped to the frame.
 
-The contour rule runs on the cut-out's own pixels, restricted to the subject's frame, as DR1 saw it.
-When the emission of several simulated sources shares one contour, the contour belongs to the source
-with most flux in it; a contour in which that source has less than a third of the flux is noise.
+The contour rule runs on the pixels of the cut-out inside the subject's frame, as in DR1.  If several
+simulated sources share a contour, it belongs to the source with the largest flux in it.  A contour in which
+that source has less than a third of the flux is noise.
 """
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,7 @@ from claran_core.components.contour_rule import (
 from claran_core.labels.consensus import consensus_level, difficulty_of
 
 __all__ = [
+    "TrueSource",
     "components_in_frame",
     "label_from_table",
     "label_simulated",
@@ -41,39 +42,70 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-# A simulated source owns a contour when at least this share of the flux measured in it is the source's.
+# A contour belongs to a simulated source that has at least this share of the flux measured in it.
 MIN_FLUX_SHARE = 1 / 3
 
-# Sources fainter than this have no label: of the islands of more than one pixel in 151 real subjects that
-# belong to no central source, none of 6 below 10 sigma is labelled, but 14 of 17 above are
+# Sources fainter than this have no label.  In 151 real subjects, islands of more than one pixel outside the
+# central source are labelled in 14 of 17 cases above 10 sigma, but in 0 of 6 cases below
 # (benchmarks/science/dr1_labels.py).
 LABELLED_SNR = 10.0
 
 
+class TrueSource(Protocol):
+    """A source of a sky with known truth, and its emission in the window of a cut-out."""
+
+    @property
+    def source_id(self) -> str:
+        """Unique name."""
+        ...
+
+    @property
+    def ra_deg(self) -> float:
+        """Right ascension of the host, deg, ICRS."""
+        ...
+
+    @property
+    def dec_deg(self) -> float:
+        """Declination of the host, deg, ICRS."""
+        ...
+
+    @property
+    def host_magnitude(self) -> float:
+        """W1 magnitude of the host (Vega)."""
+        ...
+
+    @property
+    def image(self) -> np.ndarray:
+        """Noise-free emission of this source, ``(ny, nx)``, in the unit and pixels of the cut-out."""
+        ...
+
+
 def truth_box(subject: Subject, ra_deg: float, dec_deg: float, extent_arcsec: float) -> np.ndarray:
-    """Square ``x1 y1 x2 y2`` (frame px) of side `extent_arcsec` around a position, clipped to the frame."""
+    """Return the square ``x1 y1 x2 y2`` (frame px) around a position, clipped to the frame.
+
+    Its side is `extent_arcsec`.
+    """
     x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, ra_deg, dec_deg)
     half = extent_arcsec / subject.frame.pixel_scale_arcsec / 2
     return np.clip([x - half, y - half, x + half, y + half], 0.0, subject.frame.size_px)
 
 
 def label_simulated(
-    subject: Subject, cutout: Cutout, sources: Sequence[Any], *, faintest_snr: float = LABELLED_SNR
+    subject: Subject, cutout: Cutout, sources: Sequence[TrueSource], *, faintest_snr: float = LABELLED_SNR
 ) -> pd.DataFrame:
-    """Labels of the simulated sources a subject shows, as DR1 would have them.
+    """Label the simulated sources of a subject by the DR1 rule.
 
     Parameters
     ----------
     subject : Subject
-        Where to look.
+        The subject.
     cutout : Cutout
-        The noisy radio image.
+        Its radio image with noise.
     sources : sequence of TrueSource
-        Sources whose emission reaches the cut-out, each with its noise-free ``image`` on the same pixels,
-        and its host's position and magnitude (`claran_core.simulation`).
+        Sources whose emission reaches the cut-out.
     faintest_snr : float
-        Sources whose brightest pixel is below this many sigma are not labelled; 0 labels all that the
-        contour rule sees.
+        Sources whose brightest pixel is below this many sigma have no label; 0 labels all sources that the
+        contour rule detects.
 
     Returns
     -------
@@ -99,8 +131,8 @@ def label_simulated(
     return _label_table(row for row in rows if _is_in_frame(row))
 
 
-def _known(source: Any, consensus: float) -> dict[str, Any]:
-    """What is known of a simulated source beside its image."""
+def _known(source: TrueSource, consensus: float) -> dict[str, Any]:
+    """Return the columns of a label that do not come from the image."""
     return {
         "label_id": source.source_id,
         "consensus": consensus,
@@ -110,26 +142,30 @@ def _known(source: Any, consensus: float) -> dict[str, Any]:
 
 
 def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame) -> pd.DataFrame:
-    """Labels of one subject of the RGZ label table.
+    """Label one subject from the RGZ label table.
 
     Parameters
     ----------
     subject : Subject
         The subject.
     cutout : Cutout or None
-        Its radio image, where there is one: the source's centre is the middle of the contours at the
-        labelled component positions.  Without an image it is the middle of those positions.  Both give way
-        to ``source_ra, source_dec`` where the table has them.
+        Its radio image, if there is one.
     rows : DataFrame
-        The subject's rows as `claran_core.labels.rgz_table.read_label_table` gives them.
+        Rows of the subject from `claran_core.labels.rgz_table.read_label_table`.
 
     Returns
     -------
     DataFrame
         Columns of `claran_core.common.tables.LABELS`.
+
+    Notes
+    -----
+    The centre of a source is ``source_ra, source_dec`` if the table has them.  Otherwise it is the centre of
+    the contours at the labelled component positions, or without an image the centre of those positions.
     """
     components = None if cutout is None else components_in_frame(subject, cutout)
     labels = []
+    row: Any
     for row in rows.itertuples():
         ra, dec = float(row.source_ra), float(row.source_dec)
         if not (np.isfinite(ra) and np.isfinite(dec)):
@@ -141,20 +177,24 @@ def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame
             extent_arcsec=float(row.ang_extent),
             positions=(list(row.component_ra), list(row.component_dec)),
         )
-        told = {"label_id": str(row.catalog_id), "consensus": float(row.cl)}
-        host = {"host_ra": float(row.host_ra), "host_dec": float(row.host_dec)}
-        labels.append(measured | told | host)
-    return _label_table(row for row in labels if _is_in_frame(row))
+        known = {
+            "label_id": str(row.catalog_id),
+            "consensus": float(row.cl),
+            "host_ra": float(row.host_ra),
+            "host_dec": float(row.host_dec),
+        }
+        labels.append(measured | known)
+    return _label_table(label for label in labels if _is_in_frame(label))
 
 
 def components_in_frame(subject: Subject, cutout: Cutout) -> Components:
-    """Components of the part of a cut-out that lies in the frame; noise from that same part."""
+    """Find the components in the part of a cut-out inside the frame; the noise is that of the same part."""
     visible = visible_in_frame(subject, cutout)
     return find_components(visible, noise_sigma(visible))
 
 
 def _owners(components: Components, image: np.ndarray, models: Sequence[np.ndarray]) -> np.ndarray:
-    """Index of the source that owns each component, -1 for noise; ``(len(components),)``."""
+    """Return the index of the source of each component, -1 for noise; ``(len(components),)``."""
     if not len(components) or not models:
         return np.full(len(components), -1)
     flat = components.labels.ravel()
@@ -169,7 +209,7 @@ def _owners(components: Components, image: np.ndarray, models: Sequence[np.ndarr
 def _measured_row(
     subject: Subject, cutout: Cutout, components: Components, own: np.ndarray
 ) -> dict[str, Any]:
-    """What the DR1 rule says of the source made of components `own`."""
+    """Measure the source that consists of components `own` by the DR1 rule."""
     boxes = components.boxes[own]
     centre = pixels_to_sky(cutout.wcs, *union_centre(boxes))
     positions = pixels_to_sky(cutout.wcs, *components.brightest[own].T)
@@ -190,6 +230,7 @@ def _row(
     extent_arcsec: float,
     positions: tuple[list[float], list[float]],
 ) -> dict[str, Any]:
+    """Return the measured columns of a label."""
     morphology, clipped = morphology_of(*counts)
     box = truth_box(subject, *centre, extent_arcsec)
     return {
@@ -211,14 +252,15 @@ def _row(
 def _centre_of(
     ra_deg: Sequence[float], dec_deg: Sequence[float], cutout: Cutout | None, components: Components | None
 ) -> tuple[float, float]:
-    """Centre of a source from its component positions, by contours where the image shows them all."""
+    """Return the centre of a source: of its contours if the image shows them all, else of its positions."""
     if cutout is not None and components is not None:
         x, y = sky_to_pixels(cutout.wcs, np.asarray(ra_deg), np.asarray(dec_deg))
-        found = [components.at(*position) for position in zip(x, y, strict=True)]
-        if all(index is not None for index in found):
+        indices = [components.at(*position) for position in zip(x, y, strict=True)]
+        found = [index for index in indices if index is not None]
+        if len(found) == len(indices):
             centre = pixels_to_sky(cutout.wcs, *union_centre(components.boxes[found]))
             return float(centre[0]), float(centre[1])
-    # Offsets from the first position: safe across RA 0.
+    # Offsets from the first position are continuous across RA 0.
     offset = (np.asarray(ra_deg) - ra_deg[0] + 180.0) % 360.0 - 180.0
     return (
         float((ra_deg[0] + (offset.min() + offset.max()) / 2) % 360.0),
@@ -227,7 +269,7 @@ def _centre_of(
 
 
 def _is_in_frame(row: Mapping[str, Any]) -> bool:
-    """Whether any of the box is left after clipping; a source wholly outside the subject has no label."""
+    """Return whether the clipped box is not empty; a source wholly outside the subject has no label."""
     return row["box_x2"] > row["box_x1"] and row["box_y2"] > row["box_y1"]
 
 

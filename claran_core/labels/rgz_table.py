@@ -1,8 +1,8 @@
-"""The Radio Galaxy Zoo label table, as it was published with the paper.
+"""Read and write the Radio Galaxy Zoo label table in the format published with the paper.
 
-One row is one labelled source; several sources may lie in one subject, so ``first_id`` repeats.  A
-subject is centred on the position in its name, which is that of one FIRST component, not the middle
-of the source.
+One row is one labelled source.  A subject may contain several sources, so ``first_id`` repeats.  A subject
+is centred on the position in its name, which is the position of one FIRST component and not the centre of
+the source.
 """
 
 from collections.abc import Iterable
@@ -34,20 +34,20 @@ COLUMNS = (
     "cl",
     "training",
 )
-# Middle of the source by the contours of its components, and its host; not in the published table.
+# Centre of the source by the contours of its components, and its host; not in the published table.
 OPTIONAL = ("source_ra", "source_dec", "host_ra", "host_dec")
 
-# FIRSTJhhmmss.s+ddmmss, with more decimals where a table has them.
+# FIRSTJhhmmss.s+ddmmss, with any number of decimals.
 NAME = r"FIRSTJ(\d{2})(\d{2})(\d{2}(?:\.\d+)?)([+-])(\d{2})(\d{2})(\d{2}(?:\.\d+)?)"
 
 
 def is_label_table(columns: Iterable[str]) -> bool:
-    """Whether a table with these column names is an RGZ label table."""
+    """Return whether a table with these column names is an RGZ label table."""
     return set(COLUMNS) <= set(columns)
 
 
 def position_of_name(name: str) -> tuple[float, float]:
-    """Position (RA, Dec; deg) in a subject's name such as ``FIRSTJ074535.0+335754``.
+    """Return the position (RA, Dec; deg) in a subject's name such as ``FIRSTJ074535.0+335754``.
 
     Raises
     ------
@@ -56,22 +56,22 @@ def position_of_name(name: str) -> tuple[float, float]:
     """
     ra_deg, dec_deg = positions_of_names([name])
     if np.isnan(ra_deg[0]):
-        raise InputError(f"{name!r} holds no position; names look like FIRSTJ074535.0+335754")
+        raise InputError(f"{name!r} contains no position; names look like FIRSTJ074535.0+335754")
     return float(ra_deg[0]), float(dec_deg[0])
 
 
 def positions_of_names(names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (RA, Dec; (n,) float64, deg) in subjects' names; NaN where a name holds none."""
+    """Return the positions (RA, Dec; (n,) float64, deg) in subjects' names; NaN for invalid names."""
     parts = pd.Series(list(names), dtype=object).astype(str).str.extract(f"^{NAME}$")
     hour, minute, second, degree, arcmin, arcsec = (
         pd.to_numeric(parts[column]).to_numpy(dtype=float) for column in (0, 1, 2, 4, 5, 6)
     )
     ra_deg = 15.0 * (hour + minute / 60.0 + second / 3600.0)
     dec_deg = degree + arcmin / 60.0 + arcsec / 3600.0
-    sane = (hour < 24) & (dec_deg <= 90) & (np.maximum(minute, arcmin) < 60)
-    sane &= np.maximum(second, arcsec) < 60
+    valid = (hour < 24) & (dec_deg <= 90) & (np.maximum(minute, arcmin) < 60)
+    valid &= np.maximum(second, arcsec) < 60
     sign = np.where(parts[3] == "-", -1.0, 1.0)
-    return np.where(sane, ra_deg, np.nan), np.where(sane, sign * dec_deg, np.nan)
+    return np.where(valid, ra_deg, np.nan), np.where(valid, sign * dec_deg, np.nan)
 
 
 def read_label_table(path: Path) -> pd.DataFrame:
@@ -89,14 +89,14 @@ def read_label_table(path: Path) -> pd.DataFrame:
         (deg, the position in the name), ``num_cpnts``, ``num_peaks`` (int), ``component_ra``,
         ``component_dec`` (lists of float, deg), ``ang_extent`` (arcsec), ``cl`` (consensus level, 0 to
         1), ``training`` (1 or 0), ``source_ra``, ``source_dec``, ``host_ra``, ``host_dec`` (deg; NaN
-        where the table has none).
+        for missing values).
 
     Raises
     ------
     InputError
-        In one line, for the first broken row: a name without position, counts below one, components
-        that do not match their count, numbers that are none or out of range, half a position, a repeated
-        ``catalog_id``, or rows of one subject that belong to different splits.
+        In one line, for the first invalid row: a name without a position, counts below one, components
+        that do not match their count, numbers that are invalid or out of range, a position with one
+        coordinate, a repeated ``catalog_id``, or rows of one subject in different splits.
     """
     table = read_external_table(path, _choose(path, column_names(path)))
     _check_names(table)
@@ -123,6 +123,7 @@ def read_label_table(path: Path) -> pd.DataFrame:
 
 
 def _choose(path: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the columns to read, after checking that all required ones are present."""
     names = list(names)
     missing = [name for name in COLUMNS if name not in names]
     if missing:
@@ -137,7 +138,7 @@ def _check_names(table: ExternalTable) -> None:
     table.refuse_where(np.isnan(ra_deg), "first_id", "is not of the form FIRSTJ074535.0+335754")
     table.refuse_where((table.data["catalog_id"] == "").to_numpy(), "catalog_id", "is empty")
     repeated = table.data["catalog_id"].duplicated().to_numpy()
-    table.refuse_where(repeated, "catalog_id", "is there twice; each row must be one source")
+    table.refuse_where(repeated, "catalog_id", "occurs twice; each row must be one source")
 
 
 def _counts(table: ExternalTable, column: str) -> np.ndarray:
@@ -147,18 +148,19 @@ def _counts(table: ExternalTable, column: str) -> np.ndarray:
 
 
 def _components(table: ExternalTable, column: str, low: float, high: float) -> list[list[float]]:
-    """Split ``1.5;2.5`` into floats, and check their number and range."""
+    """Split values such as ``1.5;2.5`` into floats, and check their number and range."""
     texts = table.data[column].tolist()
     components = [_floats(text) for text in texts]
     bad = [not values or not all(low <= value <= high for value in values) for values in components]
     table.refuse_where(np.array(bad), column, "is not a ';'-separated list of degrees")
     lengths = np.array([len(values) for values in components])
     wrong = lengths != table.numbers("num_cpnts")
-    table.refuse_where(wrong, column, "does not hold num_cpnts positions")
+    table.refuse_where(wrong, column, "does not have num_cpnts positions")
     return components
 
 
 def _floats(text: str) -> list[float]:
+    """Return the numbers of a ';'-separated list; an empty list if one is invalid."""
     try:
         return [float(part) for part in text.split(";")]
     except ValueError:
@@ -186,7 +188,7 @@ def _splits(table: ExternalTable) -> np.ndarray:
 
 
 def _positions(table: ExternalTable, ra_column: str, dec_column: str) -> dict[str, np.ndarray]:
-    """Positions some rows may have; NaN where there is none."""
+    """Return the positions of a pair of optional columns; NaN for missing ones."""
     values = {ra_column: _optional(table, ra_column), dec_column: _optional(table, dec_column)}
     half = np.isnan(values[ra_column]) != np.isnan(values[dec_column])
     for column, low, high in ((ra_column, 0.0, 360.0), (dec_column, -90.0, 90.0)):
@@ -194,11 +196,12 @@ def _positions(table: ExternalTable, ra_column: str, dec_column: str) -> dict[st
             outside = (values[column] < low) | (values[column] > high)
             table.refuse_where(outside, column, f"is outside {low:g} to {high:g} deg")
             lacks = half & np.isnan(values[column])
-            table.refuse_where(lacks, column, "is no position; give both coordinates or none")
+            table.refuse_where(lacks, column, "is missing; give both coordinates or neither")
     return values
 
 
 def _optional(table: ExternalTable, column: str) -> np.ndarray:
+    """Return the values of an optional column; NaN for empty ones."""
     if column not in table.data:
         return np.full(len(table.data), np.nan)
     empty = (table.data[column] == "").to_numpy()
@@ -209,22 +212,22 @@ def _optional(table: ExternalTable, column: str) -> np.ndarray:
 
 
 def write_label_table(path: Path, labels: pd.DataFrame) -> None:
-    """Write labels as an RGZ label table (CSV), which `read_label_table` reads back to the last digit.
+    """Write labels as an RGZ label table (CSV); `read_label_table` returns the same values.
 
     Parameters
     ----------
     path : Path
         The file.
     labels : DataFrame
-        Columns of `claran_core.common.tables.LABELS`.  ``label_id`` becomes ``catalog_id``, ``subject_id``
-        ``first_id``; the columns of the published table are followed by ``source_ra``, ``source_dec``,
-        ``host_ra`` and ``host_dec``, empty where unknown.
+        Columns of `claran_core.common.tables.LABELS`.  ``label_id`` becomes ``catalog_id`` and
+        ``subject_id`` becomes ``first_id``.  After the columns of the published table follow
+        ``source_ra``, ``source_dec``, ``host_ra`` and ``host_dec``, empty if unknown.
 
     Raises
     ------
     InputError
-        In one line, for the first row the format cannot hold: a subject whose name holds no position, a
-        ``label_id`` that is there twice, no consensus level, or a split that is neither train nor test.
+        In one line, for the first row that the format cannot represent: a subject name without a position,
+        a repeated ``label_id``, a missing consensus level, or a split other than train and test.
     """
     labels = labels.reset_index(drop=True)
     _check_labels(path, labels)
@@ -252,9 +255,9 @@ def _check_labels(path: Path, labels: pd.DataFrame) -> None:
     ra_deg, _ = positions_of_names(labels["subject_id"])
     repeated = labels["label_id"].duplicated()
     problems = {
-        "subject_id": (np.isnan(ra_deg), "holds no position; names look like FIRSTJ074535.0+335754"),
-        "label_id": (repeated, "is there twice; a label table holds each source once"),
-        "consensus": (labels["consensus"].isna(), "is no consensus level"),
+        "subject_id": (np.isnan(ra_deg), "contains no position; names look like FIRSTJ074535.0+335754"),
+        "label_id": (repeated, "occurs twice; a label table lists each source once"),
+        "consensus": (labels["consensus"].isna(), "is not a consensus level"),
         "split": (~labels["split"].isin(["train", "test"]), "is neither train nor test"),
     }
     for column, (bad, problem) in problems.items():

@@ -1,4 +1,4 @@
-"""The truth of a run: where it comes from, and the label files of shards and run."""
+"""The labels of a run: where its truth comes from, and the label files of the shards and of the run."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.subject import Subject
 from claran_core.common.tables import LABELS
-from claran_core.labels.dr1_labels import label_from_table, label_simulated
+from claran_core.labels.dr1_labels import TrueSource, label_from_table, label_simulated
 from claran_core.labels.rgz_table import is_label_table, read_label_table
 
 __all__ = [
@@ -32,19 +32,38 @@ TruthKind = Literal["simulated", "label table"]
 
 
 class TrueSky(Protocol):
-    """A radio sky whose sources are known (the simulated one)."""
+    """A radio sky with known sources, such as the simulated sky."""
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """Image of the sky around a position (deg, ICRS)."""
+        """Return the image of the sky around a position (deg, ICRS)."""
         ...
 
-    def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Sequence[Any]:
-        """Sources whose emission reaches that image, as `label_simulated` takes them."""
+    def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Sequence[TrueSource]:
+        """Return the sources whose emission reaches that image."""
+        ...
+
+
+class LocatedSource(Protocol):
+    """A source of a sky with known truth: its name and the position of its host."""
+
+    @property
+    def source_id(self) -> str:
+        """Unique name."""
+        ...
+
+    @property
+    def ra_deg(self) -> float:
+        """Right ascension of the host, deg, ICRS."""
+        ...
+
+    @property
+    def dec_deg(self) -> float:
+        """Declination of the host, deg, ICRS."""
         ...
 
 
 def truth_kind(radio_source: str, target_table: Path) -> TruthKind | None:
-    """Return where the truth of a run comes from; None for a survey without known truth.
+    """Return the origin of the truth of a run; None for a survey without known truth.
 
     Parameters
     ----------
@@ -68,13 +87,13 @@ def label_simulated_shard(
     targets : DataFrame
         Rows of the shard, columns of `claran_core.common.tables.TARGETS`.
     sky : TrueSky
-        The radio sky the cut-outs were taken from.
+        The radio sky of the cut-outs.
     frame : Frame
         Geometry of the subjects.
     radio : mapping of str to Cutout
         Radio cut-outs of the shard by subject.
     output_path : Path
-        Where the labels go.
+        File to write.
 
     Raises
     ------
@@ -83,6 +102,7 @@ def label_simulated_shard(
     """
     progress = Progress(f"{output_path}: subjects labelled", len(targets))
     tables = []
+    target: Any
     for target in targets.itertuples():
         cutout = radio.get(target.subject_id)
         if cutout is not None:
@@ -96,14 +116,20 @@ def label_simulated_shard(
 def label_shard_from_table(
     targets: pd.DataFrame, label_table: Path, frame: Frame, *, radio: Mapping[str, Cutout], output_path: Path
 ) -> None:
-    """Label one shard's subjects from the RGZ label table, and write the table.
+    """Label the subjects of one shard from the RGZ label table, and write the labels.
 
-    Parameters and errors as `label_simulated_shard`, with the label table instead of a sky; the
-    label table may be unreadable too.
+    Parameters as in `label_simulated_shard`, with the label table instead of a sky.
+
+    Raises
+    ------
+    InputError
+        If the label table is invalid or the cut-outs cannot be read.
     """
     rows = read_label_table(label_table)
-    by_subject = dict(tuple(rows[rows["first_id"].isin(targets["subject_id"])].groupby("first_id")))
+    in_shard = rows[rows["first_id"].isin(targets["subject_id"])]
+    by_subject = {str(name): group for name, group in in_shard.groupby("first_id")}
     tables = []
+    target: Any
     for target in targets.itertuples():
         if target.subject_id in by_subject:
             own = by_subject[target.subject_id]
@@ -111,25 +137,24 @@ def label_shard_from_table(
     _write(output_path, tables)
 
 
-def sky_truth(sky: TrueSky, sources: Iterable[Any], frame: Frame) -> pd.DataFrame:
-    """Label each source as a subject centred on its host shows it: the truth table of a mosaic.
+def sky_truth(sky: TrueSky, sources: Iterable[LocatedSource], frame: Frame) -> pd.DataFrame:
+    """Label each source in a subject centred on its host: the truth table of a mosaic.
 
     Parameters
     ----------
     sky : TrueSky
         The radio sky.
-    sources : iterable
-        Sources of that sky, each with ``source_id``, ``ra_deg`` and ``dec_deg`` of its host, such as
-        `claran_core.simulation.subjects.sources_near` gives for a patch of sky.
+    sources : iterable of LocatedSource
+        Sources of that sky, such as those of `claran_core.simulation.subjects.sources_near`.
     frame : Frame
         Geometry of a subject.
 
     Returns
     -------
     DataFrame
-        Columns of `claran_core.common.tables.LABELS`, in the order of `sources`: at most one row each, none
-        for sources the contour rule does not see.  ``subject_id`` is the source's own name, the split
-        ``none``, boxes are in the source's own frame.
+        Columns of `claran_core.common.tables.LABELS`, in the order of `sources`; sources that the contour
+        rule does not detect have no row.  ``subject_id`` is the name of the source, the split is ``none``,
+        and boxes are in the frame of that subject.
     """
     sources = list(sources)
     progress = Progress("sources labelled", len(sources))
@@ -138,6 +163,7 @@ def sky_truth(sky: TrueSky, sources: Iterable[Any], frame: Frame) -> pd.DataFram
         subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", frame)
         window = source.ra_deg, source.dec_deg, frame.width_arcsec
         cutout = sky.cutout(source.source_id, *window)
+        assert isinstance(cutout, Cutout)  # a sky with known truth has an image everywhere
         labels = label_simulated(subject, cutout, sky.truth(*window), faintest_snr=0.0)
         tables.append(labels[labels["label_id"] == source.source_id])
         progress.step()
@@ -145,7 +171,7 @@ def sky_truth(sky: TrueSky, sources: Iterable[Any], frame: Frame) -> pd.DataFram
 
 
 def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
-    """Join the labels of all shards, sorted by subject and label, so that shards leave no trace.
+    """Join the labels of all shards, sorted by subject and label, independent of the division into shards.
 
     Raises
     ------
@@ -165,6 +191,7 @@ def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
 
 
 def _subject(target: Any, frame: Frame) -> Subject:
+    """Return the subject of a row of `claran_core.common.tables.TARGETS`."""
     return Subject(target.subject_id, target.ra, target.dec, target.split, frame)
 
 
@@ -173,5 +200,6 @@ def _write(path: Path, tables: Sequence[pd.DataFrame]) -> None:
 
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of all tables; an empty table of labels without any."""
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=LABELS.names)

@@ -131,7 +131,7 @@ def _sky_order(targets: pd.DataFrame) -> np.ndarray:
     lon, lat = targets["ra"].to_numpy() * u.deg, targets["dec"].to_numpy() * u.deg
     cells = lonlat_to_healpix(lon, lat, HEALPIX_NSIDE, order="nested")
     # Ids sort as bytes: the same on every machine and in every locale.
-    return np.lexsort((targets["subject_id"].to_numpy(dtype=str), cells))
+    return np.asarray(np.lexsort((targets["subject_id"].to_numpy(dtype=str), cells)))
 
 
 def _digests(assigned: pd.DataFrame) -> dict[str, str]:

@@ -155,7 +155,7 @@ def _reaches(area: Area, centres: np.ndarray, half_deg: float) -> np.ndarray:
         centres[:, 1:], centres[:, :1], right * ARCSEC_PER_DEG, up * ARCSEC_PER_DEG
     )
     held = area.holds(ra_deg.ravel(), dec_deg.ravel(), spacing)
-    return held.reshape(ra_deg.shape).any(axis=1)
+    return np.asarray(held.reshape(ra_deg.shape).any(axis=1))
 
 
 def write_tiles(path: Path, subjects: pd.DataFrame, *, overwrite: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Overlap of boxes: by hand, and what must hold for any two."""
+"""Overlap of boxes: values by hand, and properties of any two boxes."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from claran_core.common.boxes import contained_fraction, paired_iou
 
 
-def test_by_hand() -> None:
+def test_values_by_hand() -> None:
     first = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10], [3, 3, 3, 3]], float)
     second = np.array([[0, 0, 10, 5], [5, 5, 15, 15], [10, 0, 20, 10], [3, 3, 3, 3]], float)
     np.testing.assert_allclose(paired_iou(first, second), [0.5, 25 / 175, 0, 0])

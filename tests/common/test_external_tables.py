@@ -1,6 +1,7 @@
-"""Tables from outside, in all formats."""
+"""Tables of the user in all formats."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,13 @@ from claran_core.common.external_tables import column_names, read_external_table
 CHOSEN = {"ra": "RA", "dec": "DEC", "subject_id": "name"}
 
 
-def example():
+def example() -> Table:
+    """Return a table of two rows."""
     return Table({"RA": [10.5, 359.25], "DEC": [-1.5, 89.0], "name": ["007", "b"], "flux": [1.0, 2.0]})
 
 
-def write(path):
+def write(path: Path) -> Path:
+    """Write the example in the format of the suffix."""
     table = example()
     if path.suffix == ".parquet":
         table.to_pandas().to_parquet(path)
@@ -31,7 +34,7 @@ def write(path):
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.fits", "t.fit", "t.vot", "t.xml"])
-def test_every_format_gives_the_same_table(tmp_path, name):
+def test_every_format_gives_the_same_table(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name)
     assert column_names(path) == ["RA", "DEC", "name", "flux"]
     table = read_external_table(path, CHOSEN)
@@ -40,14 +43,14 @@ def test_every_format_gives_the_same_table(tmp_path, name):
     assert table.data["subject_id"].tolist() == ["007", "b"]
 
 
-def test_a_compressed_fits_table(tmp_path):
+def test_compressed_fits_table(tmp_path: Path) -> None:
     plain = write(tmp_path / "t.fits")
     packed = tmp_path / "t.fits.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     assert read_external_table(packed, CHOSEN).numbers("ra").tolist() == [10.5, 359.25]
 
 
-def test_rows_are_counted_as_users_count(tmp_path):
+def test_rows_keep_their_number_in_the_file(tmp_path: Path) -> None:
     csv = tmp_path / "t.csv"
     csv.write_text("# from a survey\n# version 2\nRA,DEC,name\n1,2,a\n\n3,4,b\n\n")
     table = read_external_table(csv, CHOSEN)
@@ -56,7 +59,7 @@ def test_rows_are_counted_as_users_count(tmp_path):
     assert [table.row(0), table.row(1)] == ["row 1", "row 2"]
 
 
-def test_byte_order_mark_and_spaces_of_spreadsheets(tmp_path):
+def test_byte_order_mark_and_spaces_of_spreadsheets(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"\xef\xbb\xbfRA, DEC, name\r\n1.5, -2.5, a\r\n")
     assert column_names(path) == ["RA", "DEC", "name"]
@@ -66,7 +69,7 @@ def test_byte_order_mark_and_spaces_of_spreadsheets(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".fits", ".vot"])
 @pytest.mark.parametrize(("unit", "value"), [(u.rad, np.deg2rad(30.0)), (u.arcmin, 1800.0), (None, 30.0)])
-def test_units_of_angles_are_converted(tmp_path, suffix, unit, value):
+def test_units_of_angles_are_converted(tmp_path: Path, suffix: str, unit: str, value: str) -> None:
     path = tmp_path / f"t{suffix}"
     table = Table({"ra": [value], "dec": [30.0]})
     table["ra"].unit = unit
@@ -75,7 +78,7 @@ def test_units_of_angles_are_converted(tmp_path, suffix, unit, value):
 
 
 @pytest.mark.parametrize(("unit", "value"), [("Degrees", 30.0), ("hourangle", 2.0)])
-def test_units_the_fits_standard_does_not_know(tmp_path, unit, value):
+def test_units_outside_the_fits_standard(tmp_path: Path, unit: str, value: str) -> None:
     path = tmp_path / "t.fits"
     column = fits.Column("ra", "D", array=[value])
     hdu = fits.BinTableHDU.from_columns([column])
@@ -84,14 +87,14 @@ def test_units_the_fits_standard_does_not_know(tmp_path, unit, value):
     assert read_external_table(path, {"ra": "ra"}).numbers("ra") == pytest.approx([30.0])
 
 
-def test_a_unit_that_is_no_angle_is_refused(tmp_path):
+def test_unit_that_is_not_an_angle_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.fits"
     Table({"ra": [1.0] * u.Jy, "dec": [1.0]}).write(path)
     with pytest.raises(InputError, match="column ra is in 'Jy'; give degrees"):
         read_external_table(path, {"ra": "ra", "dec": "dec"})
 
 
-def test_masked_positions_are_no_numbers(tmp_path):
+def test_masked_positions_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.vot"
     masked = MaskedColumn([1.0, 2.0], mask=[False, True])
     Table({"ra": masked, "dec": [1.0, 2.0]}).write(path, format="votable")
@@ -109,7 +112,7 @@ def test_masked_positions_are_no_numbers(tmp_path):
         ("True", "line 3: ra 'True' is not a finite number"),
     ],
 )
-def test_what_is_no_number_is_named(tmp_path, value, message):
+def test_invalid_number_is_named(tmp_path: Path, value: str, message: str) -> None:
     path = tmp_path / "t.csv"
     path.write_text(f"ra,dec\n1,2\n{value},4\n")
     with pytest.raises(InputError) as error:
@@ -117,7 +120,7 @@ def test_what_is_no_number_is_named(tmp_path, value, message):
     assert str(error.value) == f"{path}: {message}"
 
 
-def test_a_column_of_truth_values_is_no_angle(tmp_path):
+def test_boolean_column_is_not_an_angle(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("ra,dec\nTrue,2\nFalse,4\n")
     with pytest.raises(InputError, match="line 2: ra True is not a finite number"):
@@ -136,7 +139,7 @@ def test_a_column_of_truth_values_is_no_angle(tmp_path):
         ("t.fits.gz", gzip.compress(b"SIMPLE" * 1000, mtime=0)[:50]),
     ],
 )
-def test_a_broken_file_ends_in_one_line(tmp_path, name, content):
+def test_damaged_file_ends_in_one_line(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError) as error:
@@ -145,14 +148,14 @@ def test_a_broken_file_ends_in_one_line(tmp_path, name, content):
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_an_image_holds_no_table(tmp_path):
+def test_fits_image_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.fits"
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(path)
     with pytest.raises(InputError, match="it holds no table"):
         column_names(path)
 
 
-def test_an_empty_table_is_refused(tmp_path):
+def test_empty_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("ra,dec\n\n")
     pd.DataFrame({"ra": [], "dec": []}).to_parquet(tmp_path / "t.parquet")
     for name in ("t.csv", "t.parquet"):
@@ -160,7 +163,7 @@ def test_an_empty_table_is_refused(tmp_path):
             read_external_table(tmp_path / name, {"ra": "ra", "dec": "dec"})
 
 
-def test_unknown_kind_and_missing_file(tmp_path):
+def test_unknown_format_and_missing_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_text("x")
     with pytest.raises(InputError, match=r"extension must be one of: \.csv, \.parquet"):
         column_names(tmp_path / "t.xlsx")

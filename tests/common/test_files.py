@@ -1,4 +1,6 @@
-"""The pipeline's own files: atomic, typed, and refused in one line when damaged."""
+"""Files of the pipeline: atomic and typed; damaged files are refused in one line."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,7 @@ SCHEMA = pa.schema(
 TABLE = pd.DataFrame({"name": ["a", "b"], "value": [1.5, np.nan], "sigma": [np.nan, 2.0]})
 
 
-def test_table_round_trip_with_metadata(tmp_path):
+def test_table_round_trip_with_metadata(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "table.parquet"
     files.write_table(path, TABLE, SCHEMA, metadata={"n": 2, "deep": {"x": [1]}})
     pd.testing.assert_frame_equal(
@@ -32,7 +34,7 @@ def test_table_round_trip_with_metadata(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["table.parquet"]
 
 
-def test_columns_must_be_those_of_the_schema(tmp_path):
+def test_columns_must_equal_those_of_the_schema(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="extra"):
         files.write_table(tmp_path / "t.parquet", TABLE.assign(extra=1), SCHEMA)
     with pytest.raises(ValueError, match="value"):
@@ -44,7 +46,7 @@ def test_columns_must_be_those_of_the_schema(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_truncated_and_foreign_tables_are_refused_in_one_line(tmp_path):
+def test_missing_truncated_and_foreign_tables_are_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     files.write_table(path, TABLE, SCHEMA)
     cases = {"missing.parquet": None, "cut.parquet": path.read_bytes()[:-20], "text.parquet": b"hello\n"}
@@ -59,7 +61,7 @@ def test_missing_truncated_and_foreign_tables_are_refused_in_one_line(tmp_path):
         files.read_table(path, ["name", "flux"])
 
 
-def test_array_is_memory_mapped_read_only(tmp_path):
+def test_array_is_memory_mapped_read_only(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     files.write_array(path, np.arange(12, dtype=np.uint8).reshape(3, 4))
     array = files.read_array(path)
@@ -68,7 +70,7 @@ def test_array_is_memory_mapped_read_only(tmp_path):
         array[0, 0] = 1
 
 
-def test_damaged_arrays_are_refused(tmp_path):
+def test_damaged_arrays_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     files.write_array(path, np.arange(1000))
     (tmp_path / "cut.npy").write_bytes(path.read_bytes()[:500])
@@ -80,7 +82,7 @@ def test_damaged_arrays_are_refused(tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path) -> None:
     path = tmp_path / "note.txt"
     files.write_text(path, "old")
     with pytest.raises(RuntimeError), files.atomic_path(path) as temporary:
@@ -90,14 +92,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["note.txt"]
 
 
-def test_files_are_readable_by_the_team(tmp_path):
+def test_file_permissions_follow_the_umask(tmp_path: Path) -> None:
     files.write_text(tmp_path / "note.txt", "x")
     reference = tmp_path / "reference"
     reference.write_text("x")
     assert (tmp_path / "note.txt").stat().st_mode == reference.stat().st_mode
 
 
-def test_json_refuses_nan(tmp_path):
+def test_json_refuses_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "m.json", {"ap": float("nan")})
     files.write_json(tmp_path / "m.json", {"ap": None})

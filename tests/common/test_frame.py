@@ -1,4 +1,4 @@
-"""The subject frame: round trips, orientation, and agreement with astropy's WCS."""
+"""The frame of a subject: round trips, orientation, and agreement with astropy's WCS."""
 
 import numpy as np
 import pytest
@@ -14,14 +14,14 @@ IN_FRAME = st.floats(0, 132)
 
 
 @given(ra=ANY_RA, dec=ANY_DEC, x=IN_FRAME, y=IN_FRAME)
-def test_frame_to_sky_and_back_anywhere_on_the_sphere(ra, dec, x, y):
+def test_round_trip_anywhere_on_the_sphere(ra: float, dec: float, x: float, y: float) -> None:
     frame = Frame()
     sky = frame.frame_to_sky(ra, dec, x, y)
     np.testing.assert_allclose(frame.sky_to_frame(ra, dec, *sky), (x, y), atol=1e-6)
 
 
 @given(ra=ANY_RA, dec=st.floats(-89.9, 89.9), x=IN_FRAME, y=IN_FRAME)
-def test_closed_form_equals_astropy_wcs(ra, dec, x, y):
+def test_closed_form_equals_astropy_wcs(ra: float, dec: float, x: float, y: float) -> None:
     frame = Frame()
     expected = frame.fits_wcs(ra, dec).wcs_pix2world(x - 0.5, frame.size_px - y - 0.5, 0)
     got = frame.frame_to_sky(ra, dec, x, y)
@@ -29,26 +29,26 @@ def test_closed_form_equals_astropy_wcs(ra, dec, x, y):
     assert got[1] == pytest.approx(float(expected[1]), abs=1e-9)
 
 
-def test_north_is_up_and_east_is_left():
+def test_north_is_up_and_east_is_left() -> None:
     frame = Frame()
     x, y = frame.sky_to_frame(150.0, 20.0, np.array([150.0, 150.01]), np.array([20.01, 20.0]))
     assert x[0] == pytest.approx(66) and y[0] < 66
     assert x[1] < 66 and y[1] == pytest.approx(66, abs=0.01)
 
 
-def test_one_pixel_is_one_pixel_scale():
+def test_width_of_a_pixel_is_the_pixel_scale() -> None:
     frame = Frame(size_px=10, pixel_scale_arcsec=2.0)
     _, y = frame.sky_to_frame(0.0, 0.0, 0.0, 2.0 / 3600)
     assert y == pytest.approx(4.0)
     assert frame.width_arcsec == 20.0
 
 
-def test_far_side_of_the_sky_has_no_position():
+def test_far_side_of_the_sky_gives_nan() -> None:
     x, y = Frame().sky_to_frame(0.0, 0.0, np.array([180.0]), np.array([0.0]))
     assert np.isnan(x[0]) and np.isnan(y[0])
 
 
-def test_frame_stored_as_fits_has_its_first_row_in_the_south():
+def test_first_row_of_a_fits_array_is_in_the_south() -> None:
     frame = Frame(size_px=4)
     x, y = frame.pixel_centres(np.array([0, 3]), np.array([0, 3]))
     assert x.tolist() == [0.5, 3.5] and y.tolist() == [3.5, 0.5]
@@ -60,7 +60,7 @@ def test_frame_stored_as_fits_has_its_first_row_in_the_south():
     ("ctype", "radesys"),
     [(("RA---SIN", "DEC--SIN"), "FK5"), (("GLON-CAR", "GLAT-CAR"), None), (("RA---TAN", "DEC--TAN"), "FK4")],
 )
-def test_pixels_and_sky_round_trip_in_other_systems(ctype, radesys):
+def test_pixels_and_sky_round_trip_in_other_systems(ctype: list[str], radesys: str) -> None:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cdelt, wcs.wcs.crpix = ctype, [30.0, 10.0], [-5e-4, 5e-4], [50, 50]
     if radesys:

@@ -1,7 +1,9 @@
-"""Logging, and how a workflow job ends."""
+"""Logging, and the end of a workflow job."""
 
 import errno
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,8 @@ from claran_core.common.log import Progress, job
 
 
 @pytest.fixture(autouse=True)
-def restore_logging():
+def restore_logging() -> Iterator[None]:
+    """Remove the handlers that a test has added."""
     yield
     root = logging.getLogger("claran_core")
     for handler in list(root.handlers):
@@ -19,7 +22,9 @@ def restore_logging():
     root.propagate = True
 
 
-def test_bad_input_ends_in_one_line_without_traceback(tmp_path, capsys):
+def test_bad_input_ends_in_one_line_without_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended, job(tmp_path / "logs" / "rule.log"):
         raise InputError("stars.csv: line 3: ra is 'x'")
     assert ended.value.code == 1
@@ -28,20 +33,20 @@ def test_bad_input_ends_in_one_line_without_traceback(tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_fault_of_ours_leaves_its_traceback_in_the_log(tmp_path):
+def test_program_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
     with pytest.raises(SystemExit), job(tmp_path / "rule.log"):
         raise ZeroDivisionError("unlucky")
     text = (tmp_path / "rule.log").read_text()
-    assert "Traceback" in text and "unlucky" in text and "fault of the program" in text
+    assert "Traceback" in text and "unlucky" in text and "bug in the program" in text
 
 
-def test_a_job_that_works_logs_and_returns(tmp_path):
+def test_successful_job_logs_and_returns(tmp_path: Path) -> None:
     with job(tmp_path / "rule.log"):
         logging.getLogger("claran_core.x").info("hello")
     assert "hello" in (tmp_path / "rule.log").read_text()
 
 
-def test_progress_speaks_at_the_end_and_now_and_then(caplog):
+def test_progress_is_logged_at_intervals_and_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="claran_core")
     quiet = Progress("steps", 1000, interval_s=1000)
     for _ in range(1000):
@@ -54,9 +59,9 @@ def test_progress_speaks_at_the_end_and_now_and_then(caplog):
     assert len(caplog.records) == 3
 
 
-def test_a_full_disk_is_one_line(tmp_path):
+def test_full_disk_ends_in_one_line(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     with pytest.raises(SystemExit), job(log):
         raise OSError(errno.ENOSPC, "No space left on device", "results/fused/D4/00000.npy")
-    assert "results/fused/D4/00000.npy: No space left on device; put that right" in log.read_text()
+    assert "results/fused/D4/00000.npy: No space left on device; correct this" in log.read_text()
     assert "Traceback" not in log.read_text()

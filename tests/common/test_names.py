@@ -1,4 +1,4 @@
-"""Names of sources: truncated as the IAU asks, safe at every seam, unique in a catalogue."""
+"""Names of sources: truncated by the IAU convention, correct at carries, unique in a catalogue."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ from claran_core.common.names import position_names, source_names
         (10.0, -0.0, "J004000.0+000000"),
     ],
 )
-def test_truncated(ra: float, dec: float, name: str) -> None:
+def test_coordinates_are_truncated(ra: float, dec: float, name: str) -> None:
     assert position_names(np.array([ra]), np.array([dec])).tolist() == [name]
 
 
@@ -41,7 +41,7 @@ def test_more_decimals_for_subjects() -> None:
 @given(
     st.integers(0, 863_999), st.integers(-323_999, 323_999), st.floats(0.001, 0.999), st.floats(0.001, 0.999)
 )
-def test_name_is_the_position_cut_off(tenths: int, arcsec: int, more_ra: float, more_dec: float) -> None:
+def test_name_does_not_exceed_the_position(tenths: int, arcsec: int, more_ra: float, more_dec: float) -> None:
     sign = -1 if arcsec < 0 else 1
     ra, dec = (tenths + more_ra) / 2400, sign * (abs(arcsec) + more_dec) / 3600
     name = position_names(np.array([ra]), np.array([dec]))[0]
@@ -73,5 +73,5 @@ def test_more_collisions_than_letters() -> None:
     assert [name[16:] for name in names[[0, 25, 26, 27, 51, 52]]] == ["a", "z", "aa", "ab", "az", "ba"]
 
 
-def test_none() -> None:
+def test_no_positions_give_no_names() -> None:
     assert source_names(np.zeros(0), np.zeros(0)).tolist() == []

@@ -1,4 +1,4 @@
-"""Noise of an image."""
+"""The noise of an image."""
 
 import numpy as np
 import pytest
@@ -6,24 +6,24 @@ import pytest
 from claran_core.common.noise import noise_sigma
 
 
-def test_gaussian_noise_with_a_source_and_blanks():
+def test_gaussian_noise_with_a_source_and_blanks() -> None:
     image = np.random.default_rng(1).normal(3.0, 0.5, (200, 200))
     image[:20] = np.nan
     image[100:105, 100:105] = 1e4
     assert noise_sigma(image) == pytest.approx(0.5, rel=0.02)
 
 
-def test_hand_computed():
+def test_value_by_hand() -> None:
     assert noise_sigma(np.array([1.0, 2.0, 4.0, 7.0, 100.0])) == pytest.approx(1.4826 * 3.0)
 
 
-def test_zero_padding_does_not_hide_the_noise():
+def test_zero_padding_does_not_hide_the_noise() -> None:
     image = np.zeros((100, 100))
     image[:30] = np.random.default_rng(2).normal(0, 0.2, (30, 100))
     assert noise_sigma(image) == pytest.approx(0.2, rel=0.05)
 
 
-def test_blank_images():
+def test_blank_images() -> None:
     assert np.isnan(noise_sigma(np.full((4, 4), np.nan)))
     assert noise_sigma(np.full((4, 4), 7.0)) == 0.0
     one = np.zeros((9, 9))

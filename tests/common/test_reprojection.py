@@ -1,4 +1,6 @@
-"""Resampling to the subject frame, against `reproject_interp`."""
+"""Resampling to the frame of a subject, compared with `reproject_interp`."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +14,21 @@ from claran_core.common.noise import noise_sigma
 from claran_core.common.reprojection import reproject
 
 
-def both(cutout, frame, ra, dec):
+def both(cutout: Cutout, frame: Frame, ra: float, dec: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the image of `reproject` and that of `reproject_interp`."""
     ours = reproject(cutout, frame, ra, dec)
     theirs, _ = reproject_interp((cutout.data, cutout.wcs), frame.fits_wcs(ra, dec), shape_out=ours.shape)
     return ours, flip_rows(theirs)
 
 
-def made(projection, radesys, crval, shape=(130, 120), rotation_deg=7.0):
+def made(
+    projection: str,
+    radesys: str,
+    crval: list[float],
+    shape: tuple[int, int] = (130, 120),
+    rotation_deg: float = 7.0,
+) -> Cutout:
+    """Return a cut-out of noise in a projection."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = [f"RA---{projection}", f"DEC--{projection}"]
     wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = crval, [40.0, -30.0], [-5e-4, 5e-4]
@@ -35,7 +45,7 @@ def made(projection, radesys, crval, shape=(130, 120), rotation_deg=7.0):
 @pytest.mark.parametrize("radesys", ["ICRS", "FK5"])
 @pytest.mark.parametrize("crval", [(0.01, 0.0), (200.0, 45.0), (10.0, 89.99), (350.0, -89.0)])
 @pytest.mark.parametrize("size_px", [132, 45])
-def test_equals_reproject_interp(projection, radesys, crval, size_px):
+def test_equals_reproject_interp(projection: str, radesys: str, crval: list[float], size_px: int) -> None:
     cutout = made(projection, radesys, crval)
     ra, dec = cutout.wcs.wcs_pix2world(60, 65, 0)
     ours, theirs = both(cutout, Frame(size_px=size_px), float(ra), float(dec))
@@ -44,12 +54,12 @@ def test_equals_reproject_interp(projection, radesys, crval, size_px):
     np.testing.assert_allclose(ours, theirs, atol=1e-3, equal_nan=True)
 
 
-def test_a_cutout_elsewhere_gives_a_blank_image():
+def test_cutout_outside_the_frame_gives_a_blank_image() -> None:
     image = reproject(made("TAN", "ICRS", (200.0, 45.0)), Frame(), 20.0, -45.0)
     assert image.shape == (132, 132) and np.isnan(image).all() and image.dtype == np.float32
 
 
-def test_orientation():
+def test_orientation() -> None:
     frame = Frame()
     wcs = frame.fits_wcs(30.0, 0.0)
     data = np.zeros((132, 132), np.float32)
@@ -60,7 +70,7 @@ def test_orientation():
 
 @pytest.mark.data
 @pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
-def test_equals_reproject_interp_on_real_images(shared_data):
+def test_equals_reproject_interp_on_real_images(shared_data: Path) -> None:
     files = sorted((shared_data / "pairs").glob("*/*.fits"))
     assert len(files) == 12
     for path in files:

@@ -1,4 +1,6 @@
-"""Neighbours on the sky: by hand, across RA 0 and at the pole, and against all pairs."""
+"""Neighbours on the sky: values by hand, RA 0, the poles, and comparison with all pairs."""
+
+from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -10,7 +12,7 @@ from claran_core.common.sky import is_near, linked_groups
 from claran_core.labels.rgz_table import positions_of_names
 
 
-def test_friends_of_friends_by_hand():
+def test_friends_of_friends_by_hand() -> None:
     # A chain of steps of 2 arcmin is one group from end to end; what is 5 arcmin away is another.
     dec = np.array([0, 2, 4, 9, 11, 20]) / 60
     positions = np.column_stack([np.full(6, 180.0), dec])
@@ -18,12 +20,12 @@ def test_friends_of_friends_by_hand():
     assert linked_groups(positions, 60).tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_groups_do_not_end_at_ra_0_or_at_the_pole():
+def test_groups_cross_ra_0_and_the_pole() -> None:
     positions = np.array([[359.99, 0], [0.01, 0], [10, 89.99], [190, 89.99], [10, 80]])
     assert linked_groups(positions, 180).tolist() == [0, 0, 2, 2, 4]
 
 
-def test_order_of_the_positions_does_not_matter():
+def test_groups_do_not_depend_on_the_order_of_positions() -> None:
     rng = np.random.default_rng(1)
     positions = np.column_stack([180 + rng.uniform(0, 1, 200), rng.uniform(-0.5, 0.5, 200)])
     groups, order = linked_groups(positions, 180), rng.permutation(200)
@@ -33,7 +35,7 @@ def test_order_of_the_positions_does_not_matter():
     assert 10 < len(set(groups.tolist())) < 190
 
 
-def test_near_as_astropy_finds_it():
+def test_is_near_agrees_with_astropy() -> None:
     rng = np.random.default_rng(2)
     ours, others = (np.column_stack([rng.uniform(0, 1, n), rng.uniform(59, 60, n)]) for n in (300, 40))
     near = is_near(ours, others, 180)
@@ -43,7 +45,7 @@ def test_near_as_astropy_finds_it():
 
 
 @pytest.mark.data
-def test_neighbours_across_the_published_split(shared_data):
+def test_neighbours_across_the_published_split(shared_data: Path) -> None:
     # 315 test subjects lie within 3 arcmin of a training subject (the facts beside the table).
     subjects = pd.read_csv(shared_data / "rgz" / "full_catalogue.csv").drop_duplicates("first_id")
     positions = np.column_stack(positions_of_names(subjects["first_id"]))
@@ -52,7 +54,7 @@ def test_neighbours_across_the_published_split(shared_data):
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_few_positions(n):
+def test_few_positions(n: int) -> None:
     positions = np.zeros((n, 2))
     assert linked_groups(positions, 180).tolist() == [0] * n
     assert is_near(positions, np.zeros((0, 2)), 180).tolist() == [False] * n

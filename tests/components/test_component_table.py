@@ -1,4 +1,4 @@
-"""Components of subjects as tables: places in the frame, levels, and prominences."""
+"""Tables of components: positions in the frame, levels, and prominences."""
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from claran_core.components.component_table import (
     LEVELS,
     NO_COMPONENTS,
     NOMINAL_LEVEL,
+    SubjectComponents,
     component_rows,
     components_by_subject,
 )
@@ -22,21 +23,24 @@ FRAME = Frame(size_px=132, pixel_scale_arcsec=1.375)
 SUBJECT = Subject("S", 180.0, 40.0, "train", FRAME)
 
 
-def made(*blobs, size=101, scale=1.8, seed=0):
-    """A cut-out in pixels of its own with noise of 1 and blobs ``(x, y, peak, fwhm)``."""
+def made(
+    *blobs: tuple[float, float, float, float], size: int = 101, scale: float = 1.8, seed: int = 0
+) -> Cutout:
+    """Return a cut-out with noise of 1 and blobs ``(x, y, peak, fwhm)``."""
     image = np.random.default_rng(seed).normal(0, 1, (size, size))
     for x, y, peak, fwhm in blobs:
         image += blob(image.shape, x, y, peak, fwhm)
     return Cutout(image.astype(np.float32), Frame(size, scale).fits_wcs(180.0, 40.0), "made")
 
 
-def measured(cutout, level=NOMINAL_LEVEL):
+def measured(cutout: Cutout, level: float = NOMINAL_LEVEL) -> SubjectComponents:
+    """Return the components of a cut-out by way of the table."""
     table = pd.DataFrame(component_rows(SUBJECT, cutout, (level,)), columns=COMPONENTS.names)
     return components_by_subject(table).get("S", {}).get(level, NO_COMPONENTS)
 
 
-def test_a_blob_lies_where_it_is_in_the_frame():
-    # 20 px of 1.8 arcsec to the east and 10 px to the north of the middle: x falls, y falls.
+def test_component_has_its_position_and_size_in_the_frame() -> None:
+    # 20 px of 1.8 arcsec to the east and 10 px to the north of the centre: x and y decrease.
     found = measured(made((50 - 20, 50 + 10, 300.0, 6.0)))
     zoom = 1.8 / 1.375
     middle = np.array([66 - 20 * zoom, 66 - 10 * zoom])
@@ -50,18 +54,18 @@ def test_a_blob_lies_where_it_is_in_the_frame():
     assert found.flux[0] > found.area[0] * 5.3
 
 
-def test_what_lies_outside_the_frame_does_not_count():
+def test_pixels_outside_the_frame_are_ignored() -> None:
     assert len(measured(made((3, 50, 300.0, 6.0), (50, 50, 100.0, 6.0), size=151))) == 1
 
 
-def test_a_higher_level_sees_less():
+def test_higher_level_gives_fewer_and_smaller_components() -> None:
     cutout = made((40, 50, 5.8, 8.0), (70, 50, 100.0, 6.0), seed=3)
     low, high = measured(cutout, 0.8), measured(cutout, 1.6)
     assert len(low) > len(high) == 1
     assert high.area[0] < low.area[np.argmax(low.snr)]
 
 
-def test_prominence_of_a_secondary_peak_by_hand():
+def test_prominence_of_a_secondary_peak_by_hand() -> None:
     image = np.zeros((101, 101), np.float32)
     image[::3], image[1::3] = 0.1, -0.1  # 1.4826 x MAD: 0.148
     image[50, 40:45] = [30, 15, 10, 15, 20]
@@ -71,7 +75,7 @@ def test_prominence_of_a_secondary_peak_by_hand():
     assert found.prominences[0] == pytest.approx([np.log(20 / 10) / np.log(3**0.5), 0, 0])
 
 
-def test_saddles_below_the_level_part_components():
+def test_saddles_below_the_level_separate_components() -> None:
     image = np.zeros((101, 101), np.float32)
     image[::3], image[1::3] = 0.1, -0.1
     image[50, 40:43] = [8, 0.9, 6]  # the levels are 0.71 and 1.18
@@ -82,18 +86,18 @@ def test_saddles_below_the_level_part_components():
 
 
 @pytest.mark.parametrize("data", [np.full((60, 60), np.nan), np.zeros((60, 60)), np.full((60, 60), 7.0)])
-def test_images_without_noise_have_no_components(data):
+def test_images_without_noise_have_no_components(data: np.ndarray) -> None:
     cutout = Cutout(data.astype(np.float32), Frame(60, 1.8).fits_wcs(180.0, 40.0), "made")
     assert component_rows(SUBJECT, cutout, LEVELS["train"]) == []
 
 
-def test_levels_surround_the_rule():
+def test_training_levels_surround_that_of_the_rule() -> None:
     assert LEVELS["none"] == LEVELS["test"] == (NOMINAL_LEVEL,)
     assert NOMINAL_LEVEL in LEVELS["train"]
     assert np.mean(np.log(LEVELS["train"])) == pytest.approx(0, abs=1e-3)
 
 
-def test_rows_are_listed_by_subject_and_level():
+def test_rows_are_grouped_by_subject_and_level() -> None:
     rows = component_rows(SUBJECT, made((50, 50, 50.0, 6.0)), (0.9, 1.0))
     table = pd.DataFrame(rows, columns=COMPONENTS.names)
     both = pd.concat([table, table.assign(subject_id="T", box_x1=-1.0)], ignore_index=True)

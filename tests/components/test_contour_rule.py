@@ -1,4 +1,4 @@
-"""The DR1 rule: hand-made images, symmetries, and real FIRST images with their DR1 labels."""
+"""The contour rule of DR1: values by hand, symmetries, and marching squares."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from claran_core.components.contour_rule import (
 )
 
 
-def test_nothing_found_is_a_result():
+def test_image_without_components_gives_an_empty_result() -> None:
     for image, sigma in [
         (np.zeros((20, 20)), 1.0),
         (np.full((20, 20), np.nan), np.nan),
@@ -27,7 +27,7 @@ def test_nothing_found_is_a_result():
         assert len(find_components(image, sigma)) == 0
 
 
-def test_one_blob_has_the_box_of_its_contour():
+def test_box_of_one_component_is_that_of_its_contour() -> None:
     image = blob((41, 41), 20, 15, 53.0, fwhm=8.0)  # base contour at a tenth of the peak
     found = find_components(image, 1.0)
     radius = 8.0 / 2 * np.sqrt(np.log2(10))
@@ -35,14 +35,14 @@ def test_one_blob_has_the_box_of_its_contour():
     np.testing.assert_allclose(found.boxes[0], [20 - radius, 15 - radius, 20 + radius, 15 + radius], atol=0.1)
 
 
-def test_two_peaks_in_one_component_and_a_second_component():
+def test_two_peaks_in_one_component_and_a_second_component() -> None:
     image = blob((60, 60), 15, 20, 40) + blob((60, 60), 21, 20, 30) + blob((60, 60), 45, 45, 12)
     found = find_components(image, 1.0)
     assert len(found) == 2
     assert found.n_peaks.tolist() == [2, 1]
 
 
-def test_levels_are_spaced_by_sqrt_three():
+def test_levels_are_spaced_by_sqrt_three() -> None:
     # A dip between two peaks splits them only when a level falls between dip and lower peak.
     row = np.array([0, 8.0, 6.0, 8.5, 0])  # levels 5.3, 9.18: no level between 6 and 8
     assert find_components(np.stack([row * 0, row, row * 0]), 1.0).n_peaks.tolist() == [1]
@@ -50,13 +50,13 @@ def test_levels_are_spaced_by_sqrt_three():
     assert find_components(np.stack([row * 0, row, row * 0]), 1.0).n_peaks.tolist() == [2]
 
 
-def test_pixels_that_touch_at_a_corner_are_two_components():
+def test_pixels_that_touch_at_a_corner_are_two_components() -> None:
     image = np.zeros((6, 6))
     image[2, 2] = image[3, 3] = 10
     assert len(find_components(image, 1.0)) == 2
 
 
-def test_a_hole_is_not_a_component():
+def test_hole_is_not_a_component() -> None:
     image = np.zeros((9, 9))
     image[2:7, 2:7] = 8
     image[4, 4] = 0
@@ -65,20 +65,20 @@ def test_a_hole_is_not_a_component():
     np.testing.assert_allclose(found.boxes[0], np.array([2, 2, 6, 6]) + 2.7 / 8 * np.array([-1, -1, 1, 1]))
 
 
-def test_a_value_exactly_at_the_level_is_harmless():
+def test_value_equal_to_the_level() -> None:
     image = np.zeros((7, 7))
     image[3, 2:5] = [5.3, 10.6, 5.3]
     found = find_components(image, 1.0)
     assert len(found) == 1 and np.isfinite(found.boxes).all()
 
 
-def test_components_whose_contours_meet_at_the_level_have_boxes_of_their_own():
+def test_components_with_touching_contours_have_separate_boxes() -> None:
     found = find_components(np.array([[1, 2], [2, 1]]), 1.0, threshold=1.0)
     np.testing.assert_array_equal(found.boxes, [[0, -0.5, 1.5, 1], [-0.5, 0, 1, 1.5]])
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3))
-def test_boxes_are_those_of_marching_squares(seed, smoothing):
+def test_boxes_are_those_of_marching_squares(seed: int, smoothing: float) -> None:
     noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(30, 40)), smoothing)
     image = noise * 8 / noise.std()
     found = find_components(image, 1.0)
@@ -91,14 +91,14 @@ def test_boxes_are_those_of_marching_squares(seed, smoothing):
     assert outer == set(map(tuple, found.boxes))
 
 
-def test_a_source_at_the_edge_is_closed_there():
+def test_contour_is_closed_at_the_edge_of_the_image() -> None:
     image = np.zeros((10, 10))
     image[0, 5] = 53.0
     found = find_components(image, 1.0)
     np.testing.assert_allclose(found.boxes[0], [4.1, -0.9, 5.9, 0.9])
 
 
-def test_nan_and_infinity_count_as_nothing():
+def test_nan_and_infinity_count_as_zero() -> None:
     image = blob((30, 30), 10, 10, 50)
     spoiled = image.copy()
     spoiled[20, 20:25], spoiled[25, 25] = np.nan, np.inf
@@ -106,7 +106,7 @@ def test_nan_and_infinity_count_as_nothing():
 
 
 @given(seed=st.integers(0, 10**6), axis=st.sampled_from([0, 1]))
-def test_flips_mirror_everything(seed, axis):
+def test_flipped_image_gives_flipped_components(seed: int, axis: int) -> None:
     rng = np.random.default_rng(seed)
     shape = (40, 50)
     image = sum(blob(shape, rng.uniform(5, 45), rng.uniform(5, 35), rng.uniform(5, 60)) for _ in range(5))
@@ -121,7 +121,7 @@ def test_flips_mirror_everything(seed, axis):
     assert (plain.labels > 0).sum() == (mirrored.labels > 0).sum()
 
 
-def test_component_at_a_position():
+def test_component_at_a_position() -> None:
     found = find_components(blob((30, 30), 10, 12, 50), 1.0)
     assert found.at(10, 12) == 0
     assert found.at(15, 12) == 0  # outside the contour, within reach
@@ -129,7 +129,7 @@ def test_component_at_a_position():
     assert found.at(-40, 12) is None
 
 
-def test_extent_of_one_and_of_several():
+def test_extent_of_one_and_of_several() -> None:
     assert dr1_extent([[0, 0, 3, 4]]) == 5
     # Two equal boxes: same-named corners are as far apart as the boxes, not end to end.
     assert dr1_extent([[0, 0, 3, 4], [10, 0, 13, 4]]) == 10
@@ -138,11 +138,11 @@ def test_extent_of_one_and_of_several():
         dr1_extent([])
 
 
-def test_centre_of_the_union():
+def test_centre_of_the_union() -> None:
     assert union_centre([[0, 0, 2, 2], [8, 4, 10, 8]]) == (5, 4)
 
 
-def test_gaps_between_boxes_by_hand():
+def test_gaps_between_boxes_by_hand() -> None:
     gaps = box_gaps(np.array([[0, 0, 2, 2], [5, 1, 6, 3], [5, 6, 6, 9], [1, 1, 3, 3]], float))
     np.testing.assert_allclose(gaps[0], [0, 3, 5, 0])
     np.testing.assert_allclose(gaps, gaps.T)

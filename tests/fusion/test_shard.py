@@ -1,10 +1,12 @@
-"""Fusing a shard: rows and images in step with the targets, whatever is missing."""
+"""Fusing a shard: rows and images follow the targets, also for missing images."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.cutout import Band, Cutout, NoImage
 from claran_core.common.errors import InputError
 from claran_core.common.files import read_array, read_table
 from claran_core.common.flags import Flag
@@ -29,19 +31,19 @@ TARGETS = pd.DataFrame(
 )
 
 
-class Made:
-    """Images made on the spot: one source in the middle, and what the subject's name says."""
+class MadeProvider:
+    """Provider of images with one source in the centre; the subject's name selects a defect."""
 
     workers, identity = 1, None
 
-    def __init__(self, band):
+    def __init__(self, band: Band) -> None:
         self.survey = SURVEYS["FIRST" if band == "radio" else "WISE_W1"]
         self.band = band
 
-    def stop(self):
+    def stop(self) -> None:
         """Do nothing."""
 
-    def cutout(self, subject_id, ra_deg, dec_deg, width_arcsec):
+    def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
         if subject_id == "empty" or (subject_id == "no_infrared" and self.band == "infrared"):
             return NoImage("no_coverage", "outside")
         wcs = OPTIONS.frame.fits_wcs(ra_deg, dec_deg)
@@ -54,13 +56,22 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Return the results of a run with the cut-outs of one shard."""
     results = Results(tmp_path_factory.mktemp("shard"))
-    cut_shard(TARGETS, Made("radio"), Made("infrared"), OPTIONS.frame, results=results, shard="00000")
+    cut_shard(
+        TARGETS,
+        MadeProvider("radio"),
+        MadeProvider("infrared"),
+        OPTIONS.frame,
+        results=results,
+        shard="00000",
+    )
     return results
 
 
-def fuse(results, method="D4", shard="00000"):
+def fuse(results: Results, method: str = "D4", shard: str = "00000") -> tuple[np.ndarray, pd.DataFrame]:
+    """Fuse the shard; return its images and index."""
     with (
         read_cutouts(results.cutouts(shard, "radio")) as radio,
         read_cutouts(results.cutouts(shard, "infrared")) as infrared,
@@ -80,7 +91,7 @@ def fuse(results, method="D4", shard="00000"):
     return read_array(results.fused(method, shard)), read_table(results.fused_index(method, shard))
 
 
-def test_one_row_and_one_image_per_target_in_their_order(results):
+def test_rows_and_images_follow_the_targets(results: Results) -> None:
     images, index = fuse(results)
     assert images.shape == (5, 48, 48, 3) and images.dtype == np.uint8
     assert index.columns.tolist() == FUSED.names
@@ -98,7 +109,7 @@ def test_one_row_and_one_image_per_target_in_their_order(results):
     assert (images[1] == OPTIONS.hull_fill).all() and (images[0] != OPTIONS.hull_fill).any()
 
 
-def test_components_of_each_subject_are_listed_in_its_frame(results):
+def test_components_of_each_subject_are_listed_in_its_frame(results: Results) -> None:
     fuse(results)
     found = read_components(results.fused_components("D4", "00000"))
     assert set(found) == {"good", "no_infrared", "odd"}
@@ -114,14 +125,14 @@ def test_components_of_each_subject_are_listed_in_its_frame(results):
     assert box == pytest.approx([22, 22, 26, 26], abs=0.6)
 
 
-def test_the_same_input_gives_the_same_bytes(results):
+def test_same_input_gives_the_same_bytes(results: Results) -> None:
     images, _ = fuse(results, "D3")
     first = np.array(images)
     again, _ = fuse(results, "D3")
     assert np.array_equal(first, again)
 
 
-def test_a_truncated_cutout_file_is_refused_and_nothing_written(results, tmp_path):
+def test_truncated_cutout_file_is_refused_without_output(results: Results, tmp_path: Path) -> None:
     broken = Results(tmp_path)
     for path in (
         results.cutouts("00000", "radio"),

@@ -1,4 +1,6 @@
-"""Consensus levels: they fall with difficulty, and are spread as the published ones."""
+"""Consensus levels: they fall with difficulty and have the published distribution."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,29 +18,29 @@ EASY = {
     "gap_ratio": 0.0,
     "faintest_snr": 30.0,
     "host_magnitude": 12.0,
-    "stranger_ratio": np.inf,
+    "neighbour_ratio": np.inf,
 }
 
 
-def test_a_plain_single_source_is_neither_easy_nor_hard():
+def test_single_source_has_difficulty_zero() -> None:
     assert difficulty(**EASY) == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
-    "harder",
+    "term",
     [
         {"n_components": 2},
         {"gap_ratio": 1.0},
         {"faintest_snr": 10.0},
         {"host_magnitude": 17.0},
-        {"stranger_ratio": 2.0},
+        {"neighbour_ratio": 2.0},
     ],
 )
-def test_each_circumstance_makes_it_harder(harder):
-    assert difficulty(**EASY | harder) > difficulty(**EASY) + 0.1
+def test_each_term_increases_the_difficulty(term: dict[str, float]) -> None:
+    assert difficulty(**EASY | term) > difficulty(**EASY) + 0.1
 
 
-def test_a_host_fades_out_around_magnitude_17():
+def test_host_term_changes_around_magnitude_17() -> None:
     levels = [difficulty(**EASY | {"host_magnitude": magnitude}) for magnitude in (15.5, 17.0, 18.5)]
     assert levels == pytest.approx([0.0, 0.4, 0.8], abs=0.01)
 
@@ -48,13 +50,13 @@ def test_a_host_fades_out_around_magnitude_17():
     st.floats(-20, 20),
     st.floats(-20, 20),
 )
-def test_levels_never_rise_with_difficulty(morphology, one, other):
+def test_levels_never_rise_with_difficulty(morphology: str, one: float, other: float) -> None:
     low, high = sorted((one, other))
     assert 0.6 <= consensus_level(morphology, high) <= consensus_level(morphology, low) <= 1.0
 
 
 @pytest.mark.parametrize("morphology", MORPHOLOGIES)
-def test_sources_as_hard_as_the_tabulated_ones_get_the_published_levels(morphology):
+def test_tabulated_difficulties_give_the_published_levels(morphology: str) -> None:
     rank = np.linspace(0, 1, 2001)
     drawn = np.interp(rank, QUANTILE_PROBABILITIES, DIFFICULTY[morphology])
     levels = np.sort([consensus_level(morphology, value) for value in drawn])
@@ -63,7 +65,7 @@ def test_sources_as_hard_as_the_tabulated_ones_get_the_published_levels(morpholo
 
 
 @pytest.mark.data
-def test_published_levels_are_those_of_the_label_table(shared_data):
+def test_published_levels_are_those_of_the_label_table(shared_data: Path) -> None:
     table = read_label_table(shared_data / "rgz" / "full_catalogue.csv")
     names = table.num_cpnts.astype(str) + "C_" + table.num_peaks.astype(str) + "P"
     for name in MORPHOLOGIES:
@@ -72,10 +74,10 @@ def test_published_levels_are_those_of_the_label_table(shared_data):
         )
 
 
-def test_circumstances_are_measured_on_the_contours():
+def test_difficulty_is_measured_on_the_contours() -> None:
     image = np.zeros((40, 60))
     image[10:20, 5:15] = image[10:20, 25:35] = 100.0  # two squares, 10 px apart
-    image[30:35, 5:15] = 100.0  # a stranger, 10 px below the first
+    image[30:35, 5:15] = 100.0  # another source, 10 px below the first
     components = find_components(image, 1.0)
     snr, owners = np.array([40.0, 20.0, 90.0]), np.array([0, 0, 1])
     measured = difficulty_of(components, snr, owners, 0, host_magnitude=14.0)
@@ -87,9 +89,9 @@ def test_circumstances_are_measured_on_the_contours():
         gap_ratio=gap / (np.sqrt(2) * width),
         faintest_snr=20.0,
         host_magnitude=14.0,
-        stranger_ratio=gap / 20.0,
+        neighbour_ratio=gap / 20.0,
     )
     assert measured == pytest.approx(expected, abs=1e-6)
-    # Noise is no stranger.
+    # Noise does not count as another source.
     alone = difficulty_of(components, snr, np.array([0, 0, -1]), 0, host_magnitude=14.0)
     assert alone == pytest.approx(expected - 1 / (1 + gap / 20), abs=1e-6)

@@ -1,6 +1,8 @@
-"""Truth labels: made images with known grouping, the label table, and DR1's own labels on real images."""
+"""Labels by the DR1 rule: images with known sources, the label table, and real images with DR1 labels."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,8 @@ SIZE = 106  # native pixels of 1.8 arcsec: a little more than the frame
 
 @dataclass(frozen=True)
 class Source:
+    """A `TrueSource` with its image."""
+
     source_id: str
     image: np.ndarray
     ra_deg: float = 150.001
@@ -31,24 +35,25 @@ class Source:
     host_magnitude: float = 15.0
 
 
-def native_wcs():
+def native_wcs() -> WCS:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 20.0]
     wcs.wcs.cdelt, wcs.wcs.crpix = [-5e-4, 5e-4], [(SIZE + 1) / 2] * 2
     return wcs
 
 
-def gaussian(x, y, peak, fwhm=3.0):
+def gaussian(x: float, y: float, peak: float, fwhm: float = 3.0) -> np.ndarray:
     rows, columns = np.indices((SIZE, SIZE))
     return peak * np.exp(-4 * np.log(2) * ((columns - x) ** 2 + (rows - y) ** 2) / fwhm**2)
 
 
-def observe(*models):
+def observe(*models: np.ndarray) -> Cutout:
+    """Return a cut-out with the sum of models and noise of 1."""
     noise = np.random.default_rng(3).normal(0, 1.0, (SIZE, SIZE))
     return Cutout((noise + sum(models)).astype(np.float32), native_wcs(), "made")
 
 
-def test_a_double_is_one_source_and_its_neighbour_another():
+def test_double_and_its_neighbour_are_two_sources() -> None:
     double = gaussian(40, 52, 60) + gaussian(65, 52, 50)
     neighbour = gaussian(80, 80, 30)
     labels = label_simulated(
@@ -57,13 +62,13 @@ def test_a_double_is_one_source_and_its_neighbour_another():
     assert labels.columns.tolist() == LABELS.names
     assert labels.morphology.tolist() == ["2C_2P", "1C_1P"]
     assert labels.angular_size[0] == pytest.approx(25 * 1.8, rel=0.05)
-    # Row 52 from the south is just above the middle of 106 rows; the box is centred between the blobs.
+    # Row 52 from the south is just above the central row of 106; the box is centred between the peaks.
     middle = (labels.box_x1[0] + labels.box_x2[0]) / 2
     assert middle == pytest.approx(66 + (52.5 - 52.5) * 1.8 / 1.375, abs=0.5)
     assert labels.box_y1[1] < labels.box_y1[0]  # further north is further up
 
 
-def test_host_and_consensus_of_simulated_sources():
+def test_host_and_consensus_of_simulated_sources() -> None:
     double = gaussian(40, 52, 60) + gaussian(65, 52, 50)
     image = observe(double)
     seen, unseen = (
@@ -75,25 +80,25 @@ def test_host_and_consensus_of_simulated_sources():
     pd.testing.assert_frame_equal(seen.drop(columns="consensus"), unseen.drop(columns="consensus"))
 
 
-def test_strangers_near_by_lower_the_consensus():
+def test_close_neighbours_lower_the_consensus() -> None:
     double = gaussian(40, 52, 20) + gaussian(60, 52, 20)
     levels = []
     for x in (200, 90, 75):  # outside the image, apart, close
-        stranger = gaussian(x, 52, 40)
-        image = observe(double, stranger)
-        labels = label_simulated(SUBJECT, image, [Source("a", double), Source("b", stranger)])
+        neighbour = gaussian(x, 52, 40)
+        image = observe(double, neighbour)
+        labels = label_simulated(SUBJECT, image, [Source("a", double), Source("b", neighbour)])
         levels.append(labels.set_index("label_id").consensus["a"])
     assert levels[0] > levels[1] > levels[2]
 
 
-def test_sources_below_the_contours_have_no_label_and_noise_belongs_to_nobody():
+def test_faint_sources_and_emission_of_other_origin_have_no_label() -> None:
     faint, elsewhere = gaussian(50, 50, 2), gaussian(30, 30, 40)
     image = observe(faint, elsewhere)
     labels = label_simulated(SUBJECT, image, [Source("faint", faint)])
     assert labels.empty and labels.columns.tolist() == LABELS.names
 
 
-def test_a_shared_contour_belongs_to_the_brighter_source():
+def test_shared_contour_belongs_to_the_brighter_source() -> None:
     bright, close = gaussian(50, 50, 80), gaussian(53, 50, 30)
     labels = label_simulated(
         SUBJECT, observe(bright, close), [Source("close", close), Source("bright", bright)]
@@ -101,26 +106,27 @@ def test_a_shared_contour_belongs_to_the_brighter_source():
     assert labels.label_id.tolist() == ["bright"]
 
 
-def test_more_than_three_components_are_clipped_and_flagged():
+def test_more_than_three_components_are_clipped_and_flagged() -> None:
     chain = sum(gaussian(20 + 18 * k, 52, 50) for k in range(4))
     labels = label_simulated(SUBJECT, observe(chain), [Source("chain", chain)])
     assert labels.n_components[0] == 4 and labels.morphology[0] == "3C_3P"
     assert labels["flags"][0] == Flag.COUNTS_CLIPPED
 
 
-def test_nothing_to_label():
+def test_no_sources_or_blank_image_give_no_labels() -> None:
     assert label_simulated(SUBJECT, observe(gaussian(5, 5, 0)), []).empty
     blank = Cutout(np.full((SIZE, SIZE), np.nan, np.float32), native_wcs(), "made")
     assert label_simulated(SUBJECT, blank, [Source("a", gaussian(50, 50, 9))]).empty
 
 
-def test_the_box_is_clipped_to_the_frame():
+def test_box_is_clipped_to_the_frame() -> None:
     box = truth_box(SUBJECT, 150.0, 20.0 + 80 / 3600, 60.0)
     assert box[1] == 0.0 and box[3] == pytest.approx((90.75 - 80 + 30) / 1.375, abs=0.01)
     assert box[2] - box[0] == pytest.approx(60 / 1.375)
 
 
-def table_row(**changes):
+def table_row(**changes: Any) -> pd.DataFrame:
+    """Return one row of the label table, with changed values."""
     row = {
         "catalog_id": 7,
         "first_id": "here",
@@ -138,32 +144,32 @@ def table_row(**changes):
     return pd.DataFrame([row | changes])
 
 
-def test_label_table_without_an_image_uses_the_middle_of_the_positions():
+def test_label_table_without_an_image_uses_the_centre_of_the_positions() -> None:
     labels = label_from_table(SUBJECT, None, table_row())
     assert labels.ra[0] == pytest.approx(150.0) and labels.dec[0] == pytest.approx(20.0)
     assert labels.morphology[0] == "2C_3P" and labels.consensus[0] == pytest.approx(0.8)
     assert labels.box_x2[0] - labels.box_x1[0] == pytest.approx(40 / 1.375)
 
 
-def test_label_table_prefers_its_own_centre():
+def test_label_table_centre_takes_precedence() -> None:
     labels = label_from_table(SUBJECT, None, table_row(source_ra=150.002, source_dec=20.003))
     assert (labels.ra[0], labels.dec[0]) == (150.002, 20.003)
 
 
-def test_label_table_gives_hosts_where_it_has_them():
+def test_hosts_of_the_label_table_are_kept() -> None:
     labels = label_from_table(SUBJECT, None, table_row(host_ra=150.003))
     assert labels.host_ra[0] == 150.003 and np.isnan(labels.host_dec[0])
 
 
-def test_label_table_with_an_image_uses_the_contours():
+def test_label_table_with_an_image_uses_the_contours() -> None:
     image = observe(gaussian(40, 52, 60), gaussian(65, 52, 50, fwhm=9.0))
     ra, dec = native_wcs().wcs_pix2world([40, 65], [52, 52], 0)
     labels = label_from_table(SUBJECT, image, table_row(component_ra=list(ra), component_dec=list(dec)))
     x, _ = native_wcs().wcs_world2pix(labels.ra[0], labels.dec[0], 0)
-    assert x > 54  # the wider blob pulls the middle of the boxes, not of the positions
+    assert x > 54  # the wider blob moves the centre of the boxes, not that of the positions
 
 
-def test_middle_of_positions_across_ra_zero():
+def test_centre_of_positions_across_ra_zero() -> None:
     labels = label_from_table(
         Subject("zero", 0.0, 0.0, "none", FRAME),
         None,
@@ -173,8 +179,8 @@ def test_middle_of_positions_across_ra_zero():
 
 
 @pytest.mark.data
-def test_dr1_labels_of_real_images_are_reproduced(shared_data):
-    """facts.md section 1: component counts >= 99 %, class >= 90 %, extent ratio 1.00 in the median."""
+def test_dr1_labels_of_real_images_are_reproduced(shared_data: Path) -> None:
+    """Component counts >= 99 %, class >= 90 %, extent ratio 1.00 in the median."""
     agreement = measure(shared_data / "first_train")
     assert len(agreement["class"]) == 165
     assert agreement["components"].mean() >= 0.99
@@ -184,7 +190,7 @@ def test_dr1_labels_of_real_images_are_reproduced(shared_data):
 
 
 @pytest.mark.data
-def test_centres_from_contours_are_those_of_the_labels(shared_data):
+def test_centres_from_contours_are_those_of_the_labels(shared_data: Path) -> None:
     folder = shared_data / "first_train"
     offsets_arcsec = []
     for name, rows in read_label_table(folder / "labels.csv").groupby("first_id"):

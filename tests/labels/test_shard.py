@@ -1,4 +1,6 @@
-"""Truth of shards and runs, from the simulated sky and from a label table."""
+"""Labels of shards and runs, from the simulated sky and from a label table."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,8 +20,10 @@ from claran_core.labels.shard import (
     truth_kind,
 )
 from claran_core.simulation.provider import SimulatedProvider
-from claran_core.simulation.subjects import select_subjects, sources_near
+from claran_core.simulation.subjects import Selection, select_subjects, sources_near
 from claran_core.survey.surveys import SURVEYS
+
+Shard = tuple[pd.DataFrame, Results, SimulatedProvider]
 
 FRAME = Frame()
 SEED = 4
@@ -27,15 +31,15 @@ HEADER = "catalog_id,first_id,num_cpnts,num_peaks,cpnts_ras,cpnts_decs,ang_exten
 
 
 @pytest.fixture(scope="module")
-def selection():
-    """Six subjects of kinds that are found fast."""
+def selection() -> Selection:
+    """Return six subjects of frequent classes."""
     mix = {"1C_1P": 2, "1C_2P": 2, "1C_1P+1C_1P": 1, "2C_2P": 1}
     return select_subjects(seed=SEED, n_train=6, n_test=0, mix={"train": mix, "test": mix})
 
 
 @pytest.fixture(scope="module")
-def shard(selection, tmp_path_factory):
-    """The six subjects, cut out of their sky."""
+def shard(selection: Selection, tmp_path_factory: pytest.TempPathFactory) -> Shard:
+    """Return targets, results with cut-outs, and the sky of the six subjects."""
     targets = selection.targets.assign(shard="00000")
     results = Results(tmp_path_factory.mktemp("truth"))
     sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
@@ -43,7 +47,7 @@ def shard(selection, tmp_path_factory):
     return targets, results, sky
 
 
-def test_where_truth_comes_from(tmp_path):
+def test_origin_of_the_truth(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text(HEADER + "1,FIRSTJ000007.0+081644,1,1,0.029,8.279,24.1,0.75,1\n")
     plain = tmp_path / "plain.csv"
@@ -53,7 +57,7 @@ def test_where_truth_comes_from(tmp_path):
     assert truth_kind("directory", plain) is None
 
 
-def test_simulated_labels_are_those_the_subjects_were_chosen_by(shard, selection):
+def test_simulated_labels_equal_those_of_the_selection(shard: Shard, selection: Selection) -> None:
     targets, results, sky = shard
     with read_cutouts(results.cutouts("00000", "radio")) as radio:
         label_simulated_shard(targets, sky, FRAME, radio=radio, output_path=results.shard_labels("00000"))
@@ -66,7 +70,7 @@ def test_simulated_labels_are_those_the_subjects_were_chosen_by(shard, selection
     np.testing.assert_allclose(labels[numbers], selection.labels[numbers].astype(float), rtol=1e-6)
 
 
-def test_truth_of_a_patch_is_what_each_source_shows_in_the_middle_of_a_subject(selection):
+def test_sky_truth_labels_each_source_in_its_own_subject(selection: Selection) -> None:
     sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
     own = selection.own_labels.set_index("label_id")
     host = own.iloc[0]
@@ -75,16 +79,16 @@ def test_truth_of_a_patch_is_what_each_source_shows_in_the_middle_of_a_subject(s
     assert truth.index.is_unique and set(truth.index) <= {source.source_id for source in sources}
     assert (truth.subject_id == truth.index).all() and (truth.split == "none").all()
     same = truth.loc[own.index[0]]
-    # Another window gives another noise level: contours move by a little.
+    # Another window has another noise level, so contours move slightly.
     assert same.ra == pytest.approx(host.ra, abs=1e-3) and same.dec == pytest.approx(host.dec, abs=1e-3)
     assert same.angular_size == pytest.approx(host.angular_size, rel=0.3)
     assert (same.host_ra, same.host_dec) == (host.host_ra, host.host_dec)
-    # Centred on the host, which is the middle of the frame.
+    # The subject is centred on the host.
     assert (same.box_x1 + same.box_x2) / 2 == pytest.approx(66, abs=30)
     assert sky_truth(sky, [], FRAME).columns.tolist() == LABELS.names
 
 
-def test_labels_from_a_table(shard, tmp_path):
+def test_labels_from_a_table(shard: Shard, tmp_path: Path) -> None:
     targets, results, _ = shard
     first, second = targets.iloc[0], targets.iloc[1]
     table = tmp_path / "labels.csv"
@@ -103,7 +107,7 @@ def test_labels_from_a_table(shard, tmp_path):
     assert labels.morphology.tolist() == ["1C_2P", "1C_1P", "2C_2P"]
 
 
-def test_gathered_labels_do_not_show_the_shards(shard, tmp_path):
+def test_gathered_labels_do_not_depend_on_the_shards(shard: Shard, tmp_path: Path) -> None:
     targets, results, sky = shard
     parts = []
     for number, rows in enumerate((targets.iloc[3:], targets.iloc[:3])):
@@ -117,7 +121,7 @@ def test_gathered_labels_do_not_show_the_shards(shard, tmp_path):
     assert forward.subject_id.is_monotonic_increasing
 
 
-def test_a_shard_without_sources_has_an_empty_table(tmp_path, shard):
+def test_shard_without_sources_has_an_empty_table(tmp_path: Path, shard: Shard) -> None:
     targets, _, sky = shard
     output = tmp_path / "labels.parquet"
     label_simulated_shard(targets.head(0), sky, FRAME, radio={}, output_path=output)
