@@ -1,8 +1,8 @@
-"""FITS images on disk: what a file holds, by its headers alone, and its pixels a window at a time.
+"""FITS images on disk: the images of a file according to its headers, and their pixels a window at a time.
 
-Real headers are allowed a lot: degenerate third and fourth axes, AIPS's NCP projection, units and
-dates outside the standard, BLANK where it means nothing.  astropy repairs or ignores all that, and its
-warnings about it are kept from the user, who can do nothing about them.
+Real headers have degenerate third and fourth axes, AIPS's NCP projection, units and dates outside the
+standard, and BLANK where it has no meaning.  astropy repairs or ignores all that; its warnings are
+suppressed, because the user can do nothing about them.
 """
 
 import threading
@@ -32,21 +32,21 @@ __all__ = [
     "scan_file",
 ]
 
-# What reading a damaged file may raise.
+# Errors that reading a damaged file may raise.
 READ_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError)
 
 _FILTERS = threading.RLock()
 
 # Start of a FITS file that is not compressed as a whole.
 FITS_START = b"SIMPLE"
-# Compressed images cannot be memory-mapped and are kept in memory whole; subjects of a shard are close
-# on the sky, so that a few are enough.
-DECOMPRESSED_FILES = 2
+# A file compressed as a whole is read whole.  Subjects of a shard are close on the sky, so a few kept images
+# are enough.
+DECOMPRESSED_IMAGES = 2
 
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """Where the pixels of an uncompressed image lie in its file, and how to read them.
+    """Place and format of the pixels of an uncompressed image in its file.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class PixelLayout:
     scale, zero : float
         Pixel = stored value x `scale` + `zero` (BSCALE, BZERO).
     blank : int or None
-        Stored value without data, of integer images.
+        Stored value of integer images that means "no data".
     """
 
     offset: int
@@ -76,17 +76,17 @@ class FitsImage:
     path : Path
         The file.
     name : str
-        What users are told: the file below the survey's folder, with ``[n]`` for extension n.
+        Name in messages: the path relative to the survey's folder, with ``[n]`` for extension n.
     hdu : int
         Number of the header-data unit, 0 for the primary one.
     footprint : Footprint
-        Where it lies on the sky.
+        Its area on the sky.
     unit : str
-        BUNIT as it stands there, empty where it does not.
+        BUNIT as the header spells it; empty if it is absent.
     transposed : bool
-        Whether the file has latitude as its first axis.
+        Whether latitude is the first axis of the file.
     layout : PixelLayout or None
-        None for a compressed image.
+        None for a compressed image or file.
     """
 
     path: Path
@@ -100,7 +100,7 @@ class FitsImage:
 
 @dataclass(frozen=True)
 class UnreadableFile:
-    """A file, or an image of one, without usable pixels: why, and where it lies if that is known."""
+    """A file, or an image in it, without usable pixels: the reason, and its footprint if that is known."""
 
     name: str
     reason: str
@@ -108,7 +108,7 @@ class UnreadableFile:
 
 
 class UnusableImage(Exception):  # noqa: N818  (a finding about a file, not a fault)
-    """Why an image cannot be used, and where it lies if that is known."""
+    """The reason why an image cannot be used, and its footprint if that is known."""
 
     def __init__(self, reason: str, footprint: Footprint | None = None) -> None:
         super().__init__(reason)
@@ -117,10 +117,10 @@ class UnusableImage(Exception):  # noqa: N818  (a finding about a file, not a fa
 
 @contextmanager
 def quiet_astropy() -> Iterator[None]:
-    """Silence astropy's warnings about files that are not quite standard; one thread at a time.
+    """Suppress astropy's warnings about non-standard files, in one thread at a time.
 
-    The filters belong to the whole process: two threads that leave in another order than they came would
-    leave them changed.
+    Warning filters belong to the whole process: if two threads left in another order than they entered, the
+    filters would stay changed.
     """
     with _FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
@@ -135,14 +135,14 @@ def scan_file(path: Path, name: str) -> tuple[list[FitsImage], list[UnreadableFi
     path : Path
         The file.
     name : str
-        What to call it.
+        Its name in messages.
 
     Returns
     -------
     images : list of FitsImage
         All images with a celestial WCS, in the order of the file.
     unreadable : list of UnreadableFile
-        Images that are damaged or no single plane; the file itself if there is nothing in it.
+        Images that are damaged or have several planes; the file itself if it contains no image.
     """
     images, faults = [], []
     try:
@@ -159,12 +159,12 @@ def scan_file(path: Path, name: str) -> tuple[list[FitsImage], list[UnreadableFi
         faults.append(UnreadableFile(name, f"it is damaged or not FITS ({_one_line(error)})"))
     if not images and not faults:
         faults.append(UnreadableFile(name, "it holds no image"))
-    # An extension without WCS, a thumbnail or a beam, is no loss beside real images.
+    # Beside real images, an extension without a WCS is a thumbnail or a beam.
     return images, [fault for fault in faults if fault.footprint or not images]
 
 
 def read_window(image: FitsImage, window: PixelWindow) -> np.ndarray:
-    """Read pixels of an image.
+    """Read a window of an image.
 
     Returns
     -------
@@ -182,6 +182,8 @@ def read_window(image: FitsImage, window: PixelWindow) -> np.ndarray:
     if image.layout is not None:
         mapped = np.memmap(image.path, image.layout.dtype, "r", image.layout.offset, stored_shape)
         data = _physical(np.array(mapped[rows, columns]), image.layout)
+    elif _is_plain(image.path):
+        data = _section(image, stored_shape, rows, columns)
     else:
         data = _decompressed(image.path, image.hdu).reshape(stored_shape)[rows, columns].copy()
     data[~np.isfinite(data)] = np.nan
@@ -189,14 +191,14 @@ def read_window(image: FitsImage, window: PixelWindow) -> np.ndarray:
 
 
 def celestial_plane(wcs: WCS, shape: tuple[int, ...]) -> tuple[Footprint, bool]:
-    """Where the single plane of an image lies on the sky, and whether it has latitude as its first axis.
+    """Return the footprint of the single plane of an image, and whether latitude is its first axis.
 
     Parameters
     ----------
     wcs : WCS
-        Of the image, with all its axes.
+        WCS of the image with all its axes.
     shape : tuple of int
-        Of its pixels, numpy order; may lack degenerate axes that the WCS has.
+        Shape of the pixels, numpy order; may lack degenerate axes of the WCS.
 
     Raises
     ------
@@ -210,7 +212,7 @@ def celestial_plane(wcs: WCS, shape: tuple[int, ...]) -> tuple[Footprint, bool]:
         transposed = axes[0] > axes[1]
         # numpy counts axes from the other end.
         nx, ny = (shape[len(shape) - 1 - axis] for axis in axes)
-        # Longitude first whatever the file's order, which `wcs.celestial` would keep.
+        # Longitude first in any case; `wcs.celestial` would keep the order of the file.
         footprint = Footprint.of(wcs.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE]), (ny, nx))
     except (*READ_ERRORS, IndexError) as error:
         raise UnusableImage(f"its WCS cannot be used ({_one_line(error)})") from None
@@ -258,7 +260,18 @@ def _physical(stored: np.ndarray, layout: PixelLayout) -> np.ndarray:
     return data
 
 
-@lru_cache(maxsize=DECOMPRESSED_FILES)
+def _section(image: FitsImage, stored_shape: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
+    """Read a window of a tile-compressed image; only the tiles it touches are decompressed."""
+    sides = [(stored_shape[0], rows), (stored_shape[1], columns)]
+    with quiet_astropy(), fits.open(image.path) as hdus:
+        hdu = hdus[image.hdu]
+        # Axes other than those of the plane have one pixel.
+        index = [sides.pop(0)[1] if sides and size == sides[0][0] else slice(None) for size in hdu.shape]
+        data = np.array(hdu.section[tuple(index)], dtype=np.float32)
+    return data.reshape(rows.stop - rows.start, columns.stop - columns.start)
+
+
+@lru_cache(maxsize=DECOMPRESSED_IMAGES)
 def _decompressed(path: Path, hdu: int) -> np.ndarray:
     with quiet_astropy():
         return np.asarray(fits.getdata(path, hdu), dtype=np.float32)

@@ -1,8 +1,11 @@
 """What a FITS file holds, by its headers, and its pixels a window at a time."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.io.fits.hdu.compressed import section
 from sky_images import image_header, open_odd, write_image
 
 from claran_core.survey.fits_image import READ_ERRORS, read_window, scan_file
@@ -37,6 +40,33 @@ def test_all_types_of_pixels(tmp_path, dtype):
     (image,), _ = scan_file(tmp_path / "a.fits", "a.fits")
     expected = stored[10:30, 5:55].astype(np.float32)
     np.testing.assert_array_equal(read_window(image, WINDOW), expected)
+
+
+@pytest.mark.parametrize("shape", [(90, 70), (1, 1, 90, 70), (90, 1, 70)])
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_a_window_of_a_tile_compressed_image_reads_only_its_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dtype: str
+) -> None:
+    stored = np.arange(90 * 70).reshape(90, 70).astype(dtype)
+    axes = {f"CTYPE{axis}": name for axis, name in enumerate(("RA---TAN", "DEC--TAN", "FREQ", "STOKES"), 1)}
+    if shape == (90, 1, 70):
+        axes |= {"CTYPE2": "FREQ", "CTYPE3": "DEC--TAN", "CRVAL3": 10.0, "CDELT3": 5e-4, "CRVAL2": 1.4e9}
+    header = image_header(30, 10, **{name: axes[name] for name in axes if int(name[5]) <= len(shape)})
+    compressed = fits.CompImageHDU(stored.reshape(shape), header, compression_type="GZIP_1", quantize_level=0)
+    compressed.writeto(tmp_path / "a.fits.fz", output_verify="ignore")
+    (image,), faults = scan_file(tmp_path / "a.fits.fz", "a.fits.fz")
+    assert faults == [] and image.layout is None
+    tiles = []
+    decompress = section.decompress_image_data_section
+    monkeypatch.setattr(
+        section,
+        "decompress_image_data_section",
+        lambda *arguments: tiles.append(arguments[-2:]) or decompress(*arguments),
+    )
+    data = read_window(image, WINDOW)
+    np.testing.assert_array_equal(data, stored[10:30, 5:55].astype(np.float32))
+    ((first, last),) = tiles
+    assert np.prod(np.subtract(last, first) + 1) == 20  # a tile is one row
 
 
 def test_several_images_of_one_file(tmp_path):
