@@ -1,8 +1,8 @@
-"""The cut-outs of one shard and band on disk: one FITS file with an image extension per subject.
+"""Files of the cut-outs of one shard and band: FITS with an image extension per subject.
 
-Extensions are written one after the other and read one at a time, so that memory holds one subject
-whatever the shard's size.  The number of cut-outs is written into the primary header last of all: a
-file that lost its tail is noticed even where the loss falls between two extensions.
+Extensions are written and read one at a time, so that memory holds one subject whatever the size of the
+shard. The number of cut-outs is written to the primary header last, so that a truncated file is detected
+even if it ends between two extensions.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,20 +21,20 @@ from claran_core.survey.fits_image import READ_ERRORS, quiet_astropy
 
 __all__ = ["CutoutFile", "CutoutWriter", "read_cutouts"]
 
-# Marks the primary header of our files.
+# Value of CONTENT in the primary header.
 CONTENT = "CLARAN cut-outs"
 FITS_BLOCK = 2880
 
 
 class CutoutWriter:
-    """Writes cut-outs one by one; the file is complete after `close`.
+    """Write cut-outs one by one; the file is complete after `close`.
 
     Parameters
     ----------
     handle : binary file
-        Open for writing, empty.
+        Empty file open for writing.
     survey, unit : str
-        Name of the survey and unit of its pixels; empty where a run goes without the band.
+        Name of the survey and unit of its pixels; empty if the run does not use the band.
     """
 
     def __init__(self, handle: BinaryIO, *, survey: str = "", unit: str = "") -> None:
@@ -47,19 +47,19 @@ class CutoutWriter:
         self.append(self.extension(subject_id, cutout))
 
     def append(self, extension: bytes) -> None:
-        """Append an image extension that `extension` has made."""
+        """Append an image extension made by `extension`."""
         self.handle.write(extension)
         self.count += 1
 
     def extension(self, subject_id: str, cutout: Cutout) -> bytes:
-        """Bytes of a cut-out as an image extension named after its subject; any thread may ask."""
+        """Return a cut-out as the bytes of an image extension named after its subject.  Thread-safe."""
         with quiet_astropy():
             # relax: distortion terms are kept, although they are not in the standard.
             header = fits.ImageHDU(cutout.data, cutout.wcs.to_header(relax=True)).header
             header["EXTNAME"] = subject_id
             header["BUNIT"] = self.unit
             header["SURVEY"] = self.survey
-            # FITS headers are ASCII; names of files need not be.
+            # FITS headers are ASCII; file names may not be.
             header["ORIGIN"] = cutout.origin.encode("ascii", "backslashreplace").decode()
             header["FLAGS"] = (int(cutout.flags), "bit mask, see claran_core.common.flags")
             head = header.tostring().encode("ascii")
@@ -67,7 +67,7 @@ class CutoutWriter:
         return head + pixels + bytes(-len(pixels) % FITS_BLOCK)
 
     def close(self) -> None:
-        """Record how many cut-outs the file holds."""
+        """Write the number of cut-outs to the header."""
         self.handle.seek(0)
         self._write_primary()
 
@@ -80,19 +80,19 @@ class CutoutWriter:
 
 
 class CutoutFile(Mapping[str, Cutout]):
-    """The cut-outs of a file by subject; pixels are read when asked for.  Close it, or use ``with``."""
+    """The cut-outs of a file by subject; pixels are read on access.  Close it, or use ``with``."""
 
     def __init__(self, path: Path, hdus: fits.HDUList) -> None:
         self._path, self._hdus = path, hdus
         self._numbers = {hdu.header["EXTNAME"]: number for number, hdu in enumerate(hdus) if number > 0}
 
     def __getitem__(self, subject_id: str) -> Cutout:
-        """Cut-out of a subject.
+        """Return the cut-out of a subject.
 
         Raises
         ------
         KeyError
-            If the subject has none.
+            If the subject has no cut-out.
         InputError
             If the file is damaged.
         """
@@ -120,7 +120,7 @@ class CutoutFile(Mapping[str, Cutout]):
         self.close()
 
     def extents(self) -> dict[str, tuple[int, int]]:
-        """First byte in the file, and length in bytes, of each subject's image extension."""
+        """Return the offset and length in bytes of each subject's image extension."""
         places = {subject_id: self._hdus[number].fileinfo() for subject_id, number in self._numbers.items()}
         return {
             subject_id: (place["hdrLoc"], place["datLoc"] + place["datSpan"] - place["hdrLoc"])
@@ -128,7 +128,7 @@ class CutoutFile(Mapping[str, Cutout]):
         }
 
     def close(self) -> None:
-        """Close the file; cut-outs already taken stay valid."""
+        """Close the file; cut-outs already read stay valid."""
         self._hdus.close()
 
 
@@ -138,13 +138,12 @@ def read_cutouts(path: Path) -> CutoutFile:
     Returns
     -------
     CutoutFile
-        A mapping from subject id to `Cutout`, in the order of the shard; subjects without an image are
-        not in it.
+        A mapping from subject id to `Cutout`, in the order of the shard, without subjects that have no image.
 
     Raises
     ------
     InputError
-        If the file is missing, truncated, or not one of cut-outs.
+        If the file is missing, truncated, or not a file of cut-outs.
     """
     hdus = None
     try:
@@ -153,7 +152,7 @@ def read_cutouts(path: Path) -> CutoutFile:
             _check_complete(path, hdus)
             return CutoutFile(path, hdus)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the stage that writes it (cutouts)") from None
+        raise InputError(f"{path}: no such file; run the stage cutouts, which writes it") from None
     except (*READ_ERRORS, InputError) as error:
         if hdus is not None:
             hdus.close()
@@ -168,7 +167,7 @@ def _check_complete(path: Path, hdus: fits.HDUList) -> None:
     expected, found = hdus[0].header["NCUTOUTS"], len(hdus) - 1
     last = hdus[-1].fileinfo()
     if found != expected or last["datLoc"] + last["datSpan"] > path.stat().st_size:
-        raise InputError(_damaged(path, f"truncated: {found} cut-outs or fewer of {expected}"))
+        raise InputError(_damaged(path, f"truncated: at most {found} of {expected} cut-outs"))
 
 
 def _damaged(path: Path, reason: str) -> str:

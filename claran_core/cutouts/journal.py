@@ -1,9 +1,9 @@
-"""Cut-outs that an interrupted or partly failed shard has already fetched, so that none is fetched twice.
+"""Journal of the cut-outs that an interrupted or partly failed shard has already fetched.
 
-While a shard is under way, each finished (subject, band) is appended to a journal beside the shard's
-files; a killed job leaves at most one unfinished record, which is noticed and dropped.  When the shard is
-complete the journal goes.  If rows failed, hard links to the shard's files are kept instead, at no cost of
-space: a later run fetches the failed rows alone, although the workflow removes the files first.
+While a shard is under way, each finished (subject, band) is appended to a journal beside the shard's files.
+A killed job leaves at most one incomplete record, which is detected and dropped.  The journal of a complete
+shard is removed.  If rows failed, hard links to the shard's files are kept instead, which take no space: a
+later run fetches only the failed rows, although the workflow removes the files first.
 """
 
 import hashlib
@@ -16,25 +16,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from claran_core.common import files
 from claran_core.common.errors import InputError
 from claran_core.cutouts.cutout_file import read_cutouts
 
-__all__ = ["CutoutJournal"]
+__all__ = ["CutoutJournal", "Row"]
 
 Row = dict[str, Any]
 Key = tuple[str, str]
 
-# Of a record: a mark, the lengths of its two parts, and the SHA-256 of both.
+# Head of a record: a mark, the lengths of its two parts, and the SHA-256 of both.
 RECORD = struct.Struct(">4sII32s")
 MARK = b"CLRN"
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the bytes of a cut-out lie; no bytes where there is no image."""
+    """Place of the bytes of a cut-out; the length is 0 if there is no image."""
 
     row: Row
     path: Path
@@ -48,9 +48,10 @@ class CutoutJournal:
     Parameters
     ----------
     folder : Path
-        Where it lies, beside the shard's files.
+        Folder of the journal, beside the shard's files.
     identity : str
-        What the cut-outs depend on: subjects, width, services.  What was kept of another is dropped.
+        Everything the cut-outs depend on: subjects, width, services.  A journal of another identity is
+        dropped.
     """
 
     def __init__(self, folder: Path, identity: str) -> None:
@@ -64,7 +65,10 @@ class CutoutJournal:
         self._journal = self._journal_path.open("ab", buffering=0)
 
     def get(self, subject_id: str, band: str) -> tuple[Row, bytes] | None:
-        """Ledger row of a finished (subject, band), and its image extension, empty where it has none."""
+        """Return ledger row and image extension (empty if there is no image) of a finished.
+
+        See subject, band.
+        """
         place = self._places.get((subject_id, band))
         if place is None:
             return None
@@ -75,7 +79,7 @@ class CutoutJournal:
             return place.row, handle.read(place.length)
 
     def add(self, row: Row, extension: bytes) -> None:
-        """Record a finished row, with its image extension; any thread may."""
+        """Record a finished row with its image extension.  Thread-safe."""
         described = json.dumps(row).encode()
         digest = hashlib.sha256(described + extension).digest()
         record = RECORD.pack(MARK, len(described), len(extension), digest) + described + extension
@@ -83,7 +87,7 @@ class CutoutJournal:
             self._journal.write(record)
 
     def finish(self, shard_files: dict[str, Path], *, failed: bool) -> None:
-        """The shard is complete: keep links to its files (by name) if rows failed, nothing otherwise."""
+        """Finish a complete shard: keep links to its files (by name) if rows failed, else nothing."""
         self._journal.close()
         if not failed:
             shutil.rmtree(self.folder)
@@ -108,7 +112,7 @@ class CutoutJournal:
             files.write_text(path, identity)
 
     def _earlier(self) -> dict[Key, _Place]:
-        """Rows of an earlier, complete run of the shard that did not fail."""
+        """Return the rows of an earlier, complete run of the shard that did not fail."""
         ledger_path = self.folder / "ledger.parquet"
         if not ledger_path.exists():
             return {}
@@ -118,15 +122,15 @@ class CutoutJournal:
         except InputError:
             return {}  # damaged: fetched again
         found = {}
-        for row in ledger[ledger["status"] != "failed"].to_dict("records"):
+        for record in ledger[ledger["status"] != "failed"].to_dict("records"):
+            row = {str(name): None if value != value else value for name, value in record.items()}
             key = row["subject_id"], row["band"]
             offset, length = extents[row["band"]].get(row["subject_id"], (0, 0))
-            row = {name: None if value != value else value for name, value in row.items()}
             found[key] = _Place(row, self.folder / f"{row['band']}.fits", offset, length)
         return found
 
     def _recorded(self) -> dict[Key, _Place]:
-        """Rows of the journal; what follows the last whole record is cut off."""
+        """Return the rows of the journal, and truncate it after the last complete record."""
         if not self._journal_path.exists():
             return {}
         found, whole = {}, 0
@@ -138,8 +142,8 @@ class CutoutJournal:
         return found
 
 
-def _records(handle: Any) -> Iterator[tuple[Row, int, int]]:
-    """Rows of the whole records of a journal, with place and length of their extensions."""
+def _records(handle: BinaryIO) -> Iterator[tuple[Row, int, int]]:
+    """Yield the rows of complete records of a journal, with offset and length of their extensions."""
     while len(head := handle.read(RECORD.size)) == RECORD.size:
         mark, described_length, length, digest = RECORD.unpack(head)
         if mark != MARK:
@@ -151,7 +155,7 @@ def _records(handle: Any) -> Iterator[tuple[Row, int, int]]:
 
 
 def _extents(path: Path) -> dict[str, tuple[int, int]]:
-    """First byte and length of the image extension of each subject of a file of cut-outs."""
+    """Return offset and length of each image extension in a file of cut-outs."""
     with read_cutouts(path) as cutouts:
         return cutouts.extents()
 

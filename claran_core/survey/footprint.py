@@ -1,4 +1,4 @@
-"""Where on the sky an image lies, and which of its pixels a subject needs."""
+"""Footprint of an image on the sky, and the window of its pixels that a subject needs."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,11 +14,12 @@ from claran_core.survey.surveys import Survey
 
 __all__ = ["Footprint", "PixelWindow", "frame_points", "sampling_frame"]
 
-# Points along each side of an image that are looked up to find the circle around it.
+# Points along each side of an image from which the circle around it is computed.
 BORDER_POINTS = 9
-# Points along each side of a subject that are looked up to find its pixels.
+# Points along each side of a subject from which its window is computed.
 FRAME_POINTS = 9
-# Pixels around those: for interpolation, and for the bend of the subject's border between the points.
+# Margin of a window, in pixels, for interpolation and for the curvature of the subject's border between the
+# points.
 WINDOW_MARGIN_PX = 3
 
 
@@ -40,7 +41,7 @@ class PixelWindow:
 
 @dataclass(frozen=True)
 class Footprint:
-    """The part of the sky an image shows.
+    """Area of the sky that an image shows.
 
     Attributes
     ----------
@@ -49,11 +50,11 @@ class Footprint:
     shape : (int, int)
         ``ny, nx``.
     centre : (3,) float64 array
-        Unit vector (ICRS) to the middle of the image.
+        Unit vector (ICRS) to the centre of the image.
     radius_deg : float
-        Radius of a circle around `centre` that holds the image.
+        Radius of a circle around `centre` that contains the image.
     pixel_scale_arcsec : float
-        Side of a square of the area of a pixel.
+        Square root of the pixel area.
     """
 
     wcs: WCS
@@ -64,25 +65,28 @@ class Footprint:
 
     @classmethod
     def of(cls, wcs: WCS, shape: tuple[int, int]) -> "Footprint":
-        """Footprint of an image with this WCS.
+        """Return the footprint of an image with this WCS.
 
         Raises
         ------
         ValueError
-            If the WCS cannot place the image on the sky.
+            If the WCS cannot be evaluated.
         """
         scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(wcs)))) * ARCSEC_PER_DEG
         vectors = unit_vectors(*pixels_to_sky(wcs, *_middle_and_border(shape)))
         centre, border = vectors[0], vectors[1:]
         if not (np.isfinite(centre).all() and np.isfinite(border).all()):
-            # The corners of an all-sky map are not on the sky: it may show anything.
+            # The corners of an all-sky map are not on the sky; its circle is the whole sky.
             return cls(wcs, shape, np.array([1.0, 0.0, 0.0]), 180.0, scale)
         radius_deg = float(np.rad2deg(np.arccos(np.clip(border @ centre, -1, 1)).max()))
-        # A little more, because the border may bulge between its points.
+        # Slightly larger, because the border may curve outwards between its points.
         return cls(wcs, shape, centre, min(180.0, 1.02 * radius_deg + scale / ARCSEC_PER_DEG), scale)
 
     def window(self, frame: Frame, ra_deg: float, dec_deg: float) -> PixelWindow | None:
-        """Pixels needed to interpolate anywhere in a subject; None if the image has none of them."""
+        """Return the pixels needed to interpolate anywhere in a subject.
+
+        None if the image has none of them.
+        """
         x, y = sky_to_pixels(self.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
         seen = np.isfinite(x) & np.isfinite(y)
         if not seen.any():
@@ -101,25 +105,28 @@ class Footprint:
         )
 
     def distance_deg(self, ra_deg: float, dec_deg: float) -> float:
-        """Angle between a position and the middle of the image."""
+        """Return the angle between a position and the centre of the image."""
         return float(np.rad2deg(np.arccos(np.clip(unit_vectors(ra_deg, dec_deg) @ self.centre, -1, 1))))
 
 
 @lru_cache(maxsize=8)
 def frame_points(frame: Frame) -> np.ndarray:
-    """Points ``x, y`` (frame pixels) all over a subject's frame, its rim included; ``(2, n)``."""
+    """Return a grid of points ``x, y`` (frame pixels) over a subject's frame, its rim included.
+
+    ``(2, n)``.
+    """
     edges = np.linspace(0, frame.size_px, FRAME_POINTS)
     return np.stack(np.meshgrid(edges, edges)).reshape(2, -1)
 
 
 def sampling_frame(width_arcsec: float, survey: Survey) -> Frame:
-    """Frame of this width that is sampled about as finely as the survey."""
+    """Return a frame of this width, sampled about as finely as the survey."""
     size_px = max(1, round(width_arcsec / survey.pixel_scale_arcsec))
     return Frame(size_px=size_px, pixel_scale_arcsec=width_arcsec / size_px)
 
 
 def _middle_and_border(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """0-based positions of the middle of an image, then of points on its outer border."""
+    """Return the 0-based positions of the centre of an image and of points on its outer border."""
     ny, nx = shape
     across, up = np.linspace(-0.5, nx - 0.5, BORDER_POINTS), np.linspace(-0.5, ny - 0.5, BORDER_POINTS)
     low, high = np.full(BORDER_POINTS, -0.5), np.ones(BORDER_POINTS)

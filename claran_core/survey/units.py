@@ -1,4 +1,4 @@
-"""Units of image pixels, as files spell them, and whether the pixels agree with them."""
+"""Units of image pixels: conversion from the spelling in files, and a check against the noise."""
 
 import re
 
@@ -10,8 +10,8 @@ from claran_core.survey.surveys import Survey
 
 __all__ = ["noise_fits", "unit_factor"]
 
-# ``JY/BEAM`` and its relatives, which astropy does not parse.  Programs that write in capitals turn
-# mJy into MJY; nobody means a megajansky per beam.
+# ``JY/BEAM`` and its variants, which astropy does not parse.  MJY is mJy written by a program that uses
+# capitals only, never a megajansky.
 JANSKY_PER_BEAM = re.compile(
     r"(?P<prefix>milli|micro|[mu\u00b5\u03bcn]?)jy\s*(/|\.|\*|\s)\s*(beam|bm)(\^?-1)?", re.I
 )
@@ -27,20 +27,20 @@ PREFIXES = {
 }
 COUNTS = {"dn", "adu", "count", "counts", "ct"}
 
-# The noise of images of one survey differs by a factor of a few, also around 3C sources (2 for 3C 192);
-# a wrong power of ten in the unit is a factor of a thousand, as a rule.
+# The noise within one survey varies by a factor of a few, also around 3C sources (2 for 3C 192); a wrong unit
+# usually changes it by a factor of a thousand.
 MAX_NOISE_RATIO = 30.0
-# Noise of fewer pixels than this says nothing about the unit.
+# The noise of fewer pixels does not constrain the unit.
 MIN_NOISE_PIXELS = 100
 
 
 def unit_factor(unit: str, survey: Survey) -> float | None:
-    """What to multiply pixels in `unit` by to have them in the survey's unit.
+    """Return the factor that converts pixels in `unit` to the survey's unit.
 
     Returns
     -------
     float or None
-        1 where the file gives no unit; None for a unit that cannot be the survey's.
+        1 if the file gives no unit; None if the unit cannot be converted.
     """
     text = unit.strip()
     if not text or text.lower() == survey.unit.lower():
@@ -57,9 +57,9 @@ def unit_factor(unit: str, survey: Survey) -> float | None:
 
 
 def noise_fits(data: np.ndarray, survey: Survey) -> bool:
-    """Whether the noise of a cut-out (in the survey's unit) is near enough the survey's.
+    """Return whether the noise of a cut-out (in the survey's unit) is consistent with the survey's.
 
-    Too few pixels, or constant ones, are given the benefit of the doubt.
+    Too few pixels, or constant ones, count as consistent.
     """
     if np.count_nonzero(np.isfinite(data)) < MIN_NOISE_PIXELS:
         return True

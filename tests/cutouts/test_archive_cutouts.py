@@ -136,7 +136,7 @@ def test_a_service_that_is_down_ends_the_shard_soon_as_failed_rows(clean, target
         ledger = cut(server, tmp_path, targets, breaker_failures=5)
         radio = ledger[ledger["band"] == "radio"]
         assert set(radio["status"]) == {"failed"} and len(server.images_asked("first")) <= 5 + 2
-        assert radio["reason"].str.contains("is left alone for").all()
+        assert radio["reason"].str.contains("is not contacted for").all()
         # What could be had is kept for the next run.
         server.down.clear()
         (tmp_path / "limits").rename(tmp_path / "forgotten")

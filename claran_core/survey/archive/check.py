@@ -1,7 +1,7 @@
-"""Do the real services answer as expected?  A handful of positions for each, and a clear verdict.
+"""Check of the real services at a few positions each.
 
-The services were written against by their documentation and tried against a stand-in: this is how a user
-with internet finds out before a long run.
+The protocols follow the documentation of the services and are tested only against a mock server.  This check
+shows a user with internet access, before a long run, whether the services answer as expected.
 """
 
 import time
@@ -24,8 +24,8 @@ from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = ["PLACES", "Finding", "check_service"]
 
-# A position may happen to lie at a hole or the end of an image.
-ENOUGH_COVERAGE = 0.99
+# Least coverage of a subject: a position may lie near a hole or the edge of an image.
+MIN_COVERAGE = 0.99
 
 
 @dataclass(frozen=True)
@@ -57,28 +57,28 @@ PLACES: Mapping[str, tuple[Place, ...]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Finding:
-    """What a service did at one place: whether that is right, and one line about it."""
+    """Result of a service at one position: whether it is right, and one line about it."""
 
     right: bool
     line: str
 
 
 def check_service(service: Service, client: Client, frame: Frame) -> Iterator[Finding]:
-    """Ask a service for each place of its survey, and say what came.
+    """Request an image from a service at each position of its survey, and check the answers.
 
     Parameters
     ----------
     service : Service
-        Which.
+        Service to check.
     client : Client
-        Asks.
+        HTTP client.
     frame : Frame
-        Subject to ask for.
+        Geometry of the subjects.
 
     Yields
     ------
     Finding
-        One for each place.
+        One for each position.
     """
     survey = SURVEYS[service.survey]
     opened = open_service(service, survey, client)
@@ -98,14 +98,14 @@ def _judged(answer: Cutout | NoImage, place: Place, frame: Frame, survey: Survey
         return _judged_image(answer, place, frame, survey)
     if answer.status == "failed" and not place.covered:
         return False, (
-            f"outside the survey, but this was not understood: {answer.reason} (if it says so in other "
-            "words, give survey.archive.services.NAME.outside a pattern for them)"
+            f"outside the survey, but the answer was not understood: {answer.reason} (if it says that the "
+            "position is outside, set survey.archive.services.NAME.outside to a pattern that matches it)"
         )
     if answer.status == "failed":
         return False, f"no image: {answer.reason}"
     if place.covered:
-        return False, f"taken for outside the survey, which covers it: {answer.reason}"
-    return True, f"outside the survey, as it should be: {answer.reason}"
+        return False, f"reported as outside the survey, which covers it: {answer.reason}"
+    return True, f"outside the survey, as expected: {answer.reason}"
 
 
 def _judged_image(cutout: Cutout, place: Place, frame: Frame, survey: Survey) -> tuple[bool, str]:
@@ -115,7 +115,7 @@ def _judged_image(cutout: Cutout, place: Place, frame: Frame, survey: Survey) ->
         f"noise {noise_sigma(cutout.data):.3g} {survey.unit} (survey: {survey.rms:.3g})"
     )
     if not place.covered:
-        return False, f"{what}, where the survey has none"
+        return False, f"{what}, although the survey does not cover the position"
     if cutout.flags & Flag.SUSPECT_UNIT:
         return False, f"{what}: the pixels do not fit the unit"
-    return coverage >= ENOUGH_COVERAGE, what
+    return coverage >= MIN_COVERAGE, what

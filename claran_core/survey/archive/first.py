@@ -1,8 +1,8 @@
 """The cut-out server of FIRST (STScI).
 
-The form is made by astroquery (`astroquery.image_cutouts.first`); its server address is fixed when the
-module is imported, so that the request is sent by us.  Right ascension and declination share the field
-``RA``, in hours and degrees.  Answers are two-dimensional images with a WCS of four axes.
+astroquery (`astroquery.image_cutouts.first`) makes the form.  `Client` sends it, because astroquery fixes the
+server's URL at import and does not retry.  Right ascension (hours) and declination (deg) share the field
+``RA``. Answers are two-dimensional images with a WCS of four axes.
 """
 
 from functools import lru_cache
@@ -21,7 +21,7 @@ ARCSEC_PER_ARCMIN = 60.0
 
 
 def first_request(service: Service, survey: Survey, ra_deg: float, dec_deg: float, size_px: int) -> Request:
-    """Request for an image of `size_px` pixels around a position (deg, ICRS)."""
+    """Return the request for an image of `size_px` pixels around a position (deg, ICRS)."""
     form = _form_maker().get_images(
         SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs"),
         image_size=size_px * survey.pixel_scale_arcsec / ARCSEC_PER_ARCMIN * u.arcmin,
@@ -32,7 +32,7 @@ def first_request(service: Service, survey: Survey, ra_deg: float, dec_deg: floa
 
 @lru_cache(maxsize=1)
 def _form_maker() -> Any:
-    # Imported here: astroquery takes half a second, and most runs need no archive.
+    # Imported here: astroquery takes half a second to import, and most runs need no archive.
     from astroquery.image_cutouts.first import FirstClass
 
     return FirstClass()

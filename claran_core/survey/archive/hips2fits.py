@@ -1,7 +1,7 @@
 """hips2fits of the CDS: an image of any size and projection, resampled from a HiPS.
 
-The query is made by astroquery (`astroquery.hips2fits`); its server address is fixed when the module is
-imported, so that the request is sent by us.  Beyond the survey's area pixels are blank.
+astroquery (`astroquery.hips2fits`) makes the query.  `Client` sends it, because astroquery fixes the
+server's URL at import and does not retry.  Pixels outside the survey are blank.
 """
 
 from functools import lru_cache
@@ -19,7 +19,7 @@ __all__ = ["hips2fits_request"]
 def hips2fits_request(
     service: Service, survey: Survey, ra_deg: float, dec_deg: float, size_px: int
 ) -> Request:
-    """Request for a north-up image of `size_px` native pixels around a position (deg, ICRS)."""
+    """Return the request for a north-up image of `size_px` native pixels around a position (deg, ICRS)."""
     params = _query_maker().query(
         hips=service.dataset,
         width=size_px,
@@ -36,7 +36,7 @@ def hips2fits_request(
 
 @lru_cache(maxsize=1)
 def _query_maker() -> Any:
-    # Imported here: astroquery takes half a second, and most runs need no archive.
+    # Imported here: astroquery takes half a second to import, and most runs need no archive.
     from astroquery.hips2fits import hips2fitsClass
 
     return hips2fitsClass()

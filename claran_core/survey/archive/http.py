@@ -1,8 +1,8 @@
-"""Asking an archive over HTTP: limits, time-outs, tries, and nothing kept that was not looked at.
+"""HTTP client for archives, with limits, time-outs and retries.
 
-Everything a request may meet is one of four things: a value, made of the answer by the caller's `read`;
-a `Fault`, after which another try may help; a `Refusal`, which no try will change; or `ServiceDown`.
-astroquery's own HTTP is not used: it has no tries, and its cache keeps error pages for a week.
+A request has one of four outcomes: a value, which the caller's `read` makes from the answer; a `Fault`,
+where a retry may help; a `Refusal`, where it does not; or `ServiceDown`.  astroquery's own HTTP is not used:
+it does not retry, and its cache keeps error pages for a week.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
 import requests
@@ -34,19 +34,19 @@ __all__ = ["Answer", "Client", "Doubtful", "Fault", "Refusal", "Request"]
 
 Value = TypeVar("Value")
 
-# Tells an archive whose requests these are, and what they are for.
+# Tells an archive who sends the requests, and why.
 HOMEPAGE = "https://doi.org/10.1093/mnras/sty2646"
-# Answers that say the server is in trouble or asks for patience.
+# Status codes of temporary errors.
 FAULT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 CHUNK_BYTES = 1 << 16
-# Cut-outs and tables are far smaller; whatever is larger is not one.
+# Cut-outs and tables are far smaller.
 MAX_BYTES = 64 << 20
-# An answer that may be right or wrong, and a refusal, is believed when the server insists: this many times.
-BELIEVED_AFTER = 3
+# A doubtful answer, or a refusal, is accepted after the server has given it this many times.
+ACCEPTED_AFTER = 3
 
 
 class Fault(Exception):  # noqa: N818  (a finding about an answer, not a fault of the program)
-    """An answer that is none; another try may bring one.  `blames_host` counts towards its breaker."""
+    """A failed request that is worth a retry; with `blames_host`, the host's breaker counts it."""
 
     def __init__(self, reason: str, *, blames_host: bool = True, pause_s: float | None = None) -> None:
         super().__init__(reason)
@@ -54,7 +54,7 @@ class Fault(Exception):  # noqa: N818  (a finding about an answer, not a fault o
 
 
 class Doubtful(Fault):
-    """An answer that is odd but possible: `value` is believed when the same bytes come several times."""
+    """A suspicious answer: `value` is accepted if the same bytes come several times."""
 
     def __init__(self, reason: str, value: object) -> None:
         super().__init__(reason, blames_host=False)
@@ -62,7 +62,7 @@ class Doubtful(Fault):
 
 
 class Refusal(Exception):  # noqa: N818
-    """The server insists on no, with a `status` of HTTP, or could not be asked: no try will change that."""
+    """A request that the server repeatedly refuses (HTTP `status`), or that it cannot be sent."""
 
     def __init__(self, reason: str, *, status: int | None = None) -> None:
         super().__init__(reason if status is None else f"HTTP {status}: {reason}")
@@ -71,7 +71,7 @@ class Refusal(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Request:
-    """What to ask: `params` go into the address, `form` makes it a POST."""
+    """A request: `params` become the query of the URL; with a `form`, it is a POST."""
 
     url: str
     params: Mapping[str, str] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Request:
 
     @property
     def address(self) -> str:
-        """The whole question as an address, for the record; a form's fields are appended to it."""
+        """The request as a single URL, for provenance; the fields of a form are appended to the query."""
         fields = urlencode({**self.params, **(self.form or {})})
         joint = "&" if "?" in self.url else "?"
         return f"{self.url}{joint}{fields}" if fields else self.url
@@ -87,18 +87,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came, complete as far as HTTP tells.
+    """An answer that is complete according to HTTP.
 
     Attributes
     ----------
     content : bytes
         The body.
     url : str
-        What was asked.
+        The request as a single URL.
     sha256 : str
-        Of the body as it came, hexadecimal.
+        SHA-256 of the body as received, hexadecimal.
     fetched_at : str
-        When it had come, ISO 8601, UTC.
+        Time of receipt, ISO 8601, UTC.
     """
 
     content: bytes
@@ -114,19 +114,19 @@ class _ThreadState(threading.local):
 
 
 class Client:
-    """Asks services; its limits are those of all processes with the same folder.  Close it, or use ``with``.
+    """HTTP client whose limits are shared by all processes with the same folder.  Close it, or use ``with``.
 
     Parameters
     ----------
     options : FetchOptions
-        Time-outs, tries and limits (section ``cutouts.archive``).
+        Time-outs, retries and limits (section ``cutouts.archive``).
     working_directory : Path, optional
-        Where a relative folder of the limits starts.
+        Directory that a relative folder of the limits refers to.
 
     Raises
     ------
     ConfigError
-        If the folder of the limits cannot be made.
+        If the folder of the limits cannot be created.
     """
 
     def __init__(self, options: FetchOptions, working_directory: Path | None = None) -> None:
@@ -140,30 +140,31 @@ class Client:
             raise ConfigError(f"config: cutouts.archive.limits_folder: {error}") from None
         self._limits: dict[tuple[str, str], HostLimits] = {}
         self._sessions: list[requests.Session] = []
-        self._own = _ThreadState()
+        self._thread = _ThreadState()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
     def fetch(self, service: Service, request: Request, read: Callable[[Answer], Value]) -> Value:
-        """Ask until `read` makes a value of an answer, or the tries are used up.
+        """Send a request until `read` accepts the answer, or the retries are used up.
 
         Parameters
         ----------
         service : Service
-            Whose limits hold.
+            Service whose limits apply.
         request : Request
-            What to ask.
+            The request.
         read : callable
-            Makes a value of an `Answer`; raises `Fault` if it is none, `Doubtful` if it may be one.
+            Converts an `Answer` to a value; raises `Fault` if that is impossible, `Doubtful` if the answer is
+            suspicious.
 
         Raises
         ------
         Fault
-            If no try brought a value: the last one's.
+            If no attempt succeeded: the fault of the last one.
         Refusal
-            If the server says no, as often as it takes to be believed.
+            If the server refused `ACCEPTED_AFTER` times.
         ServiceDown
-            If the host is left alone for now.
+            If the breaker of the host is open.
         """
         limits = self._limits_of(service, request.url)
         seen: Counter[str] = Counter()
@@ -183,7 +184,7 @@ class Client:
     ) -> Value:
         try:
             with limits.turn():
-                answer = self._ask(request)
+                answer = self._send(request)
             value = self._read(answer, read, seen)
         except Fault as fault:
             if fault.pause_s is not None:
@@ -195,26 +196,26 @@ class Client:
             raise
         except Refusal as refusal:
             limits.succeeded()
-            if self._insists(seen, str(refusal)):
+            if self._is_repeated(seen, str(refusal)):
                 raise
             raise Fault(str(refusal), blames_host=False) from None
         limits.succeeded()
         return value
 
-    def _insists(self, seen: Counter[str], answer: str) -> bool:
-        """Whether a server has now given the same answer often enough to be believed."""
+    def _is_repeated(self, seen: Counter[str], answer: str) -> bool:
+        """Count an answer, and return whether it came often enough to be accepted."""
         seen[answer] += 1
-        return seen[answer] >= min(BELIEVED_AFTER, self.options.tries)
+        return seen[answer] >= min(ACCEPTED_AFTER, self.options.tries)
 
     def _read(self, answer: Answer, read: Callable[[Answer], Value], seen: Counter[str]) -> Value:
         try:
             return read(answer)
         except Doubtful as doubt:
-            if self._insists(seen, answer.sha256):
-                return doubt.value
+            if self._is_repeated(seen, answer.sha256):
+                return cast(Value, doubt.value)  # made by the same `read`
             raise
 
-    def _ask(self, request: Request) -> Answer:
+    def _send(self, request: Request) -> Answer:
         options = self.options
         deadline = time.monotonic() + options.request_timeout_s
         try:
@@ -239,12 +240,12 @@ class Client:
         )
 
     def _session(self) -> requests.Session:
-        """Session of this thread: connections are kept open between requests."""
-        session = self._own.session
+        """Return the session of this thread, which keeps connections open between requests."""
+        session = self._thread.session
         if session is None:
-            session = self._own.session = requests.Session()
-            # The environment is looked at once, not with each request: proxies, certificates.  Passwords in
-            # ~/.netrc are none of the archives' business.
+            session = self._thread.session = requests.Session()
+            # Proxies and certificates are read from the environment once, not for each request.  Passwords in
+            # ~/.netrc are never sent.
             session.trust_env = False
             session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
             contact = f"; {self.options.contact}" if self.options.contact else ""
@@ -285,36 +286,36 @@ class Client:
             for session in self._sessions:
                 session.close()
             self._sessions.clear()
-            self._own = _ThreadState()
+            self._thread = _ThreadState()
 
 
 @lru_cache(maxsize=64)
-def _proxies(scheme: str, host: str) -> Mapping[str, str]:
-    """Proxies that the environment names for a host."""
+def _proxies(scheme: str, host: str) -> dict[str, str]:
+    """Return the proxies that the environment sets for a host."""
     return requests.utils.get_environ_proxies(f"{scheme}://{host}/")
 
 
 def _body(response: requests.Response, deadline: float) -> bytes:
-    """Read a body piece by piece, so that a server that drips cannot hold us beyond the deadline.
+    """Read a body piece by piece, so that a slow server cannot exceed the deadline.
 
     Raises
     ------
     Fault
-        If it is late, too large, or shorter than announced.
+        If it is late, too large, or shorter than its Content-Length.
     """
     parts, size = [], 0
-    # read1 returns with what has come; read would wait for the whole piece.
+    # read1 returns what has arrived; read would wait for a whole chunk.
     while part := response.raw.read1(CHUNK_BYTES, decode_content=True):
         parts.append(part)
         size += len(part)
         if time.monotonic() > deadline:
-            raise Fault(f"too slow: {size} bytes had come when time was up")
+            raise Fault(f"too slow: {size} bytes received within the time limit")
         if size > MAX_BYTES:
-            raise Fault(f"more than {MAX_BYTES >> 20} MiB came")
+            raise Fault(f"more than {MAX_BYTES >> 20} MiB received")
     announced = response.headers.get("Content-Length")
     encoded = "Content-Encoding" in response.headers
     if announced is not None and announced.isdigit() and not encoded and size < int(announced):
-        raise Fault(f"cut off: {size} bytes came of {announced}")
+        raise Fault(f"truncated: {size} bytes received of {announced}")
     return b"".join(parts)
 
 
@@ -323,13 +324,13 @@ def _check_status(response: requests.Response, content: bytes) -> None:
         return
     reason = " ".join(content[:300].decode("utf-8", "replace").split()) or response.reason
     if response.status_code in FAULT_STATUS:
-        pause_s = _pause_asked(response.headers.get("Retry-After"))
+        pause_s = _retry_after_s(response.headers.get("Retry-After"))
         raise Fault(f"HTTP {response.status_code} {response.reason}", pause_s=pause_s)
     raise Refusal(reason, status=response.status_code)
 
 
-def _pause_asked(value: str | None) -> float | None:
-    """Seconds of a Retry-After header, which gives them or a date (RFC 9110, section 10.2.3)."""
+def _retry_after_s(value: str | None) -> float | None:
+    """Return the pause in seconds of a Retry-After header: a number or a date (RFC 9110, section 10.2.3)."""
     if value is None:
         return None
     if value.strip().isdigit():
@@ -344,5 +345,5 @@ def _transport_reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
         return "no answer in time"
     if isinstance(error, requests.ConnectionError | ConnectionError):
-        return "no connection, or it was broken off"
+        return "no connection, or connection lost"
     return f"the transfer failed ({type(error).__name__})"

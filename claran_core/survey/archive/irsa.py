@@ -1,8 +1,9 @@
-"""AllWISE atlas images of IRSA: which tiles there are (SIA2), and cut-outs of them (IBE).
+"""AllWISE atlas images of IRSA: the list of tiles (SIA2), and cut-outs of them (IBE).
 
-Tiles are listed once for each cell of the sky, a good degree wide, so that a shard asks a few times.  The
-query is made by pyvo.  A cut-out is clipped at the edge of its tile: a subject there is put together from
-the tiles that share it.  IBE packs cut-outs with gzip unless told not to.
+Tiles are listed once for each cell of the sky, so that a shard needs a few lists.  pyvo makes the query, as
+in `astroquery.ipac.irsa`, which however sends it itself, without limits or retries.  IBE clips a cut-out at
+the edge of its tile: a subject there is combined from the tiles that share it.  IBE compresses cut-outs with
+gzip unless the request forbids it.
 """
 
 import io
@@ -15,6 +16,7 @@ from functools import cached_property
 import numpy as np
 from astropy import units as u
 from astropy.io import votable
+from astropy.table import Row
 from astropy_healpix import HEALPix
 from pyvo.dal import DALQueryError
 from pyvo.dal.sia2 import SIA2Query, SIA2Results
@@ -35,27 +37,28 @@ from claran_core.survey.surveys import Survey
 
 __all__ = ["AtlasTile", "IrsaImages", "parse_tiles"]
 
-# Cells the tiles are listed for: 0.9 deg wide.
+# Cells for which tiles are listed: 0.9 deg wide.
 CELLS = HEALPix(nside=64, order="nested")
-# A circle around the middle of any cell that holds the cell, and a subject at its rim.
+# Radius of a circle around the centre of a cell that contains the cell and a subject at its rim.
 LIST_RADIUS_DEG = 0.85
-# A wavelength that W1 has and W2 has not: a quarter of the list.
+# A wavelength in W1 but not in W2: it selects a quarter of the list.
 W1_WAVELENGTH_M = 3.35e-6
 MAX_TILES = 4
-# Regions of tiles are given by corners, to a few pixels: nearer to a side an image need not show a point.
+# The corners of a tile are given to a few pixels: an image need not show a point nearer to its side than
+# this.
 RIM_PX = 4.0
 
 
 @dataclass(frozen=True)
 class AtlasTile:
-    """An atlas image: where it is and what it shows.
+    """An atlas image: its URL and its region of the sky.
 
     Attributes
     ----------
     url : str
-        Address of the whole image.
+        URL of the whole image.
     corners : tuple of (float, float)
-        Right ascension and declination of its corners, deg, in turn.
+        Right ascension and declination of its corners, deg, in order around the tile.
     """
 
     url: str
@@ -63,7 +66,7 @@ class AtlasTile:
 
     @cached_property
     def sides(self) -> np.ndarray:
-        """Unit vectors ``(k, 3)`` upright on the planes through the sides, towards the tile."""
+        """Unit vectors ``(k, 3)`` normal to the planes through the sides, pointing towards the tile."""
         corners = unit_vectors(*np.array(self.corners).T)
         upright = np.cross(corners, np.roll(corners, -1, axis=0))
         lengths = np.linalg.norm(upright, axis=1)
@@ -71,18 +74,21 @@ class AtlasTile:
         return upright * np.sign(upright @ corners.mean(axis=0))[:, None]
 
     def is_near(self, direction: np.ndarray, reach: float) -> bool:
-        """Whether a direction (unit vector) is in the tile, or out of no side by more than `reach` (rad)."""
+        """Return whether a direction (unit vector) is in the tile, or outside by at most `reach` (rad)."""
         return bool((self.sides @ direction >= -math.sin(reach)).all())
 
     def depth_px(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[float, bool]:
-        """How deep a subject's middle lies inside the tile (frame pixels), and whether all of it does."""
+        """Return the depth of a subject's centre in the tile.
+
+        See frame pixels), and whether all of it is inside.
+        """
         middle, half = frame.size_px / 2, frame.size_px / 2 + WINDOW_MARGIN_PX
         points = np.array([[0, 0], [-1, -1], [-1, 1], [1, 1], [1, -1]]) * half + middle
         depths = self.depths_px(frame, ra_deg, dec_deg, points)
         return float(depths[0]), bool((depths[1:] >= 0).all())
 
     def depths_px(self, frame: Frame, ra_deg: float, dec_deg: float, points: np.ndarray) -> np.ndarray:
-        """How deep points ``(n, 2)`` of a subject's frame lie inside the tile, in its pixels."""
+        """Return the depth of points ``(n, 2)`` of a subject's frame inside the tile, in frame pixels."""
         x, y = frame.sky_to_frame(ra_deg, dec_deg, *np.array(self.corners).T)
         if not np.isfinite(x).all():
             return np.full(len(points), -np.inf)
@@ -90,16 +96,16 @@ class AtlasTile:
 
 
 class IrsaImages:
-    """IRSA, opened to be asked (an `ImageService`).
+    """AllWISE images from IRSA (an `ImageService`).
 
     Parameters
     ----------
     service : Service
-        Where it is, and its limits.
+        The service.
     survey : Survey
-        What its pixels should be.
+        Survey whose pixels are expected.
     client : Client
-        Asks.
+        HTTP client.
     """
 
     def __init__(self, service: Service, survey: Survey, client: Client) -> None:
@@ -109,10 +115,10 @@ class IrsaImages:
         self._lock = threading.Lock()
 
     def image(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """Verified cut-out around a position, as `ImageService.image`."""
+        """Return a verified cut-out around a position, as `ImageService.image`."""
         size_px = size_px_of(width_arcsec, self.survey)
         if size_px > self.service.max_size_px:
-            raise Refusal(f"{size_px} px were needed, a tile has {self.service.max_size_px}")
+            raise Refusal(f"{size_px} px are needed, a tile has {self.service.max_size_px}")
         frame = sampling_frame(width_arcsec, self.survey)
         combined: Cutout | None = None
         blank: list[NoImage] = []
@@ -130,16 +136,18 @@ class IrsaImages:
         return combined or (blank + [NoImage("no_coverage", f"no {self.survey.name} tile covers it")])[0]
 
     def _choose(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[list[AtlasTile], bool]:
-        """Tiles that show a subject, the best first, and whether that one shows all of it."""
+        """Return the tiles that show a subject, the best first, and whether that one shows all of it."""
         found = []
         middle = unit_vectors(ra_deg, dec_deg)
-        reach = np.deg2rad(frame.width_arcsec / ARCSEC_PER_DEG)  # a subject's corners are nearer than this
+        reach = np.deg2rad(
+            frame.width_arcsec / ARCSEC_PER_DEG
+        )  # larger than the distance of a subject's corners
         for tile in self._tiles_near(ra_deg, dec_deg):
             if not tile.is_near(middle, reach):
                 continue
             depth, whole = tile.depth_px(frame, ra_deg, dec_deg)
             if whole or depth > -frame.size_px / np.sqrt(2):
-                # Rounded: the last digits must not decide between tiles.
+                # Rounded, so that the last digits do not decide between tiles.
                 found.append((not whole, -round(depth, 3), tile.url, tile))
         found.sort(key=lambda entry: entry[:3])
         return [entry[3] for entry in found[:MAX_TILES]], bool(found) and not found[0][0]
@@ -147,7 +155,7 @@ class IrsaImages:
     def _cut(
         self, tile: AtlasTile, frame: Frame, ra_deg: float, dec_deg: float, width_arcsec: float
     ) -> Cutout | NoImage | None:
-        """Cut-out of a tile; None if the tile does not show the subject."""
+        """Return the cut-out of a tile; None if the tile does not show the subject."""
         size_arcsec = size_px_of(width_arcsec, self.survey) * self.survey.pixel_scale_arcsec
         params = {
             "center": f"{ra_deg:.8f},{dec_deg:.8f}",
@@ -162,7 +170,7 @@ class IrsaImages:
         try:
             return self.client.fetch(self.service, Request(tile.url, params), reader)
         except Refusal as refusal:
-            # IBE's word for a cut-out that does not meet its image; believed where the region agrees.
+            # IBE's status for a cut-out outside its image; accepted if the tile's region agrees.
             if refusal.status == 400 and not tile.depth_px(frame, ra_deg, dec_deg)[0] > RIM_PX:
                 return None
             raise
@@ -171,7 +179,7 @@ class IrsaImages:
         cell = int(CELLS.lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg))
         with self._lock:
             lock = self._cell_locks.setdefault(cell, threading.Lock())
-        with lock:  # the first asks, the others wait for its answer
+        with lock:  # the first thread sends the request, others wait for the answer
             if cell not in self._tiles:
                 self._tiles[cell] = self.client.fetch(self.service, self._list_request(cell), self._read_list)
             return self._tiles[cell]
@@ -195,12 +203,12 @@ class IrsaImages:
 
 
 def parse_tiles(content: bytes, band: str) -> tuple[AtlasTile, ...]:
-    """Tiles of one band in the table of an SIA2 answer.
+    """Return the tiles of one band in an SIA2 answer.
 
     Raises
     ------
     Fault
-        If it is no such table, says that something went wrong, or is cut off.
+        If the answer is not such a table, reports an error, or is truncated.
     """
     try:
         with quiet_astropy():
@@ -209,10 +217,10 @@ def parse_tiles(content: bytes, band: str) -> tuple[AtlasTile, ...]:
             table = results.to_table()
     except DALQueryError as error:
         raise Fault(f"the list of tiles has an error: {' '.join(str(error).split())}") from None
-    except Exception as error:  # astropy's XML parser raises what it likes
+    except Exception as error:  # astropy's XML parser raises errors of many types
         raise Fault(f"the list of tiles cannot be read ({type(error).__name__})") from None
     if results.status[0].upper() == "OVERFLOW":
-        raise Fault("the list of tiles is cut off")
+        raise Fault("the list of tiles is truncated")
     lacking = {"access_url", "s_region", "energy_bandpassname", "dataproduct_subtype"} - set(table.colnames)
     if lacking:
         raise Fault(f"the list of tiles lacks {', '.join(sorted(lacking))}")
@@ -221,8 +229,8 @@ def parse_tiles(content: bytes, band: str) -> tuple[AtlasTile, ...]:
     return tuple(tile for tile in tiles if tile is not None)
 
 
-def _tile(row: object) -> AtlasTile | None:
-    """AtlasTile of a row; None where its region is no polygon."""
+def _tile(row: Row) -> AtlasTile | None:
+    """Return the tile of a row; None if its region is not a polygon."""
     region = str(row["s_region"])
     numbers = [float(value) for value in re.findall(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?", region)]
     if not region.upper().startswith("POLYGON") or len(numbers) < 6 or len(numbers) % 2:
@@ -231,7 +239,7 @@ def _tile(row: object) -> AtlasTile | None:
 
 
 def _depths(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Distance of points ``(n, 2)`` to the nearest side of a convex polygon ``(k, 2)``; negative outside."""
+    """Return the distance of points ``(n, 2)`` to the nearest side of a convex polygon; negative outside."""
     sides = np.roll(corners, -1, axis=0) - corners
     lengths = np.hypot(*sides.T)
     sides, corners = sides[lengths > 0] / lengths[lengths > 0, None], corners[lengths > 0]

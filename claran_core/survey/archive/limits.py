@@ -1,9 +1,9 @@
-"""How often a host is asked, agreed on by all processes that share a folder.
+"""Request limits and circuit breaker of a host, shared by all processes that use the same folder.
 
-Each host has a small state file there, changed under a lock: when the next request may start, and how
-many have failed in a row.  Requests under way hold one of a few lock files.  Locks are the kernel's, so
-that those of a killed process are free at once.  On a folder that all nodes of a cluster see, the limits
-are the cluster's; times are the wall clock's for that reason.
+Each host has a small state file in the folder, changed under a lock: when the next request may start, and how
+many requests have failed in a row.  Each request under way holds one of a few lock files.  The kernel
+releases the locks of a killed process at once.  If all nodes of a cluster see the folder, the limits hold
+for the cluster; times are wall-clock times for that reason.
 """
 
 import getpass
@@ -22,23 +22,23 @@ from filelock import FileLock, Timeout
 
 __all__ = ["HostLimits", "ServiceDown", "default_folder"]
 
-# How often a lock that another process holds is tried; the state is held for less than a millisecond.
+# Interval at which a lock held by another process is tried; the state is held for less than a millisecond.
 POLL_S = 0.002
-# How often one looks for a free connection.
+# Mean interval at which a free connection is looked for.
 SLOT_POLL_S = 0.01
-# Requests start a little farther apart than the limit asks: their ways to the host take different times.
+# Requests start a little farther apart than the limit requires, because their travel times differ.
 MARGIN = 1.05
-# A host that asks for more is asked again after a day.
+# Longest pause honoured: the host is contacted again after a day.
 LONGEST_PAUSE_S = 86400.0
 
 
 class ServiceDown(Exception):  # noqa: N818  (a finding about a host, not a fault)
-    """A host is not asked for a while, because it failed too often in a row or asked for a long pause."""
+    """The circuit breaker of a host is open: too many failures in a row, or a request for a long pause."""
 
 
 @dataclass
 class _State:
-    """What is known about a host: times are Unix seconds."""
+    """State of a host; times are Unix seconds."""
 
     next_start: float = 0.0
     failures: int = 0
@@ -47,29 +47,29 @@ class _State:
 
 
 def default_folder() -> Path:
-    """Folder of the limits of this user on this machine."""
+    """Return the default folder of the limits of this user on this machine."""
     return Path(tempfile.gettempdir()) / f"claran-archive-{getpass.getuser()}"
 
 
 class HostLimits:
-    """Limits of one host, and the circuit breaker in front of it.
+    """Request limits and circuit breaker of one host.
 
     Parameters
     ----------
     folder : Path
-        Where the state is; processes with the same folder share the limits.
+        Folder of the state; processes with the same folder share the limits.
     host : str
         Name and port of the host.
     requests_per_s : float
-        Most requests per second.
+        Maximum requests per second.
     connections : int
-        Most requests at a time.
+        Maximum requests at the same time.
     breaker_failures : int
-        Failures in a row after which the host is left alone.
+        Failures in a row that open the breaker.
     breaker_pause_s : float
-        For how long; then a single request tries again.
+        How long it stays open; then a single request probes the host.
     max_pause_s : float
-        Longest pause a host may ask for; a longer one counts as being down.
+        Longest Retry-After that is waited for; a longer one opens the breaker.
     """
 
     def __init__(
@@ -95,17 +95,17 @@ class HostLimits:
         self._slots = [FileLock(folder / f"{name}.{number}.slot") for number in range(connections)]
         self._own_slots = threading.BoundedSemaphore(connections)
         self._own_lock = threading.Lock()
-        # Failures that were on record when this process last looked: spares a look after each success.
+        # Failures on record when this process last read the state: spares reading it after each success.
         self._seen_failures = 0
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait until the host may be asked, and hold one of its connections meanwhile.
+        """Wait until a request may start, and hold one of the host's connections during it.
 
         Raises
         ------
         ServiceDown
-            If the host is to be left alone for now.
+            If the breaker is open.
         """
         with self._own_slots, self._slot():
             while (wait_s := self._take_start()) > 0:
@@ -113,7 +113,7 @@ class HostLimits:
             yield
 
     def pause(self, seconds: float) -> None:
-        """Nobody asks the host for a while, as it asked for; a very long while closes it."""
+        """Honour Retry-After; a pause above the limit opens the breaker."""
         with self._state() as state:
             until = time.time() + min(seconds, LONGEST_PAUSE_S)
             if seconds > self.max_pause_s:
@@ -122,7 +122,7 @@ class HostLimits:
                 state.next_start = max(state.next_start, until)
 
     def failed(self, reason: str) -> None:
-        """Note that a request failed through the host's fault."""
+        """Record a request that failed because of the host."""
         with self._state() as state:
             state.failures += 1
             if state.failures >= self.breaker_failures:
@@ -131,31 +131,31 @@ class HostLimits:
             self._seen_failures = state.failures
 
     def succeeded(self) -> None:
-        """Note that the host works."""
+        """Record a request that succeeded."""
         if self._seen_failures:
             with self._state() as state:
-                if state.failures >= self.breaker_failures:  # not closed because it asked for a pause
+                if state.failures >= self.breaker_failures:  # a requested pause stays in force
                     state.closed_until, state.reason = 0.0, ""
                 state.failures = 0
             self._seen_failures = 0
 
     def _take_start(self) -> float:
-        """Start now if that is allowed; returns 0, or the seconds until it may be.
+        """Start a request now if that is allowed; return 0, or the seconds until it may start.
 
-        Starts are not handed out ahead: one that is then late would come close to the next.
+        Starts are not scheduled ahead: a late request could then come too close to the next.
         """
         with self._state() as state:
             now = time.time()
             self._seen_failures = state.failures
-            # Times farther ahead than anyone sets them come from a clock that was set back.
+            # Times farther ahead than any pause mean that the clock was set back.
             if now < state.closed_until <= now + LONGEST_PAUSE_S:
                 left_s = state.closed_until - now
-                raise ServiceDown(f"{self.host} is left alone for {left_s:.0f} s: {state.reason}")
+                raise ServiceDown(f"{self.host} is not contacted for {left_s:.0f} s: {state.reason}")
             if now < state.next_start <= now + self.max_pause_s + self.interval_s:
                 return state.next_start - now
             state.next_start = now + self.interval_s
             if state.failures >= self.breaker_failures:
-                # The pause is over: this request tries, the others are refused until it has found out.
+                # The pause is over: this request probes the host, others are refused until it is done.
                 state.closed_until = now + self.breaker_pause_s
         return 0.0
 
@@ -176,7 +176,7 @@ class HostLimits:
 
     @contextmanager
     def _state(self) -> Iterator[_State]:
-        """State of the host, locked; written back if it was changed and nothing was raised."""
+        """Lock and read the state; write it back if it was changed and nothing was raised."""
         with self._own_lock, self._lock:
             self._path.touch()
             with self._path.open("r+b", buffering=0) as handle:
@@ -184,10 +184,10 @@ class HostLimits:
                 try:
                     state = _State(**json.loads(content))
                 except (ValueError, TypeError):
-                    state = _State()  # the first time, or a file that a killed process left half written
+                    state = _State()  # a new file, or one that a killed process left incomplete
                 before = dict(vars(state))
                 yield state
                 if vars(state) != before:
                     handle.seek(0)
-                    # Blanks over what was longer: quicker than to cut it off.
+                    # Padding with blanks is faster than truncating the file.
                     handle.write(json.dumps(vars(state)).encode().ljust(len(content)))

@@ -1,4 +1,4 @@
-"""What a protocol must do, and the common kind: one request, one image."""
+"""Interface of a service, and the common kind: one request, one image."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,20 +11,20 @@ from claran_core.survey.surveys import Survey
 
 __all__ = ["ImageService", "OneRequest", "size_px_of"]
 
-# Pixels asked for beyond the subject on either side: what interpolation needs, and the turn of the image's
-# columns against north (up to a degree on a FIRST field).
+# Pixels requested beyond the subject on either side, for interpolation and for the angle between the columns
+# of the image and north (up to a degree on a FIRST field).
 MARGIN_PX = 6
 
 RequestMaker = Callable[[Service, Survey, float, float, int], Request]
 
 
 class ImageService(Protocol):
-    """A service that has been opened to be asked."""
+    """A service, ready for requests."""
 
     service: Service
 
     def image(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """Verified cut-out around a position (deg, ICRS), or that the survey does not cover it.
+        """Return a verified cut-out around a position (deg, ICRS), or ``no_coverage``.
 
         Raises
         ------
@@ -40,13 +40,13 @@ class OneRequest:
     Parameters
     ----------
     service : Service
-        Where it is, and its limits.
+        The service.
     survey : Survey
-        What its pixels should be.
+        Survey whose pixels are expected.
     client : Client
-        Asks.
+        HTTP client.
     make_request : callable
-        Puts the question: service, survey, ra, dec (deg, ICRS) and size in native pixels.
+        Makes the request from service, survey, ra, dec (deg, ICRS) and size in native pixels.
     """
 
     def __init__(self, service: Service, survey: Survey, client: Client, make_request: RequestMaker) -> None:
@@ -54,15 +54,15 @@ class OneRequest:
         self.make_request = make_request
 
     def image(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """Verified cut-out around a position, as `ImageService.image`."""
+        """Return a verified cut-out around a position, as `ImageService.image`."""
         size_px = size_px_of(width_arcsec, self.survey)
         if size_px > self.service.max_size_px:
-            raise Refusal(f"{size_px} px were needed, it makes at most {self.service.max_size_px}")
+            raise Refusal(f"{size_px} px are needed, it delivers at most {self.service.max_size_px}")
         request = self.make_request(self.service, self.survey, ra_deg, dec_deg, size_px)
         reader = image_reader(self.service, self.survey, ra_deg, dec_deg, width_arcsec)
         return self.client.fetch(self.service, request, reader)
 
 
 def size_px_of(width_arcsec: float, survey: Survey) -> int:
-    """Native pixels to ask for, so that a subject can be interpolated up to its rim."""
+    """Return the number of native pixels to request, so that a subject can be interpolated up to its rim."""
     return int(-(-width_arcsec // survey.pixel_scale_arcsec)) + 2 * MARGIN_PX

@@ -1,4 +1,4 @@
-"""The archives of a survey as an image source: its services in order, each with limits and tries."""
+"""Image provider for archives: the services of a survey in order, each with limits and retries."""
 
 import logging
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ REQUESTS = {"first": first_request, "skyview": skyview_request, "hips2fits": hip
 
 
 def open_service(service: Service, survey: Survey, client: Client) -> ImageService:
-    """Open a service by its protocol."""
+    """Return a service ready for requests, according to its protocol."""
     if service.protocol == "irsa":
-        # Imported here: pyvo takes a while, and FIRST does without.
+        # Imported here: pyvo is slow to import, and FIRST does not need it.
         from claran_core.survey.archive.irsa import IrsaImages
 
         return IrsaImages(service, survey, client)
@@ -36,11 +36,11 @@ class ArchiveProvider:
     Parameters
     ----------
     survey : Survey
-        What the pixels mean.
+        Survey whose pixels are expected.
     services : sequence of Service
-        Which are asked, first choice first: the next only where one before could not answer.
+        Services in order of preference; one is used only where those before it could not answer.
     client : Client
-        Asks; may be shared between sources.
+        HTTP client; providers may share one.
     """
 
     def __init__(self, survey: Survey, services: Sequence[Service], client: Client) -> None:
@@ -50,12 +50,12 @@ class ArchiveProvider:
 
     @property
     def workers(self) -> int:
-        """How many subjects may be asked for at a time."""
+        """Number of connections of the first service."""
         return self.services[0].service.connections
 
     @property
     def identity(self) -> str:
-        """What decides about the pixels: images kept of another identity are of no use."""
+        """Survey and services, which determine the pixels."""
         parts = [self.survey.name]
         for opened in self.services:
             service = opened.service
@@ -63,14 +63,14 @@ class ArchiveProvider:
         return "; ".join(parts)
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """Verified cut-out from the first service that answers.
+        """Return a verified cut-out from the first service that answers.
 
         Parameters
         ----------
         subject_id : str
-            For the log.
+            Name of the subject, for log messages.
         ra_deg, dec_deg : float
-            Middle of the subject, deg, ICRS.
+            Centre of the subject, deg, ICRS.
         width_arcsec : float
             Width of the subject.
 

@@ -1,8 +1,8 @@
-"""The services that hand out survey images, described as data.
+"""The services that deliver survey images, described as data.
 
-A survey has an ordered list of services: the next is asked where one before it could not answer.  A site
-adds or changes one in its configuration (``survey.archive.services``), without code, as long as the
-service speaks one of the protocols known here.
+A survey has an ordered list of services; the next one is used where those before it could not answer.  The
+configuration (``survey.archive.services``) adds or changes services without code, as long as they use one of
+the `PROTOCOLS`.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ PROTOCOLS = ("first", "skyview", "irsa", "hips2fits")
 
 @dataclass(frozen=True)
 class Service:
-    """A service, what it calls the survey, and how often it may be asked.
+    """A service, its name for the survey, and its request limits.
 
     Attributes
     ----------
@@ -31,23 +31,24 @@ class Service:
     protocol : str
         One of `PROTOCOLS`.
     url : str
-        Address that is asked.
+        URL of the service.
     dataset : str
-        What the service calls the survey; empty where it has only one.
+        Name of the survey at the service; empty if it has only one.
     band : str
-        Filter to take of the dataset, where it has several.
+        Filter to select from the dataset, if it has several.
     requests_per_s : float
-        Most requests per second, of all processes on a machine together.
+        Maximum requests per second, of all processes on a machine together.
     connections : int
-        Most requests at a time, of all processes on a machine together.
+        Maximum requests at the same time, of all processes on a machine together.
     max_size_px : int
-        Largest image it makes, in pixels of the survey.
+        Largest image it delivers, in pixels of the survey.
     outside : str
-        Regular expression of what a page says about a position outside the survey; empty: no page says so.
+        Regular expression that matches its page for a position outside the survey; empty: it has no such
+        page.
     blank_is_outside : bool
-        Whether an image of zeros or blanks alone is its way to say that.
+        Whether an image with only zeros or blanks means that the position is outside the survey.
     reference : str
-        Where the protocol is documented.
+        Documentation of the protocol.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Service:
     reference: str = ""
 
 
-# The limits are ours: no service states one.  They are far below what a browser does to these servers.
+# No service states a limit.  These are far below what a browser causes.
 SERVICES: Mapping[str, Service] = MappingProxyType(
     {
         service.name: service
@@ -77,8 +78,8 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
                 requests_per_s=2.0,
                 connections=2,
                 max_size_px=1024,
-                # How the server words it could not be seen from here: `claran archive check` tells.
-                # It must speak of the survey: a page about any other trouble is a fault.
+                # Not tested against the server; `claran archive check` does that.  The page must mention
+                # the survey, because a page about any other problem is a fault.
                 outside=r"(outside|not (been )?(covered|observed|included|in)|no (images?|fields?|data)\b)"
                 r".{0,60}\b(survey|coverage|FIRST)\b",
                 reference="http://third.ucllnl.org/first/cutouthelp.html",
@@ -129,7 +130,7 @@ ORDER: Mapping[str, tuple[str, ...]] = MappingProxyType(
 def described_services(
     changes: Mapping[str, Mapping[str, Any]], limits: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, Service]:
-    """All services, with the configuration's changes and additions.
+    """Return all services, with the changes and additions of the configuration.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def described_services(
     Raises
     ------
     ConfigError
-        If a new service lacks a field it must have, or its protocol or a service's name is unknown.
+        If a new service lacks a required field, or a protocol or the name of a service is unknown.
     """
     services = dict(SERVICES)
     for name, fields in changes.items():
@@ -149,7 +150,8 @@ def described_services(
     for name, fields in (limits or {}).items():
         if name not in services:
             raise ConfigError(
-                f"config: cutouts.archive.limits: there is no service {name!r}; known: {', '.join(services)}"
+                f"config: cutouts.archive.limits: unknown service {name!r}; "
+                f"write one of: {', '.join(services)}"
             )
         services[name] = dataclasses.replace(services[name], **fields)
     return services
@@ -158,22 +160,24 @@ def described_services(
 def chosen_services(
     survey: str, order: Mapping[str, Any], services: Mapping[str, Service]
 ) -> tuple[Service, ...]:
-    """Services of a survey, first choice first.
+    """Return the services of a survey in order of preference.
 
     Raises
     ------
     ConfigError
-        If there is none, or one named is unknown or serves another survey.
+        If there is none, or one is unknown or serves another survey.
     """
     names = order.get(survey, ORDER.get(survey, ()))
     key = f"config: survey.archive.order.{survey}"
     if not names:
         serving = [service.name for service in services.values() if service.survey == survey]
-        known = f"known: {', '.join(serving)}" if serving else "describe one in survey.archive.services"
-        raise ConfigError(f"{key}: no service is named; {known}")
+        known = (
+            f"write one of: {', '.join(serving)}" if serving else "describe one in survey.archive.services"
+        )
+        raise ConfigError(f"{key}: no service given; {known}")
     for name in names:
         if name not in services:
-            raise ConfigError(f"{key}: there is no service {name!r}; known: {', '.join(services)}")
+            raise ConfigError(f"{key}: unknown service {name!r}; write one of: {', '.join(services)}")
         if services[name].survey != survey:
             raise ConfigError(f"{key}: service {name!r} serves {services[name].survey}, not {survey}")
     return tuple(services[name] for name in names)
@@ -186,7 +190,7 @@ def _described(name: str, known: Service | None, fields: Mapping[str, Any]) -> S
     else:
         missing = {"survey", "protocol", "url"} - set(fields)
         if missing:
-            raise ConfigError(f"{key} is a new service; give its {', '.join(sorted(missing))} too")
+            raise ConfigError(f"{key} is a new service; add its {', '.join(sorted(missing))}")
         service = Service(name=name, **fields)
     if service.protocol not in PROTOCOLS:
         raise ConfigError(f"{key}.protocol is {service.protocol!r}; write one of: {', '.join(PROTOCOLS)}")

@@ -1,8 +1,8 @@
 """SkyView of NASA's HEASARC: an image of any size and projection, resampled from a survey.
 
-Asked through its batch interface, one request per image.  astroquery (`astroquery.skyview`) fills in the
-web form instead, which takes three requests: the form, a page of results, and the image it links to.
-Beyond the survey's area pixels are zero or blank.
+The batch interface takes one request per image.  astroquery (`astroquery.skyview`) is not used: it fills in
+the web form, and has to fetch the form, a page of results and the image, even to make a query.  Pixels
+outside the survey are zero or blank.
 """
 
 from claran_core.common.constants import ARCSEC_PER_DEG
@@ -14,7 +14,7 @@ __all__ = ["skyview_request"]
 
 
 def skyview_request(service: Service, survey: Survey, ra_deg: float, dec_deg: float, size_px: int) -> Request:
-    """Request for a north-up image of `size_px` native pixels around a position (deg, ICRS)."""
+    """Return the request for a north-up image of `size_px` native pixels around a position (deg, ICRS)."""
     params = {
         "Position": f"{ra_deg:.8f},{dec_deg:.8f}",
         "Survey": service.dataset,

@@ -1,8 +1,8 @@
-"""What came from an archive, looked at before anything is kept.
+"""Verification of the answers of archives.
 
-A complete FITS image whose pixels can be read, which lies where it was asked for, in a unit and with a
-beam of the survey: that becomes a cut-out.  A page that says the position is outside the survey becomes
-``no_coverage``.  Anything else is a fault of this answer, and the service is asked again.
+A complete, readable FITS image at the requested position, with the unit and beam of the survey, becomes a
+cut-out.  A page that says that the position is outside the survey becomes ``no_coverage``.  Anything else is
+a fault, and the request is repeated.
 """
 
 import gzip
@@ -37,7 +37,8 @@ from claran_core.survey.units import noise_fits, unit_factor
 __all__ = ["image_reader", "provenance_of"]
 
 GZIP_START = b"\x1f\x8b"
-# Beams of one survey differ by little (FIRST: 5.4 arcsec, 6.8 in its far south); another survey's by more.
+# The beams of one survey differ little (FIRST: 5.4 arcsec, 6.8 in its far south); those of two surveys do
+# more.
 MAX_BEAM_RATIO = 1.5
 # Keywords of distortions: SIP, lookup tables, detector corrections.
 DISTORTION = re.compile(r"\b(A_ORDER|B_ORDER|CPDIS|CQDIS|D2IM|DP[12]|DQ[12])")
@@ -52,20 +53,21 @@ def image_reader(
     *,
     shown: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Callable[[Answer], Cutout | NoImage]:
-    """Reader that turns an answer into the cut-out of one subject, for `Client.fetch`.
+    """Return a reader, for `Client.fetch`, that converts an answer to the cut-out of one subject.
 
     Parameters
     ----------
     service : Service
-        Where the answer comes from.
+        Service that answers.
     survey : Survey
-        What its pixels should be.
+        Survey whose pixels are expected.
     ra_deg, dec_deg : float
-        Middle of the subject, deg, ICRS.
+        Centre of the subject, deg, ICRS.
     width_arcsec : float
-        Its width.
+        Width of the subject.
     shown : callable, optional
-        Which points ``(n, 2)`` of the subject (pixels of `sampling_frame`) the image must show; default: all.
+        Selects the points ``(n, 2)`` of the subject (pixels of `sampling_frame`) that the image must show;
+        default: all.
     """
     frame = sampling_frame(width_arcsec, survey)
 
@@ -76,7 +78,7 @@ def image_reader(
         hdus, hdu, footprint, transposed = _opened(content)
         window = footprint.window(frame, ra_deg, dec_deg)
         if window is None:
-            raise Fault("the image does not show the position asked for")
+            raise Fault("the image does not show the requested position")
         _check_beam(hdu.header, survey)
         with hdus:
             data = _pixels(hdu, footprint, transposed, window)
@@ -85,21 +87,21 @@ def image_reader(
             outside = NoImage("no_coverage", f"{service.name} has only blank pixels there", cutout.provenance)
             if service.blank_is_outside:
                 return outside
-            raise Doubtful("all pixels are blank or the same", outside)
+            raise Doubtful("all pixels are blank or equal", outside)
         if not window.complete and not _shows(footprint, frame, ra_deg, dec_deg, shown):
-            raise Doubtful("the image shows less of the subject than it should", cutout)
+            raise Doubtful("the image shows only part of the subject", cutout)
         return cutout
 
     return read
 
 
 def provenance_of(answer: Answer, service: Service) -> Provenance:
-    """Provenance of what is made of an answer."""
+    """Return the provenance of a cut-out made from an answer."""
     return Provenance(service.name, answer.url, answer.sha256, answer.fetched_at)
 
 
 def _plain(content: bytes) -> bytes:
-    """Bytes without gzip, which IBE packs files with unless told not to, and servers at times."""
+    """Return the bytes of an answer without gzip, which some servers apply."""
     if not content:
         raise Fault("an empty answer")
     if not content.startswith(GZIP_START):
@@ -108,28 +110,28 @@ def _plain(content: bytes) -> bytes:
         with gzip.open(io.BytesIO(content)) as packed:
             unpacked = packed.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error):
-        raise Fault("a gzip file that is cut off or damaged") from None
+        raise Fault("a truncated or damaged gzip file") from None
     if len(unpacked) > MAX_BYTES:
-        raise Fault(f"a gzip file that holds more than {MAX_BYTES >> 20} MiB")
+        raise Fault(f"a gzip file with more than {MAX_BYTES >> 20} MiB")
     return unpacked
 
 
 def _page(content: bytes, answer: Answer, service: Service) -> NoImage:
-    """What a page instead of an image says: outside the survey, or a fault."""
+    """Return ``no_coverage`` for a page that says so; any other page is a fault."""
     text = re.sub(
         r"<(script|style).*?</\1>|<[^>]*>", " ", content[:20000].decode("utf-8", "replace"), flags=re.S
     )
-    text = " ".join(html.unescape(text).split())[:200] or "nothing to read"
+    text = " ".join(html.unescape(text).split())[:200] or "no text"
     if service.outside and re.search(service.outside, text, re.I):
         return NoImage("no_coverage", f"{service.name} says: {text}", provenance_of(answer, service))
     raise Fault(f"a page instead of an image: {text}")
 
 
 def _opened(content: bytes) -> tuple[fits.HDUList, fits.ImageHDU, Footprint, bool]:
-    """First image of a complete FITS file that lies on the sky."""
+    """Return the first image of a complete FITS file, with its footprint and whether latitude comes first."""
     try:
         with quiet_astropy():
-            # As astroquery opens answers of the FIRST server: a last block may be short.
+            # The last block of the FIRST server's files may be short; astroquery opens them in this way.
             hdus = fits.open(io.BytesIO(content), ignore_missing_end=True, memmap=False)
             hdu = next(hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2)
             place = hdu.fileinfo()
@@ -137,12 +139,12 @@ def _opened(content: bytes) -> tuple[fits.HDUList, fits.ImageHDU, Footprint, boo
             cards = _cards(content[place["hdrLoc"] : place["datLoc"]])
             wcs = WCS(hdu.header) if packed or DISTORTION.search(cards) else _plain_wcs(cards)
             footprint, transposed = celestial_plane(wcs, hdu.shape)
-            # A truncated file opens without complaint, and pads what is missing.
+            # astropy opens a truncated file without an error, and pads the missing pixels.
             end = place["datLoc"] + abs(hdu.header["BITPIX"]) // 8 * int(np.prod(hdu.shape))
     except StopIteration:
         raise Fault("a FITS file without an image") from None
     except UnusableImage as error:
-        raise Fault(f"an image that cannot be used: {error}") from None
+        raise Fault(f"an unusable image: {error}") from None
     except READ_ERRORS as error:
         raise Fault(f"a damaged FITS file ({' '.join(str(error).split())})") from None
     if not packed and end > len(content):
@@ -151,14 +153,14 @@ def _opened(content: bytes) -> tuple[fits.HDUList, fits.ImageHDU, Footprint, boo
 
 
 def _cards(header: bytes) -> str:
-    """Cards of a header without its remarks, which are two thirds of FIRST's and take most of the time."""
+    """Return the cards of a header without comments, which take most of the parsing time in FIRST's files."""
     text = header.decode("ascii", "replace")
     cards = [text[start : start + 80] for start in range(0, len(text), 80)]
     return "".join(card for card in cards if card[:8].rstrip() not in ("HISTORY", "COMMENT", ""))
 
 
 def _plain_wcs(cards: str) -> WCS:
-    """WCS without distortions; a tenth of the time that `WCS` takes to look for them."""
+    """Return a WCS without distortions, in a tenth of the time that `WCS` needs to look for them."""
     parsed = Wcsprm(header=cards.encode("ascii"), relax=True)
     parsed.fix()  # AIPS's NCP projection, dates
     wcs = WCS(naxis=parsed.naxis)
@@ -167,13 +169,13 @@ def _plain_wcs(cards: str) -> WCS:
 
 
 def _pixels(hdu: fits.ImageHDU, footprint: Footprint, transposed: bool, window: PixelWindow) -> np.ndarray:
-    """Pixels of the window, longitude along x; NaN where there is no data."""
+    """Return the pixels of the window, longitude along x; NaN where there is no data."""
     ny, nx = footprint.shape
     try:
         with quiet_astropy():
             stored = np.asarray(hdu.data, dtype=np.float32)
     except READ_ERRORS as error:
-        raise Fault(f"pixels that cannot be read ({' '.join(str(error).split())})") from None
+        raise Fault(f"unreadable pixels ({' '.join(str(error).split())})") from None
     plane = stored.reshape((nx, ny)).T if transposed else stored.reshape((ny, nx))
     data = np.ascontiguousarray(plane[window.slices])
     data[~np.isfinite(data)] = np.nan
@@ -187,18 +189,18 @@ def _shows(
     dec_deg: float,
     shown: Callable[[np.ndarray], np.ndarray] | None,
 ) -> bool:
-    """Whether the points of a frame that must be shown lie on an image."""
+    """Return whether the required points of a frame lie on an image."""
     points = frame_points(frame).T
     if shown is not None:
         points = points[shown(points)]
     x, y = sky_to_pixels(footprint.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *points.T))
     ny, nx = footprint.shape
-    # A comparison with NaN, where the projection has no place, is false.
+    # Points without a projection are NaN and compare false.
     return bool(((x >= -0.5) & (x <= nx - 0.5) & (y >= -0.5) & (y <= ny - 0.5)).all())
 
 
 def _has_signal(data: np.ndarray) -> bool:
-    """Whether there are finite pixels, and not all of one value: no sky is without noise."""
+    """Return whether there are finite pixels of more than one value: a sky image always has noise."""
     finite = data[np.isfinite(data)]
     return finite.size > 0 and bool((finite != finite[0]).any())
 

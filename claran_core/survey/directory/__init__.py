@@ -1,1 +1,1 @@
-"""Images on disk, found by their WCS."""
+"""Image provider for FITS files on disk, found by their WCS."""

@@ -1,8 +1,8 @@
-"""The images below a folder: which there are, and where on the sky, told from their headers once.
+"""Index of the images below a folder: their names and positions, read from the headers once.
 
-A folder may hold thousands of files, and a run hundreds of shards that ask which of them show a subject.  The
-index answers that by circles around the images, without opening a file; what else a header says is read when
-one is needed.
+A folder may contain thousands of files, and a run hundreds of shards that need to know which of them show a
+subject.  The index answers that from circles around the images, without opening a file; the rest of a header
+is read when the image is needed.
 """
 
 import glob
@@ -35,7 +35,7 @@ __all__ = ["ImageIndex", "files_digest", "matching_files", "write_index"]
 
 logger = logging.getLogger(__name__)
 
-# Files a process reads the headers of before it takes the next ones.
+# Number of files in the batches that processes work on.
 CHUNK = 32
 
 
@@ -53,7 +53,7 @@ class ImageIndex:
 
     @classmethod
     def read(cls, path: Path) -> "ImageIndex":
-        """Read what `write_index` wrote.
+        """Read an index written by `write_index`.
 
         Raises
         ------
@@ -71,15 +71,15 @@ class ImageIndex:
         Parameters
         ----------
         folder : Path
-            Where they are.
+            Folder of the files.
         names : sequence of str
-            The files below it.
+            Names of the files, relative to the folder.
         known : DataFrame, optional
-            Rows of an earlier index: files of the same size and time of change are not read again, unless
+            Rows of an earlier index: files of the same size and modification time are not read again, unless
             they were unreadable.
         processes : int
-            How many read at a time.  Of more than one, each imports the caller's script: that must do nothing
-            outside ``if __name__ == "__main__"``.
+            Number of processes.  If more than one, each imports the caller's script, which must be guarded by
+            ``if __name__ == "__main__"``.
         """
         stamps = {name: _stamp(folder / name) for name in names}
         kept = _unchanged(known, stamps)
@@ -93,49 +93,53 @@ class ImageIndex:
         return cls(table.sort_values("file", kind="stable", ignore_index=True))
 
     def near(self, frame: Frame, ra_deg: float, dec_deg: float) -> list[str]:
-        """Files with an image, readable or not, whose circle meets that around the subject; in order."""
+        """Return the files with an image, readable or not, whose circle meets that of the subject.
+
+        In order.
+        """
         reach_deg = frame.width_arcsec / ARCSEC_PER_DEG / np.sqrt(2)
         radius = self.rows["radius_deg"].to_numpy(float)
         cosines = self.rows[["x", "y", "z"]].to_numpy(float) @ unit_vectors(ra_deg, dec_deg)
-        # NaN, where the place is not known, compares false.
+        # An unknown position is NaN and compares false.
         meets = cosines >= np.cos(np.deg2rad(np.minimum(radius + reach_deg, 180.0)))
         return self.rows["file"][meets].drop_duplicates().tolist()
 
     def warn(self, folder: Path) -> None:
         """Log each file that cannot be used."""
-        for fault in self.rows[self.rows["reason"] != ""].itertuples():
-            logger.warning("%s: left out: %s", folder / fault.name, fault.reason)
+        faults = self.rows[self.rows["reason"] != ""]
+        for name, reason in zip(faults["name"], faults["reason"], strict=True):
+            logger.warning("%s: left out: %s", folder / name, reason)
 
     def unplaced(self) -> list[str]:
-        """Unreadable files that may show anything, for all their headers tell; in order."""
+        """Return the unreadable files whose headers do not tell their position; in order."""
         return self.rows["file"][self.rows["radius_deg"].isna()].drop_duplicates().tolist()
 
 
 def write_index(path: Path, survey: Survey, folder: Path, *, pattern: str, processes: int = 1) -> ImageIndex:
-    """Index a folder, or refresh its index.
+    """Index a folder, or update its index.
 
     Parameters
     ----------
     path : Path
         The index (`claran_core.common.tables.IMAGES`).
     survey : Survey
-        Which the images are of.
+        Survey of the images.
     folder : Path
-        Where they are.
+        Folder of the images.
     pattern : str
-        Which files below it are images.
+        Glob pattern of the image files, relative to the folder.
     processes : int
-        How many read headers at a time, as in `ImageIndex.scan`.
+        Number of processes that read headers, as in `ImageIndex.scan`.
 
     Raises
     ------
     ConfigError
-        If there is no such folder, or no file in it matches.
+        If the folder does not exist, or contains no file that matches.
     InputError
-        If what lies at `path` is no index.
+        If the file at `path` is not an index.
     """
     names = matching_files(survey, folder, pattern)
-    # Files of another folder may have the same name, size and time; another version may read more of them.
+    # Files of another folder may have the same names, sizes and times; another version may read more of them.
     facts = {"folder": str(folder.resolve()), "version": __version__}
     index = ImageIndex.scan(folder, names, known=_known(path, facts), processes=processes)
     index.warn(folder)
@@ -144,17 +148,17 @@ def write_index(path: Path, survey: Survey, folder: Path, *, pattern: str, proce
 
 
 def matching_files(survey: Survey, folder: Path, pattern: str) -> list[str]:
-    """Names below a folder, sorted; links are followed.
+    """Return the names of the matching files below a folder, sorted; links are followed.
 
     Raises
     ------
     ConfigError
-        If there is no such folder, or no file in it matches.
+        If the folder does not exist, or contains no file that matches.
     """
     key = f"config: survey.{survey.band}"
     if not folder.is_dir():
-        raise ConfigError(f"{key}.path: no folder {folder}; give the one that holds the FITS files")
-    # Path.glob would not follow links to folders, which is how archives are put together on clusters.
+        raise ConfigError(f"{key}.path: no folder {folder}; give the folder of the FITS files")
+    # Path.glob does not follow links to folders, which are common on clusters.
     names = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207
     names = sorted(name for name in names if (folder / name).is_file())
     if not names:
@@ -163,7 +167,7 @@ def matching_files(survey: Survey, folder: Path, pattern: str) -> list[str]:
 
 
 def files_digest(survey: Survey, folder: Path, pattern: str) -> str:
-    """SHA-256 (hex) of names, sizes and times of change of the files an index would be made of.
+    """Return the SHA-256 (hex) of names, sizes and modification times of the files that an index would list.
 
     Raises
     ------
@@ -178,7 +182,7 @@ def files_digest(survey: Survey, folder: Path, pattern: str) -> str:
 
 
 def _known(path: Path, facts: dict[str, str]) -> pd.DataFrame | None:
-    """Rows of an earlier index that was made under the same circumstances."""
+    """Return the rows of an earlier index of the same folder and version."""
     if not path.exists():
         return None
     rows = read_table(path, IMAGES.names)
@@ -188,7 +192,7 @@ def _known(path: Path, facts: dict[str, str]) -> pd.DataFrame | None:
 def _stamp(path: Path) -> dict[str, int]:
     try:
         stat = path.stat()
-    except OSError:  # gone since it was listed: its scan says so
+    except OSError:  # removed since it was listed: reading it will give the reason
         return {"size": -1, "mtime_ns": -1}
     return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
@@ -196,19 +200,20 @@ def _stamp(path: Path) -> dict[str, int]:
 def _unchanged(
     known: pd.DataFrame | None, stamps: dict[str, dict[str, int]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the files that are as they were, by file; not of unreadable ones, which may be readable now."""
+    """Return the rows of unchanged files, by file; unreadable ones are left out: they may be readable now."""
     kept: dict[str, list[dict[str, Any]]] = {}
     if known is None:
         return kept
     faulty = known["file"].isin(known["file"][known["reason"] != ""])
-    for row in known[~faulty].to_dict("records"):
+    for record in known[~faulty].to_dict("records"):
+        row = {str(name): value for name, value in record.items()}
         if stamps.get(row["file"]) == {"size": row["size"], "mtime_ns": row["mtime_ns"]}:
             kept.setdefault(row["file"], []).append(row)
     return kept
 
 
 def _scanned(folder: Path, names: Sequence[str], processes: int) -> Iterator[list[dict[str, Any]]]:
-    """Rows of each file."""
+    """Yield the rows of each file."""
     scan = partial(_rows_of, folder)
     if processes == 1 or len(names) <= CHUNK:
         yield from map(scan, names)

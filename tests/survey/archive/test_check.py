@@ -39,7 +39,7 @@ def test_all_services_work(check):
         status, lines = check(server)
     assert status == 0
     assert [line for line in lines if line.endswith(": works")] == [f"{name}: works" for name in SERVICES]
-    assert sum("outside the survey, as it should be" in line for line in lines) == 2
+    assert sum("outside the survey, as expected" in line for line in lines) == 2
     assert sum("100% of the subject" in line for line in lines) == 12
 
 
@@ -64,7 +64,7 @@ def test_a_page_that_is_not_understood_is_shown(check):
         status, lines = check(server, "first")
     assert status == 1
     (line,) = (line for line in lines if "WRONG" in line)
-    assert "Nothing to see here" in line and "give survey.archive.services.NAME.outside" in line
+    assert "Nothing to see here" in line and "set survey.archive.services.NAME.outside" in line
 
 
 def test_an_image_outside_the_survey_and_none_inside_are_wrong(check):
@@ -72,8 +72,8 @@ def test_an_image_outside_the_survey_and_none_inside_are_wrong(check):
         status, lines = check(server, "skyview")
     wrong = [line for line in lines if "WRONG" in line]
     assert status == 1 and len(wrong) == 4
-    assert "taken for outside the survey, which covers it" in wrong[0]
-    assert wrong[3].endswith("where the survey has none")
+    assert "reported as outside the survey, which covers it" in wrong[0]
+    assert wrong[3].endswith("although the survey does not cover the position")
 
 
 def test_pixels_in_another_unit_are_wrong(check):

@@ -16,7 +16,7 @@ from claran_core.survey.archive.http import (
     Fault,
     Refusal,
     Request,
-    _pause_asked,
+    _retry_after_s,
 )
 from claran_core.survey.archive.limits import ServiceDown
 from claran_core.survey.archive.services import described_services
@@ -30,9 +30,9 @@ TOLD = {
     "error": "HTTP 500",
     "overloaded": "HTTP 503",
     "timeout": "no answer in time",
-    "reset": "broken off|transfer failed",
+    "reset": "connection lost|transfer failed",
     "drip": "too slow",
-    "truncated": "cut off: |transfer failed",
+    "truncated": "truncated: |transfer failed",
     "chunks": "transfer failed",
 }
 
@@ -160,11 +160,11 @@ def test_a_pause_that_is_asked_for_is_kept(ask):
 
 
 def test_pauses_are_seconds_or_dates():
-    assert _pause_asked("7") == 7.0
-    later = _pause_asked(format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True))
+    assert _retry_after_s("7") == 7.0
+    later = _retry_after_s(format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True))
     assert 95 < later <= 100
-    assert _pause_asked("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
-    assert _pause_asked("soon") is None and _pause_asked(None) is None
+    assert _retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert _retry_after_s("soon") is None and _retry_after_s(None) is None
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

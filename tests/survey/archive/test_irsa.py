@@ -113,7 +113,7 @@ def test_images_of_the_band_are_taken_from_a_list():
         (LIST.format(status="ERROR", rows=""), "has an error: .*because"),
         (
             LIST.format(status="OVERFLOW", rows=ROW.format("a", REGION, "W1", "science")),
-            "cut off|cannot be read",
+            "truncated|cannot be read",
         ),
         (LIST.format(status="OK", rows="").replace("s_region", "region"), "lacks s_region"),
         ("<html>Internal error</html>", "cannot be read|has an error"),

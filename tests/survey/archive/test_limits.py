@@ -90,7 +90,9 @@ def test_a_host_that_fails_is_closed_then_probed_once_then_open(tmp_path):
         with host.turn():
             host.failed(reason)
     # The other instance stands for another process.
-    with pytest.raises(ServiceDown, match=r"host:80 is left alone for . s: 3 requests failed .* last: three"):
+    with pytest.raises(
+        ServiceDown, match=r"host:80 is not contacted for . s: 3 requests failed .* last: three"
+    ):
         with other.turn():
             pass
     time.sleep(0.25)

@@ -84,7 +84,7 @@ def test_a_subject_wider_than_a_service_can_is_told(tmp_path):
     with ArchiveServer(SEED) as server:
         found = cut(server, tmp_path, "FIRST", "first", width=1900.0)
         assert not server.asked
-    assert found == NoImage("failed", "first: 1068 px were needed, it makes at most 1024")
+    assert found == NoImage("failed", "first: 1068 px are needed, it delivers at most 1024")
 
 
 def test_identity_tells_what_decides_about_pixels(tmp_path):

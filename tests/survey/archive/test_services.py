@@ -46,7 +46,7 @@ def test_a_site_adds_a_service_without_code():
     [
         (
             {"mine": {"url": "http://x", "survey": "FIRST"}},
-            "services.mine is a new service; give its protocol",
+            "services.mine is a new service; add its protocol",
         ),
         ({"first": {"protocol": "ftp"}}, "services.first.protocol is 'ftp'; write one of: first, skyview"),
     ],
@@ -59,8 +59,8 @@ def test_services_that_cannot_be_are_refused(changes, message):
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        ({"FIRST": []}, "no service is named; known: first, skyview"),
-        ({"FIRST": ["frist"]}, "there is no service 'frist'"),
+        ({"FIRST": []}, "no service given; write one of: first, skyview"),
+        ({"FIRST": ["frist"]}, "unknown service 'frist'"),
         ({"FIRST": ["irsa"]}, "service 'irsa' serves WISE_W1, not FIRST"),
     ],
 )
@@ -70,7 +70,7 @@ def test_orders_that_cannot_be_are_refused(order, message):
 
 
 def test_a_survey_without_a_service_says_where_to_describe_one():
-    message = "order.NVSS: no service is named; describe one in survey.archive.services"
+    message = "order.NVSS: no service given; describe one in survey.archive.services"
     with pytest.raises(ConfigError, match=re.escape(message)):
         chosen_services("NVSS", {}, SERVICES)
 
