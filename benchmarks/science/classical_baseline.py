@@ -40,6 +40,7 @@ from claran_core.components.contour_rule import (
     find_components,
     union_centre,
 )
+from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate
 from claran_core.labels.dr1_labels import label_from_table, label_simulated, truth_box
 from claran_core.settings.config import EvaluationOptions, load_config
@@ -188,7 +189,13 @@ def measure(
     columns = ["subject_id", *BOX_COLUMNS, "morphology", "probability"]
     return {
         link: evaluate(
-            pd.DataFrame(found, columns=columns), truth, sample, options, method="baseline", seed=seed
+            pd.DataFrame(found, columns=columns),
+            truth,
+            sample,
+            options,
+            rule=PAPER_RULE,
+            method="baseline",
+            seed=seed,
         )
         for link, found in rows.items()
     }

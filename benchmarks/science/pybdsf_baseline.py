@@ -30,6 +30,7 @@ from claran_core.common.frame import pixels_to_sky
 from claran_core.common.morphology import MORPHOLOGIES, morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, union_centre
+from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate
 from claran_core.labels.dr1_labels import truth_box
 from claran_core.settings.config import EvaluationOptions, load_config
@@ -130,7 +131,9 @@ def main() -> None:
     print(f"{len(truth)} true sources in {len(names)} subjects, {seconds / len(names):.2f} s each")
     for link in LINKS_ARCSEC:
         table = pd.DataFrame(rows[link], columns=["subject_id", *BOX_COLUMNS, "morphology", "probability"])
-        metrics = evaluate(table, truth, sample, EvaluationOptions(0.5, 1000), method="baseline", seed=0)
+        metrics = evaluate(
+            table, truth, sample, EvaluationOptions(0.5, 1000), rule=PAPER_RULE, method="baseline", seed=0
+        )
         ap = metrics["ap"]
         low, high = ap["interval_68"]["mean"]
         classes = "  ".join(f"{one} {np.nan if ap[one] is None else ap[one]:.2f}" for one in MORPHOLOGIES)

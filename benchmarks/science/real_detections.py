@@ -20,6 +20,7 @@ from claran_core.common.boxes import box_array, paired_iou
 from claran_core.common.errors import ClaranError
 from claran_core.common.tables import COMPONENTS
 from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, components_by_subject
+from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate, summary_line
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
@@ -98,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     sample = Sample("real", np.unique(np.array(names, dtype=str)))
     scoring = EvaluationOptions(min_iou=0.5, bootstrap=1000)
-    metrics = evaluate(found, truth, sample, scoring, method="D1", seed=0)
+    metrics = evaluate(found, truth, sample, scoring, rule=PAPER_RULE, method="D1", seed=0)
     low, high = metrics["ap"]["interval_68"]["mean"]
     print(summary_line(metrics))
     print(f"mAP {metrics['ap']['mean']:.3f} ({low:.3f} to {high:.3f})")

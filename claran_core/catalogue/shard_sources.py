@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claran_core.catalogue.associate.membership import members_of
+from claran_core.catalogue.associate.membership import members_of_table
 from claran_core.catalogue.associate.post_filter import (
     FilterResult,
-    select_paper,
-    select_survey,
+    select_detections,
     source_probability,
 )
 from claran_core.catalogue.detections import read_detections
@@ -35,9 +34,8 @@ from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.subject import Subject
 from claran_core.components.component_table import (
     NO_COMPONENTS,
-    NOMINAL_LEVEL,
     SubjectComponents,
-    components_by_subject,
+    nominal_components,
 )
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.settings.config import CatalogueOptions
@@ -113,8 +111,7 @@ def write_shard(
     detections = read_detections(detections_path, frame)
     metadata = read_metadata(detections_path)
     index = read_table(index_path, INDEX_COLUMNS)
-    levels = components_by_subject(read_table(components_path, tables.COMPONENTS.names))
-    components = {name: at[NOMINAL_LEVEL] for name, at in levels.items() if NOMINAL_LEVEL in at}
+    components = nominal_components(read_table(components_path, tables.COMPONENTS.names))
     try:
         with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
             found = describe_shard(
@@ -175,8 +172,8 @@ def describe_shard(
     subjects = index.set_index("subject_id")
     _refuse_unknown_subjects(detections, subjects)
     groups = _rows_by_subject(detections)
-    members = _members(detections, groups, components, frame)
-    verdict = _filtered(detections, members, options)
+    members = members_of_table(detections, components, frame)
+    verdict = select_detections(detections, members, options)
     kept: list[int] = []
     measured: list[dict[str, Any]] = []
     ra, dec = (subjects[name].to_dict() for name in ("ra", "dec"))
@@ -204,23 +201,6 @@ def _rows_by_subject(detections: pd.DataFrame) -> dict[str, np.ndarray]:
     return {str(subject_id): np.asarray(rows) for subject_id, rows in groups.items()}
 
 
-def _members(
-    detections: pd.DataFrame,
-    groups: Mapping[str, np.ndarray],
-    components: Mapping[str, SubjectComponents],
-    frame: Frame,
-) -> list[tuple[int, ...]]:
-    """Return the components of each detection; `groups` holds the rows of each subject."""
-    members: list[tuple[int, ...]] = [()] * len(detections)
-    for subject_id, rows in groups.items():
-        part = detections.iloc[rows]
-        own = components.get(subject_id, NO_COMPONENTS)
-        found = members_of(box_array(part), part["morphology"].tolist(), own, frame)
-        for row, group in zip(rows, found, strict=True):
-            members[row] = group
-    return members
-
-
 def _described(
     subject_image: SubjectImage, members: tuple[int, ...], seen: InfraredSources | None, survey: Survey
 ) -> dict[str, Any]:
@@ -237,16 +217,6 @@ def _refuse_unknown_subjects(detections: pd.DataFrame, subjects: pd.DataFrame) -
             f"subject {unknown[0]!r} has detections but no fused image; "
             "remove the file and rerun the inference stage"
         )
-
-
-def _filtered(
-    detections: pd.DataFrame, members: list[tuple[int, ...]], options: CatalogueOptions
-) -> FilterResult:
-    if options.post_filter == "paper":
-        return select_paper(
-            detections, options.effective_min_probability, one_source_per_field=options.one_source_per_field
-        )
-    return select_survey(detections, members, options.effective_min_probability)
 
 
 def _source_table(

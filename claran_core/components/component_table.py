@@ -36,6 +36,7 @@ __all__ = [
     "SubjectComponents",
     "component_rows",
     "components_by_subject",
+    "nominal_components",
     "read_components",
 ]
 
@@ -216,3 +217,9 @@ def components_by_subject(table: pd.DataFrame) -> dict[str, dict[float, SubjectC
         components = SubjectComponents.from_rows({name: values[rows] for name, values in columns.items()})
         found.setdefault(subject_id, {})[float(level)] = components
     return found
+
+
+def nominal_components(table: pd.DataFrame) -> dict[str, SubjectComponents]:
+    """Return the components of each subject at `NOMINAL_LEVEL`; subjects without any are left out."""
+    rows = table[table["level"] == NOMINAL_LEVEL]
+    return {name: levels[NOMINAL_LEVEL] for name, levels in components_by_subject(rows).items()}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from claran_core.catalogue.associate.post_filter import keep_probable, resolve_competing
+from claran_core.evaluation.listing import Listing
 from claran_core.evaluation.matching import NO_TRUTH, match_detections
 from claran_core.evaluation.resampling import draw_copies, interval
 
@@ -34,7 +34,7 @@ THRESHOLDS = pa.schema(
 
 
 def completeness_ratios(
-    detections: pd.DataFrame,
+    listing: Listing,
     labels: pd.DataFrame,
     subjects: np.ndarray,
     min_probability: float,
@@ -51,17 +51,20 @@ def completeness_ratios(
     classifications with P-values below 0.8 unless the classification with the highest P-value is below
     0.8", without its second assumption of one source per field); so they are counted here.
 
-    Counted over subjects that have truth, in two forms: ``classifications`` as the paper counts, where one
-    source may have several classes, and ``sources`` as the catalogue lists them, each source once.
+    The ratio is counted over subjects that have truth, in two forms.  ``classifications`` counts as the paper
+    does: one source may have several classes.  ``sources`` counts the rows that the catalogue's post-filter
+    keeps at the catalogue's minimum probability.
 
     Parameters
     ----------
-    detections, labels : DataFrame
-        Rows of the evaluated subjects only.
+    listing : Listing
+        Detections of the evaluated subjects only.
+    labels : DataFrame
+        True sources of the evaluated subjects only.
     subjects : (S,) str array
         All evaluated subjects, sorted.
     min_probability : float
-        Least probability of a classification.
+        Minimum probability of a classification, for the form ``classifications``.
     n_resamplings : int
         Samples of subjects behind the intervals.
     rng : numpy.random.Generator
@@ -83,19 +86,20 @@ def completeness_ratios(
             sample: _sample(n_true, _per_subject(rows, subjects), chosen, draws)
             for sample, chosen in _samples(n_true).items()
         }
-        for form, rows in _forms(detections, min_probability).items()
+        for form, rows in zip(FORMS, (listing.classified(min_probability), listing.listed()), strict=True)
     }
 
 
 def threshold_rows(
-    detections: pd.DataFrame,
+    listing: Listing,
     labels: pd.DataFrame,
     subjects: np.ndarray,
     min_iou: float,
     thresholds: Sequence[float],
 ) -> list[dict[str, float | int | str]]:
-    """What `completeness_ratios` counts, and false classifications, against the least probability.
+    """Count what `completeness_ratios` counts, and false classifications, at each minimum probability.
 
+    For the form ``sources`` a threshold replaces the catalogue's minimum probability.
     A classification is false when it finds no true source of its class (section 5.2: "true positive if
     and only if the IoU [...] between K and some ground-truth sources of class m in S is greater than
     0.5"), in subjects with and without truth alike.
@@ -110,7 +114,7 @@ def threshold_rows(
     n_true = _per_subject(labels, subjects)
     rows = []
     for threshold in thresholds:
-        for form, kept in _forms(detections, threshold).items():
+        for form, kept in zip(FORMS, (listing.classified(threshold), listing.listed(threshold)), strict=True):
             n_classified = _per_subject(kept, subjects)
             n_false = int((match_detections(kept, labels, min_iou) == NO_TRUTH).sum())
             shares = {
@@ -130,11 +134,6 @@ def threshold_rows(
                 }
             )
     return rows
-
-
-def _forms(detections: pd.DataFrame, min_probability: float) -> dict[str, pd.DataFrame]:
-    kept = keep_probable(detections, min_probability)
-    return dict(zip(FORMS, (kept, resolve_competing(kept)), strict=True))
 
 
 def _samples(n_true: np.ndarray) -> dict[str, np.ndarray]:

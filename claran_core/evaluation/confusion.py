@@ -1,4 +1,4 @@
-"""Which class is taken for which: true sources against what the catalogue's rules make of the detections."""
+"""Count true sources by class and by the class that the catalogue's post-filter lists them as."""
 
 from collections import Counter
 from collections.abc import Sequence

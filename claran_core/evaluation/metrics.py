@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claran_core.catalogue.associate.post_filter import keep_probable, resolve_competing
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.evaluation.box_sizes import width_correlations
@@ -16,6 +15,7 @@ from claran_core.evaluation.calibration import calibration
 from claran_core.evaluation.completeness import completeness_ratios, threshold_rows
 from claran_core.evaluation.confusion import confusion_matrix, listed_classes, match_any_class
 from claran_core.evaluation.consensus_levels import probability_by_level
+from claran_core.evaluation.listing import CatalogueRule, Listing
 from claran_core.evaluation.matching import NO_TRUTH, RankedClass, match_detections, rank_classes
 from claran_core.evaluation.precision import (
     Metric,
@@ -36,7 +36,7 @@ COMPONENT_CLASSES = ("1C", "2C", "3C")
 # COCO's AP50 is at this overlap whatever `evaluation.min_iou` is.
 COCO_MIN_IOU = 0.5
 
-# Least probability behind the paper's Tables 10 and 11 (section 6.1.1); the confusion matrix uses it too.
+# Minimum probability of a classification in the paper's Tables 10 and 11 (section 6.1.1).
 PAPER_MIN_PROBABILITY = 0.8
 
 # Least probabilities at which completeness ratios and false classifications are counted.
@@ -83,6 +83,7 @@ def evaluate(
     sample: Sample,
     options: EvaluationOptions,
     *,
+    rule: CatalogueRule,
     method: str,
     seed: int,
     flags: pd.Series | None = None,
@@ -101,6 +102,8 @@ def evaluate(
         What to evaluate on.
     options : EvaluationOptions
         Overlap of a true detection, number of resamplings.
+    rule : CatalogueRule
+        How the catalogue chooses among the detections.
     method : str
         Fusion method, for the record.
     seed : int
@@ -119,11 +122,12 @@ def evaluate(
         mean; ``interval_68`` and ``interval_95`` from the bootstrap), ``coco_ap50`` (the same, COCO's
         definition), ``by_components`` (Table 6), ``multi_source`` (Table 7), ``box_width`` (Table 8),
         ``consensus`` (Fig. 14; None where no level is known), ``completeness_ratio`` (Tables 10 and 11,
-        Fig. 16), ``thresholds`` (the same against the least probability), ``confusion`` (of what the
-        catalogue's rules make of the detections), ``calibration``, ``published`` and ``curves`` (Fig. 10).
+        Fig. 16), ``thresholds`` (the same against the minimum probability), ``confusion`` (of the detections
+        that the catalogue's post-filter keeps), ``calibration``, ``published`` and ``curves`` (Fig. 10).
     """
-    sources = evaluate_sources(detections, labels, sample, options)
+    sources = evaluate_sources(detections, labels, sample, options, rule=rule)
     detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)
+    listing = Listing.of(detections, rule)
     found = match_detections(detections, labels, options.min_iou)
     ranked = rank_classes(detections, labels, sample.subjects, MORPHOLOGIES, found)
     coco_found = match_detections(detections, labels, COCO_MIN_IOU, inclusive=True)
@@ -147,15 +151,15 @@ def evaluate(
         ),
         "consensus": probability_by_level(sources, MORPHOLOGIES),
         "completeness_ratio": completeness_ratios(
-            detections,
+            listing,
             labels,
             sample.subjects,
             PAPER_MIN_PROBABILITY,
             options.bootstrap,
             np.random.default_rng(seed),
         ),
-        "thresholds": threshold_rows(detections, labels, sample.subjects, options.min_iou, THRESHOLDS),
-        "confusion": _confusion(detections, labels, sources, options.min_iou),
+        "thresholds": threshold_rows(listing, labels, sample.subjects, options.min_iou, THRESHOLDS),
+        "confusion": _confusion(listing, labels, sources, options.min_iou),
         "calibration": _calibration(detections, found, sample.subjects, options.bootstrap, seed),
         "published": published,
         "curves": {name: _curve(one) for name, one in ranked.items()},
@@ -164,7 +168,12 @@ def evaluate(
 
 
 def evaluate_sources(
-    detections: pd.DataFrame, labels: pd.DataFrame, sample: Sample, options: EvaluationOptions
+    detections: pd.DataFrame,
+    labels: pd.DataFrame,
+    sample: Sample,
+    options: EvaluationOptions,
+    *,
+    rule: CatalogueRule,
 ) -> pd.DataFrame:
     """True sources of the sample, each with what was found of it; arguments as `evaluate`.
 
@@ -175,7 +184,7 @@ def evaluate_sources(
     """
     detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)
     found = match_detections(detections, labels, options.min_iou)
-    listed = _listed(detections)
+    listed = Listing.of(detections, rule).listed()
     classes = listed_classes(listed, len(labels), match_any_class(listed, labels, options.min_iou))
     sources = true_sources(detections, labels, found, classes)
     keys = [sources["subject_id"], sources["label_id"], labels["box_x1"], labels["box_y1"]]
@@ -205,19 +214,18 @@ def _of(subjects: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
     return table[table["subject_id"].isin(subjects)].reset_index(drop=True)
 
 
-def _listed(detections: pd.DataFrame) -> pd.DataFrame:
-    """Each source once, by the catalogue's rules (paper section 6.1.1 without one source per field)."""
-    return resolve_competing(keep_probable(detections, PAPER_MIN_PROBABILITY))
-
-
 def _confusion(
-    detections: pd.DataFrame, labels: pd.DataFrame, sources: pd.DataFrame, min_iou: float
+    listing: Listing, labels: pd.DataFrame, sources: pd.DataFrame, min_iou: float
 ) -> dict[str, Any]:
-    listed = _listed(detections)
+    listed = listing.listed()
     lost = match_any_class(listed, labels, min_iou) == NO_TRUTH
     listed_as = [None if pd.isna(name) else name for name in sources["listed_as"]]
     counts = confusion_matrix(sources["morphology"], listed_as, listed["morphology"][lost], MORPHOLOGIES)
-    return {"min_probability": PAPER_MIN_PROBABILITY, "counts": counts}
+    return {
+        "post_filter": listing.options.post_filter,
+        "min_probability": listing.options.effective_min_probability,
+        "counts": counts,
+    }
 
 
 def _calibration(

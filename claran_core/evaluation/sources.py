@@ -28,7 +28,7 @@ TRUE_SOURCES = pa.schema(
         _column(
             "listed_as",
             pa.string(),
-            "class of the box in its place after the catalogue's rules; null where missed",
+            "class of the box that the catalogue's post-filter lists in its place; null where missed",
             nullable=True,
         ),
     ]

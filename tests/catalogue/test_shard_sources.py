@@ -17,7 +17,7 @@ from claran_core.common.files import atomic_path, read_metadata, read_table, wri
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
-from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, components_by_subject
+from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, nominal_components
 from claran_core.cutouts.cutout_file import CutoutWriter
 from claran_core.settings.config import CatalogueOptions
 from claran_core.survey.surveys import SURVEYS
@@ -55,7 +55,7 @@ def described(
 ):
     found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
     table = components_of(image) if image is not None else pd.DataFrame(columns=tables.COMPONENTS.names)
-    components = {name: levels[NOMINAL_LEVEL] for name, levels in components_by_subject(table).items()}
+    components = nominal_components(table)
     radio = {} if image is None else {"s": image}
     return describe_shard(
         found,

@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from detection_rows import detection
 
 from claran_core.common import tables
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.evaluation.listing import PAPER_RULE, CatalogueRule
 from claran_core.evaluation.metrics import Sample, choose_sample, evaluate, evaluate_sources, summary_line
-from claran_core.settings.config import EvaluationOptions
+from claran_core.settings.config import CatalogueOptions, EvaluationOptions
 
 OPTIONS = EvaluationOptions(min_iou=0.5, bootstrap=50)
+SURVEY_RULE = CatalogueRule(CatalogueOptions(method="D4"))
 PUBLISHED = Path(__file__).resolve().parents[2] / "resources" / "published"
 
 
@@ -70,7 +73,7 @@ def of_all(labels: pd.DataFrame) -> Sample:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_agrees_with_a_slow_version(seed: int) -> None:
     detections, labels = random_tables(seed)
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, method="D4", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
     expected = {kind: slow_average_precision(detections, labels, kind) for kind in MORPHOLOGIES}
     assert {kind: metrics["ap"][kind] for kind in MORPHOLOGIES} == pytest.approx(expected, abs=1e-6)
     assert metrics["ap"]["mean"] == pytest.approx(np.mean(list(expected.values())), abs=1e-6)
@@ -84,16 +87,18 @@ def test_does_not_depend_on_the_order_of_rows() -> None:
     detections, labels = random_tables(4)
     flags = pd.Series(0, index=labels["subject_id"].unique())
     sample = of_all(labels)
-    first = evaluate(detections, labels, sample, OPTIONS, method="D4", seed=7, flags=flags)
+    first = evaluate(detections, labels, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=7, flags=flags)
     shuffled = (detections.sample(frac=1, random_state=1), labels.sample(frac=1, random_state=2))
-    second = evaluate(*shuffled, sample, OPTIONS, method="D4", seed=7, flags=flags.sample(frac=1))
+    second = evaluate(
+        *shuffled, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=7, flags=flags.sample(frac=1)
+    )
     assert first == second
 
 
 def test_perfect_detections_are_perfect() -> None:
     _, labels = random_tables(5)
     detections = labels.assign(probability=0.9)
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, method="D1", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D1", seed=0)
     for part in ("ap", "coco_ap50", "by_components", "multi_source"):
         assert metrics[part]["mean"] == 1
     assert metrics["ap"]["interval_95"]["mean"] == [1, 1]
@@ -110,7 +115,7 @@ def test_components_forgive_the_number_of_peaks() -> None:
     _, labels = random_tables(6)
     wrong_peaks = {"1C_1P": "1C_2P", "1C_2P": "1C_3P", "1C_3P": "1C_1P", "2C_2P": "2C_3P", "2C_3P": "2C_2P"}
     detections = labels.assign(probability=0.9).replace({"morphology": wrong_peaks})
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, method="D4", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
     assert metrics["by_components"]["mean"] == 1
     assert metrics["ap"]["1C_1P"] == 0
     assert metrics["ap"]["3C_3P"] == 1
@@ -119,27 +124,35 @@ def test_components_forgive_the_number_of_peaks() -> None:
 def test_other_subjects_do_not_count() -> None:
     detections, labels = random_tables(7)
     sample = Sample("test", np.array(["s000", "s001"]))
-    metrics = evaluate(detections, labels, sample, OPTIONS, method="D4", seed=0)
+    metrics = evaluate(detections, labels, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
     inside = labels["subject_id"].isin(sample.subjects)
     assert metrics["counts"]["n_sources"] == inside.sum()
     few = (detections[detections["subject_id"].isin(sample.subjects)], labels[inside])
-    assert metrics == evaluate(*few, sample, OPTIONS, method="D4", seed=0)
+    assert metrics == evaluate(*few, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
+
+
+def boxes(*entries: tuple[str, str, float, float]) -> pd.DataFrame:
+    """Return detections of (subject, class, probability, left edge) with boxes of 10 px."""
+    return pd.DataFrame(
+        [
+            detection(subject, (x, 0, x + 10, 10), morphology=kind, probability=probability)
+            for subject, kind, probability, x in entries
+        ]
+    )
 
 
 def test_completeness_ratio_by_hand() -> None:
-    def rows(*entries: tuple) -> pd.DataFrame:
-        flat = [(subject, "1C_1P", probability, x, 0, x + 10, 10) for subject, probability, x in entries]
-        return pd.DataFrame(flat, columns=["subject_id", "morphology", "probability", *BOX_COLUMNS])
-
-    labels = rows(("equal", 1, 0), ("two", 1, 0), ("two", 1, 50), ("double", 1, 0), ("missed", 1, 0))
-    detections = rows(
-        ("equal", 0.5, 0),  # kept as the best although below 0.8
-        ("equal", 0.4, 50),
-        ("two", 0.9, 0),
-        ("double", 0.9, 0),
-        ("double", 0.85, 1),  # the same source again
+    places = (("equal", 0), ("two", 0), ("two", 50), ("double", 0), ("missed", 0))
+    labels = boxes(*[(subject, "1C_1P", 1, x) for subject, x in places])
+    detections = boxes(
+        ("equal", "1C_1P", 0.5, 0),  # below the paper's 0.8, but the best of its subject
+        ("equal", "1C_1P", 0.4, 50),
+        ("two", "1C_1P", 0.9, 0),
+        ("double", "1C_1P", 0.9, 0),
+        ("double", "1C_1P", 0.85, 1),  # the same source again
     )
-    ratio = evaluate(detections, labels, of_all(labels), OPTIONS, method="D4", seed=0)["completeness_ratio"]
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=SURVEY_RULE, method="D4", seed=0)
+    ratio = metrics["completeness_ratio"]
     every = ratio["classifications"]["all"]
     assert (every["equal"], every["fewer_true"], every["more_true"], every["n_subjects"]) == (
         0.25,
@@ -154,31 +167,55 @@ def test_completeness_ratio_by_hand() -> None:
     assert ratio["classifications"]["multi_source"]["more_true"] == 1
 
 
-def test_confusion_and_sources_agree_by_hand() -> None:
-    def rows(*entries: tuple) -> pd.DataFrame:
-        flat = [(subject, kind, probability, x, 0, x + 10, 10) for subject, kind, probability, x in entries]
-        return pd.DataFrame(flat, columns=["subject_id", "morphology", "probability", *BOX_COLUMNS])
-
-    labels = rows(("b", "1C_1P", 1, 0), ("a", "2C_2P", 1, 0), ("a", "1C_1P", 1, 50))
-    detections = rows(
+@pytest.mark.parametrize(
+    ("rule", "filled", "listed_as"),
+    [
+        (
+            "paper",
+            # Listed without a source: the second class of a box that has one, and the best of "b".
+            {
+                ("2C_2P", "2C_3P"): 1,
+                ("1C_1P", "missed"): 2,
+                ("background", "1C_1P"): 1,
+                ("background", "2C_2P"): 1,
+            },
+            ["2C_3P", "-", "-"],
+        ),
+        # The second class of a box competes with the first; "b" stays blank.
+        ("survey", {("2C_2P", "2C_3P"): 1, ("1C_1P", "missed"): 2}, ["2C_3P", "-", "-"]),
+    ],
+)
+def test_confusion_and_sources_agree_by_hand(
+    rule: str, filled: dict[tuple[str, str], int], listed_as: list[str]
+) -> None:
+    labels = boxes(("b", "1C_1P", 1, 0), ("a", "2C_2P", 1, 0), ("a", "1C_1P", 1, 50))
+    detections = boxes(
         ("a", "2C_3P", 0.9, 0),
         ("a", "2C_2P", 0.85, 0),  # right, but the other class of this box is listed
         ("a", "1C_1P", 0.3, 50),  # right, but too improbable to be listed
-        ("b", "1C_1P", 0.4, 80),  # on nothing, and listed because it is the best of its subject
+        ("b", "1C_1P", 0.4, 80),  # on no source
     )
-    sample = of_all(labels)
-    counts = evaluate(detections, labels, sample, OPTIONS, method="D4", seed=0)["confusion"]["counts"]
-    filled = {(row, name): n for row, columns in counts.items() for name, n in columns.items() if n}
-    assert filled == {("2C_2P", "2C_3P"): 1, ("1C_1P", "missed"): 2, ("background", "1C_1P"): 1}
-    sources = evaluate_sources(detections, labels, sample, OPTIONS)
+    sample, catalogue = of_all(labels), CatalogueRule(CatalogueOptions(method="D4", post_filter=rule))
+    confusion = evaluate(detections, labels, sample, OPTIONS, rule=catalogue, method="D4", seed=0)[
+        "confusion"
+    ]
+    assert (confusion["post_filter"], confusion["min_probability"]) == (
+        rule,
+        catalogue.options.effective_min_probability,
+    )
+    counts = {
+        (row, name): n for row, columns in confusion["counts"].items() for name, n in columns.items() if n
+    }
+    assert counts == filled
+    sources = evaluate_sources(detections, labels, sample, OPTIONS, rule=catalogue)
     assert sources["subject_id"].tolist() == ["a", "a", "b"]
-    assert sources["probability"].fillna(-1).tolist() == [0.85, 0.3, -1]
-    assert sources["listed_as"].fillna("-").tolist() == ["2C_3P", "-", "-"]
+    assert sources["probability"].fillna(-1).to_numpy() == pytest.approx([0.85, 0.3, -1])
+    assert sources["listed_as"].fillna("-").tolist() == listed_as
 
 
 def test_intervals_of_few_subjects_are_wide_in_the_tables_of_components() -> None:
     detections, labels = random_tables(12)
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, method="D4", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
     every, several = metrics["by_components"], metrics["multi_source"]
     assert several["n_subjects"] < every["n_subjects"]
     for one in (every, several):
@@ -192,14 +229,16 @@ def test_counts_subjects_without_infrared() -> None:
         [int(Flag.INFRARED_MISSING | Flag.EDGE), int(Flag.RADIO_PARTIAL), int(Flag.INFRARED_MISSING)],
         index=["s000", "s001", "not evaluated"],
     )
-    counts = evaluate(detections, labels, of_all(labels), OPTIONS, method="D4", seed=0, flags=flags)["counts"]
+    counts = evaluate(
+        detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0, flags=flags
+    )["counts"]
     assert counts["n_subjects_infrared_missing"] == 1
 
 
 def test_nothing_detected() -> None:
     _, labels = random_tables(9)
     none = tables.DETECTIONS.empty_table().to_pandas()
-    metrics = evaluate(none, labels, of_all(labels), OPTIONS, method="D4", seed=0)
+    metrics = evaluate(none, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
     assert metrics["ap"]["mean"] == 0
     assert metrics["counts"]["n_subjects_without_detection"] == metrics["counts"]["n_subjects"]
     assert metrics["curves"]["1C_1P"]["completeness"] == []
@@ -213,13 +252,21 @@ def test_nothing_true_is_not_a_number_but_still_json() -> None:
     detections, _ = random_tables(10)
     labels = tables.LABELS.empty_table().to_pandas()
     sample = Sample("test", np.unique(detections["subject_id"].to_numpy(str)))
-    metrics = evaluate(detections, labels, sample, OPTIONS, method="D4", seed=0)
+    metrics = evaluate(detections, labels, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
     json.dumps(metrics, allow_nan=False)
     assert metrics["ap"]["mean"] is None
     assert metrics["ap"]["n_classes"] == 0
     assert metrics["ap"]["interval_68"]["mean"] is None
     assert "not measurable" in summary_line(metrics)
-    nobody = evaluate(detections, labels, Sample("labelled", np.array([], str)), OPTIONS, method="D4", seed=0)
+    nobody = evaluate(
+        detections,
+        labels,
+        Sample("labelled", np.array([], str)),
+        OPTIONS,
+        rule=PAPER_RULE,
+        method="D4",
+        seed=0,
+    )
     assert nobody["counts"]["n_subjects"] == 0
 
 
@@ -235,7 +282,7 @@ def test_sample_is_the_test_split_where_there_is_one() -> None:
 def test_summary_line_says_how_many_classes_the_mean_is_over() -> None:
     detections, labels = random_tables(11)
     labels = labels[labels["morphology"] != "2C_2P"]
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, method="D3", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D3", seed=0)
     assert metrics["ap"]["2C_2P"] is None
     line = summary_line(metrics)
     assert line.startswith(f"D3: mAP {metrics['ap']['mean']:.2f} (")

@@ -8,6 +8,7 @@ from report_inputs import Page, make_inputs, outcomes_of, with_truth
 
 from claran_core.common.errors import InputError
 from claran_core.common.paths import EVALUATION_FIGURES
+from claran_core.evaluation.listing import CatalogueRule
 from claran_core.evaluation.metrics import choose_sample, evaluate
 from claran_core.report.gallery import SCRIPTS
 from claran_core.report.page import render_report, write_report
@@ -105,7 +106,10 @@ def test_methods_that_measured_nothing_have_dashes(tmp_path):
     inputs = with_truth(make_inputs(), tmp_path)
     labels = inputs.labels.iloc[:1]
     sample = choose_sample(inputs.targets, labels)
-    metrics = evaluate(inputs.catalogue, labels, sample, inputs.config.evaluation, method="D4", seed=1)
+    rule = CatalogueRule(inputs.config.catalogue)
+    metrics = evaluate(
+        inputs.catalogue, labels, sample, inputs.config.evaluation, rule=rule, method="D4", seed=1
+    )
     text = render_report(dataclasses.replace(inputs, metrics={"D4": metrics}))
     assert re.search(r"<td>3C_3P</td><td class=\"n\">0</td>.*<td class=\"n\">–</td>", text)
 

@@ -21,6 +21,7 @@ from claran_core.common.tables import FUSED, LABELS, LEDGER, LOSSES, TARGETS
 from claran_core.cutouts.cutout_file import CutoutWriter
 from claran_core.evaluation.draw import plot_figures
 from claran_core.evaluation.figures import plot_losses
+from claran_core.evaluation.listing import CatalogueRule
 from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources
 from claran_core.evaluation.published import published_values
 from claran_core.fusion.render import Planes
@@ -184,8 +185,11 @@ def with_truth(inputs: ReportInputs, folder: Path) -> ReportInputs:
     sample = choose_sample(inputs.targets, labels)
     options = inputs.config.evaluation
     published = published_values("D4")
-    metrics = evaluate(inputs.catalogue, labels, sample, options, method="D4", seed=1, published=published)
-    sources = evaluate_sources(inputs.catalogue, labels, sample, options)
+    rule = CatalogueRule(inputs.config.catalogue)
+    metrics = evaluate(
+        inputs.catalogue, labels, sample, options, rule=rule, method="D4", seed=1, published=published
+    )
+    sources = evaluate_sources(inputs.catalogue, labels, sample, options, rule=rule)
     figures, losses = Results(folder).evaluation_figures("D4"), folder / "losses.png"
     plot_figures(figures, metrics, sources)
     steps = pd.DataFrame({name: np.linspace(2, 1, 20) for name in LOSSES.names})

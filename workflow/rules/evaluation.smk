@@ -1,7 +1,7 @@
 # This part of the workflow compares detections and catalogue with the truth, where there is any, the catalogue
 # with one of the user's, where one is given, and draws the training losses.
 #
-# REQUIRED INPUTS: results/detections/{method}/*, results/labels.parquet; results/model/{method}/losses.parquet;
+# REQUIRED INPUTS: results/detections/{method}/*, results/components/*, results/labels.parquet; results/model/{method}/losses.parquet;
 # the catalogue and the outcomes of all detections.
 # OUTPUTS: results/evaluation/{method}/metrics.json, sources.parquet, thresholds.parquet, *.png;
 # results/evaluation/catalogue/*, results/evaluation/comparison/*.
@@ -19,6 +19,7 @@ rule evaluate:
     input:
         detections=get_detections,
         index=get_fused_index,
+        components=get_fused_components,
         labels=RESULTS.labels,
         targets=RESULTS.targets,
     output:
@@ -38,6 +39,8 @@ rule evaluate:
         runtime=60,
     params:
         evaluation={key: value for key, value in plain(CONFIG.evaluation).items() if key != "compare_with"},
+        catalogue=plain(CONFIG.catalogue),
+        frame=plain(CONFIG.fusion.frame),
         seed=CONFIG.seed,
         version=__version__,
     message:

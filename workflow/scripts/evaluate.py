@@ -5,14 +5,17 @@ from pathlib import Path
 import pandas as pd
 
 from claran_core.common.files import read_table, write_json, write_table
+from claran_core.common.frame import Frame
 from claran_core.common.log import job, logger
-from claran_core.common.tables import DETECTIONS, FUSED, LABELS, TARGETS
+from claran_core.common.tables import COMPONENTS, DETECTIONS, FUSED, LABELS, TARGETS
+from claran_core.components.component_table import nominal_components
 from claran_core.evaluation.completeness import THRESHOLDS
 from claran_core.evaluation.draw import plot_figures
+from claran_core.evaluation.listing import CatalogueRule
 from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources, summary_line
 from claran_core.evaluation.published import published_values
 from claran_core.evaluation.sources import TRUE_SOURCES
-from claran_core.settings.config import EvaluationOptions, build_options
+from claran_core.settings.config import CatalogueOptions, EvaluationOptions, build_options
 
 with job(snakemake.log[0]):
     method = snakemake.wildcards.method
@@ -20,6 +23,12 @@ with job(snakemake.log[0]):
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     index = pd.concat([read_table(Path(path), FUSED.names) for path in snakemake.input.index])
     detections = pd.concat([read_table(Path(path), DETECTIONS.names) for path in snakemake.input.detections])
+    components = pd.concat([read_table(Path(path), COMPONENTS.names) for path in snakemake.input.components])
+    rule = CatalogueRule(
+        build_options(CatalogueOptions, snakemake.params.catalogue),
+        nominal_components(components),
+        Frame(**snakemake.params.frame),
+    )
     sample = choose_sample(targets, labels)
     options = build_options(EvaluationOptions, snakemake.params.evaluation)
     metrics = evaluate(
@@ -27,12 +36,13 @@ with job(snakemake.log[0]):
         labels,
         sample,
         options,
+        rule=rule,
         method=method,
         seed=snakemake.params.seed,
         flags=index.set_index("subject_id")["flags"],
         published=published_values(method),
     )
-    sources = evaluate_sources(detections, labels, sample, options)
+    sources = evaluate_sources(detections, labels, sample, options, rule=rule)
     thresholds = pd.DataFrame(metrics["thresholds"], columns=THRESHOLDS.names)
     plot_figures({Path(path).stem: Path(path) for path in snakemake.output.figures}, metrics, sources)
     write_table(Path(snakemake.output.sources), sources, TRUE_SOURCES)

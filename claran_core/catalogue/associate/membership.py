@@ -6,18 +6,19 @@ The search is therefore inverse: of all groups of neighbouring components, it ta
 the detection best.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from claran_core.common.boxes import paired_iou
+from claran_core.common.boxes import box_array, paired_iou
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import morphology_of
 from claran_core.components.component_groups import as_rows, component_groups, dr1_boxes
-from claran_core.components.component_table import SubjectComponents
+from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 from claran_core.components.contour_rule import MIN_COMPONENT_PX, box_gaps
 
-__all__ = ["members_of"]
+__all__ = ["members_of", "members_of_table"]
 
 # A group of components fits a detection when the IoU of their boxes exceeds the paper's limit for a true
 # detection (section 5.2).
@@ -64,6 +65,35 @@ def members_of(
         or _inside(box, components, usable)
         for box, morphology, fit in zip(boxes, morphologies, fits, strict=True)
     ]
+
+
+def members_of_table(
+    detections: pd.DataFrame, components: Mapping[str, SubjectComponents], frame: Frame
+) -> list[tuple[int, ...]]:
+    """Return the components of each detection of a table with any number of subjects.
+
+    Parameters
+    ----------
+    detections : DataFrame
+        Columns ``subject_id``, ``morphology`` and the box; any order.
+    components : mapping of str to SubjectComponents
+        Components of each subject that has any, by subject.
+    frame : Frame
+        Geometry of the subjects.
+
+    Returns
+    -------
+    list of tuple of int
+        One entry per row, as `members_of` returns it.
+    """
+    members: list[tuple[int, ...]] = [()] * len(detections)
+    for subject_id, rows in detections.groupby("subject_id", sort=False).indices.items():
+        part = detections.iloc[rows]
+        subject_components = components.get(str(subject_id), NO_COMPONENTS)
+        groups = members_of(box_array(part), part["morphology"].tolist(), subject_components, frame)
+        for row, group in zip(rows, groups, strict=True):
+            members[row] = group
+    return members
 
 
 def _best(fit: np.ndarray, sets: list[tuple[int, ...]], same_class: np.ndarray) -> tuple[int, ...]:

@@ -19,16 +19,15 @@ import pandas as pd
 from claran_core.common.boxes import BOX_COLUMNS, box_array, contained_fraction, paired_iou
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import probability_columns
+from claran_core.settings.config import CatalogueOptions
 
 __all__ = [
     "MAX_CONTAINED",
     "MAX_IOU",
     "FilterResult",
+    "select_detections",
     "select_paper",
     "select_survey",
-    "keep_probable",
-    "rank_rows",
-    "resolve_competing",
     "source_probability",
 ]
 
@@ -63,6 +62,33 @@ class FilterResult:
     def keeping_all(cls, n: int) -> "FilterResult":
         """Return a result that keeps all of `n` rows, to be modified."""
         return cls(np.full(n, "kept", object), np.full(n, -1, np.int64), np.zeros(n, np.int32))
+
+
+def select_detections(
+    detections: pd.DataFrame,
+    members: Sequence[tuple[int, ...]],
+    options: CatalogueOptions,
+    *,
+    min_probability: float | None = None,
+) -> FilterResult:
+    """Apply the filter that `catalogue.post_filter` names.
+
+    Parameters
+    ----------
+    detections : DataFrame
+        Columns of `claran_core.common.tables.DETECTIONS`; any order, any number of subjects.
+    members : sequence of tuple of int
+        Components of each row (`claran_core.catalogue.associate.membership.members_of_table`).
+    options : CatalogueOptions
+        The filter and its settings.
+    min_probability : float, optional
+        Use this instead of the configured minimum probability.
+    """
+    if min_probability is None:
+        min_probability = options.effective_min_probability
+    if options.post_filter == "paper":
+        return select_paper(detections, min_probability, one_source_per_field=options.one_source_per_field)
+    return select_survey(detections, members, min_probability)
 
 
 def source_probability(detections: pd.DataFrame) -> np.ndarray:
@@ -142,11 +168,6 @@ def select_paper(
     return verdict
 
 
-def rank_rows(detections: pd.DataFrame) -> pd.DataFrame:
-    """Sort by subject, most probable first; ties are broken by box, then class, so the order is unique."""
-    return detections.iloc[_ranked(detections, ["probability"])].reset_index(drop=True)
-
-
 def _ranked(detections: pd.DataFrame, falling: list[str]) -> np.ndarray:
     """Return row numbers sorted by subject, `falling` columns (highest first), box and class."""
     keys = ["subject_id", *falling, *BOX_COLUMNS, "morphology"]
@@ -158,57 +179,3 @@ def _ranked(detections: pd.DataFrame, falling: list[str]) -> np.ndarray:
 def _at_least(detections: pd.DataFrame, min_probability: float) -> np.ndarray:
     # Compare in float32: a stored 0.9 is below the float64 0.9.
     return detections["probability"].to_numpy(np.float32) >= np.float32(min_probability)
-
-
-def keep_probable(detections: pd.DataFrame, min_probability: float) -> pd.DataFrame:
-    """Keep rows of at least `min_probability`, and the best row of each subject in any case.
-
-    Returns
-    -------
-    DataFrame
-        Ranked as by `rank_rows`, with a column ``flags``.
-    """
-    ranked = rank_rows(detections)
-    probable = _at_least(ranked, min_probability)
-    best = ~ranked["subject_id"].duplicated().to_numpy()
-    kept = ranked[probable | best].reset_index(drop=True)
-    below = ~probable[probable | best]
-    return kept.assign(flags=np.where(below, int(Flag.BELOW_MIN_PROBABILITY), 0).astype(np.int32))
-
-
-def resolve_competing(
-    ranked: pd.DataFrame, *, max_iou: float = MAX_IOU, max_contained: float = MAX_CONTAINED
-) -> pd.DataFrame:
-    """Drop rows whose box competes with that of a more probable row of the same subject, of any class.
-
-    The choice is greedy, best first: a row competes only with rows that stay, so one row does not remove a
-    whole chain of neighbours.
-
-    Parameters
-    ----------
-    ranked : DataFrame
-        Rows in the order of `rank_rows`.
-    max_iou, max_contained : float
-        Boxes compete above either of these; see `MAX_IOU` and `MAX_CONTAINED`.
-    """
-    subject = pd.factorize(ranked["subject_id"])[0]
-    keep = np.ones(len(ranked), dtype=bool)
-    if len(ranked):
-        first, second = _competing_pairs(subject, box_array(ranked), max_iou, max_contained)
-        for better, worse in zip(first, second, strict=True):
-            if keep[better]:
-                keep[worse] = False
-    return ranked[keep].reset_index(drop=True)
-
-
-def _competing_pairs(
-    subject: np.ndarray, boxes: np.ndarray, max_iou: float, max_contained: float
-) -> tuple[list[int], list[int]]:
-    """Return competing pairs (better, worse) of rows of one subject, in the order of the greedy choice."""
-    last = np.searchsorted(subject, subject, side="right")
-    followers = last - np.arange(len(subject)) - 1
-    better = np.repeat(np.arange(len(subject)), followers)
-    worse = better + 1 + np.arange(len(better)) - np.repeat(np.cumsum(followers) - followers, followers)
-    compete = paired_iou(boxes[better], boxes[worse]) > max_iou
-    compete |= contained_fraction(boxes[better], boxes[worse]) > max_contained
-    return better[compete].tolist(), worse[compete].tolist()

@@ -6,106 +6,50 @@ import pytest
 from detection_rows import detection
 
 from claran_core.catalogue.associate.post_filter import (
-    keep_probable,
-    resolve_competing,
+    select_detections,
     select_paper,
     select_survey,
     source_probability,
 )
 from claran_core.common import tables
-from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.flags import Flag
+from claran_core.common.morphology import probability_columns
+from claran_core.settings.config import CatalogueOptions
 
 SMALL, FAR = (10, 10, 30, 30), (90, 90, 120, 120)
-
-
-def detections(*rows: tuple) -> pd.DataFrame:
-    """Table of (subject, class, probability, box)."""
-    flat = [(subject, kind, probability, *box) for subject, kind, probability, box in rows]
-    table = pd.DataFrame(flat, columns=["subject_id", "morphology", "probability", *BOX_COLUMNS])
-    return table.astype({"probability": np.float32})
-
-
-def selected(table: pd.DataFrame) -> list[tuple]:
-    """Class, and whether the row is flagged as below the least probability; each source once."""
-    kept = resolve_competing(keep_probable(table, 0.8))
-    return [
-        (kind, bool(flags & Flag.BELOW_MIN_PROBABILITY))
-        for kind, flags in zip(kept["morphology"], kept["flags"], strict=True)
-    ]
-
-
-def test_all_probable_sources_of_a_subject_stay() -> None:
-    table = detections(
-        ("s", "1C_1P", 0.85, SMALL), ("s", "2C_2P", 0.95, FAR), ("s", "3C_3P", 0.79, (50, 50, 70, 70))
-    )
-    assert selected(table) == [("2C_2P", False), ("1C_1P", False)]
-
-
-def test_best_row_stays_flagged_where_none_is_probable() -> None:
-    table = detections(("s", "1C_1P", 0.3, SMALL), ("s", "2C_2P", 0.7, FAR), ("t", "1C_1P", 0.9, SMALL))
-    assert selected(table) == [("2C_2P", True), ("1C_1P", False)]
+FLOAT32 = dict.fromkeys(["probability", *probability_columns()], np.float32)
 
 
 @pytest.mark.parametrize("threshold", [0.8, 0.9, 0.7])
-def test_exactly_the_least_probability_stays(threshold: float) -> None:
-    # float32(0.9) is below the float64 0.9 the configuration holds
-    kept = keep_probable(detections(("s", "1C_1P", threshold, SMALL)), threshold)
-    assert kept["flags"].tolist() == [0]
+def test_exactly_the_minimum_probability_is_kept(threshold: float) -> None:
+    # float32(0.9) is below the float64 0.9 that the configuration holds.
+    table = pd.DataFrame([detection("s", SMALL, probability=threshold)]).astype(FLOAT32)
+    for found in (select_paper(table, threshold), select_survey(table, [()], threshold)):
+        assert found.outcome.tolist() == ["kept"]
+        assert found.flags.tolist() == [0]
 
 
-def test_two_classes_of_one_box_are_one_source() -> None:
-    table = detections(("s", "1C_2P", 0.85, SMALL), ("s", "1C_1P", 0.9, SMALL))
-    assert selected(table) == [("1C_1P", False)]
-
-
-def test_part_of_a_source_is_not_listed_beside_it() -> None:
-    whole, core = (20, 20, 100, 100), (50, 50, 70, 70)  # IoU 1/16, wholly inside
-    assert selected(detections(("s", "3C_3P", 0.95, whole), ("s", "1C_1P", 0.9, core))) == [("3C_3P", False)]
-
-
-def test_neighbours_that_overlap_little_are_two_sources() -> None:
-    left, right = (0, 0, 20, 20), (12, 0, 32, 20)  # IoU 8/32, contained 0.4
-    table = detections(("s", "1C_1P", 0.95, left), ("s", "1C_2P", 0.9, right))
-    assert selected(table) == [("1C_1P", False), ("1C_2P", False)]
-
-
-def test_overlap_limits_are_exclusive() -> None:
-    first, second = (0, 0, 10, 10), (0, 0, 10, 5)  # IoU 0.5, contained 1
-    table = detections(("s", "1C_1P", 0.9, first), ("s", "1C_2P", 0.8, second))
-    assert len(resolve_competing(table, max_iou=0.5, max_contained=1.0)) == 2
-    assert len(resolve_competing(table, max_iou=0.49, max_contained=1.0)) == 1
-    assert len(resolve_competing(table, max_iou=0.5, max_contained=0.99)) == 1
-
-
-def test_a_chain_is_not_swallowed_by_its_first_member() -> None:
-    # a-b and b-c overlap (IoU 12/28), a-c do not compete: b goes, c stays.
-    a, b, c = (0, 0, 20, 20), (8, 0, 28, 20), (16, 0, 36, 20)
-    table = detections(("s", "1C_1P", 0.95, a), ("s", "1C_2P", 0.9, b), ("s", "1C_3P", 0.85, c))
-    assert selected(table) == [("1C_1P", False), ("1C_3P", False)]
-
-
-def test_subjects_do_not_compete() -> None:
-    table = detections(("s", "1C_1P", 0.9, SMALL), ("t", "1C_1P", 0.85, SMALL))
-    assert len(selected(table)) == 2
-
-
-def test_ties_do_not_depend_on_the_order_of_rows() -> None:
-    rows = [("s", "1C_2P", 0.9, SMALL), ("s", "1C_1P", 0.9, SMALL), ("s", "1C_1P", 0.9, (9, 10, 29, 30))]
-    expected = [("1C_1P", False)]
-    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
-        table = detections(*[rows[at] for at in order])
-        assert selected(table) == expected
-        assert resolve_competing(keep_probable(table, 0.8))["box_x1"].tolist() == [9]
-
-
-def test_nothing_detected_is_nothing_selected() -> None:
+def test_no_detections_give_no_sources() -> None:
     nothing = tables.DETECTIONS.empty_table().to_pandas()
-    kept = resolve_competing(keep_probable(nothing, 0.8))
-    assert len(kept) == 0
-    assert kept["flags"].dtype == np.int32
     assert len(select_survey(nothing, [], 0.8).outcome) == 0
     assert len(select_paper(nothing, 0.8).outcome) == 0
+    assert select_paper(nothing, 0.8).flags.dtype == np.int32
+
+
+def test_the_options_choose_the_filter_and_its_minimum_probability() -> None:
+    rows = [detection("s", SMALL, probability=0.6), detection("s", FAR, probability=0.85)]
+    table, members = pd.DataFrame(rows), [(0,), (1,)]
+
+    def kept(post_filter: str, min_probability: float | None = None, **options: bool) -> list[str]:
+        settings = CatalogueOptions(method="D4", post_filter=post_filter, **options)
+        found = select_detections(table, members, settings, min_probability=min_probability)
+        return found.outcome.tolist()
+
+    assert kept("survey") == ["kept", "kept"]  # 0.5 by default
+    assert kept("paper") == ["improbable", "kept"]  # 0.8 by default
+    assert kept("survey", 0.7) == ["improbable", "kept"]
+    assert kept("paper", 0.5) == ["kept", "kept"]
+    assert kept("paper", 0.5, one_source_per_field=True) == ["second", "kept"]
 
 
 def survey(*rows: tuple, min_probability: float = 0.8) -> tuple[list[str], list[int]]:
@@ -157,6 +101,31 @@ def test_survey_lets_boxes_decide_where_there_is_no_component() -> None:
         )
         assert (outcome, winner) == (["kept", "competing"], [-1, 0])
     assert survey((detection("s", SMALL), ()), (detection("s", FAR), ()))[0] == ["kept", "kept"]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "outcomes"),
+    [
+        ([(0, 0, 20, 20), (12, 0, 32, 20)], ["kept", "kept"]),  # neighbours: IoU 8/32, contained 0.4
+        ([(0, 0, 13, 10), (7, 0, 20, 10)], ["kept", "kept"]),  # IoU of exactly 0.3
+        ([(0, 0, 13, 10), (6.9, 0, 19.9, 10)], ["kept", "competing"]),
+        ([(0, 0, 100, 100), (92, 0, 102, 10)], ["kept", "kept"]),  # exactly 0.8 of the smaller is inside
+        ([(0, 0, 100, 100), (91.9, 0, 101.9, 10)], ["kept", "competing"]),
+        # a-b and b-c overlap (IoU 12/28), a-c do not compete: b goes, c stays.
+        ([(0, 0, 20, 20), (8, 0, 28, 20), (16, 0, 36, 20)], ["kept", "competing", "kept"]),
+    ],
+)
+def test_survey_compares_boxes_without_components(boxes: list[tuple], outcomes: list[str]) -> None:
+    rows = [
+        (detection("s", box, probability=probability), ())
+        for box, probability in zip(boxes, (0.95, 0.9, 0.85), strict=False)
+    ]
+    assert survey(*rows)[0] == outcomes
+
+
+def test_subjects_do_not_compete() -> None:
+    rows = [(detection(subject, SMALL), ()) for subject in ("s", "t")]
+    assert survey(*rows)[0] == ["kept", "kept"]
 
 
 def test_survey_judges_against_rows_that_stay_only() -> None:

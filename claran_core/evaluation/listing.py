@@ -1,0 +1,86 @@
+"""Which detections the catalogue would list, by its own post-filter.
+
+The post-filter works subject by subject.  The step after it, which merges detections of one source in
+overlapping subjects (`claran_core.catalogue.associate.merge`), is not applied: truth is labelled per subject.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from claran_core.catalogue.associate.membership import members_of_table
+from claran_core.catalogue.associate.post_filter import FilterResult, select_detections, select_paper
+from claran_core.common.frame import Frame
+from claran_core.components.component_table import SubjectComponents
+from claran_core.settings.config import CatalogueOptions
+
+__all__ = ["PAPER_RULE", "CatalogueRule", "Listing"]
+
+
+@dataclass(frozen=True)
+class CatalogueRule:
+    """The catalogue's post-filter and what it needs to know of each subject.
+
+    Attributes
+    ----------
+    options : CatalogueOptions
+        The filter and its minimum probability.
+    components : mapping of str to SubjectComponents
+        Components of each subject that has any
+        (`claran_core.components.component_table.nominal_components`).
+    frame : Frame
+        Geometry of the subjects.
+    """
+
+    options: CatalogueOptions
+    components: Mapping[str, SubjectComponents] = field(default_factory=dict)
+    frame: Frame = Frame()
+
+
+# The rule of paper section 6.1.1, for detections that know only the probability of their own class.
+PAPER_RULE = CatalogueRule(CatalogueOptions(method="", post_filter="paper"))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Detections, and what the catalogue would list of them at any minimum probability.
+
+    Attributes
+    ----------
+    detections : DataFrame
+        Columns of `claran_core.common.tables.DETECTIONS`.
+    members : sequence of tuple of int
+        Components of each row.
+    options : CatalogueOptions
+        The catalogue's post-filter.
+    """
+
+    detections: pd.DataFrame
+    members: Sequence[tuple[int, ...]]
+    options: CatalogueOptions
+
+    @classmethod
+    def of(cls, detections: pd.DataFrame, rule: CatalogueRule) -> "Listing":
+        """Find the components of each detection; the row index is reset."""
+        detections = detections.reset_index(drop=True)
+        return cls(detections, members_of_table(detections, rule.components, rule.frame), rule.options)
+
+    def listed(self, min_probability: float | None = None) -> pd.DataFrame:
+        """Return the rows that the catalogue's post-filter keeps.
+
+        Parameters
+        ----------
+        min_probability : float, optional
+            Use this instead of the catalogue's minimum probability.
+        """
+        return self._kept(
+            select_detections(self.detections, self.members, self.options, min_probability=min_probability)
+        )
+
+    def classified(self, min_probability: float) -> pd.DataFrame:
+        """Return every classification that the paper counts (section 6.1.1, without one source per field)."""
+        return self._kept(select_paper(self.detections, min_probability))
+
+    def _kept(self, result: FilterResult) -> pd.DataFrame:
+        return self.detections[result.outcome == "kept"].reset_index(drop=True)

@@ -1,0 +1,64 @@
+"""The evaluation lists detections by the same rule as the catalogue."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from detection_rows import detection
+
+from claran_core.catalogue.shard_sources import describe_shard
+from claran_core.common import tables
+from claran_core.common.boxes import BOX_COLUMNS
+from claran_core.common.frame import Frame
+from claran_core.components.component_groups import dr1_boxes
+from claran_core.components.component_table import NOMINAL_LEVEL, SubjectComponents, nominal_components
+from claran_core.evaluation.listing import CatalogueRule, Listing
+from claran_core.settings.config import CatalogueOptions
+
+FRAME = Frame()
+
+
+def components(*centres: tuple[float, float]) -> SubjectComponents:
+    """Return components of 6 px at positions in the frame."""
+    rows = pd.DataFrame(0.0, index=range(len(centres)), columns=tables.COMPONENTS.names)
+    rows[BOX_COLUMNS] = [(x - 3, y - 3, x + 3, y + 3) for x, y in centres]
+    rows[["peak_x", "peak_y"]] = centres
+    rows = rows.assign(subject_id="s", level=NOMINAL_LEVEL, n_peaks=1, n_pixels=20)
+    return nominal_components(rows)["s"]
+
+
+def box_of(found: SubjectComponents, *members: int) -> tuple[float, ...]:
+    """Return the box that DR1's rule gives to a group of components."""
+    return tuple(dr1_boxes(found.boxes[[list(members)]], np.ones((1, len(members)), bool))[0])
+
+
+@pytest.mark.parametrize("post_filter", ["survey", "paper"])
+def test_lists_what_the_catalogue_keeps(post_filter: str) -> None:
+    found = components((40, 60), (80, 60), (110, 110))
+    both_classes = {"p_2c_2p": 0.4, "p_2c_3p": 0.3}
+    detections = pd.DataFrame(
+        [
+            detection("s", box_of(found, 0), probability=0.6),  # a lobe: shares a component with the double
+            detection("s", box_of(found, 0, 1), morphology="2C_2P", probability=0.4, **both_classes),
+            detection("s", box_of(found, 2), probability=0.9),
+            detection("blank", (10, 10, 30, 30), probability=0.45),
+        ],
+        columns=tables.DETECTIONS.names,
+    )
+    options = CatalogueOptions(method="D4", post_filter=post_filter)
+    index = pd.DataFrame({"subject_id": ["s", "blank"], "ra": 10.0, "dec": 10.0, "flags": 0})
+    catalogue = describe_shard(
+        detections, index, {"s": found}, {}, {}, shard="00000", options=options, frame=FRAME
+    )
+    listed = Listing.of(detections, CatalogueRule(options, {"s": found}, FRAME)).listed()
+    kept = detections.index.isin(catalogue.sources["detection"])
+    pd.testing.assert_frame_equal(listed, detections[kept].reset_index(drop=True))
+    expected = {"survey": [1, 2], "paper": [2, 3]}[post_filter]
+    assert np.flatnonzero(kept).tolist() == expected
+
+
+def test_a_threshold_replaces_the_minimum_probability_of_the_catalogue() -> None:
+    detections = pd.DataFrame([detection("s", (10, 10, 30, 30), probability=0.6)])
+    listing = Listing.of(detections, CatalogueRule(CatalogueOptions(method="D4")))
+    assert len(listing.listed()) == len(listing.listed(0.55)) == 1
+    assert len(listing.listed(0.65)) == 0
+    assert len(listing.classified(0.65)) == 1  # the paper keeps the best of each subject
