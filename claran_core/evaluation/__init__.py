@@ -1,1 +1,1 @@
-"""Scores against the truth and against other catalogues (paper sections 5 and 6)."""
+"""Measure detections and the catalogue against truth and other catalogues (paper sections 5 and 6)."""

@@ -1,4 +1,4 @@
-"""The area of sky a run has looked at: the union of the frames of its subjects, which may overlap."""
+"""Positions inside the area of a run: the union of the frames of its subjects, which may overlap."""
 
 import numpy as np
 import pandas as pd
@@ -8,13 +8,13 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.frame import Frame
 from claran_core.common.sky import unit_vectors
 
-__all__ = ["count_subjects", "views"]
+__all__ = ["count_subjects", "subjects_at"]
 
-# A circle around a frame is drawn this much wider, for rounding.
+# Factor on the search radius around a frame, a margin for rounding.
 MARGIN = 1.001
 
 
-def views(
+def subjects_at(
     ra_deg: np.ndarray,
     dec_deg: np.ndarray,
     subjects: pd.DataFrame,
@@ -22,24 +22,24 @@ def views(
     *,
     half_size_arcsec: np.ndarray | float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which subjects show which positions.
+    """Return which subjects contain which positions.
 
     Parameters
     ----------
     ra_deg, dec_deg : (N,) float arrays
         Positions, deg, ICRS.
     subjects : DataFrame
-        Columns ``ra`` and ``dec`` (deg): middles of the frames; M rows.
+        Columns ``ra`` and ``dec`` (deg): centres of the frames; M rows.
     frame : Frame
         Geometry of the subjects.
     half_size_arcsec : float or (N,) float array
-        A position counts as shown when the whole square of this half width around it is in the frame; below
-        zero, when it is in the frame or less than so much beyond its border.
+        A frame contains a position when it contains the whole square of this half width around it.  A
+        negative value accepts positions up to that far outside the frame.
 
     Returns
     -------
     position, subject : (K,) int arrays
-        Row of the position and of a subject that shows it, by position, then subject.
+        Row of the position and of a subject that contains it, sorted by position, then subject.
     """
     ra, dec = np.atleast_1d(np.asarray(ra_deg, float)), np.atleast_1d(np.asarray(dec_deg, float))
     if not len(ra) or not len(subjects):
@@ -56,8 +56,8 @@ def views(
     )
     half = np.broadcast_to(np.asarray(half_size_arcsec, float), ra.shape)[position] / frame.pixel_scale_arcsec
     size = frame.size_px
-    shown = (np.minimum(x, y) - half >= 0) & (np.maximum(x, y) + half <= size)
-    return position[shown], subject[shown]
+    contained = (np.minimum(x, y) - half >= 0) & (np.maximum(x, y) + half <= size)
+    return position[contained], subject[contained]
 
 
 def count_subjects(
@@ -68,6 +68,6 @@ def count_subjects(
     *,
     half_size_arcsec: np.ndarray | float = 0.0,
 ) -> np.ndarray:
-    """Number of subjects that show each position, (N,) int; arguments as `views`."""
-    position, _ = views(ra_deg, dec_deg, subjects, frame, half_size_arcsec=half_size_arcsec)
+    """Return the number of subjects that contain each position, (N,) int; arguments as `subjects_at`."""
+    position, _ = subjects_at(ra_deg, dec_deg, subjects, frame, half_size_arcsec=half_size_arcsec)
     return np.bincount(position, minlength=np.size(ra_deg))

@@ -1,9 +1,11 @@
-"""Whether a probability is one: of detections with 0.7, seven in ten should be right.
+"""Calibration of the probabilities: of detections with probability 0.7, seven in ten should be true.
 
-The paper calls its P-value what "approximates the probability the identified source belongs to the
-identified morphology class" (section 6.1.1) and does not measure how well.  Reliability diagram and
-expected calibration error are those of Guo et al. 2017 (arXiv:1706.04599), eq. 2 to 5.
+The paper's P-value "approximates the probability the identified source belongs to the identified
+morphology class" (section 6.1.1); the paper does not measure how well.  The reliability diagram and the
+expected calibration error follow Guo et al. 2017 (arXiv:1706.04599), eq. 2 to 5.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -21,32 +23,32 @@ def calibration(
     n_subjects: int,
     n_resamplings: int,
     rng: np.random.Generator,
-) -> dict:
-    """Compare probabilities with the shares that are right, in bins of equal width 0.1.
+) -> dict[str, Any]:
+    """Compare probabilities with the fraction of true detections, in bins of width 0.1.
 
     Parameters
     ----------
     probability : (N,) float array
-        Of each detection: one row per box and class.
+        Probability of each detection; there is one detection per box and class.
     true_positive : (N,) bool array
-        Whether it is right by the paper's matching (section 5.2).  Of two detections of one source in one
-        class, the second is wrong.
+        Whether the detection is true by the paper's matching (section 5.2).  Of two detections of one
+        source in one class, the second is false.
     subject : (N,) int array
         Number of each detection's subject, 0 .. n_subjects - 1.
     n_subjects : int
-        Subjects evaluated.
+        Number of evaluated subjects.
     n_resamplings : int
-        Samples of subjects behind the intervals.
+        Number of bootstrap samples of subjects for the intervals.
     rng : numpy.random.Generator
-        Source of the draws.
+        Random numbers of the bootstrap.
 
     Returns
     -------
     dict
-        ``error``: mean over the detections of |share right - mean probability| of their bin (NaN without
-        detections), with ``interval_95``; ``n``; ``bins`` from the lowest, all ten: ``low, high`` (low
-        included; 1 belongs to the last), ``n``, ``mean_probability``, ``share_right`` (NaN for none) and
-        the share's ``interval_95``.
+        ``error``: expected calibration error, the mean over the detections of |fraction true - mean
+        probability| of their bin (NaN without detections), with ``interval_95``; ``n``; ``bins``, all ten
+        from the lowest: ``low, high`` (low included; 1 belongs to the last), ``n``, ``mean_probability``,
+        ``share_right`` (the fraction that is true; NaN for an empty bin) and its ``interval_95``.
     """
     sums = _sums_per_subject(probability, true_positive, subject, n_subjects)
     totals = sums.sum(axis=0)
@@ -75,8 +77,8 @@ def calibration(
 def _sums_per_subject(
     probability: np.ndarray, true_positive: np.ndarray, subject: np.ndarray, n_subjects: int
 ) -> np.ndarray:
-    """Number, sum of the probabilities and number right, (n_subjects, N_BINS, 3)."""
-    # Compared in the column's own precision: a stored 0.7 is float32 and below the float64 of that name.
+    """Return number, sum of probabilities and number of true detections, (n_subjects, N_BINS, 3)."""
+    # Compare as float32, the precision of the stored column: float32(0.7) is less than 0.7.
     edges = (np.arange(1, N_BINS) / N_BINS).astype(np.float32)
     bins = np.digitize(probability.astype(np.float32), edges)
     sums = np.zeros((n_subjects, N_BINS, 3))

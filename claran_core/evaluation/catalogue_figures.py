@@ -1,4 +1,4 @@
-"""Figure of the catalogue's completeness and reliability against flux density, size and class."""
+"""Plot the catalogue's completeness and reliability against flux density, size and class."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from claran_core.evaluation.figure_style import COLOURS, new_panels, save_figure
 
 __all__ = ["plot_catalogue_shares"]
 
-# Measured against, with the name of the axis.
+# Columns on the horizontal axes, with axis labels.
 AXES = {
     "flux": "Flux density (mJy)",
     "angular_size": "Angular size (arcsec)",
@@ -18,8 +18,8 @@ AXES = {
 }
 MEASURES = {"completeness": "Completeness", "reliability": "Reliability"}
 
-# How far apart two intervals of one bin are drawn, to be told apart.
-BESIDE = 0.2
+# Horizontal distance of the two intervals of one bin.
+INTERVAL_SPACING = 0.2
 
 
 def plot_catalogue_shares(path: Path, bins: pd.DataFrame) -> None:
@@ -42,17 +42,17 @@ def plot_catalogue_shares(path: Path, bins: pd.DataFrame) -> None:
                 axes.set_ylabel(title)
     if panels[0].containers:
         panels[0].legend(loc="lower right", frameon=False, fontsize=8)
-    figure.suptitle("Catalogue against truth: whole sources alone in their row", x=0.01, ha="left")
+    figure.suptitle("Catalogue against truth: rows that hold exactly one whole source", x=0.01, ha="left")
     save_figure(figure, path)
 
 
 def _draw(axes: Axes, bins: pd.DataFrame, label: str) -> None:
     if not bins["n"].any():
-        say_nothing_to_show(axes, "nothing to measure")
+        say_nothing_to_show(axes, "no data")
         return
     for shift, prefix, colour, name in (
-        (-BESIDE / 2, "share", COLOURS[0], "source"),
-        (BESIDE / 2, "class_share", COLOURS[4], "and class"),
+        (-INTERVAL_SPACING / 2, "share", COLOURS[0], "source"),
+        (INTERVAL_SPACING / 2, "class_share", COLOURS[4], "and class"),
     ):
         share, low, high = (bins[f"{prefix}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
         known = np.flatnonzero(np.isfinite(share))

@@ -1,4 +1,4 @@
-"""The part of a run on which its catalogue is evaluated: the test split, or all of it."""
+"""Select the part of a run on which its catalogue is evaluated: the test split, or all of it."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ __all__ = ["CatalogueSample", "choose_catalogue_sample"]
 
 @dataclass(frozen=True)
 class CatalogueSample:
-    """Subjects, and what the run says of them.
+    """The evaluated subjects, with their rows of the catalogue and their detections.
 
     Attributes
     ----------
@@ -22,9 +22,9 @@ class CatalogueSample:
     subjects : DataFrame
         Rows of the targets.
     catalogue : DataFrame
-        Rows whose centre or a component lies in one of these subjects' frames.
+        Rows whose centre or a component lies in the frame of one of these subjects.
     outcomes : DataFrame
-        Detections in these subjects.
+        Outcome of each detection in these subjects.
     """
 
     name: str
@@ -36,7 +36,7 @@ class CatalogueSample:
 def choose_catalogue_sample(
     targets: pd.DataFrame, catalogue: pd.DataFrame, outcomes: pd.DataFrame, frame: Frame
 ) -> CatalogueSample:
-    """Choose the test split if the targets have one, else all subjects.
+    """Select the test split if the targets have one, else all subjects.
 
     Parameters
     ----------
@@ -50,17 +50,18 @@ def choose_catalogue_sample(
     if not is_test.any():
         return CatalogueSample("all", targets, catalogue.reset_index(drop=True), outcomes)
     subjects = targets[is_test].reset_index(drop=True)
-    own = outcomes["subject_id"].isin(subjects["subject_id"]).to_numpy(bool)
+    in_sample = outcomes["subject_id"].isin(subjects["subject_id"]).to_numpy(bool)
     rows = catalogue[_touches(catalogue, subjects, frame)]
     return CatalogueSample(
-        "test", subjects, rows.reset_index(drop=True), outcomes[own].reset_index(drop=True)
+        "test", subjects, rows.reset_index(drop=True), outcomes[in_sample].reset_index(drop=True)
     )
 
 
 def _touches(catalogue: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.ndarray:
-    """Whether the centre or a component of each row lies in a frame."""
-    touches = count_subjects(catalogue["ra"], catalogue["dec"], subjects, frame) > 0
+    """Return whether the centre or a component of each row lies in a frame."""
+    ra, dec = catalogue["ra"].to_numpy(float), catalogue["dec"].to_numpy(float)
+    touches = count_subjects(ra, dec, subjects, frame) > 0
     row = np.repeat(np.arange(len(catalogue)), [len(one) for one in catalogue["component_ra"]])
-    places = [np.concatenate([np.empty(0), *catalogue[f"component_{axis}"]]) for axis in ("ra", "dec")]
-    touches[row[count_subjects(*places, subjects, frame) > 0]] = True
+    ra, dec = (np.concatenate([np.empty(0), *catalogue[f"component_{axis}"]]) for axis in ("ra", "dec"))
+    touches[row[count_subjects(ra, dec, subjects, frame) > 0]] = True
     return touches

@@ -1,7 +1,7 @@
-"""How complete and how reliable the catalogue is, against flux density, size and class; as JSON and table.
+"""Completeness and reliability of the catalogue against flux density, size and class, as JSON and as a table.
 
-Two questions are kept apart: whether a row is one whole source and nothing else, and whether it has the
-right class as well.  Intervals are Wilson's, 95 %: right for few sources and for shares near 0 and 1.
+Two criteria are kept apart: whether a row is exactly one whole source, and whether its class is right as
+well.  Intervals are 95 % Wilson intervals, which are valid for few sources and for fractions near 0 and 1.
 """
 
 from typing import Any
@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES
-from claran_core.evaluation.area import views
+from claran_core.evaluation.area import subjects_at
 from claran_core.evaluation.catalogue_truth import (
     REASONS,
     SOURCE_OUTCOMES,
     STATUSES,
     Comparison,
 )
-from claran_core.evaluation.close_pairs import neighbour_pairs
+from claran_core.evaluation.close_pairs import close_pairs
 from claran_core.labels.dr1_labels import LABELLED_SNR
 
 __all__ = [
@@ -50,7 +50,7 @@ BINS = pa.schema(
     ]
 )
 
-# Lower edges of bins; the last has no upper one.
+# Lower edges of the bins; the last bin has no upper edge.
 FLUX_EDGES_MJY = (0.0, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 SNR_EDGES = (0.0, 5.3, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 SIZE_EDGES_ARCSEC = (0.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0)
@@ -60,43 +60,44 @@ DECIMALS = 6
 
 
 def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
-    """Wilson's interval (95 %) of a share; NaN without cases (Wilson 1927, JASA 22, 209)."""
+    """Return the 95 % Wilson interval of a fraction; NaN if `n` is 0 (Wilson 1927, JASA 22, 209)."""
     if n == 0:
         return float("nan"), float("nan")
     share, z2 = n_right / n, NORMAL_95**2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = NORMAL_95 / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
-    # Rounding must not put the interval beside a share of 0 or 1.
+    # Rounding must not move the interval off a fraction of 0 or 1.
     return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)
 
 
 def catalogue_metrics(
     comparison: Comparison, catalogue: pd.DataFrame, truth: pd.DataFrame, subjects: pd.DataFrame, frame: Frame
 ) -> dict[str, Any]:
-    """All numbers of a catalogue whose truth is known, as a dictionary ready for JSON.
+    """Return the scores of a catalogue whose truth is known, as a dictionary ready for JSON.
 
     Parameters
     ----------
     comparison : Comparison
         Result of `claran_core.evaluation.catalogue_truth.compare_with_truth`.
     catalogue, truth : DataFrame
-        What was compared.
+        The catalogue and the truth that were compared.
     subjects : DataFrame
-        Columns ``ra`` and ``dec`` (deg): the subjects behind the catalogue.
+        Columns ``ra`` and ``dec`` (deg): the subjects of the catalogue.
     frame : Frame
-        Their geometry.
+        Geometry of the subjects.
 
     Returns
     -------
     dict
-        ``counts`` of rows by status, of true sources by outcome and by reason; ``labelled``: the same of
-        those the detector was taught to find (brightest pixel of 10 sigma or more, centre in a subject),
-        with ``completeness``; ``reliability``; ``per_1000_sources`` of the labelled ones: duplicates,
-        fragments, blends, losses; ``neighbours`` within an arcminute; ``completeness_ratio``.
+        ``counts`` of rows by status, and of true sources by outcome and by reason; ``labelled``: the same
+        for the sources that the detector is trained to find (brightest pixel of 10 sigma or more, centre in
+        a subject), with ``completeness``; ``reliability``; ``per_1000_sources``: duplicates, fragments,
+        blends and losses per 1000 labelled sources; ``neighbours``: close pairs within an arcminute;
+        ``completeness_ratio``.
     """
     sources, rows = comparison.sources, comparison.rows
     labelled = sources[_labelled(sources)]
-    pairs = neighbour_pairs(sources)
+    pairs = close_pairs(sources)
     class_right = _class_right(rows["true_morphology"], catalogue["morphology"])
     return {
         "counts": {
@@ -124,7 +125,7 @@ def catalogue_metrics(
 
 
 def catalogue_summary(metrics: dict[str, Any]) -> str:
-    """Say in one line how complete and reliable a catalogue is, and what it lists twice."""
+    """Return one line with completeness, reliability and number of duplicates of a catalogue."""
     shares = ", ".join(
         f"{name} {_short(share)}"
         for name, share in (
@@ -132,20 +133,20 @@ def catalogue_summary(metrics: dict[str, Any]) -> str:
             ("reliability", metrics["reliability"]),
         )
     )
-    twice = metrics["counts"]["n_duplicates"]
+    n_duplicates = metrics["counts"]["n_duplicates"]
     return (
-        f"catalogue: {shares} on {metrics['labelled']['n_sources']} sources from {LABELLED_SNR:g} sigma on "
-        f"and {metrics['counts']['n_rows']} rows; {twice or 'no'} duplicates"
+        f"catalogue: {shares}, from {metrics['labelled']['n_sources']} sources of {LABELLED_SNR:g} sigma "
+        f"or more and {metrics['counts']['n_rows']} rows; {n_duplicates or 'no'} duplicates"
     )
 
 
 def binned_shares(comparison: Comparison, catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Completeness and reliability against flux density, brightness, size and class.
+    """Return completeness and reliability against flux density, signal-to-noise ratio, size and class.
 
-    Completeness is the share of true sources, whose centre lies in a subject, that are found: against flux
-    density of all, seen or not; against brightness of those seen; against size and class of those of 10
-    sigma or more.  Reliability is the share of the catalogue's rows that are true, against what
-    the catalogue says of them.
+    Completeness is the fraction of true sources with their centre in a subject that are found.  Against flux
+    density it counts all of them, visible or not; against signal-to-noise ratio the visible ones; against
+    size and class those of 10 sigma or more.  Reliability is the fraction of the catalogue's rows that are
+    true, against the values in the catalogue.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ def binned_shares(comparison: Comparison, catalogue: pd.DataFrame) -> pd.DataFra
     Returns
     -------
     DataFrame
-        Columns of `BINS`; ``class_share`` asks for the right class too.
+        Columns of `BINS`; ``class_share`` also requires the right class.
     """
     sources = comparison.sources[(comparison.sources["placement"] != "outside").to_numpy(bool)]
     visible = sources[(sources["state"] == "visible").to_numpy(bool)]
@@ -183,19 +184,22 @@ def binned_shares(comparison: Comparison, catalogue: pd.DataFrame) -> pd.DataFra
 def field_ratios(
     catalogue: pd.DataFrame, truth: pd.DataFrame, subjects: pd.DataFrame, frame: Frame
 ) -> dict[str, dict[str, Any]]:
-    """Shares of subjects that hold as many, fewer and more true sources than rows (paper Tables 10, 11).
+    """Return the fractions of subjects with as many, fewer and more true sources than rows (Tables 10, 11).
 
-    The paper counts classifications of a subject alone; here a subject has all sources and all rows of the
-    catalogue whose centres lie in its frame, whichever subject they were found in.  Both are counted down to
-    10 sigma, the faintest the detector was taught.
+    The paper counts the classifications of each subject.  Here a subject has all true sources and all rows of
+    the catalogue with their centre in its frame, from whichever subject they were detected.  Both are counted
+    down to 10 sigma, the limit of the training labels.
 
     Returns
     -------
     dict
         Per sample (``all`` subjects with truth, ``multi_source``: two or more true sources) the number of
-        subjects ``n_subjects`` and the shares ``equal``, ``fewer_true`` and ``more_true`` (None without).
+        subjects ``n_subjects`` and the fractions ``equal``, ``fewer_true`` and ``more_true`` (None for an
+        empty sample).
     """
-    bright = ~(catalogue["snr"].to_numpy(float) < LABELLED_SNR)  # rows without component count
+    bright = ~(
+        catalogue["snr"].to_numpy(float) < LABELLED_SNR
+    )  # keeps rows without a component, whose snr is NaN
     visible = (truth["state"] == "visible").to_numpy(bool) & (truth["snr"].to_numpy(float) >= LABELLED_SNR)
     n_rows, n_true = (_per_subject(table, subjects, frame) for table in (catalogue[bright], truth[visible]))
     kinds = {"equal": n_true == n_rows, "fewer_true": n_true < n_rows, "more_true": n_true > n_rows}
@@ -212,12 +216,12 @@ def field_ratios(
 
 
 def _per_subject(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.ndarray:
-    _, subject = views(table["ra"].to_numpy(float), table["dec"].to_numpy(float), subjects, frame)
+    _, subject = subjects_at(table["ra"].to_numpy(float), table["dec"].to_numpy(float), subjects, frame)
     return np.bincount(subject, minlength=len(subjects))
 
 
 def _labelled(sources: pd.DataFrame) -> np.ndarray:
-    """Sources that the detector was taught to find and that lie in the area."""
+    """Return which sources lie in a subject and are bright enough to be labelled."""
     inside = (sources["placement"] != "outside") & (sources["state"] == "visible")
     return inside.to_numpy(bool) & (sources["snr"].to_numpy(float) >= LABELLED_SNR)
 
@@ -259,7 +263,7 @@ def _rates(comparison: Comparison, n_labelled: int) -> dict[str, float | None]:
 
 
 def _share(right: pd.Series | np.ndarray) -> dict[str, Any]:
-    """Number and share of what is right, with its interval."""
+    """Return number and fraction of the right ones, with its interval."""
     n, n_right = len(right), int(np.sum(right))
     low, high = wilson_interval(n_right, n)
     interval = [_number(low), _number(high)] if n else None
@@ -282,14 +286,15 @@ def _bins(
     against: str,
     values: pd.Series,
     edges: tuple[float, ...] | None,
-    right: pd.Series,
-    class_right: np.ndarray,
+    right: pd.Series | np.ndarray,
+    class_right: pd.Series | np.ndarray,
 ) -> list[dict[str, Any]]:
-    """Rows of `BINS` of one measure; bins are those of `edges`, or the classes."""
+    """Return the rows of `BINS` of one measure, in the bins of `edges` or, without edges, by class."""
+    chosen: list[tuple[str, float | None, float | None, np.ndarray]]
     if edges is None:
         chosen = [(name, None, None, (values == name).to_numpy(bool)) for name in MORPHOLOGIES]
     else:
-        place = np.digitize(values.to_numpy(float), edges) - 1  # NaN lies beyond the last edge
+        place = np.digitize(values.to_numpy(float), edges) - 1  # NaN is put beyond the last edge
         place = np.where(np.isnan(values.to_numpy(float)), -1, place)
         upper = [*edges[1:], None]
         chosen = [

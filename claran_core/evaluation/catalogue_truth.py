@@ -1,9 +1,10 @@
-"""The catalogue against the truth of its area: what became of each true source, and what each row is.
+"""Compare the catalogue with the truth of its area: a status for each row, an outcome for each true source.
 
-A row and a true source belong together by their components: brightest pixels within half a beam.  Where the
-border of a subject, or noise, put the brightest pixel elsewhere, a row has a part of the component in
-whose contour that pixel lies.  Classes do not matter here, so that wrong associations and wrong classes are
-not mixed up.  Every row gets one status, every true source one outcome and, if it is missed, one reason.
+A row is matched to a true source by their components: two components are the same if their brightest
+pixels lie within half a beam.  A subject's border or noise can move the brightest pixel; a component whose
+brightest pixel lies in the contour of a true component counts as a part of it.  Classes are ignored, which
+keeps wrong associations apart from wrong classes.  Every row has one status, every true source one outcome
+and, if it is missed, one reason.
 """
 
 from dataclasses import dataclass
@@ -38,30 +39,32 @@ __all__ = [
     "compare_with_truth",
 ]
 
-# Overlap at which a detection's box counts as that of a true source (paper section 5.2).
+# A detection fits a true source when the IoU of their boxes is above this (paper section 5.2).
 MIN_IOU = 0.5
 
 STATUSES = {
     "true": "its components are exactly those of one true source",
     "fragment": "it holds a part of one true source, and nothing else",
-    "blend": "it joins components of a true source with others, of another source or of none",
+    "blend": "it joins components of a true source with components of another source or of no source",
     "false": "none of its components belongs to a true source",
 }
 SOURCE_OUTCOMES = {
     "found": "a row has exactly its components",
-    "blended": "a row joins components of it with others",
+    "blended": "a row joins components of it with other components",
     "fragmented": "several rows hold parts of it, and nothing else",
     "partial": "one row holds a part of it, and nothing else",
     "missed": "no row has any of its components",
 }
 REASONS = {
     "not_visible": "no component above 5.3 sigma",
-    "confused": "its emission lies in the contour of another source, or of noise",
-    "outside": "its centre lies in no subject",
-    "edge": "no subject shows it whole",
-    "unlabelled": f"not detected, and below {LABELLED_SNR:g} sigma: fainter than the detector was taught",
-    **{name: f"its most probable detection was: {text}" for name, text in OUTCOME_DESCRIPTIONS.items()},
-    "not_detected": "no box of the detector fits it",
+    "confused": "its brightest pixel lies in the contour of another source or of noise",
+    "outside": "its centre lies outside all subjects",
+    "edge": "no subject contains its whole box",
+    "unlabelled": f"not detected, and below {LABELLED_SNR:g} sigma, the limit of the training labels",
+    **{
+        name: f"outcome of its most probable detection: {text}" for name, text in OUTCOME_DESCRIPTIONS.items()
+    },
+    "not_detected": "no detection fits its box",
 }
 
 
@@ -88,8 +91,8 @@ TRUE_OUTCOMES = pa.schema(
         _column("outcome", pa.string(), _explained(SOURCE_OUTCOMES)),
         _column("reason", pa.string(), f"why it is missed, else empty; {_explained(REASONS)}"),
         _column("row_ids", pa.list_(pa.string()), "rows of the catalogue that hold components of it"),
-        _column("detected", pa.bool_(), "a detection that is probable enough fits its box"),
-        _column("listed_as", pa.string(), "class of the row that has found it", nullable=True),
+        _column("detected", pa.bool_(), "a detection of at least the minimum probability fits its box"),
+        _column("listed_as", pa.string(), "class of the row that found it", nullable=True),
     ]
 )
 
@@ -99,18 +102,20 @@ ROW_STATUSES = pa.schema(
         _column("status", pa.string(), _explained(STATUSES)),
         _column("true_ids", pa.list_(pa.string()), "true sources it holds components of"),
         _column("n_components", pa.int32(), "components it holds"),
-        _column("n_strange", pa.int32(), "those that belong to no true source"),
+        _column("n_unmatched", pa.int32(), "components that belong to no true source"),
         _column(
-            "n_shared", pa.int32(), "those another row has too, or what a border left of them; must be 0"
+            "n_shared",
+            pa.int32(),
+            "components that another row has too, whole or truncated by a border; must be 0",
         ),
-        _column("true_morphology", pa.string(), "class of the source it has found", nullable=True),
+        _column("true_morphology", pa.string(), "class of the source it found", nullable=True),
     ]
 )
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A catalogue beside the truth.
+    """Result of comparing a catalogue with the truth.
 
     Attributes
     ----------
@@ -119,7 +124,7 @@ class Comparison:
     rows : DataFrame
         Columns of `ROW_STATUSES`, one row per row of the catalogue, in its order.
     n_duplicates : int
-        Rows that would have to go so that none shares a component, or what a border left of it, with another.
+        Minimum number of rows to remove so that no two rows share a component, whole or truncated.
     """
 
     sources: pd.DataFrame
@@ -136,7 +141,7 @@ def compare_with_truth(
     min_probability: float = 0.8,
     link_arcsec: float = LINK_ARCSEC,
 ) -> Comparison:
-    """Say of every true source what became of it, and of every row what it is.
+    """Return the outcome of every true source and the status of every row.
 
     Parameters
     ----------
@@ -146,15 +151,16 @@ def compare_with_truth(
     truth : DataFrame
         Columns of `claran_core.evaluation.sky_truth.SKY_TRUTH`.
     detections : DataFrame, optional
-        Columns of `claran_core.catalogue.product.schema.OUTCOMES`: what became of each detection.  Without
-        it, reasons do not tell rejected sources from those not detected.
+        Columns of `claran_core.catalogue.product.schema.OUTCOMES`, the outcome of each detection.  Without
+        it, reasons do not distinguish rejected sources from sources that were not detected.
     frame : Frame
-        Geometry of the subjects, whose pixels the boxes of `detections` are in.
+        Geometry of the subjects; the boxes of `detections` are in its pixels.
     min_probability : float
-        Least probability of a detection (`catalogue.min_probability`): a source is detected where one that
-        is probable enough fits it.
+        Minimum probability (`catalogue.min_probability`).  A source counts as detected when a detection fits
+        its box that the post-filter did not reject as improbable; a ``competing`` detection, for which the
+        post-filter compares no probability, needs a class of at least this probability.
     link_arcsec : float
-        Distance within which two components are the same.
+        Maximum distance of the brightest pixels of one component.
     """
     rows, sources = Parts.of(catalogue), Parts.of(truth)
     linked = nearest_true(rows, sources, link_arcsec)
@@ -170,14 +176,14 @@ def compare_with_truth(
         "reason": _reasons(truth, outcome, detected, ending),
         "detected": detected,
     }
-    # What a border cut off is the same component; what noise parted is another one, and a fragment.
-    is_cut = (catalogue["flags"].to_numpy(int) & int(Flag.EDGE) != 0)[rows.row]
-    same = np.where((linked >= 0) | is_cut, part_of, -1)
+    # A component truncated by a border is the same component; one split by noise is a fragment.
+    is_truncated = (catalogue["flags"].to_numpy(int) & int(Flag.EDGE) != 0)[rows.row]
+    same = np.where((linked >= 0) | is_truncated, part_of, -1)
     n_shared, n_duplicates = shared_components(catalogue, link_arcsec, same)
     counted = {
         "status": status,
         "n_components": np.bincount(rows.row, minlength=len(catalogue)),
-        "n_strange": np.bincount(rows.row[owner < 0], minlength=len(catalogue)),
+        "n_unmatched": np.bincount(rows.row[owner < 0], minlength=len(catalogue)),
         "n_shared": n_shared,
     }
     true = held[status[held["row"].to_numpy(int)] == "true"]
@@ -191,10 +197,17 @@ def compare_with_truth(
 def _statuses(
     n_rows: int, row: np.ndarray, linked: np.ndarray, owner: np.ndarray, n_components: np.ndarray
 ) -> np.ndarray:
-    """Status of each row of the catalogue.
+    """Return the status of each row of the catalogue.
 
-    Given of all components: their row, the true component that each is (-1: none), and the true source that
-    it is at least a part of (-1: none); and the number of components of each true source.
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    row, linked, owner : (m,) int arrays
+        For each component of a row: the row, the true component that it is, and the true source that it is
+        at least a part of; -1 for none.
+    n_components : (n_sources,) int array
+        Number of components of each true source.
     """
     parts = pd.DataFrame({"row": row, "linked": linked, "owner": owner})
     owners = parts[parts["owner"] >= 0].groupby("row")["owner"]
@@ -204,12 +217,13 @@ def _statuses(
     n_whole = whole.reindex(range(n_rows), fill_value=0).to_numpy()
     is_whole = n_whole == (n_components[first] if len(n_components) else 0)
     alone = np.where(is_whole, "true", "fragment")
-    strange = np.bincount(row[owner < 0], minlength=n_rows) > 0
-    return np.where(n_owners == 0, "false", np.where((n_owners > 1) | strange, "blend", alone)).astype(object)
+    has_unmatched = np.bincount(row[owner < 0], minlength=n_rows) > 0
+    is_blend = (n_owners > 1) | has_unmatched
+    return np.where(n_owners == 0, "false", np.where(is_blend, "blend", alone)).astype(object)
 
 
 def _outcomes(n_sources: int, held: pd.DataFrame, status: np.ndarray) -> np.ndarray:
-    """Outcome of each true source, given which rows hold components of it."""
+    """Return the outcome of each true source; `held` pairs rows with the sources they hold parts of."""
     of_row = pd.Series(status[held["row"].to_numpy(int)], index=held["source"].to_numpy(int))
     outcome = np.full(n_sources, "missed", dtype=object)
     fragments = of_row[of_row == "fragment"].index.value_counts()
@@ -222,9 +236,9 @@ def _outcomes(n_sources: int, held: pd.DataFrame, status: np.ndarray) -> np.ndar
 def _detections_of(
     truth: pd.DataFrame, detections: pd.DataFrame | None, frame: Frame, min_probability: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each source was detected (probably enough), and the outcome of its most probable detection.
+    """Return whether each source was detected, and the outcome of its most probable detection.
 
-    The outcome is empty where no detection fits.
+    The outcome is empty if no detection fits.
     """
     detected, ending = np.zeros(len(truth), bool), np.full(len(truth), "", dtype=object)
     if detections is None or not len(detections) or not len(truth):
@@ -234,23 +248,25 @@ def _detections_of(
     probable = ~(weak | (detections["outcome"] == "improbable")).to_numpy(bool)[detection]
     detected[source[probable]] = True
     rising = np.lexsort((detection, detections["probability"].to_numpy(float)[detection]))
-    ending[source[rising]] = detections["outcome"].to_numpy(object)[detection[rising]]  # the last one stays
+    ending[source[rising]] = detections["outcome"].to_numpy(object)[
+        detection[rising]
+    ]  # the last assignment wins
     return detected, ending
 
 
 def _fitting(truth: pd.DataFrame, detections: pd.DataFrame, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of a visible source and a detection whose box overlaps its square enough."""
+    """Return the pairs of a visible source and a detection that fits it (`MIN_IOU`)."""
     visible = np.flatnonzero(truth["state"] == "visible")
     size = truth["angular_size"].to_numpy(float)[visible]
     ra, dec = truth["ra"].to_numpy(float)[visible], truth["dec"].to_numpy(float)[visible]
-    there = detections["ra"].to_numpy(float), detections["dec"].to_numpy(float)
-    # Boxes that overlap by more than a half have middles within the larger one's half diagonal.
-    near = cKDTree(unit_vectors(*there)).query_ball_point(
+    places = detections["ra"].to_numpy(float), detections["dec"].to_numpy(float)
+    # Boxes of an IoU above 0.5 have centres within the half diagonal of the larger one.
+    near = cKDTree(unit_vectors(*places)).query_ball_point(
         unit_vectors(ra, dec), np.deg2rad(np.sqrt(2) * size / ARCSEC_PER_DEG), return_sorted=True
     )
     source = np.repeat(np.arange(len(visible)), [len(one) for one in near])
     detection = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
-    middle = np.stack(sky_to_offset(ra[source], dec[source], *(axis[detection] for axis in there)), axis=1)
+    middle = np.stack(sky_to_offset(ra[source], dec[source], *(axis[detection] for axis in places)), axis=1)
     boxes = detections[BOX_COLUMNS].to_numpy(float)
     sides = boxes[:, 2:] - boxes[:, :2]
     half = sides[detection] * frame.pixel_scale_arcsec / 2
@@ -262,7 +278,7 @@ def _fitting(truth: pd.DataFrame, detections: pd.DataFrame, frame: Frame) -> tup
 def _reasons(
     truth: pd.DataFrame, outcome: np.ndarray, detected: np.ndarray, ending: np.ndarray
 ) -> np.ndarray:
-    """Why each source is missed, the last that holds; empty where it is not."""
+    """Return why each source is missed (the last reason that applies); empty if it is not missed."""
     state, placement = truth["state"].to_numpy(object), truth["placement"].to_numpy(object)
     reason = np.where(ending == "", "not_detected", ending).astype(object)
     reason[(truth["snr"].to_numpy(float) < LABELLED_SNR) & ~detected] = "unlabelled"
@@ -281,7 +297,7 @@ def _source_table(
     true: pd.DataFrame,
     known: dict[str, np.ndarray],
 ) -> pd.DataFrame:
-    """Table of the true sources; `held` says which rows hold parts of which, `true` which are found."""
+    """Return the table of true sources; `held` pairs rows with sources, `true` the found ones."""
     facts = [name for name in TRUE_OUTCOMES.names if name in truth]
     names = catalogue["source_id"].to_numpy(object)[held["row"].to_numpy(int)]
     listed = np.full(len(truth), None, dtype=object)
@@ -298,7 +314,7 @@ def _row_table(
     true: pd.DataFrame,
     counted: dict[str, np.ndarray],
 ) -> pd.DataFrame:
-    """Table of the rows of the catalogue; arguments as `_source_table`."""
+    """Return the table of the rows of the catalogue; arguments as `_source_table`."""
     ordered = held.sort_values(["row", "source"])
     names = truth["source_id"].to_numpy(object)[ordered["source"].to_numpy(int)]
     right = np.full(len(catalogue), None, dtype=object)
@@ -312,6 +328,6 @@ def _row_table(
 
 
 def _lists(values: np.ndarray, group: np.ndarray, n_groups: int) -> pd.Series:
-    """List of the values of each group, which are given group by group."""
+    """Return a list of values per group; `values` are sorted by `group`."""
     ends = np.searchsorted(group, np.arange(n_groups + 1))
     return pd.Series([values[ends[k] : ends[k + 1]].tolist() for k in range(n_groups)], dtype=object)

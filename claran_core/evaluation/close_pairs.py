@@ -1,4 +1,4 @@
-"""True sources close to one another: whether the catalogue lists both where both were detected."""
+"""Close pairs of true sources that were both detected, and whether the catalogue lists both."""
 
 import numpy as np
 import pandas as pd
@@ -6,27 +6,27 @@ from scipy.spatial import cKDTree
 
 from claran_core.common.sky import chord, chord_angle, unit_vectors
 
-__all__ = ["NEIGHBOUR_ARCSEC", "neighbour_pairs"]
+__all__ = ["CLOSE_PAIR_ARCSEC", "close_pairs"]
 
-# Neighbours: true sources closer than this, arcsec.
-NEIGHBOUR_ARCSEC = 60.0
+# Maximum separation of a close pair, arcsec.
+CLOSE_PAIR_ARCSEC = 60.0
 
 
-def neighbour_pairs(sources: pd.DataFrame, within_arcsec: float = NEIGHBOUR_ARCSEC) -> pd.DataFrame:
-    """Pairs of close true sources that were both detected, and whether one of them was lost.
+def close_pairs(sources: pd.DataFrame, within_arcsec: float = CLOSE_PAIR_ARCSEC) -> pd.DataFrame:
+    """Return the close pairs of true sources that were both detected, and whether one of them was lost.
 
     Parameters
     ----------
     sources : DataFrame
         Columns of `claran_core.evaluation.catalogue_truth.TRUE_OUTCOMES`.
     within_arcsec : float
-        Distance of the centres of neighbours.
+        Maximum separation of the centres.
 
     Returns
     -------
     DataFrame
-        Columns ``first``, ``second`` (``source_id``), ``separation`` (arcsec), and ``lost``: not both have
-        a row of their own, whole or in part.
+        Columns ``first``, ``second`` (``source_id``), ``separation`` (arcsec), and ``lost``: at least one
+        of the two has no row of its own, whole or in part.
     """
     known = sources[sources["detected"].to_numpy(bool)].reset_index(drop=True)
     pairs = np.empty((0, 2), int)
@@ -34,13 +34,13 @@ def neighbour_pairs(sources: pd.DataFrame, within_arcsec: float = NEIGHBOUR_ARCS
     if len(known):
         pairs = cKDTree(vectors).query_pairs(chord(within_arcsec), output_type="ndarray")
     pairs = pairs[np.lexsort(pairs.T[::-1])]
-    own = known["outcome"].isin(["found", "partial", "fragmented"]).to_numpy(bool)
+    has_row = known["outcome"].isin(["found", "partial", "fragmented"]).to_numpy(bool)
     apart = np.linalg.norm(vectors[pairs[:, 0]] - vectors[pairs[:, 1]], axis=1)
     return pd.DataFrame(
         {
             "first": known["source_id"].to_numpy(object)[pairs[:, 0]],
             "second": known["source_id"].to_numpy(object)[pairs[:, 1]],
             "separation": chord_angle(apart),
-            "lost": ~own[pairs].all(axis=1),
+            "lost": ~has_row[pairs].all(axis=1),
         }
     )

@@ -1,7 +1,7 @@
-"""The catalogue beside one that the user supplies: positions, flux densities and classes (paper section 5.8).
+"""Compare the catalogue with one of the user's: positions, flux densities and classes (paper section 5.8).
 
-Entries of the two are matched when each is the other's nearest within a radius.  How many of these matches
-are chance is measured by matching again with the user's positions shifted.
+Two entries match when each is the other's nearest within a radius.  The number of chance matches is measured
+by matching again with the user's positions shifted.
 """
 
 import logging
@@ -44,8 +44,8 @@ MATCHES = pa.schema(
         _column("separation", pa.float64(), "distance, arcsec"),
         _column("east", pa.float64(), "catalogue minus other, towards east, arcsec"),
         _column("north", pa.float64(), "catalogue minus other, towards north, arcsec"),
-        _column("centroid_east", pa.float64(), "the same of the flux-weighted centroid", nullable=True),
-        _column("centroid_north", pa.float64(), "the same of the flux-weighted centroid", nullable=True),
+        _column("centroid_east", pa.float64(), "east of the flux-weighted centroid, arcsec", nullable=True),
+        _column("centroid_north", pa.float64(), "north of the flux-weighted centroid, arcsec", nullable=True),
         _column("flux", pa.float64(), "integrated_flux of the catalogue, mJy", nullable=True),
         _column("other_flux", pa.float64(), "flux density in the other table, mJy", nullable=True),
         _column("morphology", pa.string(), "class in the catalogue"),
@@ -53,29 +53,27 @@ MATCHES = pa.schema(
     ]
 )
 
-# In place of a class, for entries without counterpart.
+# Label in place of a class, for entries without a counterpart.
 UNMATCHED = "unmatched"
 
-# Directions in which the other catalogue is shifted, and how far: well beyond a match, and beyond the sources
-# themselves, yet near enough for the same density of sources.
+# Number of directions in which the other catalogue is shifted, and the shift: in units of the match radius,
+# and a minimum in arcsec.  It exceeds the size of a source and keeps the local density of sources.
 N_SHIFTS = 8
-SHIFT_RADII, LEAST_SHIFT_ARCSEC = 10.0, 120.0
+SHIFT_RADII, MIN_SHIFT_ARCSEC = 10.0, 120.0
 
-# Lower edges of the bins of flux density (of the other catalogue, mJy); the last has no upper one.
+# Lower edges of the bins of the other catalogue's flux density, mJy; the last bin has no upper edge.
 FLUX_EDGES_MJY = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0)
 
-# Ratios of flux density beyond which a unit is probably wrong.
-STRANGE_RATIO = 50.0
+# A median flux density ratio beyond this factor suggests a wrong unit.
+SUSPECT_RATIO = 50.0
 
 MAD_TO_SIGMA = 1.4826
 DECIMALS = 6
 
-# A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
-
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Rows of the two tables that match, and their distances in arcsec."""
+    """Matching rows of two tables, and their separations in arcsec."""
 
     first: np.ndarray
     second: np.ndarray
@@ -89,7 +87,7 @@ def compare_catalogues(
     frame: Frame,
     options: ComparisonOptions,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Match two catalogues and measure how they differ.
+    """Match two catalogues and measure their differences.
 
     Parameters
     ----------
@@ -98,31 +96,34 @@ def compare_catalogues(
     other : DataFrame
         Result of `claran_core.evaluation.other_catalogue.read_other_catalogue`.
     subjects : DataFrame
-        Columns ``ra`` and ``dec`` (deg) of the subjects that were searched: their frames are the area in
-        which what has no counterpart counts as unmatched.
+        Columns ``ra`` and ``dec`` (deg) of the searched subjects.  Entries of `other` count as unmatched
+        only inside their frames.
     frame : Frame
         Geometry of the subjects.
     options : ComparisonOptions
-        Greatest distance of a match.
+        Radius of a match.
 
     Returns
     -------
     metrics : dict
-        JSON-serialisable; what cannot be measured is None.  ``counts``; ``chance`` (mean number of matches
-        after shifting, with its share of the matches); ``offsets`` of the catalogue's positions and of
-        its ``centroids`` (median and scatter of catalogue minus other, arcsec); ``flux`` (ratio of
-        catalogue to other, all and in bins of the other's flux); ``classes`` (number per class of the
-        catalogue and of the other table).
+        JSON-serialisable; values that cannot be measured are None.  ``counts``; ``chance`` (mean number of
+        matches after shifting, and its fraction of the matches); ``offsets`` of the catalogue's positions
+        and of its ``centroids`` (median and scatter of catalogue minus other, arcsec); ``flux`` (ratio of
+        catalogue to other, for all matches and in bins of the other's flux density); ``classes`` (number
+        per class of the catalogue and of the other table).
     matches : DataFrame
         Columns of `MATCHES`, by separation.
     """
     radius = options.radius_arcsec
     pairs = nearest_pairs(catalogue, other, radius)
     matches = _match_table(catalogue, other, pairs)
-    inside = count_subjects(other["ra"], other["dec"], subjects, frame) > 0
+    places = other["ra"].to_numpy(float), other["dec"].to_numpy(float)
+    inside = count_subjects(*places, subjects, frame) > 0
     free = inside.copy()
     free[pairs.second] = False
     chance = _chance_matches(catalogue, other, radius)
+    flux = _flux_ratios(matches)
+    _warn_of_units(flux["all"]["median_ratio"])
     metrics = {
         "radius_arcsec": radius,
         "counts": {
@@ -142,15 +143,14 @@ def compare_catalogues(
         },
         "offsets": _offsets(matches["east"], matches["north"]),
         "centroids": _offsets(matches["centroid_east"], matches["centroid_north"]),
-        "flux": _flux_ratios(matches),
+        "flux": flux,
         "classes": _classes(catalogue, other[inside | _is_in(other, pairs.second)], matches),
     }
-    _warn_of_units(metrics["flux"]["all"]["median_ratio"])
     return metrics, matches
 
 
 def nearest_pairs(first: pd.DataFrame, second: pd.DataFrame, radius_arcsec: float) -> _Pairs:
-    """Entries of two tables that are each other's nearest within a radius, nearest first."""
+    """Return the entries that are each other's nearest within a radius, in order of separation."""
     if not len(first) or not len(second):
         return _Pairs(np.empty(0, int), np.empty(0, int), np.empty(0))
     one, two = (unit_vectors(*table[["ra", "dec"]].to_numpy(float).T) for table in (first, second))
@@ -189,17 +189,17 @@ def _match_table(catalogue: pd.DataFrame, other: pd.DataFrame, pairs: _Pairs) ->
 
 
 def _apart(ra_deg: pd.Series, dec_deg: pd.Series, other: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets east and north (arcsec) of positions from those of `other`, row by row."""
+    """Return the offsets east and north (arcsec) of positions from those of `other`, row by row."""
     places = (axis.to_numpy(float) for axis in (other["ra"], other["dec"], ra_deg, dec_deg))
     return sky_to_offset(*places)
 
 
 def _shift_arcsec(radius_arcsec: float) -> float:
-    return max(LEAST_SHIFT_ARCSEC, SHIFT_RADII * radius_arcsec)
+    return max(MIN_SHIFT_ARCSEC, SHIFT_RADII * radius_arcsec)
 
 
 def _chance_matches(catalogue: pd.DataFrame, other: pd.DataFrame, radius_arcsec: float) -> float:
-    """Mean number of matches when all of the other positions are shifted, in several directions."""
+    """Return the mean number of matches over `N_SHIFTS` shifts of the other positions."""
     counts = []
     for angle in np.arange(N_SHIFTS) * 2 * np.pi / N_SHIFTS:
         west, south = _shift_arcsec(radius_arcsec) * np.array([np.sin(angle), np.cos(angle)])
@@ -210,7 +210,7 @@ def _chance_matches(catalogue: pd.DataFrame, other: pd.DataFrame, radius_arcsec:
 
 
 def _inside_sources(places: pd.DataFrame, catalogue: pd.DataFrame, margin_arcsec: float) -> int:
-    """How many positions lie in the tight box of a source, or within a margin of it: parts of sources."""
+    """Return how many positions lie in the tight box of a source, enlarged by a margin."""
     boxes = catalogue[["tight_ra", "tight_dec", "tight_width", "tight_height"]].to_numpy(float)
     boxes = boxes[np.isfinite(boxes).all(axis=1)]
     if not len(boxes) or not len(places):
@@ -228,8 +228,8 @@ def _inside_sources(places: pd.DataFrame, catalogue: pd.DataFrame, margin_arcsec
 
 
 def _offsets(east: pd.Series, north: pd.Series) -> dict[str, Any]:
-    """Median and scatter of offsets (arcsec)."""
-    found = {"n": int(east.notna().sum())}
+    """Return median and scatter of offsets (arcsec)."""
+    found: dict[str, float | None] = {"n": int(east.notna().sum())}
     for name, values in (("east", east), ("north", north)):
         known = values.to_numpy(float)[np.isfinite(values.to_numpy(float))]
         found[f"{name}_median"] = _number(np.median(known)) if len(known) else None
@@ -238,7 +238,7 @@ def _offsets(east: pd.Series, north: pd.Series) -> dict[str, Any]:
 
 
 def _flux_ratios(matches: pd.DataFrame) -> dict[str, Any]:
-    """Ratios of flux density, catalogue to other, of all matches and in bins of the other's."""
+    """Return the flux density ratios, catalogue to other, of all matches and in bins of the other's."""
     known = matches[(matches["flux"] > 0) & (matches["other_flux"] > 0)]
     theirs = known["other_flux"].to_numpy(float)
     ratio = known["flux"].to_numpy(float) / theirs
@@ -251,7 +251,7 @@ def _flux_ratios(matches: pd.DataFrame) -> dict[str, Any]:
 
 
 def _ratio(ratio: np.ndarray) -> dict[str, Any]:
-    """Median, and scatter (1.4826 x MAD of the natural logarithm), of ratios."""
+    """Return median and scatter (1.4826 x MAD of the natural logarithm) of ratios."""
     if not len(ratio):
         return {"n": 0, "median_ratio": None, "scatter": None}
     return {
@@ -264,7 +264,7 @@ def _ratio(ratio: np.ndarray) -> dict[str, Any]:
 def _classes(
     catalogue: pd.DataFrame, other: pd.DataFrame, matches: pd.DataFrame
 ) -> dict[str, dict[str, int]] | None:
-    """Number of entries per class of the catalogue and class of the other; None if that has no classes."""
+    """Return the number of entries per pair of classes; None if the other catalogue has no classes."""
     if not (other["class"] != "").any():
         return None
     ours = [*sorted(catalogue["morphology"].unique()), UNMATCHED]
@@ -293,7 +293,7 @@ def _number(value: float) -> float:
 
 
 def _warn_of_units(median_ratio: float | None) -> None:
-    if median_ratio is not None and not 1 / STRANGE_RATIO < median_ratio < STRANGE_RATIO:
+    if median_ratio is not None and not 1 / SUSPECT_RATIO < median_ratio < SUSPECT_RATIO:
         logger.warning(
             "flux densities differ by a factor of %g: is evaluation.compare_with.flux_column in mJy?",
             median_ratio,

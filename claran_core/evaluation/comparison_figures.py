@@ -1,4 +1,4 @@
-"""Figure of the catalogue beside another one: offsets, separations, flux densities and their ratio."""
+"""Plot the comparison of two catalogues: offsets, separations, flux densities and their ratio."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +16,12 @@ __all__ = ["plot_comparison"]
 
 SEPARATION_BINS = 20
 
-# More points than this are drawn small.
+# More points than this are drawn smaller.
 MANY_POINTS = 300
 
 
 def plot_comparison(path: Path, metrics: Mapping[str, Any], matches: pd.DataFrame, name: str) -> None:
-    """Draw how two catalogues differ.
+    """Draw the differences of two catalogues.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def plot_comparison(path: Path, metrics: Mapping[str, Any], matches: pd.DataFram
     figure, panels = new_panels(2, 2)
     counts = metrics["counts"]
     if matches.empty:
-        say_nothing_to_show(panels[0], "No entry of one matches one of the other.")
+        say_nothing_to_show(panels[0], "No entries match.")
         for axes in panels[1:]:
             axes.set_axis_off()
     else:
@@ -43,8 +43,8 @@ def plot_comparison(path: Path, metrics: Mapping[str, Any], matches: pd.DataFram
         _separations(panels[1], metrics, matches)
         _fluxes(panels[2], panels[3], metrics, matches)
     figure.suptitle(
-        f"{name}: {counts['n_matched']} matched of {counts['n_catalogue']} catalogued "
-        f"and {counts['n_other_in_area']} there in the area",
+        f"{name}: {counts['n_matched']} matches of {counts['n_catalogue']} catalogue rows "
+        f"and {counts['n_other_in_area']} entries in the area",
         x=0.01,
         ha="left",
     )
@@ -60,7 +60,7 @@ def _offsets(axes: Axes, metrics: Mapping[str, Any], matches: pd.DataFrame) -> N
     axes.plot(matches["east"], matches["north"], ".", color=COLOURS[0], ms=_size(matches), alpha=0.5)
     axes.add_patch(Circle((0, 0), radius, fill=False, color="black", lw=0.8))
     axes.plot(found["east_median"], found["north_median"], "+", color=COLOURS[4], ms=12, mew=2)
-    # East to the left, as on the sky.
+    # East is to the left, as on the sky.
     axes.set(xlim=(1.05 * radius, -1.05 * radius), ylim=(-1.05 * radius, 1.05 * radius), aspect="equal")
     axes.set(xlabel="East (arcsec), catalogue minus other", ylabel="North (arcsec)")
     axes.set_title(
@@ -71,8 +71,8 @@ def _offsets(axes: Axes, metrics: Mapping[str, Any], matches: pd.DataFrame) -> N
 def _separations(axes: Axes, metrics: Mapping[str, Any], matches: pd.DataFrame) -> None:
     radius, chance = metrics["radius_arcsec"], metrics["chance"]["n_matched"]
     edges = np.linspace(0, radius, SEPARATION_BINS + 1)
-    axes.hist(matches["separation"], edges, color=COLOURS[0], alpha=0.75, label="matches")
-    # Chance matches are spread evenly over the circle.
+    axes.hist(matches["separation"], edges.tolist(), color=COLOURS[0], alpha=0.75, label="matches")
+    # Chance matches have a constant density over the circle.
     axes.stairs(chance * np.diff(edges**2) / radius**2, edges, color=COLOURS[4], label="chance")
     axes.set(xlabel="Separation (arcsec)", ylabel="Number", xlim=(0, radius))
     axes.legend(frameon=False, fontsize=8)
@@ -85,14 +85,14 @@ def _fluxes(left: Axes, right: Axes, metrics: Mapping[str, Any], matches: pd.Dat
         right.set_axis_off()
         return
     theirs, ours = known["other_flux"].to_numpy(float), known["flux"].to_numpy(float)
-    points = {"marker": ".", "ls": "", "color": COLOURS[0], "ms": _size(known), "alpha": 0.5}
+    size = _size(known)
     ends = [0.8 * min(theirs.min(), ours.min()), 1.25 * max(theirs.max(), ours.max())]
     for axes in (left, right):
         _make_logarithmic(axes)
-    left.plot(theirs, ours, **points)
+    left.plot(theirs, ours, ".", color=COLOURS[0], ms=size, alpha=0.5)
     left.plot(ends, ends, color="black", lw=0.8)
     left.set(xlim=ends, ylim=ends, xlabel="Other (mJy)", ylabel="Catalogue (mJy)")
-    right.plot(theirs, ours / theirs, **points)
+    right.plot(theirs, ours / theirs, ".", color=COLOURS[0], ms=size, alpha=0.5)
     right.axhline(1.0, color="black", lw=0.8)
     _ratio_bins(right, metrics["flux"]["bins"], theirs)
     lowest, highest = (ours / theirs).min(), (ours / theirs).max()
@@ -105,7 +105,7 @@ def _fluxes(left: Axes, right: Axes, metrics: Mapping[str, Any], matches: pd.Dat
 
 
 def _make_logarithmic(axes: Axes) -> None:
-    """Logarithmic axes with plain numbers, also where they span less than a decade."""
+    """Make the axes logarithmic, with plain numbers even if they span less than a decade."""
     axes.set(xscale="log", yscale="log")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -114,7 +114,7 @@ def _make_logarithmic(axes: Axes) -> None:
 
 
 def _ratio_bins(axes: Axes, bins: list[Mapping[str, Any]], theirs: np.ndarray) -> None:
-    """Median of each bin at the median of its flux densities, with its scatter."""
+    """Draw the median ratio of each bin at the median of its flux densities, with its scatter."""
     for one in bins:
         if one["n"] > 1:
             high = np.inf if one["high_mjy"] is None else one["high_mjy"]

@@ -1,6 +1,7 @@
-"""How many classifications a source gets, and how many of them are false (paper section 6.2.2)."""
+"""Count true sources and classifications per subject, and false classifications (paper section 6.2.2)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,16 +41,16 @@ def completeness_ratios(
     min_probability: float,
     n_resamplings: int,
     rng: np.random.Generator,
-) -> dict[str, dict[str, dict]]:
-    """Shares of subjects with as many, more and fewer true sources than classifications (Tables 10, 11).
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the fractions of subjects with as many, more and fewer true sources than classifications.
 
-    Section 6.2.2: "We define a completeness ratio to be the ratio of the total number of radio sources to
-    the total number of correct classifications per subject (N_TRUE/N_CLASSIFIED).  [...] Ratios greater
-    than 1.0 suggest that an individual field contains more DR1 sources than classified.  Likewise, a ratio
-    below 1.0 indicates that CLARAN found more than one classification per source within a field."  A ratio
-    below 1 is possible only when all classifications count that section 6.1.1 keeps ("reject all
-    classifications with P-values below 0.8 unless the classification with the highest P-value is below
-    0.8", without its second assumption of one source per field); so they are counted here.
+    These are the values of paper Tables 10 and 11.  Section 6.2.2: "We define a completeness ratio to be the
+    ratio of the total number of radio sources to the total number of correct classifications per subject
+    (N_TRUE/N_CLASSIFIED).  [...] Ratios greater than 1.0 suggest that an individual field contains more DR1
+    sources than classified.  Likewise, a ratio below 1.0 indicates that CLARAN found more than one
+    classification per source within a field."  A ratio below 1 implies that all classifications count that
+    section 6.1.1 keeps ("reject all classifications with P-values below 0.8 unless the classification with
+    the highest P-value is below 0.8"), without its second assumption of one source per field.
 
     The ratio is counted over subjects that have truth, in two forms.  ``classifications`` counts as the paper
     does: one source may have several classes.  ``sources`` counts the rows that the catalogue's post-filter
@@ -66,17 +67,17 @@ def completeness_ratios(
     min_probability : float
         Minimum probability of a classification, for the form ``classifications``.
     n_resamplings : int
-        Samples of subjects behind the intervals.
+        Number of bootstrap samples of subjects for the intervals.
     rng : numpy.random.Generator
-        Source of the draws.
+        Random numbers of the bootstrap.
 
     Returns
     -------
     dict
-        Per form and per sample (``all`` subjects, ``multi_source``: two or more true sources): the shares
-        ``equal``, ``fewer_true``, ``more_true`` (NaN for an empty sample), ``n_subjects``,
-        ``interval_95`` of each share, and ``distribution`` (Fig. 16): from the lowest, each ``ratio`` and
-        its ``n_subjects``; None in place of the ratio where nothing was classified.
+        Per form and sample (``all`` subjects, ``multi_source``: two or more true sources): the fractions
+        ``equal``, ``fewer_true``, ``more_true`` (NaN for an empty sample), ``n_subjects``, ``interval_95``
+        of each fraction, and ``distribution`` (Fig. 16): each ``ratio`` from the lowest with its
+        ``n_subjects``; the ratio is None for subjects without a classification.
     """
     n_true = _per_subject(labels, subjects)
     drawn = list(draw_copies(len(subjects), n_resamplings, rng))
@@ -96,20 +97,20 @@ def threshold_rows(
     subjects: np.ndarray,
     min_iou: float,
     thresholds: Sequence[float],
-) -> list[dict[str, float | int | str]]:
+) -> list[dict[str, Any]]:
     """Count what `completeness_ratios` counts, and false classifications, at each minimum probability.
 
     For the form ``sources`` a threshold replaces the catalogue's minimum probability.
-    A classification is false when it finds no true source of its class (section 5.2: "true positive if
+    A classification is false when it matches no true source of its class (section 5.2: "true positive if
     and only if the IoU [...] between K and some ground-truth sources of class m in S is greater than
     0.5"), in subjects with and without truth alike.
 
     Returns
     -------
     list of dict
-        Columns of `THRESHOLDS`, one row per form and threshold: the shares of `completeness_ratios`;
+        Columns of `THRESHOLDS`, one row per form and threshold: the fractions of `completeness_ratios`;
         ``n_classified`` and ``n_false`` in all subjects, ``false_per_subject``, and ``completeness``, the
-        share of true sources found (NaN without).
+        fraction of true sources that are found (NaN without true sources).
     """
     n_true = _per_subject(labels, subjects)
     rows = []
@@ -140,7 +141,9 @@ def _samples(n_true: np.ndarray) -> dict[str, np.ndarray]:
     return {"all": n_true > 0, "multi_source": n_true > 1}
 
 
-def _sample(n_true: np.ndarray, n_classified: np.ndarray, chosen: np.ndarray, draws: np.ndarray) -> dict:
+def _sample(
+    n_true: np.ndarray, n_classified: np.ndarray, chosen: np.ndarray, draws: np.ndarray
+) -> dict[str, Any]:
     kinds = _kinds(n_true, n_classified)
     drawn = draws[:, chosen]
     total = drawn.sum(axis=1)

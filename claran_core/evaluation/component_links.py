@@ -1,4 +1,4 @@
-"""Components of a catalogue and of the truth on the sky: which are the same, which a part of another."""
+"""Match components of a catalogue and of the truth on the sky: the same component, or a part of it."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,13 @@ from claran_core.common.sky import chord, sky_to_offset, unit_vectors
 
 __all__ = ["LINK_ARCSEC", "Parts", "contour_around", "nearest_true", "shared_components"]
 
-# Components are the same within half a beam of FIRST.
+# Maximum distance of the brightest pixels of one component: half a beam of FIRST.
 LINK_ARCSEC = 2.7
-
-# A frame of zero size and 1 arcsec pixels: its coordinates are arcsec to the west and to the south.
 
 
 @dataclass(frozen=True)
 class Parts:
-    """All components of a table, entry by entry: row of the table, and brightest pixel (deg)."""
+    """All components of a table: the row each belongs to, and its brightest pixel (deg), as (m,) arrays."""
 
     row: np.ndarray
     ra: np.ndarray
@@ -28,14 +26,14 @@ class Parts:
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> "Parts":
-        """Components of the rows of a table with columns ``component_ra`` and ``component_dec``."""
+        """Collect the components of a table with columns ``component_ra`` and ``component_dec``."""
         counts = [len(one) for one in table["component_ra"]]
-        places = (_joined(table, f"component_{axis}") for axis in ("ra", "dec"))
-        return cls(np.repeat(np.arange(len(table)), counts), *places)
+        ra, dec = (_joined(table, f"component_{axis}") for axis in ("ra", "dec"))
+        return cls(np.repeat(np.arange(len(table)), counts), ra, dec)
 
     @property
     def vector(self) -> np.ndarray:
-        """Unit vectors to the brightest pixels."""
+        """Unit vectors to the brightest pixels, (m, 3)."""
         return unit_vectors(self.ra, self.dec)
 
 
@@ -46,24 +44,24 @@ def _joined(table: pd.DataFrame, column: str) -> np.ndarray:
 def shared_components(
     catalogue: pd.DataFrame, link_arcsec: float = LINK_ARCSEC, part_of: np.ndarray | None = None
 ) -> tuple[np.ndarray, int]:
-    """What a catalogue lists twice; must be nothing.
+    """Count the components that a catalogue lists twice; a correct catalogue has none.
 
     Parameters
     ----------
     catalogue : DataFrame
         Columns ``component_ra`` and ``component_dec``; N rows.
     link_arcsec : float
-        Distance within which two brightest pixels are of one component.
+        Maximum distance of the brightest pixels of one component.
     part_of : int array, optional
-        True component of which each component, row after row, is at least a part (-1: of none): two that are
-        parts of one are the same, too.
+        True component that each component, row after row, is at least a part of; -1 for none.  Two parts of
+        one true component are the same component.
 
     Returns
     -------
     n_shared : (N,) int array
         Number of components of each row that another row has too.
     n_surplus : int
-        Number of rows that would have to go so that none shares a component with another one.
+        Minimum number of rows to remove so that no two rows share a component.
     """
     parts = Parts.of(catalogue)
     pairs = np.empty((0, 2), int)
@@ -82,7 +80,7 @@ def shared_components(
 
 
 def nearest_true(rows: Parts, sources: Parts, link_arcsec: float) -> np.ndarray:
-    """True component whose brightest pixel is that of each component of a row; -1 for none."""
+    """Return the true component with the same brightest pixel, for each component of a row; -1 for none."""
     if not len(rows.row) or not len(sources.row):
         return np.full(len(rows.row), -1)
     distance, nearest = cKDTree(sources.vector).query(rows.vector, distance_upper_bound=chord(link_arcsec))
@@ -90,7 +88,10 @@ def nearest_true(rows: Parts, sources: Parts, link_arcsec: float) -> np.ndarray:
 
 
 def contour_around(rows: Parts, truth: pd.DataFrame, sources: Parts, margin_arcsec: float) -> np.ndarray:
-    """True component whose contour box, or a margin around it, holds each component of a row; -1 for none."""
+    """Return the nearest true component whose contour box contains each component; -1 for none.
+
+    The contour boxes are enlarged by `margin_arcsec` on each side.
+    """
     ra, dec, width, height = (_joined(truth, f"contour_{name}") for name in ("ra", "dec", "width", "height"))
     found = np.full(len(rows.row), -1)
     if not len(found) or not len(ra):

@@ -1,7 +1,7 @@
 """Count true sources by class and by the class that the catalogue's post-filter lists them as."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,18 +10,18 @@ from claran_core.evaluation.matching import NO_TRUTH, match_detections
 
 __all__ = ["BACKGROUND", "MISSED", "confusion_matrix", "listed_classes", "match_any_class"]
 
-# In place of a class: of a true source that nothing was found of, and of a box that lies on no source.
+# Labels in place of a class: of a true source that no box matches, and of a box that matches no true source.
 MISSED = "missed"
 BACKGROUND = "background"
 
 
 def match_any_class(boxes: pd.DataFrame, labels: pd.DataFrame, min_iou: float) -> np.ndarray:
-    """Find the true source of each box as `match_detections` does, but whatever the classes are."""
+    """Match boxes to true sources as `match_detections` does, ignoring the classes."""
     return match_detections(boxes.assign(morphology=""), labels.assign(morphology=""), min_iou)
 
 
 def listed_classes(boxes: pd.DataFrame, n_truth: int, found: np.ndarray) -> np.ndarray:
-    """Class of the box that found each true source.
+    """Return the class of the box that matches each true source.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def listed_classes(boxes: pd.DataFrame, n_truth: int, found: np.ndarray) -> np.n
     Returns
     -------
     (n_truth,) object array
-        None where no box found it.
+        None where no box matches.
     """
     classes = np.full(n_truth, None, dtype=object)
     hit = found != NO_TRUTH
@@ -44,24 +44,24 @@ def listed_classes(boxes: pd.DataFrame, n_truth: int, found: np.ndarray) -> np.n
 
 
 def confusion_matrix(
-    true: Sequence[str], listed: Sequence[str | None], background: Sequence[str], classes: Sequence[str]
+    true: Iterable[str], listed: Iterable[str | None], background: Iterable[str], classes: Sequence[str]
 ) -> dict[str, dict[str, int]]:
     """Count true sources by class and by the class they are listed as.
 
     Parameters
     ----------
-    true, listed : (T,) sequences
-        True class of each source and the class it is listed as, None where it was missed.
-    background : sequence of str
-        Classes of the boxes that lie on no true source.
+    true, listed : (T,) iterables
+        True class of each source, and the class it is listed as; None where it is missed.
+    background : iterable of str
+        Classes of the boxes that match no true source.
     classes : sequence of str
         Order of rows and columns.
 
     Returns
     -------
     dict
-        Row (true class, then ``background``) of columns (class, then ``missed``); nothing that is not
-        there can be missed, so ``background`` has no such column.
+        Counts by row (true class, then ``background``) and column (class, then ``missed``).  The row
+        ``background`` has no column ``missed``.
     """
     pairs, lost = Counter(zip(true, listed, strict=True)), Counter(background)
     rows = {

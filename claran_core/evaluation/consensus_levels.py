@@ -1,4 +1,4 @@
-"""Probability of a true detection against the consensus on its source (paper section 5.6, Fig. 14)."""
+"""Probability of true detections against the consensus level of their source (paper section 5.6, Fig. 14)."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ import pandas as pd
 
 __all__ = ["LEVEL_EDGES", "probability_by_level"]
 
-# The paper "segmented into four bins" what Radio Galaxy Zoo's sample has, 0.6 and above; labels of another
-# origin may lie below.
+# The paper uses four bins for the levels of Radio Galaxy Zoo's sample, 0.6 and above; the first bin holds
+# lower levels of other labels.
 LEVEL_EDGES = (0.0, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 ALL = "all"
@@ -17,7 +17,7 @@ ALL = "all"
 def probability_by_level(
     sources: pd.DataFrame, classes: Sequence[str]
 ) -> dict[str, list[dict[str, float | int]]] | None:
-    """Middle and spread of the probabilities in bins of the consensus level.
+    """Return the quartiles of the probabilities in bins of the consensus level.
 
     Fig. 14: "Given a morphology class m within each bin, the box plot shows the distribution of
     classification probabilities of true positive detections whose morphology is m."
@@ -32,14 +32,14 @@ def probability_by_level(
     Returns
     -------
     dict or None
-        Per class and for ``all``, the bins from the lowest, those without any source of the sample left
-        out: ``low, high`` (low included; 1 belongs to the last), ``n_sources``, ``n_found``, and of the
-        found ones ``quartile_1, median, quartile_3`` (NaN for none).  None where no level is known.
+        Per class and for ``all``, the bins that hold any source of the sample, from the lowest: ``low,
+        high`` (low included; 1 belongs to the last), ``n_sources``, ``n_found``, and the probabilities'
+        ``quartile_1, median, quartile_3`` (NaN if none was found).  None if no level is known.
     """
     known = sources[sources["consensus"].notna()]
     if known.empty:
         return None
-    # Compared in the column's own precision: a stored 0.7 is float32 and below the float64 of that name.
+    # Compare as float32, the precision of the stored column: float32(0.7) is less than 0.7.
     edges = np.array(LEVEL_EDGES[1:-1], np.float32)
     level = np.digitize(known["consensus"].to_numpy(np.float32), edges)
     used = np.unique(level)

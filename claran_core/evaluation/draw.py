@@ -1,4 +1,4 @@
-"""All figures of one method's evaluation."""
+"""Draw the figures of one method's evaluation."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ __all__ = ["plot_figures"]
 
 logger = logging.getLogger(__name__)
 
-# By the names of `claran_core.common.paths.EVALUATION_FIGURES`.
+# Keys are the names of `claran_core.common.paths.EVALUATION_FIGURES`.
 _PLOTS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
     "precision_recall": plot_precision_recall,
     "confusion": plot_confusion,
@@ -26,7 +26,7 @@ _PLOTS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
 
 
 def plot_figures(paths: Mapping[str, Path], metrics: Mapping[str, Any], sources: pd.DataFrame) -> None:
-    """Draw the figures named.
+    """Draw the requested figures.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def plot_figures(paths: Mapping[str, Path], metrics: Mapping[str, Any], sources:
         Result of `claran_core.evaluation.metrics.evaluate_sources`.
     """
     if metrics["consensus"] is None:
-        logger.info("%s: no consensus level is known to compare the probabilities with", metrics["method"])
+        logger.info("%s: no consensus levels; the consensus figure is empty", metrics["method"])
     for name, path in paths.items():
         if name == "box_sizes":
             plot_box_sizes(path, metrics, sources)

@@ -1,6 +1,6 @@
-"""What all figures of an evaluation share: size, colours, and how they become a PNG.
+"""Style shared by all figures of an evaluation: size, colours and PNG output.
 
-Drawn on `matplotlib.figure.Figure` objects, without pyplot and its global state.
+Figures are `matplotlib.figure.Figure` objects, without pyplot and its global state.
 """
 
 from pathlib import Path
@@ -16,19 +16,19 @@ __all__ = ["COLOURS", "DASHES", "new_figure", "new_panels", "save_figure", "say_
 SIZE_INCHES = (7.2, 5.0)
 DPI = 140
 
-# Okabe & Ito's palette: told apart by colour-blind readers, and dashes help where colours are lost.
+# Okabe & Ito's palette, for colour-blind readers; the dashes distinguish curves without colours.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 DASHES = ("-", "--", "-.", "-", "--", "-.")
 
 
 def new_figure() -> tuple[Figure, Axes]:
-    """One panel."""
+    """Return a figure with one panel."""
     figure, axes = new_panels(1, 1)
     return figure, axes[0]
 
 
 def new_panels(n_rows: int, n_columns: int, *, share_axes: bool = False) -> tuple[Figure, np.ndarray]:
-    """Several panels in a figure of the same size; panels as (n_rows * n_columns,), row by row."""
+    """Return a figure with several panels, (n_rows * n_columns,), row by row."""
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
     panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=share_axes, sharey=share_axes).ravel()
     for axes in panels:
@@ -39,13 +39,13 @@ def new_panels(n_rows: int, n_columns: int, *, share_axes: bool = False) -> tupl
 
 
 def say_nothing_to_show(axes: Axes, text: str) -> None:
-    """Put a line of text in place of the drawing."""
+    """Show a line of text instead of a plot."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG."""
+    """Write a figure as PNG."""
     with atomic_path(path) as temporary:
-        # No program name and version in the file: equal figures are equal bytes.
+        # The program's name and version are left out: equal figures have equal bytes.
         figure.savefig(temporary, format="png", metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""Figures as the paper draws them: precision-recall curves (Fig. 10) and training losses (Fig. 8, 9)."""
+"""Plot precision-recall curves (paper Fig. 10) and training losses (Fig. 8, 9)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from claran_core.evaluation.figure_style import COLOURS, DASHES, new_figure, sav
 
 __all__ = ["plot_losses", "plot_precision_recall"]
 
-# From the bottom of the stack, with the equation of each in the paper.
+# Labels with the paper's equations, in the order of the stack from the bottom.
 LOSSES = {
     "roi_box": "RoI box, $L_{rr}$ (eq. 10)",
     "roi_class": "RoI class, $L_{rc}$ (eq. 9)",
@@ -21,15 +21,15 @@ LOSSES = {
     "anchor_class": "anchor class, $L_{ac}$ (eq. 4)",
 }
 
-# Told apart from the four losses.
+# Differs from the colours of the four losses.
 VALIDATION_COLOUR = COLOURS[4]
 
-# Iterations are averaged into at most this many bins: single batches are too noisy to read.
+# Maximum number of bins over which iterations are averaged: single batches are noisy.
 LOSS_BINS = 150
 
 
 def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Draw reliability against completeness of each class, as paper Fig. 10.
+    """Draw reliability against completeness of each class (paper Fig. 10).
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
         axes.plot(curve["completeness"], curve["reliability"], dash, color=colour, lw=1.8, label=label)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Completeness (recall)", ylabel="Reliability (precision)")
     mean = metrics["ap"]["mean"]
-    title = "no truth to measure against" if mean is None else f"mAP {mean:.3f}"
+    title = "no truth" if mean is None else f"mAP {mean:.3f}"
     axes.set_title(f"{metrics['method']}: {title}, {metrics['counts']['n_subjects']} subjects", loc="left")
     if axes.lines:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
@@ -56,19 +56,19 @@ def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
 
 
 def plot_losses(path: Path, losses: pd.DataFrame) -> None:
-    """Draw the training losses stacked on one another, as paper Fig. 9; their top is Fig. 8's curve.
+    """Draw the stacked training losses (paper Fig. 9); their sum is the curve of Fig. 8.
 
     Parameters
     ----------
     path : Path
         PNG to write.
     losses : DataFrame
-        Columns of `claran_core.common.tables.LOSSES`; may be empty.  The error on subjects held out is drawn
-        where ``validation`` is there and was measured.
+        Columns of `claran_core.common.tables.LOSSES`; may be empty.  The loss on the validation subjects is
+        drawn if column ``validation`` has values.
     """
     figure, axes = new_figure()
     if losses.empty:
-        say_nothing_to_show(axes, "No iteration of training was recorded.")
+        say_nothing_to_show(axes, "No training iterations were recorded.")
     else:
         _stack(axes, _binned(losses))
         if "validation" in losses:
@@ -87,10 +87,10 @@ def _stack(axes: Axes, binned: pd.DataFrame) -> None:
     )
     total = np.sum(heights, axis=0)
     axes.plot(iteration, total, color="black", lw=1.0, label="sum (eq. 11)")
-    axes.set(xlabel="Iteration", ylabel="Training error")
+    axes.set(xlabel="Iteration", ylabel="Training loss")
     axes.set_xlim(iteration[0], max(iteration[-1], iteration[0] + 1))
     axes.set_ylim(bottom=0)
-    axes.set_title(f"{iteration[-1]:.0f} iterations, training error {total[-1]:.3f} at the end", loc="left")
+    axes.set_title(f"{iteration[-1]:.0f} iterations, final training loss {total[-1]:.3f}", loc="left")
 
 
 def _draw_validation(axes: Axes, measured: pd.DataFrame) -> None:
@@ -103,19 +103,19 @@ def _draw_validation(axes: Axes, measured: pd.DataFrame) -> None:
         lw=1.5,
         marker="o",
         ms=4,
-        label="subjects held out",
+        label="validation subjects",
     )
     axes.set_ylim(bottom=0, top=max(axes.get_ylim()[1], 1.05 * measured["validation"].max()))
 
 
 def _top_first(axes: Axes) -> tuple[list[Any], list[str]]:
-    """Legend entries in the order in which the areas lie on one another."""
+    """Return the legend entries in the order of the stacked areas, from the top."""
     handles, labels = axes.get_legend_handles_labels()
     return handles[::-1], labels[::-1]
 
 
 def _binned(losses: pd.DataFrame) -> pd.DataFrame:
-    """Means over neighbouring iterations; a bin's iteration is its last, so the axis ends where it should."""
+    """Return means over consecutive iterations; a bin has the number of its last iteration."""
     ordered = losses.sort_values("iteration", kind="stable")
     width = -(-len(ordered) // LOSS_BINS)
     bins = np.arange(len(ordered)) // width

@@ -1,7 +1,7 @@
-"""Which detections are true: the paper's rule (section 5.2), per class and subject.
+"""Match detections to true sources by the paper's rule (section 5.2), per class and subject.
 
-Ranking and matching are the ground all metrics stand on.  Both are unique: rows of equal probability
-are ordered by subject and box, so the order of the tables does not matter.
+All metrics use this ranking and matching.  The result does not depend on the order of the tables: rows of
+equal probability are ordered by subject and box.
 """
 
 from collections.abc import Sequence
@@ -14,26 +14,26 @@ from claran_core.common.boxes import box_array, paired_iou
 
 __all__ = ["NO_TRUTH", "RankedClass", "match_detections", "rank_classes", "ranking"]
 
-# In place of the row of a true source, for a detection that found none.
+# Row number of the true source of a detection that matches none.
 NO_TRUTH = -1
 
 
 @dataclass(frozen=True)
 class RankedClass:
-    """Detections of one class, most probable first, and the truth they are measured against.
+    """Detections of one class, most probable first, and its true sources.
 
     Attributes
     ----------
     true_positive : (K,) bool array
         tp(k) of paper eq. 12.
     probability : (K,) float array
-        Falling.
+        In descending order.
     subject : (K,) int array
         Number of the detection's subject.
     truth_subject : (T,) int array
         Number of each true source's subject.
     n_subjects : int
-        Subjects evaluated; their numbers are 0 .. n_subjects - 1.
+        Number of evaluated subjects; their numbers are 0 .. n_subjects - 1.
     """
 
     true_positive: np.ndarray
@@ -48,8 +48,8 @@ def match_detections(
 ) -> np.ndarray:
     """Find the true source of each detection.
 
-    By falling probability, a detection takes of the not yet taken true sources of its class and subject
-    the one it overlaps most, when their IoU is above `min_iou`.
+    In descending order of probability, each detection is matched to the true source of its class and subject
+    that it overlaps most, among those not yet matched, if their IoU is above `min_iou`.
 
     Parameters
     ----------
@@ -58,14 +58,14 @@ def match_detections(
     labels : DataFrame
         Columns ``subject_id``, ``morphology`` and the box.
     min_iou : float
-        Overlap a true detection exceeds.
+        IoU that a true detection exceeds.
     inclusive : bool, optional
         Accept an IoU of exactly `min_iou` too, as COCO does.
 
     Returns
     -------
     (N,) int array
-        Row of `labels` found by each row of `detections`, or `NO_TRUTH`.
+        Row of `labels` that each row of `detections` matches, or `NO_TRUTH`.
     """
     pairs = _overlapping_pairs(detections, labels, min_iou, inclusive)
     found = np.full(len(detections), NO_TRUTH)
@@ -79,7 +79,7 @@ def match_detections(
 def _overlapping_pairs(
     detections: pd.DataFrame, labels: pd.DataFrame, min_iou: float, inclusive: bool
 ) -> np.ndarray:
-    """Rows (detection, truth) of one class and subject that overlap enough, in the order of choice."""
+    """Return the rows (detection, truth) that may match, in the order in which they are matched."""
     keys = ["subject_id", "morphology"]
     rank = np.empty(len(detections), dtype=np.int64)
     rank[ranking(detections)] = np.arange(len(detections))
@@ -89,13 +89,13 @@ def _overlapping_pairs(
     boxes = box_array(labels)[pairs[:, 1]]
     iou = paired_iou(box_array(detections)[pairs[:, 0]], boxes)
     enough = iou >= min_iou if inclusive else iou > min_iou
-    # Of equal overlaps the truth further to the left, then to the top: whatever the order of the labels.
+    # Of equal overlaps the leftmost, then topmost true box comes first, in any order of the labels.
     order = np.lexsort((*boxes[enough].T[::-1], -iou[enough], pairs[enough, 2]))
     return pairs[enough][order, :2]
 
 
 def ranking(detections: pd.DataFrame) -> np.ndarray:
-    """Order of the rows by falling probability; ties by subject, then box."""
+    """Return the order of the rows by descending probability; ties by subject, then box."""
     subject = detections["subject_id"].to_numpy(dtype=str)
     probability = detections["probability"].to_numpy(float)
     return np.lexsort((*box_array(detections).T[::-1], subject, -probability))

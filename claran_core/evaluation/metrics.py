@@ -1,4 +1,4 @@
-"""All numbers of one method's evaluation, as a dictionary ready for JSON."""
+"""Evaluate one method's detections; the result is a dictionary ready for JSON."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -33,25 +33,25 @@ __all__ = ["Sample", "choose_sample", "evaluate", "evaluate_sources", "summary_l
 
 COMPONENT_CLASSES = ("1C", "2C", "3C")
 
-# COCO's AP50 is at this overlap whatever `evaluation.min_iou` is.
+# COCO's AP50 uses this IoU, whatever `evaluation.min_iou` is.
 COCO_MIN_IOU = 0.5
 
 # Minimum probability of a classification in the paper's Tables 10 and 11 (section 6.1.1).
 PAPER_MIN_PROBABILITY = 0.8
 
-# Least probabilities at which completeness ratios and false classifications are counted.
+# Minimum probabilities at which completeness ratios and false classifications are counted.
 THRESHOLDS = tuple(k / 20 for k in range(2, 20))
 
-# Points kept of a precision-recall curve: enough for a figure, few enough for a file one can open.
+# Maximum number of points of a precision-recall curve: enough for a figure, and a small file.
 CURVE_POINTS = 300
 
-# Kept digits: far below what any sample of sources resolves.
+# Decimals in the result, far beyond the statistical errors.
 DECIMALS = 6
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Subjects an evaluation is about.
+    """Subjects of an evaluation.
 
     Attributes
     ----------
@@ -66,10 +66,10 @@ class Sample:
 
 
 def choose_sample(targets: pd.DataFrame, labels: pd.DataFrame) -> Sample:
-    """Choose the test split if the targets have one, else every subject that has labels.
+    """Select the test split if the targets have one, else every subject that has labels.
 
-    All subjects of the test split count, also those without a true source or without an image: what is
-    detected where nothing is, or missed where the image failed, is part of the result.
+    All subjects of the test split count, also those without a true source or without an image: false
+    detections in empty subjects and sources missed in failed images are part of the result.
     """
     test = targets.loc[targets["split"] == "test", "subject_id"]
     if len(test):
@@ -89,39 +89,39 @@ def evaluate(
     flags: pd.Series | None = None,
     published: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Measure one method's detections against the truth (paper section 5).
+    """Compare one method's detections with the truth (paper section 5).
 
     Parameters
     ----------
     detections : DataFrame
-        Columns of `claran_core.common.tables.DETECTIONS`, before any filter; other subjects' rows are
-        ignored.
+        Columns of `claran_core.common.tables.DETECTIONS`, before any filter; rows of subjects outside the
+        sample are ignored.
     labels : DataFrame
-        Columns of `claran_core.common.tables.LABELS`; other subjects' rows are ignored.
+        Columns of `claran_core.common.tables.LABELS`; rows of subjects outside the sample are ignored.
     sample : Sample
-        What to evaluate on.
+        The evaluated subjects.
     options : EvaluationOptions
-        Overlap of a true detection, number of resamplings.
+        IoU of a true detection, and number of bootstrap samples.
     rule : CatalogueRule
         How the catalogue chooses among the detections.
     method : str
-        Fusion method, for the record.
+        Fusion method, which is written to the result.
     seed : int
         Seed of the bootstrap.
     flags : Series, optional
-        ``flags`` of the fused index by ``subject_id``, to count the subjects without infrared image.
+        ``flags`` of the fused index by ``subject_id``, to count the subjects without an infrared image.
     published : mapping, optional
-        The paper's values to put beside, on another data set
+        The paper's values, which are for another data set
         (`claran_core.evaluation.published.published_values`).
 
     Returns
     -------
     dict
-        JSON-serialisable; what cannot be measured is None.  Keys: ``method``, ``sample``, ``min_iou``,
-        ``seed``, ``n_resamplings``, ``counts``, ``ap`` (eq. 12; ``mean`` is eq. 14; ``n_classes`` of the
-        mean; ``interval_68`` and ``interval_95`` from the bootstrap), ``coco_ap50`` (the same, COCO's
-        definition), ``by_components`` (Table 6), ``multi_source`` (Table 7), ``box_width`` (Table 8),
-        ``consensus`` (Fig. 14; None where no level is known), ``completeness_ratio`` (Tables 10 and 11,
+        JSON-serialisable; values that cannot be measured are None.  Keys: ``method``, ``sample``,
+        ``min_iou``, ``seed``, ``n_resamplings``, ``counts``, ``ap`` (eq. 12; ``mean`` is eq. 14 over
+        ``n_classes`` classes; ``interval_68`` and ``interval_95`` from the bootstrap), ``coco_ap50`` (the
+        same by COCO's definition), ``by_components`` (Table 6), ``multi_source`` (Table 7), ``box_width``
+        (Table 8), ``consensus`` (Fig. 14; None if no level is known), ``completeness_ratio`` (Tables 10 and 11,
         Fig. 16), ``thresholds`` (the same against the minimum probability), ``confusion`` (of the detections
         that the catalogue's post-filter keeps), ``calibration``, ``published`` and ``curves`` (Fig. 10).
     """
@@ -175,12 +175,12 @@ def evaluate_sources(
     *,
     rule: CatalogueRule,
 ) -> pd.DataFrame:
-    """True sources of the sample, each with what was found of it; arguments as `evaluate`.
+    """Return the true sources of the sample with their detections; arguments as `evaluate`.
 
     Returns
     -------
     DataFrame
-        Columns of `claran_core.evaluation.sources.TRUE_SOURCES`, by subject, then label, then box.
+        Columns of `claran_core.evaluation.sources.TRUE_SOURCES`, sorted by subject, then label, then box.
     """
     detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)
     found = match_detections(detections, labels, options.min_iou)
@@ -193,7 +193,7 @@ def evaluate_sources(
 
 
 def summary_line(metrics: dict[str, Any]) -> str:
-    """Say the result in one line: mAP with its interval, on how much, and AP per class."""
+    """Return one line with mAP, its interval, the size of the sample, and AP per class."""
     counts, ap = metrics["counts"], metrics["ap"]
     interval = ap["interval_68"].get("mean")
     spread = f" ({interval[0]:.2f}-{interval[1]:.2f}, 68 % bootstrap)" if interval else ""
@@ -218,9 +218,9 @@ def _confusion(
     listing: Listing, labels: pd.DataFrame, sources: pd.DataFrame, min_iou: float
 ) -> dict[str, Any]:
     listed = listing.listed()
-    lost = match_any_class(listed, labels, min_iou) == NO_TRUTH
+    unmatched = match_any_class(listed, labels, min_iou) == NO_TRUTH
     listed_as = [None if pd.isna(name) else name for name in sources["listed_as"]]
-    counts = confusion_matrix(sources["morphology"], listed_as, listed["morphology"][lost], MORPHOLOGIES)
+    counts = confusion_matrix(sources["morphology"], listed_as, listed["morphology"][unmatched], MORPHOLOGIES)
     return {
         "post_filter": listing.options.post_filter,
         "min_probability": listing.options.effective_min_probability,
@@ -242,7 +242,7 @@ def _calibration(
 
 
 def _several_sources(labels: pd.DataFrame) -> np.ndarray:
-    """Subjects with at least two true sources, sorted."""
+    """Return the subjects with at least two true sources, sorted."""
     number = labels["subject_id"].value_counts()
     return np.sort(number[number > 1].index.to_numpy(dtype=str))
 
@@ -279,7 +279,7 @@ def _precision(ranked: dict[str, RankedClass], metric: Metric = average_precisio
 def _precision_with_intervals(
     ranked: dict[str, RankedClass], n_resamplings: int, seed: int, *, metric: Metric = average_precision
 ) -> dict[str, Any]:
-    # A fresh generator from the same seed: both metrics see the same samples of subjects.
+    # A new generator of the same seed: both metrics use the same samples of subjects.
     drawn = bootstrap(ranked, n_resamplings, np.random.default_rng(seed), metric=metric)
     return {
         **_precision(ranked, metric),
@@ -295,7 +295,7 @@ def _by_components(
     options: EvaluationOptions,
     seed: int,
 ) -> dict[str, Any]:
-    """AP when only the number of components is asked for (paper section 5.3)."""
+    """Return the AP of classes that differ only in the number of components (paper section 5.3)."""
     detections, labels = _components_only(detections), _components_only(labels)
     found = match_detections(detections, labels, options.min_iou)
     ranked = rank_classes(detections, labels, subjects, COMPONENT_CLASSES, found)
@@ -309,10 +309,11 @@ def _components_only(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _curve(one: RankedClass) -> dict[str, list[float]]:
-    """Points of the precision-recall curve, thinned evenly; none without truth or detections."""
+    """Return evenly thinned points of the precision-recall curve; empty without truth or detections."""
     precision, recall = precision_recall(one.true_positive, len(one.truth_subject))
     last = len(precision) - 1 if len(one.truth_subject) else -1
-    rows = np.unique(np.linspace(0, last, CURVE_POINTS).round().astype(int)) if last >= 0 else []
+    places = np.linspace(0, last, CURVE_POINTS if last >= 0 else 0)
+    rows = np.unique(places.round().astype(int))
     return {
         "completeness": recall[rows].tolist(),
         "reliability": precision[rows].tolist(),
@@ -325,7 +326,7 @@ def _short(value: float | None) -> str:
 
 
 def _json_ready(value: Any) -> Any:
-    """Plain Python numbers, rounded; NaN becomes None, because JSON has none."""
+    """Round floats in a nested structure; NaN, which JSON lacks, becomes None."""
     if isinstance(value, Mapping):
         return {key: _json_ready(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The catalogue a user supplies to compare with: found, checked and read."""
+"""Find, check and read the catalogue that a user supplies for comparison."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +15,12 @@ __all__ = ["find_other_catalogue", "read_other_catalogue"]
 
 
 def find_other_catalogue(options: ComparisonOptions, working_directory: Path | None = None) -> list[str]:
-    """Path of the user's catalogue, if one is given and has the columns: a list of one or none.
+    """Return the path of the user's catalogue in a list, which is empty if no catalogue is given.
 
     Raises
     ------
     InputError
-        If there is no such table, or it lacks a column that the options name.
+        If the file does not exist, or lacks a column that the options name.
     """
     if options.path is None:
         return []
@@ -37,17 +37,17 @@ def read_other_catalogue(path: Path, options: ComparisonOptions) -> pd.DataFrame
     path : Path
         CSV, Parquet, FITS table or VOTable with columns ``ra`` and ``dec`` (deg, ICRS; upper or lower case).
     options : ComparisonOptions
-        Names of the columns of flux density (mJy) and class, where there are any.
+        Names of the columns of flux density (mJy) and class, if any.
 
     Returns
     -------
     DataFrame
-        Columns ``row`` (as a user counts), ``ra``, ``dec``, ``flux`` (NaN where unknown), ``class``.
+        Columns ``row`` (from 1), ``ra``, ``dec``, ``flux`` (NaN where unknown), ``class``.
 
     Raises
     ------
     InputError
-        In one line, if the table cannot be read, lacks a column, or holds a position or flux that is none.
+        If the table cannot be read, lacks a column, or has an invalid position or flux density.
     """
     chosen = _chosen_columns(path, options)
     table = read_external_table(path, chosen)
@@ -65,7 +65,7 @@ def read_other_catalogue(path: Path, options: ComparisonOptions) -> pd.DataFrame
 
 
 def _chosen_columns(path: Path, options: ComparisonOptions) -> dict[str, str]:
-    """Our name and theirs of the columns wanted."""
+    """Return the names of the requested columns in the file, by our names."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of your catalogue (evaluation.compare_with)")
     wanted = {"ra": "ra", "dec": "dec", "flux": options.flux_column, "class": options.class_column}
@@ -74,17 +74,20 @@ def _chosen_columns(path: Path, options: ComparisonOptions) -> dict[str, str]:
 
 
 def _named(path: Path, wanted: str, names: Sequence[str]) -> str:
-    """Name of a column in the file, whatever its case."""
+    """Return the name of a column in the file, ignoring case."""
     alike = [name for name in names if name == wanted]
     alike = alike or [name for name in names if name.strip().lower() == wanted.lower()]
     if len(alike) != 1:
-        found = f"columns {' and '.join(alike)} could both be it" if alike else f"it has: {', '.join(names)}"
-        raise InputError(f"{path}: no one column {wanted!r} to compare with; {found}")
+        if alike:
+            raise InputError(f"{path}: column {wanted!r} is ambiguous; rename {' or '.join(alike)}")
+        raise InputError(
+            f"{path}: no column {wanted!r} (evaluation.compare_with); the columns are: {', '.join(names)}"
+        )
     return alike[0]
 
 
 def _fluxes(table: ExternalTable) -> np.ndarray:
-    """Flux densities, NaN where the table has none."""
+    """Return the flux densities, NaN where the table has no value."""
     text = table.data["flux"].astype(str).str.strip()
     missing = text.str.lower().isin(["", "nan", "none", "null", "--"]).to_numpy(bool)
     values = pd.to_numeric(text.where(~missing, "nan"), errors="coerce").to_numpy(float)

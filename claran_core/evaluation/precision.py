@@ -1,4 +1,4 @@
-"""Average precision (paper eq. 12-14), COCO's AP50 beside it, and how far both can be trusted."""
+"""Average precision (paper eq. 12-14), COCO's AP50, and bootstrap samples of both."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,15 +16,15 @@ __all__ = [
     "precision_recall",
 ]
 
-# COCO reads its precision-recall curve at these completeness levels.
+# COCO evaluates the precision-recall curve at these completeness levels.
 COCO_RECALLS = np.linspace(0.0, 1.0, 101)
 
-# A precision of one class: from tp(k), most probable first, and the number of true sources.
+# Precision of one class from tp(k), most probable first, and the number of true sources.
 Metric = Callable[[np.ndarray, int], float]
 
 
 def precision_recall(true_positive: np.ndarray, n_truth: int) -> tuple[np.ndarray, np.ndarray]:
-    """Reliability and completeness of the k most probable detections, for every k (paper eq. 13).
+    """Return reliability and completeness of the k most probable detections, for every k (paper eq. 13).
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def precision_recall(true_positive: np.ndarray, n_truth: int) -> tuple[np.ndarra
 
 
 def average_precision(true_positive: np.ndarray, n_truth: int) -> float:
-    """AP of one class (paper eq. 12): sum of the precision at each true detection, over all truth.
+    """Return AP of one class (paper eq. 12): the summed precision at each true detection over `n_truth`.
 
     Returns
     -------
     float
-        NaN without truth.
+        NaN if `n_truth` is 0.
     """
     if n_truth == 0:
         return float("nan")
@@ -58,10 +58,10 @@ def average_precision(true_positive: np.ndarray, n_truth: int) -> float:
 
 
 def coco_average_precision(true_positive: np.ndarray, n_truth: int) -> float:
-    """AP of one class as COCO defines it: mean of the best precision at 101 completeness levels or above.
+    """Return AP of one class by COCO's definition (Lin et al. 2014, arXiv:1405.0312, and its code).
 
-    Lin et al. 2014 (arXiv:1405.0312) and its evaluation code.  Arguments and NaN as `average_precision`;
-    for AP50 the matches are to be made with an IoU of 0.5 *or more*.
+    It is the mean over 101 completeness levels of the best precision at that level or above.  Arguments and
+    NaN as `average_precision`; AP50 requires matches with an IoU of 0.5 *or more*.
     """
     if n_truth == 0:
         return float("nan")
@@ -72,7 +72,7 @@ def coco_average_precision(true_positive: np.ndarray, n_truth: int) -> float:
 
 
 def mean_over_classes(values: Mapping[str, float]) -> float:
-    """Mean AP (mAP, paper eq. 14) over the classes that have truth; NaN if none has."""
+    """Return the mean AP (mAP, paper eq. 14) over the classes that have truth; NaN if none has."""
     present = [value for value in values.values() if not np.isnan(value)]
     return float(np.mean(present)) if present else float("nan")
 
@@ -84,19 +84,19 @@ def bootstrap(
     *,
     metric: Metric = average_precision,
 ) -> dict[str, np.ndarray]:
-    """AP of every class in samples of subjects drawn with replacement.
+    """Return AP of every class in samples of subjects drawn with replacement.
 
-    A subject drawn twice counts twice, truth and detections alike; the copies of a detection stand
-    together in the ranking.
+    A subject drawn twice counts twice, truth and detections alike; the copies of a detection are adjacent in
+    the ranking.
 
     Parameters
     ----------
     ranked : mapping of str to RankedClass
-        All over the same subjects.
+        Ranked detections per class, all over the same subjects.
     n_resamplings : int
         Number of samples.
     rng : numpy.random.Generator
-        Source of the draws.
+        Random numbers of the bootstrap.
     metric : callable
         `average_precision` or `coco_average_precision`.
 

@@ -1,4 +1,4 @@
-"""Figures about the probability: whether it is one, and what a least probability does (paper Fig. 16)."""
+"""Plot the calibration of probabilities, and the effect of a minimum probability (paper Fig. 16)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ SHARES = {"equal": "ratio 1", "fewer_true": "below 1", "more_true": "above 1"}
 
 
 def plot_calibration(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Draw the reliability diagram, and how many detections stand behind each point.
+    """Draw the reliability diagram, and the number of detections of each point.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def plot_calibration(path: Path, metrics: Mapping[str, Any]) -> None:
         title = f"{metrics['method']}: expected calibration error {measured['error']:.3f}"
         upper.set_title(f"{title}, {measured['n']} detections", loc="left")
     else:
-        say_nothing_to_show(upper, "Nothing was detected.")
+        say_nothing_to_show(upper, "No detections.")
         lower.set_axis_off()
     save_figure(figure, path)
 
@@ -48,15 +48,15 @@ def _reliability(axes: Axes, bins: list[dict[str, Any]]) -> None:
     mean = np.array([one["mean_probability"] for one in bins])
     share = np.array([one["share_right"] for one in bins])
     ends = np.array([one["interval_95"] or [one["share_right"]] * 2 for one in bins])
-    # A share of 1 can lie outside of what few samples give, by rounding.
+    # By rounding, a share of 1 can lie outside the interval of few samples.
     errors = np.clip(np.stack([share - ends[:, 0], ends[:, 1] - share]), 0, None)
     axes.plot([0, 1], [0, 1], color="black", lw=0.8)
     axes.errorbar(mean, share, errors, fmt="o-", color=COLOURS[0], capsize=3, lw=1.4, ms=5)
-    axes.set(xlim=(0, 1), ylim=(-0.03, 1.03), ylabel="Share that is right")
+    axes.set(xlim=(0, 1), ylim=(-0.03, 1.03), ylabel="Fraction true")
 
 
 def plot_completeness(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Draw the completeness ratios as paper Fig. 16, and ratios and false ones against the probability.
+    """Draw completeness ratios (paper Fig. 16), and ratios and false classifications against probability.
 
     Parameters
     ----------
@@ -72,11 +72,11 @@ def plot_completeness(path: Path, metrics: Mapping[str, Any]) -> None:
     _ratio_bars(ratios, metrics["completeness_ratio"]["classifications"])
     for (form, one), colour, dash in zip(by_form.items(), COLOURS, DASHES, strict=False):
         _line(false, one, "false_per_subject", dash, colour, form)
-    false.set(xlabel="Least probability", ylabel="False per subject", ylim=(0, None))
+    false.set(xlabel="Minimum probability", ylabel="False per subject", ylim=(0, None))
     for axes, (sample, text) in zip((every, several), SAMPLES.items(), strict=True):
         for (share, label), colour, dash in zip(SHARES.items(), COLOURS, DASHES, strict=False):
             _line(axes, counted, f"{sample}_{share}", dash, colour, label)
-        axes.set(xlabel="Least probability", ylabel="Share of subjects", ylim=(0, 1.02))
+        axes.set(xlabel="Minimum probability", ylabel="Fraction of subjects", ylim=(0, 1.02))
         axes.set_title(text, loc="left", fontsize=10)
     for axes in (false, every):
         if axes.lines:
@@ -100,7 +100,7 @@ def _line(axes: Axes, rows: pd.DataFrame, column: str, dash: str, colour: str, l
 
 
 def _ratio_bars(axes: Axes, samples: Mapping[str, Any]) -> None:
-    """Bars over the ratios that occur, evenly spaced: most lie at 1, and few elsewhere."""
+    """Draw the number of subjects per ratio; the ratios that occur are evenly spaced."""
     ratios = sorted(
         {one["ratio"] for sample in SAMPLES for one in samples[sample]["distribution"]},
         key=lambda ratio: np.inf if ratio is None else ratio,

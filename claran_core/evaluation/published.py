@@ -1,4 +1,4 @@
-"""The paper's values, for orientation beside those of a run: they belong to another data set."""
+"""The paper's values, for orientation: they are measured on another data set than a run's."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ DATA_SET = (
     "6 and 8, 250 in Table 7, 500 in Table 10, 36 in Table 11"
 )
 
-# By the key of the metrics they stand beside.
+# Keys are those of the metrics that the values belong to.
 TABLES = {
     "ap": "resources/published/table5.csv",
     "by_components": "resources/published/table6.csv",
@@ -25,12 +25,12 @@ TABLES = {
 
 
 def published_values(method: str) -> dict[str, str | dict[str, float]]:
-    """What the paper prints for a fusion method.
+    """Return the values that the paper prints for a fusion method.
 
     Returns
     -------
     dict
-        ``data_set``, and per table that has the method its rows by name: ``ap`` (Table 5),
+        ``data_set``, and for each table that has the method its rows by name: ``ap`` (Table 5),
         ``by_components`` (6) and ``multi_source`` (7) with their ``mean``, ``box_width`` (8),
         ``completeness_ratio`` (10) and ``completeness_ratio_multi_source`` (11).
     """
@@ -41,4 +41,7 @@ def published_values(method: str) -> dict[str, str | dict[str, float]]:
 def read_published(path: Path) -> dict[str, dict[str, float]]:
     """Read one of the paper's tables: per fusion method, the values of its rows as printed."""
     table = pd.read_csv(path, comment="#", index_col=0)
-    return {method: {str(name): float(ap) for name, ap in table[method].items()} for method in table}
+    return {
+        str(method): {str(name): float(value) for name, value in column.items()}
+        for method, column in table.items()
+    }

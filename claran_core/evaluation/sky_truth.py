@@ -1,8 +1,8 @@
-"""Truth of the simulated sky over an area: every physical source once, seen or not.
+"""Truth of the simulated sky over an area: every physical source once, visible or not.
 
-A source's components are those that the subject centred on its host shows, by the rule behind all labels
-(`claran_core.labels.dr1_labels`).  Another subject of the same place has another noise level, so that there
-a faint component may be missing or two may have merged: in 0.5 % of 3,233 views of 817 extended sources.
+The components of a source are those that the rule of all labels (`claran_core.labels.dr1_labels`) finds in
+the subject centred on its host.  Other subjects at the same place have another noise level: a faint component
+may be missing there, or two may be merged, which affects 0.5 % of 3,233 images of 817 extended sources.
 """
 
 from collections.abc import Sequence
@@ -32,18 +32,18 @@ __all__ = ["PLACEMENTS", "SKY_TRUTH", "STATES", "model_flux_mjy", "sky_truth_ove
 STATES = {
     "visible": "has at least one component above 5.3 sigma",
     "faint": "no component above 5.3 sigma",
-    "confused": "its brightest place lies in a contour that belongs to another source, or to noise",
+    "confused": "its brightest pixel lies in a contour of another source or of noise",
 }
 PLACEMENTS = {
-    "whole": "its box lies wholly in at least one subject",
-    "edge": "its centre lies in a subject, its whole box in none",
-    "outside": "its centre lies in no subject, but its host or some of its emission does",
+    "whole": "at least one subject contains its whole box",
+    "edge": "a subject contains its centre, but none its whole box",
+    "outside": "its centre lies outside all subjects, but its host or some of its emission inside one",
 }
 
 MJY_PER_JY = 1e3
 
-# Contours reach no farther than this from the peaks.
-BLOB_ARCSEC = 30.0
+# Maximum distance of a contour from the peaks.
+CONTOUR_REACH_ARCSEC = 30.0
 
 
 def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
@@ -57,11 +57,15 @@ def _explained(words: dict[str, str]) -> str:
 SKY_TRUTH = pa.schema(
     [
         _column("source_id", pa.string(), "name of the true source"),
-        _column("ra", pa.float64(), "right ascension of its centre (DR1 rule; its host if not visible)"),
-        _column("dec", pa.float64(), "declination of the same, deg, ICRS"),
+        _column(
+            "ra",
+            pa.float64(),
+            "right ascension of its centre (DR1 rule; of its host if not visible), deg, ICRS",
+        ),
+        _column("dec", pa.float64(), "declination of its centre, deg, ICRS"),
         _column("state", pa.string(), _explained(STATES)),
         _column("placement", pa.string(), _explained(PLACEMENTS)),
-        _column("n_views", pa.int32(), "subjects that show its whole box"),
+        _column("n_views", pa.int32(), "number of subjects that contain its whole box"),
         _column("morphology", pa.string(), "one of the six classes", nullable=True),
         _column("n_components", pa.int32(), "components, not clipped; 0 if not visible"),
         _column("n_peaks", pa.int32(), "peaks, not clipped; 0 if not visible"),
@@ -74,13 +78,25 @@ SKY_TRUTH = pa.schema(
         _column("flux", pa.float64(), "flux density of the model, mJy"),
         _column("host_ra", pa.float64(), "right ascension of its host, deg, ICRS"),
         _column("host_dec", pa.float64(), "declination of its host, deg, ICRS"),
-        _column("component_ra", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
-        _column("component_dec", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
-        _column("component_snr", pa.list_(pa.float64()), "that pixel over the noise"),
-        _column("contour_ra", pa.list_(pa.float64()), "middle of each component's contour box, deg"),
-        _column("contour_dec", pa.list_(pa.float64()), "middle of each component's contour box, deg"),
-        _column("contour_width", pa.list_(pa.float64()), "east-west width of that box, arcsec"),
-        _column("contour_height", pa.list_(pa.float64()), "north-south height of that box, arcsec"),
+        _column(
+            "component_ra", pa.list_(pa.float64()), "right ascension of each component's brightest pixel, deg"
+        ),
+        _column(
+            "component_dec", pa.list_(pa.float64()), "declination of each component's brightest pixel, deg"
+        ),
+        _column("component_snr", pa.list_(pa.float64()), "each component's brightest pixel over the noise"),
+        _column(
+            "contour_ra",
+            pa.list_(pa.float64()),
+            "right ascension of the centre of each component's contour box, deg",
+        ),
+        _column(
+            "contour_dec",
+            pa.list_(pa.float64()),
+            "declination of the centre of each component's contour box, deg",
+        ),
+        _column("contour_width", pa.list_(pa.float64()), "east-west width of the contour box, arcsec"),
+        _column("contour_height", pa.list_(pa.float64()), "north-south height of the contour box, arcsec"),
     ]
 )
 
@@ -89,24 +105,24 @@ LISTS = [field.name for field in SKY_TRUTH if pa.types.is_list(field.type)]
 
 
 def sky_truth_over(sky: SimulatedProvider, subjects: pd.DataFrame, frame: Frame) -> pd.DataFrame:
-    """Every source of the simulated sky whose host, centre or emission lies in one of some subjects.
+    """Return every source of the simulated sky whose host, centre or emission lies in one of the subjects.
 
     Parameters
     ----------
     sky : SimulatedProvider
         The radio sky.
     subjects : DataFrame
-        Columns ``ra`` and ``dec``, deg: middles of the frames.
+        Columns ``ra`` and ``dec`` (deg): centres of the frames.
     frame : Frame
         Geometry of the subjects.
 
     Returns
     -------
     DataFrame
-        Columns of `SKY_TRUTH`, by ``source_id``.
+        Columns of `SKY_TRUTH`, sorted by ``source_id``.
     """
     candidates = _candidates(sky, subjects, frame)
-    progress = Progress("true sources looked at", len(candidates))
+    progress = Progress("true sources measured", len(candidates))
     rows = []
     for source in candidates:
         rows.append(_row(sky, source, frame))
@@ -121,14 +137,14 @@ _PLACE = ("placement", "n_views")
 
 
 def model_flux_mjy(source: RadioSource, beam_arcsec: float) -> float:
-    """Flux density (mJy) of all the emission that is drawn of a source, given the beam's FWHM."""
+    """Return the flux density (mJy) of all simulated emission of a source, given the beam's FWHM."""
     emission = source.gaussians
     beams = emission.major_arcsec * emission.minor_arcsec / beam_arcsec**2
     return float((emission.peak * beams).sum() * MJY_PER_JY)
 
 
 def _candidates(sky: SimulatedProvider, subjects: pd.DataFrame, frame: Frame) -> list[RadioSource]:
-    """Sources that may have a host, a centre or emission in a frame, cell by cell."""
+    """Return the sources that may have host, centre or emission in a frame, cell by cell."""
     if not len(subjects):
         return []
     half_diagonal = frame.width_arcsec / np.sqrt(2)
@@ -144,26 +160,27 @@ def _candidates(sky: SimulatedProvider, subjects: pd.DataFrame, frame: Frame) ->
     return [
         source
         for source, distance in zip(sources, apart_arcsec, strict=True)
-        if distance <= half_diagonal + source.peak_reach_arcsec + BLOB_ARCSEC
+        if distance <= half_diagonal + source.peak_reach_arcsec + CONTOUR_REACH_ARCSEC
     ]
 
 
 def _row(sky: SimulatedProvider, source: RadioSource, frame: Frame) -> dict[str, Any]:
-    """What is known of one source, but for where it lies among the subjects."""
+    """Return the columns of one source, except those of `_placed`."""
     subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", frame)
     window = source.ra_deg, source.dec_deg, frame.width_arcsec
     cutout, sources = sky.cutout(source.source_id, *window), sky.truth(*window)
+    assert isinstance(cutout, Cutout)  # the simulated sky has no gaps
     labels = label_simulated(subject, cutout, sources, faintest_snr=0.0)
-    own = labels[labels["label_id"] == source.source_id]
+    source_labels = labels[labels["label_id"] == source.source_id]
     known = {
         "source_id": source.source_id,
         "flux": model_flux_mjy(source, sky.survey.beam_arcsec),
         "host_ra": source.ra_deg,
         "host_dec": source.dec_deg,
     }
-    if not len(own):
+    if not len(source_labels):
         return known | _unseen(subject, cutout, sources)
-    return known | _seen(subject, cutout, own.iloc[0])
+    return known | _seen(subject, cutout, source_labels.iloc[0])
 
 
 def _seen(subject: Subject, cutout: Cutout, label: pd.Series) -> dict[str, Any]:
@@ -180,7 +197,7 @@ def _seen(subject: Subject, cutout: Cutout, label: pd.Series) -> dict[str, Any]:
     size = (boxes[:, 2:] - boxes[:, :2]) * cutout.pixel_scale_arcsec
     measured = ["ra", "dec", "morphology", "n_components", "n_peaks", "angular_size", *BOX_COLUMNS]
     return {
-        **label[[*measured, "component_ra", "component_dec"]].to_dict(),
+        **{name: label[name] for name in (*measured, "component_ra", "component_dec")},
         "state": "visible",
         "snr": float(snr.max()),
         "component_snr": snr.tolist(),
@@ -192,13 +209,13 @@ def _seen(subject: Subject, cutout: Cutout, label: pd.Series) -> dict[str, Any]:
 
 
 def _unseen(subject: Subject, cutout: Cutout, sources: Sequence[Any]) -> dict[str, Any]:
-    """A source without a component of its own: because it is faint, or because of what is around it."""
+    """Return the columns of a source without a component of its own: a faint or a confused one."""
     visible = visible_in_frame(subject, cutout)
     sigma = noise_sigma(visible)
-    own = next((one.image for one in sources if one.source_id == subject.subject_id), None)
+    image = next((one.image for one in sources if one.source_id == subject.subject_id), None)
     snr, state = float("nan"), "faint"
-    if own is not None:
-        y, x = np.unravel_index(np.argmax(np.where(np.isfinite(visible), own, -np.inf)), own.shape)
+    if image is not None:
+        y, x = np.unravel_index(np.argmax(np.where(np.isfinite(visible), image, -np.inf)), image.shape)
         snr = float(visible[y, x] / sigma)
         labels = find_components(visible, sigma).labels
         if labels[y, x] and (labels == labels[y, x]).sum() >= MIN_COMPONENT_PX:
@@ -217,7 +234,7 @@ def _unseen(subject: Subject, cutout: Cutout, sources: Sequence[Any]) -> dict[st
 
 
 def _placed(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> dict[str, np.ndarray]:
-    """Where the sources lie among the subjects: columns ``placement`` and ``n_views``."""
+    """Return the columns ``placement`` and ``n_views``."""
     ra, dec = table["ra"].to_numpy(float), table["dec"].to_numpy(float)
     half = np.nan_to_num(table["angular_size"].to_numpy(float)) / 2
     n_views = count_subjects(ra, dec, subjects, frame, half_size_arcsec=half)
@@ -227,7 +244,7 @@ def _placed(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> dict[s
 
 
 def _touches(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.ndarray:
-    """Whether host, centre or some emission of each source lies in a frame."""
+    """Return whether host, centre or some emission of each source lies in a frame."""
     touches = np.zeros(len(table), bool)
     for name in ("", "host_"):
         places = table[f"{name}ra"].to_numpy(float), table[f"{name}dec"].to_numpy(float)
@@ -236,7 +253,7 @@ def _touches(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.nd
     ra, dec, width, height = (
         np.concatenate([np.empty(0), *table[f"contour_{name}"]]) for name in ("ra", "dec", "width", "height")
     )
-    # A contour reaches into a frame where the middle of its box lies less than half of it beyond the border.
+    # A contour reaches into a frame if the centre of its box is less than half its size outside the border.
     shown = count_subjects(ra, dec, subjects, frame, half_size_arcsec=-np.maximum(width, height) / 2) > 0
     touches[owner[shown]] = True
     return touches

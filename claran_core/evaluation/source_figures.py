@@ -1,4 +1,4 @@
-"""Figures about sources: which class is taken for which, box sizes (paper Fig. 13), consensus (Fig. 14)."""
+"""Plot the confusion matrix, box sizes (paper Fig. 13) and consensus levels (Fig. 14)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +20,10 @@ from claran_core.evaluation.figure_style import (
 
 __all__ = ["plot_box_sizes", "plot_confusion", "plot_consensus"]
 
-# Share of a row above which its text is white, to be read on the dark blue.
+# Cells with a larger share of their row have white text, which is legible on dark blue.
 DARK_SHARE = 0.55
 
-# More points than this are drawn small.
+# More points than this are drawn smaller.
 MANY_POINTS = 300
 
 
@@ -68,7 +68,7 @@ def _percent(share: float) -> str:
 
 
 def plot_box_sizes(path: Path, metrics: Mapping[str, Any], sources: pd.DataFrame) -> None:
-    """Draw the distribution of box sizes, as paper Fig. 13, and each size found against the true one.
+    """Draw the distribution of box sizes (paper Fig. 13), and each detected size against the true one.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _size_boxes(axes: Axes, found: pd.DataFrame) -> None:
             box.set(facecolor=face or colour, edgecolor=colour)
     axes.set_xticks(range(len(MORPHOLOGIES)), MORPHOLOGIES, fontsize=8)
     axes.set(ylabel="Box width (px)", ylim=(0, None))
-    axes.set_title("true (white), found (filled)", loc="left", fontsize=10)
+    axes.set_title("true (white), detected (filled)", loc="left", fontsize=10)
 
 
 def _size_pairs(axes: Axes, found: pd.DataFrame, correlations: Mapping[str, Any]) -> None:
@@ -119,12 +119,12 @@ def _size_pairs(axes: Axes, found: pd.DataFrame, correlations: Mapping[str, Any]
         axes.plot(rows["width"], rows["found_width"], ".", color=colour, ms=size, alpha=0.5, label=label)
     top = 1.05 * float(found[["width", "found_width"]].to_numpy().max())
     axes.plot([0, top], [0, top], color="black", lw=0.8)
-    axes.set(xlim=(0, top), ylim=(0, top), xlabel="True width (px)", ylabel="Width found (px)")
+    axes.set(xlim=(0, top), ylim=(0, top), xlabel="True width (px)", ylabel="Detected width (px)")
     axes.legend(loc="upper left", frameon=False, fontsize=8, markerscale=9 / size, handletextpad=0.2)
 
 
 def plot_consensus(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Draw median and quartiles of the probability per bin of the consensus level, as paper Fig. 14.
+    """Draw median and quartiles of the probability per bin of the consensus level (paper Fig. 14).
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def plot_consensus(path: Path, metrics: Mapping[str, Any]) -> None:
     levels = metrics["consensus"]
     if levels is None:
         figure, axes = new_figure()
-        say_nothing_to_show(axes, "No consensus level is known.")
+        say_nothing_to_show(axes, "No consensus levels are known.")
     else:
         figure, panels = new_panels(2, 3, share_axes=True)
         for axes, name, colour in zip(panels, MORPHOLOGIES, COLOURS, strict=True):
@@ -148,7 +148,7 @@ def plot_consensus(path: Path, metrics: Mapping[str, Any]) -> None:
         for axes in panels[3:]:
             axes.set_xlabel("Consensus level")
         figure.suptitle(
-            f"{metrics['method']}: true detections, median and quartiles, number", x=0.01, ha="left"
+            f"{metrics['method']}: true detections: median, quartiles and number", x=0.01, ha="left"
         )
     save_figure(figure, path)
 

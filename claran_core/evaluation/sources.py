@@ -1,4 +1,4 @@
-"""True sources one by one, each with what was found of it: the table behind several numbers and figures."""
+"""Table of the true sources with their detections, which several metrics and figures use."""
 
 import numpy as np
 import pandas as pd
@@ -21,10 +21,17 @@ TRUE_SOURCES = pa.schema(
         _column("n_components", pa.int32(), "true components, not clipped", nullable=True),
         _column("n_peaks", pa.int32(), "true peaks, not clipped", nullable=True),
         _column("angular_size", pa.float32(), "DR1 extent, arcsec", nullable=True),
-        _column("consensus", pa.float32(), "consensus level, where there is one", nullable=True),
+        _column("consensus", pa.float32(), "consensus level, if known", nullable=True),
         _column("width", pa.float64(), "width of the true box, frame px"),
-        _column("probability", pa.float64(), "of its true detection (eq. 12); null if none", nullable=True),
-        _column("found_width", pa.float64(), "width of that detection's box, frame px", nullable=True),
+        _column(
+            "probability",
+            pa.float64(),
+            "probability of its true detection (eq. 12); null without one",
+            nullable=True,
+        ),
+        _column(
+            "found_width", pa.float64(), "width of the box of its true detection, frame px", nullable=True
+        ),
         _column(
             "listed_as",
             pa.string(),
@@ -34,24 +41,24 @@ TRUE_SOURCES = pa.schema(
     ]
 )
 
-# Taken from the labels as they are, where they have them.
-_FACTS = ["label_id", "n_components", "n_peaks", "angular_size", "consensus"]
+# Columns copied from the labels; null if the labels lack them.
+_COPIED = ["label_id", "n_components", "n_peaks", "angular_size", "consensus"]
 
 
 def true_sources(
     detections: pd.DataFrame, labels: pd.DataFrame, found: np.ndarray, listed_as: np.ndarray
 ) -> pd.DataFrame:
-    """Put beside each true source the detection that found it.
+    """Join each true source with the detection that found it.
 
     Parameters
     ----------
     detections : DataFrame
         Columns ``probability`` and the box.
     labels : DataFrame
-        Columns ``subject_id``, ``morphology`` and the box; other facts of `claran_core.common.tables.LABELS`
-        are taken over, and null where there are none.
+        Columns ``subject_id``, ``morphology`` and the box; some other columns of
+        `claran_core.common.tables.LABELS` are copied if present, else null.
     found : (N,) int array
-        Row of `labels` found by each detection (`claran_core.evaluation.matching.match_detections`).
+        Row of `labels` that each detection matches (`claran_core.evaluation.matching.match_detections`).
     listed_as : (T,) object array
         Class each true source is listed as, or None (`claran_core.evaluation.confusion.listed_classes`).
 
@@ -64,7 +71,7 @@ def true_sources(
     probability, width = np.full(len(labels), np.nan), np.full(len(labels), np.nan)
     probability[found[hit]] = detections["probability"].to_numpy(float)[hit]
     width[found[hit]] = _width(detections)[hit]
-    facts = labels.reindex(columns=["subject_id", "morphology", *_FACTS]).reset_index(drop=True)
+    facts = labels.reindex(columns=["subject_id", "morphology", *_COPIED]).reset_index(drop=True)
     table = facts.assign(
         width=_width(labels),
         probability=probability,

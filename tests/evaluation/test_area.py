@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from claran_core.common.frame import Frame
-from claran_core.evaluation.area import count_subjects, views
+from claran_core.evaluation.area import count_subjects, subjects_at
 
 FRAME = Frame()
 
@@ -19,7 +19,7 @@ def test_by_hand_across_the_meridian() -> None:
     two = subjects((359.999, 0.0), (359.999, 120 / 3600))
     dec = np.array([-91.0, -90.0, 0.0, 29.0, 30.0, 90.0, 91.0, 210.0]) / 3600
     assert count_subjects(np.full(8, 0.001), dec, two, FRAME).tolist() == [0, 1, 1, 1, 2, 2, 1, 1]
-    position, subject = views(np.array([0.001]), np.array([60 / 3600]), two, FRAME)
+    position, subject = subjects_at(np.array([0.001]), np.array([60 / 3600]), two, FRAME)
     assert (position.tolist(), subject.tolist()) == ([0, 0], [0, 1])
 
 
@@ -50,4 +50,4 @@ def test_agrees_with_the_projection_one_by_one(dec: float) -> None:
             if 0 <= x <= 132 and 0 <= y <= 132:
                 expected.append((number, row))
     assert expected
-    assert list(zip(*(each.tolist() for each in views(ra, decs, many, FRAME)), strict=True)) == expected
+    assert list(zip(*(each.tolist() for each in subjects_at(ra, decs, many, FRAME)), strict=True)) == expected

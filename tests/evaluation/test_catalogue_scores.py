@@ -84,12 +84,12 @@ def test_metrics_by_hand() -> None:
 def test_summary_is_one_line() -> None:
     line = catalogue_summary(catalogue_metrics(COMPARISON, CATALOGUE, TRUTH, SUBJECTS, FRAME))
     assert line == (
-        "catalogue: completeness 0.500 (0.150-0.850, 95 %), reliability 0.400 (0.118-0.769, 95 %) "
-        "on 4 sources from 10 sigma on and 5 rows; no duplicates"
+        "catalogue: completeness 0.500 (0.150-0.850, 95 %), reliability 0.400 (0.118-0.769, 95 %), "
+        "from 4 sources of 10 sigma or more and 5 rows; no duplicates"
     )
     nothing = compare_with_truth(catalogue_of(), truth_of(), frame=FRAME)
     empty = catalogue_summary(catalogue_metrics(nothing, catalogue_of(), truth_of(), SUBJECTS, FRAME))
-    assert "completeness not measurable, reliability not measurable on 0 sources" in empty
+    assert "completeness not measurable, reliability not measurable, from 0 sources" in empty
 
 
 def test_bins_by_hand(tmp_path) -> None:

@@ -17,7 +17,7 @@ from claran_core.evaluation.catalogue_truth import (
     Comparison,
     compare_with_truth,
 )
-from claran_core.evaluation.close_pairs import neighbour_pairs
+from claran_core.evaluation.close_pairs import close_pairs
 from claran_core.evaluation.component_links import shared_components
 
 FRAME = Frame()
@@ -72,7 +72,7 @@ def test_every_outcome_and_status_by_hand() -> None:
     }
     expected = ["true", "true", "fragment", "fragment", "fragment", "blend", "blend", "false", "false"]
     assert list(statuses(comparison).values()) == expected
-    assert comparison.rows["n_strange"].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 0]
+    assert comparison.rows["n_unmatched"].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 0]
     assert comparison.rows["n_components"].tolist() == [1, 2, 1, 1, 1, 2, 2, 1, 0]
     assert comparison.rows["true_ids"].tolist()[5] == ["left", "right"]
     assert comparison.sources["row_ids"].tolist()[2] == ["c1", "c2"]
@@ -168,7 +168,7 @@ def test_a_cut_component_is_a_part_of_the_one_in_whose_contour_it_lies() -> None
     # Another subject may show one component as two: all of it is there.
     both = compared(truth, catalogue_of(row("split", (0, 0), (8, 0))))
     assert statuses(both) == {"split": "true"}
-    assert both.rows["n_strange"].tolist() == [0]
+    assert both.rows["n_unmatched"].tolist() == [0]
     # Of two contours that hold a place it is a part of the nearer one.
     truth = truth_of(source("left", (0, 0)), source("right", (15, 0)))
     near = compared(truth, catalogue_of(row("a", (6, 0)), row("b", (9, 0))))
@@ -185,12 +185,12 @@ def test_neighbours_that_were_both_detected() -> None:
     )
     catalogue = catalogue_of(row("1", (0, 0)), row("2", (0, 85)), row("3", (0, 200), (0, 230)))
     outcomes = outcomes_of(*[outcome("catalogued", (0, north), 12) for north in (0, 30, 85, 200)])
-    pairs = neighbour_pairs(compared(truth, catalogue, outcomes).sources)
+    pairs = close_pairs(compared(truth, catalogue, outcomes).sources)
     assert pairs[["first", "second"]].to_numpy().tolist() == [["a", "b"], ["b", "c"]]  # e was not detected
     np.testing.assert_allclose(pairs["separation"], [30, 55], atol=0.01)
     assert pairs["lost"].tolist() == [True, True]
     complete = catalogue_of(row("1", (0, 0)), row("2", (0, 85)), row("4", (0, 30)))
-    assert not neighbour_pairs(compared(truth, complete, outcomes).sources)["lost"].any()
+    assert not close_pairs(compared(truth, complete, outcomes).sources)["lost"].any()
 
 
 @pytest.mark.parametrize("n_sources", [0, 1])
@@ -200,7 +200,7 @@ def test_empty_tables_are_normal(n_sources: int, n_rows: int, tmp_path) -> None:
     catalogue = catalogue_of(*[row("a", (0, 0))] * n_rows)
     comparison = compared(truth, catalogue, outcomes_of())
     assert (len(comparison.sources), len(comparison.rows)) == (n_sources, n_rows)
-    assert neighbour_pairs(comparison.sources).empty
+    assert close_pairs(comparison.sources).empty
     write_table(tmp_path / "sources.parquet", comparison.sources, TRUE_OUTCOMES)
     write_table(tmp_path / "rows.parquet", comparison.rows, ROW_STATUSES)
 

@@ -59,7 +59,7 @@ def test_consensus_is_skipped_in_one_line_where_it_is_not_known(
         assert "consensus" not in caplog.text
         unknown = draw(tmp_path / "unknown", 30, with_consensus=False)
     assert [record.getMessage() for record in caplog.records] == [
-        "D4: no consensus level is known to compare the probabilities with"
+        "D4: no consensus levels; the consensus figure is empty"
     ]
     assert ink(known["consensus"]) > ink(unknown["consensus"]) > 0
 

@@ -35,10 +35,10 @@ def test_formats(ending: str, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("ra,x\n1,2\n", "no one column 'dec' to compare with; it has: ra, x"),
-        ("ra,dec,flux\n1,2,3\n", "no one column 'class'"),
+        ("ra,x\n1,2\n", "no column 'dec' (evaluation.compare_with); the columns are: ra, x"),
+        ("ra,dec,flux\n1,2,3\n", "no column 'class'"),
         ("ra,RA,dec,flux,class\n1,2,3,4,5\n", None),
-        ("RA,Ra,dec,flux,class\n1,2,3,4,5\n", "columns RA and Ra could both be it"),
+        ("RA,Ra,dec,flux,class\n1,2,3,4,5\n", "column 'ra' is ambiguous; rename RA or Ra"),
         ("ra,dec,flux,class\n361,2,3,a\n", "line 2: ra 361 is outside 0 <= ra < 360"),
         ("ra,dec,flux,class\n1,2,3,a\n1,2,<5,a\n", "line 3: flux '<5' is not a number (mJy)"),
         ("ra,dec,flux,class\n1,91,3,a\n", "line 2: dec 91 is outside"),
@@ -64,5 +64,5 @@ def test_the_table_is_looked_up_before_anything_is_run(tmp_path) -> None:
     assert find_other_catalogue(ComparisonOptions()) == []
     (tmp_path / "x.csv").write_text("ra,dec,flux,class\n1,2,3,a\n")
     assert find_other_catalogue(OPTIONS, tmp_path) == [str(tmp_path / "x.csv")]
-    with pytest.raises(InputError, match=r"x\.csv: no one column 'S20'"):
+    with pytest.raises(InputError, match=r"x\.csv: no column 'S20'"):
         find_other_catalogue(ComparisonOptions("x.csv", flux_column="S20"), tmp_path)
