@@ -118,12 +118,17 @@ def evaluate(
     -------
     dict
         JSON-serialisable; values that cannot be measured are None.  Keys: ``method``, ``sample``,
-        ``min_iou``, ``seed``, ``n_resamplings``, ``counts``, ``ap`` (eq. 12; ``mean`` is eq. 14 over
-        ``n_classes`` classes; ``interval_68`` and ``interval_95`` from the bootstrap), ``coco_ap50`` (the
-        same by COCO's definition), ``by_components`` (Table 6), ``multi_source`` (Table 7), ``box_width``
-        (Table 8), ``consensus`` (Fig. 14; None if no level is known), ``completeness_ratio`` (Tables 10 and 11,
-        Fig. 16), ``thresholds`` (the same against the minimum probability), ``confusion`` (of the detections
-        that the catalogue's post-filter keeps), ``calibration``, ``published`` and ``curves`` (Fig. 10).
+        ``min_iou``, ``seed``, ``n_resamplings``, ``counts``, ``published``, and
+
+        - ``ap``: eq. 12 per class; ``mean`` is eq. 14 over ``n_classes`` classes; ``interval_68`` and
+          ``interval_95`` are from the bootstrap;
+        - ``coco_ap50``: the same by COCO's definition;
+        - ``by_components`` (Table 6), ``multi_source`` (Table 7), ``box_width`` (Table 8);
+        - ``consensus`` (Fig. 14): None if no level is known;
+        - ``completeness_ratio`` (Tables 10 and 11, Fig. 16), ``thresholds`` (the same against the minimum
+          probability);
+        - ``confusion``: of the detections that the catalogue's post-filter keeps;
+        - ``calibration``, and ``curves`` (Fig. 10).
     """
     sources = evaluate_sources(detections, labels, sample, options, rule=rule)
     detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)

@@ -56,8 +56,8 @@ def plot_confusion(path: Path, metrics: Mapping[str, Any]) -> None:
     axes.set_yticks(range(counts.shape[0]), table.index)
     axes.set(xlabel="Listed as", ylabel="True class")
     axes.set_title(
-        f"{metrics['method']}: sources listed by catalogue.post_filter {confusion['post_filter']} "
-        f"at probability {confusion['min_probability']}; shares of the row",
+        f"{metrics['method']}: post-filter {confusion['post_filter']}, minimum probability "
+        f"{confusion['min_probability']}; % of each row",
         loc="left",
     )
     save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""How the columns of the catalogue are put in order for a person: groups, units, descriptions."""
+"""Columns of the catalogue as the report shows them: groups, units and descriptions."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from claran_core.common.flags import DESCRIPTIONS
 
 __all__ = ["GROUP_ORDER", "column_table", "flag_table"]
 
-# Title of a group, and its columns: a name, or with ``_`` at its end how names begin.  The first group that
-# fits takes a column.
+# Title of each group and its columns, as names or, with a final ``_``, as prefixes.  A column belongs to the
+# first group that matches.
 GROUPS = (
-    ("Hosts that may be", ("host_candidate_",)),
+    ("Host candidates", ("host_candidate_",)),
     ("Infrared host", ("host_",)),
     ("Radio components", ("component_",)),
     ("Class", ("morphology", "n_components", "n_peaks", "probability", "source_probability", "p_", "rule_")),
@@ -23,12 +23,12 @@ GROUPS = (
     ),
     ("Size", ("angular_size", "largest_angular_size", "position_angle", "tight_")),
     ("Flags", ("flags",)),
-    ("Where it was found", ("subject_id", "method", "box_", "n_merged", "model_id", "pipeline_version")),
+    ("Provenance", ("subject_id", "method", "box_", "n_merged", "model_id", "pipeline_version")),
 )
-# A column of a later version that no group knows.
+# Group of columns that match no other group.
 OTHER = "Other"
 
-# In the order of a reader's questions.
+# Order in which the report shows the groups.
 GROUP_ORDER = (
     "Position",
     "Class",
@@ -36,15 +36,15 @@ GROUP_ORDER = (
     "Size",
     "Radio components",
     "Infrared host",
-    "Hosts that may be",
+    "Host candidates",
     "Flags",
     OTHER,
-    "Where it was found",
+    "Provenance",
 )
 
 
 def column_table() -> list[dict[str, Any]]:
-    """Columns of the catalogue in its order: name, unit, description, group, whether it is a list."""
+    """Return name, unit, description and group of each column, and whether it is a list."""
     return [_column(field) for field in CATALOGUE]
 
 
@@ -67,5 +67,5 @@ def _group(name: str) -> str:
 
 
 def flag_table() -> list[dict[str, Any]]:
-    """Every flag: bit, name and description."""
+    """Return bit, name and description of every flag."""
     return [{"bit": flag.value, "name": str(flag.name), "text": text} for flag, text in DESCRIPTIONS.items()]

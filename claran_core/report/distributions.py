@@ -1,4 +1,4 @@
-"""Distributions of what was measured, for the report's charts; statistics of classes and hosts."""
+"""Histograms of measured quantities for the report, and statistics of classes and hosts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ __all__ = ["ClassRow", "Histogram", "HistogramBar", "HostSummary", "class_rows",
 
 N_BARS = 20
 
-# More ticks than this on a logarithmic axis are thinned to powers of ten.
+# Logarithmic axes with more ticks than this have ticks at powers of ten only.
 MAX_TICKS = 8
 
-# A host is called secure from this reliability on.
+# Minimum reliability of a secure host.
 SECURE = 0.8
 
 
 @dataclass(frozen=True)
 class HistogramBar:
-    """A bar: its ends (in the quantity's unit), its count, and its height as a share of the highest."""
+    """A bar: its limits in the quantity's unit, its count, and its height relative to the highest bar."""
 
     low: float
     high: float
@@ -31,18 +31,18 @@ class HistogramBar:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Distribution of one quantity.
+    """Histogram of one quantity.
 
     Attributes
     ----------
     name, title, unit : str
-        Column of the catalogue, what it is, and its unit.
+        Column of the catalogue, its title, and its unit.
     bars : tuple of HistogramBar
-        Of equal width in the quantity, or in its logarithm; empty where nothing is known.
+        Bars of equal width in the quantity or in its logarithm; empty if no value is known.
     ticks : tuple of (float, str)
-        Place on the axis, 0 to 1, and text.
+        Position on the axis, 0 to 1, and text.
     median : float, optional
-        Of the values that are known.
+        Median of the known values.
     n_missing : int
         Rows without a value.
     """
@@ -58,7 +58,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """Sources of one class, or of all: number, medians, share with a host; None where nothing is known."""
+    """Number, medians and fraction with a host of the sources of one class or of all; None if unknown."""
 
     name: str
     count: int
@@ -70,10 +70,10 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class HostSummary:
-    """How many sources have a host, a secure one, several candidates; medians over those with a host."""
+    """Numbers of sources with a host, a secure host and several candidates, and medians over the hosts."""
 
     n_sources: int
-    n_seen: int
+    n_with_host: int
     n_secure: int
     n_several: int
     separation: float | None
@@ -81,16 +81,16 @@ class HostSummary:
 
 
 def histograms(catalogue: pd.DataFrame) -> list[Histogram]:
-    """Distributions of the catalogue's main quantities, those of hosts last."""
+    """Return the histograms of the catalogue's main quantities, those of the hosts last."""
     host = catalogue[_has_host(catalogue)]
     return [
         _logarithmic(catalogue, "integrated_flux", "Flux density", "mJy"),
-        _logarithmic(catalogue, "snr", "Peak over noise", ""),
+        _logarithmic(catalogue, "snr", "Signal-to-noise ratio of the peak", ""),
         _logarithmic(catalogue, "largest_angular_size", "Largest angular size", "arcsec"),
-        _linear(catalogue, "source_probability", "Probability of a source", "", 0.0, 1.0),
+        _linear(catalogue, "source_probability", "Probability of a source of any class", "", 0.0, 1.0),
         _linear(catalogue, "probability", "Probability of the class", "", 0.0, 1.0),
         _linear(host, "host_reliability", "Reliability of the host", "", 0.0, 1.0),
-        _linear(host, "host_separation", "From centroid to host", "arcsec"),
+        _linear(host, "host_separation", "Separation of centroid and host", "arcsec"),
         _linear(host, "host_w1", "W1 magnitude of the host", "mag"),
     ]
 
@@ -110,7 +110,7 @@ def _linear(
 
 
 def _round_ends(known: np.ndarray) -> tuple[float, float]:
-    """Ends of a linear axis that hold all values, in steps of a fifth of a power of ten or so."""
+    """Return round limits of a linear axis that contains all values."""
     low, high = float(known.min()), float(known.max())
     unit = 10 ** np.floor(np.log10(max(high - low, 1e-3 * max(abs(high), 1e-3))))
     start = np.floor(low / unit) * unit
@@ -132,7 +132,7 @@ def _logarithmic(table: pd.DataFrame, name: str, title: str, unit: str) -> Histo
 
 
 def _logarithmic_axis(least: float, most: float) -> tuple[float, float, list[float]]:
-    """Ends of an axis that holds both values, among 1, 2 and 5 times powers of ten, and its ticks."""
+    """Return limits and ticks of an axis that contains both values, from 1, 2 and 5 times powers of ten."""
     powers = range(int(np.floor(np.log10(least))), int(np.ceil(np.log10(most))) + 2)
     steps = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
     low = max(step for step in steps if step <= least * (1 + 1e-6))
@@ -151,7 +151,7 @@ def _histogram(
     ticks: tuple[tuple[float, str], ...],
 ) -> Histogram:
     known = values[np.isfinite(values)]
-    # Stored as float32, 0.8 is a little more and 0.7 a little less than the edge it stands on.
+    # Rounded, because float32(0.8) is above and float32(0.7) below the bin edge of that value.
     digits = 6 - int(np.floor(np.log10(max(abs(edges).max(), 1e-30))))
     inside = np.clip(known, edges[0], edges[-1]).round(digits)
     counts, _ = np.histogram(inside, bins=edges.round(digits))
@@ -164,7 +164,7 @@ def _histogram(
 
 
 def class_rows(catalogue: pd.DataFrame) -> list[ClassRow]:
-    """One row per class in the order of the classes, then all sources together."""
+    """Return one row per class, then one for all sources."""
     parts: Sequence[tuple[str, pd.DataFrame]] = [
         *((name, catalogue[catalogue["morphology"] == name]) for name in MORPHOLOGIES),
         ("all", catalogue),
@@ -183,16 +183,16 @@ def class_rows(catalogue: pd.DataFrame) -> list[ClassRow]:
 
 
 def host_summary(catalogue: pd.DataFrame) -> HostSummary:
-    """Numbers of sources with an infrared host, and medians of those."""
-    seen = catalogue[_has_host(catalogue)]
+    """Return the numbers of sources with an infrared host, and medians over the hosts."""
+    with_host = catalogue[_has_host(catalogue)]
     n_candidates = catalogue["host_candidate_ra"].map(len)
     return HostSummary(
         n_sources=len(catalogue),
-        n_seen=len(seen),
-        n_secure=int((seen["host_reliability"] >= SECURE).sum()),
+        n_with_host=len(with_host),
+        n_secure=int((with_host["host_reliability"] >= SECURE).sum()),
         n_several=int((n_candidates > 1).sum()),
-        separation=_median(seen["host_separation"]),
-        magnitude=_median(seen["host_w1"]),
+        separation=_median(with_host["host_separation"]),
+        magnitude=_median(with_host["host_w1"]),
     )
 
 

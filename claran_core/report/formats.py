@@ -1,4 +1,4 @@
-"""How numbers are written in the report: the filters of its templates."""
+"""Number formats of the report: the filters of its templates."""
 
 import base64
 from collections.abc import Callable
@@ -10,25 +10,25 @@ __all__ = ["FILTERS", "embedded_png"]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-NOTHING = "–"
+MISSING = "–"
 
 
 def _fixed(value: float | None, digits: int) -> str:
-    """Format a number with that many decimals; a dash where there is none."""
-    return NOTHING if value is None else f"{value:.{digits}f}"
+    """Format a number with `digits` decimals; None gives a dash."""
+    return MISSING if value is None else f"{value:.{digits}f}"
 
 
 def _significant(value: float | None, digits: int = 3) -> str:
-    """Format a number with that many significant digits; a dash where there is none."""
-    return NOTHING if value is None else f"{float(f'{value:.{digits}g}'):.12g}"
+    """Format a number with `digits` significant digits; None gives a dash."""
+    return MISSING if value is None else f"{float(f'{value:.{digits}g}'):.12g}"
 
 
 def _percent(value: float | None) -> str:
-    return NOTHING if value is None else f"{100 * value:.0f} %"
+    return MISSING if value is None else f"{100 * value:.0f} %"
 
 
 def _thousands(value: int) -> str:
-    """Group digits by narrow no-break spaces, which no language reads as a decimal sign."""
+    """Group digits by narrow no-break spaces, which cannot be taken for a decimal sign."""
     return f"{value:,}".replace(",", "\u202f")
 
 
@@ -46,7 +46,7 @@ def embedded_png(path: Path) -> str:
     Raises
     ------
     InputError
-        If it cannot be read or is no PNG.
+        If the file cannot be read or is not a PNG.
     """
     try:
         content = path.read_bytes()

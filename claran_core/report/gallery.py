@@ -1,8 +1,8 @@
-"""The gallery's files: what the page loads when it is asked for a source.
+"""Write the gallery's files, which the page loads on demand.
 
-In the folder beside the page lie one index of all sources, to filter and sort by; all columns of the
-catalogue in parts of some hundred rows; and the pictures of the chosen subjects in sheets of a few.
-The number of files grows with the sources over some hundred, not with the sources.
+The folder beside the page holds an index of all sources, to filter and sort by; all columns of the
+catalogue, some hundred rows a file; and the pictures of the selected subjects, several to a sheet.
+There is about one file per some hundred sources.
 """
 
 import logging
@@ -20,7 +20,7 @@ from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.files import write_text
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.report.columns import GROUP_ORDER, column_table, flag_table
-from claran_core.report.gallery_selection import Choice, choose
+from claran_core.report.gallery_selection import Choice, select_pictures
 from claran_core.report.inputs import ReportInputs
 from claran_core.report.overlays import subject_overlay
 from claran_core.report.pictures import PAD_PX, PANELS, batches, write_sheets
@@ -30,28 +30,28 @@ __all__ = ["MAX_ROWS", "Shown", "shown_rows", "write_gallery"]
 
 logger = logging.getLogger(__name__)
 
-# As many rows as a browser holds with ease; of a larger catalogue the gallery has those with pictures, then
-# the brightest, and says so.
+# Maximum number of rows, which a browser handles easily.  From a larger catalogue the gallery takes the
+# sources with pictures, then the brightest, and says so.
 MAX_ROWS = 200_000
 
-# Rows per file of numbers (some hundred kB), and subjects per sheet of pictures (as much).
+# Rows per file of numbers, and subjects per sheet of pictures: files of some hundred kB.
 ROWS_PER_FILE = 500
 PICTURES_PER_FILE = 16
 
-# Code of the page, copied beside its data.
+# Scripts of the page in `web/`, copied beside its data.
 SCRIPTS = ("data.js", "filters.js", "drawing.js", "list.js", "detail.js")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What the gallery holds.
+    """Contents of the gallery.
 
     Attributes
     ----------
     table : DataFrame
         Rows of the catalogue in its order, all or the `MAX_ROWS` most important; the index counts from 0.
     choice : Choice
-        What has pictures.
+        Sources and subjects with pictures.
     """
 
     table: pd.DataFrame
@@ -59,13 +59,13 @@ class Shown:
 
 
 def shown_rows(inputs: ReportInputs, *, max_rows: int = MAX_ROWS) -> Shown:
-    """Choose what the gallery holds, and what of it has pictures."""
+    """Select the rows of the gallery, and those with pictures."""
     subjects = inputs.fused[["subject_id"]].merge(
         inputs.targets[["subject_id", "split"]], on="subject_id", how="left"
     )
     subjects["split"] = subjects["split"].fillna("none")
     size = inputs.config.report.gallery_size
-    choice = choose(
+    choice = select_pictures(
         subjects,
         inputs.catalogue,
         inputs.subjects_with_source,
@@ -76,7 +76,7 @@ def shown_rows(inputs: ReportInputs, *, max_rows: int = MAX_ROWS) -> Shown:
 
 
 def _most_important(catalogue: pd.DataFrame, first: Sequence[str], max_rows: int) -> pd.DataFrame:
-    """At most `max_rows` rows in the order of the catalogue: those named `first`, then the brightest."""
+    """Return the rows named `first` and the brightest others, at most `max_rows`, in their order."""
     if len(catalogue) > max_rows:
         flux = catalogue["integrated_flux"].fillna(-np.inf).where(~catalogue["source_id"].isin(first), np.inf)
         kept = flux.sort_values(ascending=False, kind="stable").index[:max_rows]
@@ -85,7 +85,7 @@ def _most_important(catalogue: pd.DataFrame, first: Sequence[str], max_rows: int
 
 
 def write_gallery(folder: Path, inputs: ReportInputs, shown: Shown) -> None:
-    """Write the gallery's files; the folder of an earlier run is replaced when all of them are written.
+    """Write the gallery's files; they replace the folder of an earlier run when all are written.
 
     Raises
     ------
@@ -109,14 +109,14 @@ def write_gallery(folder: Path, inputs: ReportInputs, shown: Shown) -> None:
 
 
 def _subjects_with_pictures(inputs: ReportInputs, shown: Shown) -> list[str]:
-    """Subjects to draw, in the order of the run."""
+    """Return the subjects to draw, in the order of the run."""
     of_sources = shown.table.loc[shown.table["source_id"].isin(shown.choice.sources), "subject_id"]
     wanted = {*of_sources, *shown.choice.empty}
     return [name for name in inputs.fused["subject_id"] if name in wanted]
 
 
 def _write_pictures(folder: Path, inputs: ReportInputs, shown: Shown, subjects: Sequence[str]) -> None:
-    """Sheets of pictures, and beside each what is drawn over them."""
+    """Write the sheets of pictures and, beside each, its overlays."""
     found = _by_subject(inputs.catalogue, subjects)
     true = _by_subject(inputs.labels, subjects)
     place = {name: row for row, name in enumerate(shown.table["source_id"])}
@@ -146,11 +146,12 @@ def _write_pictures(folder: Path, inputs: ReportInputs, shown: Shown, subjects: 
 def _by_subject(table: pd.DataFrame | None, subjects: Sequence[str]) -> dict[str, pd.DataFrame]:
     if table is None:
         return {}
-    return dict(iter(table[table["subject_id"].isin(subjects)].groupby("subject_id")))
+    rows = table[table["subject_id"].isin(subjects)]
+    return {str(subject): group for subject, group in rows.groupby("subject_id")}
 
 
 def _write_rows(folder: Path, table: pd.DataFrame) -> None:
-    """All columns of all rows, some hundred rows a file."""
+    """Write all columns of all rows, `ROWS_PER_FILE` rows a file."""
     for number, start in enumerate(range(0, len(table), ROWS_PER_FILE)):
         rows = table.iloc[start : start + ROWS_PER_FILE][CATALOGUE.names]
         name = f"rows/{number:05d}"
@@ -158,7 +159,7 @@ def _write_rows(folder: Path, table: pd.DataFrame) -> None:
 
 
 def _index(inputs: ReportInputs, shown: Shown, subjects: Sequence[str]) -> dict[str, Any]:
-    """Columns to filter and sort by, and what the page must know to show the rest."""
+    """Return the columns to filter and sort by, and the description of all other files."""
     table = shown.table
     place = {name: number for number, name in enumerate(subjects)}
     turn = {name: number for number, name in enumerate(shown.choice.sources)}

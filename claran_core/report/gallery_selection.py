@@ -1,7 +1,7 @@
-"""Which sources are shown with pictures.
+"""Select the sources that are shown with pictures.
 
-The choice is the same for the same run, whatever the order of its tables: seeded, spread over the
-classes, sources of test subjects first.
+The selection is random with a seed, spread over the classes, with sources of test subjects first.  It does
+not depend on the order of the tables.
 """
 
 from collections.abc import Collection
@@ -12,23 +12,23 @@ import pandas as pd
 
 from claran_core.common.morphology import MORPHOLOGIES
 
-__all__ = ["Choice", "choose"]
+__all__ = ["Choice", "select_pictures"]
 
-# Order in which splits are shown: what the detector has not seen in training says most.
+# Order of the splits: subjects that the detector has not seen in training come first.
 SPLIT_ORDER = {"test": 0, "none": 1, "train": 2}
 
-# Group of the subjects in which nothing was found; it takes its turn after the six classes.
-NOTHING = "nothing"
+# Group of the subjects without a source; it follows the six classes.
+EMPTY = "empty"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What has pictures.
+    """Sources and subjects with pictures.
 
     Attributes
     ----------
     sources : tuple of str
-        Names of the sources, in the order in which the classes took turns.
+        Names of the sources, the classes in turn.
     empty : tuple of str
         Subjects without a source.
     """
@@ -37,7 +37,7 @@ class Choice:
     empty: tuple[str, ...]
 
 
-def choose(
+def select_pictures(
     subjects: pd.DataFrame,
     catalogue: pd.DataFrame,
     with_source: Collection[str],
@@ -45,7 +45,7 @@ def choose(
     size: int | None,
     seed: int,
 ) -> Choice:
-    """Choose what to show: the classes, and subjects without a source, take turns.
+    """Select the sources and empty subjects to show, taking from each class in turn.
 
     Parameters
     ----------
@@ -54,29 +54,29 @@ def choose(
     catalogue : DataFrame
         ``source_id, subject_id, morphology``.
     with_source : collection of str
-        Subjects in which something was found, catalogued under another subject perhaps.
+        Subjects with a source; it may be catalogued under another subject.
     size : int, optional
-        Number of sources and empty subjects to choose; None: all.
+        Number of sources and empty subjects to select; None selects all.
     seed : int
-        Of the order within a class and split.
+        Seed of the order within a class and split.
     """
     split = dict(zip(subjects["subject_id"], subjects["split"], strict=True))
     empty = subjects.loc[~subjects["subject_id"].isin(with_source), "subject_id"]
     table = pd.concat(
         [
             _candidates(catalogue["source_id"], catalogue["subject_id"], catalogue["morphology"]),
-            _candidates(empty, empty, NOTHING),
+            _candidates(empty, empty, EMPTY),
         ],
         ignore_index=True,
     ).sort_values(["group", "name"], kind="stable", ignore_index=True)
     table["rank"] = [SPLIT_ORDER[split.get(name, "none")] for name in table["subject"]]
     table["lot"] = np.random.default_rng(seed).permutation(len(table))
-    table["place"] = table["group"].map({name: i for i, name in enumerate([*MORPHOLOGIES, NOTHING])})
+    table["place"] = table["group"].map({name: i for i, name in enumerate([*MORPHOLOGIES, EMPTY])})
     table = table.sort_values(["rank", "lot"], kind="stable")
     table["turn"] = table.groupby("group").cumcount()
     chosen = table.sort_values(["turn", "place"], kind="stable").head(len(table) if size is None else size)
-    nothing = chosen["group"] == NOTHING
-    return Choice(tuple(chosen.loc[~nothing, "name"]), tuple(chosen.loc[nothing, "name"]))
+    is_empty = chosen["group"] == EMPTY
+    return Choice(tuple(chosen.loc[~is_empty, "name"]), tuple(chosen.loc[is_empty, "name"]))
 
 
 def _candidates(names: pd.Series, subjects: pd.Series, group: pd.Series | str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What a report is made from, and how it is read from the files of a run."""
+"""Read the inputs of a report from the files of a run."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from claran_core.settings.config import Config
 
 __all__ = ["ReportInputs", "read_inputs"]
 
-# Outcomes of detections that are a source of the catalogue, or part of one.
+# Outcomes of detections that belong to a source of the catalogue.
 OUTCOMES_OF_SOURCES = ("catalogued", "merged", "regrouped")
 
 _FUSED_COLUMNS = ["subject_id", "ra", "dec", "flags"]
@@ -30,7 +30,7 @@ _FUSED_COLUMNS = ["subject_id", "ra", "dec", "flags"]
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Everything a report shows.
+    """Everything that a report shows.
 
     Attributes
     ----------
@@ -44,27 +44,28 @@ class ReportInputs:
         Columns ``subject_id, ra, dec, flags`` of `claran_core.common.tables.FUSED`: all subjects, as fused
         with the catalogue's method.
     images_of : callable
-        Gives the images of the subjects of these names, one after the other, in the order of `fused`.
+        Function that yields the images of the named subjects, in the order of `fused`.
     catalogue : DataFrame
         Columns of `claran_core.catalogue.product.schema.CATALOGUE`.
     outcomes : DataFrame
-        Columns ``subject_id, outcome`` of `claran_core.catalogue.product.schema.OUTCOMES`: of every
+        Columns ``subject_id, outcome`` of `claran_core.catalogue.product.schema.OUTCOMES`, one row per
         detection.
     date : str
-        When the run ended, ISO 8601.
+        End of the run, ISO 8601.
     labels : DataFrame, optional
-        Columns of `claran_core.common.tables.LABELS`; None where nothing is known of the truth.
+        Columns of `claran_core.common.tables.LABELS`; None without truth.
     metrics : mapping, optional
-        Per fusion method, what `claran_core.evaluation` wrote; empty without truth.
+        Per fusion method, the result of `claran_core.evaluation.metrics.evaluate`; empty without truth.
     figures : mapping, optional
         Per fusion method, the PNG files of its evaluation by name
         (`claran_core.common.paths.EVALUATION_FIGURES`).
     loss_curves : mapping, optional
-        Per fusion method, a PNG file.  Methods whose weights were given have none.
+        Per fusion method that was trained, a PNG file.
     against_truth : mapping, optional
-        What `claran_core.evaluation.catalogue_scores.catalogue_metrics` measured; None where it did not.
+        Result of `claran_core.evaluation.catalogue_scores.catalogue_metrics`, if the catalogue was compared
+        with the simulated sky.
     catalogue_figures : mapping, optional
-        PNG files of the evaluation of the catalogue: ``truth`` and ``comparison``, as far as there are any.
+        PNG files of the evaluation of the catalogue, by the names ``truth`` and ``comparison``.
     version : str
         Version of the pipeline.
     """
@@ -87,7 +88,7 @@ class ReportInputs:
 
     @property
     def subjects_with_source(self) -> frozenset[str]:
-        """Subjects in which a source of the catalogue was found, by the view that is listed or by another."""
+        """Subjects with a detection of a source of the catalogue, listed under this subject or another."""
         return frozenset(self.outcomes.loc[self.outcomes["outcome"].isin(OUTCOMES_OF_SOURCES), "subject_id"])
 
 
@@ -101,18 +102,18 @@ def read_inputs(
     against_truth: bool = False,
     compared: bool = False,
 ) -> ReportInputs:
-    """Read what a report shows from the files of a run.
+    """Read the inputs of a report from the files of a run.
 
-    Which files belong to the run is the caller's to say: a folder may still hold some of an earlier one.
+    The caller states which files belong to the run, because a folder may hold some of an earlier run.
 
     Parameters
     ----------
     results : Results
         File names of the run.
     config : Config
-        Its settings.
+        Settings of the run.
     date : str
-        When the run ended, ISO 8601.
+        End of the run, ISO 8601.
     evaluated, trained : sequence of str
         Fusion methods that were compared with the truth, and those that were trained in this run.
     against_truth, compared : bool
@@ -151,7 +152,7 @@ def read_inputs(
 
 
 def _read_fused(results: Results, method: str, shards: Sequence[str]) -> pd.DataFrame:
-    """Index of all shards, with the place of each image: its shard, and its row there."""
+    """Return the index of all shards, with shard and row of each image."""
     tables = []
     for shard in shards:
         index = read_table(results.fused_index(method, shard), _FUSED_COLUMNS)
@@ -178,12 +179,12 @@ def _shard_images(
         read_cutouts(results.cutouts(shard, "radio")) as radio,
         read_cutouts(results.cutouts(shard, "infrared")) as infrared,
     ):
-        for row in rows.itertuples():
-            name = row.subject_id
+        columns = (rows[name].tolist() for name in ("subject_id", "ra", "dec", "row"))
+        for name, ra, dec, row in zip(*columns, strict=True):
             planes = make_planes(
-                radio.get(name), infrared.get(name), config.fusion.frame, ra_deg=row.ra, dec_deg=row.dec
+                radio.get(name), infrared.get(name), config.fusion.frame, ra_deg=ra, dec_deg=dec
             )
-            yield SubjectImages(name, planes, np.array(fused[row.row]))
+            yield SubjectImages(name, planes, np.array(fused[row]))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is drawn over the pictures of a subject: boxes, components, hosts, contours, in frame pixels."""
+"""Overlays of a subject's pictures: boxes, components, hosts and contours, in frame pixels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from claran_core.report.pictures import SubjectImages, contour_paths
 
 __all__ = ["subject_overlay"]
 
-# Drawn boxes stay this far inside the picture, so that the line of a box over all pixels is seen.
+# Boxes are drawn at least this far inside the picture, so that their lines are visible.
 BORDER_PX = 0.5
 
 
@@ -25,22 +25,22 @@ def subject_overlay(
     frame: Frame,
     contour_sigma: float,
 ) -> dict[str, Any]:
-    """All that the page draws over the pictures of a subject, and says of it.
+    """Return everything that the page draws over the pictures of a subject, and its facts.
 
     Parameters
     ----------
     images : SubjectImages
-        Its images.
+        Images of the subject.
     subject : mapping
         ``subject_id, ra, dec, split, flags``.
     found : DataFrame
-        Its rows of the catalogue, with their number in the gallery as ``row`` (-1: not in the gallery).
+        Its rows of the catalogue, with their number in the gallery as ``row`` (-1 if not in the gallery).
     true : DataFrame, optional
         Its rows of the labels.
     frame : Frame
         Geometry of the images.
     contour_sigma : float
-        Lowest contour in units of the noise; each is twice the last.
+        Lowest contour in units of the noise; each contour is twice the previous one.
 
     Returns
     -------
@@ -57,9 +57,13 @@ def subject_overlay(
         "radio": bool(np.isfinite(images.planes.radio).any()),
         "infrared": bool(np.isfinite(images.planes.infrared).any()),
         "contours": contour_paths(images.planes.radio, contour_sigma * images.planes.sigma),
-        "sources": [_source(row, frame, centre) for row in found.to_dict("records")],
-        "truth": [] if true is None else [_truth(row, frame) for row in true.to_dict("records")],
+        "sources": [_source(row, frame, centre) for row in _records(found)],
+        "truth": [] if true is None else [_truth(row, frame) for row in _records(true)],
     }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _source(row: Mapping[str, Any], frame: Frame, centre: tuple[float, float]) -> dict[str, Any]:
@@ -76,7 +80,7 @@ def _source(row: Mapping[str, Any], frame: Frame, centre: tuple[float, float]) -
 
 
 def _host(row: Mapping[str, Any], frame: Frame, centre: tuple[float, float]) -> list[float] | None:
-    """Place of the host; None where none is seen (NaN, or no reliability)."""
+    """Return the position of the host; None without one (NaN, or a reliability of 0)."""
     if not row["host_reliability"] > 0 or not np.isfinite(row["host_ra"]):
         return None
     return next(iter(_positions([row["host_ra"]], [row["host_dec"]], frame, centre)), None)
@@ -88,7 +92,7 @@ def _positions(
     frame: Frame,
     centre: tuple[float, float],
 ) -> list[list[float]]:
-    """Frame positions of those that the frame can show."""
+    """Return the frame positions; those on the far side of the sky are left out."""
     x, y = frame.sky_to_frame(*centre, np.asarray(ra_deg, float), np.asarray(dec_deg, float))
     points = np.round(np.stack([x, y], axis=-1), 2)
     return points[np.isfinite(points).all(axis=-1)].tolist()

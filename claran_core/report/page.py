@@ -1,6 +1,6 @@
-"""From tables to a page: what the template is given, chapter by chapter.
+"""Render the page of the report: the values of its template, chapter by chapter.
 
-The template escapes every value by itself; nothing here makes markup.
+The template escapes every value; this module makes no markup.  Template, style and scripts are in `web/`.
 """
 
 import logging
@@ -42,7 +42,7 @@ class Figure:
 
 
 def write_report(path: Path, folder: Path, inputs: ReportInputs) -> None:
-    """Write the page and, before it, the folder of its gallery, which belongs beside it.
+    """Write the folder of the gallery, then the page beside it.
 
     Raises
     ------
@@ -57,9 +57,9 @@ def write_report(path: Path, folder: Path, inputs: ReportInputs) -> None:
 
 
 def render_report(inputs: ReportInputs, *, shown: Shown | None = None, folder: str = "report") -> str:
-    """HTML text of the report, whose gallery is in `folder` beside it; errors as `write_report`.
+    """Return the HTML text of the report, whose gallery is in `folder` beside it; errors as `write_report`.
 
-    `shown` is what the gallery holds, if that is already chosen.
+    `shown` is the content of the gallery, if it is already selected.
     """
     shown = shown or shown_rows(inputs)
     environment = jinja2.Environment(
@@ -74,7 +74,7 @@ def render_report(inputs: ReportInputs, *, shown: Shown | None = None, folder: s
 
 
 def _context(inputs: ReportInputs) -> dict[str, Any]:
-    """Everything the template uses, chapter by chapter."""
+    """Return all values of the template, chapter by chapter."""
     return {
         **_run(inputs),
         **_targets(inputs),
@@ -159,12 +159,12 @@ def _evaluation(inputs: ReportInputs) -> dict[str, Any]:
             method: _named_figures(method, paths) for method, paths in inputs.figures.items()
         },
         "catalogue_figures": _named_figures("catalogue", inputs.catalogue_figures),
-        "against_truth": _sentence(inputs.against_truth),
+        "against_truth": _catalogue_sentence(inputs.against_truth),
     }
 
 
-def _sentence(metrics: Mapping[str, Any] | None) -> str | None:
-    """What the command line says of the catalogue, without its first word."""
+def _catalogue_sentence(metrics: Mapping[str, Any] | None) -> str | None:
+    """Return the summary line of the catalogue as a sentence."""
     if metrics is None:
         return None
     text = catalogue_summary(dict(metrics)).removeprefix("catalogue: ")
@@ -176,19 +176,19 @@ def _named_figures(method: str, paths: Mapping[str, Path]) -> dict[str, Figure]:
 
 
 def _headline(tables: list[Score], method: str) -> Score | None:
-    """Score of the catalogue's method, where there is one to tell."""
+    """Return the score of the catalogue's method, if it was measured."""
     found = [score for score in tables if score.method == method and score.total.ap is not None]
     return found[0] if found else None
 
 
 def _gallery(inputs: ReportInputs, shown: Shown, folder: str) -> dict[str, Any]:
-    """What the gallery's form offers: only flags that a source carries."""
-    carried = int(np.bitwise_or.reduce(shown.table["flags"].to_numpy(int), initial=0))
+    """Return the values of the gallery; its form offers only flags that a source has."""
+    present = int(np.bitwise_or.reduce(shown.table["flags"].to_numpy(int), initial=0))
     return {
         "folder": folder,
         "scripts": SCRIPTS,
         "n_listed": len(shown.table),
         "n_pictured": len(shown.choice.sources),
         "n_empty_pictured": len(shown.choice.empty),
-        "flag_choices": [(flag.value, str(flag.name), DESCRIPTIONS[flag]) for flag in Flag if carried & flag],
+        "flag_choices": [(flag.value, str(flag.name), DESCRIPTIONS[flag]) for flag in Flag if present & flag],
     }

@@ -1,12 +1,12 @@
-"""Pictures of subjects: the radio image, the infrared image and the fused one, in sheets of some subjects.
+"""Pictures of subjects: radio, infrared and fused image, in sheets of several subjects.
 
-The contours that the page draws over the infrared image are lines, not pixels, so that they stay
-sharp at any size.
+The page draws the contours over the infrared image as lines, which stay sharp at any size.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.image
@@ -31,17 +31,21 @@ __all__ = [
 # Kinds of pictures, in the order in which they are shown.
 PANELS = ("radio", "infrared", "fused")
 
-# The radio stretch is linear within this many sigma of zero and logarithmic far above: emission of a few
-# sigma is seen beside a peak of a thousand.
+# The radio stretch is linear within this many sigma of zero and logarithmic far above: it shows emission of a
+# few sigma beside a peak of a thousand.
 SOFTENING_SIGMA = 1.5
 LOWEST_SIGMA = -1.0
 
 # Grey of pixels without data.
 BLANK_RGB = (128, 128, 128)
 
-# At this quality a picture takes a sixth of what it does as a PNG, and no difference is seen.  The thin lines
-# of a fused image would be blurred, but it is small as it is.
-ENCODING = {"radio": {"quality": 90}, "infrared": {"quality": 90}, "fused": {"lossless": True}}
+# At this quality a picture takes a sixth of the space of a PNG without a visible difference.  The thin lines
+# of a fused image would be blurred, so it is lossless; it is small anyway.
+ENCODING: dict[str, dict[str, Any]] = {
+    "radio": {"quality": 90},
+    "infrared": {"quality": 90},
+    "fused": {"lossless": True},
+}
 
 PAD_PX = 4
 
@@ -53,11 +57,11 @@ class SubjectImages:
     Attributes
     ----------
     subject_id : str
-        Name.
+        Name of the subject.
     planes : Planes
         Radio and infrared image with the noise of the radio image.
     fused : (ny, nx, 3) uint8 array
-        What the detector has seen.
+        The detector's input.
     """
 
     subject_id: str
@@ -66,14 +70,14 @@ class SubjectImages:
 
 
 def radio_picture(radio: np.ndarray, sigma: float) -> np.ndarray:
-    """Radio image in a stretch that shows faint emission: asinh, from -1 sigma to the brightest pixel.
+    """Return the radio image in an asinh stretch from -1 sigma to the brightest pixel.
 
     Parameters
     ----------
     radio : (ny, nx) array
-        NaN where there is no data.
+        Image, NaN where there is no data.
     sigma : float
-        Its noise; an image without noise (NaN or 0) is stretched by its own standard deviation.
+        Noise; if it is NaN or 0, the standard deviation of the image is used.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def radio_picture(radio: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def infrared_picture(infrared: np.ndarray) -> np.ndarray:
-    """Infrared image in grey between its zscale limits, ``(ny, nx)`` to ``(ny, nx, 3)`` uint8."""
+    """Return an infrared image ``(ny, nx)`` in grey between its zscale limits, ``(ny, nx, 3)`` uint8."""
     finite = np.isfinite(infrared)
     return _painted(matplotlib.colormaps["gray"](np.nan_to_num(zscale(infrared))), finite)
 
@@ -99,12 +103,12 @@ def _painted(colours: np.ndarray, finite: np.ndarray) -> np.ndarray:
 
 
 def contour_paths(radio: np.ndarray, base_level: float) -> list[str]:
-    """Contours of the radio image as SVG path data in frame px, one path per level, lowest first."""
+    """Return the contours of the radio image as SVG paths in frame px, one per level, lowest first."""
     return ["".join(_path(line) for line in lines) for lines in contour_lines(radio, base_level)]
 
 
 def _path(line: np.ndarray) -> str:
-    # Lines have pixel centres at whole numbers, the frame has them at halves.
+    # Pixel centres are at integers in the lines, at half-integers in the frame.
     points = np.round(line[:, ::-1] + 0.5, 1)
     closed = bool((points[0] == points[-1]).all())
     text = "L".join(f"{x:g} {y:g}" for x, y in points[: -1 if closed else None].tolist())
@@ -112,10 +116,10 @@ def _path(line: np.ndarray) -> str:
 
 
 def write_sheets(folder: Path, name: str, subjects: Sequence[SubjectImages]) -> None:
-    """Write the pictures of some subjects, below each other, as ``{folder}/{name}.{panel}.webp``.
+    """Write the pictures of some subjects, one below the other, as ``{folder}/{name}.{panel}.webp``.
 
-    Each picture has `PAD_PX` more rows above and below that repeat its border, so that a browser that
-    interpolates does not mix neighbours.
+    Each picture is padded by `PAD_PX` rows above and below that repeat its border, so that an interpolating
+    browser does not mix neighbouring pictures.
     """
     pictures = {
         "radio": [radio_picture(images.planes.radio, images.planes.sigma) for images in subjects],
@@ -130,7 +134,7 @@ def write_sheets(folder: Path, name: str, subjects: Sequence[SubjectImages]) -> 
 
 
 def batches(subjects: Iterable[SubjectImages], size: int) -> Iterator[list[SubjectImages]]:
-    """Images in groups of `size`, so that no more than one group is in memory."""
+    """Yield images in groups of `size`, so that at most one group is in memory."""
     group: list[SubjectImages] = []
     for images in subjects:
         group.append(images)

@@ -1,7 +1,7 @@
-"""Two equal-area projections: the whole sky as an ellipse, and a part of it around its middle.
+"""Two equal-area projections: Hammer-Aitoff for the whole sky, Lambert's azimuthal one for a part of it.
 
-Plane coordinates are in degrees of arc at the centre, east to the left: x grows to the west, y to the
-north.  Equal areas of the plane are equal areas of the sky, so counts in square cells are densities.
+Plane coordinates are in degrees of arc at the centre, east to the left: x increases to the west, y to the
+north.  In an equal-area projection, counts in square cells are densities.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ HALF_HEIGHT = float(np.rad2deg(np.sqrt(2)))
 def hammer(
     ra_deg: np.ndarray, dec_deg: np.ndarray, *, centre_ra_deg: float = 180.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hammer-Aitoff projection of ICRS positions (Calabretta & Greisen 2002, section 5.3.4).
+    """Project ICRS positions by Hammer-Aitoff (Calabretta & Greisen 2002, section 5.3.4).
 
     Returns
     -------
@@ -36,7 +36,7 @@ def hammer(
 def lambert(centre_ra_deg: float, centre_dec_deg: float) -> Projection:
     """Return Lambert's azimuthal projection about a position (Calabretta & Greisen 2002, section 5.1.8).
 
-    The other side of the sky, more than 90 degrees away, gives NaN.
+    Positions more than 90 degrees away give NaN.
     """
     dec0 = np.deg2rad(centre_dec_deg)
 
@@ -53,9 +53,9 @@ def lambert(centre_ra_deg: float, centre_dec_deg: float) -> Projection:
 
 
 def centre_of(ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[float, float, float]:
-    """Middle of positions (RA, Dec, deg), and the distance of the farthest from it (deg).
+    """Return the mean of positions (RA, Dec, deg), and the distance of the farthest from it (deg).
 
-    Positions that balance each other, such as those all over the sky, have no middle: the distance is 180.
+    Positions whose vectors cancel, such as positions all over the sky, have no mean: the distance is 180.
     """
     ra, dec = np.deg2rad(np.asarray(ra_deg, float)), np.deg2rad(np.asarray(dec_deg, float))
     vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
@@ -64,7 +64,7 @@ def centre_of(ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[float, float, fl
     if length < 1e-6:
         return 0.0, 0.0, 180.0
     middle = mean / length
-    # From the chord: exact for small distances, where the arc cosine is not.
+    # From the chord, which is accurate for small distances, unlike the arc cosine.
     chord = np.linalg.norm(vectors - middle, axis=1).max()
     farthest = np.rad2deg(2 * np.arcsin(min(chord / 2, 1.0)))
     ra0, dec0 = np.arctan2(middle[1], middle[0]), np.arcsin(np.clip(middle[2], -1, 1))

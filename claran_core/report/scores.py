@@ -1,4 +1,4 @@
-"""Evaluation as the report shows it: one table per method, the paper's values beside it."""
+"""Tables of the evaluation for the report: one per method, with the paper's values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """Average precision of a class, or the mean over the classes; None where it cannot be measured.
+    """Average precision of a class, or the mean over the classes; None if it cannot be measured.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class ScoreRow:
     ap, coco_ap50 : float, optional
         Paper eq. 12 (14 for the mean), and COCO's definition.
     low, high : float, optional
-        Interval of `ap` that holds 95 % of the bootstrap samples.
+        95 % bootstrap interval of `ap`.
     published : float, optional
         The paper's value (Table 5) for the same fusion method, on another data set.
     """
@@ -62,7 +62,7 @@ class Score:
 
 
 def scores(metrics: Mapping[str, Mapping[str, Any]]) -> list[Score]:
-    """One table per evaluated method.
+    """Return one table per evaluated method.
 
     Parameters
     ----------

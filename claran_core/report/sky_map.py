@@ -1,14 +1,14 @@
-"""Maps of the sky for the report: where the subjects and sources of a run are.
+"""Sky maps of the subjects and sources of a run, for the report.
 
-The whole sky is shown as densities, a small area also with each subject's outline and each source.
-A map is data for an SVG drawing: an image of the densities, lines, points and labels, in the units of
-the drawing (x to the right, y downwards).
+The map of the whole sky shows densities; the map of a small area shows each subject's outline and each
+source.  A map is data for an SVG drawing: an image of the densities, lines, points and labels, in the units
+of the drawing (x to the right, y downwards).
 """
 
 import base64
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 import matplotlib.image
@@ -24,29 +24,32 @@ __all__ = ["MapLabel", "SkyMap", "area_map", "png_data_uri", "whole_sky_map"]
 # Cells across the whole sky: 1.8 degrees wide, each 3.2 square degrees.
 CELLS_ACROSS = 180
 
-# Areas up to this radius (deg) get a map of their own; with more positions than this, as densities.
+# Areas up to this radius (deg) have a map of their own.  It shows densities if it has more points than this.
 MAX_RADIUS_DEG = 45.0
 MAX_POINTS = 6000
 
-# Width of drawings, and room around an area for the labels of its grid.
+# Width of the drawings, and the margin for grid labels.
 WIDTH = 400.0
 MARGIN = 34.0
 
-# Steps of a grid (deg), the first that gives at most so many lines is taken.
+# Grid steps (deg); the grid has the smallest step with at most this many lines.
 STEPS_DEG = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
 MAX_LINES = 6
 LINE_SAMPLES = 121
 
-# A full turn ends on the other side of the map than it begins.
+# Slightly less than 360 deg, so that a parallel ends at the opposite edge of the map.
 FULL_TURN = 360 - 1e-6
 
-# Colours from the light end of the map are not told from white paper.
+# Lightest part of the colour map in use; lighter colours are hard to distinguish from white.
 LIGHTEST = 0.3
+
+
+Coordinate = TypeVar("Coordinate", float, np.ndarray)
 
 
 @dataclass(frozen=True)
 class MapLabel:
-    """A text at a place of the drawing, and where it is anchored."""
+    """A text at a position of the drawing, and its anchor."""
 
     x: float
     y: float
@@ -61,17 +64,17 @@ class SkyMap:
     Attributes
     ----------
     width, height : float
-        Of the drawing.
+        Size of the drawing.
     left, top, right, bottom : float
-        Of the sky in it.
+        Edges of the map in the drawing.
     grid : str
         SVG path of meridians and parallels.
     labels : tuple of MapLabel
-        Of the grid.
+        Labels of the grid.
     cells : str
-        Densities as a PNG (data URI) that fills the sky's rectangle; empty where points are drawn.
+        Densities as a PNG (data URI) over the area of the map; empty if points are drawn.
     most : int
-        Count of the fullest cell; 0 where points are drawn.
+        Highest count of a cell; 0 if points are drawn.
     outlines : str
         SVG path of the subjects' outlines.
     points : tuple of (str, str)
@@ -93,7 +96,7 @@ class SkyMap:
 
 
 def whole_sky_map(ra_deg: np.ndarray, dec_deg: np.ndarray) -> SkyMap:
-    """Densities of positions over the whole sky, in the Hammer-Aitoff projection; RA 180 in the middle."""
+    """Return a map of the densities over the whole sky, in the Hammer-Aitoff projection about RA 180."""
     per_deg = WIDTH / (2 * HALF_WIDTH)
     x, y = hammer(ra_deg, dec_deg)
     counts, _, _ = np.histogram2d(
@@ -121,7 +124,7 @@ def whole_sky_map(ra_deg: np.ndarray, dec_deg: np.ndarray) -> SkyMap:
 
 
 def _sky_labels(per_deg: float, height: float) -> list[MapLabel]:
-    places = [(ra, 0.0, f"{ra}°") for ra in (300, 240, 180, 120, 60)]
+    places: list[tuple[float, float, str]] = [(ra, 0.0, f"{ra}°") for ra in (300, 240, 180, 120, 60)]
     places += [(180.0, dec, f"{dec:+d}°") for dec in (-60, -30, 30, 60)]
     labels = []
     for ra, dec, text in places:
@@ -131,16 +134,16 @@ def _sky_labels(per_deg: float, height: float) -> list[MapLabel]:
 
 
 def area_map(subjects: pd.DataFrame, sources: pd.DataFrame, frame: Frame) -> SkyMap | None:
-    """Map of the area in which all subjects lie; None where that is no small part of the sky.
+    """Return a map of the area of the subjects; None if it is larger than `MAX_RADIUS_DEG`.
 
     Parameters
     ----------
     subjects : DataFrame
-        ``ra, dec`` of their centres.
+        Columns ``ra, dec`` of their centres.
     sources : DataFrame
-        ``ra, dec, morphology``.
+        Columns ``ra, dec, morphology``.
     frame : Frame
-        Geometry of the subjects, whose outlines are drawn to scale.
+        Geometry of the subjects.
     """
     if subjects.empty:
         return None
@@ -169,20 +172,28 @@ def area_map(subjects: pd.DataFrame, sources: pd.DataFrame, frame: Frame) -> Sky
 
 @dataclass(frozen=True)
 class _Area:
-    """A square of the plane, `radius` deg to each side, drawn with `per_deg` units to a degree."""
+    """A square of the plane, `radius` deg to each side, drawn at `per_deg` units per degree."""
 
     radius: float
     per_deg: float
 
     def drawn(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Places in the drawing."""
-        return MARGIN + (x + self.radius) * self.per_deg, (self.radius - y) * self.per_deg
+        """Return positions in the drawing."""
+        return self.drawn_x(x), self.drawn_y(y)
+
+    def drawn_x(self, x: Coordinate) -> Coordinate:
+        """Return horizontal positions in the drawing."""
+        return MARGIN + (x + self.radius) * self.per_deg
+
+    def drawn_y(self, y: Coordinate) -> Coordinate:
+        """Return vertical positions in the drawing."""
+        return (self.radius - y) * self.per_deg
 
 
 def _points(
     subjects: pd.DataFrame, sources: pd.DataFrame, frame: Frame, project: Projection, area: _Area
 ) -> dict[str, Any]:
-    """Outlines of subjects and points of sources."""
+    """Return the outlines of the subjects and the points of the sources."""
     corner = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * frame.size_px
     ra, dec = (subjects[name].to_numpy(float)[:, None] for name in ("ra", "dec"))
     x, y = area.drawn(*project(*frame.frame_to_sky(ra, dec, corner[:, 0], corner[:, 1])))
@@ -204,7 +215,7 @@ def _cells(subjects: pd.DataFrame, project: Projection, radius: float) -> dict[s
 
 
 def _area_grid(project: Projection, ra0: float, dec0: float, area: _Area) -> tuple[str, tuple[MapLabel, ...]]:
-    """Meridians and parallels of an area, labelled where they leave it below and to the left."""
+    """Return the meridians and parallels of an area, with labels at its lower and left edge."""
     low, high = max(dec0 - 1.5 * area.radius, -90.0), min(dec0 + 1.5 * area.radius, 90.0)
     shrink = np.cos(np.deg2rad(min(max(abs(low), abs(high)), 89.0)))
     reach = min(1.5 * area.radius / shrink, 180.0)
@@ -214,25 +225,25 @@ def _area_grid(project: Projection, ra0: float, dec0: float, area: _Area) -> tup
         path += _path(*area.drawn(x, y))
         at = _crossing(x, y, -area.radius)
         if at is not None and abs(at) < area.radius:
-            labels.append(_label(MARGIN - 3, area.drawn(0.0, at)[1] + 3, f"{dec:g}°", "end"))
+            labels.append(_label(MARGIN - 3, area.drawn_y(at) + 3, f"{dec:g}°", "end"))
     for ra in _steps(ra0 - reach, ra0 + reach):
         x, y = project(np.full(LINE_SAMPLES, ra), np.linspace(low, high, LINE_SAMPLES))
         path += _path(*area.drawn(x, y))
         at = _crossing(y, x, -area.radius)
         if at is not None and abs(at) < area.radius:
             text = f"{round(ra % 360, 6) % 360:g}°"
-            labels.append(_label(area.drawn(at, 0.0)[0], WIDTH - MARGIN + 13, text, "middle"))
+            labels.append(_label(area.drawn_x(at), WIDTH - MARGIN + 13, text, "middle"))
     return path, tuple(labels)
 
 
 def _steps(low: float, high: float) -> np.ndarray:
-    """Round numbers between two ends, few of them."""
+    """Return at most about `MAX_LINES` round numbers between two limits."""
     step = next((step for step in STEPS_DEG if (high - low) / step <= MAX_LINES), STEPS_DEG[-1])
     return np.round(np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step, 6)
 
 
 def _crossing(values: np.ndarray, others: np.ndarray, level: float) -> float | None:
-    """Value of `others` where the line first crosses `level`, interpolated between its samples."""
+    """Return the interpolated value of `others` where `values` first crosses `level`."""
     above = values > level
     found = np.flatnonzero((above[1:] != above[:-1]) & np.isfinite(values[1:] + values[:-1]))
     if not len(found):
@@ -247,7 +258,7 @@ def _label(x: float | np.ndarray, y: float | np.ndarray, text: str, anchor: str)
 
 
 def _path(x: np.ndarray, y: np.ndarray) -> str:
-    """SVG path through the places that are finite."""
+    """Return an SVG path through the finite positions."""
     finite = np.isfinite(x) & np.isfinite(y)
     if not finite.any():
         return ""
@@ -255,7 +266,7 @@ def _path(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _coloured(counts: np.ndarray) -> str:
-    """Counts as colours from light to dark blue, those of zero transparent; a data URI."""
+    """Return counts as an image (data URI) from light to dark blue, transparent where zero."""
     most = counts.max(initial=0) or 1
     colours = matplotlib.colormaps["Blues"](LIGHTEST + (1 - LIGHTEST) * np.sqrt(counts / most))
     colours[..., 3] = counts > 0

@@ -1,4 +1,4 @@
-"""The numbers of the report: small tables made from the tables of a run."""
+"""Small tables of the report, made from the tables of a run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ __all__ = [
 
 STATUSES = ("ok", "partial", "no_coverage", "failed")
 
-# What went wrong is listed with the worst first, and no longer than one screen or two.
+# Problems are listed with the worst first, and at most this many.
 PROBLEM_ORDER = {"failed": 0, "no_coverage": 1, "partial": 2}
 MAX_PROBLEMS = 40
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a chart: its name, its count, and its length as a share of the longest."""
+    """A bar of a chart: its name, its count, and its length relative to the longest."""
 
     label: str
     count: int
@@ -42,7 +42,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class BandRow:
-    """How the images of one band came in: number of subjects per status, and what was seen of the sky."""
+    """Images of one band: number of subjects per status, and mean coverage."""
 
     band: str
     survey: str
@@ -52,7 +52,7 @@ class BandRow:
 
 @dataclass(frozen=True)
 class LedgerProblem:
-    """A reason why images are missing or incomplete, how often it was met, and one subject that met it."""
+    """A reason why images are missing or incomplete, its number of images, and one subject as an example."""
 
     band: str
     status: str
@@ -63,7 +63,7 @@ class LedgerProblem:
 
 @dataclass(frozen=True)
 class FlagRow:
-    """A flag, what it means, and how many subjects and catalogued sources carry it."""
+    """A flag, its meaning, and the number of subjects and catalogued sources that have it."""
 
     bit: int
     name: str
@@ -79,43 +79,43 @@ def _bars(labels: Iterable[str], counts: Iterable[int]) -> list[Bar]:
 
 
 def split_bars(targets: pd.DataFrame) -> list[Bar]:
-    """Number of targets per split."""
+    """Return the number of targets per split."""
     counts = targets["split"].value_counts()
     return _bars(SPLITS, (counts.get(split, 0) for split in SPLITS))
 
 
 def class_bars(table: pd.DataFrame) -> list[Bar]:
-    """Number of sources per class, in the order of the classes."""
+    """Return the number of sources per class, in the order of the classes."""
     counts = table["morphology"].value_counts()
     return _bars(MORPHOLOGIES, (counts.get(name, 0) for name in MORPHOLOGIES))
 
 
 def band_rows(ledger: pd.DataFrame) -> list[BandRow]:
-    """One row per band and survey, radio first."""
+    """Return one row per band and survey, radio first."""
     rows = []
     for (band, survey), part in ledger.groupby(["band", "survey"], sort=True):
         counts = part["status"].value_counts()
         statuses = tuple(int(counts.get(status, 0)) for status in STATUSES)
-        rows.append(BandRow(band, survey, statuses, float(part["coverage"].mean())))
+        rows.append(BandRow(str(band), str(survey), statuses, float(part["coverage"].mean())))
     return sorted(rows, key=lambda row: row.band != "radio")
 
 
 def outcome_rows(outcomes: pd.DataFrame) -> list[tuple[str, int, str]]:
-    """What became of the detections: outcome, count, and what it means."""
+    """Return name, count and meaning of each outcome of the detections."""
     counts = outcomes["outcome"].value_counts()
     return [(name, int(counts.get(name, 0)), text) for name, text in OUTCOME_DESCRIPTIONS.items()]
 
 
 def ledger_problems(ledger: pd.DataFrame) -> tuple[list[LedgerProblem], int]:
-    """Reasons for images that are not ``ok``, worst and most frequent first, and how many were left out.
+    """Return why images are not ``ok``, worst and most frequent first, and the number of omitted lines.
 
-    Images with gaps are one line per band: by their own reasons, each would be another.
+    Partial images share one line per band, because their individual reasons all differ.
     """
     wrong = ledger[ledger["status"] != "ok"].sort_values("subject_id", kind="stable")
     gaps = wrong[wrong["status"] == "partial"].groupby("band")["coverage"].agg(["min", "max"])
-    said = {band: _gap(1 - most, 1 - least) for band, least, most in gaps.itertuples()}
+    gap_texts = {band: _gap_text(1 - most, 1 - least) for band, least, most in gaps.itertuples()}
     is_partial = wrong["status"] == "partial"
-    wrong = wrong.assign(reason=wrong["reason"].where(~is_partial, wrong["band"].map(said)))
+    wrong = wrong.assign(reason=wrong["reason"].where(~is_partial, wrong["band"].map(gap_texts)))
     grouped = wrong.groupby(["band", "status", "reason"], sort=True)["subject_id"].agg(["size", "first"])
     problems = [
         LedgerProblem(band, status, reason, int(count), example)
@@ -127,14 +127,14 @@ def ledger_problems(ledger: pd.DataFrame) -> tuple[list[LedgerProblem], int]:
     return problems[:MAX_PROBLEMS], max(len(problems) - MAX_PROBLEMS, 0)
 
 
-def _gap(least: float, most: float) -> str:
-    """How much of an image is missing, of one or of several."""
+def _gap_text(least: float, most: float) -> str:
+    """Return the range of the missing fraction of images as text."""
     shares = f"{least:.2%}" if f"{least:.2%}" == f"{most:.2%}" else f"{least:.2%} to {most:.2%}"
     return f"{shares} of the pixels have no data"
 
 
 def flag_rows(fused: pd.DataFrame, catalogue: pd.DataFrame) -> list[FlagRow]:
-    """Every flag with its counts, lowest bit first."""
+    """Return every flag with its counts, lowest bit first."""
     subjects, sources = fused["flags"].to_numpy(int), catalogue["flags"].to_numpy(int)
     return [
         FlagRow(

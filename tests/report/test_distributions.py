@@ -82,5 +82,5 @@ def test_hosts_are_counted_where_one_is_seen():
     )
     catalogue["host_candidate_ra"] = [np.array([1.0]), np.array([1.0, 2.0]), np.array([])]
     hosts = host_summary(catalogue)
-    assert (hosts.n_sources, hosts.n_seen, hosts.n_secure, hosts.n_several) == (3, 2, 1, 1)
+    assert (hosts.n_sources, hosts.n_with_host, hosts.n_secure, hosts.n_several) == (3, 2, 1, 1)
     assert (hosts.separation, hosts.magnitude) == (2.0, 14.5)

@@ -4,7 +4,7 @@ import pandas as pd
 from report_inputs import make_inputs, sources
 
 from claran_core.common.morphology import MORPHOLOGIES
-from claran_core.report.gallery_selection import Choice, choose
+from claran_core.report.gallery_selection import Choice, select_pictures
 
 
 def subjects_of(n: int, n_test: int) -> pd.DataFrame:
@@ -14,7 +14,7 @@ def subjects_of(n: int, n_test: int) -> pd.DataFrame:
 
 def test_choice_is_spread_over_classes_with_test_subjects_first():
     subjects, catalogue = subjects_of(40, 20), sources(36)
-    choice = choose(subjects, catalogue, set(catalogue["subject_id"]), size=14, seed=3)
+    choice = select_pictures(subjects, catalogue, set(catalogue["subject_id"]), size=14, seed=3)
     rows = catalogue.set_index("source_id")
     morphologies = [rows.loc[name, "morphology"] for name in choice.sources]
     assert morphologies == [*MORPHOLOGIES, *MORPHOLOGIES]
@@ -29,8 +29,8 @@ def test_choice_is_the_same_for_any_order_of_the_tables():
     inputs = make_inputs()
     subjects, catalogue = inputs.targets[["subject_id", "split"]], inputs.catalogue
     found = set(catalogue["subject_id"])
-    first = choose(subjects, catalogue, found, size=10, seed=5)
-    again = choose(
+    first = select_pictures(subjects, catalogue, found, size=10, seed=5)
+    again = select_pictures(
         subjects.sample(frac=1, random_state=1),
         catalogue.sample(frac=1, random_state=2),
         found,
@@ -38,25 +38,25 @@ def test_choice_is_the_same_for_any_order_of_the_tables():
         seed=5,
     )
     assert first == again
-    assert first != choose(subjects, catalogue, found, size=10, seed=6)
+    assert first != select_pictures(subjects, catalogue, found, size=10, seed=6)
 
 
 def test_all_is_all_and_nothing_is_nothing():
     subjects, catalogue = subjects_of(5, 2), sources(3)
     found = set(catalogue["subject_id"])
-    everything = choose(subjects, catalogue, found, size=None, seed=0)
+    everything = select_pictures(subjects, catalogue, found, size=None, seed=0)
     assert sorted(everything.sources) == sorted(catalogue["source_id"])
     assert sorted(everything.empty) == ["S003", "S004"]
-    assert choose(subjects, catalogue, found, size=0, seed=0) == Choice((), ())
+    assert select_pictures(subjects, catalogue, found, size=0, seed=0) == Choice((), ())
 
 
 def test_subject_whose_source_is_listed_under_another_is_not_empty():
     subjects, catalogue = subjects_of(3, 0), sources(1)
-    choice = choose(subjects, catalogue, {"S000", "S001"}, size=None, seed=0)
+    choice = select_pictures(subjects, catalogue, {"S000", "S001"}, size=None, seed=0)
     assert choice.empty == ("S002",)
 
 
 def test_catalogue_without_a_row_leaves_the_empty_subjects():
-    choice = choose(subjects_of(3, 0), sources(3).iloc[:0], set(), size=2, seed=0)
+    choice = select_pictures(subjects_of(3, 0), sources(3).iloc[:0], set(), size=2, seed=0)
     assert choice.sources == ()
     assert len(choice.empty) == 2

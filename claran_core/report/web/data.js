@@ -1,33 +1,33 @@
-/* Loading: a page opened from disk may not fetch, but it may load scripts.  Each data file is one call of
-   claran.take(name, value); claran.load(name) asks for it once and gives the value. */
+/* Loading of data.  A page opened from disk may not fetch, but it may load scripts.  Each data file is one call of
+   claran.take(name, value); claran.load(name) loads it once and returns its value. */
 "use strict";
 
 const claran = {
   folder: document.currentScript.dataset.folder,
   values: new Map(),
-  asked: new Map(),
+  requests: new Map(),
 
   take(name, value) {
     claran.values.set(name, value);
   },
 
   load(name) {
-    if (!claran.asked.has(name)) claran.asked.set(name, claran.ask(name));
-    return claran.asked.get(name);
+    if (!claran.requests.has(name)) claran.requests.set(name, claran.request(name));
+    return claran.requests.get(name);
   },
 
-  ask(name) {
+  request(name) {
     return new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.src = `${claran.folder}/${name}.js`;
       script.onload = () => {
         script.remove();
         if (claran.values.has(name)) resolve(claran.values.get(name));
-        else reject(new Error(`${name}.js holds no data`));
+        else reject(new Error(`${name}.js has no data`));
       };
       script.onerror = () => {
         script.remove();
-        claran.asked.delete(name); // asked again when needed again
+        claran.requests.delete(name); // the next call tries again
         reject(new Error(`the file ${claran.folder}/${name}.js cannot be loaded`));
       };
       document.head.append(script);
@@ -38,7 +38,7 @@ const claran = {
     return `${kind}/${String(number).padStart(5, "0")}`;
   },
 
-  /* All columns of row `row` of the gallery, as an object. */
+  /* Return all columns of a row of the gallery, as an object. */
   async row(row) {
     const { columns, rows_per_file: size } = await claran.load("sources");
     const rows = await claran.load(claran.file("rows", Math.floor(row / size)));
@@ -46,7 +46,7 @@ const claran = {
     return Object.fromEntries(columns.map((column, i) => [column.name, values[i]]));
   },
 
-  /* What is known of the subject at place `place` of the pictures, with the sheet it is on. */
+  /* Return the overlays of the subject with number `place` among the pictures, and its place in a sheet. */
   async subject(place) {
     const { pictures_per_file: size, n_pictures: total } = await claran.load("sources");
     const name = claran.file("pictures", Math.floor(place / size));
@@ -60,7 +60,7 @@ const claran = {
   },
 };
 
-/* An element with attributes and children; text is never read as markup. */
+/* Return an element with attributes and children; text is never parsed as markup. */
 function make(name, attributes, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
@@ -75,7 +75,7 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/* A number for reading: four significant digits unless told, a dash where there is none. */
+/* Format a number with `digits` significant digits; a missing value gives a dash. */
 function shown(value, digits = 4) {
   if (value === null || value === undefined || value === "") return "\u2013";
   if (typeof value !== "number") return String(value);

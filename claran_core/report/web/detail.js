@@ -1,4 +1,4 @@
-/* All that is known of one source, in a panel over the page; its address ends in #source_id. */
+/* The panel with all columns and pictures of one source; its address ends in #source_id. */
 "use strict";
 
 class Detail {
@@ -25,7 +25,7 @@ class Detail {
     this.follow();
   }
 
-  /* Open the source that the address names; other anchors are the page's own. */
+  /* Open the source that the address names; ignore the other anchors of the page. */
   follow() {
     const row = this.rowOf(location.hash.slice(1));
     if (row === undefined) { if (this.dialog.open) this.dialog.close(); } else this.show(row);
@@ -36,7 +36,7 @@ class Detail {
     try {
       return this.places.get(decodeURIComponent(hash)) ?? this.places.get(hash);
     } catch {
-      return undefined; // no address that this page made
+      return undefined; // not a source of this page
     }
   }
 
@@ -67,9 +67,9 @@ class Detail {
       const [values, subject] = await Promise.all([claran.row(row), place[row] < 0 ? null : claran.subject(place[row])]);
       parts = [this.headline(values), this.pictures(values, subject), this.numbers(values)];
     } catch (error) {
-      parts = [make("p", { class: "bad" }, `Nothing to show: ${error.message}.`)];
+      parts = [make("p", { class: "bad" }, `This source cannot be shown: ${error.message}.`)];
     }
-    if (this.row !== row) return; // another source was asked for in the meantime
+    if (this.row !== row) return; // another source was opened in the meantime
     this.body.replaceChildren(...parts);
     this.useTools();
     this.body.scrollTop = 0;
@@ -82,7 +82,7 @@ class Detail {
       `P ${values.probability.toFixed(2)}`,
       values.integrated_flux === null ? "flux density not measured" : `${shown(values.integrated_flux)} mJy`,
       values.largest_angular_size === null ? null : `${shown(values.largest_angular_size, 3)}\u2033 long`,
-      values.host_reliability > 0 ? `host of reliability ${values.host_reliability.toFixed(2)}` : "no infrared host seen",
+      values.host_reliability > 0 ? `host of reliability ${values.host_reliability.toFixed(2)}` : "no infrared host detected",
     ].filter(Boolean);
     return make("div", { class: "headline" },
       make("p", {}, make("span", { class: "class-tag" }, make("i", { class: `key k-${values.morphology}` }), values.morphology), ` ${facts.join(" \u00b7 ")}`),
@@ -91,13 +91,13 @@ class Detail {
 
   pictures(values, subject) {
     if (!subject) {
-      return make("p", { class: "hint" }, "No pictures of this source: the run made them for a choice of sources. To get more, raise ",
-        make("code", {}, "report.gallery_size"), " in the settings (or set it to ", make("code", {}, "all"), ") and make the report again.");
+      return make("p", { class: "hint" }, "This source has no pictures: the report has them for a selection of sources. For more, increase ",
+        make("code", {}, "report.gallery_size"), " in the settings (or set it to ", make("code", {}, "all"), ") and write the report again.");
     }
     const figures = this.sources.panels.map((panel) => make("figure", {},
       drawPicture(this.sources, subject, panel, this.row, true),
       make("figcaption", {}, panel === "fused" ? `${PANEL_TEXT.fused} (${this.sources.method})` : PANEL_TEXT[panel])));
-    const tools = Object.entries({ marks: "show marks", zoom: "zoom to the source" }).map(([name, text]) => {
+    const tools = Object.entries({ marks: "show overlays", zoom: "zoom to the source" }).map(([name, text]) => {
       const box = make("input", { type: "checkbox", name });
       box.checked = this.tools[name];
       return make("label", { class: "choice small" }, box, ` ${text}`);
@@ -107,10 +107,10 @@ class Detail {
       make("div", { class: "picture-tools" }, ...tools),
       make("p", { class: "small soft" },
         `Subject ${subject.id} (${subject.split}), ${shown(width, 3)} arcmin wide, north up, east to the left. `,
-        "Thick box: this source; thin: others; dashed white: true sources. Cross: radio component; circle with dot: host; circle: candidate."));
+        "Thick box: this source; thin boxes: other sources; dashed white boxes: true sources. Crosses: radio components; circle with dot: host; other circles: host candidates."));
   }
 
-  /* Marks on or off, the whole subject or the surroundings of the source: kept from source to source. */
+  /* Show or hide the overlays, or zoom; the setting is kept from source to source. */
   setTool(name, on) {
     this.tools[name] = on;
     this.useTools();
@@ -141,7 +141,7 @@ class Detail {
   }
 }
 
-/* Digits that a column deserves: positions to a milliarcsecond, others to four. */
+/* Format positions to a milliarcsecond, other numbers to four digits. */
 function columnText(column, value) {
   if (typeof value === "number" && column.unit === "deg" && column.name !== "position_angle") return value.toFixed(6);
   return shown(value);
@@ -154,12 +154,12 @@ function valueTable(columns, values) {
   return make("table", {}, make("tbody", {}, ...rows));
 }
 
-/* A name that may be broken after its underscores. */
+/* Allow line breaks after the underscores of a name. */
 function breakable(name) {
   return name.split(/(?<=_)/).flatMap((part) => [part, make("wbr")]);
 }
 
-/* Columns that are lists: a line per entry. */
+/* Return a table of list columns, one line per entry. */
 function listTable(columns, values) {
   const count = Math.max(...columns.map((column) => (values[column.name] ?? []).length));
   if (!count) return make("p", { class: "soft" }, "none");
@@ -170,9 +170,9 @@ function listTable(columns, values) {
 }
 
 const MAX_EMPTY = 24;
-const SHORT = 22; // characters that are not broken
+const SHORT = 22; // maximum characters of a value in one line
 
-/* Subjects in which nothing was found, as pictures. */
+/* Show the subjects without a source. */
 async function showEmpty(sources) {
   const box = document.getElementById("empty-subjects");
   if (!sources.empty.length) return;

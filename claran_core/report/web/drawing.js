@@ -1,15 +1,15 @@
-/* Pictures with what is drawn over them.  A picture is a window into a sheet; boxes, contours and marks are
-   lines in the pixels of the subject's frame. */
+/* Pictures with their overlays.  A picture is a part of a sheet; boxes, contours and marks are lines in the pixels
+   of the subject's frame. */
 "use strict";
 
 const PANEL_TEXT = {
   radio: "Radio, asinh stretch",
   infrared: "Infrared with radio contours",
-  fused: "Fused, as the detector sees it",
+  fused: "Fused image, the detector's input",
 };
 
-/* Draw a subject: `panel` is radio, infrared or fused; `row` the gallery row that stands out, if any;
-   `whole` says whether everything is drawn, or the row's box alone. */
+/* Draw a subject: `panel` is radio, infrared or fused; `row` is the gallery row to highlight, if any; `whole` selects
+   all overlays instead of the row's box alone. */
 function drawPicture(sources, subject, panel, row, whole) {
   const { size_px: size, pixel_scale_arcsec: scale } = sources.frame;
   const step = size + 2 * sources.pad_px;
@@ -40,7 +40,7 @@ function viewBox([x, y, side]) {
   return `${x} ${y} ${side} ${side}`;
 }
 
-/* Window around a box, three times as wide: its corner and its side. */
+/* Return corner and side of a square around a box, three times as wide. */
 function near([x, y, width, height], size) {
   const side = Math.min(size, Math.max(3 * width, 3 * height, 36));
   const start = (low, extent) => Math.min(Math.max(low + extent / 2 - side / 2, 0), size - side);
@@ -57,7 +57,7 @@ function drawBox([x, y, width, height], kind) {
   return [makeSvg("rect", { class: "under", ...place }), makeSvg("rect", { class: kind, ...place })];
 }
 
-/* Components as crosses; hosts as circles, the best one with a dot. */
+/* Draw components as crosses, and hosts as circles, the best one with a dot. */
 function drawMarks(own, panel) {
   const crosses = panel === "infrared" ? [] : own.components.map(([x, y]) => {
     const d = `M${x - 2} ${y}h4M${x} ${y - 2}v4`;
@@ -76,7 +76,7 @@ function drawHost([cx, cy]) {
   ];
 }
 
-/* A bar of one arcminute, or of what fits, in the lower left corner of a window. */
+/* Draw a scale bar of one arcminute or less in the lower left corner. */
 function drawScale([x, y, side], scale, kind) {
   const arcsec = [60, 30, 20, 10, 5, 2, 1].find((length) => length / scale < side / 2.5) ?? 1;
   const [left, bottom] = [x + side / 22, y + side - side / 22];

@@ -1,7 +1,7 @@
-/* Which sources are listed, and in which order. */
+/* Filters and order of the list of sources. */
 "use strict";
 
-/* Rows sorted by a column; those without a value come last in both directions.  Kept: a sort is done once. */
+/* Rows sorted by a column; missing values come last in both directions.  Each order is computed once and kept. */
 class Orders {
   constructor(sources) {
     this.sources = sources;
@@ -19,7 +19,7 @@ class Orders {
     const rows = Uint32Array.from(values.keys());
     const sign = descending ? -1 : 1;
     if (key === "id") return rows.sort((a, b) => (values[a] < values[b] ? -sign : values[a] > values[b] ? sign : a - b));
-    // The order of pictures: chosen sources first, then others in their subjects, then all others.
+    // Pictures first: selected sources, then others in their subjects, then all others.
     const { place } = this.sources;
     const missing = Infinity;
     const rank = Float64Array.from(values, (value, row) => {
@@ -30,7 +30,7 @@ class Orders {
   }
 }
 
-/* The settings of the form; null where nothing is asked. */
+/* Return the settings of the form; null for an empty field. */
 function readFilters(form) {
   const number = (name) => {
     const text = form.elements[name].value.trim();
@@ -53,7 +53,7 @@ function readFilters(form) {
   };
 }
 
-/* Rows of `order` that pass. */
+/* Return the rows of `order` that match the filters. */
 function passing(sources, order, filters) {
   const { id, morphology, flags, host, place } = sources;
   const ranges = filters.ranges

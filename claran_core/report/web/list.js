@@ -1,23 +1,23 @@
-/* The gallery: a list of which only what is in view is in the page, and the form that says what is in it. */
+/* The gallery: the filter form, and a list of which only the visible lines are in the page. */
 "use strict";
 
-const OVERSCAN = 4; // lines kept above and below the view, so that the Tab key always finds the next one
-const MAX_HEIGHT = 8e6; // px: browsers cannot scroll further than some ten million
-const ROW_HEIGHT = 40; // px, of a line of the table
-const CARD_TEXT = 68; // px, below the picture of a card
-const CARD_WIDTH = 168; // px, at least
+const OVERSCAN = 4; // lines kept above and below the visible ones, for the Tab key
+const MAX_HEIGHT = 8e6; // px: browsers cannot scroll much farther than ten million
+const ROW_HEIGHT = 40; // px, height of a line of the table
+const CARD_TEXT = 68; // px, height of the text below a picture
+const CARD_WIDTH = 168; // px, minimum
 const PHONE_CARD_WIDTH = 120;
 const GAP = 12;
 
 class VirtualList {
-  /* `box` scrolls and `inside` is its content; `makeItem(row)` gives the element of a row. */
+  /* `box` scrolls and `inside` is its content; `makeItem(row)` returns the element of a row. */
   constructor(box, inside, makeItem) {
     Object.assign(this, { box, inside, makeItem, rows: [], live: new Map(), perLine: 1, lineHeight: ROW_HEIGHT });
-    let asked = false;
+    let scheduled = false;
     box.addEventListener("scroll", () => {
-      if (asked) return;
-      asked = true;
-      requestAnimationFrame(() => { asked = false; this.draw(); });
+      if (scheduled) return;
+      scheduled = true;
+      requestAnimationFrame(() => { scheduled = false; this.draw(); });
     }, { passive: true });
   }
 
@@ -39,7 +39,7 @@ class VirtualList {
     this.draw();
   }
 
-  /* Draw what is in view.  A list higher than a browser can scroll moves faster than its scroll bar. */
+  /* Draw the visible lines.  A list that is higher than a browser can scroll moves faster than its scroll bar. */
   draw() {
     const view = this.box.clientHeight;
     const height = Math.min(this.total, MAX_HEIGHT);
@@ -60,7 +60,7 @@ class VirtualList {
       }
       element.style.top = `${Math.floor(i / this.perLine) * this.lineHeight - shift}px`;
       if (this.perLine > 1) element.style.left = `${(100 * (i % this.perLine)) / this.perLine}%`;
-      if (element === before) before = before.nextSibling; // in its place: the order is that of the Tab key
+      if (element === before) before = before.nextSibling; // already in place: the order of the elements is that of the Tab key
       else this.inside.insertBefore(element, before);
     }
   }
@@ -122,7 +122,7 @@ class Gallery {
     const perLine = table ? 1 : Math.max(1, Math.floor(width / (least + GAP)));
     this.box.setAttribute("role", table ? "table" : "group");
     this.list.inside.setAttribute("role", table ? "rowgroup" : "group");
-    this.box.setAttribute("aria-rowcount", this.rows.length + 1); // few of them are in the page
+    this.box.setAttribute("aria-rowcount", this.rows.length + 1); // most of them are not in the page
     this.box.style.setProperty("--card-width", `${width / perLine - GAP}px`);
     this.list.setRows(this.rows, {
       perLine, lineHeight: table ? ROW_HEIGHT : Math.ceil(width / perLine - GAP) + CARD_TEXT + GAP,
@@ -159,7 +159,7 @@ class Gallery {
       make("span", { class: "facts soft" }, flux[row] === null ? "not measured" : `${shown(flux[row], 3)} mJy`));
   }
 
-  /* The source before or after `row` in the list as it is; null at its ends. */
+  /* Return the source before or after `row` in the current list; null at its ends. */
   neighbour(row, step) {
     this.place ??= new Map(Array.from(this.rows, (value, i) => [value, i]));
     const place = this.place.get(row);
@@ -167,7 +167,7 @@ class Gallery {
   }
 }
 
-/* Put the picture of a source into `element` when its file has come. */
+/* Show the picture of a source in `element` once its file is loaded. */
 function fillPicture(element, sources, place, panel, row) {
   claran.subject(place).then(
     (subject) => element.replaceChildren(drawPicture(sources, subject, panel, row, false)),
