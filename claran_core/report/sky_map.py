@@ -276,5 +276,6 @@ def _coloured(counts: np.ndarray) -> str:
 def png_data_uri(image: np.ndarray) -> str:
     """Encode an image, (ny, nx, 3 or 4) uint8, as a PNG inside a ``data:`` URI."""
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, image, format="png", metadata={"Software": None})
+    without_program: dict[str, Any] = {"Software": None}  # equal images have equal bytes
+    matplotlib.image.imsave(buffer, image, format="png", metadata=without_program)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

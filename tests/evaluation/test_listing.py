@@ -13,6 +13,7 @@ from claran_core.components.component_groups import dr1_boxes
 from claran_core.components.component_table import NOMINAL_LEVEL, SubjectComponents, nominal_components
 from claran_core.evaluation.listing import CatalogueRule, Listing
 from claran_core.settings.config import CatalogueOptions
+from claran_core.survey.surveys import SURVEYS
 
 FRAME = Frame()
 
@@ -46,8 +47,9 @@ def test_lists_what_the_catalogue_keeps(post_filter: str) -> None:
     )
     options = CatalogueOptions(method="D4", post_filter=post_filter)
     index = pd.DataFrame({"subject_id": ["s", "blank"], "ra": 10.0, "dec": 10.0, "flags": 0})
+    surveys = {"survey": SURVEYS["FIRST"], "infrared_survey": SURVEYS["WISE_W1"]}
     catalogue = describe_shard(
-        detections, index, {"s": found}, {}, {}, shard="00000", options=options, frame=FRAME
+        detections, index, {"s": found}, {}, {}, shard="00000", options=options, frame=FRAME, **surveys
     )
     listed = Listing.of(detections, CatalogueRule(options, {"s": found}, FRAME)).listed()
     kept = detections.index.isin(catalogue.sources["detection"])

@@ -174,7 +174,7 @@ def test_source_without_pictures_says_how_to_get_them(site):
         page.evaluate("document.getElementById('sources').scrollTop = 1e6")
         page.locator("#lines .card:has(.no-picture)").last.click()
         page.wait_for_selector("#detail[data-source]")
-        assert "raise report.gallery_size" in page.locator("#detail-body").inner_text()
+        assert "increase report.gallery_size" in page.locator("#detail-body").inner_text()
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -22,12 +22,12 @@ def test_page_tells_what_the_evaluation_measured_beside_the_precision(tmp_path):
     text = render_report(inputs)
     # These labels have no consensus level, so Fig. 14 is left out; the losses are the sixth.
     assert text.count('<img src="data:image/png') == len(EVALUATION_FIGURES) - 1 + 1
-    assert "No consensus level is known" in text
+    assert "The labels have no consensus levels" in text
     # Of these 11 true sources, S000, S006, S012 and S018 are 1C_1P, S002, S008, S014 and S020 1C_3P.
     row = r"<td>1C</td><td class=\"n\">8</td><td class=\"n\">1.000</td>.*published\">0.905</td>"
     assert re.search(row, text)
     # Of the 12 test subjects, all but the last have one source and one classification; none has two sources.
-    assert '<td>all with truth</td><td class="n">11</td><td class="n">1.000</td>' in text
+    assert '<td>with a true source</td><td class="n">11</td><td class="n">1.000</td>' in text
     assert '<td>two or more true sources</td><td class="n">0</td><td class="n">–</td>' in text
 
 
@@ -61,19 +61,19 @@ def test_chapters_follow_the_stages_after_what_is_looked_at_most(tmp_path):
 
 def test_page_says_which_probability_decided():
     inputs = make_inputs(6)
-    assert "a source of any class with a probability of 0.5" in render_report(inputs)
+    assert "detections whose class probabilities add up to 0.5" in render_report(inputs)
     paper = dataclasses.replace(inputs.config.catalogue, post_filter="paper")
     text = render_report(
         dataclasses.replace(inputs, config=dataclasses.replace(inputs.config, catalogue=paper))
     )
-    assert "a class of probability 0.8" in text
+    assert "detections whose class has a probability of 0.8" in text
     assert text.count('class="limit"') == 1
 
 
 def test_run_without_truth_says_so():
     text = render_report(make_inputs())
-    assert "nothing was evaluated" in text
-    assert "weights were given" in text
+    assert "the detections were not evaluated" in text
+    assert "No training in this run" in text
     assert "Mean average precision" not in text
 
 
@@ -83,7 +83,7 @@ def test_figures_of_the_catalogue_are_shown_where_there_are_any(tmp_path):
     bare = dataclasses.replace(make_inputs(), catalogue_figures={"comparison": figure})
     text = render_report(bare)
     assert "evaluation.compare_with.path" in text
-    assert "nothing was evaluated" not in text
+    assert "the detections were not evaluated" not in text
 
 
 @pytest.mark.parametrize("n_subjects", [4, 0])
