@@ -4,7 +4,14 @@ Every message is one line: which file, which value, what to do.  For these error
 the message.  A traceback means a fault of the program, never bad input.
 """
 
-__all__ = ["ClaranError", "ConfigError", "TooManyFailures", "InputError", "Interrupted", "WeightsError"]
+__all__ = [
+    "ClaranError",
+    "ConfigError",
+    "TooManyFailures",
+    "InputError",
+    "TrainingInterrupted",
+    "WeightsError",
+]
 
 
 class ClaranError(Exception):
@@ -27,5 +34,5 @@ class TooManyFailures(ClaranError):
     """Too many cut-outs failed for a catalogue to be built."""
 
 
-class Interrupted(ClaranError):
-    """The job received a request to stop before its end, and saved the state that a restart needs."""
+class TrainingInterrupted(ClaranError):
+    """The training ended early, and saved the checkpoint from which it resumes."""

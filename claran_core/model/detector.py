@@ -1,5 +1,6 @@
 """The interface of every detector: fused images in, training losses or detections out."""
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -10,10 +11,15 @@ from torch import Tensor, nn
 from claran_core.components.component_table import SubjectComponents
 from claran_core.model.layers.types import Detections, Truth
 
-__all__ = ["LOSS_NAMES", "Detector"]
+__all__ = ["LOSS_NAMES", "Detector", "total_loss"]
 
 # Losses that a detector may have, in the order of the table of losses (paper equations 4, 6, 9 and 10).
 LOSS_NAMES = ("anchor_class", "anchor_box", "roi_class", "roi_box")
+
+
+def total_loss(losses: Mapping[str, Tensor]) -> Tensor:
+    """Return the sum of the losses of a batch, which training minimises (equation 11)."""
+    return functools.reduce(torch.add, losses.values())
 
 
 class Detector(nn.Module, ABC):
@@ -69,7 +75,7 @@ class Detector(nn.Module, ABC):
         Returns
         -------
         dict of str to scalar tensor
-            The losses of `loss_names`, means over the batch.  Training minimises their sum (equation 11).
+            The losses of `loss_names`, means over the batch.
         """
 
     @abstractmethod

@@ -1,1 +1,1 @@
-"""Training of a detector, on one device or several nodes."""
+"""Training of a detector, in one process or in several on several machines."""

@@ -1,4 +1,7 @@
-"""Files from which a training goes on: tensors and plain types only, and never a damaged one."""
+"""Checkpoints: files from which a training resumes.
+
+They contain only tensors and plain types, and a damaged file is never used.
+"""
 
 import hashlib
 import json
@@ -19,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def fingerprint(facts: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) of all that decides a training; a checkpoint serves the training of its own alone."""
+    """Return the SHA-256 (hex) of all that determines a training; a checkpoint belongs to one fingerprint."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -29,25 +32,28 @@ def write_checkpoint(path: Path, content: Mapping[str, Any], *, fingerprint: str
     Parameters
     ----------
     path : Path
-        Where it ends up.
+        File to write.
     content : mapping
         Tensors and plain types.
     fingerprint : str
-        Of the training it belongs to.
+        Fingerprint of the training.
     """
     with atomic_path(path) as temporary:
         torch.save({"fingerprint": fingerprint, **content}, temporary)
 
 
 def read_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any] | None:
-    """Read what `write_checkpoint` wrote; None, with a warning where there is a file, if it is of no use."""
+    """Return what `write_checkpoint` wrote, or None if there is no checkpoint of this training.
+
+    A damaged checkpoint, and one of another training, gives a warning.
+    """
     if not path.exists():
         return None
     checkpoint = _read(path)
     if checkpoint is None:
-        logger.warning("%s: damaged or not a checkpoint; training starts afresh", path)
+        logger.warning("%s: damaged or not a checkpoint; training starts from the beginning", path)
     elif checkpoint["fingerprint"] != fingerprint:
-        logger.warning("%s: made with other settings or data; training starts afresh", path)
+        logger.warning("%s: made with other settings or data; training starts from the beginning", path)
     else:
         return checkpoint
     return None
@@ -55,7 +61,7 @@ def read_checkpoint(path: Path, *, fingerprint: str) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        # torch does not look at the checksums it wrote; a flipped bit would pass as a weight.
+        # `torch.load` does not verify checksums, so a flipped bit would change a weight.
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
                 return None

@@ -1,8 +1,8 @@
-"""Fused images with their truth, as training takes them.
+"""Fused images with their true sources, for training.
 
-The images stay on disk: shards are memory-mapped and read a batch at a time.  Subjects are ordered by
-their id, so nothing depends on how many shards there are or in which order they are given, and every
-random choice about a subject is seeded by its id, so nothing depends on the batch it lands in.
+The images stay on disk: shards are memory-mapped and read one batch at a time.  Subjects are ordered by their
+id, so the result does not depend on the shards.  The id also seeds every random choice for a subject, so the
+result does not depend on the batches.
 """
 
 import copy
@@ -38,22 +38,23 @@ __all__ = [
     "FusedShard",
     "TrainingBatch",
     "orient",
-    "subject_key",
+    "subject_seed",
 ]
 
 logger = logging.getLogger(__name__)
 
-# What an augmentation draws from: codes of `orient`.  `flip` is the paper's (section 4.1).  All eight
-# orientations of the square are exact too, because a truth box is a square around its source (RGZ DR1).
+# Orientations of each augmentation, as codes of `orient`.  `flip` is that of the paper (section 4.1).  All
+# eight orientations of the square are exact, because true boxes are squares (RGZ DR1).
 AUGMENTATIONS = {"none": (0,), "flip": (0, 4), "dihedral": tuple(range(8))}
 
-# Seeds of augmentation and of other draws must differ even when the other numbers in them agree.
+# Streams of random numbers: orientation, and contour levels.
 AUGMENTATION_STREAM = 1
 LEVEL_STREAM = 4
 
 
-class FusedShard(NamedTuple):
-    """Files of one shard of fused images (`Results.fused` and its neighbours)."""
+@dataclasses.dataclass(frozen=True)
+class FusedShard:
+    """Files of one shard: fused images, their index, and the components."""
 
     images: Path
     index: Path
@@ -61,7 +62,7 @@ class FusedShard(NamedTuple):
 
 
 class TrainingBatch(NamedTuple):
-    """Some subjects, turned as one: images (n, ny, nx, 3) uint8, their truth and their components."""
+    """Images (n, ny, nx, 3) uint8 of some subjects, their true sources and their components."""
 
     images: np.ndarray
     truths: list[Truth]
@@ -69,7 +70,7 @@ class TrainingBatch(NamedTuple):
 
 
 def orient(image: np.ndarray, boxes: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:
-    """Show an image and its boxes in one of the eight orientations of a square; exact, no resampling.
+    """Return an image and its boxes in one of the eight orientations of a square, without resampling.
 
     Parameters
     ----------
@@ -78,8 +79,8 @@ def orient(image: np.ndarray, boxes: np.ndarray, code: int) -> tuple[np.ndarray,
     boxes : (M, 4) array
         Corners ``x1 y1 x2 y2`` in pixels.
     code : int
-        0 to 7.  From 4 on the image is first mirrored in x (``x1' = W - x2, x2' = W - x1``, paper
-        section 4.1); then ``code % 4`` quarter turns anticlockwise follow.
+        0 to 7.  Codes from 4 first mirror the image in x (``x1' = W - x2, x2' = W - x1``, paper section 4.1).
+        Then follow ``code % 4`` quarter turns anticlockwise.
     """
     if code >= 4:
         image = image[:, ::-1]
@@ -96,37 +97,38 @@ def orient(image: np.ndarray, boxes: np.ndarray, code: int) -> tuple[np.ndarray,
 class FusedDataset:
     """The subjects of one split, from any number of shards, in the order of their ids.
 
-    Subjects without radio image are left out.  Subjects without labels stay: they are examples of
-    fields without a source.
+    Subjects without a radio image are left out.  Subjects without labels are included, as examples of fields
+    without a source.
 
     Parameters
     ----------
     shards : sequence of FusedShard
-        Fused images, index and components of each shard.
+        Files of each shard.
     targets : sequence of Path
-        Which subject belongs to which split (`Results.shard_targets` of all shards).
+        Target tables, which give the split of each subject (`Results.shard_targets` of all shards).
     labels : Path
-        Truth of all shards (`Results.labels`).
+        True sources of all shards (`Results.labels`).
     split : str
         ``train``, ``test`` or ``none``.
     keep_apart_arcsec : float
-        Subjects closer than this to any subject of the test split are left out: they may show its sources.
+        Subjects closer than this to a subject of the test split are left out, because they may show its
+        sources.
 
     Attributes
     ----------
     subject_ids : (N,) object array
         Ids, in ascending order.
     positions_deg : (N, 2) array
-        Right ascension and declination of their centres, deg.
+        Right ascension and declination of the centres, deg.
     frame_px : int
-        Height and width of the images.
+        Height and width of the images, px.
     n_labels : int
-        Number of true sources of all subjects.
+        Number of true sources in all subjects.
 
     Raises
     ------
     InputError
-        If a file cannot be read or two files contradict each other.
+        If a file cannot be read, or two files contradict each other.
     """
 
     def __init__(
@@ -178,7 +180,7 @@ class FusedDataset:
         return len(self.subject_ids)
 
     def subset(self, chosen: np.ndarray) -> "FusedDataset":
-        """Those subjects alone for which `chosen` (N,) is true."""
+        """Return the subjects for which `chosen` (N,) is true."""
         part = copy.copy(self)
         part.subject_ids, part.positions_deg = self.subject_ids[chosen], self.positions_deg[chosen]
         part._shard, part._row = self._shard[chosen], self._row[chosen]
@@ -186,24 +188,26 @@ class FusedDataset:
         part.n_labels = int((part._last - part._first).sum())
         return part
 
-    def images(self, indices: Sequence[int]) -> np.ndarray:
-        """Read images of some subjects: (n, ny, nx, 3) uint8."""
+    def images(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Read the images of some subjects, (n, ny, nx, 3) uint8."""
         read = [self._images[self._shard[i]][self._row[i]] for i in indices]
         return np.stack(read) if read else np.empty((0, self.frame_px, self.frame_px, 3), np.uint8)
 
-    def truths(self, indices: Sequence[int]) -> list[Truth]:
-        """Return truth of some subjects, sources in the order of their label ids."""
+    def truths(self, indices: Sequence[int] | np.ndarray) -> list[Truth]:
+        """Return the true sources of some subjects, in the order of their label ids."""
         return [_truth(*self._truth_arrays(i)) for i in indices]
 
-    def components(self, indices: Sequence[int]) -> list[SubjectComponents]:
-        """Components of some subjects by the contour rule."""
+    def components(self, indices: Sequence[int] | np.ndarray) -> list[SubjectComponents]:
+        """Return the components of some subjects by the contour rule."""
         return [self._levels(i).get(NOMINAL_LEVEL, NO_COMPONENTS) for i in indices]
 
-    def batch(self, indices: Sequence[int], *, augmentation: str, seed: int, epoch: int) -> TrainingBatch:
-        """Images, truth and components of some subjects, each turned at random as `augmentation` allows.
+    def batch(
+        self, indices: Sequence[int] | np.ndarray, *, augmentation: str, seed: int, epoch: int
+    ) -> TrainingBatch:
+        """Return some subjects, each in a random orientation of `augmentation`.
 
-        Components are those of one of the levels listed, drawn at random where anything is augmented.
-        Orientation and level depend on seed, epoch and subject alone, not on the batch.
+        Components are those of a random contour level, or of the nominal level without augmentation.
+        Orientation and level depend on seed, epoch and subject only, not on the batch.
         """
         codes = AUGMENTATIONS[augmentation]
         images, truths, components = self.images(indices), [], self.components(indices)
@@ -220,15 +224,15 @@ class FusedDataset:
         return TrainingBatch(images, truths, components)
 
     def channel_means(self) -> tuple[float, float, float]:
-        """Mean of each channel over all subjects (paper section 4.1), from exact integer sums.
+        """Return the mean of each channel over all subjects (paper section 4.1), from exact integer sums.
 
         Raises
         ------
         InputError
-            If there is no subject to take a mean of.
+            If there is no subject.
         """
         if not len(self):
-            raise InputError("no subject of this split has a radio image: no channel means to take")
+            raise InputError("no subject of this split has a radio image; check the ledger of the cut-outs")
         sums = np.zeros(3, dtype=np.uint64)
         for shard, row in zip(self._shard, self._row, strict=True):
             sums += self._images[shard][row].sum(axis=(0, 1), dtype=np.uint64)
@@ -236,7 +240,7 @@ class FusedDataset:
         return red, green, blue
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over ids, truth, pixels and components, the same for any cut into shards."""
+        """Return the SHA-256 (hex) of ids, true sources, pixels and components, equal for any shards."""
         digest = hashlib.sha256()
         for i, subject_id in enumerate(self.subject_ids):
             boxes, classes = self._truth_arrays(i)
@@ -253,8 +257,8 @@ class FusedDataset:
         return self._components.get(self.subject_ids[i], {})
 
     def _truth_arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        mine = slice(self._first[i], self._last[i])
-        return self._boxes[mine], self._classes[mine]
+        rows = slice(self._first[i], self._last[i])
+        return self._boxes[rows], self._classes[rows]
 
 
 def _truth(boxes: np.ndarray, classes: np.ndarray) -> Truth:
@@ -264,20 +268,20 @@ def _truth(boxes: np.ndarray, classes: np.ndarray) -> Truth:
 
 
 def _oriented(components: SubjectComponents, frame_px: int, code: int) -> SubjectComponents:
-    """Components of a square image shown in another orientation (`orient`)."""
+    """Return the components of a square image in another orientation (`orient`)."""
     blank = np.empty((frame_px, frame_px))
     boxes = orient(blank, components.boxes, code)[1]
     peaks = orient(blank, np.tile(components.peaks, 2), code)[1][:, :2]
     return dataclasses.replace(components, boxes=boxes, peaks=peaks)
 
 
-def subject_key(subject_id: str) -> int:
-    """Number of a subject for seeds: 64 bits of its name's SHA-256."""
+def subject_seed(subject_id: str) -> int:
+    """Return the number of a subject in seeds: 64 bits of the SHA-256 of its id."""
     return int.from_bytes(hashlib.sha256(subject_id.encode()).digest()[:8], "little")
 
 
 def _draw(choices: int, stream: int, *, seed: int, epoch: int, subject_id: str) -> int:
-    return int(np.random.default_rng([stream, seed, epoch, subject_key(subject_id)]).integers(choices))
+    return int(np.random.default_rng([stream, seed, epoch, subject_seed(subject_id)]).integers(choices))
 
 
 def _common_size(images: list[np.ndarray], shards: Sequence[FusedShard]) -> int:
@@ -286,7 +290,7 @@ def _common_size(images: list[np.ndarray], shards: Sequence[FusedShard]) -> int:
         if shard.shape[1:3] != (size, size):
             raise InputError(
                 f"{files.images}: images of {shard.shape[1:3]} px, but {size} x {size} px expected as in "
-                f"{shards[0].images}; remove the odd one and rerun fusion"
+                f"{shards[0].images}; remove it and rerun fusion"
             )
     return size
 
@@ -310,7 +314,7 @@ def _kept_apart(rows: pd.DataFrame, targets: Sequence[Path], within_arcsec: floa
     tested = lists.loc[lists["split"] == "test", ["ra", "dec"]].to_numpy(dtype=float)
     near = is_near(rows[["ra", "dec"]].to_numpy(dtype=float), tested, within_arcsec)
     logger.info(
-        "%d of %d subjects are left out: closer than %g arcsec to a test subject",
+        "%d of %d subjects are left out because they are closer than %g arcsec to a test subject",
         near.sum(),
         len(rows),
         within_arcsec,
@@ -329,5 +333,5 @@ def _check_labels(labels: pd.DataFrame, path: Path, frame_px: int) -> None:
             value = row["morphology"] if column == "morphology" else row[BOX_COLUMNS].tolist()
             raise InputError(
                 f"{path}: label {row['label_id']!r} of {row['subject_id']!r} has {column} {value}, "
-                f"not one of a source in a {frame_px} px frame; rerun the labels stage"
+                f"not valid in a frame of {frame_px} px; rerun the labels stage"
             )

@@ -1,7 +1,7 @@
-"""Training in several processes, as ``torchrun`` starts them: who am I, and sums over all.
+"""Training in several processes, as ``torchrun`` starts them.
 
-Gradients are summed here rather than by torch's wrapper, because each process weighs its share of a batch by
-its size: two processes then take the very steps of one, whatever the sizes.
+Gradients are summed here, not by ``DistributedDataParallel``, because each process weights its part of a
+batch by the number of its subjects.  Several processes then take the same steps as one, for any batch size.
 """
 
 import os
@@ -14,73 +14,74 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-__all__ = ["World", "joined"]
+__all__ = ["ProcessGroup", "process_group"]
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """The processes of one training.
 
     Attributes
     ----------
-    rank, size : int
-        Number of this process, from 0, and how many there are.
+    rank, world_size : int
+        Number of this process, from 0, and number of processes.
     local_rank : int
-        Number of this process on its machine: the GPU it uses.
+        Number of this process on its machine, which is the number of its GPU.
     """
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
     local_rank: int = 0
 
     @property
-    def is_first(self) -> bool:
-        """Whether this process writes the files."""
+    def is_main(self) -> bool:
+        """Whether this is the process that writes files."""
         return self.rank == 0
 
-    def share(self, indices: np.ndarray) -> np.ndarray:
-        """Part of a batch that this process works on; may be empty."""
-        return np.array_split(indices, self.size)[self.rank]
+    def local_part(self, indices: np.ndarray) -> np.ndarray:
+        """Return the part of a batch that this process computes; it may be empty."""
+        return np.array_split(indices, self.world_size)[self.rank]
 
-    def sum(self, tensors: Iterable[Tensor]) -> None:
-        """Replace tensors by their sums over all processes, in one exchange."""
-        if self.size == 1:
+    def all_reduce(self, tensors: Iterable[Tensor]) -> None:
+        """Replace tensors by their sums over all processes, in one communication."""
+        if self.world_size == 1:
             return
         tensors = list(tensors)
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         torch.distributed.all_reduce(flat)
-        for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        sums = torch.split(flat, [tensor.numel() for tensor in tensors])
+        for tensor, part in zip(tensors, sums, strict=True):
             tensor.copy_(part.reshape(tensor.shape))
 
-    def any(self, said: bool, device: torch.device) -> bool:
-        """Whether any process says so; all get the same answer at the same place."""
-        if self.size == 1:
-            return said
-        votes = torch.tensor([float(said)], device=device)
-        self.sum([votes])
-        return votes.item() > 0
+    def any_process(self, condition: bool, device: torch.device) -> bool:
+        """Return whether the condition holds in any process; the result is the same in all."""
+        if self.world_size == 1:
+            return condition
+        count = torch.tensor([float(condition)], device=device)
+        self.all_reduce([count])
+        return count.item() > 0
 
-    def wait(self) -> None:
-        """Wait until all processes are here."""
-        if self.size > 1:
+    def barrier(self) -> None:
+        """Wait until all processes reach this point."""
+        if self.world_size > 1:
             torch.distributed.barrier()
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[World]:
-    """Join the processes that ``torchrun`` has started, by NCCL on GPUs and by gloo on processors.
+def process_group(device: torch.device) -> Iterator[ProcessGroup]:
+    """Join the processes started by ``torchrun``, with NCCL on GPUs and gloo on CPUs.
 
-    Without ``torchrun`` (no ``WORLD_SIZE`` in the environment) this process is alone.
+    Without ``torchrun`` (no ``WORLD_SIZE`` in the environment) the group has one process.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield World()
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
+        yield ProcessGroup()
         return
-    world = World(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_RANK", "0")))
+    group = ProcessGroup(int(os.environ["RANK"]), world_size, int(os.environ.get("LOCAL_RANK", "0")))
     if device.type == "cuda":
-        torch.cuda.set_device(world.local_rank)
+        torch.cuda.set_device(group.local_rank)
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield world
+        yield group
     finally:
         torch.distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Passes over subjects: in which order, who takes which, and with which random numbers."""
+"""Passes over the subjects: training epochs, and the validation error."""
 
 import math
 
@@ -6,64 +6,65 @@ import numpy as np
 import torch
 
 from claran_core.common.log import Progress
-from claran_core.training.dataset import FusedDataset, subject_key
-from claran_core.training.sigterm import StopRequest
+from claran_core.model.detector import total_loss
+from claran_core.training.dataset import FusedDataset, subject_seed
+from claran_core.training.sigterm import SigtermFlag
 from claran_core.training.state import TrainingState
 
 __all__ = ["train_epoch", "validation_error"]
 
-# Seeds of batches, of proposals and dropout, and of augmentation (dataset.py) must differ.
+# Streams of random numbers, distinct from those of augmentation (dataset.py): order of the subjects, sampling
+# and dropout in training, sampling in validation.
 ORDER_STREAM, NETWORK_STREAM, VALIDATION_STREAM = 2, 3, 5
 
 
 def train_epoch(
-    state: TrainingState, dataset: FusedDataset, seed: int, progress: Progress, stop: StopRequest
+    state: TrainingState, dataset: FusedDataset, seed: int, progress: Progress, sigterm: SigtermFlag
 ) -> bool:
-    """Take the steps of one epoch: every subject once, in an order drawn anew for each epoch.
-
-    Steps that were taken before a checkpoint are not taken again.
+    """Take the remaining steps of one epoch: every subject once, in a random order of this epoch.
 
     Returns
     -------
     bool
-        Whether the epoch is finished: false, in all processes after the same step, if one was asked to stop.
+        Whether the epoch is finished.  If any process received SIGTERM, all processes return false after the
+        same step.
     """
     order = np.random.default_rng([ORDER_STREAM, seed, state.epoch]).permutation(len(dataset))
     state.detector.train()
-    # Batches of nearly equal size: a last batch of one subject would weigh as much as a full one.
-    for indices in np.array_split(order, state.batches_per_epoch)[state.steps_of_epoch :]:
-        if state.world.any(stop.received, state.device):
+    # Batches of nearly equal size: a last batch of one subject would have the weight of a full one.
+    for indices in np.array_split(order, state.batches_per_epoch)[state.steps_in_epoch :]:
+        if state.group.any_process(sigterm.received, state.device):
             return False
-        own = state.world.share(indices)
-        batch = dataset.batch(own, augmentation=state.training.augmentation, seed=seed, epoch=state.epoch)
-        generators = [_generator(NETWORK_STREAM, seed, state.epoch, dataset.subject_ids[i]) for i in own]
-        state.step(batch, generators, share=len(own) / len(indices))
+        part = state.group.local_part(indices)
+        batch = dataset.batch(part, augmentation=state.training.augmentation, seed=seed, epoch=state.epoch)
+        generators = [_generator(NETWORK_STREAM, seed, state.epoch, dataset.subject_ids[i]) for i in part]
+        state.step(batch, generators, fraction=len(part) / len(indices))
         progress.step()
     return True
 
 
 @torch.no_grad()
-def validation_error(state: TrainingState, held: FusedDataset, seed: int) -> float:
-    """Sum of the losses, mean over subjects the detector does not learn from (equation 11).
+def validation_error(state: TrainingState, validation: FusedDataset, seed: int) -> float:
+    """Return the mean over the validation subjects of the sum of the losses (equation 11).
 
-    They are shown as they are, nothing is dropped, and anchors and regions are drawn alike after every epoch,
-    so that what changes from one to the next is the detector alone.
+    Subjects are not augmented, there is no dropout, and the samples of anchors and regions are the same after
+    every epoch, so only the weights change from one epoch to the next.
     """
     state.detector.eval()
     total = torch.zeros(1, dtype=torch.float64, device=state.device)
-    n_batches = math.ceil(len(held) / state.training.batch_size)
-    for indices in np.array_split(np.arange(len(held)), n_batches):
-        own = state.world.share(indices)
-        if not len(own):
+    n_batches = math.ceil(len(validation) / state.training.batch_size)
+    for indices in np.array_split(np.arange(len(validation)), n_batches):
+        part = state.group.local_part(indices)
+        if not len(part):
             continue
-        batch = held.batch(own, augmentation="none", seed=seed, epoch=0)
-        generators = [_generator(VALIDATION_STREAM, seed, 0, held.subject_ids[i]) for i in own]
-        total += len(own) * sum(state.losses_of(batch, generators).values()).double()
-    state.world.sum([total])
-    return total.item() / len(held)
+        batch = validation.batch(part, augmentation="none", seed=seed, epoch=0)
+        generators = [_generator(VALIDATION_STREAM, seed, 0, validation.subject_ids[i]) for i in part]
+        total += len(part) * total_loss(state.compute_losses(batch, generators)).double()
+    state.group.all_reduce([total])
+    return total.item() / len(validation)
 
 
 def _generator(stream: int, seed: int, epoch: int, subject_id: str) -> torch.Generator:
-    """Generator of all that is random in the network about one subject in one epoch."""
-    seeds = np.random.SeedSequence([stream, seed, epoch, subject_key(subject_id)])
+    """Return the generator of all random numbers of the network for one subject in one epoch."""
+    seeds = np.random.SeedSequence([stream, seed, epoch, subject_seed(subject_id)])
     return torch.Generator().manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))

@@ -1,7 +1,7 @@
-"""Being asked to stop: what a scheduler sends before it takes the machine away.
+"""SIGTERM, which a batch system sends before it kills a job.
 
-At a time limit, a preemption or ``scancel`` a job first gets the signal SIGTERM, and some seconds or minutes
-later SIGKILL.  A training uses the time between to write a checkpoint.
+At a time limit, a preemption or ``scancel`` a job receives SIGTERM, and seconds or minutes later SIGKILL.  A
+training writes a checkpoint in between.
 """
 
 import signal
@@ -10,38 +10,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["StopRequest", "stop_request"]
+__all__ = ["SigtermFlag", "catch_sigterm"]
 
 
-class StopRequest:
-    """Whether this process was asked to stop.
+class SigtermFlag:
+    """Whether this process received SIGTERM.
 
     Attributes
     ----------
     received : bool
-        True once the signal has come.
+        True once the signal is received.
     """
 
     def __init__(self) -> None:
         self.received = False
 
-    def note(self, number: int = signal.SIGTERM, frame: FrameType | None = None) -> None:
-        """Remember that the signal has come; a signal handler."""
+    def handle(self, number: int = signal.SIGTERM, frame: FrameType | None = None) -> None:
+        """Set the flag; a signal handler."""
         self.received = True
 
 
 @contextmanager
-def stop_request() -> Iterator[StopRequest]:
-    """Take note of SIGTERM instead of dying of it, until the context is left.
+def catch_sigterm() -> Iterator[SigtermFlag]:
+    """Set a flag on SIGTERM, within the context, instead of ending the process.
 
-    Outside the main thread, where signals cannot be handled, nothing is ever received.
+    Signals cannot be handled outside the main thread; there the flag is never set.
     """
-    request = StopRequest()
+    flag = SigtermFlag()
     if threading.current_thread() is not threading.main_thread():
-        yield request
+        yield flag
         return
-    before = signal.signal(signal.SIGTERM, request.note)
+    before = signal.signal(signal.SIGTERM, flag.handle)
     try:
-        yield request
+        yield flag
     finally:
         signal.signal(signal.SIGTERM, before)

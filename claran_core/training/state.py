@@ -1,4 +1,4 @@
-"""The state of a training: what one step changes, and what a checkpoint must hold."""
+"""The state of a training: what a step changes, and what a checkpoint contains."""
 
 import logging
 import math
@@ -11,12 +11,12 @@ import pandas as pd
 import torch
 
 from claran_core.common.errors import ConfigError
-from claran_core.model.detector import LOSS_NAMES, Detector
+from claran_core.model.detector import LOSS_NAMES, Detector, total_loss
 from claran_core.settings.config import TrainingOptions
 from claran_core.training.checkpoint import read_checkpoint, write_checkpoint
 from claran_core.training.dataset import TrainingBatch
-from claran_core.training.distributed import World
-from claran_core.training.schedule import Schedule, learning_rate_at, make_optimizer
+from claran_core.training.distributed import ProcessGroup
+from claran_core.training.optimizer import OptimizerOptions, learning_rate, make_optimizer
 
 __all__ = ["TrainingState"]
 
@@ -24,45 +24,45 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingState:
-    """All that changes while a detector is trained, and how it passes through a checkpoint.
+    """Everything that changes during a training, and its checkpoints.
 
     Parameters
     ----------
     detector : Detector
-        On the device to train on.
-    recipe : Schedule
-        How this architecture is trained.
+        On the training device.
+    options : OptimizerOptions
+        Options of the optimiser.
     training : TrainingOptions
         Learning rate, weight decay, number of epochs.
     batches_per_epoch : int
         Iterations of one epoch.
-    world : World
-        The processes that train together, each on its share of every batch.
+    group : ProcessGroup
+        The processes of the training, each of which computes its part of every batch.
 
     Attributes
     ----------
     epoch : int
-        Number of epochs finished.
+        Number of finished epochs.
     losses : list of list of float
-        Learning rate and the four losses of every iteration, NaN for those a network does not have.
+        Learning rate and the four losses of every iteration; NaN for losses that the detector does not have.
     validation : list of float
-        Error on the subjects held out after every epoch; empty where none are.
+        Validation error after every epoch; empty without validation subjects.
     best : dict or None
-        Of the epoch with the smallest of them: ``epoch`` and ``weights``.
+        Number (``epoch``) and weights (``weights``) of the epoch with the smallest validation error.
     """
 
     def __init__(
         self,
         detector: Detector,
-        recipe: Schedule,
+        options: OptimizerOptions,
         training: TrainingOptions,
         batches_per_epoch: int,
-        world: World,
+        group: ProcessGroup,
     ) -> None:
-        self.detector, self.recipe, self.training = detector, recipe, training
-        self.batches_per_epoch, self.world = batches_per_epoch, world
+        self.detector, self.options, self.training = detector, options, training
+        self.batches_per_epoch, self.group = batches_per_epoch, group
         self.parameters = [p for p in detector.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(self.parameters, recipe, training)
+        self.optimizer = make_optimizer(self.parameters, options, training)
         self.epoch = 0
         self.losses: list[list[float]] = []
         self.validation: list[float] = []
@@ -70,27 +70,27 @@ class TrainingState:
 
     @property
     def device(self) -> torch.device:
-        """Where the detector is."""
+        """Device of the detector."""
         return self.parameters[0].device
 
     @property
-    def steps_of_epoch(self) -> int:
-        """Steps that were taken of the epoch that has begun."""
+    def steps_in_epoch(self) -> int:
+        """Number of steps taken in the current epoch."""
         return len(self.losses) - self.epoch * self.batches_per_epoch
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or too many have passed since the best."""
+        """Whether all epochs are finished, or `patience` epochs have passed since the best one."""
         waited = self.epoch - self.best["epoch"] if self.best else 0
         return self.epoch >= self.training.epochs or 0 < self.training.patience <= waited
 
     def record_validation(self, error: float) -> None:
-        """Take note of the error on the subjects held out after an epoch; keep the weights if it is the best.
+        """Record the validation error after an epoch, and keep the weights if it is the smallest.
 
         Raises
         ------
         ConfigError
-            If it is not finite.
+            If the error is not finite.
         """
         if not math.isfinite(error):
             raise ConfigError(self._divergence(f"validation {error:g}"))
@@ -99,69 +99,41 @@ class TrainingState:
             self.best = {"epoch": self.epoch, "weights": weights}
         self.validation.append(error)
 
-    def take_best(self) -> int:
-        """Give the detector the weights of the best epoch, if any was measured; return that epoch."""
+    def restore_best(self) -> int:
+        """Load the weights of the best epoch, if there is validation; return the number of that epoch."""
         if self.best is None:
             return self.epoch
         self.detector.load_state_dict(self.best["weights"])
-        return self.best["epoch"]
+        return int(self.best["epoch"])
 
-    def _precision(self) -> AbstractContextManager:
-        """Where convolutions and layers compute in the precision of the settings; weights stay float32."""
-        if self.training.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=getattr(torch, self.training.precision))
-
-    def _divergence(self, shown: str) -> str:
-        return (
-            f"training diverged at iteration {len(self.losses) + 1} ({shown}); "
-            f"lower training.learning_rate (now {self.training.learning_rate:g})"
-        )
-
-    def losses_of(self, batch: TrainingBatch, generators: list[torch.Generator]) -> dict[str, torch.Tensor]:
-        """Losses of a batch that is not empty, in single precision whatever the layers compute in."""
+    def compute_losses(
+        self, batch: TrainingBatch, generators: list[torch.Generator]
+    ) -> dict[str, torch.Tensor]:
+        """Return the losses of a batch that is not empty, in single precision for any precision of layers."""
         images = torch.from_numpy(batch.images).to(self.device)
-        with self._precision():
+        with self._autocast():
             return self.detector(images, batch.truths, generators, components=batch.components)
 
-    def step(self, batch: TrainingBatch, generators: list[torch.Generator], *, share: float) -> None:
-        """Take one step down the gradient of the training error of one batch.
+    def step(self, batch: TrainingBatch, generators: list[torch.Generator], *, fraction: float) -> None:
+        """Take one step of the optimiser.
 
         Parameters
         ----------
         batch, generators
-            This process's part of the batch, which may be empty.
-        share : float
-            That part's share of the whole batch.
+            The part of the batch that this process computes; it may be empty.
+        fraction : float
+            Size of this part, as a fraction of the whole batch.
 
         Raises
         ------
         ConfigError
             If a loss or the gradient is not finite.
         """
-        rate = learning_rate_at(
-            len(self.losses) + 1,
-            self.training.epochs * self.batches_per_epoch,
-            peak=self.training.learning_rate,
-            warmup_fraction=self.recipe.warmup_fraction,
-            schedule=self.training.schedule,
-            milestones=self.training.milestones,
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        for parameter in self.parameters:
-            parameter.grad = torch.zeros_like(parameter)
-        losses = torch.zeros(len(LOSS_NAMES), device=self.device)
-        if share:
-            said = self.losses_of(batch, generators)
-            (sum(said.values()) * share).backward()
-            present = [
-                share * said[name].detach() if name in said else losses.new_tensor(math.nan)
-                for name in LOSS_NAMES
-            ]
-            losses = torch.stack(present)
-        self.world.sum([losses, *(parameter.grad for parameter in self.parameters)])
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_gradient_norm)
+        rate = self._set_learning_rate()
+        losses = self._backward(batch, generators, fraction)
+        gradients = (p.grad for p in self.parameters if p.grad is not None)
+        self.group.all_reduce([losses, *gradients])
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.options.max_gradient_norm)
         recorded = dict(zip(LOSS_NAMES, losses.tolist(), strict=True))
         values = {name: recorded[name] for name in self.detector.loss_names} | {"gradient": norm.item()}
         if not all(map(math.isfinite, values.values())):
@@ -183,7 +155,7 @@ class TrainingState:
         write_checkpoint(path, content, fingerprint=fingerprint)
 
     def resume(self, path: Path, fingerprint: str) -> None:
-        """Continue from the checkpoint at `path`; start from the beginning where it is of no use."""
+        """Continue from the checkpoint at `path`, if it belongs to this training."""
         checkpoint = read_checkpoint(path, fingerprint=fingerprint)
         if checkpoint is None:
             return
@@ -192,11 +164,11 @@ class TrainingState:
         self.epoch, self.losses = checkpoint["epoch"], checkpoint["losses"].tolist()
         self.validation, self.best = checkpoint["validation"], checkpoint["best"]
         logger.info(
-            "%s: training goes on after epoch %d and %d batches", path, self.epoch, self.steps_of_epoch
+            "%s: training resumes after epoch %d and %d batches", path, self.epoch, self.steps_in_epoch
         )
 
     def losses_table(self) -> pd.DataFrame:
-        """Losses of every iteration, rows of `claran_core.common.tables.LOSSES`."""
+        """Return the losses of every iteration, as rows of `claran_core.common.tables.LOSSES`."""
         columns = ["learning_rate", *LOSS_NAMES]
         table = pd.DataFrame(np.reshape(self.losses, (-1, len(columns))), columns=columns)
         table.insert(0, "iteration", np.arange(1, len(table) + 1))
@@ -204,3 +176,45 @@ class TrainingState:
         ends = np.arange(1, len(self.validation) + 1) * self.batches_per_epoch - 1
         table.loc[ends, "validation"] = self.validation
         return table
+
+    def _set_learning_rate(self) -> float:
+        """Set the learning rate of the next iteration, and return it."""
+        rate = learning_rate(
+            len(self.losses) + 1,
+            self.training.epochs * self.batches_per_epoch,
+            peak=self.training.learning_rate,
+            warmup_fraction=self.options.warmup_fraction,
+            schedule=self.training.schedule,
+            milestones=self.training.milestones,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _backward(
+        self, batch: TrainingBatch, generators: list[torch.Generator], fraction: float
+    ) -> torch.Tensor:
+        """Set the gradients to the contribution of this process; return its contribution to the losses."""
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        losses = torch.zeros(len(LOSS_NAMES), device=self.device)
+        if not fraction:
+            return losses
+        computed = self.compute_losses(batch, generators)
+        (total_loss(computed) * fraction).backward()  # type: ignore[no-untyped-call]  # no stub in PyTorch
+        missing = losses.new_tensor(math.nan)
+        return torch.stack(
+            [fraction * computed[name].detach() if name in computed else missing for name in LOSS_NAMES]
+        )
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        """Return the context in which layers compute in `training.precision`; weights stay float32."""
+        if self.training.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=getattr(torch, self.training.precision))
+
+    def _divergence(self, shown: str) -> str:
+        return (
+            f"training diverged at iteration {len(self.losses) + 1} ({shown}); "
+            f"lower training.learning_rate (now {self.training.learning_rate:g})"
+        )

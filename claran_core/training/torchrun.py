@@ -1,6 +1,6 @@
-"""Starting a training: in this process, or by ``torchrun`` in several, on several machines through ``srun``.
+"""Start of a training: in this process, or in several by ``torchrun``, on several machines by ``srun``.
 
-How many is what the rule was given as resources: nothing here knows a cluster.
+The resources of the workflow rule give the numbers of nodes and GPUs.
 """
 
 import logging
@@ -19,29 +19,29 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from claran_core.common.errors import ConfigError, Interrupted
+from claran_core.common.errors import ConfigError, TrainingInterrupted
 from claran_core.common.paths import REPOSITORY
 from claran_core.training.torchrun_job import TrainingJob
 
-__all__ = ["Placement", "launch", "placement_of"]
+__all__ = ["LaunchConfig", "launch_config", "launch_training"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Placement:
-    """Where the processes of a training run.
+class LaunchConfig:
+    """Processes of a training, and how to start them.
 
     Attributes
     ----------
     nodes : int
-        Machines.
+        Number of machines.
     processes_per_node : int
-        Processes on each, one per GPU.
+        Processes on each machine, one per GPU.
     threads_per_node : int
-        CPU threads of each machine, shared out among its processes.
+        CPU threads of each machine, divided among its processes.
     launcher : tuple of str
-        What starts one task on each machine, such as ``("srun",)``; empty on this machine alone.
+        Command that starts one task on each machine, such as ``("srun",)``; empty for this machine only.
     """
 
     nodes: int = 1
@@ -50,8 +50,8 @@ class Placement:
     launcher: tuple[str, ...] = ()
 
     @property
-    def alone(self) -> bool:
-        """Whether there is one process only, which is this one."""
+    def single_process(self) -> bool:
+        """Whether the training runs in this process."""
         return self.nodes == self.processes_per_node == 1
 
     @property
@@ -60,27 +60,27 @@ class Placement:
         return max(1, self.threads_per_node // self.processes_per_node)
 
 
-def placement_of(resources: Mapping[str, Any], threads: int) -> Placement:
-    """Placement that a rule's resources ask for.
+def launch_config(resources: Mapping[str, Any], threads: int) -> LaunchConfig:
+    """Return the launch configuration for the resources of a rule.
 
     Parameters
     ----------
     resources : mapping
-        ``nodes`` (1), GPUs as ``gres: gpu:N`` on each node or ``gpu: N`` in all, ``mpi``: the launcher.
+        ``nodes`` (default 1); GPUs as ``gres: gpu:N`` per node or ``gpu: N`` in total; ``mpi``: the launcher.
     threads : int
-        The rule's threads: CPU cores on each node.
+        Threads of the rule: CPU cores per node.
 
     Raises
     ------
     ConfigError
-        If there are several nodes and nothing to start tasks on them, or GPUs that cannot be shared out.
+        If there are several nodes without a launcher, or the GPUs cannot be divided among the nodes.
     """
     nodes = int(resources.get("nodes") or 1)
     launcher = tuple(shlex.split(str(resources.get("mpi") or "")))
     if nodes > 1 and not launcher:
         raise ConfigError("profile: train has several nodes but no launcher; write mpi: srun beside nodes")
     gpus = _gpus_per_node(resources, nodes)
-    return Placement(nodes, max(1, gpus), threads, launcher if nodes > 1 else ())
+    return LaunchConfig(nodes, max(1, gpus), threads, launcher if nodes > 1 else ())
 
 
 def _gpus_per_node(resources: Mapping[str, Any], nodes: int) -> int:
@@ -89,65 +89,67 @@ def _gpus_per_node(resources: Mapping[str, Any], nodes: int) -> int:
         return int(per_node.group(1) or 1)
     gpus = int(resources.get("gpu") or 0)
     if gpus % nodes:
-        raise ConfigError(f"profile: train has gpu: {gpus} for {nodes} nodes; write as many for each node")
+        raise ConfigError(f"profile: train has gpu: {gpus} for {nodes} nodes; write a multiple of {nodes}")
     return gpus // nodes
 
 
-def launch(job: TrainingJob, placement: Placement, file: Path) -> None:
-    """Run a training where `placement` says, and wait for its end.
+def launch_training(job: TrainingJob, config: LaunchConfig, file: Path) -> None:
+    """Run a training and wait for its end.
 
     Parameters
     ----------
     job : TrainingJob
-        What to train.
-    placement : Placement
-        Where.
+        The training.
+    config : LaunchConfig
+        The processes.
     file : Path
-        Where the processes find the job; on a disk that all machines see.  Removed at the end.
+        File from which the processes read the job, on a disk that all machines see.  It is removed at the
+        end.
 
     Raises
     ------
     ClaranError
         As `TrainingJob.run`.
-    Interrupted
-        If a process among several has ended before its time; the checkpoint remains.
+    TrainingInterrupted
+        If one of several processes ends early; the checkpoint remains.
     """
-    if placement.alone:
+    if config.single_process:
         job.run()
         return
     job.write(file)
     try:
-        status = _run(_command(placement, file))
+        status = _run(_command(config, file))
     finally:
         file.unlink(missing_ok=True)
     if status:
-        raise Interrupted(
-            f"training on {placement.nodes} nodes ended with status {status}, "
-            f"why is said above; started again, it goes on from {job.checkpoint} where there is one"
+        raise TrainingInterrupted(
+            f"training on {config.nodes} nodes ended with status {status}; the log above says why. "
+            f"Start it again to resume from {job.checkpoint}, if that exists"
         )
 
 
-def _command(placement: Placement, file: Path) -> list[str]:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nnodes={placement.nodes}"]
-    torchrun += [f"--nproc-per-node={placement.processes_per_node}", "--max-restarts=0"]
-    if placement.nodes == 1:
+def _command(config: LaunchConfig, file: Path) -> list[str]:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", f"--nnodes={config.nodes}"]
+    torchrun += [f"--nproc-per-node={config.processes_per_node}", "--max-restarts=0"]
+    if config.nodes == 1:
         torchrun.append("--standalone")
     else:
-        torchrun += ["--rdzv-backend=c10d", f"--rdzv-endpoint={_meeting_point()}"]
+        torchrun += ["--rdzv-backend=c10d", f"--rdzv-endpoint={_rendezvous_endpoint()}"]
     torchrun += ["-m", "claran_core.training.torchrun_job", str(file)]
-    return [*_start_on_nodes(placement), *torchrun]
+    return [*_node_launcher(config), *torchrun]
 
 
-def _start_on_nodes(placement: Placement) -> list[str]:
-    if not placement.launcher:
+def _node_launcher(config: LaunchConfig) -> list[str]:
+    """Return the command that starts one task on each node."""
+    if not config.launcher:
         return []
-    counts = [f"--nodes={placement.nodes}", f"--ntasks={placement.nodes}", "--ntasks-per-node=1"]
-    counts += [f"--cpus-per-task={placement.threads_per_node}", "--overlap", "--kill-on-bad-exit=1"]
-    return [*placement.launcher, *counts]
+    counts = [f"--nodes={config.nodes}", f"--ntasks={config.nodes}", "--ntasks-per-node=1"]
+    counts += [f"--cpus-per-task={config.threads_per_node}", "--overlap", "--kill-on-bad-exit=1"]
+    return [*config.launcher, *counts]
 
 
-def _meeting_point() -> str:
-    """Where the processes meet: this machine, the first of those of the job, at a port that is free now."""
+def _rendezvous_endpoint() -> str:
+    """Return this machine, the first node of the job, and a port that is free now."""
     host = socket.gethostname()
     with socket.socket() as probe:
         probe.bind(("", 0))
@@ -155,7 +157,7 @@ def _meeting_point() -> str:
 
 
 def _run(command: list[str]) -> int:
-    """Run a command, its output into the log, SIGTERM passed on; its exit status."""
+    """Run a command with its output in the log, forward SIGTERM to it, and return its exit status."""
     logger.info("starting %s", shlex.join(command))
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     process = subprocess.Popen(
@@ -165,7 +167,7 @@ def _run(command: list[str]) -> int:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    with process, _passed_on(process):
+    with process, _sigterm_forwarded(process):
         assert process.stdout is not None
         for line in process.stdout:
             logger.info("%s", line.rstrip())
@@ -173,16 +175,16 @@ def _run(command: list[str]) -> int:
 
 
 @contextmanager
-def _passed_on(process: subprocess.Popen) -> Iterator[None]:
-    """Give SIGTERM to a process instead of dying of it: its checkpoint must be written first."""
+def _sigterm_forwarded(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Forward SIGTERM to a process, which writes a checkpoint, instead of ending this one."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
+    def forward(number: int, frame: FrameType | None) -> None:
         process.send_signal(number)
 
-    before = signal.signal(signal.SIGTERM, pass_on)
+    before = signal.signal(signal.SIGTERM, forward)
     try:
         yield
     finally:

@@ -1,9 +1,9 @@
-"""A training as a file: what several processes, perhaps on several machines, need to know to train together.
+"""A training job as a file, which the processes of a training read.
 
     torchrun --nproc-per-node 2 -m claran_core.training.torchrun_job FILE
 
-The workflow writes that file and starts the processes (`claran_core.training.torchrun`); alone, it calls
-`run`.
+The workflow writes the file and starts the processes (`claran_core.training.torchrun`); in a single process
+it calls `TrainingJob.run`.
 """
 
 import dataclasses
@@ -26,22 +26,22 @@ __all__ = ["TrainingJob", "main"]
 
 @dataclasses.dataclass(frozen=True)
 class TrainingJob:
-    """All that decides a training, in plain types.
+    """Everything that determines a training, in plain types.
 
     Attributes
     ----------
     method : str
         Fusion method of the images.
     targets, images, index, components : list of str
-        Files of all shards, in one order.
+        Files of all shards, in the same order.
     labels, pretrained : str
-        Truth of the run; weights to start from, or None.
+        Labels of the run; initial weights, or None.
     fusion, options, training : mapping
-        Sections of the settings, and what is different of the architecture.
+        Sections of the settings, and the options of the architecture.
     architecture, seed, device
         As in the settings.
     survey : str
-        Radio survey the images show.
+        Radio survey of the images.
     threads : int
         CPU threads of each process.
     weights, losses, checkpoint : str
@@ -73,11 +73,11 @@ class TrainingJob:
 
     @classmethod
     def read(cls, path: Path) -> "TrainingJob":
-        """Read what `write` wrote."""
+        """Read a job that `write` wrote."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
     def run(self) -> None:
-        """Train, in this process alone or with those that ``torchrun`` started beside it.
+        """Train, in this process or together with others that ``torchrun`` started.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class TrainingJob:
 
 
 def main(path: str) -> int:
-    """Run the job of a file; of several processes the first one talks, and all say why they end."""
+    """Run the job in a file; only the main process logs, but every process prints its error."""
     if os.environ.get("RANK", "0") == "0":
         configure_logging()
     try:

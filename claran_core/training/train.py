@@ -1,22 +1,23 @@
-"""Training: fit a detector to fused images with truth, and write its weights.
+"""Training: fit a detector to fused images with labels, and write its weights.
 
-The sum of the losses (paper section 5.1, equation 11) is minimised batch by batch.  Everything random is
-drawn anew for each epoch from the seed, the number of the epoch and, where it concerns one subject, the
-subject's id.  So a checkpoint needs no generator states, and a run that was cut and resumed ends with the
-very weights of an uncut one.  Asked to stop (SIGTERM), it writes one after the step it is at.
+Each step reduces the sum of the losses of one batch (paper section 5.1, equation 11).  All random numbers of
+an epoch are drawn from the seed, the number of the epoch and the ids of the subjects.  A checkpoint therefore
+needs no states of generators, and an interrupted and resumed training gives the same weights, bit for bit, as
+an uninterrupted one. On SIGTERM a checkpoint is written after the current step.
 """
 
 import dataclasses
 import logging
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from claran_core import __version__
 from claran_core.common import tables
-from claran_core.common.errors import InputError, Interrupted
+from claran_core.common.errors import InputError, TrainingInterrupted
 from claran_core.common.files import write_table
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES
@@ -30,12 +31,12 @@ from claran_core.model.weights_header import WeightsInfo
 from claran_core.settings.config import FusionOptions, ModelOptions, TrainingOptions
 from claran_core.training.checkpoint import fingerprint
 from claran_core.training.dataset import FusedDataset
-from claran_core.training.distributed import joined
+from claran_core.training.distributed import process_group
 from claran_core.training.epochs import train_epoch, validation_error
-from claran_core.training.schedule import Schedule, schedule_of
-from claran_core.training.sigterm import StopRequest, stop_request
+from claran_core.training.optimizer import OptimizerOptions, optimizer_options
+from claran_core.training.sigterm import SigtermFlag, catch_sigterm
 from claran_core.training.state import TrainingState
-from claran_core.training.validation_split import divided
+from claran_core.training.validation_split import split_validation
 
 __all__ = ["train"]
 
@@ -57,25 +58,25 @@ def train(
     device: str = "auto",
     threads: int | None = None,
 ) -> WeightsInfo:
-    """Train a detector from its beginning or its last checkpoint, and write weights and losses.
+    """Train a detector, from the beginning or the last checkpoint, and write weights and losses.
 
     Parameters
     ----------
     dataset : FusedDataset
-        Training subjects, those near test subjects left out as ``training.keep_apart_arcsec`` says;
-        ``training.validation_fraction`` of them are held out here.
+        Training subjects, without those near test subjects (``training.keep_apart_arcsec``).  The fraction
+        ``training.validation_fraction`` of them is used for validation.
     method : str
         Fusion method of the images.
     fusion, model, training
-        Settings; all but ``training.checkpoint_every`` change the result.
+        Settings; all except ``training.checkpoint_every`` change the result.
     seed : int
-        Drives initial weights, order of subjects, augmentation, choice of anchors and RoIs, dropout.
+        Seed of the initial weights, the order of subjects, augmentation, sampling and dropout.
     survey : str
-        Radio survey the images show, for the header of the weights.
+        Radio survey of the images, for the header of the weights.
     weights_path, losses_path : Path
-        Written when training has finished.
+        Written at the end of the training.
     checkpoint_path : Path
-        Written every ``checkpoint_every`` epochs, used when it fits, removed when training has finished.
+        Written every ``checkpoint_every`` epochs, used if it belongs to this training, removed at its end.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     threads : int, optional
@@ -84,36 +85,38 @@ def train(
     Returns
     -------
     WeightsInfo
-        The header of the weights written.
+        Header of the weights.
 
     Raises
     ------
     InputError
-        If there are no labels to learn from, the images do not have the size of the settings, or as
-        `divided`.
+        If there are no labels, the images do not have the size of the settings, or as `split_validation`.
     ConfigError
-        If the device asked for is not there, or the losses stop being finite.
+        If the device is not available, or the losses are not finite.
     WeightsError
         As `load_pretrained`.
-    Interrupted
-        If SIGTERM came; the checkpoint holds every step taken.
+    TrainingInterrupted
+        After SIGTERM; the checkpoint contains every step.
     """
     _check_dataset(dataset, method, fusion)
-    dataset, held = divided(dataset, fraction=training.validation_fraction, seed=seed)
-    where, recipe = choose_device(device), schedule_of(model.architecture, training.schedule)
-    channel_means, data = dataset.channel_means(), _data_facts(dataset, held, method, survey)
-    settings = {
-        "architecture": model.architecture,
-        "method": method,
-        "fusion_options": fusion.pixel_options,
-        "training": _training_facts(training, recipe, model),
-        "seed": seed,
-        "package_version": __version__,
-    }
-    with stop_request() as stop, reproducible(threads), joined(where) as world:
+    dataset, validation = split_validation(dataset, fraction=training.validation_fraction, seed=seed)
+    torch_device, options = choose_device(device), optimizer_options(model.architecture, training.schedule)
+    info = WeightsInfo(
+        architecture=model.architecture,
+        class_names=MORPHOLOGIES,
+        method=method,
+        fusion_options=fusion.pixel_options,
+        channel_means=dataset.channel_means(),
+        training=_training_facts(training, options, model),
+        seed=seed,
+        data=_data_facts(dataset, validation, method, survey),
+        package_version=__version__,
+        metrics={},
+    )
+    with catch_sigterm() as sigterm, reproducible(threads), process_group(torch_device) as group:
         detector = build_detector(
             model.architecture,
-            channel_means=channel_means,
+            channel_means=info.channel_means,
             frame_px=dataset.frame_px,
             seed=seed,
             options=model.options,
@@ -121,21 +124,18 @@ def train(
         if model.pretrained is not None:
             load_pretrained(detector, resolve_path(model.pretrained))
         batches = math.ceil(len(dataset) / training.batch_size)
-        state = TrainingState(detector.to(where), recipe, training, batches, world)
-        identity = fingerprint({**settings, "architecture_options": dict(model.options), "data": data})
-        state.resume(checkpoint_path, identity)
-        _run_epochs(state, dataset, held, seed, method, checkpoint_path, identity, stop)
-        world.wait()  # nobody still reads the checkpoint that is removed below
-        best = state.take_best()
+        state = TrainingState(detector.to(torch_device), options, training, batches, group)
+        checkpoint = _Checkpoint(
+            checkpoint_path,
+            fingerprint({**dataclasses.asdict(info), "architecture_options": dict(model.options)}),
+        )
+        state.resume(checkpoint.path, checkpoint.fingerprint)
+        _run_epochs(state, dataset, validation, info, checkpoint, sigterm)
+        group.barrier()  # no process may still read the checkpoint that is removed below
+        best = state.restore_best()
     losses = state.losses_table()
-    info = WeightsInfo(
-        **settings,
-        class_names=MORPHOLOGIES,
-        channel_means=channel_means,
-        data=data,
-        metrics=_metrics(losses, best, state.batches_per_epoch),
-    )
-    if not world.is_first:
+    info = dataclasses.replace(info, metrics=_metrics(losses, best, state.batches_per_epoch))
+    if not group.is_main:
         return info
     write_table(losses_path, losses, tables.LOSSES, metadata={"method": method})
     save_weights(weights_path, detector, info)
@@ -144,46 +144,54 @@ def train(
     return info
 
 
+class _Checkpoint(NamedTuple):
+    """Path of the checkpoint, and fingerprint of the training."""
+
+    path: Path
+    fingerprint: str
+
+
 def _run_epochs(
     state: TrainingState,
     dataset: FusedDataset,
-    held: FusedDataset | None,
-    seed: int,
-    method: str,
-    checkpoint: Path,
-    identity: str,
-    stop: StopRequest,
+    validation: FusedDataset | None,
+    info: WeightsInfo,
+    checkpoint: _Checkpoint,
+    sigterm: SigtermFlag,
 ) -> None:
-    training = state.training
-    steps = training.epochs * state.batches_per_epoch - len(state.losses)
-    progress = Progress(f"training {method}: batches", steps)
+    epochs, label = state.training.epochs, f"training {info.method}"
+    progress = Progress(f"{label}: batches", epochs * state.batches_per_epoch - len(state.losses))
     while not state.finished:
-        if not train_epoch(state, dataset, seed, progress, stop):
-            if state.world.is_first:
-                state.save(checkpoint, identity)
-            state.world.wait()  # where one process ends, a launcher ends the others: not before it is written
-            raise Interrupted(
-                f"{checkpoint}: asked to stop in epoch {state.epoch + 1}; "
-                "training goes on from here when it is started again"
+        if not train_epoch(state, dataset, info.seed, progress, sigterm):
+            if state.group.is_main:
+                state.save(*checkpoint)
+            state.group.barrier()  # a launcher ends all processes when one ends: write the checkpoint first
+            raise TrainingInterrupted(
+                f"{checkpoint.path}: training received SIGTERM in epoch {state.epoch + 1}; "
+                "start it again to resume from this checkpoint"
             )
         state.epoch += 1
-        means = np.mean(state.losses[-state.batches_per_epoch :], axis=0)[1:]
-        shown = ", ".join(
-            f"{name} {mean:.4f}" for name, mean in zip(LOSS_NAMES, means, strict=True) if np.isfinite(mean)
-        )
-        if held is not None:
-            state.record_validation(validation_error(state, held, seed))
+        shown = _mean_losses(state)
+        if validation is not None:
+            state.record_validation(validation_error(state, validation, info.seed))
             shown += f", validation {state.validation[-1]:.4f}"
-        logger.info("training %s: epoch %d of %d: %s", method, state.epoch, training.epochs, shown)
-        if state.epoch % training.checkpoint_every == 0 and state.world.is_first:
-            state.save(checkpoint, identity)
+        logger.info("%s: epoch %d of %d: %s", label, state.epoch, epochs, shown)
+        if state.epoch % state.training.checkpoint_every == 0 and state.group.is_main:
+            state.save(*checkpoint)
+
+
+def _mean_losses(state: TrainingState) -> str:
+    """Return the mean losses of the last epoch, for the log."""
+    means = np.mean(state.losses[-state.batches_per_epoch :], axis=0)[1:]
+    shown = zip(LOSS_NAMES, means, strict=True)
+    return ", ".join(f"{name} {mean:.4f}" for name, mean in shown if np.isfinite(mean))
 
 
 def _check_dataset(dataset: FusedDataset, method: str, fusion: FusionOptions) -> None:
     if dataset.n_labels == 0:
         raise InputError(
             f"training needs labels: no subject of the training split has a true source; "
-            f"give model.weights.{method}, or targets with truth"
+            f"give model.weights.{method}, or targets with labels"
         )
     if dataset.frame_px != fusion.size_px:
         raise InputError(
@@ -191,37 +199,40 @@ def _check_dataset(dataset: FusedDataset, method: str, fusion: FusionOptions) ->
         )
 
 
-def _training_facts(training: TrainingOptions, recipe: Schedule, model: ModelOptions) -> dict[str, object]:
-    facts = {**dataclasses.asdict(training), **dataclasses.asdict(recipe)}
+def _training_facts(
+    training: TrainingOptions, options: OptimizerOptions, model: ModelOptions
+) -> dict[str, object]:
+    facts = {**dataclasses.asdict(training), **dataclasses.asdict(options)}
     given = model.pretrained
     facts["pretrained_sha256"] = None if given is None else file_sha256(resolve_path(given))
-    del facts["checkpoint_every"]  # changes no weight
+    del facts["checkpoint_every"]  # does not change the result
     return facts
 
 
 def _data_facts(
-    dataset: FusedDataset, held: FusedDataset | None, method: str, survey: str
+    dataset: FusedDataset, validation: FusedDataset | None, method: str, survey: str
 ) -> dict[str, object]:
-    facts = {
+    facts: dict[str, object] = {
         "description": f"{method} images of the training split, {dataset.frame_px} px",
         "survey": survey,
         "hash": dataset.fingerprint(),
         "n_subjects": len(dataset),
         "n_labels": dataset.n_labels,
     }
-    if held is not None:
+    if validation is not None:
         facts["validation"] = {
-            "hash": held.fingerprint(),
-            "n_subjects": len(held),
-            "n_labels": held.n_labels,
+            "hash": validation.fingerprint(),
+            "n_subjects": len(validation),
+            "n_labels": validation.n_labels,
         }
     return facts
 
 
 def _metrics(losses: pd.DataFrame, epoch: int, batches: int) -> dict[str, float]:
-    """Means of the losses over the epoch whose weights are written, and the validation error after it."""
-    of_epoch = losses.iloc[(epoch - 1) * batches : epoch * batches]
-    means = of_epoch[list(LOSS_NAMES)].mean().dropna()
-    metrics = {**{name: float(value) for name, value in means.items()}, "training_error": float(means.sum())}
-    error = float(of_epoch["validation"].iloc[-1])
+    """Return the mean losses of the epoch whose weights are written, and the validation error after it."""
+    rows = losses.iloc[(epoch - 1) * batches : epoch * batches]
+    means = rows[list(LOSS_NAMES)].mean().dropna()
+    metrics = {str(name): float(value) for name, value in means.items()}
+    metrics["training_error"] = float(means.sum())
+    error = float(rows["validation"].iloc[-1])
     return metrics if math.isnan(error) else {**metrics, "validation_error": error, "epoch": epoch}

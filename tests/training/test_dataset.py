@@ -52,7 +52,10 @@ def test_subjects_near_test_subjects_may_be_left_out(
     finally:
         logger.removeHandler(caplog.handler)
         logger.setLevel(logging.NOTSET)
-    assert "4 of 5 subjects are left out: closer than 312 arcsec to a test subject" in caplog.text
+    assert (
+        "4 of 5 subjects are left out because they are closer than 312 arcsec to a test subject"
+        in caplog.text
+    )
 
 
 def test_orient_by_hand() -> None:
@@ -212,7 +215,7 @@ def test_empty_split(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(3), name="test")
     assert len(dataset) == dataset.n_labels == 0
     assert dataset.images([]).shape == (0, 64, 64, 3)
-    with pytest.raises(InputError, match="no channel means"):
+    with pytest.raises(InputError, match="no subject of this split has a radio image"):
         dataset.channel_means()
 
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from training_runs import open_blobs, outputs, run, script
 
-from claran_core.common.errors import Interrupted
+from claran_core.common.errors import TrainingInterrupted
 from claran_core.common.paths import Results
-from claran_core.training.sigterm import stop_request
+from claran_core.training.sigterm import catch_sigterm
 from claran_core.training.state import TrainingState
 
 STEPS_PER_EPOCH = 3  # ten subjects in batches of four
@@ -22,7 +22,7 @@ STEPS_PER_EPOCH = 3  # ten subjects in batches of four
 
 def test_signal_is_noted_and_the_old_handler_comes_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with stop_request() as stop:
+    with catch_sigterm() as stop:
         assert not stop.received
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.received
@@ -33,7 +33,7 @@ def test_other_threads_are_left_alone() -> None:
     received = []
 
     def work() -> None:
-        with stop_request() as stop:
+        with catch_sigterm() as stop:
             received.append(stop.received)
 
     thread = threading.Thread(target=work)
@@ -61,7 +61,10 @@ def test_stopped_after_any_step_and_resumed_equals_uncut(
     uncut, cut = tmp_path / "uncut", tmp_path / "cut"
     run(open_blobs(uncut), uncut)
     method = "step" if steps else "resume"
-    with monkeypatch.context() as patched, pytest.raises(Interrupted, match="goes on from here"):
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(TrainingInterrupted, match="start it again to resume"),
+    ):
         patched.setattr(TrainingState, method, signal_after(method, steps))
         run(open_blobs(cut), cut)
     left = torch.load(Results(cut).checkpoint("D4"), weights_only=True)

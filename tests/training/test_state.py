@@ -13,9 +13,9 @@ from claran_core.common.errors import ConfigError
 from claran_core.model.architectures import build_detector
 from claran_core.settings.config import TrainingOptions
 from claran_core.training.dataset import FusedDataset
-from claran_core.training.distributed import World
+from claran_core.training.distributed import ProcessGroup
 from claran_core.training.epochs import validation_error
-from claran_core.training.schedule import RECIPES
+from claran_core.training.optimizer import OPTIMIZER_OPTIONS
 from claran_core.training.state import TrainingState
 
 ARCHITECTURES = pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def make_state(
     detector = build_detector(
         architecture, channel_means=(9.0, 8.0, 7.0), frame_px=64, seed=1, options=options
     ).to(device)
-    return TrainingState(detector, RECIPES[architecture], training, 3, World())
+    return TrainingState(detector, OPTIMIZER_OPTIONS[architecture], training, 3, ProcessGroup())
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> FusedDataset:
 
 def losses_of(state: TrainingState, dataset: FusedDataset) -> dict[str, torch.Tensor]:
     batch = dataset.batch([0, 1, 2], augmentation="none", seed=1, epoch=0)
-    return state.losses_of(batch, [torch.Generator().manual_seed(i) for i in range(3)])
+    return state.compute_losses(batch, [torch.Generator().manual_seed(i) for i in range(3)])
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_end_of_a_training_by_hand(errors: list[float], best: int, finished: boo
             state.detector.score.bias.fill_(epoch)
         state.record_validation(error)
     assert state.finished is finished
-    assert state.take_best() == best
+    assert state.restore_best() == best
     assert (state.detector.score.bias == best).all()
 
 
@@ -70,7 +70,7 @@ def test_without_patience_or_validation_all_epochs_are_done() -> None:
     for epoch, finished in ((0, False), (2, False), (3, True)):
         state.epoch = epoch
         assert state.finished is finished
-    assert state.take_best() == 3
+    assert state.restore_best() == 3
 
 
 def test_validation_error_that_is_not_finite_ends_in_one_line() -> None:

@@ -12,30 +12,30 @@ import pytest
 from fused_runs import blob_sky, write_run
 from training_runs import FUSION, TRAINING, open_blobs, run
 
-from claran_core.common.errors import ConfigError, Interrupted
+from claran_core.common.errors import ConfigError, TrainingInterrupted
 from claran_core.common.paths import Results
 from claran_core.model.detector import LOSS_NAMES
 from claran_core.settings.config import plain
-from claran_core.training.torchrun import Placement, launch, placement_of
+from claran_core.training.torchrun import LaunchConfig, launch_config, launch_training
 from claran_core.training.torchrun_job import TrainingJob
 
 
 @pytest.mark.parametrize(
     ("resources", "threads", "expected"),
     [
-        ({}, 8, Placement(1, 1, 8)),
-        ({"gpu": 1, "mem_mb": 8000}, 2, Placement(1, 1, 2)),
-        ({"gpu": 4}, 8, Placement(1, 4, 8)),
-        ({"nodes": 2, "tasks": 2, "mpi": "srun"}, 2, Placement(2, 1, 2, ("srun",))),
-        ({"nodes": 2, "gpu": 8, "mpi": "srun --mpi=none"}, 8, Placement(2, 4, 8, ("srun", "--mpi=none"))),
-        ({"nodes": 3, "gres": "gpu:2", "mpi": "srun"}, 8, Placement(3, 2, 8, ("srun",))),
-        ({"gres": "gpu:a100:4"}, 8, Placement(1, 4, 8)),
-        ({"gres": "gpu"}, 8, Placement(1, 1, 8)),
-        ({"gres": "scratch:4"}, 8, Placement(1, 1, 8)),
+        ({}, 8, LaunchConfig(1, 1, 8)),
+        ({"gpu": 1, "mem_mb": 8000}, 2, LaunchConfig(1, 1, 2)),
+        ({"gpu": 4}, 8, LaunchConfig(1, 4, 8)),
+        ({"nodes": 2, "tasks": 2, "mpi": "srun"}, 2, LaunchConfig(2, 1, 2, ("srun",))),
+        ({"nodes": 2, "gpu": 8, "mpi": "srun --mpi=none"}, 8, LaunchConfig(2, 4, 8, ("srun", "--mpi=none"))),
+        ({"nodes": 3, "gres": "gpu:2", "mpi": "srun"}, 8, LaunchConfig(3, 2, 8, ("srun",))),
+        ({"gres": "gpu:a100:4"}, 8, LaunchConfig(1, 4, 8)),
+        ({"gres": "gpu"}, 8, LaunchConfig(1, 1, 8)),
+        ({"gres": "scratch:4"}, 8, LaunchConfig(1, 1, 8)),
     ],
 )
-def test_placement_is_what_the_resources_say(resources: dict, threads: int, expected: Placement) -> None:
-    assert placement_of(resources, threads) == expected
+def test_placement_is_what_the_resources_say(resources: dict, threads: int, expected: LaunchConfig) -> None:
+    assert launch_config(resources, threads) == expected
 
 
 @pytest.mark.parametrize(
@@ -44,22 +44,21 @@ def test_placement_is_what_the_resources_say(resources: dict, threads: int, expe
 )
 def test_placements_that_cannot_be_are_refused(resources: dict, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        placement_of(resources, 1)
+        launch_config(resources, 1)
 
 
 def test_threads_are_shared_out_among_the_processes_of_a_node() -> None:
-    assert [Placement(1, n, 8).threads for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
+    assert [LaunchConfig(1, n, 8).threads for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
 
 
 def make_job(root: Path, epochs: int = TRAINING.epochs) -> TrainingJob:
     results, shards = write_run(root, blob_sky(10))
-    images, index, components = (list(map(str, paths)) for paths in zip(*shards, strict=True))
     return TrainingJob(
         method="D4",
         targets=[str(results.targets)],
-        images=images,
-        index=index,
-        components=components,
+        images=[str(shard.images) for shard in shards],
+        index=[str(shard.index) for shard in shards],
+        components=[str(shard.components) for shard in shards],
         labels=str(results.labels),
         pretrained=None,
         fusion={key: value for key, value in plain(FUSION).items() if key != "methods"},
@@ -86,7 +85,7 @@ def test_two_processes_of_one_machine_train_as_one(tmp_path: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
     run(open_blobs(alone), alone)
     file = Results(together).training_job("D4")
-    launch(make_job(together), Placement(1, 2, 2), file)
+    launch_training(make_job(together), LaunchConfig(1, 2, 2), file)
     one, two = (pd.read_parquet(Results(root).losses("D4"))[list(LOSS_NAMES)] for root in (alone, together))
     np.testing.assert_allclose(two, one, rtol=1e-3)
     assert not np.array_equal(two, one, equal_nan=True)  # summed in another order: it was shared out
@@ -98,9 +97,9 @@ def test_why_processes_ended_is_in_the_log(tmp_path: Path, caplog: pytest.LogCap
     Path(job.images[0]).write_bytes(b"damaged")
     with (
         caplog.at_level("INFO", "claran_core.training.torchrun"),
-        pytest.raises(Interrupted, match="status 1"),
+        pytest.raises(TrainingInterrupted, match="status 1"),
     ):
-        launch(job, Placement(1, 2, 2), Results(tmp_path).training_job("D4"))
+        launch_training(job, LaunchConfig(1, 2, 2), Results(tmp_path).training_job("D4"))
     assert f"claran: {job.images[0]}: not a complete .npy array" in caplog.text
 
 
@@ -116,7 +115,7 @@ def test_the_signal_to_stop_is_passed_on(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=ask)
     thread.start()
-    with pytest.raises(Interrupted, match=f"it goes on from {checkpoint}"):
-        launch(job, Placement(1, 2, 2), Results(tmp_path).training_job("D4"))
+    with pytest.raises(TrainingInterrupted, match=f"resume from {checkpoint}"):
+        launch_training(job, LaunchConfig(1, 2, 2), Results(tmp_path).training_job("D4"))
     thread.join()
     assert checkpoint.exists() and not Path(job.weights).exists()

@@ -25,7 +25,7 @@ from claran_core.model.detector import LOSS_NAMES
 from claran_core.model.weights_header import read_header, read_info
 from claran_core.settings.config import FusionOptions, ModelOptions
 from claran_core.training.dataset import FusedDataset
-from claran_core.training.validation_split import held_out
+from claran_core.training.validation_split import validation_mask
 
 SUPPORT = str(Path(__file__).resolve().parents[1] / "support")
 
@@ -156,7 +156,7 @@ def test_cut_and_resumed_equals_uncut(
     checkpoint = cut_run(tmp_path)
     assert torch.load(checkpoint, weights_only=True)["epoch"] == 2
     run(open_blobs(tmp_path), tmp_path)
-    assert "training goes on after epoch 2" in messages.text
+    assert "training resumes after epoch 2" in messages.text
     assert outputs(tmp_path) == outputs(uncut)
     assert not checkpoint.exists()
 
@@ -194,7 +194,7 @@ def test_damaged_checkpoint_is_not_used(
     else:
         checkpoint.write_bytes(damaged[damage])
     run(dataset, tmp_path)
-    assert "damaged or not a checkpoint; training starts afresh" in messages.text
+    assert "damaged or not a checkpoint; training starts from the beginning" in messages.text
     assert outputs(tmp_path) == outputs(uncut)
 
 
@@ -203,7 +203,7 @@ def test_checkpoint_of_other_settings_is_not_used(
 ) -> None:
     cut_run(tmp_path, seed=8)
     run(open_blobs(tmp_path), tmp_path)
-    assert "made with other settings or data; training starts afresh" in messages.text
+    assert "made with other settings or data; training starts from the beginning" in messages.text
     assert outputs(tmp_path) == outputs(uncut)
 
 
@@ -219,7 +219,7 @@ def test_options_of_the_architecture_go_into_training_and_header(
 ) -> None:
     cut_run(tmp_path)
     run(open_blobs(tmp_path), tmp_path, model=ModelOptions("association", options={"width": 24}))
-    assert "made with other settings or data; training starts afresh" in messages.text
+    assert "made with other settings or data; training starts from the beginning" in messages.text
     weights = Results(tmp_path).weights("D4")
     assert read_header(weights)[1] == {"width": 24}
     assert load_file(weights)["score.weight"].shape == (7, 24)
@@ -235,7 +235,7 @@ def test_training_starts_from_pretrained_weights(tmp_path: Path, messages: pytes
     )
     slow = dataclasses.replace(TRAINING, epochs=1, learning_rate=1e-6)
     run(open_blobs(tmp_path, 4), tmp_path, model=model, training=slow)
-    assert "training starts from its backbone, fc6, fc7" in messages.text
+    assert "initial weights of backbone, fc6, fc7" in messages.text
     weights = Results(tmp_path).weights("D4")
     content = (tmp_path / "vgg16.pth").read_bytes()
     assert read_info(weights).training["pretrained_sha256"] == hashlib.sha256(content).hexdigest()
@@ -255,13 +255,13 @@ def test_steps_as_in_the_paper(tmp_path: Path) -> None:
     assert (facts["schedule"], facts["milestones"], facts["warmup_fraction"]) == ("steps", (2, 5), 0.0)
 
 
-def test_subjects_are_held_out(uncut: Path, validated: Path, tmp_path: Path) -> None:
+def test_subjects_are_validation_mask(uncut: Path, validated: Path, tmp_path: Path) -> None:
     info, losses = (
         read_info(Results(validated).weights("D4")),
         pd.read_parquet(Results(validated).losses("D4")),
     )
     dataset = open_blobs(tmp_path)
-    held = held_out(dataset.subject_ids, dataset.positions_deg, fraction=0.3, seed=7)
+    held = validation_mask(dataset.subject_ids, dataset.positions_deg, fraction=0.3, seed=7)
     assert 0 < held.sum() < 5
     fitted, others = dataset.subset(~held), dataset.subset(held)
     assert info.data["hash"] == fitted.fingerprint() and info.channel_means == fitted.channel_means()
@@ -282,7 +282,7 @@ def test_validation_survives_a_cut(
 ) -> None:
     cut_run(tmp_path, training=VALIDATED)
     run(open_blobs(tmp_path), tmp_path, training=VALIDATED)
-    assert "training goes on after epoch 2" in messages.text
+    assert "training resumes after epoch 2" in messages.text
     assert outputs(tmp_path) == outputs(validated)
 
 

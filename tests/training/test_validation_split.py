@@ -8,7 +8,7 @@ from fused_runs import blob_sky, open_run
 
 from claran_core.common.errors import InputError
 from claran_core.common.sky import linked_groups
-from claran_core.training.validation_split import LINK_ARCSEC, divided, held_out
+from claran_core.training.validation_split import LINK_ARCSEC, split_validation, validation_mask
 
 N = 600
 
@@ -22,7 +22,7 @@ def sky() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_neighbours_are_on_one_side(sky) -> None:
-    held = held_out(*sky, fraction=0.3, seed=1)
+    held = validation_mask(*sky, fraction=0.3, seed=1)
     groups = linked_groups(sky[1], LINK_ARCSEC)
     assert (held == held[groups]).all()
     assert 100 < len(set(groups.tolist())) < N - 100
@@ -30,31 +30,35 @@ def test_neighbours_are_on_one_side(sky) -> None:
 
 
 def test_seed_and_fraction_matter(sky) -> None:
-    held = held_out(*sky, fraction=0.3, seed=1)
-    assert (held != held_out(*sky, fraction=0.3, seed=2)).any()
-    more = held_out(*sky, fraction=0.5, seed=1)
+    held = validation_mask(*sky, fraction=0.3, seed=1)
+    assert (held != validation_mask(*sky, fraction=0.3, seed=2)).any()
+    more = validation_mask(*sky, fraction=0.5, seed=1)
     assert more.sum() > held.sum() and more[held].all()
-    assert not held_out(*sky, fraction=0.0, seed=1).any() and held_out(*sky, fraction=1.0, seed=1).all()
+    assert (
+        not validation_mask(*sky, fraction=0.0, seed=1).any()
+        and validation_mask(*sky, fraction=1.0, seed=1).all()
+    )
 
 
 def test_what_is_far_away_does_not_matter(sky) -> None:
     ids, positions = sky
-    held, groups = held_out(ids, positions, fraction=0.3, seed=1), linked_groups(positions, LINK_ARCSEC)
+    held, groups = (
+        validation_mask(ids, positions, fraction=0.3, seed=1),
+        linked_groups(positions, LINK_ARCSEC),
+    )
     some = np.isin(groups, np.unique(groups)[::2])
-    assert np.array_equal(held_out(ids[some], positions[some], fraction=0.3, seed=1), held[some])
+    assert np.array_equal(validation_mask(ids[some], positions[some], fraction=0.3, seed=1), held[some])
 
 
 def test_both_sides_of_a_data_set(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(10))
-    assert divided(dataset, fraction=0, seed=7) == (dataset, None)
-    fitted, held = divided(dataset, fraction=0.3, seed=7)
+    assert split_validation(dataset, fraction=0, seed=7) == (dataset, None)
+    fitted, held = split_validation(dataset, fraction=0.3, seed=7)
     assert held is not None and sorted([*fitted.subject_ids, *held.subject_ids]) == list(dataset.subject_ids)
 
 
 @pytest.mark.parametrize(("fraction", "what"), [(1e-9, "none"), (1 - 1e-9, "all")])
 def test_empty_sides_are_refused(tmp_path: Path, fraction: float, what: str) -> None:
     dataset = open_run(tmp_path, blob_sky(10))
-    with pytest.raises(
-        InputError, match=rf"holds out {what} of 10 subjects, which form 10 groups.*or write 0"
-    ):
-        divided(dataset, fraction=fraction, seed=7)
+    with pytest.raises(InputError, match=rf"selects {what} of 10 subjects, which form 10 groups.*or write 0"):
+        split_validation(dataset, fraction=fraction, seed=7)

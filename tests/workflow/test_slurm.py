@@ -118,7 +118,7 @@ def test_a_training_on_two_nodes_survives_faults_and_equals_one_process(
             assert checkpoint.exists()
             log.unlink()
             resume("n2")
-            wait_for(lambda: log.exists() and "training goes on after epoch" in log.read_text(), process)
+            wait_for(lambda: log.exists() and "training resumes after epoch" in log.read_text(), process)
     finally:
         resume("n2")
     one("training")

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from claran_core.common.log import job
 from claran_core.common.paths import Results
-from claran_core.training.torchrun import launch, placement_of
+from claran_core.training.torchrun import launch_config, launch_training
 from claran_core.training.torchrun_job import TrainingJob
 
 with job(snakemake.log[0]):
     method = snakemake.wildcards.method
     results = Results(Path(snakemake.output.weights).parents[2])
-    placement = placement_of(snakemake.resources, snakemake.threads)
-    launch(
+    config = launch_config(snakemake.resources, snakemake.threads)
+    launch_training(
         TrainingJob(
             method=method,
             targets=list(snakemake.input.targets),
@@ -27,11 +27,11 @@ with job(snakemake.log[0]):
             seed=snakemake.params.seed,
             survey=snakemake.params.survey,
             device=snakemake.params.device,
-            threads=placement.threads,
+            threads=config.threads,
             weights=snakemake.output.weights,
             losses=snakemake.output.losses,
             checkpoint=str(results.checkpoint(method)),
         ),
-        placement,
+        config,
         results.training_job(method),
     )

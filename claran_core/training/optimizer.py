@@ -1,4 +1,4 @@
-"""How a detector is trained: optimiser, learning rate, gradient length."""
+"""Optimiser and learning-rate schedule of each architecture."""
 
 import dataclasses
 import math
@@ -9,24 +9,24 @@ import torch
 
 from claran_core.settings.config import TrainingOptions
 
-__all__ = ["RECIPES", "Schedule", "learning_rate_at", "make_optimizer", "schedule_of"]
+__all__ = ["OPTIMIZER_OPTIONS", "OptimizerOptions", "learning_rate", "make_optimizer", "optimizer_options"]
 
 # Factor of the learning rate at each milestone (published code).
 STEP_FACTOR = 0.1
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How an architecture is trained, beyond the settings a user gives.
+class OptimizerOptions:
+    """Options of the optimiser that depend on the architecture, not on the settings of a run.
 
     Attributes
     ----------
     optimizer : str
         ``adamw``, or ``sgd`` with momentum 0.9.
     max_gradient_norm : float
-        Longer gradients are shortened to this length.
+        Gradients with a larger norm are clipped to this norm.
     warmup_fraction : float
-        Share of all iterations in which the learning rate rises from zero to its full value.
+        Fraction of all iterations in which the learning rate rises from zero to its full value.
     """
 
     optimizer: str
@@ -34,21 +34,21 @@ class Schedule:
     warmup_fraction: float
 
 
-# `vgg16`: the paper's momentum optimiser (section 5).  `association` starts from random weights, for which
-# Adam is more robust.
-RECIPES = {
-    "association": Schedule(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
-    "vgg16": Schedule(optimizer="sgd", max_gradient_norm=10.0, warmup_fraction=0.02),
+# `vgg16`: SGD with momentum, as in the paper (section 5).  `association` starts from random weights, for
+# which Adam is more robust.
+OPTIMIZER_OPTIONS = {
+    "association": OptimizerOptions(optimizer="adamw", max_gradient_norm=10.0, warmup_fraction=0.05),
+    "vgg16": OptimizerOptions(optimizer="sgd", max_gradient_norm=10.0, warmup_fraction=0.02),
 }
 
 
-def schedule_of(architecture: str, schedule: str) -> Schedule:
-    """Schedule of an architecture; in steps the learning rate is full from the first iteration on."""
-    recipe = RECIPES[architecture]
-    return recipe if schedule == "cosine" else dataclasses.replace(recipe, warmup_fraction=0.0)
+def optimizer_options(architecture: str, schedule: str) -> OptimizerOptions:
+    """Return the options for an architecture and a learning-rate schedule; only ``cosine`` has a warm-up."""
+    options = OPTIMIZER_OPTIONS[architecture]
+    return options if schedule == "cosine" else dataclasses.replace(options, warmup_fraction=0.0)
 
 
-def learning_rate_at(
+def learning_rate(
     iteration: int,
     total: int,
     *,
@@ -57,10 +57,10 @@ def learning_rate_at(
     schedule: str = "cosine",
     milestones: Sequence[int] = (),
 ) -> float:
-    """Learning rate of one iteration.
+    """Return the learning rate of one iteration.
 
-    ``cosine``: a linear rise to `peak`, then half a cosine towards zero.  ``steps``: `peak`, and a tenth of
-    what it was after each milestone.
+    ``cosine``: a linear rise to `peak`, then half a cosine towards zero.  ``steps``: `peak`, divided by ten
+    after each milestone.
 
     Parameters
     ----------
@@ -71,11 +71,11 @@ def learning_rate_at(
     peak : float
         Largest learning rate.
     warmup_fraction : float
-        Share of the iterations that the rise of ``cosine`` takes, at least one iteration.
+        Fraction of the iterations that the rise of ``cosine`` takes, at least one iteration.
     schedule : str
         ``cosine`` or ``steps``.
     milestones : sequence of int
-        Iterations after which ``steps`` goes down.
+        Iterations after which the learning rate of ``steps`` falls.
     """
     if schedule == "steps":
         return peak * STEP_FACTOR ** sum(iteration > milestone for milestone in milestones)
@@ -86,14 +86,13 @@ def learning_rate_at(
 
 
 def make_optimizer(
-    parameters: Sequence[torch.nn.Parameter], recipe: Schedule, training: TrainingOptions
+    parameters: Sequence[torch.nn.Parameter], options: OptimizerOptions, training: TrainingOptions
 ) -> torch.optim.Optimizer:
-    """Optimiser of a recipe; biases and scales are not shrunk."""
-    # That would cost accuracy and regularise nothing.
+    """Return the optimiser; weight decay applies to weights, not to biases and scales."""
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    if recipe.optimizer == "sgd":
+    if options.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9)
     return torch.optim.AdamW(groups, lr=training.learning_rate)

@@ -9,18 +9,23 @@ import torch
 from claran_core.common.paths import REPOSITORY
 from claran_core.settings.architecture_options import ARCHITECTURE_OPTIONS
 from claran_core.settings.config import TrainingOptions, load_config
-from claran_core.training.schedule import RECIPES, learning_rate_at, make_optimizer, schedule_of
+from claran_core.training.optimizer import (
+    OPTIMIZER_OPTIONS,
+    learning_rate,
+    make_optimizer,
+    optimizer_options,
+)
 
 PARAMETERS = [torch.nn.Parameter(torch.ones(2, 2)), torch.nn.Parameter(torch.ones(2))]
 
 
 def test_cosine_by_hand() -> None:
-    rates = [learning_rate_at(i, 10, peak=2.0, warmup_fraction=0.2) for i in range(1, 11)]
+    rates = [learning_rate(i, 10, peak=2.0, warmup_fraction=0.2) for i in range(1, 11)]
     assert rates[:2] == [1.0, 2.0]
     assert rates[2] == pytest.approx(1 + math.cos(math.pi / 9))
     assert rates[9] == pytest.approx(1 + math.cos(math.pi * 8 / 9))
     assert np.all(np.diff(rates[1:]) < 0) and rates[9] > 0
-    assert learning_rate_at(1, 1, peak=2.0, warmup_fraction=0.05) == 2.0
+    assert learning_rate(1, 1, peak=2.0, warmup_fraction=0.05) == 2.0
 
 
 def test_steps_by_hand() -> None:
@@ -29,15 +34,15 @@ def test_steps_by_hand() -> None:
         options = {"schedule": "steps", "milestones": (50_000, 80_000)}
         # Neither a rise at the start nor the length of the training changes anything.
         for fraction, total in ((0.0, 80_000), (0.05, 200_000)):
-            found = learning_rate_at(iteration, total, peak=1e-3, warmup_fraction=fraction, **options)
+            found = learning_rate(iteration, total, peak=1e-3, warmup_fraction=fraction, **options)
             assert found == pytest.approx(rate, rel=1e-12)
-    assert learning_rate_at(3, 9, peak=2.0, warmup_fraction=0.5, schedule="steps") == 2.0
+    assert learning_rate(3, 9, peak=2.0, warmup_fraction=0.5, schedule="steps") == 2.0
 
 
 def test_every_architecture_has_a_recipe() -> None:
-    assert list(RECIPES) == list(ARCHITECTURE_OPTIONS)
-    assert schedule_of("vgg16", "cosine") == RECIPES["vgg16"]
-    assert schedule_of("vgg16", "steps").warmup_fraction == 0
+    assert list(OPTIMIZER_OPTIONS) == list(ARCHITECTURE_OPTIONS)
+    assert optimizer_options("vgg16", "cosine") == OPTIMIZER_OPTIONS["vgg16"]
+    assert optimizer_options("vgg16", "steps").warmup_fraction == 0
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,7 @@ def test_optimiser_shrinks_weights_but_not_biases(architecture: str, kind: type)
     training = TrainingOptions(
         batch_size=1, epochs=1, learning_rate=0.1, weight_decay=0.5, augmentation="none", checkpoint_every=1
     )
-    optimizer = make_optimizer(PARAMETERS, RECIPES[architecture], training)
+    optimizer = make_optimizer(PARAMETERS, OPTIMIZER_OPTIONS[architecture], training)
     assert isinstance(optimizer, kind)
     assert optimizer.defaults.get("momentum", 0.9) == 0.9
     shrunk, kept = optimizer.param_groups
@@ -62,9 +67,9 @@ def test_recipe_of_the_paper() -> None:
     n_subjects = 6_141  # of the RGZ label table's training split
     iterations = training.epochs * n_subjects
     assert abs(iterations - 80_000) < n_subjects / 2
-    recipe = schedule_of(config.model.architecture, training.schedule)
+    recipe = optimizer_options(config.model.architecture, training.schedule)
     rates = [
-        learning_rate_at(
+        learning_rate(
             iteration,
             iterations,
             peak=training.learning_rate,
