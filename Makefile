@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 # The versions of all packages that the tests pass with, for the Python they were recorded with: the tests use
 # them if .venv has that Python, so that they give the same result on every machine.  The demonstration takes any
 # versions that pyproject.toml allows.
-TESTED_VERSIONS = envs/tested-versions-python$(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+TESTED_VERSIONS := envs/tested-versions-python$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
 # Stamp files, written when a step is complete; packages are installed again when the dependencies have changed.
 CREATED := $(VENV)/.created
 INSTALLED := $(VENV)/.installed
@@ -76,5 +76,6 @@ $(INSTALLED): pyproject.toml | $(CREATED)
 
 $(INSTALLED_TEST): pyproject.toml $(wildcard envs/tested-versions-*.txt) | $(CREATED)
 	@echo "Installing into $(VENV), PyTorch included; this takes some minutes"
-	$(BIN)/python -m pip install --quiet --editable '.[test]' $(addprefix --constraint ,$(wildcard $(TESTED_VERSIONS)))
+	@tested=; versions=$(TESTED_VERSIONS); [ -e $$versions ] && tested="--constraint $$versions"; \
+	  $(BIN)/python -m pip install --quiet --editable '.[test]' $$tested
 	@touch $(INSTALLED) $@

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 import claran_core
 from claran_core.common.flags import DESCRIPTIONS, Flag, describe
@@ -84,6 +85,16 @@ def test_python_of_the_conda_environment_is_one_the_package_takes():
     assert lower == {spec.version for spec in SpecifierSet(project()["requires-python"])}
 
 
+def test_tested_versions_are_plain_and_satisfy_every_direct_dependency() -> None:
+    [path] = (REPOSITORY / "envs").glob("tested-versions-python*.txt")
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", line) for line in lines)
+    tested = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    direct = [*project()["dependencies"], *project()["optional-dependencies"]["test"]]
+    for requirement in map(Requirement, direct):
+        assert tested[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
 def test_torch_is_pinned_to_one_version():
     assert [spec.operator for spec in requirements()["torch"]] == ["=="]
 
@@ -93,7 +104,11 @@ def test_formatters_are_the_same_before_a_commit_and_in_the_tests():
         Requirement(line).name: Requirement(line) for line in project()["optional-dependencies"]["test"]
     }
     repositories = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
-    revisions = {entry["repo"].rsplit("/", 1)[1]: entry["rev"].removeprefix("v") for entry in repositories}
+    revisions = {
+        entry["repo"].rsplit("/", 1)[1]: entry["rev"].removeprefix("v")
+        for entry in repositories
+        if entry["repo"] != "local"
+    }
     assert f"=={revisions['ruff-pre-commit']}" == str(pinned["ruff"].specifier)
     assert f"=={revisions['snakefmt']}" == str(pinned["snakefmt"].specifier)
 
