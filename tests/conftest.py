@@ -16,7 +16,7 @@ SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Return the folder of real images and labels; skip tests that need it if there is none."""
+    """Return the folder of real images and labels; skip tests that need it where it is missing."""
     if not SHARED_DATA.is_dir():
         pytest.skip("no real data in ../shared/data")
     return SHARED_DATA

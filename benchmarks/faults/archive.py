@@ -1,10 +1,10 @@
-"""Rows, files and limits of the source `archive` against a stand-in that misbehaves.
+"""Check rows, files and request limits of `source: archive` against a faulty mock server.
 
 python -m benchmarks.faults.archive --subjects 1000 --into FOLDER
 
-Loopback servers speak the protocols of the archives and serve the simulated sky (tests/archive_server.py).
+Loopback servers imitate the archives and serve the simulated sky (tests/support/archive_server.py).
 The workflow runs to its catalogue twice, without faults and with a fault in a fifth of the answers; then
-its cut-outs are made a third time and killed in the middle.  Nothing here was tried on a real service.
+its cut-outs are made a third time and killed halfway.  No real service is involved.
 """
 
 import argparse
@@ -47,12 +47,12 @@ HARMLESS = ("", "gzip")
 
 
 def covers(band: str, ra_deg: float, dec_deg: float) -> bool:
-    """Whether the stand-in's surveys cover a position."""
+    """Return whether the surveys of the mock server cover a position."""
     return band == "infrared" or dec_deg < NORTHERN_END_DEG
 
 
 def serve(pipe: Connection) -> None:
-    """Run the stand-in in a process of its own; messages set its faults or ask what it was asked."""
+    """Run the mock server in a child process; messages set its share of faults or request its counts."""
     from archive_server import ArchiveServer
 
     with ArchiveServer(SEED, covers=covers, stuck_s=1.5, retry_after="1") as server:
@@ -64,8 +64,8 @@ def serve(pipe: Connection) -> None:
             pipe.send((server.asked, server.answering_s))
 
 
-class StandIn:
-    """The stand-in, seen from here."""
+class MockArchive:
+    """Handle of the mock server in its child process."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -85,7 +85,7 @@ class StandIn:
         return self.pipe.recv()
 
 
-def prepare(folder: Path, stand_in: StandIn, n_subjects: int) -> list[str]:
+def prepare(folder: Path, stand_in: MockArchive, n_subjects: int) -> list[str]:
     """Write targets and settings of a run; returns the command that makes its catalogue."""
     folder.mkdir(parents=True)
     targets = pd.read_csv(DEMO_TARGETS).sample(n_subjects, random_state=1)
@@ -144,7 +144,7 @@ def sound_files(folder: Path) -> int:
 
 
 def right_rows(ledger: pd.DataFrame, targets: pd.DataFrame) -> int:
-    """Rows whose status is that of the stand-in's sky: outside, or an image."""
+    """Count the ledger rows whose status agrees with the sky of the mock server."""
     north = ledger["subject_id"].map(targets.set_index("subject_id")["dec"]) >= NORTHERN_END_DEG
     outside = north & (ledger["band"] == "radio")
     return int(
@@ -152,7 +152,7 @@ def right_rows(ledger: pd.DataFrame, targets: pd.DataFrame) -> int:
     )
 
 
-def kill_in_the_middle(command: list[str], stand_in: StandIn, n_subjects: int) -> None:
+def kill_in_the_middle(command: list[str], stand_in: MockArchive, n_subjects: int) -> None:
     """Start the cut-outs and kill everything when half of the subjects have been asked for."""
     job = subprocess.Popen(
         [*command, "cutouts"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -169,7 +169,7 @@ def answered_twice(asked: list[Any]) -> int:
     return sum(count - 1 for count in served.values() if count > 1)
 
 
-def overhead_ms(stand_in: StandIn, n_subjects: int) -> dict[str, float]:
+def overhead_ms(stand_in: MockArchive, n_subjects: int) -> dict[str, float]:
     """Milliseconds per subject that a client alone adds to the server's, one subject after the other."""
     from claran_core.cutouts.providers import open_provider
 
@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, required=True, help="folder of the runs; must not exist")
     options = parser.parse_args()
     n, into = options.subjects, options.into
-    stand_in = StandIn()
+    stand_in = MockArchive()
     commands = {name: prepare(into / name, stand_in, n) for name in ("clean", "faulty", "killed")}
     targets = pd.read_csv(into / "clean" / "targets.csv")
     for name, fraction in (("clean", 0.0), ("faulty", options.fraction)):

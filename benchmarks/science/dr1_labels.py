@@ -1,4 +1,4 @@
-"""How well the contour rule reproduces the labels of Radio Galaxy Zoo DR1, and which islands have none.
+"""Compare the contour rule with the labels of Radio Galaxy Zoo DR1, and list islands without a label.
 
 python -m benchmarks.science.dr1_labels ../shared/data/first_train
 """
@@ -34,13 +34,13 @@ def measure(folder: Path) -> dict[str, np.ndarray]:
     return {key: np.array(values) for key, values in agreement.items()}
 
 
-def strangers(folder: Path) -> np.ndarray:
-    """Islands that do not belong to the source in the middle of their subject.
+def unrelated_islands(folder: Path) -> np.ndarray:
+    """Return the islands that do not belong to the central source of their subject.
 
     Returns
     -------
     (n, 3) array
-        Whether it has a label of its own, brightest pixel over the noise, area in pixels.
+        Whether it has a label, brightest pixel over the noise, area in pixels.
     """
     found = []
     for real in real_subjects(folder):
@@ -61,7 +61,7 @@ def strangers(folder: Path) -> np.ndarray:
 
 
 def main() -> None:
-    """Print the shares, the percentiles, and the islands beside the central sources."""
+    """Print the agreement, the percentiles, and the islands beside the central sources."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder of labelled FIRST cut-outs")
     folder = parser.parse_args().folder
@@ -71,7 +71,7 @@ def main() -> None:
         print(f"{key:>12} as labelled: {agreement[key].mean():.1%}")
     low, middle, high = np.nanpercentile(agreement["extent_ratio"], [5, 50, 95])
     print(f"extent measured / labelled at 5, 50, 95 %: {low:.3f} {middle:.3f} {high:.3f}")
-    labelled, snr, area = strangers(folder).T
+    labelled, snr, area = unrelated_islands(folder).T
     print("islands of no central source:")
     for text, which in (
         ("of one pixel", area == 1),

@@ -2,9 +2,8 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.hosts resources/demo/targets.csv --data ../shared/data
 
-Only subjects of the split ``test`` count: `benchmarks/science/host_prior.py` has learned from the others.
-What belongs together is taken from the truth, and on real images, where there is none, from components
-within 20 arcsec.
+Only subjects of the split ``test`` count; `benchmarks/science/host_prior.py` uses the others.  The grouping
+of components is the true one; on real images, without truth, components within 20 arcsec are one source.
 """
 
 import argparse

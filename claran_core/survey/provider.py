@@ -32,7 +32,7 @@ class ImageProvider(Protocol):
         ...
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """Return the survey pixels that cover a square on the sky, or the reason why there are none.
+        """Return the survey pixels that cover a square on the sky, or the reason why they are missing.
 
         The cut-out holds every native pixel needed to interpolate anywhere in the north-up square.  A failure
         of one subject is returned as a `NoImage`, not raised.

@@ -16,7 +16,7 @@ PHRASES = (
     r"[Ss]tand-in",
     r"\b[Mm]anners\b",
     r"\b[Ww]hoever\b",
-    r"\b[Ss]trangers?\b",
+    r"\b[Ss]trangers\b",
     r"\b[Aa]s it (?:is|was) asked\b",
     r"\b[Ff]ates?\b",
     r"\b[Pp]atience towards\b",

@@ -1,8 +1,7 @@
-"""A stand-in for the archives: loopback servers that speak their protocols and serve the simulated sky.
+"""A mock archive server: loopback servers that imitate the archives and serve the simulated sky.
 
-Each service has a port of its own, so that it is a host of its own.  Faults are injected on a seed: which
-ones a request meets depends on what is asked and on how often it was asked before, not on threads or time.
-Every request is recorded.
+Each service has its own port and so counts as a host.  Faults are seeded: those of a request depend on its
+content and on the number of earlier identical requests, not on threads or time.  Every request is recorded.
 """
 
 import gzip
@@ -319,6 +318,6 @@ def patient(folder: Path, **changes: object) -> FetchOptions:
 def open_archive(
     server: ArchiveServer, name: str, fetch: FetchOptions, **order: Sequence[str]
 ) -> ArchiveProvider:
-    """The unmodified source of a survey, led to the stand-in; close it."""
+    """Open the unmodified image provider of a survey on the mock server; the caller closes it."""
     archive = ArchiveOptions(services=server.settings, order=order)
     return open_provider(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)

@@ -1,4 +1,4 @@
-"""What the stand-in for the archives answers: the simulated sky, in the protocol of each service."""
+"""Answers of the mock archive server: the simulated sky, in the protocol of each service."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ from claran_core.survey.surveys import SIMULATED, SURVEYS
 
 __all__ = ["SEAM_HALF_PX", "ArchiveSky", "Reply"]
 
-# Half the width of a stand-in atlas tile, and half of what its two halves share: less than a subject.
+# Half the width of a mock atlas tile, and half the overlap of its two halves: less than a subject.
 TILE_HALF_PX, SEAM_HALF_PX = 1750, 20
 
 

@@ -60,7 +60,7 @@ class RoiMatching:
         A proposal with at least this overlap with a true source is foreground.
     background_iou : float
         Background proposals have at least this overlap, and less than `foreground_iou`.  Proposals below it
-        are used only if there are none in that range, for example in a subject without sources.
+        are used only if that range is empty, for example in a subject without sources.
     batch : int
         Proposals per subject in the loss (|M|).
     foreground_fraction : float

@@ -165,7 +165,7 @@ def chosen_services(
     Raises
     ------
     ConfigError
-        If there is none, or one is unknown or serves another survey.
+        If the survey has no service, or one is unknown or serves another survey.
     """
     names = order.get(survey, ORDER.get(survey, ()))
     key = f"config: survey.archive.order.{survey}"
