@@ -1,1 +1,1 @@
-"""The catalogue in other formats."""
+"""Export the catalogue to other formats."""

@@ -1,8 +1,8 @@
-"""The boxes of a catalogue as COCO JSON: images are subjects, categories the six classes.
+"""Export the boxes of a catalogue as COCO JSON: images are subjects, categories are the six classes.
 
-With the run's results at hand every searched subject is an image, those without a source too, and
-``file_name`` and ``row`` say where its fused image lies.  A source is annotated in one subject only, the
-one the catalogue lists it in: in overlapping subjects the same source is not annotated again.
+With the results of the run, every searched subject is an image, also those without a source, and
+``file_name`` and ``row`` give the position of its fused image.  Each source is annotated once, in the subject
+under which the catalogue lists it.
 """
 
 import json
@@ -21,7 +21,7 @@ from claran_core.export.source import CatalogueFile
 __all__ = ["fused_indexes", "write_coco"]
 
 COLUMNS = ["source_id", "subject_id", "morphology", "probability", *BOX_COLUMNS]
-# As the detector counts them: 0 is background (paper section 4.3.2).
+# The numbers of the detector: 0 is background (paper section 4.3.2).
 CATEGORIES = {name: number for number, name in enumerate(MORPHOLOGIES, start=1)}
 
 
@@ -33,14 +33,14 @@ def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = N
     source : CatalogueFile
         The catalogue.
     path : Path
-        Where the JSON ends up.
+        Output file.
     results : Results, optional
-        Folder of its run.  Without it, images are the subjects that have sources.
+        Results of the run.  Without them, the images are the subjects with sources.
 
     Raises
     ------
     InputError
-        If the file lacks a column or the run's settings, or a source lies in no image.
+        If the file lacks a column or the settings of the run, or the subject of a source has no image.
     """
     source.selected(COLUMNS)
     if results is not None and not fused_indexes(results, source.method):
@@ -68,7 +68,7 @@ def _categories() -> list[dict[str, Any]]:
 
 
 def _write_list(out: TextIO, name: str, entries: Iterable[dict[str, Any]]) -> None:
-    """Write a list one entry a line, as they come."""
+    """Write a list, one entry per line, entry by entry."""
     out.write(f'"{name}": [')
     for number, entry in enumerate(entries):
         out.write(",\n" if number else "\n")
@@ -77,14 +77,14 @@ def _write_list(out: TextIO, name: str, entries: Iterable[dict[str, Any]]) -> No
 
 
 def _numbered(images: Iterable[dict[str, Any]], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """Images with an id, which is kept in `numbers` by subject."""
+    """Yield the images with an id; `numbers` collects the ids by subject."""
     for image in images:
         numbers[image["subject_id"]] = len(numbers) + 1
         yield {"id": len(numbers), **image}
 
 
 def _catalogued(source: CatalogueFile) -> Iterator[dict[str, Any]]:
-    """Subjects of the catalogue in its order, each once."""
+    """Yield each subject of the catalogue once, in its order."""
     seen: set[str] = set()
     for batch in source.batches(["subject_id"]):
         for subject in batch.column("subject_id").to_pylist():
@@ -94,13 +94,13 @@ def _catalogued(source: CatalogueFile) -> Iterator[dict[str, Any]]:
 
 
 def fused_indexes(results: Results, method: str) -> list[Path]:
-    """Tables of the fused images of a run, one per shard, in order."""
+    """Return the indexes of the fused images of a run, one per shard, in order."""
     files = results.fused_index(method, "x").parent.glob("*.parquet")
-    return sorted(file for file in files if file.name.count(".") == 1)  # components lie beside
+    return sorted(file for file in files if file.name.count(".") == 1)  # without tables of components
 
 
 def _fused(results: Results, method: str) -> Iterator[dict[str, Any]]:
-    """All subjects of the run, and where their fused images are, relative to the results folder."""
+    """Yield all subjects of the run with the file of their fused image, relative to the results folder."""
     for index in fused_indexes(results, method):
         table = read_table(index, ["subject_id", "ra", "dec"])
         name = index.with_suffix(".npy").relative_to(results.root).as_posix()
@@ -117,10 +117,10 @@ def _annotations(source: CatalogueFile, numbers: dict[str, int]) -> Iterator[dic
             if subject not in numbers:
                 raise InputError(
                     f"{source.path}: source {name}: no image of subject {subject!r} in this run; "
-                    "name the results folder of the catalogue's own run"
+                    "name the results folder of the run that made the catalogue"
                 )
             if morphology not in CATEGORIES:
-                raise InputError(f"{source.path}: source {name}: morphology {morphology!r} is no class")
+                raise InputError(f"{source.path}: source {name}: unknown morphology {morphology!r}")
             box = [x1, y1, x2 - x1, y2 - y1]
             if not all(map(math.isfinite, (*box, probability))):
                 raise InputError(f"{source.path}: source {name}: box or probability is not a number")

@@ -1,6 +1,6 @@
-"""The catalogue as CSV: one line of column names, then the rows; lists as ``[1.5, 2.5]``.
+"""Export the catalogue as CSV: a line of column names, then the rows; lists are ``[1.5, 2.5]``.
 
-CSV has no place for units: ``claran columns`` prints them.
+CSV cannot store units: ``claran columns`` prints them.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ def write_csv(source: CatalogueFile, path: Path) -> None:
     source : CatalogueFile
         The catalogue.
     path : Path
-        Where the CSV file ends up.
+        Output file.
     """
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
         pd.DataFrame(columns=source.schema.names).to_csv(out, index=False)
@@ -32,7 +32,7 @@ def write_csv(source: CatalogueFile, path: Path) -> None:
 
 
 def _plain(column: pa.Array) -> object:
-    """Column as pandas writes it; lists become text."""
+    """Return a column that pandas can write; lists become text."""
     if not pa.types.is_list(column.type):
         return column.to_pandas()
     entries, offsets = items(column)

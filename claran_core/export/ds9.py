@@ -1,7 +1,7 @@
-"""The catalogue as DS9 regions: a square around every source, and a cross on each of its components.
+"""Export the catalogue as DS9 regions: a square around each source, and a cross on each component.
 
-The square has the side `angular_size` and is centred on the source, north up.  Every shape is tagged
-with its class, so that DS9's groups (Region > Groups) show one class at a time.
+The square has side `angular_size`, is centred on the source and points north.  Every region is tagged with
+its class, so the groups of DS9 (Region > Groups) select one class.
 """
 
 from collections.abc import Iterator
@@ -32,12 +32,12 @@ def write_ds9(source: CatalogueFile, path: Path) -> None:
     source : CatalogueFile
         The catalogue.
     path : Path
-        Where the region file ends up.
+        Output file.
 
     Raises
     ------
     InputError
-        If the file lacks a column this needs.
+        If the file lacks a column that this export needs.
     """
     source.selected(COLUMNS)
     with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as out:

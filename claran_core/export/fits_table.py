@@ -1,7 +1,7 @@
-"""The catalogue as a FITS binary table: units, UCDs and descriptions in the header, lists on the heap.
+"""Export the catalogue as a FITS binary table: units, UCDs and descriptions in the header, lists in the heap.
 
-Rows are written as they are read, so that memory holds one batch whatever the size of the catalogue.
-FITS standard 4.0, sections 7.3.1 to 7.3.5; TUCDn and TCOMMn are the keywords TOPCAT and astropy know.
+Rows are written while they are read, so memory holds one batch of any catalogue.
+Source: FITS standard 4.0, sections 7.3.1 to 7.3.5.  TOPCAT and astropy read the keywords TUCDn and TCOMMn.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from claran_core.export.source import CatalogueFile, items
 __all__ = ["write_fits"]
 
 FITS_BLOCK = 2880
-# Offsets on the heap are signed: a larger heap needs descriptors of 64 bits.
+# Offsets into the heap are signed: a larger heap needs 64-bit descriptors.
 MAX_SMALL_HEAP = 2**31 - 1
 
-# Letter of TFORMn and type of the bytes, big end first.
+# Letter of TFORMn and big-endian numpy type.
 KINDS = {
     pa.bool_(): ("L", "S1"),
     pa.uint8(): ("B", "u1"),
@@ -37,7 +37,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class _Column:
-    """One column: how wide text is at most, or how long a list, and what its lists take on the heap."""
+    """One column: greatest length of its text or lists, and the bytes of its lists in the heap."""
 
     field: pa.Field
     longest: int
@@ -48,7 +48,7 @@ class _Column:
         return pa.types.is_list(self.field.type)
 
     def form(self, *, large: bool) -> str:
-        """TFORMn."""
+        """Return the value of TFORMn."""
         if self.is_list:
             letter, _ = KINDS[self.field.type.value_type]
             return f"{'Q' if large else 'P'}{letter}({self.longest})"
@@ -57,7 +57,7 @@ class _Column:
         return KINDS[self.field.type][0]
 
     def stored(self, *, large: bool) -> tuple[str, str] | tuple[str, str, tuple[int]]:
-        """Field of the row's numpy type: bytes of the column in the main table."""
+        """Return the field of the numpy type of a row of the main table."""
         if self.is_list:
             return self.field.name, ">i8" if large else ">i4", (2,)
         if pa.types.is_string(self.field.type):
@@ -73,12 +73,12 @@ def write_fits(source: CatalogueFile, path: Path) -> None:
     source : CatalogueFile
         The catalogue.
     path : Path
-        Where the FITS file ends up.
+        Output file.
 
     Raises
     ------
     InputError
-        If a column is of a type FITS has none for, or its text is not ASCII.
+        If FITS lacks the type of a column, or text is not ASCII.
     """
     columns = _measure(source)
     heap_bytes = sum(column.heap_bytes for column in columns)
@@ -96,7 +96,7 @@ def write_fits(source: CatalogueFile, path: Path) -> None:
 
 
 def _measure(source: CatalogueFile) -> list[_Column]:
-    """First pass: the longest text and list of each column, and the size of the heap."""
+    """Measure the longest text and list of each column, and the size of the heap (first pass)."""
     schema = source.schema
     for field in schema:
         kind = field.type.value_type if pa.types.is_list(field.type) else field.type
@@ -124,7 +124,7 @@ def _lengths(column: pa.Array) -> pa.Array:
 
 
 def _item_bytes(kind: pa.DataType) -> int:
-    """Bytes of one entry of a list column on the heap; other columns have nothing there."""
+    """Return the bytes of a list entry in the heap; 0 for other columns."""
     return np.dtype(KINDS[kind.value_type][1]).itemsize if pa.types.is_list(kind) else 0
 
 
@@ -160,7 +160,7 @@ def _table_header(
 
 
 def _rows(source: CatalogueFile, columns: list[_Column], row: np.dtype) -> Iterator[np.ndarray]:
-    """Second pass: the main table, where a list is its length and its place on the heap."""
+    """Yield the rows of the main table; a list is its length and its offset in the heap (second pass)."""
     heap = 0
     for batch in source.batches():
         rows = np.zeros(batch.num_rows, row)
@@ -178,7 +178,7 @@ def _rows(source: CatalogueFile, columns: list[_Column], row: np.dtype) -> Itera
 
 
 def _heap(source: CatalogueFile, columns: list[_Column]) -> Iterator[bytes]:
-    """Third pass: the entries of the lists, in the order `_rows` counts them."""
+    """Yield the entries of the lists, in the order of the offsets of `_rows` (third pass)."""
     lists = [column.field for column in columns if column.is_list]
     for batch in source.batches([field.name for field in lists]) if lists else ():
         for field in lists:
@@ -193,7 +193,7 @@ def _plain(source: CatalogueFile, column: _Column, values: pa.Array) -> np.ndarr
         return np.array([text.encode("ascii") for text in values.to_pylist()], dtype=bytes)
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{source.path}: column {column.field.name!r}: {error.object!r} is not ASCII, all that FITS takes"
+            f"{source.path}: column {column.field.name!r}: {error.object!r} is not ASCII, as FITS needs"
         ) from None
 
 

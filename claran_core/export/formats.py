@@ -1,7 +1,7 @@
-"""The same rows in other formats, for the programs people have: FITS, VOTable, DS9, MOC, COCO, HATS, CSV.
+"""Export the catalogue to FITS, VOTable, DS9, MOC, COCO, HATS or CSV.
 
-Each format is a module of its own with one function to write it.  All read the catalogue in batches, and
-none leaves a half-written file behind.
+Each format is a module with one function.  All read the catalogue in batches, and a failed export leaves no
+partial file.
 """
 
 from collections.abc import Callable
@@ -42,20 +42,20 @@ def export_catalogue(
     catalogue : Path
         The Parquet file.
     path : Path
-        What to write; a folder for HATS.
+        Output file; a folder for HATS.
     to : str
         One of `FORMATS`.
     results : Path, optional
-        Results folder of the run, for ``moc`` and ``coco``; default: the one the catalogue lies in.
+        Results folder of the run, for ``moc`` and ``coco``; default: the folder that holds the catalogue.
     moc_order : int
         HEALPix order of the smallest cells of a MOC.
     overwrite : bool
-        Whether to replace what is there.
+        Whether to replace existing output.
 
     Raises
     ------
     InputError
-        If `path` exists, the catalogue is none, or it or its run lacks what the format needs.
+        If `path` exists, the file is not a catalogue, or it or its run lacks data that the format needs.
     """
     if to not in FORMATS:
         raise InputError(f"unknown format {to!r}; take one of {', '.join(FORMATS)}")
@@ -66,31 +66,33 @@ def export_catalogue(
     source = _with_facts(open_catalogue(catalogue), folder)
     if to == "moc":
         if folder is None:
-            raise InputError(f"{catalogue}: lies in no results folder of a run; name it with --results")
+            raise InputError(
+                f"{catalogue}: not in the results folder of a run; name that folder with --results"
+            )
         moc.write_moc(folder, source.frame, path, order=moc_order)
     elif to == "coco":
         if results is None and folder is not None and not coco.fused_indexes(folder, source.method):
-            folder = None  # the run's images are gone
+            folder = None  # the fused images of the run were removed
         coco.write_coco(source, path, results=folder)
     else:
         TABLES[to](source, path)
 
 
 def run_folder(catalogue: Path) -> Results | None:
-    """Results folder that a catalogue lies in, where it lies in one."""
+    """Return the results folder of the run that holds a catalogue; None if there is none."""
     results = Results(catalogue.absolute().parent.parent)
     return results if results.targets.exists() else None
 
 
 def _with_facts(source: CatalogueFile, run: Results | None) -> CatalogueFile:
-    """Let a selection that another program saved know its run, where the run's own catalogue is there."""
+    """Add the facts of the run to a selection that another program saved, if the run's catalogue exists."""
     if source.facts or run is None or not run.catalogue.exists():
         return source
     return replace(source, facts=read_metadata(run.catalogue))
 
 
 def _check_free(path: Path, *, folder: bool, overwrite: bool) -> None:
-    """Refuse to write over what is there, and to put a folder in a file's place or the other way round."""
+    """Refuse to replace existing output unless told to, or a file by a folder or the reverse."""
     if not path.exists():
         return
     if path.is_dir() != folder:

@@ -1,8 +1,8 @@
-"""The catalogue in HATS: Parquet files by HEALPix pixel, for lsdb and other programs for whole surveys.
+"""Export the catalogue to HATS: Parquet files by HEALPix pixel, for lsdb and other tools for large surveys.
 
-The rows of a catalogue are in the order of HEALPix pixels already, so each partition is a run of rows:
-memory holds one partition.  Names and lists of the files are left to the package hats (the optional
-dependency `export`).  IVOA Note "HATS: Hierarchical Adaptive Tiling Scheme".
+The rows of a catalogue are sorted by HEALPix pixel, so each partition is a run of rows and memory holds one
+partition.  The package hats (optional dependency `export`) names the files and writes their lists.
+Source: IVOA Note "HATS: Hierarchical Adaptive Tiling Scheme".
 """
 
 import tempfile
@@ -25,9 +25,9 @@ from claran_core.export.source import CatalogueFile
 
 __all__ = ["partition_pixels", "write_hats"]
 
-# Most sources of a partition: some 100 MB.
+# Largest number of sources of a partition: about 100 MB.
 MAX_ROWS = 200_000
-# HATS keeps the pixel of each row at the finest order there is.
+# HATS stores the pixel of each row at the finest order.
 INDEX_ORDER = 29
 INDEX = pa.field(
     "_healpix_29",
@@ -43,16 +43,16 @@ def write_hats(source: CatalogueFile, path: Path, *, max_rows: int = MAX_ROWS) -
     Parameters
     ----------
     source : CatalogueFile
-        The catalogue, in its order.
+        The catalogue, sorted as the run writes it.
     path : Path
-        Where the folder ends up; replaced where it exists.
+        Output folder; an existing one is replaced.
     max_rows : int
-        Most sources of a partition, unless a pixel of the catalogue's own order has more.
+        Largest number of sources of a partition; a pixel of order `HEALPIX_ORDER` may exceed it.
 
     Raises
     ------
     InputError
-        If the rows are not in the catalogue's order, there are none, or hats is not installed.
+        If the rows are not sorted, there are none, or hats is not installed.
     """
     import_optional("hats")
     pixels = _sorted_pixels(source)
@@ -65,14 +65,14 @@ def write_hats(source: CatalogueFile, path: Path, *, max_rows: int = MAX_ROWS) -
 
 
 def partition_pixels(pixels: np.ndarray, max_rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Largest HEALPix pixels that hold at most `max_rows` rows each.
+    """Return the largest HEALPix pixels that hold at most `max_rows` rows each.
 
     Parameters
     ----------
     pixels : (N,) int array
-        Nested pixel of each row, of the catalogue's order, ascending.
+        Nested pixel of order `HEALPIX_ORDER` of each row, ascending.
     max_rows : int
-        Most rows of a partition; a pixel of the catalogue's order is never cut.
+        Largest number of rows of a partition; a pixel of order `HEALPIX_ORDER` is never split.
 
     Returns
     -------
@@ -97,16 +97,16 @@ def _sorted_pixels(source: CatalogueFile) -> np.ndarray:
     ]
     pixels = np.concatenate(parts) if parts else np.zeros(0, int)
     if not len(pixels):
-        raise InputError(f"{source.path}: no sources; HATS has no empty catalogues")
+        raise InputError(f"{source.path}: no sources; HATS cannot store an empty catalogue")
     if (np.diff(pixels) < 0).any():
         raise InputError(
-            f"{source.path}: rows are not in the order of HEALPix pixels; take the run's own catalogue"
+            f"{source.path}: rows are not sorted by HEALPix pixel; export the catalogue as the run wrote it"
         )
     return pixels
 
 
 class _RowReader:
-    """Hands out the rows of a catalogue in runs of any length."""
+    """Reads the rows of a catalogue in runs of any length."""
 
     def __init__(self, source: CatalogueFile) -> None:
         self._batches = source.batches()
@@ -135,7 +135,7 @@ def _write_partition(folder: Path, order: int, tile: int, rows: pa.Table) -> Non
 def _describe(
     folder: Path, source: CatalogueFile, name: str, orders: np.ndarray, tiles: np.ndarray, most: int
 ) -> None:
-    """Write what HATS says beside the partitions: lists of pixels and row groups, and properties."""
+    """Write the metadata of HATS: lists of pixels and row groups, and properties."""
     hats, pixel_math = import_optional("hats.catalog"), import_optional("hats.pixel_math")
     import_optional("hats.io").write_parquet_metadata(folder)
     pixels = [
@@ -163,7 +163,7 @@ def _describe(
 
 @contextmanager
 def _atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder beside `path` that takes its name on success, and is removed on failure."""
+    """Yield a folder beside `path` that is renamed to it on success and removed on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
         folder = Path(temporary) / path.name

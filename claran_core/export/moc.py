@@ -1,7 +1,7 @@
-"""The area a run has searched, as a multi-order coverage map (MOC 2.0, FITS).
+"""Export the area that a run searched as a multi-order coverage map (MOC 2.0, FITS).
 
-A subject was searched where its radio image has data, in whole or in part: its square frame belongs to
-the area, missing pixels included.  Needs mocpy (the optional dependency `export`).
+A subject is searched if its radio image has data, at least in part.  Its whole square frame belongs to the
+area, including missing pixels.  Needs mocpy (optional dependency `export`).
 """
 
 from pathlib import Path
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_ORDER", "searched_area", "searched_subjects", "write_moc"]
 
-# Cells of 6.4 arcsec.  A MOC holds every cell the area touches: frames of 3 arcmin that lie alone come
-# out 10 % too large at this order, 21 % at order 14, 5 % at order 16 (measured on 20 000 of them).
+# Cells of 6.4 arcsec.  A MOC holds every cell that the area touches: isolated frames of 3 arcmin become 10 %
+# too large at this order, 21 % at order 14 and 5 % at order 16 (measured on 20 000 of them).
 DEFAULT_ORDER = 15
 SEARCHED = ("ok", "partial")
-# Boxes to unite at a time; more get slower one by one.
+# Number of boxes per union; larger unions are slower per box.
 BLOCK = 10_000
 
 
 def write_moc(results: Results, frame: Frame, path: Path, *, order: int = DEFAULT_ORDER) -> None:
-    """Write the area that the run in `results` has searched.
+    """Write the area that a run searched.
 
     Parameters
     ----------
     results : Results
-        Folder of the run: its targets and the ledger beside its catalogue.
+        Results of the run, with its targets and its ledger.
     frame : Frame
-        Geometry of its subjects.
+        Geometry of the subjects.
     path : Path
-        Where the FITS file ends up.
+        Output file.
     order : int
         HEALPix order of the smallest cells.
 
@@ -56,12 +56,12 @@ def write_moc(results: Results, frame: Frame, path: Path, *, order: int = DEFAUL
 
 
 def searched_subjects(results: Results) -> pd.DataFrame:
-    """Subjects (subject_id, ra, dec) that had radio data, in the order of the targets.
+    """Return the subjects (subject_id, ra, dec) with radio data, in the order of the targets.
 
     Raises
     ------
     InputError
-        If the targets or the ledger are missing, or a subject of the ledger is no target.
+        If the targets or the ledger are missing, or a subject of the ledger is not a target.
     """
     ledger = read_table(results.catalogue_ledger, ["subject_id", "band", "status"])
     found = ledger[(ledger["band"] == "radio") & ledger["status"].isin(SEARCHED)]["subject_id"]
@@ -70,22 +70,22 @@ def searched_subjects(results: Results) -> pd.DataFrame:
     if len(stray):
         raise InputError(
             f"{results.targets}: subject {stray.iloc[0]!r} of {results.catalogue_ledger} is not in it; "
-            "take the files of one run"
+            "use the files of one run"
         )
     return targets[targets["subject_id"].isin(found)].reset_index(drop=True)
 
 
 def searched_area(ra_deg: np.ndarray, dec_deg: np.ndarray, frame: Frame, *, order: int) -> "MOC":
-    """Union of the frames centred at these positions.
+    """Return the union of the frames centred at these positions.
 
     Parameters
     ----------
     ra_deg, dec_deg : (N,) float arrays
-        Centres, ICRS; close together in a row where they are close on the sky.
+        Centres, ICRS; it is fastest when consecutive ones are close on the sky.
     frame : Frame
         Geometry of the subjects.
     order : int
-        HEALPix order of the smallest cells; every cell a frame touches is in.
+        HEALPix order of the smallest cells; every cell that a frame touches is included.
     """
     mocpy = import_optional("mocpy")
     half = frame.width_arcsec / 2 * u.arcsec

@@ -1,7 +1,7 @@
-"""A catalogue as exports read it: in batches, with units, and refused in one line when it is none.
+"""Read a catalogue for export: in batches, with units; refuse other files in one line.
 
-A file need not be as the run wrote it.  A selection of rows or columns, saved by another program, is a
-catalogue too: columns under our names get our types, units and descriptions back.
+The file may also be a selection of rows or columns that another program saved: columns with names of the
+catalogue get its types, units and descriptions back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,11 +22,11 @@ from claran_core.common.frame import Frame
 
 __all__ = ["CatalogueFile", "items", "open_catalogue"]
 
-# What makes a table a catalogue of sources.
+# Columns that every catalogue has.
 IDENTITY = ("source_id", "ra", "dec")
-# Rows in memory at a time: some 30 MB of a catalogue.
+# Rows in memory at a time: about 30 MB.
 BATCH_ROWS = 65_536
-# Facts about a run that are one word each: what formats without room for more say of it.
+# Facts about a run that are one word each, for formats that cannot store more.
 SHORT_FACTS = ("pipeline", "pipeline_version", "method", "model_id", "n_subjects", "sorted_by")
 
 
@@ -39,11 +39,11 @@ class CatalogueFile:
     path : Path
         The Parquet file.
     schema : pyarrow.Schema
-        Its columns, with unit, UCD and description in their metadata.
+        Columns, with unit, UCD and description in their metadata.
     n_rows : int
         Number of sources.
     facts : dict
-        What the file says of the run that made it (`claran_core.common.files.read_metadata`).
+        Facts about the run that made the file (`claran_core.common.files.read_metadata`).
     """
 
     path: Path
@@ -54,7 +54,9 @@ class CatalogueFile:
     def batches(
         self, columns: Sequence[str] | None = None, *, rows: int = BATCH_ROWS
     ) -> Iterator[pa.RecordBatch]:
-        """Rows in the file's order, at most `rows` at a time, of the types of `schema`, without nulls.
+        """Yield the rows in the order of the file, at most `rows` at a time, with the types of `schema`.
+
+        There are no nulls: missing values become NaN, empty text or empty lists.
 
         Raises
         ------
@@ -68,12 +70,12 @@ class CatalogueFile:
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def selected(self, columns: Sequence[str] | None) -> pa.Schema:
-        """Schema of `columns`, or of all.
+        """Return the schema of `columns`, or of all columns.
 
         Raises
         ------
         InputError
-            If the file has no such column.
+            If the file lacks one of the columns.
         """
         names = self.schema.names if columns is None else columns
         missing = [name for name in names if name not in self.schema.names]
@@ -88,30 +90,32 @@ class CatalogueFile:
         Raises
         ------
         InputError
-            If the file does not hold the settings.
+            If the file does not contain the settings.
         """
         frame = stored_frame(self.facts)
         if frame is None:
             raise InputError(
-                f"{self.path}: does not say what settings it was made with; take the run's own catalogue"
+                f"{self.path}: lacks the settings of its run; export the catalogue as the run wrote it"
             )
         return frame
 
     @property
     def method(self) -> str:
-        """Fusion method of the images the sources were found in.
+        """Fusion method of the images that the sources were detected in.
 
         Raises
         ------
         InputError
-            If the file does not say.
+            If the file does not contain it.
         """
         if "method" not in self.facts:
-            raise InputError(f"{self.path}: does not say its fusion method; take the run's own catalogue")
+            raise InputError(
+                f"{self.path}: lacks its fusion method; export the catalogue as the run wrote it"
+            )
         return str(self.facts["method"])
 
     def short_facts(self) -> dict[str, str]:
-        """Facts of the run that fit a word each, and the number of sources in this file."""
+        """Return the facts of the run that are one word each, and the number of sources of this file."""
         facts = {name: str(self.facts[name]) for name in SHORT_FACTS if name in self.facts}
         return facts | {"n_sources": str(self.n_rows)}
 
@@ -120,19 +124,21 @@ class CatalogueFile:
             filled = _without_nulls(column.cast(field.type))
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"{self.path}: column {field.name!r} holds no {field.type}: {reason}") from None
+            raise InputError(
+                f"{self.path}: column {field.name!r} is not of type {field.type}: {reason}"
+            ) from None
         if filled.null_count:
             raise InputError(f"{self.path}: column {field.name!r} has missing values; fill them first")
         return filled
 
 
 def open_catalogue(path: Path) -> CatalogueFile:
-    """Open a catalogue: a run's own, or rows and columns of one.
+    """Open a catalogue, or a selection of its rows and columns.
 
     Raises
     ------
     InputError
-        If the file is missing, is not Parquet, or holds no catalogue.
+        If the file is missing, is not Parquet, or is not a catalogue.
     """
     facts = read_metadata(path)
     with pq.ParquetFile(path) as file:
@@ -144,7 +150,7 @@ def open_catalogue(path: Path) -> CatalogueFile:
 
 
 def items(column: pa.ListArray) -> tuple[pa.Array, np.ndarray]:
-    """All entries of a list column one after the other, and where each row's begin and the last row's end.
+    """Return all entries of a list column, and the offsets at which each row begins and the last one ends.
 
     Returns
     -------
@@ -157,7 +163,7 @@ def items(column: pa.ListArray) -> tuple[pa.Array, np.ndarray]:
 
 
 def _known(field: pa.Field) -> pa.Field:
-    """The catalogue's own column of that name; others as they are, without pandas' traces."""
+    """Return the column of the catalogue with that name, or the field itself with plain strings."""
     if field.name in CATALOGUE.names:
         return CATALOGUE.field(field.name)
     if pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type):
@@ -166,7 +172,7 @@ def _known(field: pa.Field) -> pa.Field:
 
 
 def _without_nulls(column: pa.Array) -> pa.Array:
-    """NaN, no text or an empty list where nothing is there."""
+    """Replace nulls by NaN, empty text or an empty list; integers keep them."""
     if not column.null_count:
         return column
     if pa.types.is_floating(column.type):

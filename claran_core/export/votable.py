@@ -1,8 +1,8 @@
-"""The catalogue as a VOTable, BINARY2 inside: the VOParquet description of its columns, and the rows.
+"""Export the catalogue as a VOTable with BINARY2 data: VOParquet description of the columns, and rows.
 
-Rows are written as they are read, so that memory holds one batch whatever the size of the catalogue.
-VOTable 1.4, section 5.4: a row is a null mask, then its fields with the big end first; text and lists
-are preceded by their length.
+Rows are written while they are read, so memory holds one batch of any catalogue.
+Source: VOTable 1.4, section 5.4.  A row is a null mask followed by its fields, big-endian; text and lists are
+preceded by their length.
 """
 
 import binascii
@@ -24,9 +24,9 @@ TABLE_END = b"</TABLE>"
 STREAM = b'<DATA>\n<BINARY2>\n<STREAM encoding="base64">\n'
 STREAM_END = b"</STREAM>\n</BINARY2>\n</DATA>\n"
 LENGTH = ">u4"
-# Bytes that become a line of base64; a multiple of 3, so that lines can be joined.
+# Bytes of a line of base64; a multiple of 3, so lines can be joined.
 LINE_BYTES = 57 * 64
-# Rows at a time: every field of every row is an object of its own here.
+# Rows at a time: here every field of every row is a Python object.
 BATCH_ROWS = 8_192
 
 
@@ -38,12 +38,12 @@ def write_votable(source: CatalogueFile, path: Path) -> None:
     source : CatalogueFile
         The catalogue.
     path : Path
-        Where the VOTable ends up.
+        Output file.
 
     Raises
     ------
     InputError
-        If a column is of a type VOTable has none for, or its text is not ASCII.
+        If VOTable lacks the type of a column, or text is not ASCII.
     """
     _check_types(source)
     described = votable_metadata(source.schema, facts=source.short_facts())[CONTENT_KEY]
@@ -62,8 +62,8 @@ def _check_types(source: CatalogueFile) -> None:
 
 
 def _packed(source: CatalogueFile) -> Iterator[bytes]:
-    """Bytes of the rows, a batch at a time."""
-    mask = bytes(-(-len(source.schema) // 8))  # no field is null: floats say it with NaN
+    """Yield the bytes of the rows, batch by batch."""
+    mask = bytes(-(-len(source.schema) // 8))  # no field is null
     for batch in source.batches(rows=BATCH_ROWS):
         pieces = [[mask] * batch.num_rows]
         pieces += [_field_bytes(source.path, batch, name) for name in batch.schema.names]
@@ -71,7 +71,7 @@ def _packed(source: CatalogueFile) -> Iterator[bytes]:
 
 
 def _field_bytes(path: Path, batch: pa.RecordBatch, name: str) -> list[bytes]:
-    """Bytes of one column, row by row."""
+    """Return the bytes of one column, row by row."""
     column = batch.column(name)
     if pa.types.is_string(column.type):
         return _text_bytes(path, name, column)
@@ -89,14 +89,14 @@ def _text_bytes(path: Path, name: str, column: pa.Array) -> list[bytes]:
         texts = [text.encode("ascii") for text in column.to_pylist()]
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{path}: column {name!r}: {error.object!r} is not ASCII, all that this VOTable takes"
+            f"{path}: column {name!r}: {error.object!r} is not ASCII, as this VOTable needs"
         ) from None
     lengths = _split(np.array([len(text) for text in texts], LENGTH).tobytes(), 4)
     return [length + text for length, text in zip(lengths, texts, strict=True)]
 
 
 def _big_endian(column: pa.Array) -> tuple[bytes, int]:
-    """Bytes of a column of numbers, and of one of them; a truth value is a letter."""
+    """Return the bytes of a column of numbers, and the size of one; booleans are letters."""
     values = column.to_numpy(zero_copy_only=False)
     if values.dtype == bool:
         return np.where(values, b"T", b"F").tobytes(), 1
@@ -108,7 +108,7 @@ def _split(raw: bytes, size: int) -> list[bytes]:
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines of base64 of the blocks joined together."""
+    """Yield the lines of base64 of the joined blocks."""
     rest = b""
     for block in blocks:
         rest += block

@@ -90,7 +90,7 @@ def test_a_catalogue_of_another_run_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value", "said"),
-    [("morphology", "4C_4P", "is no class"), ("box_x1", np.nan, "is not a number")],
+    [("morphology", "4C_4P", "unknown morphology '4C_4P'"), ("box_x1", np.nan, "is not a number")],
 )
 def test_impossible_values_are_one_line(tmp_path: Path, column: str, value: object, said: str) -> None:
     rows = write_random_catalogue(tmp_path / "c.parquet", 5)

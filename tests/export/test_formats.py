@@ -100,7 +100,7 @@ def test_selection_saved_by_pandas_learns_of_its_run_from_the_results(tmp_path: 
     write_random_run(tmp_path / "results", 20)
     rows = random_catalogue(20).iloc[:3]
     rows.to_parquet(tmp_path / "few.parquet")
-    with pytest.raises(InputError, match="does not say what settings"):
+    with pytest.raises(InputError, match="lacks the settings of its run"):
         export_catalogue(tmp_path / "few.parquet", tmp_path / "b.json", to="coco")
     export_catalogue(tmp_path / "few.parquet", tmp_path / "b.json", to="coco", results=tmp_path / "results")
     coco = json.loads((tmp_path / "b.json").read_text())

@@ -52,7 +52,7 @@ def test_no_sources_and_wrong_order_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no sources"):
         write_hats(open_catalogue(tmp_path / "none.parquet"), tmp_path / "hats")
     random_catalogue(9).iloc[::-1].to_parquet(tmp_path / "back.parquet")
-    with pytest.raises(InputError, match="not in the order of HEALPix pixels"):
+    with pytest.raises(InputError, match="not sorted by HEALPix pixel"):
         write_hats(open_catalogue(tmp_path / "back.parquet"), tmp_path / "hats")
     assert not (tmp_path / "hats").exists()
 
