@@ -4,6 +4,7 @@ Faulty shards leave nothing.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -140,7 +141,9 @@ def make_foreign(path: Path) -> None:
         (make_foreign, "is missing|does not hold sources of method"),
     ],
 )
-def test_faulty_files_get_one_line_and_leave_nothing(tmp_path: Path, part: str, spoil, told: str) -> None:
+def test_faulty_files_get_one_line_and_leave_nothing(
+    tmp_path: Path, part: str, spoil: Callable[[Path], object], told: str
+) -> None:
     files = shards(tmp_path)
     path = getattr(files[1], part)
     spoil(path)

@@ -1,5 +1,7 @@
 """Detections are checked before they become sources."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +21,7 @@ def written(path, *rows):
     return path
 
 
-def test_sound_detections_are_read_as_they_are(tmp_path):
+def test_sound_detections_are_read_as_they_are(tmp_path: Path) -> None:
     rows = [detection("a", (0, 0, 132, 132)), detection("b", (1, 2, 3, 4), probability=1.0)]
     found = read_detections(written(tmp_path / "d.parquet", *rows), FRAME)
     assert found["subject_id"].tolist() == ["a", "b"] and found["box_x2"].tolist() == [132, 3]
@@ -36,7 +38,9 @@ def test_sound_detections_are_read_as_they_are(tmp_path):
         ({"p_1c_1p": np.nan}, "p_1c_1p nan|probability"),
     ],
 )
-def test_impossible_values_are_refused_with_row_and_value(tmp_path, change, told):
+def test_impossible_values_are_refused_with_row_and_value(
+    tmp_path: Path, change: dict[str, object], told: str
+) -> None:
     path = written(
         tmp_path / "d.parquet", detection("a", (1, 1, 9, 9)), detection("a", (1, 1, 9, 9)) | change
     )
@@ -46,14 +50,14 @@ def test_impossible_values_are_refused_with_row_and_value(tmp_path, change, told
     assert "\n" not in str(error.value)
 
 
-def test_columns_of_text_are_refused(tmp_path):
+def test_columns_of_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "d.parquet"
     pd.DataFrame([detection("a", (1, 1, 9, 9)) | {"box_x1": "one"}]).to_parquet(path)
     with pytest.raises(InputError, match="'box_x1' does not hold numbers"):
         read_detections(path, FRAME)
 
 
-def test_truncated_and_foreign_files_are_refused(tmp_path):
+def test_truncated_and_foreign_files_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "d.parquet", detection("a", (1, 1, 9, 9)))
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match="not a complete Parquet file"):

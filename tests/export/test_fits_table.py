@@ -47,7 +47,9 @@ def test_rows_survive(tmp_path: Path, n: int) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.fits", "c.parquet"]
 
 
-def test_rows_survive_in_many_batches_and_with_a_large_heap(tmp_path: Path, monkeypatch) -> None:
+def test_rows_survive_in_many_batches_and_with_a_large_heap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = write_random_catalogue(tmp_path / "c.parquet", 40)
     source = open_catalogue(tmp_path / "c.parquet")
     batches = type(source).batches

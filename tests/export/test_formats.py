@@ -61,7 +61,7 @@ def test_unknown_format(tmp_path: Path) -> None:
         export_catalogue(tmp_path / "c.parquet", tmp_path / "out", to="xls")
 
 
-def test_run_is_found_by_where_its_catalogue_lies(tmp_path: Path, monkeypatch) -> None:
+def test_run_is_found_by_where_its_catalogue_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_random_run(tmp_path / "results", 4)
     monkeypatch.chdir(tmp_path)
     relative = Path("results/catalogue/catalogue.parquet")
@@ -73,7 +73,7 @@ def test_run_is_found_by_where_its_catalogue_lies(tmp_path: Path, monkeypatch) -
 def test_area_needs_the_run(tmp_path: Path) -> None:
     write_random_catalogue(tmp_path / "alone" / "c.parquet", 4)
     assert run_folder(tmp_path / "alone" / "c.parquet") is None
-    with pytest.raises(InputError, match="name it with --results"):
+    with pytest.raises(InputError, match="name that folder with --results"):
         export_catalogue(tmp_path / "alone" / "c.parquet", tmp_path / "area.fits", to="moc")
     with pytest.raises(InputError, match="no such file"):
         export_catalogue(

@@ -57,7 +57,9 @@ def test_no_sources_and_wrong_order_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "hats").exists()
 
 
-def test_without_the_package_one_line_says_what_to_install(tmp_path: Path, monkeypatch) -> None:
+def test_without_the_package_one_line_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "hats", None)
     write_random_catalogue(tmp_path / "c.parquet", 3)
     with pytest.raises(InputError, match=r"hats is not installed.*claran-survey\[export\]"):

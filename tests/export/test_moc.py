@@ -45,7 +45,7 @@ def test_every_pixel_of_a_frame_is_covered_up_to_its_border(place: tuple[float, 
     assert 1 < area / (FRAME.width_arcsec * u.arcsec) ** 2 < 1.2
 
 
-def test_overlapping_frames_count_once_and_blocks_make_no_difference(monkeypatch) -> None:
+def test_overlapping_frames_count_once_and_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     ra, dec = rng.uniform(10, 10.3, 50), rng.uniform(-5, -4.7, 50)
     whole = searched_area(ra, dec, FRAME, order=14)

@@ -43,7 +43,9 @@ def test_rows_survive(tmp_path: Path, n: int) -> None:
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7])
-def test_rows_survive_in_many_batches(tmp_path: Path, monkeypatch, batch_rows: int) -> None:
+def test_rows_survive_in_many_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int
+) -> None:
     rows = write_random_catalogue(tmp_path / "c.parquet", 40)
     monkeypatch.setattr("claran_core.export.votable.BATCH_ROWS", batch_rows)
     write_votable(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.vot")

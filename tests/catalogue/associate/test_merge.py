@@ -1,4 +1,6 @@
-"""Which detections are one source: hand-made rows, and what the greedy choice must never depend on."""
+"""Duplicate detections of one source: hand-made rows, and the greedy choice on random graphs."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from source_rows import source_row, sources_table
 
 from claran_core.catalogue.associate.merge import (
     Links,
+    Resolution,
     SourceRows,
     connected_groups,
     link_duplicates,
@@ -17,18 +20,23 @@ from claran_core.catalogue.associate.merge import (
 ARCSEC = 1 / 3600
 
 
-def merged(*rows: dict) -> list[int]:
-    """The winner of each row."""
-    rows = SourceRows.of(sources_table(rows))
-    return resolve(rows.rank, link_duplicates(rows, 2.7)).winner.tolist()
+def resolution(*rows: dict[str, Any]) -> Resolution:
+    """Return the result of merging some rows."""
+    table = SourceRows.of(sources_table(rows))
+    return resolve(table.rank, link_duplicates(table, 2.7))
 
 
-def agreeing(*rows: dict) -> list[bool]:
-    rows = SourceRows.of(sources_table(rows))
-    return resolve(rows.rank, link_duplicates(rows, 2.7)).agrees.tolist()
+def merged(*rows: dict[str, Any]) -> list[int]:
+    """Return the winner of each row."""
+    return resolution(*rows).winner.tolist()
 
 
-def test_a_source_seen_from_four_subjects_is_one():
+def agreeing(*rows: dict[str, Any]) -> list[bool]:
+    """Return whether each row has the components of its winner."""
+    return resolution(*rows).agrees.tolist()
+
+
+def test_a_source_seen_from_four_subjects_is_one() -> None:
     at = (10.0, 5.0)
     rows = [
         source_row(f"s{k}", [at], frame_quality=quality) for k, quality in enumerate((0.3, 0.9, 0.8, 0.1))
@@ -36,7 +44,7 @@ def test_a_source_seen_from_four_subjects_is_one():
     assert merged(*rows) == [1, 1, 1, 1] and agreeing(*rows) == [True] * 4
 
 
-def test_neighbours_6_arcsec_apart_stay_two():
+def test_neighbours_6_arcsec_apart_stay_two() -> None:
     one, two = (10.0, 5.0), (10.0, 5.0 + 6 * ARCSEC)
     rows = [
         source_row("a", [one], frame_quality=0.8),
@@ -47,7 +55,7 @@ def test_neighbours_6_arcsec_apart_stay_two():
 
 
 @pytest.mark.parametrize(("ra", "dec"), [(0.0, 0.0), (123.0, 89.9999), (17.0, -90.0)])
-def test_across_ra_0_and_at_the_poles(ra, dec):
+def test_across_ra_0_and_at_the_poles(ra: float, dec: float) -> None:
     near = [((ra - 0.2 * ARCSEC) % 360, dec), ((ra + 0.2 * ARCSEC) % 360, dec)]
     winners = merged(
         *(source_row(f"s{k}", [place], frame_quality=0.5 + k / 10) for k, place in enumerate(near))
@@ -62,14 +70,14 @@ def test_across_ra_0_and_at_the_poles(ra, dec):
         ]
 
 
-def test_a_triple_cut_by_a_border_is_one_and_is_told_from_the_whole():
+def test_the_visible_part_of_a_triple_is_merged_but_does_not_agree() -> None:
     places = [(10.0, 5.0 + k * 30 * ARCSEC) for k in range(3)]
     rows = [source_row("cut", places[:2], frame_quality=0.4), source_row("whole", places, frame_quality=0.8)]
     assert merged(*rows) == [1, 1]
     assert agreeing(*rows) == [False, True]
 
 
-def test_other_peaks_link_but_do_not_make_views_differ():
+def test_secondary_peaks_link_without_disagreement() -> None:
     a, b = (10.0, 5.0), (10.0, 5.0 + 10 * ARCSEC)
     rows = [
         source_row("a", [a, b], n_components=1, frame_quality=0.9),
@@ -83,8 +91,8 @@ def test_other_peaks_link_but_do_not_make_views_differ():
     ]
 
 
-def test_without_peaks_boxes_decide():
-    def box(subject, dec, **more):
+def test_without_peaks_boxes_decide() -> None:
+    def box(subject: str, dec: float, **more: float) -> dict[str, Any]:
         return source_row(subject, [], ra=10.0, dec=dec, angular_size=30.0, **more)
 
     near = merged(box("a", 5.0, frame_quality=0.9), box("b", 5.0 + 9 * ARCSEC, frame_quality=0.5))
@@ -94,7 +102,7 @@ def test_without_peaks_boxes_decide():
     assert merged(box("a", 5.0), measured) == [1, 1]
 
 
-def test_a_chain_keeps_what_its_best_link_does_not_touch():
+def test_a_chain_keeps_rows_that_its_best_row_does_not_touch() -> None:
     places = [(10.0, 5.0 + k * 40 * ARCSEC) for k in range(4)]
     rows = [
         source_row("a", places[:2], frame_quality=0.5),
@@ -105,13 +113,12 @@ def test_a_chain_keeps_what_its_best_link_does_not_touch():
     assert merged(*rows) == [1, 1, 1, 3]
 
 
-def test_nothing_gives_nothing():
-    rows = SourceRows.of(sources_table([]))
-    assert len(resolve(rows.rank, link_duplicates(rows, 2.7)).winner) == 0
+def test_no_rows_give_no_winners() -> None:
+    assert merged() == []
 
 
 def one_by_one(rank: np.ndarray, links: Links) -> set[int]:
-    """Those that stay when detections are gone through from the best to the worst."""
+    """Return the rows that stay when detections are taken one by one from the best to the worst."""
     pairs = {frozenset(pair) for pair in zip(links.first.tolist(), links.second.tolist(), strict=True)}
     stays: set[int] = set()
     for row in np.argsort(rank).tolist():
@@ -130,7 +137,9 @@ graphs = st.integers(1, 14).flatmap(
 
 @settings(max_examples=300)
 @given(graphs)
-def test_rounds_choose_as_going_from_best_to_worst_would(graph):
+def test_rounds_choose_the_rows_of_the_greedy_order(
+    graph: tuple[list[int], set[tuple[int, int]]],
+) -> None:
     rank, pairs = np.array(graph[0]), np.array(sorted(graph[1]), int).reshape(-1, 2)
     links = Links(pairs[:, 0], pairs[:, 1], np.ones(len(pairs), bool))
     winner = resolve(rank, links).winner

@@ -59,7 +59,7 @@ DOUBLE = radio([(0, 20), (0, -14)], components=2, size=45.0)
 TRIPLE = radio([(0, 25), (0, 4), (0, -18)], components=3, size=55.0)
 
 
-def test_reliability_of_one_candidate_is_that_worked_out_by_hand():
+def test_reliability_of_one_candidate_is_that_worked_out_by_hand() -> None:
     host = host_of(infrared((0, 1.0, 15.0)), radio(snr=50.0, size=20.0))
     # Errors: 0.5 systematic, 0.4 x 8.36 / 100 infrared, 5.4 / 2.3548 / 50 radio.
     error = np.sqrt(0.5**2 + 0.03344**2 + 0.04586**2)
@@ -74,18 +74,18 @@ def test_reliability_of_one_candidate_is_that_worked_out_by_hand():
     assert host.w1_err == 0.03
 
 
-def test_a_sharper_infrared_beam_makes_the_position_more_certain():
+def test_a_sharper_infrared_beam_makes_the_position_more_certain() -> None:
     allwise, unwise = infrared((0, 0.2, 16.5)), infrared((0, 0.2, 16.5), beam_arcsec=6.1)
     faint = [dataclasses.replace(found, position_err=20 * found.position_err) for found in (allwise, unwise)]
     assert host_of(faint[0], radio()).reliability < host_of(faint[1], radio()).reliability
 
 
-def test_magnitudes_of_all_infrared_surveys_are_w1():
+def test_magnitudes_of_all_infrared_surveys_are_w1() -> None:
     """The priors and the columns ``host_w1`` are those of W1; another band needs its own."""
     assert {name for name, survey in SURVEYS.items() if survey.band == "infrared"} == {"WISE_W1", "UNWISE_W1"}
 
 
-def test_candidates_share_what_is_certain_best_first():
+def test_candidates_share_what_is_certain_best_first() -> None:
     host = host_of(infrared((0, 1.5, 16), (0, 0.5, 15), (40, 0, 14)), radio())
     assert host.candidate_w1[:2] == (15.0, 16.0)
     assert host.w1 == 15.0
@@ -106,11 +106,13 @@ def test_candidates_share_what_is_certain_best_first():
     ],
     ids=["no image", "empty image", "far off", "nothing measured", "no centroid", "no noise"],
 )
-def test_none_is_seen_without_image_candidate_or_radio_position(case):
+def test_none_is_seen_without_image_candidate_or_radio_position(
+    case: tuple[InfraredSources | None, RadioPosition],
+) -> None:
     assert host_of(*case) is NO_HOST
 
 
-def test_none_seen_is_not_a_number_zero_and_empty_lists():
+def test_none_seen_is_not_a_number_zero_and_empty_lists() -> None:
     values = NO_HOST.columns
     assert list(values) == HOST_COLUMNS
     assert values["host_reliability"] == 0.0
@@ -118,14 +120,14 @@ def test_none_seen_is_not_a_number_zero_and_empty_lists():
     assert all(np.isnan(values[name]) for name in HOST_COLUMNS[:5])
 
 
-def test_columns_of_a_host_are_those_of_the_catalogue():
+def test_columns_of_a_host_are_those_of_the_catalogue() -> None:
     host = host_of(infrared((0, 0.2, 15), (1, 0, 16)), radio())
     table = pa.Table.from_pylist([host.columns], schema=pa.schema([CATALOGUE.field(k) for k in HOST_COLUMNS]))
     assert table["host_candidate_w1"].to_pylist() == [[15.0, 16.0]]
 
 
 @pytest.mark.parametrize("source", [radio(), DOUBLE, TRIPLE, radio([(0, 9), (0, -9)]), radio([(0, 9)] * 4)])
-def test_each_place_holds_one_host(source):
+def test_each_place_holds_one_host(source: RadioPosition) -> None:
     """Densities are per square arcsec and integrate to one, where there is such a place."""
     step = 0.4
     axis = np.arange(-60, 60, step)
@@ -136,7 +138,7 @@ def test_each_place_holds_one_host(source):
     np.testing.assert_allclose(total, expected, atol=2e-3)
 
 
-def test_weights_fit_their_sources():
+def test_weights_fit_their_sources() -> None:
     kinds = {
         radio_kind(radio([(0, k) for k in range(n)], components=m)) for n in range(1, 6) for m in (1, 2, 3)
     }
@@ -150,24 +152,24 @@ def test_weights_fit_their_sources():
         assert sum(hosts) == pytest.approx(VISIBLE[kind], abs=0.02)
 
 
-def test_host_of_a_double_is_between_its_peaks_not_on_one():
+def test_host_of_a_double_is_between_its_peaks_not_on_one() -> None:
     host = host_of(infrared((0, 3, 15.5), (0, 20, 15.5)), DOUBLE)
     assert host.dec == pytest.approx(DEC + 3 / 3600)
     assert host.reliability > 0.9
 
 
-def test_host_of_a_triple_is_on_its_core_rather_than_at_the_centroid():
+def test_host_of_a_triple_is_on_its_core_rather_than_at_the_centroid() -> None:
     host = host_of(infrared((0, 0, 15.5), (0, 4, 15.5)), TRIPLE)
     assert host.dec == pytest.approx(DEC + 4 / 3600)
     assert host.reliability > 0.9
 
 
-def test_of_two_at_the_same_distance_the_brighter_is_the_host():
+def test_of_two_at_the_same_distance_the_brighter_is_the_host() -> None:
     host = host_of(infrared((1, 0, 16.5), (-1, 0, 14.5)), radio())
     assert host.candidate_w1 == (14.5, 16.5)
 
 
-def test_a_double_may_have_its_host_farther_off_along_than_across():
+def test_a_double_may_have_its_host_farther_off_along_than_across() -> None:
     for angle in (0.0, 30.0, 120.0):
         peaks = [along(20, angle), along(-20, angle)]
         source = radio(peaks, components=2, size=50.0, angle=angle)
@@ -178,7 +180,7 @@ def test_a_double_may_have_its_host_farther_off_along_than_across():
         assert ahead > aside
 
 
-def test_an_uncertain_position_makes_a_near_source_less_and_a_far_one_more_likely():
+def test_an_uncertain_position_makes_a_near_source_less_and_a_far_one_more_likely() -> None:
     near, far = infrared((0.2, 0, 16)), infrared((4, 0, 16))
     sharp, blurred = radio(snr=100.0), radio(snr=1.5)
     assert host_of(near, sharp).reliability > host_of(near, blurred).reliability
@@ -186,7 +188,7 @@ def test_an_uncertain_position_makes_a_near_source_less_and_a_far_one_more_likel
 
 
 @pytest.mark.parametrize("ra_deg", [0.0, 359.9995, 0.0005])
-def test_nothing_changes_across_right_ascension_0(ra_deg):
+def test_nothing_changes_across_right_ascension_0(ra_deg: float) -> None:
     rows = [(2, 3, 15.5), (-5, 1, 16), (3, 18, 14)]
     peaks = [(4, 20), (-3, -14)]
     here = host_of(infrared(*rows), radio(peaks, components=2, size=45.0))
@@ -208,7 +210,9 @@ rows = st.lists(st.tuples(offsets, offsets, st.floats(7, 18)), max_size=12)
     st.floats(0, 180, exclude_max=True),
     st.floats(4, 1000),
 )
-def test_reliabilities_are_probabilities_together_at_most_one(found, peaks, components, size, angle, snr):
+def test_reliabilities_are_probabilities_together_at_most_one(
+    found, peaks: list[tuple[float, float]], components: int, size: float, angle: float, snr: float
+) -> None:
     source = radio(peaks, components=components, size=size, angle=angle, snr=snr)
     host = host_of(infrared(*found), source)
     listed = np.array(host.candidate_reliability)

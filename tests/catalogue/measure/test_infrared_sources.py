@@ -1,5 +1,7 @@
 """Point sources put into noise are found again, and nothing else is."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -55,12 +57,12 @@ def at(positions, x, y, reach_px=1.5):
     return near[0]
 
 
-def test_point_spread_function_is_that_of_the_simulated_sky():
+def test_point_spread_function_is_that_of_the_simulated_sky() -> None:
     np.testing.assert_allclose(POINT_SPREAD["WISE_W1"], infrared.PSF)
 
 
 @pytest.mark.parametrize(("magnitude", "bias"), [(13.0, 0.005), (15.0, 0.02), (16.0, 0.04)])
-def test_stars_are_found_where_they_are_with_their_magnitude(magnitude, bias):
+def test_stars_are_found_where_they_are_with_their_magnitude(magnitude: float, bias: float) -> None:
     rng, off, moved, errors = np.random.default_rng(1), [], [], []
     for seed in range(6):
         places = np.add.outer([18, 66, 114], rng.uniform(-6, 6, (3, 2)))  # far from each other
@@ -81,7 +83,7 @@ def test_stars_are_found_where_they_are_with_their_magnitude(magnitude, bias):
         assert np.std(off) > 0.4 * np.median(errors)
 
 
-def test_sources_are_listed_brightest_first_and_above_the_limit():
+def test_sources_are_listed_brightest_first_and_above_the_limit() -> None:
     image = noise(3) + star(30, 30, 15.0) + star(90, 40, 13.0) + star(60, 100, 14.0)
     sources, _ = find(image)
     assert (np.diff(sources.magnitude) > 0).all()
@@ -89,18 +91,18 @@ def test_sources_are_listed_brightest_first_and_above_the_limit():
     np.testing.assert_allclose(sources.magnitude, [13, 14, 15], atol=0.1)
 
 
-def test_noise_alone_has_next_to_no_source():
+def test_noise_alone_has_next_to_no_source() -> None:
     assert sum(len(find(noise(seed))[0]) for seed in range(10)) <= 1
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, 4.1])
-def test_an_image_that_says_nothing_has_no_source(value):
+def test_an_image_that_says_nothing_has_no_source(value: float) -> None:
     sources, _ = find(np.full((SIZE_PX, SIZE_PX), value))
     assert len(sources) == 0
     assert sources.ra.dtype == sources.magnitude.dtype == np.float64
 
 
-def test_what_lies_in_missing_pixels_is_not_seen_and_disturbs_nothing():
+def test_what_lies_in_missing_pixels_is_not_seen_and_disturbs_nothing() -> None:
     image = noise(4) + star(30, 66, 13.0) + star(100, 66, 13.0) + star(70, 30, 15.0)
     whole, _ = find(image)
     image[:, 85:] = np.nan
@@ -111,7 +113,7 @@ def test_what_lies_in_missing_pixels_is_not_seen_and_disturbs_nothing():
         assert sources.magnitude[at(found, x, y)] == pytest.approx(magnitude, abs=0.1)
 
 
-def test_a_ragged_border_makes_no_source():
+def test_a_ragged_border_makes_no_source() -> None:
     for seed in range(4):
         image = noise(seed)
         image[np.add.outer(np.arange(SIZE_PX), np.arange(SIZE_PX)) < 100] = np.nan
@@ -119,7 +121,7 @@ def test_a_ragged_border_makes_no_source():
         assert len(find(image)[0]) <= 1
 
 
-def test_a_star_cut_by_missing_pixels_keeps_its_magnitude():
+def test_a_star_cut_by_missing_pixels_keeps_its_magnitude() -> None:
     image = noise(5) + star(60, 60, 13.0)
     image[:, 62:] = np.nan
     sources, found = find(image)
@@ -131,7 +133,7 @@ def test_a_star_cut_by_missing_pixels_keeps_its_magnitude():
     ("apart_fwhm", "fainter"), [(1.5, 0.0), (1.5, 1.0), (1.5, 2.5), (1.0, 0.0), (1.0, 0.75)]
 )
 @pytest.mark.parametrize("angle", [0.0, 0.6])
-def test_blends_are_split(apart_fwhm, fainter, angle):
+def test_blends_are_split(apart_fwhm: float, fainter: float, angle: float) -> None:
     apart = apart_fwhm * W1.beam_arcsec / SCALE
     x, y = 66 + apart * np.cos(angle), 66 + apart * np.sin(angle)
     sources, found = find(noise(6, 0.05) + star(66, 66, 13.0) + star(x, y, 13.0 + fainter))
@@ -140,7 +142,7 @@ def test_blends_are_split(apart_fwhm, fainter, angle):
     assert sources.magnitude[at(found, x, y)] == pytest.approx(13.0 + fainter, abs=0.12)
 
 
-def test_the_halo_and_spikes_of_a_bright_star_are_no_sources():
+def test_the_halo_and_spikes_of_a_bright_star_are_no_sources() -> None:
     image = noise(7) + star(66, 66, 7.5)
     rows, columns = np.indices(image.shape)
     east, north = (columns - 66) * SCALE, (rows - 66) * SCALE
@@ -155,7 +157,7 @@ def test_the_halo_and_spikes_of_a_bright_star_are_no_sources():
     assert sources.magnitude[at(found, 20, 110)] == pytest.approx(14.0, abs=0.15)
 
 
-def test_a_sloping_background_makes_no_source_and_shifts_no_magnitude():
+def test_a_sloping_background_makes_no_source_and_shifts_no_magnitude() -> None:
     slope = np.add.outer(0.02 * np.arange(SIZE_PX), 0.01 * np.arange(SIZE_PX))
     sources, found = find(noise(8) + slope + star(40, 90, 15.0))
     assert len(sources) == 1
@@ -163,7 +165,7 @@ def test_a_sloping_background_makes_no_source_and_shifts_no_magnitude():
 
 
 @pytest.mark.parametrize("ra_deg", [0.0, 359.999, 0.0005])
-def test_right_ascensions_are_below_360_on_both_sides_of_0(ra_deg):
+def test_right_ascensions_are_below_360_on_both_sides_of_0(ra_deg: float) -> None:
     image = noise(9) + star(30, 66, 13.0) + star(100, 66, 13.0)
     window = cutout(image, ra_deg=ra_deg)
     sources = find_infrared_sources(window, W1)
@@ -173,7 +175,7 @@ def test_right_ascensions_are_below_360_on_both_sides_of_0(ra_deg):
     np.testing.assert_allclose(np.sort(sources.ra), np.sort([east, west]), atol=0.1 / 3600)
 
 
-def test_a_galaxy_is_one_source_fainter_than_its_total():
+def test_a_galaxy_is_one_source_fainter_than_its_total() -> None:
     galaxy = ndimage.gaussian_filter(star(66, 66, 12.0), 2.5)
     sources, found = find(noise(10) + galaxy)
     assert len(sources) == 1
@@ -181,7 +183,7 @@ def test_a_galaxy_is_one_source_fainter_than_its_total():
 
 
 @pytest.mark.parametrize("shape", [(132, 40), (9, 9), (1, 40), (300, 280)])
-def test_any_shape_will_do(shape):
+def test_any_shape_will_do(shape: tuple[int, int]) -> None:
     image = noise(11, shape=shape)
     x, y = shape[1] // 2, shape[0] // 2
     image = image + star(x, y, 12.0, shape)
@@ -192,20 +194,20 @@ def test_any_shape_will_do(shape):
 
 
 @pytest.mark.parametrize("name", ["WISE_W1", "UNWISE_W1"])
-def test_position_errors_follow_the_beam_of_the_survey(name):
+def test_position_errors_follow_the_beam_of_the_survey(name: str) -> None:
     survey = SURVEYS[name]
     sources = find_infrared_sources(cutout(noise(12) + star(66, 66, 14.0)), survey)
     assert len(sources) >= 1
     np.testing.assert_allclose(sources.position_err * sources.snr, 0.4 * survey.beam_arcsec)
 
 
-def test_a_survey_without_zero_point_is_refused():
+def test_a_survey_without_zero_point_is_refused() -> None:
     with pytest.raises(InputError, match="FIRST: no magnitude zero point"):
         find_infrared_sources(cutout(noise(0)), SURVEYS["FIRST"])
 
 
 @pytest.mark.data
-def test_real_images_hold_as_many_sources_as_wise_sees(shared_data):
+def test_real_images_hold_as_many_sources_as_wise_sees(shared_data: Path) -> None:
     density = []
     for path in sorted((shared_data / "pairs/infrared").glob("*.fits")):
         with quiet_astropy(), fits.open(path) as hdus:

@@ -41,7 +41,7 @@ def of_all(pixels):
 
 @pytest.mark.parametrize("fwhm", [1.0, 2.0, 4.0])
 @pytest.mark.parametrize(("x", "y"), [(50.0, 50.0), (50.5, 49.7)])
-def test_a_gaussian_has_its_flux_density_and_peak(fwhm, x, y):
+def test_a_gaussian_has_its_flux_density_and_peak(fwhm: float, x: float, y: float) -> None:
     pixels = gaussian((101, 101), x, y, 100 * SIGMA, fwhm * BEAM_PX) + noise((101, 101))
     result = of_all(pixels)
     assert result.peak_flux == pytest.approx(1e3 * 100 * SIGMA, rel=0.04)
@@ -50,7 +50,7 @@ def test_a_gaussian_has_its_flux_density_and_peak(fwhm, x, y):
     assert not (result.is_blended or result.is_cut or result.is_suspect)
 
 
-def test_components_share_the_flux_density_of_their_source():
+def test_components_share_the_flux_density_of_their_source() -> None:
     pixels = gaussian((101, 101), 35, 50, 60 * SIGMA) + gaussian((101, 101), 65, 50, 30 * SIGMA)
     result = of_all(pixels + noise((101, 101)))
     np.testing.assert_allclose(result.component_flux, 1e3 * SIGMA * np.array([60, 30]), rtol=0.1)
@@ -61,7 +61,7 @@ def test_components_share_the_flux_density_of_their_source():
     assert extent == pytest.approx(SCALE * (30 + 2 * 2.3), abs=4.0) and angle == pytest.approx(90, abs=6)
 
 
-def test_emission_of_others_is_left_out_and_reported():
+def test_emission_of_others_is_left_out_and_reported() -> None:
     alone = gaussian((101, 101), 45, 50, 60 * SIGMA)
     near = alone + gaussian((101, 101), 55, 50, 60 * SIGMA)
     image, found = look(near + noise((101, 101)))
@@ -76,7 +76,7 @@ def test_emission_of_others_is_left_out_and_reported():
     assert not measure(image, [own], found.brightest[[own]]).is_blended
 
 
-def test_errors_are_the_scatter_of_the_same_sum_over_noise():
+def test_errors_are_the_scatter_of_the_same_sum_over_noise() -> None:
     pixels = gaussian((101, 101), 50, 50, 40 * SIGMA, 2 * BEAM_PX)
     error = of_all(pixels + noise((101, 101))).integrated_flux_err
     image, found = look(pixels)
@@ -96,13 +96,13 @@ def test_errors_are_the_scatter_of_the_same_sum_over_noise():
     assert error == pytest.approx(np.std(sums) * per_beam, rel=0.15)
 
 
-def test_noise_is_measured_away_from_components():
+def test_noise_is_measured_away_from_components() -> None:
     bright = gaussian((101, 101), 50, 50, 400 * SIGMA, 7 * BEAM_PX)  # fills a seventh of the image
     image, _ = look(bright + noise((101, 101)))
     assert image.rms == pytest.approx(SIGMA, rel=0.25)
 
 
-def test_what_touches_the_border_or_missing_pixels_is_cut():
+def test_what_touches_the_border_or_missing_pixels_is_cut() -> None:
     for x, blank in ((1.0, None), (50.0, 53)):
         pixels = gaussian((101, 101), x, 50, 60 * SIGMA) + noise((101, 101))
         if blank is not None:
@@ -110,7 +110,7 @@ def test_what_touches_the_border_or_missing_pixels_is_cut():
         assert of_all(pixels).is_cut
 
 
-def test_faint_things_beside_a_bright_one_or_a_hole_may_be_sidelobes():
+def test_faint_things_beside_a_bright_one_or_a_hole_may_be_sidelobes() -> None:
     faint = gaussian((101, 101), 20, 50, 8 * SIGMA) + noise((101, 101))
     for other, suspect in ((gaussian((101, 101), 80, 50, 2000 * SIGMA), True), (0.0, False)):
         image, found = look(faint + other)
@@ -120,14 +120,14 @@ def test_faint_things_beside_a_bright_one_or_a_hole_may_be_sidelobes():
     assert of_all(hole).is_suspect
 
 
-def test_peaks_between_pixels_are_found():
+def test_peaks_between_pixels_are_found() -> None:
     for dx, dy in ((0.0, 0.0), (0.5, 0.5), (0.3, -0.4)):
         pixels = gaussian((11, 11), 5 + dx, 5 + dy, 2.0)
         y, x = np.unravel_index(pixels.argmax(), pixels.shape)
         assert interpolated_peak(pixels, x, y) == pytest.approx(2.0, rel=1e-6)
 
 
-def test_a_peak_without_usable_neighbours_is_its_pixel():
+def test_a_peak_without_usable_neighbours_is_its_pixel() -> None:
     pixels = np.full((3, 3), np.nan)
     pixels[1, 1] = 2.0
     assert interpolated_peak(pixels, 1, 1) == 2.0
@@ -138,7 +138,7 @@ def test_a_peak_without_usable_neighbours_is_its_pixel():
     assert interpolated_peak(np.array([[2.0, 1.0]]), 0, 0) == 2.0
 
 
-def test_largest_extent_of_points():
+def test_largest_extent_of_points() -> None:
     assert largest_extent(np.array([[0.0, 0.0]])) == (0.0, 0.0)
     extent, angle = largest_extent(np.array([[0.0, 0.0], [3.0, 4.0], [1.0, 1.0]]))
     assert extent == 5.0 and angle == pytest.approx(np.rad2deg(np.arctan2(3, 4)))

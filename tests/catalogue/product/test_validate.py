@@ -35,7 +35,7 @@ def test_sound_files_have_no_findings(tmp_path: Path, n: int) -> None:
     assert validate_catalogue(tmp_path / "c.parquet") == []
 
 
-def test_sound_file_in_many_batches(tmp_path: Path, monkeypatch) -> None:
+def test_sound_file_in_many_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validate, "BATCH_ROWS", 7)
     write_random_catalogue(tmp_path / "c.parquet", 100)
     assert validate_catalogue(tmp_path / "c.parquet") == []
@@ -111,7 +111,9 @@ def test_nan_is_allowed_where_nothing_was_measured(tmp_path: Path) -> None:
     assert findings(tmp_path / "c.parquet", rows) == []
 
 
-def test_many_rows_are_one_line_and_counted_over_batches(tmp_path: Path, monkeypatch) -> None:
+def test_many_rows_are_one_line_and_counted_over_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(validate, "BATCH_ROWS", 7)
     rows = random_catalogue(40)
     rows.loc[10:, "n_merged"] = 0
@@ -120,7 +122,7 @@ def test_many_rows_are_one_line_and_counted_over_batches(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 1000])
-def test_rows_out_of_order(tmp_path: Path, monkeypatch, batch_rows: int) -> None:
+def test_rows_out_of_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int) -> None:
     monkeypatch.setattr(validate, "BATCH_ROWS", batch_rows)
     rows = random_catalogue(40)
     order = [*range(20), 21, 20, *range(22, 40)]
