@@ -1,10 +1,11 @@
-"""Check rows, files and request limits of `source: archive` against a faulty mock server.
+"""The image provider `archive` against a mock server with faults: ledger rows, files, rate limits.
 
 python -m benchmarks.faults.archive --subjects 1000 --into FOLDER
 
-Loopback servers imitate the archives and serve the simulated sky (tests/support/archive_server.py).
-The workflow runs to its catalogue twice, without faults and with a fault in a fifth of the answers; then
-its cut-outs are made a third time and killed halfway.  No real service is involved.
+Mock servers on this machine implement the protocols of the archives and serve the simulated sky
+(tests/support/archive_server.py).  The workflow runs to its catalogue twice, without faults and with a fault
+in a fifth of the responses.  A third run is killed in the middle of the cut-outs, and resumed.  It was tested
+only against these mock servers, not against the real services.
 """
 
 import argparse
@@ -33,26 +34,26 @@ from claran_core.survey.archive.options import FetchOptions
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 
-SEED = 20181031  # of the demonstration's sky
+SEED = 20181031  # seed of the sky of the demonstration
 DEMO_TARGETS = REPOSITORY / "resources" / "demo" / "targets.csv"
 RATES = {"first": 25.0, "irsa": 40.0}
 CONNECTIONS = 4
-# FIRST ends here for this purpose: some subjects are outside.
+# Northern limit of the mock FIRST, so that some subjects are outside.
 NORTHERN_END_DEG = 64.0
 ORDER = {"FIRST": ["first"], "WISE_W1": ["irsa"]}
 PATIENCE = {"read_timeout_s": 1.0, "request_timeout_s": 2.0, "pause_s": 0.05, "max_pause_s": 2.0}
-# What a run may differ in: when it asked, and how the bytes were packed.
-OF_THE_RUN = ["fetched_at", "sha256"]
+# Ledger columns that differ between runs: time of the request, digest of the bytes as transferred.
+RUN_COLUMNS = ["fetched_at", "sha256"]
 HARMLESS = ("", "gzip")
 
 
 def covers(band: str, ra_deg: float, dec_deg: float) -> bool:
-    """Return whether the surveys of the mock server cover a position."""
+    """Return whether the mock surveys cover a position."""
     return band == "infrared" or dec_deg < NORTHERN_END_DEG
 
 
 def serve(pipe: Connection) -> None:
-    """Run the mock server in a child process; messages set its share of faults or request its counts."""
+    """Run the mock server in a separate process; messages set its faults, or return its requests."""
     from archive_server import ArchiveServer
 
     with ArchiveServer(SEED, covers=covers, stuck_s=1.5, retry_after="1") as server:
@@ -64,8 +65,8 @@ def serve(pipe: Connection) -> None:
             pipe.send((server.asked, server.answering_s))
 
 
-class MockArchive:
-    """Handle of the mock server in its child process."""
+class MockServer:
+    """Client side of the mock server process."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -75,18 +76,18 @@ class MockArchive:
         self.settings = self.pipe.recv()
 
     def begin(self, fraction: float) -> None:
-        """Forget what was asked; from now on this share of answers is faulty."""
+        """Clear the list of requests, and set the fraction of responses with a fault."""
         self.pipe.send(fraction)
         self.pipe.recv()
 
     def seen(self) -> tuple[list[Any], float]:
-        """Requests since `begin`, and seconds spent on answering them."""
+        """Return the requests since `begin`, and the time spent on responses, s."""
         self.pipe.send("seen")
         return self.pipe.recv()
 
 
-def prepare(folder: Path, stand_in: MockArchive, n_subjects: int) -> list[str]:
-    """Write targets and settings of a run; returns the command that makes its catalogue."""
+def prepare(folder: Path, server: MockServer, n_subjects: int) -> list[str]:
+    """Write targets and settings of a run; return the command of the workflow."""
     folder.mkdir(parents=True)
     targets = pd.read_csv(DEMO_TARGETS).sample(n_subjects, random_state=1)
     targets.assign(split="none").to_csv(folder / "targets.csv", index=False)
@@ -97,7 +98,7 @@ def prepare(folder: Path, stand_in: MockArchive, n_subjects: int) -> list[str]:
         "survey": {
             "radio": {"source": "archive"},
             "infrared": {"source": "archive"},
-            "archive": {"order": ORDER, "services": stand_in.settings},
+            "archive": {"order": ORDER, "services": server.settings},
         },
         "cutouts": {"archive": {**PATIENCE, "limits_folder": "limits", "limits": limits}},
     }
@@ -108,7 +109,7 @@ def prepare(folder: Path, stand_in: MockArchive, n_subjects: int) -> list[str]:
 
 
 def run(command: list[str], *targets: str) -> float:
-    """Run the workflow; returns the seconds it took."""
+    """Run the workflow; return its wall time, s."""
     begun = time.monotonic()
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, *targets], env=environment, capture_output=True, text=True, check=False)
@@ -118,24 +119,24 @@ def run(command: list[str], *targets: str) -> float:
 
 
 def images(asked: list[Any]) -> list[Any]:
-    """Requests for images, not for lists of tiles."""
+    """Return the requests for images, without those for lists of tiles."""
     return [request for request in asked if "/SIA" not in request.key]
 
 
 def busiest_second(asked: list[Any], service: str) -> int:
-    """Most requests a service got within any second."""
+    """Return the largest number of requests to a service within one second."""
     times = np.sort([request.time for request in asked if request.service == service])
     return int((np.searchsorted(times, times + 1.0, side="left") - np.arange(len(times))).max())
 
 
 def peak_mb(folder: Path) -> float:
-    """Largest memory of a job that made cut-outs."""
+    """Return the largest memory of a cut-out job, MB."""
     files = sorted((folder / "results" / "benchmarks" / "cut_out").glob("*.tsv"))
     return float(max(pd.read_csv(file, sep="\t")["max_rss"].max() for file in files))
 
 
 def sound_files(folder: Path) -> int:
-    """Number of images in the shards' files that can be read and are finite somewhere."""
+    """Return the number of readable images with finite pixels in the files of all shards."""
     count = 0
     for path in sorted((folder / "results" / "cutouts").glob("*/*.fits")):
         with read_cutouts(path) as cutouts:
@@ -144,7 +145,7 @@ def sound_files(folder: Path) -> int:
 
 
 def right_rows(ledger: pd.DataFrame, targets: pd.DataFrame) -> int:
-    """Count the ledger rows whose status agrees with the sky of the mock server."""
+    """Return the number of ledger rows with the correct status: no coverage, or an image."""
     north = ledger["subject_id"].map(targets.set_index("subject_id")["dec"]) >= NORTHERN_END_DEG
     outside = north & (ledger["band"] == "radio")
     return int(
@@ -152,30 +153,30 @@ def right_rows(ledger: pd.DataFrame, targets: pd.DataFrame) -> int:
     )
 
 
-def kill_in_the_middle(command: list[str], stand_in: MockArchive, n_subjects: int) -> None:
-    """Start the cut-outs and kill everything when half of the subjects have been asked for."""
+def kill_in_the_middle(command: list[str], server: MockServer, n_subjects: int) -> None:
+    """Start the cut-outs, and kill all processes after requests for half of the images."""
     job = subprocess.Popen(
         [*command, "cutouts"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while len(images(stand_in.seen()[0])) < n_subjects and job.poll() is None:
+    while len(images(server.seen()[0])) < n_subjects and job.poll() is None:
         time.sleep(0.2)
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
 
 
 def answered_twice(asked: list[Any]) -> int:
-    """Images that were served whole more than once."""
+    """Return the number of images that were served completely more than once."""
     served = Counter(request.key for request in images(asked) if request.fault in HARMLESS)
     return sum(count - 1 for count in served.values() if count > 1)
 
 
-def overhead_ms(stand_in: MockArchive, n_subjects: int) -> dict[str, float]:
-    """Milliseconds per subject that a client alone adds to the server's, one subject after the other."""
+def overhead_ms(server: MockServer, n_subjects: int) -> dict[str, float]:
+    """Return the overhead of one client in ms per subject, beyond the time of the server."""
     from claran_core.cutouts.providers import open_provider
 
     targets = pd.read_csv(DEMO_TARGETS).sample(n_subjects, random_state=1).head(200)
     limits = {name: {"requests_per_s": 1000.0, "connections": 1} for name in RATES}
-    archive = ArchiveOptions(order=ORDER, services=stand_in.settings)
+    archive = ArchiveOptions(order=ORDER, services=server.settings)
     with tempfile.TemporaryDirectory() as folder:
         fetch = FetchOptions(limits_folder=folder, limits=limits)
         sources = [
@@ -183,86 +184,90 @@ def overhead_ms(stand_in: MockArchive, n_subjects: int) -> dict[str, float]:
             for name in ORDER
         ]
 
-        def ask_all() -> None:
+        def request_all() -> None:
             for target in targets.itertuples():
                 for source in sources:
                     source.cutout(target.subject_id, target.ra, target.dec, 181.5)
 
-        stand_in.begin(0.0)
-        ask_all()  # lists of tiles, connections and the server's images are there from now on
-        stand_in.begin(0.0)
+        server.begin(0.0)
+        request_all()  # warm-up: lists of tiles, connections, images of the server
+        server.begin(0.0)
         wall, cpu = time.perf_counter(), time.process_time()
-        ask_all()
+        request_all()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    _, answering_s = stand_in.seen()
+    _, answering_s = server.seen()
     per_subject = 1000 / len(targets)
     return {"wall": (wall - answering_s) * per_subject, "cpu": cpu * per_subject}
 
 
-def say(what: str, value: object) -> None:
+def print_row(label: str, value: object) -> None:
     """Print a row of the table."""
-    print(f"{what:66} {value:.1f}" if isinstance(value, float) else f"{what:66} {value}", flush=True)
+    print(f"{label:66} {value:.1f}" if isinstance(value, float) else f"{label:66} {value}", flush=True)
 
 
 def report_cutouts(name: str, folder: Path, asked: list[Any], targets: pd.DataFrame) -> None:
-    """Say what came of a run's cut-outs."""
+    """Print the rows of the table for the cut-outs of a run."""
     ledger = pd.read_parquet(Results(folder / "results").catalogue_ledger)
-    say(f"{name}: requests (faulty)", f"{len(asked)} ({sum(bool(request.fault) for request in asked)})")
-    say(f"{name}: kinds of faults", len({request.fault for request in asked} - {""}))
-    say(f"{name}: rows of the ledger right", f"{right_rows(ledger, targets)} of {len(ledger)}")
-    say(f"{name}: status", json.dumps(ledger["status"].value_counts().to_dict()))
-    say(f"{name}: images that can be read", sound_files(folder))
+    print_row(f"{name}: requests (faulty)", f"{len(asked)} ({sum(bool(request.fault) for request in asked)})")
+    print_row(f"{name}: kinds of faults", len({request.fault for request in asked} - {""}))
+    print_row(f"{name}: correct rows of the ledger", f"{right_rows(ledger, targets)} of {len(ledger)}")
+    print_row(f"{name}: status", json.dumps(ledger["status"].value_counts().to_dict()))
+    print_row(f"{name}: readable images", sound_files(folder))
     for service, rate in RATES.items():
-        say(f"{name}: busiest second of {service} (limit {rate:g}/s)", busiest_second(asked, service))
-    say(f"{name}: largest memory of a job, MB", peak_mb(folder))
+        print_row(f"{name}: busiest second of {service} (limit {rate:g}/s)", busiest_second(asked, service))
+    print_row(f"{name}: largest memory of a job, MB", peak_mb(folder))
 
 
 def shard_bytes(folder: Path) -> list[str]:
-    """Digests of the shards' files of images."""
+    """Return the digests of the image files of all shards."""
     paths = sorted((folder / "results" / "cutouts").glob("*/*.fits"))
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
 def main() -> None:
-    """Run all of it and print a table, row by row."""
+    """Run all trials, and print a table row by row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--subjects", type=int, default=1000)
-    parser.add_argument("--fraction", type=float, default=0.2, help="share of answers that are faulty")
-    parser.add_argument("--into", type=Path, required=True, help="folder of the runs; must not exist")
+    parser.add_argument("--subjects", type=int, default=1000, help="number of subjects (default: 1000)")
+    parser.add_argument(
+        "--fraction", type=float, default=0.2, help="fraction of responses with a fault (default: 0.2)"
+    )
+    parser.add_argument("--into", type=Path, required=True, help="folder of the runs, which must not exist")
     options = parser.parse_args()
     n, into = options.subjects, options.into
-    stand_in = MockArchive()
-    commands = {name: prepare(into / name, stand_in, n) for name in ("clean", "faulty", "killed")}
+    server = MockServer()
+    commands = {name: prepare(into / name, server, n) for name in ("clean", "faulty", "killed")}
     targets = pd.read_csv(into / "clean" / "targets.csv")
     for name, fraction in (("clean", 0.0), ("faulty", options.fraction)):
-        stand_in.begin(fraction)
-        say(f"{name}: cut-outs, s", run(commands[name], "cutouts"))
-        report_cutouts(name, into / name, stand_in.seen()[0], targets)
+        server.begin(fraction)
+        print_row(f"{name}: cut-outs, s", run(commands[name], "cutouts"))
+        report_cutouts(name, into / name, server.seen()[0], targets)
     ledgers = {
         name: pd.read_parquet(Results(into / name / "results").catalogue_ledger)
         for name in ("clean", "faulty")
     }
-    clean = ledgers["clean"].drop(columns=OF_THE_RUN)
-    say(
-        "faulty: same ledger, but for time and packing",
-        ledgers["faulty"].drop(columns=OF_THE_RUN).equals(clean),
+    clean = ledgers["clean"].drop(columns=RUN_COLUMNS)
+    print_row(
+        "faulty: same ledger, except for time and compression",
+        ledgers["faulty"].drop(columns=RUN_COLUMNS).equals(clean),
     )
-    say("faulty: same files, byte by byte", shard_bytes(into / "faulty") == shard_bytes(into / "clean"))
-    stand_in.begin(options.fraction)
-    kill_in_the_middle(commands["killed"], stand_in, n)
-    before = sum(request.fault in HARMLESS for request in images(stand_in.seen()[0]))
-    say("killed: images served before the kill", before)
+    print_row("faulty: same files, byte by byte", shard_bytes(into / "faulty") == shard_bytes(into / "clean"))
+    server.begin(options.fraction)
+    kill_in_the_middle(commands["killed"], server, n)
+    before = sum(request.fault in HARMLESS for request in images(server.seen()[0]))
+    print_row("killed: images served before the kill", before)
     run([*commands["killed"][:-1], "--unlock", "--"])
     run(commands["killed"], "cutouts")
-    say("killed: images served twice (2 jobs of 8 workers were killed)", answered_twice(stand_in.seen()[0]))
-    say("killed: same files, byte by byte", shard_bytes(into / "killed") == shard_bytes(into / "clean"))
-    found = min((overhead_ms(stand_in, n) for _ in range(3)), key=lambda found: found["cpu"])
-    say("client alone, ms per subject beyond the server's", found["wall"])
-    say("client alone, ms of CPU per subject", found["cpu"])
+    print_row(
+        "killed: images served twice (2 jobs of 8 workers were killed)", answered_twice(server.seen()[0])
+    )
+    print_row("killed: same files, byte by byte", shard_bytes(into / "killed") == shard_bytes(into / "clean"))
+    found = min((overhead_ms(server, n) for _ in range(3)), key=lambda found: found["cpu"])
+    print_row("one client: ms per subject beyond the time of the server", found["wall"])
+    print_row("one client: ms of CPU time per subject", found["cpu"])
     for name in ("clean", "faulty"):
-        say(f"{name}: from cut-outs to the catalogue, s", run(commands[name], "catalogue"))
+        print_row(f"{name}: from cut-outs to the catalogue, s", run(commands[name], "catalogue"))
     tables = [pd.read_parquet(Results(into / name / "results").catalogue) for name in ("clean", "faulty")]
-    say("faulty: same catalogue", f"{tables[1].equals(tables[0])} ({len(tables[0])} sources)")
+    print_row("faulty: same catalogue", f"{tables[1].equals(tables[0])} ({len(tables[0])} sources)")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Faults on one machine: what happens, and whether the products are those of a run without.
+"""Faults on one machine: the error messages, and a comparison of the products with a run without faults.
 
-    # all; root is needed for the full and the read-only disk
+    # all faults; the full and the read-only disk need root
     python -m benchmarks.faults.pipeline
-    python -m benchmarks.faults.pipeline --only kill      # those whose name begins so
+    python -m benchmarks.faults.pipeline --only kill      # faults whose name starts with "kill"
 
-A small run on the simulated sky is the reference.  Each fault is put into a copy of it, the stages concerned
-are made again, what is reported is printed, the cause is taken away, and the workflow is started once more as
-a user would.  Rows lost and doubled are counted against the reference in ledger, detections and catalogue.
-Faults of a cluster (lost nodes, preemption, scancel) are in tests/test_slurm.py.
+The reference is a small run on the simulated sky.  Each fault is applied to a copy of it: the stages
+concerned run again, the message is printed, the cause is removed, and the workflow is started again.  Lost
+and doubled rows are counted in ledger, detections and catalogue.  Faults of a cluster (lost nodes,
+preemption, scancel) are in tests/workflow/test_slurm.py.
 """
 
 import argparse
@@ -44,8 +44,8 @@ TABLES = {
     "catalogue/detections.parquet": None,
     "catalogue/catalogue.parquet": ["source_id"],
 }
-# One file of each kind that a stage hands on, and the rule that reads it.
-HANDED_ON = {
+# One file of each kind that one rule writes and another reads, and the rule that reads it.
+INTERMEDIATE = {
     "targets/00000.parquet": "cut_out",
     "cutouts/00000/radio.fits": "fuse",
     "cutouts/00000/ledger.parquet": "gather_ledger",
@@ -74,13 +74,13 @@ KILLED = (
 
 @dataclass
 class Trial:
-    """A copy of the reference in a folder of its own."""
+    """A copy of the reference run in a separate folder."""
 
     folder: Path
 
     @property
     def results(self) -> Path:
-        """Where its products are."""
+        """Folder of the products."""
         return self.folder / "results"
 
     def start(self, *arguments: str) -> subprocess.Popen:
@@ -97,42 +97,42 @@ class Trial:
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """Run the workflow to its end: exit status, and what it said."""
+        """Run the workflow to its end; return exit status and output."""
         process = self.start(*arguments)
-        said = process.communicate(timeout=1800)[0]
-        return process.returncode, said
+        output = process.communicate(timeout=1800)[0]
+        return process.returncode, output
 
 
-def complaint(trial: Trial, said: str) -> str:
-    """The line a user would read: of the newest log that holds an error, else Snakemake's."""
+def error_message(trial: Trial, output: str) -> str:
+    """Return the error message: of the newest log with an error, else of Snakemake."""
     logs = sorted(trial.results.rglob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in logs:
         lines = [line for line in path.read_text().splitlines() if " ERROR " in line]
         if lines:
             return lines[0].split(": ", 1)[1].replace(str(trial.folder) + "/", "")
-    told = [line for line in said.splitlines() if "rror" in line and "job execution" not in line]
-    return (told or [""])[0].replace(str(trial.folder), "FOLDER").strip()
+    errors = [line for line in output.splitlines() if "rror" in line and "job execution" not in line]
+    return (errors or [""])[0].replace(str(trial.folder), "FOLDER").strip()
 
 
 def compare(trial: Trial, reference: Trial) -> tuple[int, int]:
-    """Rows lost and doubled in all tables of the catalogue; a changed row counts as lost."""
+    """Return the numbers of lost and doubled rows in all tables; a changed row counts as lost."""
     lost = doubled = 0
     for name, key in TABLES.items():
-        mine, theirs = (one_table(one, name) for one in (trial, reference))
-        doubled += int(mine.duplicated(key).sum()) - int(theirs.duplicated(key).sum())
-        merged = theirs.astype(str).merge(mine.astype(str).drop_duplicates(), how="left", indicator=True)
+        found, expected = (one_table(run, name) for run in (trial, reference))
+        doubled += int(found.duplicated(key).sum()) - int(expected.duplicated(key).sum())
+        merged = expected.astype(str).merge(found.astype(str).drop_duplicates(), how="left", indicator=True)
         lost += int((merged["_merge"] == "left_only").sum())
     return lost, doubled
 
 
 def one_table(trial: Trial, name: str) -> pd.DataFrame:
-    """One product, without what tells runs apart."""
+    """Return one product, without the columns that differ between runs."""
     table = pd.read_parquet(trial.results / name)
     return table.drop(columns=["model_id", "pipeline_version"], errors="ignore")
 
 
 def worker_of(process: subprocess.Popen, script: str) -> int | None:
-    """Process of a workflow that runs a rule's script."""
+    """Return the process of a workflow that runs the script of a rule, or None."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
@@ -145,7 +145,7 @@ def worker_of(process: subprocess.Popen, script: str) -> int | None:
 
 
 def descends(pid: int, ancestor: int) -> bool:
-    """Whether a process is another or comes from it."""
+    """Return whether a process is `ancestor` or one of its descendants."""
     while pid > 1 and pid != ancestor:
         try:
             pid = int((Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[1])
@@ -155,7 +155,7 @@ def descends(pid: int, ancestor: int) -> bool:
 
 
 def kill(trial: Trial, rule: str) -> str:
-    """SIGKILL to the job of a rule, and to the workflow itself."""
+    """Send SIGKILL to the job of a rule."""
     process = trial.start("-R", rule)
     log = trial.results / "logs"
     began = time.time()
@@ -167,12 +167,12 @@ def kill(trial: Trial, rule: str) -> str:
             os.kill(worker, signal.SIGKILL)
             break
         time.sleep(0.02)
-    said = process.communicate(timeout=1800)[0]
-    return f"workflow ended with {process.returncode}: {complaint(trial, said)[:90]}"
+    output = process.communicate(timeout=1800)[0]
+    return f"workflow ended with {process.returncode}: {error_message(trial, output)[:90]}"
 
 
 def kill_workflow(trial: Trial, rule: str) -> str:
-    """SIGKILL to Snakemake itself; its job goes on as an orphan, or ends."""
+    """Send SIGKILL to Snakemake; its job continues as an orphan, or ends."""
     process = trial.start("-R", rule)
     while process.poll() is None and not (worker := worker_of(process, rule)):
         time.sleep(0.02)
@@ -180,40 +180,40 @@ def kill_workflow(trial: Trial, rule: str) -> str:
     process.wait()
     while worker and (Path("/proc") / str(worker)).exists():
         time.sleep(0.1)
-    status, said = trial.run("--dry-run", "--quiet")
+    status, output = trial.run("--dry-run", "--quiet")
     trial.run("--unlock")
-    return f"started again: {'goes on' if not status else 'locked, until --unlock'}"
+    return f"restart: {'continues' if not status else 'locked until --unlock'}"
 
 
 def truncate(trial: Trial, name: str) -> str:
-    """Half of an intermediate file is gone, its date is as before."""
+    """Remove the second half of an intermediate file; its date stays the same."""
     path = trial.results / name
     whole, then = path.read_bytes(), path.stat()
     path.write_bytes(whole[: len(whole) // 2])
     os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
-    status, said = trial.run("-R", HANDED_ON[name], "--until", HANDED_ON[name], "--keep-incomplete")
-    told = complaint(trial, said) if status else "not noticed"
+    status, output = trial.run("-R", INTERMEDIATE[name], "--until", INTERMEDIATE[name], "--keep-incomplete")
+    message = error_message(trial, output) if status else "not noticed"
     path.unlink()
-    return told
+    return message
 
 
 def garble(trial: Trial, name: str) -> str:
-    """A stretch in the middle of a file is overwritten, its date is as before."""
+    """Overwrite 64 bytes in the middle of a file; its date stays the same."""
     path = trial.results / name
     content, then = bytearray(path.read_bytes()), path.stat()
     middle = len(content) // 2
     content[middle : middle + 64] = b"\xa5" * len(content[middle : middle + 64])
     path.write_bytes(content)
     os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
-    status, said = trial.run("-R", HANDED_ON[name], "--until", HANDED_ON[name], "--keep-incomplete")
-    told = complaint(trial, said) if status else "not noticed"
+    status, output = trial.run("-R", INTERMEDIATE[name], "--until", INTERMEDIATE[name], "--keep-incomplete")
+    message = error_message(trial, output) if status else "not noticed"
     path.unlink()
-    return told
+    return message
 
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A disk of its own, in memory, of a given size."""
+    """Mount a disk of a given size, in memory."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
     try:
         yield folder
@@ -222,7 +222,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def on_disk(trial: Trial, before: str, after: str) -> str:
-    """All is made on a disk that is full or read-only until the disk is put right; then once more."""
+    """Run the workflow on a full or read-only disk, repair the disk, and run it again."""
     shutil.rmtree(trial.results)
     shutil.rmtree(trial.folder / ".snakemake")
     trial.results.mkdir()
@@ -230,56 +230,56 @@ def on_disk(trial: Trial, before: str, after: str) -> str:
         if before == "ro":
             (trial.results / "logs").mkdir()
             subprocess.run(["mount", "-o", "remount,ro", str(trial.results)], check=True)
-        status, said = trial.run()
-        told = f"workflow ended with {status}: {complaint(trial, said)[:120]}"
+        status, output = trial.run()
+        message = f"workflow ended with {status}: {error_message(trial, output)[:120]}"
         subprocess.run(["mount", "-o", f"remount,{after}", str(trial.results)], check=True)
         finish(trial)
         shutil.copytree(trial.results, trial.folder / "copied")
     shutil.rmtree(trial.results)
     (trial.folder / "copied").rename(trial.results)
-    return told
+    return message
 
 
 def finish(trial: Trial) -> None:
-    """Start the workflow as a user does after a fault."""
-    status, said = trial.run("--rerun-incomplete")
+    """Start the workflow again, as a user does after a fault."""
+    status, output = trial.run("--rerun-incomplete")
     if status:
-        raise SystemExit(f"{trial.folder}: not repaired by another run:\n{said[-3000:]}")
+        raise SystemExit(f"{trial.folder}: another run does not repair it:\n{output[-3000:]}")
 
 
 def two_at_once(trial: Trial, name: str) -> str:
-    """A second workflow is started in the folder while one runs."""
+    """Start a second workflow in the folder while one is running."""
     first = trial.start("-R", "infer")
     while first.poll() is None and not worker_of(first, "infer"):
         time.sleep(0.02)
-    status, said = trial.run()
+    status, output = trial.run()
     first.communicate(timeout=1800)
-    return f"second: {status}, {complaint(trial, said)[:60]}; first: {first.returncode}"
+    return f"second: {status}, {error_message(trial, output)[:60]}; first: {first.returncode}"
 
 
 def clock(trial: Trial, hours: str) -> str:
-    """Files of the first shard get a date that much away, as of a node whose clock is wrong."""
+    """Shift the dates of the files of the first shard, as on a node with a wrong clock."""
     for path in (trial.results / "cutouts" / "00000").iterdir():
         then = path.stat().st_mtime + 3600 * float(hours)
         os.utime(path, (then, then))
-    status, said = trial.run()
-    jobs = sum(line.startswith("Finished jobid") for line in said.splitlines())
-    told = f": {complaint(trial, said)[:80]}" if status else ""
-    return f"workflow ended with {status}, {jobs} jobs made again{told}"
+    status, output = trial.run()
+    jobs = sum(line.startswith("Finished jobid") for line in output.splitlines())
+    message = f": {error_message(trial, output)[:80]}" if status else ""
+    return f"workflow ended with {status}, {jobs} jobs repeated{message}"
 
 
 FAULTS: dict[str, tuple[Callable[[Trial, str], str], list[str]]] = {
     "kill": (kill, list(KILLED)),
     "kill-workflow": (kill_workflow, ["train", "infer"]),
-    "truncate": (truncate, list(HANDED_ON)),
-    "garble": (garble, list(HANDED_ON)),
+    "truncate": (truncate, list(INTERMEDIATE)),
+    "garble": (garble, list(INTERMEDIATE)),
     "two-at-once": (two_at_once, ["infer"]),
     "clock": (clock, ["+24", "-24"]),
 }
 
 
 def make_reference(folder: Path) -> Trial:
-    """The run without faults."""
+    """Make the run without faults."""
     targets = pd.read_csv(REPOSITORY / "resources/demo/targets.csv").sample(frac=1, random_state=0)
     parts = [targets[targets.split == split].head(n) for split, n in (("train", N_TRAIN), ("test", N_TEST))]
     folder.mkdir(parents=True)
@@ -292,7 +292,7 @@ def make_reference(folder: Path) -> Trial:
 
 
 def bad_shard(root: Path, fault: str) -> None:
-    """One shard has only subjects without an image, or with a damaged one; compared with a run without it."""
+    """Run with a shard whose subjects have no image, or a damaged one; compare with a run without it."""
     centres = {"good": 150.0, "bad": 160.0}
     for name, ra in centres.items():
         command = [
@@ -341,37 +341,37 @@ def bad_shard(root: Path, fault: str) -> None:
     print(f"| shard with {fault} | {statuses} | {lost} | {doubled} |", flush=True)
 
 
-def try_fault(reference: Trial, folder: Path, name: str, detail: str, work: Callable[[], str]) -> None:
-    """Put a fault into a copy, repair it, and print a row of the table."""
+def run_trial(reference: Trial, folder: Path, name: str, detail: str, apply: Callable[[], str]) -> None:
+    """Apply a fault to a copy, repair it, and print a row of the table."""
     try:
-        told = work()
+        message = apply()
         finish(Trial(folder))
         lost, doubled = compare(Trial(folder), reference)
-        print(f"| {name} {detail} | {told} | {lost} | {doubled} |", flush=True)
+        print(f"| {name} {detail} | {message} | {lost} | {doubled} |", flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def main() -> None:
-    """Try all faults, and print a table."""
+    """Run all trials, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="faults whose name begins so")
+    parser.add_argument("--only", default="", help="start of the names of the faults (default: all)")
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="faults-"))
     reference = make_reference(root / "reference")
     trials = [(name, detail, fault) for name, (fault, details) in FAULTS.items() for detail in details]
     disks = [("full disk", "size=300k", "size=200m"), ("read-only disk", "ro", "rw")]
-    print("| Fault | What happened | Rows lost | Rows doubled |\n|---|---|---|---|", flush=True)
+    print("| Fault | Result | Lost rows | Doubled rows |\n|---|---|---|---|", flush=True)
     for name, detail, fault in trials:
         if name.startswith(options.only):
             trial = Trial(root / "trial")
             shutil.copytree(reference.folder, trial.folder)
-            try_fault(reference, trial.folder, name, detail, lambda f=fault, t=trial, d=detail: f(t, d))
+            run_trial(reference, trial.folder, name, detail, lambda f=fault, t=trial, d=detail: f(t, d))
     for name, before, after in disks:
         if name.startswith(options.only) and os.geteuid() == 0:
             trial = Trial(root / "trial")
             shutil.copytree(reference.folder, trial.folder)
-            try_fault(
+            run_trial(
                 reference, trial.folder, name, before, lambda t=trial, b=before, a=after: on_disk(t, b, a)
             )
     for fault in ("no image", "a damaged image"):

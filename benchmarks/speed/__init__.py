@@ -1,1 +1,1 @@
-"""How fast each part is, and how much memory it takes."""
+"""Speed and memory of each part."""

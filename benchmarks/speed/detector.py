@@ -1,10 +1,10 @@
-"""How fast the detectors are on this machine, in subjects per second, and what share of the limit that is.
+"""Speed of the detectors, in subjects per second and as a fraction of the speed of a matrix product.
 
-Subjects of the simulated sky, drawn as D4 and read from disk, go through
-`claran_core.inference.infer.infer_shard` with untrained weights (speed hardly depends on them).  The limit
-is a matrix product measured beside it, in the same run.
+Subjects of the simulated sky, as D4 images read from disk, go through
+`claran_core.inference.infer.infer_shard` with untrained weights, on which the speed hardly depends.  The
+matrix product is measured in the same run.
 
-    python -m benchmarks.speed.detector                       # all threads, or a GPU where there is one
+    python -m benchmarks.speed.detector                       # all threads, or a GPU if there is one
     python -m benchmarks.speed.detector --threads 1 --device cpu
 """
 
@@ -39,13 +39,13 @@ SEED = 20181031
 FUSION = FusionOptions()
 MEANS = (213.0, 45.0, 14.0)
 
-# Side of the square matrices whose product is the limit, and how often it is repeated.
+# Side of the square matrices, and number of their products.
 MATRIX, REPEATS = {"cpu": 2048, "cuda": 8192}, 10
 
-# Subjects drawn; where more are asked for, they are these again.
+# Number of different subjects; a larger number repeats them.
 DRAWN = 512
 
-# Per device, how many subjects each architecture gets at most, and how many at a time.
+# Per device, largest number of subjects and batch size of each architecture.
 SUBJECTS = {
     "cpu": {"association": (None, 16), "vgg16": (6, 2)},
     "cuda": {"association": (None, 256), "vgg16": (512, 16)},
@@ -53,7 +53,7 @@ SUBJECTS = {
 
 
 def subjects(n: int) -> tuple[np.ndarray, pd.DataFrame, dict]:
-    """Images, index and components of `n` subjects of the demonstration."""
+    """Return images, index and components of `n` subjects of the demonstration."""
     sources = [SimulatedProvider(SURVEYS[name], seed=SEED) for name in ("FIRST", "WISE_W1")]
     targets = read_targets(TARGETS)
     targets = targets.sample(min(n, DRAWN), random_state=0)
@@ -65,13 +65,17 @@ def subjects(n: int) -> tuple[np.ndarray, pd.DataFrame, dict]:
         images.append(render(planes, "D4", FUSION.drawing)[0])
         subject = Subject(target.subject_id, target.ra, target.dec, "none", FUSION.frame)
         rows += component_rows(subject, radio, (NOMINAL_LEVEL,))
-    again = np.arange(n) % len(targets)
-    index = targets[["subject_id", "ra", "dec"]].assign(flags=0).iloc[again].reset_index(drop=True)
-    return np.stack(images)[again], index, components_by_subject(pd.DataFrame(rows, columns=COMPONENTS.names))
+    repeated = np.arange(n) % len(targets)
+    index = targets[["subject_id", "ra", "dec"]].assign(flags=0).iloc[repeated].reset_index(drop=True)
+    return (
+        np.stack(images)[repeated],
+        index,
+        components_by_subject(pd.DataFrame(rows, columns=COMPONENTS.names)),
+    )
 
 
-def limit(device: torch.device, threads: int) -> float:
-    """Operations per second of a large matrix product (float32)."""
+def matrix_product_speed(device: torch.device, threads: int) -> float:
+    """Return the operations per second of a large matrix product (float32)."""
     with reproducible(threads):
         side = MATRIX[device.type]
         a = torch.rand(side, side, device=device)
@@ -85,10 +89,10 @@ def limit(device: torch.device, threads: int) -> float:
 
 
 def measure(
-    architecture: str, n: int, batch_size: int, everything: tuple, device: str, threads: int
+    architecture: str, n: int, batch_size: int, inputs: tuple, device: str, threads: int
 ) -> tuple[float, float, float]:
-    """Subjects per second, reading included; operations per subject; share of the time spent on reading."""
-    images, index, components = everything
+    """Return subjects per second, operations per subject, and the fraction of the time spent on reading."""
+    images, index, components = inputs
     detector = build_detector(architecture, channel_means=MEANS).eval()
     options = InferenceOptions(batch_size=batch_size, min_probability=0.05, nms_iou=0.3, device=device)
     with tempfile.TemporaryDirectory() as folder:
@@ -110,25 +114,27 @@ def measure(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print a line per architecture, and their ratio."""
+    """Print one line per architecture, and the ratio of their speeds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--subjects", type=int, default=512, help="for association; vgg16 gets fewer")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--subjects", type=int, default=512, help="number of subjects; vgg16 gets fewer (default: 512)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
     options = parser.parse_args(arguments)
     device = choose_device(options.device)
-    everything = subjects(options.subjects)
+    inputs = subjects(options.subjects)
     print(f"{device}, {options.threads} threads; PyTorch {torch.__version__}")
-    peak = limit(device, options.threads)
+    peak = matrix_product_speed(device, options.threads)
     print(f"matrix product: {peak / 1e9:.0f} GFLOP/s")
     speeds = {}
     for architecture, (most, batch) in SUBJECTS[device.type].items():
         n = options.subjects if most is None else min(most, options.subjects)
-        speed, flops, reading = measure(architecture, n, batch, everything, options.device, options.threads)
+        speed, flops, reading = measure(architecture, n, batch, inputs, options.device, options.threads)
         speeds[architecture] = speed
         print(
-            f"{architecture}: {speed:.2f} subjects/s, {flops / 1e9:.2f} GFLOP each, "
-            f"{speed * flops / peak:.0%} of the matrix product, {reading:.1%} of the time for input"
+            f"{architecture}: {speed:.2f} subjects/s, {flops / 1e9:.2f} GFLOP per subject, "
+            f"{speed * flops / peak:.0%} of the matrix product, {reading:.1%} of the time for reading"
         )
     print(f"ratio: {speeds['association'] / speeds['vgg16']:.0f}")
     return 0

@@ -1,9 +1,9 @@
-"""How fast the report's gallery is in a browser: to open, filter, sort and scroll, with a made-up catalogue.
+"""Speed of the gallery of the report in a browser: open, filter, sort and scroll a random catalogue.
 
 python -m benchmarks.speed.gallery --sources 100000 --into FOLDER
 
-Needs the extra `browser` and Chromium (``apt-get install chromium``).  The page is opened from disk, as a
-person opens it; times are of the browser's own clock, from the event to the frame that shows its effect.
+It needs the extra `browser` and Chromium (``apt-get install chromium``).  The page is opened from disk.
+Times are measured by the clock of the browser, from an event to the frame that shows its effect.
 """
 
 import argparse
@@ -36,7 +36,7 @@ SIZE = 132
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 COUNTS = [(int(name[0]), int(name[3])) for name in MORPHOLOGIES]
 
-# Runs something and gives the time until the frame that shows its effect, ms.
+# Run a command, and return the time until the frame that shows its effect, ms.
 TIMED = """() => new Promise((done) => {
   const start = performance.now();
   %s;
@@ -56,33 +56,33 @@ SCROLL = """async () => {
 
 
 def find_chromium() -> str | None:
-    """Path of a Chromium on this machine."""
+    """Return the path of a Chromium on this machine, or None."""
     return next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 
 @contextmanager
 def open_page(path: Path, width: int = 1280, height: int = 900) -> Iterator["Page"]:
-    """Open a page from disk in headless Chromium; at the end nothing may have been logged as an error."""
+    """Open a page from disk in headless Chromium, and check at the end that the browser logged no error."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # As root, in a container, Chromium starts only without its own sandbox; it sees this one page.
+        # As root, in a container, Chromium starts only without its sandbox; it opens only this page.
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
-            said: list[str] = []
-            page.on("console", lambda message: said.append(message.text))
-            page.on("pageerror", lambda error: said.append(str(error)))
-            page.on("requestfailed", lambda request: said.append(request.url))
+            logged: list[str] = []
+            page.on("console", lambda message: logged.append(message.text))
+            page.on("pageerror", lambda error: logged.append(str(error)))
+            page.on("requestfailed", lambda request: logged.append(request.url))
             page.goto(path.resolve().as_uri())
             yield page
-            assert not said, said
+            assert not logged, logged
         finally:
             browser.close()
 
 
-def made_up(n: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Catalogue of `n` rows with something in every column, a source in each subject."""
+def random_catalogue(n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Return a catalogue of `n` random sources, one per subject, with values in every column."""
     kind = rng.integers(0, len(MORPHOLOGIES), n)
     lengths = np.array(COUNTS)[kind, 0]
     columns: dict[str, Any] = {}
@@ -111,7 +111,7 @@ def made_up(n: int, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def images_of(subject_ids: Collection[str]) -> Iterator[SubjectImages]:
-    """Noise with a blob, for each subject asked for."""
+    """Yield an image of noise and a blob for each subject."""
     y, x = np.mgrid[:SIZE, :SIZE]
     for number, name in enumerate(sorted(subject_ids)):
         radio, infrared = np.random.default_rng(number).normal(0, 1, (2, SIZE, SIZE)).astype(np.float32)
@@ -120,8 +120,8 @@ def images_of(subject_ids: Collection[str]) -> Iterator[SubjectImages]:
 
 
 def make_inputs(n: int, *, gallery_size: int = 60) -> ReportInputs:
-    """Run of `n` subjects with a source in each."""
-    catalogue = made_up(n, np.random.default_rng(1))
+    """Return the inputs of a report on `n` subjects with one source each."""
+    catalogue = random_catalogue(n, np.random.default_rng(1))
     targets = catalogue[["subject_id", "ra", "dec"]].assign(split="none", shard="00000")
     row = {"shard": "00000", "band": "radio", "survey": "FIRST", "status": "ok", "reason": ""}
     ledger = targets[["subject_id"]].assign(**row, coverage=1.0, flags=0, origin="made up")
@@ -138,7 +138,7 @@ def make_inputs(n: int, *, gallery_size: int = 60) -> ReportInputs:
 
 
 def measure(path: Path, *, width: int = 1280) -> dict[str, float]:
-    """Times in ms, and the memory of the page's scripts in MB, of a report on disk."""
+    """Return times in ms, and the memory of the scripts of the page in MB."""
     start = time.perf_counter()
     with open_page(path, width) as page:
         page.wait_for_selector("#lines .card .picture")
@@ -166,9 +166,9 @@ def measure(path: Path, *, width: int = 1280) -> dict[str, float]:
 
 
 def main() -> None:
-    """Write a report, open it, and print what it took."""
+    """Write a report, open it, and print times and sizes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--sources", type=int, default=100_000)
+    parser.add_argument("--sources", type=int, default=100_000, help="number of sources (default: 100,000)")
     parser.add_argument("--into", type=Path, required=True, help="folder for the report")
     arguments = parser.parse_args()
     page, folder = arguments.into / "report.html", arguments.into / "report"

@@ -1,4 +1,4 @@
-"""How long it takes to index thousands of images on disk, to refresh the index, and to open a source with it.
+"""Time to index thousands of images on disk, to refresh the index, and to open an image provider with it.
 
 OMP_NUM_THREADS=1 python -m benchmarks.speed.image_index --files 5000
 """
@@ -32,16 +32,16 @@ def write_images(folder: Path, n: int) -> None:
 
 
 def timed(what: str, work: Callable[[], object]) -> None:
-    """Do something and print how long it took."""
+    """Run an action, and print its time."""
     start = time.perf_counter()
     work()
     print(f"{what:42s} {time.perf_counter() - start:7.2f} s")
 
 
 def main() -> None:
-    """Print a line for each thing that is done."""
+    """Print one line per action."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--files", type=int, default=5000, help="images (5000)")
+    parser.add_argument("--files", type=int, default=5000, help="number of images (default: 5000)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, path = Path(name) / "images", Path(name) / "index.parquet"

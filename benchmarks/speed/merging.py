@@ -1,13 +1,13 @@
-"""Time and memory of merging millions of detections into a catalogue, and that nothing is lost or doubled.
+"""Time and memory to merge millions of detections into a catalogue, with a count of lost and doubled sources.
 
 python -m benchmarks.speed.merging --detections 1000000 10000000 --into FOLDER
 
-The sky is made up: sources at random, each seen by the four subjects around it (3 arcmin frames every 90
-arcsec, cut into shards of 4,900), its position in each moved by the error of a box; 5 % are long chains of
-eight components 25 arcsec apart of which each subject shows those in its own frame, so that their views
-overlap only in part, and a chain may be listed in pieces.  All columns hold numbers; none are left empty to
-save time.  Each source that is no chain must come out once, but for 0.2 % that by chance are nearer than
-half a beam to another.  Files are read once before the clock starts.
+Sources have random positions.  Each is detected in the four subjects around it (3 arcmin frames every 90
+arcsec, in shards of 4,900), with a random position error in each.  5 % of the sources are chains of eight
+components, 25 arcsec apart; a subject shows only the components in its frame, so the detections of a chain
+overlap in part, and a chain may end up as several rows.  All columns contain numbers.  Every source that is
+not a chain must give exactly one row, except 0.2 % that are closer than half a beam to another by chance.
+Files are read once before the measurement.
 """
 
 import argparse
@@ -39,7 +39,7 @@ KIB, GB = 1024, 1e9
 
 
 def block_sources(i: int, j: int) -> dict[str, np.ndarray]:
-    """Sources whose middle is in block (i, j): plane positions, deg, and which are chains."""
+    """Return the sources with the centre in block (i, j): plane positions, deg, and which are chains."""
     rng = np.random.default_rng([7, i, j])
     side = BLOCK * STEP_DEG
     n = rng.poisson(PER_SQUARE_DEG * side**2)
@@ -53,7 +53,7 @@ def block_sources(i: int, j: int) -> dict[str, np.ndarray]:
 
 
 def block_views(i: int, j: int, side_blocks: int) -> pd.DataFrame:
-    """One row per component, source and subject of the block: who sees what."""
+    """Return one row per component and subject of the block that shows it."""
     around = [
         block_sources(a, b)
         for a in range(max(i - 1, 0), min(i + 2, side_blocks))
@@ -79,12 +79,12 @@ def block_views(i: int, j: int, side_blocks: int) -> pd.DataFrame:
 
 
 def sky_of(x: np.ndarray, y: np.ndarray, side_deg: float) -> tuple[np.ndarray, np.ndarray]:
-    """Plane to sky: equal areas, around RA 0 and the equator."""
+    """Project plane positions onto the sky, with equal areas, around RA 0 and the equator."""
     return (x - side_deg / 2) % 360.0, np.rad2deg(np.arcsin(np.deg2rad(y - side_deg / 2)))
 
 
 def write_block(folder: Path, i: int, j: int, side_blocks: int) -> int:
-    """Write the files of one shard; the number of its detections."""
+    """Write the files of one shard; return the number of its detections."""
     name = f"{i * side_blocks + j:05d}"
     side_deg = side_blocks * BLOCK * STEP_DEG
     parts = block_views(i, j, side_blocks).sort_values(["sx", "sy", "source"], kind="stable")
@@ -112,9 +112,7 @@ def write_block(folder: Path, i: int, j: int, side_blocks: int) -> int:
         "frame_quality": pa.array(rng.random(n).astype(np.float32) * counts / LINKS),
         "detection": pa.array(np.arange(n, dtype=np.int32)),
         "flags": pa.array(np.zeros(n, np.int32)),
-        "host_reliability": pa.array(
-            lead["chain"].to_numpy().astype(np.float32)
-        ),  # carried along, to count by
+        "host_reliability": pa.array(lead["chain"].to_numpy().astype(np.float32)),  # kept to count sources
     }
     for field in SOURCES:
         if field.name in columns:
@@ -152,7 +150,7 @@ def write_block(folder: Path, i: int, j: int, side_blocks: int) -> int:
 
 
 def make(folder: Path, detections: int) -> None:
-    """Write a sky of about so many detections."""
+    """Write a sky with about this number of detections."""
     per_block = 4 * PER_SQUARE_DEG * (BLOCK * STEP_DEG) ** 2
     side_blocks = max(1, round(np.sqrt(detections / per_block)))
     blocks = [(i, j) for i in range(side_blocks) for j in range(side_blocks)]
@@ -166,13 +164,13 @@ def make(folder: Path, detections: int) -> None:
 
 
 def merge(folder: Path) -> None:
-    """Merge what is in a folder, and print seconds, memory and what came out."""
+    """Merge the detections in a folder, and print time, memory and counts."""
     names = sorted(path.name for path in (folder / "sources").iterdir())
     shards = [
         ShardTables(folder / "index" / name, folder / "sources" / name, folder / "rejected" / name)
         for name in names
     ]
-    for shard in shards:  # into the page cache: what is measured is not the disk
+    for shard in shards:  # read into the page cache, so that the disk is not measured
         for path in (shard.index, shard.sources, shard.rejected):
             path.read_bytes()
     start = time.perf_counter()
@@ -204,13 +202,13 @@ def merge(folder: Path) -> None:
 
 
 def main() -> None:
-    """Print a row for each number of detections."""
+    """Print one row for each number of detections."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--detections", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument(
-        "--into", type=Path, required=True, help="folder for the files, some 5 GB for 10 million"
+        "--into", type=Path, required=True, help="folder for the files, about 5 GB for 10 million detections"
     )
-    parser.add_argument("--merge", type=Path, help="merge this folder in this process, nothing else")
+    parser.add_argument("--merge", type=Path, help="only merge this folder, in this process")
     options = parser.parse_args()
     if options.merge:
         merge(options.merge)
@@ -229,13 +227,13 @@ def main() -> None:
             "--merge",
             str(folder),
         ]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
-        found = json.loads(told)
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+        found = json.loads(printed)
         print(
             f"{made['detections']:>10,} detections in {made['shards']} shards: {found['seconds']:.1f} s, "
             f"{1e6 * found['seconds'] / made['detections']:.1f} s per million, {found['memory_gb']:.2f} GB; "
-            f"{found['rows']:,} rows, {found['single']:,} of {made['sources']:,} sources that are no chain, "
-            f"of {found['n_merged_mean']:.2f} views each"
+            f"{found['rows']:,} rows, {found['single']:,} of {made['sources']:,} sources other than chains, "
+            f"of {found['n_merged_mean']:.2f} detections each"
         )
 
 

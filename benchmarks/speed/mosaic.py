@@ -15,14 +15,14 @@ from claran_core.simulation.mosaic import write_mosaic
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SIMULATED, SURVEYS
 
-# Anywhere: the demonstration's sky, far from poles and the equator.
+# An arbitrary centre, away from the poles and the equator.
 SEED, RA_DEG, DEC_DEG = 20181031, 183.0, 44.0
 
 BYTES_PER_KIB, BYTES_PER_GB = 1024, 1e9
 
 
 def written_here(survey: str, size_px: int, folder: Path) -> tuple[float, float]:
-    """Write one mosaic in this process; seconds, and peak resident memory in GB, imports included."""
+    """Write a mosaic in this process; return seconds, and peak resident memory in GB, imports included."""
     start = time.perf_counter()
     write_mosaic(
         folder / "mosaic.fits", SimulatedProvider(SURVEYS[survey], seed=SEED), RA_DEG, DEC_DEG, size_px
@@ -32,7 +32,7 @@ def written_here(survey: str, size_px: int, folder: Path) -> tuple[float, float]
 
 
 def measure(survey: str, size_px: int, folder: Path) -> tuple[float, float]:
-    """The same in a process of its own, so that neither caches nor memory come from what was before."""
+    """Write a mosaic in a new process, which starts without caches; return the same."""
     command = [
         sys.executable,
         "-m",
@@ -44,16 +44,18 @@ def measure(survey: str, size_px: int, folder: Path) -> tuple[float, float]:
         "--into",
         str(folder),
     ]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    return float(told[0]), float(told[1])
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return float(printed[0]), float(printed[1])
 
 
 def main() -> None:
     """Print seconds, pixels per second and peak memory for both surveys."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=10_000, help="width of the mosaic, px")
-    parser.add_argument("--survey", choices=SIMULATED, help="this one alone, in this process")
-    parser.add_argument("--into", type=Path, help="folder of the file; a temporary one without it")
+    parser.add_argument(
+        "--survey", choices=SIMULATED, help="write the mosaic of this survey only, in this process"
+    )
+    parser.add_argument("--into", type=Path, help="folder of the file (default: a temporary folder)")
     options = parser.parse_args()
     if options.survey and options.into:
         print(*written_here(options.survey, options.size, options.into))

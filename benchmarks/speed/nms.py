@@ -16,14 +16,14 @@ N_BOXES, N_KEPT, MAX_IOU = 12_000, 2_000, 0.7
 
 
 def scattered(generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Boxes of 16..300 px anywhere in the paper's 600 px image: few overlap, 2,000 are soon kept."""
+    """Return random boxes of 16..300 px in the 600 px image of the paper; few overlap."""
     centres = torch.rand(N_BOXES, 2, generator=generator) * 600
     halves = torch.rand(N_BOXES, 1, generator=generator) * 142 + 8
     return torch.cat([centres - halves, centres + halves], dim=1), torch.rand(N_BOXES, generator=generator)
 
 
 def clustered(generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Boxes jittered around 300 places, as a trained network proposes them: most are suppressed."""
+    """Return boxes jittered around 300 centres, like those of a trained network; most are suppressed."""
     boxes, scores = scattered(generator)
     centres = boxes[torch.randint(0, 300, (N_BOXES,), generator=generator)]
     jitter = torch.randn(N_BOXES, 4, generator=generator) * 0.06 * (centres[:, 2:3] - centres[:, :1])
@@ -31,7 +31,7 @@ def clustered(generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def plain_loop(boxes: Tensor, scores: Tensor) -> Tensor:
-    """Suppression one kept box at a time, as the textbook has it."""
+    """Return the boxes kept by the textbook algorithm, one box at a time."""
     order = torch.sort(scores, descending=True, stable=True).indices
     kept = []
     while len(order) and len(kept) < N_KEPT:
@@ -42,7 +42,7 @@ def plain_loop(boxes: Tensor, scores: Tensor) -> Tensor:
 
 
 def best_of(repeats: int, function: Callable[..., Tensor], *arguments: Tensor) -> tuple[float, Tensor]:
-    """Shortest time in s of several calls, and the result."""
+    """Return the shortest time of several calls, s, and the result."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -52,7 +52,7 @@ def best_of(repeats: int, function: Callable[..., Tensor], *arguments: Tensor) -
 
 
 def main() -> None:
-    """Print times and their ratio; the two must keep the same boxes."""
+    """Print both times and their ratio, and check that both keep the same boxes."""
     argparse.ArgumentParser(description=str(__doc__).splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     for make in (scattered, clustered):

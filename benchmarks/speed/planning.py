@@ -1,8 +1,8 @@
-"""How long it takes to plan a survey: cutting targets into shards, and a dry run that lists every job.
+"""Time to plan a survey: divide the targets into shards, and list every job in a dry run.
 
     python -m benchmarks.speed.planning --targets 1000000 --profile slurm
 
-Positions are drawn evenly over the FIRST survey's part of the sky.  The folder of the run is thrown away.
+Positions are random, uniform over the area of the FIRST survey.  The folder of the run is removed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ __all__ = ["dry_run", "draw_targets", "files_per_shard", "main"]
 
 
 def draw_targets(path: Path, n: int) -> None:
-    """Write `n` positions, even on the sky, declinations -10 to 65 deg, right ascensions 110 to 260 deg."""
+    """Write `n` positions, uniform on the sky, dec -10 to 65 deg, RA 110 to 260 deg."""
     rng = np.random.default_rng(1)
     low, high = np.sin(np.radians([-10, 65]))
     table = {"ra": rng.uniform(110, 260, n), "dec": np.degrees(np.arcsin(rng.uniform(low, high, n)))}
@@ -37,13 +37,13 @@ def draw_targets(path: Path, n: int) -> None:
 
 
 def snakemake(folder: Path, *arguments: str) -> list[str]:
-    """Command of a run in `folder`."""
+    """Return the command of a run in `folder`."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
     return [*command, "--directory", str(folder), *arguments, "--configfile", str(folder / "settings.yaml")]
 
 
 def dry_run(folder: Path, *arguments: str) -> str:
-    """Seconds, those of the processor, memory and number of jobs of a dry run that lists every job."""
+    """Return wall time, CPU time, memory and number of jobs of a dry run, as text."""
     printed = folder / "dry_run.txt"
     began = time.monotonic()
     with printed.open("w") as handle:
@@ -57,11 +57,11 @@ def dry_run(folder: Path, *arguments: str) -> str:
         raise SystemExit(text[-2000:])
     total = next(int(line.split()[1]) for line in text.splitlines() if line.startswith("total"))
     cpu = usage.ru_utime + usage.ru_stime
-    return f"{seconds:.1f} s ({cpu:.1f} s of a core), {usage.ru_maxrss / 1024**2:.2f} GB, {total} jobs"
+    return f"{seconds:.1f} s ({cpu:.1f} s of CPU time), {usage.ru_maxrss / 1024**2:.2f} GB, {total} jobs"
 
 
 def files_per_shard(folder: Path) -> Counter:
-    """Files that each rule writes for one shard, logs and benchmarks included."""
+    """Return the number of files that each rule writes for one shard."""
     command = snakemake(folder, "--summary", "--cores", "1")
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows = [line.split("\t") for line in done.stdout.splitlines()]
@@ -70,11 +70,11 @@ def files_per_shard(folder: Path) -> Counter:
 
 
 def main() -> None:
-    """Measure, and print one line for each thing measured."""
+    """Measure, and print one line per result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--targets", type=int, default=1_000_000)
-    parser.add_argument("--shard-size", type=int, default=load_config().shard_size)
-    parser.add_argument("--profile", help="a profile to plan with, such as slurm")
+    parser.add_argument("--targets", type=int, default=1_000_000, help="number of targets")
+    parser.add_argument("--shard-size", type=int, default=load_config().shard_size, help="subjects per shard")
+    parser.add_argument("--profile", help="profile for the dry run, such as slurm")
     options = parser.parse_args()
     how = ["--profile", str(Path(options.profile).resolve())] if options.profile else ["--cores", "2"]
     folder = Path(tempfile.mkdtemp(prefix="planning-"))
@@ -95,12 +95,12 @@ def measure(folder: Path, n_targets: int, shard_size: int, how: list[str]) -> No
     memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     seconds, cpu = time.monotonic() - began, time.process_time() - began_cpu
     print(
-        f"sharding {n_targets} targets: {seconds:.1f} s ({cpu:.1f} s of a core), {memory_gb:.2f} GB",
+        f"sharding {n_targets} targets: {seconds:.1f} s ({cpu:.1f} s of CPU time), {memory_gb:.2f} GB",
         flush=True,
     )
     print(f"dry run after sharding: {dry_run(folder, *how)}", flush=True)
     for rule, count in sorted(files_per_shard(folder).items()):
-        print(f"files of a shard, {rule}: {count}, its log and its benchmark")
+        print(f"files per shard, {rule}: {count}, one log and one benchmark")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""What a second node adds to each stage: the workflow through a Slurm of two nodes, one pinned core each.
+"""Scaling of each stage from one node to two: the workflow on a Slurm of two nodes, one pinned core each.
 
-    # needs Slurm, two idle cores and 15 GB; an hour
+    # needs Slurm, two idle cores, 15 GB and one hour
     python -m benchmarks.speed.scaling --subjects 40000
 
-The sources of a circle of the simulated sky are the targets, in two shards.  They go through the workflow
-with the profile that ships, without groups: first one job at a time, then two.  Throughput of a stage is
-subjects over the seconds its jobs ran, waiting in the queue left out; with two nodes the slower shard counts.
-Beside it stands what two cores of this machine do of a matrix product that stays in their caches, over what
-one does.
+Targets are the sources in a circle of the simulated sky, in two shards.  The workflow runs with the profile
+that ships, without groups, first one job at a time, then two.  The throughput of a stage is the number of
+subjects over the run time of its jobs, without waiting in the queue; with two nodes the slower shard counts.
+For comparison, the program also measures matrix products, which stay in the caches, on two cores and on one.
 """
 
 import argparse
@@ -40,19 +39,19 @@ PRODUCT_S = 10.0
 
 
 def write_targets(path: Path, n: int) -> None:
-    """Hosts of the `n` sources nearest to the centre."""
+    """Write the hosts of the `n` sources nearest to the centre as targets."""
     radius_arcsec = 3600 * np.sqrt(1.3 * n / SOURCES_PER_SQUARE_DEGREE / np.pi)
     sources = sources_near(load_config().seed, *CENTRE, radius_arcsec)
     table = pd.DataFrame(
         [(one.source_id, one.ra_deg, one.dec_deg) for one in sources], columns=["subject_id", "ra", "dec"]
     )
     if len(table) < n:
-        raise SystemExit(f"{len(table)} sources instead of {n}")
+        raise SystemExit(f"the circle has {len(table)} sources, not {n}; give fewer --subjects")
     table.head(n).to_csv(path, index=False)
 
 
 def write_profile(folder: Path, jobs: int) -> Path:
-    """The profile that ships, without groups, for nodes of one core."""
+    """Write the profile that ships, without groups, for nodes of one core; return its folder."""
     settings = yaml.safe_load((REPOSITORY / "slurm" / "config.yaml").read_text())
     del settings["groups"], settings["group-components"]
     settings.update({"jobs": jobs, "slurm-init-seconds-before-status-checks": 5})
@@ -64,7 +63,7 @@ def write_profile(folder: Path, jobs: int) -> Path:
 
 
 def run(folder: Path, jobs: int, settings: dict, environment: dict[str, str]) -> pd.DataFrame:
-    """Run the stages with so many jobs at a time.
+    """Run the stages with up to `jobs` jobs at a time.
 
     Returns
     -------
@@ -78,7 +77,7 @@ def run(folder: Path, jobs: int, settings: dict, environment: dict[str, str]) ->
     command = [sys.executable, "-m", "snakemake", "--profile", str(write_profile(folder, jobs))]
     command += ["catalogue", "results/labels.parquet", "--until", "measure_sources", "label_shard"]
     command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(directory)]
-    known = set(elapsed(environment))
+    earlier = set(elapsed(environment))
     with (directory / "printed").open("w") as printed:
         status = subprocess.run(
             [*command, "--configfile", str(overlay)],
@@ -89,7 +88,7 @@ def run(folder: Path, jobs: int, settings: dict, environment: dict[str, str]) ->
         )
     if status.returncode:
         raise SystemExit((directory / "printed").read_text()[-3000:])
-    jobs_s = {number: job for number, job in elapsed(environment).items() if number not in known}
+    jobs_s = {number: job for number, job in elapsed(environment).items() if number not in earlier}
     return pd.DataFrame(list(_rows(directory, jobs_s)), columns=["rule", "script_s", "job_s", "gb"])
 
 
@@ -105,8 +104,8 @@ def _rows(directory: Path, jobs_s: dict[str, tuple[str, float]]) -> Iterator[tup
 
 
 def elapsed(environment: dict[str, str]) -> dict[str, tuple[str, float]]:
-    """Comment (rule and wildcards) and seconds of each of Slurm's jobs that has ended, by its number."""
-    told = subprocess.run(
+    """Return comment (rule and wildcards) and run time, s, of each completed Slurm job, by its number."""
+    listing = subprocess.run(
         ["scontrol", "show", "job", "--oneliner"],
         capture_output=True,
         text=True,
@@ -114,7 +113,7 @@ def elapsed(environment: dict[str, str]) -> dict[str, tuple[str, float]]:
         env=environment,
     ).stdout
     found = {}
-    for line in told.splitlines():
+    for line in listing.splitlines():
         fields = dict(re.findall(r"(\w+)=(\S*)", line))
         if fields.get("JobState") == "COMPLETED":
             began, ended = (datetime.fromisoformat(fields[key]) for key in ("StartTime", "EndTime"))
@@ -123,7 +122,7 @@ def elapsed(environment: dict[str, str]) -> dict[str, tuple[str, float]]:
 
 
 def products(core: int) -> float:
-    """Matrix products per second on a core, for some seconds."""
+    """Return the matrix products per second on one core."""
     os.sched_setaffinity(0, [core])
     matrix = np.random.default_rng(core).normal(size=(192, 192)).astype(np.float32)
     count, began = 0, time.perf_counter()
@@ -134,7 +133,7 @@ def products(core: int) -> float:
 
 
 def machine_scaling() -> float:
-    """Products per second of two cores over those of one."""
+    """Return the ratio of products per second on two cores and on one."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         alone = pool.apply(products, (cores[0],))
@@ -144,7 +143,7 @@ def machine_scaling() -> float:
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--subjects", type=int, default=20_000)
+    parser.add_argument("--subjects", type=int, default=20_000, help="number of subjects (default: 20,000)")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     print(f"matrix products, two cores over one: {machine_scaling():.2f}", flush=True)
@@ -162,16 +161,16 @@ def main() -> None:
 
 
 def report(one: pd.DataFrame, two: pd.DataFrame, n: int) -> None:
-    """Print a line per stage."""
-    print("                 s of a shard on       subjects/s of")
+    """Print one line per stage."""
+    print("                 s per shard           subjects/s")
     print("stage            one node  two nodes   one node  two nodes   ratio  fixed s     GB")
     for rule in STAGES:
-        alone, beside = (runs[runs["rule"] == rule] for runs in (one, two))
-        fixed = pd.concat([alone, beside]).eval("job_s - script_s").mean()
-        rates = n / alone["job_s"].sum(), n / beside["job_s"].max()
+        single, double = (runs[runs["rule"] == rule] for runs in (one, two))
+        fixed = pd.concat([single, double]).eval("job_s - script_s").mean()
+        rates = n / single["job_s"].sum(), n / double["job_s"].max()
         print(
-            f"{rule:<16} {alone['job_s'].mean():8.0f} {beside['job_s'].mean():10.0f} {rates[0]:10.1f} "
-            f"{rates[1]:10.1f} {rates[1] / rates[0]:7.2f} {fixed:8.1f} {beside['gb'].max():6.2f}"
+            f"{rule:<16} {single['job_s'].mean():8.0f} {double['job_s'].mean():10.0f} {rates[0]:10.1f} "
+            f"{rates[1]:10.1f} {rates[1] / rates[0]:7.2f} {fixed:8.1f} {double['gb'].max():6.2f}"
         )
 
 

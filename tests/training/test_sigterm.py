@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGTERM in a training leaves a checkpoint from which it ends as if never stopped."""
+"""SIGTERM in a training leaves a checkpoint; the resumed training ends as an uninterrupted one."""
 
 import os
 import signal
@@ -6,21 +6,23 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from training_runs import open_blobs, outputs, run, script
 
 from claran_core.common.errors import TrainingInterrupted
-from claran_core.common.paths import Results
+from claran_core.common.paths import REPOSITORY, Results
 from claran_core.training.sigterm import catch_sigterm
 from claran_core.training.state import TrainingState
 
 STEPS_PER_EPOCH = 3  # ten subjects in batches of four
 
 
-def test_signal_is_noted_and_the_old_handler_comes_back() -> None:
+def test_signal_sets_the_flag_and_the_old_handler_is_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with catch_sigterm() as stop:
         assert not stop.received
@@ -29,7 +31,7 @@ def test_signal_is_noted_and_the_old_handler_comes_back() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_other_threads_are_left_alone() -> None:
+def test_other_threads_never_receive_the_signal() -> None:
     received = []
 
     def work() -> None:
@@ -42,11 +44,11 @@ def test_other_threads_are_left_alone() -> None:
     assert received == [False]
 
 
-def signal_after(method: str, steps: int):
-    """A method of the training's state that asks to stop once `steps` steps have been taken."""
+def signal_after(method: str, steps: int) -> Callable[..., None]:
+    """Return a method of `TrainingState` that sends SIGTERM to this process after `steps` steps."""
     original = getattr(TrainingState, method)
 
-    def signalled(state: TrainingState, *arguments, **options) -> None:
+    def signalled(state: TrainingState, *arguments: Any, **options: Any) -> None:
         original(state, *arguments, **options)
         if len(state.losses) == steps:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -55,7 +57,7 @@ def signal_after(method: str, steps: int):
 
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 5, 8])
-def test_stopped_after_any_step_and_resumed_equals_uncut(
+def test_resumed_after_any_step_equals_uncut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     uncut, cut = tmp_path / "uncut", tmp_path / "cut"
@@ -83,7 +85,7 @@ def test_several_processes_stop_after_the_same_step(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     process = subprocess.Popen(
         [*command, str(path), str(tmp_path), "LONG"],
-        env={**os.environ, "PYTHONPATH": SUPPORT, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{SUPPORT}", "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -93,8 +95,8 @@ def test_several_processes_stop_after_the_same_step(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=120)[1]
+    printed = process.communicate(timeout=120)[1]
     assert process.returncode != 0
-    assert said.count("asked to stop in epoch") == 2  # one line of each process
+    assert printed.count("received SIGTERM in epoch") == 2  # one line of each process
     left = torch.load(checkpoint, weights_only=True)
     assert 0 <= len(left["losses"]) - left["epoch"] * STEPS_PER_EPOCH < STEPS_PER_EPOCH
