@@ -1,4 +1,4 @@
-"""Which subjects show which positions, against the projection done one by one."""
+"""Which subjects contain a position, against the projection of each position."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ def test_by_hand_across_the_meridian() -> None:
     assert (position.tolist(), subject.tolist()) == ([0, 0], [0, 1])
 
 
-def test_a_square_must_lie_wholly_inside() -> None:
+def test_the_whole_square_must_lie_inside() -> None:
     one = subjects((180.0, 60.0))
     north = np.full(3, 60.0 + 60 / 3600)
     half = np.array([0.0, 30.0, 31.0])
@@ -33,13 +33,13 @@ def test_a_square_must_lie_wholly_inside() -> None:
     assert count_subjects(np.full(3, 180.0), beyond, one, FRAME, half_size_arcsec=half).tolist() == [0, 0, 1]
 
 
-def test_nothing_to_look_at_is_nothing_seen() -> None:
+def test_no_positions_or_no_subjects_give_an_empty_result() -> None:
     assert count_subjects(np.empty(0), np.empty(0), subjects((1.0, 2.0)), FRAME).tolist() == []
     assert count_subjects(np.array([1.0]), np.array([2.0]), subjects(), FRAME).tolist() == [0]
 
 
 @pytest.mark.parametrize("dec", [-5.0, 62.0, 89.99])
-def test_agrees_with_the_projection_one_by_one(dec: float) -> None:
+def test_agrees_with_the_projection_of_each_position(dec: float) -> None:
     rng = np.random.default_rng(1)
     many = pd.DataFrame({"ra": 10 + rng.normal(0, 0.05, 30), "dec": dec - np.abs(rng.normal(0, 0.05, 30))})
     ra, decs = 10 + rng.normal(0, 0.05, 40), dec - np.abs(rng.normal(0, 0.05, 40))

@@ -1,4 +1,4 @@
-"""Correlation of box widths, against the textbook formula and in cases that have none."""
+"""Correlation of box widths, against the textbook formula and in cases without one."""
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ def test_a_subject_drawn_twice_counts_twice() -> None:
 
 
 @pytest.mark.parametrize("widths", [[], [(1, 2), (2, 3)], [(5, 1), (5, 2), (5, 3)], [(1, 4), (2, 4), (3, 4)]])
-def test_what_has_no_correlation_is_not_a_number(widths: list) -> None:
+def test_a_correlation_that_cannot_be_measured_is_nan(widths: list) -> None:
     one = measure(sources(*[("s0", "1C_1P", *pair) for pair in widths]), 20)["1C_1P"]
     assert np.isnan(one["correlation"])
     assert one["n"] == len(widths)

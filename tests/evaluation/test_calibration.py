@@ -31,7 +31,7 @@ def test_error_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("probability", "number"), [(0.3, 3), (0.7, 7), (0.9, 9), (1.0, 9), (0.0, 0)])
-def test_edges_belong_to_the_bin_above_and_one_to_the_last(probability: float, number: int) -> None:
+def test_bins_include_their_lower_edge_and_the_last_includes_one(probability: float, number: int) -> None:
     (filled,) = (k for k, one in enumerate(measure([(probability, True, 0)])["bins"]) if one["n"])
     assert filled == number
 
@@ -45,7 +45,7 @@ def test_intervals_come_from_whole_subjects() -> None:
     assert measured["interval_95"] == [0, 0.5]
 
 
-def test_nothing_detected() -> None:
+def test_no_detections() -> None:
     for n_subjects in (0, 3):
         measured = measure([], n_subjects, n_resamplings=5)
         assert np.isnan(measured["error"])

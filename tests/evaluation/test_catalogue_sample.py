@@ -1,4 +1,4 @@
-"""Which part of a run its catalogue is evaluated on."""
+"""The part of a run on which its catalogue is evaluated."""
 
 import pandas as pd
 from truth_rows import DEC, RA, catalogue_of, outcome, outcomes_of, row
@@ -21,14 +21,14 @@ OUTCOMES = outcomes_of(
 )
 
 
-def test_the_test_split_and_what_lies_in_it() -> None:
+def test_the_test_split_with_its_rows_and_detections() -> None:
     sample = choose_catalogue_sample(TARGETS, CATALOGUE, OUTCOMES, FRAME)
     assert (sample.name, sample.subjects["subject_id"].tolist()) == ("test", ["s"])
     assert sample.catalogue["source_id"].tolist() == ["inside", "half", "bare"]
     assert sample.outcomes["outcome"].tolist() == ["catalogued"]
 
 
-def test_all_of_a_run_without_test_split() -> None:
+def test_a_run_without_a_test_split_is_evaluated_as_a_whole() -> None:
     sample = choose_catalogue_sample(TARGETS.assign(split="none"), CATALOGUE, OUTCOMES, FRAME)
     assert (sample.name, len(sample.subjects), len(sample.catalogue), len(sample.outcomes)) == (
         "all",

@@ -1,6 +1,7 @@
 """Completeness and reliability of a catalogue: counted by hand, intervals against a table."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,7 @@ def test_summary_is_one_line() -> None:
     assert "completeness not measurable, reliability not measurable, from 0 sources" in empty
 
 
-def test_bins_by_hand(tmp_path) -> None:
+def test_bins_by_hand(tmp_path: Path) -> None:
     bins = binned_shares(COMPARISON, CATALOGUE)
     write_table(tmp_path / "bins.parquet", bins, BINS)
     key = bins.set_index(["measure", "against", "bin"])[["n", "n_right", "n_class_right"]]
@@ -130,7 +131,7 @@ def test_ratios_per_field() -> None:
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_the_figure_is_drawn(empty: bool, tmp_path) -> None:
+def test_the_figure_is_drawn(empty: bool, tmp_path: Path) -> None:
     catalogue, truth = (CATALOGUE.head(0), TRUTH.head(0)) if empty else (CATALOGUE, TRUTH)
     comparison = compare_with_truth(catalogue, truth, frame=FRAME)
     path = tmp_path / "catalogue.png"

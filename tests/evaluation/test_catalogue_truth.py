@@ -1,4 +1,6 @@
-"""The catalogue against the truth, on a few sources placed by hand: every case has one name."""
+"""The catalogue against the truth, on a few sources placed by hand: every status and outcome."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -83,7 +85,7 @@ def test_every_outcome_and_status_by_hand() -> None:
     assert set(STATUSES) == set(statuses(comparison).values())
 
 
-def test_what_is_missed_has_the_first_reason_that_holds() -> None:
+def test_a_missed_source_has_the_first_reason_that_applies() -> None:
     truth = truth_of(
         source("faint", placement="outside"),
         source("confused", state="confused", snr=20.0),
@@ -126,7 +128,7 @@ def test_what_is_missed_has_the_first_reason_that_holds() -> None:
     assert (sources["outcome"] == "missed").all()
 
 
-def test_a_source_in_a_blend_is_blended_even_where_a_part_stands_alone() -> None:
+def test_a_source_in_a_blend_is_blended_even_if_another_row_has_a_part_of_it() -> None:
     truth = truth_of(source("double", (0, 0), (30, 0)), source("other", (60, 0)))
     comparison = compared(truth, catalogue_of(row("a", (0, 0)), row("b", (30, 0), (60, 0))))
     assert outcomes(comparison) == {"double": "blended", "other": "blended"}
@@ -148,7 +150,7 @@ def test_duplicates_are_rows_that_share_a_component() -> None:
     assert twice.n_duplicates == 1
 
 
-def test_what_a_border_left_of_a_component_is_a_duplicate_of_the_row_that_has_it() -> None:
+def test_a_truncated_component_duplicates_the_row_with_the_whole_one() -> None:
     truth = truth_of(source("one", (0, 0)), source("two", (100, 0), (130, 0)))
     rows = [row("whole", (0, 0)), row("left", (100, 0)), row("right", (130, 0))]
     cut = compared(truth, catalogue_of(*rows, row("cut", (-11, 1), flags=int(Flag.EDGE))))
@@ -159,7 +161,7 @@ def test_what_a_border_left_of_a_component_is_a_duplicate_of_the_row_that_has_it
     assert statuses(apart)["blob"] == "fragment"
 
 
-def test_a_cut_component_is_a_part_of_the_one_in_whose_contour_it_lies() -> None:
+def test_a_truncated_component_is_a_part_of_the_one_whose_contour_contains_it() -> None:
     truth = truth_of(source("one", (0, 0)), source("two", (100, 0), (130, 0)))
     rows = row("whole", (0, 0)), row("cut", (-11, 1)), row("both", (100, 0), (138, 0)), row("off", (-14, 0))
     comparison = compared(truth, catalogue_of(*rows))
@@ -175,7 +177,7 @@ def test_a_cut_component_is_a_part_of_the_one_in_whose_contour_it_lies() -> None
     assert near.rows["true_ids"].tolist() == [["left"], ["right"]]
 
 
-def test_neighbours_that_were_both_detected() -> None:
+def test_close_pairs_of_detected_sources() -> None:
     truth = truth_of(
         source("a", (0, 0)),
         source("b", (0, 30)),
@@ -195,7 +197,7 @@ def test_neighbours_that_were_both_detected() -> None:
 
 @pytest.mark.parametrize("n_sources", [0, 1])
 @pytest.mark.parametrize("n_rows", [0, 1])
-def test_empty_tables_are_normal(n_sources: int, n_rows: int, tmp_path) -> None:
+def test_empty_tables_are_normal(n_sources: int, n_rows: int, tmp_path: Path) -> None:
     truth = truth_of(*[source("one", (0, 0))] * n_sources)
     catalogue = catalogue_of(*[row("a", (0, 0))] * n_rows)
     comparison = compared(truth, catalogue, outcomes_of())

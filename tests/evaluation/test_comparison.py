@@ -1,11 +1,14 @@
-"""Comparison with a user's catalogue: on tables with known differences, and on tables that are none."""
+"""Comparison with a user's catalogue: tables with known differences, and empty tables."""
 
 import json
 import logging
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import ArrayLike
 
 from claran_core.common.files import write_table
 from claran_core.common.frame import Frame
@@ -23,12 +26,19 @@ OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
 OPTIONS = ComparisonOptions(path="x.csv", radius_arcsec=5.0, flux_column="flux", class_column="class")
 
 
-def sky(east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sky(east: ArrayLike, north: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions (deg) from offsets (arcsec)."""
     return OFFSETS.frame_to_sky(RA, DEC, -np.asarray(east, float), -np.asarray(north, float))
 
 
-def catalogue(east, north, flux=10.0, morphology="1C_1P", width=10.0) -> pd.DataFrame:
-    """Rows whose centroid lies 0.5 arcsec north of the middle of the box."""
+def catalogue(
+    east: ArrayLike,
+    north: ArrayLike,
+    flux: ArrayLike = 10.0,
+    morphology: str | list[str] = "1C_1P",
+    width: ArrayLike = 10.0,
+) -> pd.DataFrame:
+    """Return rows whose centroid lies 0.5 arcsec north of the centre of the box."""
     ra, dec = sky(east, north)
     columns = {
         "source_id": pd.Series([f"J{k:04d}" for k in range(len(ra))], dtype=object),
@@ -46,7 +56,10 @@ def catalogue(east, north, flux=10.0, morphology="1C_1P", width=10.0) -> pd.Data
     return pd.DataFrame(columns)
 
 
-def other(east, north, flux=np.nan, kind="") -> pd.DataFrame:
+def other(
+    east: ArrayLike, north: ArrayLike, flux: ArrayLike = np.nan, kind: str | list[str] = ""
+) -> pd.DataFrame:
+    """Return the user's catalogue at offsets in arcsec."""
     ra, dec = sky(east, north)
     rows = np.arange(2, 2 + len(ra))
     return pd.DataFrame({"row": rows, "ra": ra, "dec": dec, "flux": flux, "class": kind})
@@ -55,11 +68,14 @@ def other(east, north, flux=np.nan, kind="") -> pd.DataFrame:
 SUBJECTS = pd.DataFrame({"ra": [RA], "dec": [DEC]})
 
 
-def compared(ours: pd.DataFrame, theirs: pd.DataFrame, options: ComparisonOptions = OPTIONS):
+def compared(
+    ours: pd.DataFrame, theirs: pd.DataFrame, options: ComparisonOptions = OPTIONS
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Compare two catalogues over one subject."""
     return compare_catalogues(ours, theirs, SUBJECTS, FRAME, options)
 
 
-def test_by_hand(tmp_path) -> None:
+def test_by_hand(tmp_path: Path) -> None:
     ours = catalogue(
         [0, 30, 60, -60], [0, 0, 0, 60], [2.0, 12.0, 3.0, 9.0], ["1C_1P", "1C_1P", "2C_2P", "1C_2P"]
     )
@@ -110,7 +126,7 @@ def test_each_entry_is_matched_once_with_its_nearest() -> None:
     assert far.first.tolist() == []
 
 
-def test_chance_matches_are_as_many_as_the_density_says() -> None:
+def test_the_number_of_chance_matches_follows_from_the_density() -> None:
     rng = np.random.default_rng(5)
     ours, theirs = (make(*rng.uniform(-2000, 2000, (2, n))) for make, n in ((catalogue, 800), (other, 3000)))
     metrics, matches = compared(ours, theirs, ComparisonOptions(path="x", radius_arcsec=10.0))
@@ -121,7 +137,7 @@ def test_chance_matches_are_as_many_as_the_density_says() -> None:
     assert metrics["chance"]["shift_arcsec"] == 120.0 and len(matches) > 10
 
 
-def test_a_true_counterpart_stands_out_of_chance() -> None:
+def test_true_counterparts_exceed_the_chance_matches() -> None:
     rng = np.random.default_rng(6)
     east, north = rng.uniform(-1500, 1500, (2, 300))
     ours = catalogue(east, north, rng.lognormal(2, 1, 300))
@@ -139,7 +155,7 @@ def test_a_true_counterpart_stands_out_of_chance() -> None:
 
 @pytest.mark.parametrize("n_ours", [0, 2])
 @pytest.mark.parametrize("n_theirs", [0, 2])
-def test_empty_catalogues_are_normal(n_ours: int, n_theirs: int, tmp_path) -> None:
+def test_empty_catalogues_are_normal(n_ours: int, n_theirs: int, tmp_path: Path) -> None:
     apart = np.array([0.0, 30.0])
     ours, theirs = catalogue(apart[:n_ours], apart[:n_ours]), other(apart[:n_theirs], apart[:n_theirs])
     metrics, matches = compared(ours, theirs)
@@ -150,7 +166,7 @@ def test_empty_catalogues_are_normal(n_ours: int, n_theirs: int, tmp_path) -> No
     assert (tmp_path / "plot.png").exists()
 
 
-def test_another_unit_of_flux_is_pointed_out(caplog) -> None:
+def test_a_wrong_flux_unit_gives_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         compared(catalogue([0], [0], 10.0), other([0], [0], 0.010))
     assert "is evaluation.compare_with.flux_column in mJy?" in caplog.text

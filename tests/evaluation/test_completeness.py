@@ -1,4 +1,4 @@
-"""Completeness ratios and false classifications against the least probability, counted by hand."""
+"""Completeness ratios and false classifications against the minimum probability, counted by hand."""
 
 import numpy as np
 import pandas as pd
@@ -82,7 +82,7 @@ def test_rows_have_the_columns_of_the_file() -> None:
     assert list(at(0.5)["sources"]) == THRESHOLDS.names
 
 
-def test_ratios_are_those_of_the_same_threshold_with_intervals_over_subjects() -> None:
+def test_ratios_agree_with_the_threshold_rows_and_have_intervals_over_subjects() -> None:
     rng = np.random.default_rng(0)
     measured = completeness_ratios(Listing.of(FOUND, RULE), LABELS, SUBJECTS, 0.65, 400, rng)[
         "classifications"

@@ -1,4 +1,4 @@
-"""Which class is taken for which, on tables made by hand."""
+"""The confusion matrix, on tables made by hand."""
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ def boxes(*rows: tuple) -> pd.DataFrame:
     return pd.DataFrame(flat, columns=["subject_id", "morphology", "probability", *BOX_COLUMNS])
 
 
-def test_the_class_does_not_matter_but_subject_and_overlap_do() -> None:
+def test_boxes_match_by_subject_and_overlap_whatever_their_class() -> None:
     truth = boxes(("s", "1C_1P", 1, TEN), ("s", "2C_2P", 1, FAR), ("t", "1C_2P", 1, TEN))
     found = boxes(
         ("s", "3C_3P", 0.9, (1, 0, 11, 10)),  # IoU 9/11 with the first
@@ -27,7 +27,7 @@ def test_the_class_does_not_matter_but_subject_and_overlap_do() -> None:
     assert found["morphology"].tolist() == ["3C_3P", "1C_2P"]  # the table given stays as it was
 
 
-def test_of_two_boxes_on_a_source_the_more_probable_counts_and_the_other_is_background() -> None:
+def test_of_two_boxes_on_a_source_the_less_probable_is_background() -> None:
     truth = boxes(("s", "1C_1P", 1, TEN))
     found = boxes(("s", "1C_1P", 0.3, TEN), ("s", "1C_2P", 0.6, (1, 0, 11, 10)))
     assert match_any_class(found, truth, 0.5).tolist() == [-1, 0]
@@ -42,5 +42,5 @@ def test_matrix_by_hand() -> None:
     }
 
 
-def test_matrix_of_nothing_is_zero() -> None:
+def test_an_empty_matrix_is_zero() -> None:
     assert confusion_matrix([], [], [], ["a"]) == {"a": {"a": 0, "missed": 0}, "background": {"a": 0}}

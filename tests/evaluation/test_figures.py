@@ -1,4 +1,4 @@
-"""The figures are drawn for every kind of result, and are complete PNG files."""
+"""The figures are drawn for every kind of result, as complete PNG files."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ COLUMNS = ["subject_id", "morphology", *BOX_COLUMNS]
 
 
 def draw(folder: Path, n: int, *, with_consensus: bool = True) -> dict[str, Path]:
-    """All figures of `n` subjects."""
+    """Draw all figures of `n` subjects."""
     labels = pd.DataFrame([(f"s{i}", "1C_1P", 0, 0, 10, 10 + i) for i in range(n)], columns=COLUMNS)
     if with_consensus:
         labels["consensus"] = np.linspace(0.5, 1, n)
@@ -35,23 +35,24 @@ def draw(folder: Path, n: int, *, with_consensus: bool = True) -> dict[str, Path
 
 
 def some_losses(n: int) -> pd.DataFrame:
+    """Return falling losses of `n` iterations."""
     falling = np.exp(-np.arange(n) / 300)
     return pd.DataFrame({"iteration": np.arange(1, n + 1), **{name: falling for name in LOSSES}})
 
 
 def ink(path: Path) -> float:
-    """How dark the figure is on average; 0 is white."""
+    """Return how dark the figure is on average; 0 is white."""
     return float(1 - matplotlib.image.imread(path)[..., :3].mean())
 
 
-def test_every_figure_shows_what_there_is_and_says_where_there_is_nothing(tmp_path: Path) -> None:
+def test_every_figure_is_drawn_with_and_without_data(tmp_path: Path) -> None:
     some, none = draw(tmp_path / "some", 30), draw(tmp_path / "none", 0)
     assert list(some) == list(EVALUATION_FIGURES)
     for name in EVALUATION_FIGURES:
         assert ink(some[name]) > ink(none[name]) > 0, name
 
 
-def test_consensus_is_skipped_in_one_line_where_it_is_not_known(
+def test_unknown_consensus_levels_are_logged_in_one_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
@@ -71,7 +72,7 @@ def test_losses_are_stacked(tmp_path: Path, n: int) -> None:
     assert ink(tmp_path / "losses.png") > ink(tmp_path / "empty.png") > 0
 
 
-def test_error_on_subjects_held_out_is_drawn_where_it_was_measured(tmp_path: Path) -> None:
+def test_the_validation_loss_is_drawn_where_it_was_measured(tmp_path: Path) -> None:
     none, some = some_losses(40).assign(validation=np.nan), some_losses(40).assign(validation=np.nan)
     some.loc[[9, 19, 29, 39], "validation"] = [6.0, 5.0, 4.5, 5.5]  # higher than the training error ever was
     for name, losses in (("without", some_losses(40)), ("none", none), ("some", some)):

@@ -1,4 +1,4 @@
-"""Which detections are true: hand-made cases of the paper's rule, and its independence of row order."""
+"""Matching of detections by the paper's rule: hand-made cases, and independence of the row order."""
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ def test_two_sources_of_one_subject_are_both_found() -> None:
     assert match_detections(found, truth, 0.5).tolist() == [0, 1]
 
 
-def test_second_detection_takes_the_source_that_is_left() -> None:
+def test_the_second_detection_matches_the_remaining_source() -> None:
     # Both overlap source 0 most (IoU 1 and 9/11); the less probable one gets source 1 (IoU 8/12).
     truth = truths(("s", "1C_1P", TEN), ("s", "1C_1P", (3, 0, 13, 10)))
     found = detections(("s", "1C_1P", 0.9, TEN), ("s", "1C_1P", 0.5, (1, 0, 11, 10)))
@@ -67,14 +67,14 @@ def test_ties_are_broken_by_subject_then_box() -> None:
     assert ranked.subject.tolist() == [0, 0, 1]
 
 
-def test_equally_near_sources_are_taken_from_the_left_whatever_their_order() -> None:
+def test_of_equal_overlaps_the_leftmost_source_matches_first() -> None:
     left, right = (0, 0, 10, 10), (2, 0, 12, 10)
     found = detections(("s", "1C_1P", 0.9, (1, 0, 11, 10)))
     assert match_detections(found, truths(("s", "1C_1P", left), ("s", "1C_1P", right)), 0.5).tolist() == [0]
     assert match_detections(found, truths(("s", "1C_1P", right), ("s", "1C_1P", left)), 0.5).tolist() == [1]
 
 
-def test_nothing_found_and_nothing_true() -> None:
+def test_empty_tables_have_no_matches() -> None:
     none, truth = detections(), truths(("s", "1C_1P", TEN))
     assert match_detections(none, truth, 0.5).tolist() == []
     assert match_detections(detections(("s", "1C_1P", 0.9, TEN)), truths(), 0.5).tolist() == [NO_TRUTH]
@@ -113,7 +113,7 @@ def test_matches_do_not_depend_on_the_order_of_rows(found: list, truth: list, ra
 
 
 @given(st.lists(some_detection, max_size=12, unique=True), st.lists(some_truth, max_size=8, unique=True))
-def test_every_match_obeys_the_rule(found: list, truth: list) -> None:
+def test_every_match_satisfies_the_rule(found: list, truth: list) -> None:
     matches = match_detections(detections(*found), truths(*truth), 0.5)
     hits = [(one, truth[at]) for one, at in zip(found, matches, strict=True) if at != NO_TRUTH]
     assert len({true for _, true in hits}) == len(hits)

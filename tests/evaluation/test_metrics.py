@@ -1,4 +1,4 @@
-"""The whole evaluation: against a slow independent version, on hand-made tables, and on nothing."""
+"""The whole evaluation: against an independent slow version, on hand-made and on empty tables."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "resources" / "published"
 
 
 def random_tables(seed: int, n_subjects: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Truth, and detections scattered about it: some of the wrong class, some doubled, some of nothing."""
+    """Return detections scattered around true sources, some of a wrong class, and the true sources."""
     rng = np.random.default_rng(seed)
     truth, found = [], []
     for subject in [f"s{number:03d}" for number in range(n_subjects)]:
@@ -44,7 +44,7 @@ def random_tables(seed: int, n_subjects: int = 60) -> tuple[pd.DataFrame, pd.Dat
 
 
 def slow_average_precision(detections: pd.DataFrame, labels: pd.DataFrame, kind: str) -> float:
-    """Paper eq. 12 and 13 word by word, with plain lists."""
+    """Return AP by paper eq. 12 and 13, with plain lists."""
 
     def overlap(a: dict, b: dict) -> float:
         width = min(a["box_x2"], b["box_x2"]) - max(a["box_x1"], b["box_x1"])
@@ -67,11 +67,12 @@ def slow_average_precision(detections: pd.DataFrame, labels: pd.DataFrame, kind:
 
 
 def of_all(labels: pd.DataFrame) -> Sample:
+    """Return a sample of all labelled subjects."""
     return Sample("test", np.unique(labels["subject_id"].to_numpy(str)))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_agrees_with_a_slow_version(seed: int) -> None:
+def test_agrees_with_an_independent_slow_version(seed: int) -> None:
     detections, labels = random_tables(seed)
     metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
     expected = {kind: slow_average_precision(detections, labels, kind) for kind in MORPHOLOGIES}
@@ -111,7 +112,7 @@ def test_perfect_detections_are_perfect() -> None:
     assert sum(metrics["multi_source"]["sources"].values()) == several[several > 1].sum()
 
 
-def test_components_forgive_the_number_of_peaks() -> None:
+def test_the_number_of_peaks_does_not_matter_for_component_classes() -> None:
     _, labels = random_tables(6)
     wrong_peaks = {"1C_1P": "1C_2P", "1C_2P": "1C_3P", "1C_3P": "1C_1P", "2C_2P": "2C_3P", "2C_3P": "2C_2P"}
     detections = labels.assign(probability=0.9).replace({"morphology": wrong_peaks})
@@ -121,7 +122,7 @@ def test_components_forgive_the_number_of_peaks() -> None:
     assert metrics["ap"]["3C_3P"] == 1
 
 
-def test_other_subjects_do_not_count() -> None:
+def test_subjects_outside_the_sample_do_not_count() -> None:
     detections, labels = random_tables(7)
     sample = Sample("test", np.array(["s000", "s001"]))
     metrics = evaluate(detections, labels, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
@@ -235,7 +236,7 @@ def test_counts_subjects_without_infrared() -> None:
     assert counts["n_subjects_infrared_missing"] == 1
 
 
-def test_nothing_detected() -> None:
+def test_no_detections() -> None:
     _, labels = random_tables(9)
     none = tables.DETECTIONS.empty_table().to_pandas()
     metrics = evaluate(none, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
@@ -248,7 +249,7 @@ def test_nothing_detected() -> None:
     assert "mAP 0.00" in summary_line(metrics)
 
 
-def test_nothing_true_is_not_a_number_but_still_json() -> None:
+def test_without_truth_the_result_is_none_and_valid_json() -> None:
     detections, _ = random_tables(10)
     labels = tables.LABELS.empty_table().to_pandas()
     sample = Sample("test", np.unique(detections["subject_id"].to_numpy(str)))
@@ -258,7 +259,7 @@ def test_nothing_true_is_not_a_number_but_still_json() -> None:
     assert metrics["ap"]["n_classes"] == 0
     assert metrics["ap"]["interval_68"]["mean"] is None
     assert "not measurable" in summary_line(metrics)
-    nobody = evaluate(
+    empty = evaluate(
         detections,
         labels,
         Sample("labelled", np.array([], str)),
@@ -267,10 +268,10 @@ def test_nothing_true_is_not_a_number_but_still_json() -> None:
         method="D4",
         seed=0,
     )
-    assert nobody["counts"]["n_subjects"] == 0
+    assert empty["counts"]["n_subjects"] == 0
 
 
-def test_sample_is_the_test_split_where_there_is_one() -> None:
+def test_the_sample_is_the_test_split_if_there_is_one() -> None:
     labels = pd.DataFrame({"subject_id": ["c", "a", "a"]})
     targets = pd.DataFrame({"subject_id": ["c", "b", "a"], "split": ["train", "test", "none"]})
     with_test = choose_sample(targets, labels)
@@ -279,7 +280,7 @@ def test_sample_is_the_test_split_where_there_is_one() -> None:
     assert (without.name, without.subjects.tolist()) == ("labelled", ["a", "c"])
 
 
-def test_summary_line_says_how_many_classes_the_mean_is_over() -> None:
+def test_the_summary_line_gives_the_number_of_classes_in_the_mean() -> None:
     detections, labels = random_tables(11)
     labels = labels[labels["morphology"] != "2C_2P"]
     metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D3", seed=0)

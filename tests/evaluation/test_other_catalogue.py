@@ -1,4 +1,4 @@
-"""The user's catalogue: read whatever its format, refused in one line where it is none."""
+"""The user's catalogue: read in every format, or refused in one line."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ OPTIONS = ComparisonOptions(path="x.csv", flux_column="flux", class_column="clas
 
 
 @pytest.mark.parametrize("ending", ["csv", "fits", "vot", "parquet"])
-def test_formats(ending: str, tmp_path) -> None:
+def test_every_format_is_read(ending: str, tmp_path: Path) -> None:
     table = pd.DataFrame({"RA": [10.5, 11.0], "Dec": [-1.0, 2.0], "S": [1.5, np.nan], "kind": ["FRI", "BT"]})
     path = tmp_path / f"other.{ending}"
     if ending == "csv":
@@ -44,7 +44,7 @@ def test_formats(ending: str, tmp_path) -> None:
         ("ra,dec,flux,class\n1,91,3,a\n", "line 2: dec 91 is outside"),
     ],
 )
-def test_tables_that_are_none_are_refused_in_one_line(text: str, says: str | None, tmp_path) -> None:
+def test_invalid_tables_are_refused_in_one_line(text: str, says: str | None, tmp_path: Path) -> None:
     path = tmp_path / "other.csv"
     path.write_text(text)
     if says is None:
@@ -60,7 +60,7 @@ def test_a_missing_table_is_refused() -> None:
         read_other_catalogue(Path("absent.csv"), OPTIONS)
 
 
-def test_the_table_is_looked_up_before_anything_is_run(tmp_path) -> None:
+def test_the_table_is_checked_before_the_run(tmp_path: Path) -> None:
     assert find_other_catalogue(ComparisonOptions()) == []
     (tmp_path / "x.csv").write_text("ra,dec,flux,class\n1,2,3,a\n")
     assert find_other_catalogue(OPTIONS, tmp_path) == [str(tmp_path / "x.csv")]

@@ -1,4 +1,4 @@
-"""Average precision against hand calculations and against a slow version that shares no code with it."""
+"""Average precision against hand calculations and against an independent slow version."""
 
 import time
 
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from claran_core.evaluation.matching import RankedClass
 from claran_core.evaluation.precision import (
+    Metric,
     average_precision,
     bootstrap,
     coco_average_precision,
@@ -44,7 +45,7 @@ def test_coco_uses_the_best_precision_at_or_above_a_level() -> None:
 
 
 @pytest.mark.parametrize("metric", [average_precision, coco_average_precision])
-def test_extremes(metric) -> None:
+def test_extremes(metric: Metric) -> None:
     none = np.zeros(0, bool)
     assert metric(np.ones(7, bool), 7) == 1
     assert metric(np.zeros(7, bool), 7) == 0
@@ -78,7 +79,7 @@ def test_bootstrap_counts_a_subject_as_often_as_it_is_drawn() -> None:
     assert np.mean(values == 0.5) == pytest.approx(0.5, abs=0.08)
 
 
-def test_bootstrap_spread_is_that_of_a_share() -> None:
+def test_the_bootstrap_spread_is_that_of_a_fraction() -> None:
     # 300 of 400 sources found, no false ones: AP is a binomial share, sd sqrt(.75 * .25 / 400).
     one = {"a": ranked([True] * 300, list(range(300)), list(range(400)), 400)}
     values = bootstrap(one, 1000, np.random.default_rng(2))["mean"]
@@ -93,7 +94,7 @@ def test_bootstrap_leaves_absent_classes_out_of_the_mean() -> None:
     assert drawn["mean"].tolist() == [1.0] * 5
 
 
-def test_bootstrap_of_nothing() -> None:
+def test_the_bootstrap_without_subjects_is_empty() -> None:
     assert len(bootstrap({"a": ranked([], [], [], 0)}, 10, np.random.default_rng(0))["mean"]) == 0
 
 

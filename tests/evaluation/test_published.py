@@ -1,9 +1,9 @@
-"""The paper's values stand beside those of the same method, named as another data set's."""
+"""The paper's values are those of the same method, and named as another data set's."""
 
 from claran_core.evaluation.published import published_values
 
 
-def test_values_as_printed() -> None:
+def test_values_are_as_printed() -> None:
     values = published_values("D4")
     assert values["ap"]["1C_2P"] == 0.7074  # Table 5
     assert values["by_components"] == {"1C": 0.9054, "2C": 0.8946, "3C": 0.9269, "mean": 0.909}  # Table 6

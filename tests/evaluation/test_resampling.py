@@ -1,11 +1,11 @@
-"""Samples of subjects: as many as asked for, each of the right size, and the same from the same seed."""
+"""Bootstrap samples of subjects: their number, their size, and repeatability."""
 
 import numpy as np
 
 from claran_core.evaluation.resampling import draw_copies, interval
 
 
-def test_samples_are_as_large_as_the_whole_and_repeatable() -> None:
+def test_samples_have_the_size_of_the_whole_and_are_repeatable() -> None:
     drawn = np.array(list(draw_copies(7, 50, np.random.default_rng(1))))
     assert drawn.shape == (50, 7)
     assert (drawn.sum(axis=1) == 7).all()
@@ -13,7 +13,7 @@ def test_samples_are_as_large_as_the_whole_and_repeatable() -> None:
     np.testing.assert_array_equal(drawn, list(draw_copies(7, 50, np.random.default_rng(1))))
 
 
-def test_no_subjects_no_samples() -> None:
+def test_no_subjects_give_no_samples() -> None:
     assert list(draw_copies(0, 50, np.random.default_rng(1))) == []
 
 

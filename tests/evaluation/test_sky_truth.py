@@ -1,6 +1,7 @@
-"""Truth of an area of the simulated sky: every source once, with its place, state and flux."""
+"""Truth of an area of the simulated sky: every source once, with placement, state and flux density."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,11 +26,12 @@ CENTRE = (180.0, 30.0)
 
 @pytest.fixture(scope="module")
 def sky() -> SimulatedProvider:
+    """Return the simulated radio sky."""
     return SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
 
 
 def grid(n: int, step_arcsec: float = 120.0) -> pd.DataFrame:
-    """Middles of n x n frames around `CENTRE`."""
+    """Return the centres of n x n frames around `CENTRE`."""
     along = (np.arange(n) - (n - 1) / 2) * step_arcsec
     east, north = (axis.ravel() for axis in np.meshgrid(along, along))
     ra, dec = offset_to_sky(*CENTRE, east, north)
@@ -37,11 +39,12 @@ def grid(n: int, step_arcsec: float = 120.0) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def truth(sky) -> pd.DataFrame:
+def truth(sky: SimulatedProvider) -> pd.DataFrame:
+    """Return the truth over 7 x 7 subjects."""
     return sky_truth_over(sky, grid(7), FRAME)
 
 
-def test_every_source_of_the_area_is_there_once(truth) -> None:
+def test_every_source_of_the_area_occurs_once(truth: pd.DataFrame) -> None:
     assert list(truth) == SKY_TRUTH.names
     assert truth["source_id"].is_unique and truth["source_id"].is_monotonic_increasing
     # Hosts within 7 arcmin of the middle lie in the 7 x 7 frames, whatever of them is seen.
@@ -50,7 +53,7 @@ def test_every_source_of_the_area_is_there_once(truth) -> None:
     assert set(truth["state"]) <= set(STATES) and set(truth["placement"]) <= set(PLACEMENTS)
 
 
-def test_what_is_seen_is_what_the_labels_say(sky, truth) -> None:
+def test_visible_sources_agree_with_the_labels(sky: SimulatedProvider, truth: pd.DataFrame) -> None:
     sources = [one for one in sources_near(SEED, *CENTRE, 1200.0) if one.source_id in set(truth["source_id"])]
     assert len(sources) == len(truth)
     labels = sky_truth(sky, sources, FRAME).sort_values("label_id", ignore_index=True)
@@ -63,7 +66,7 @@ def test_what_is_seen_is_what_the_labels_say(sky, truth) -> None:
     assert (seen["snr"] == seen["component_snr"].map(max)).all()
 
 
-def test_contours_lie_around_the_brightest_pixels(truth) -> None:
+def test_contours_lie_around_the_brightest_pixels(truth: pd.DataFrame) -> None:
     seen = truth[truth["state"] == "visible"]
     ra, dec, width, height, peak_ra, peak_dec = (
         np.concatenate(seen[name].tolist())
@@ -78,7 +81,9 @@ def test_contours_lie_around_the_brightest_pixels(truth) -> None:
     np.testing.assert_allclose(sizes.to_numpy(float), single["angular_size"].to_numpy(float), rtol=1e-6)
 
 
-def test_emission_that_reaches_into_a_subject_makes_a_source_part_of_the_area(sky, truth) -> None:
+def test_a_source_whose_emission_reaches_into_a_subject_belongs_to_the_area(
+    sky: SimulatedProvider, truth: pd.DataFrame
+) -> None:
     one = truth[(truth["n_components"] == 1) & (truth["snr"] > 30)].iloc[0]
     reach = one.contour_height[0] / 2 - 2.0
     middles = (
@@ -90,7 +95,7 @@ def test_emission_that_reaches_into_a_subject_makes_a_source_part_of_the_area(sk
     assert one.source_id not in set(far["source_id"])
 
 
-def test_what_is_not_seen_is_told_apart(truth) -> None:
+def test_faint_and_confused_sources_are_distinguished(truth: pd.DataFrame) -> None:
     faint = truth[truth["state"] == "faint"]
     assert len(faint) and (faint["snr"] < 5.5).all() and (faint["n_components"] == 0).all()
     assert (faint["ra"] == faint["host_ra"]).all() and faint["morphology"].isna().all()
@@ -98,7 +103,7 @@ def test_what_is_not_seen_is_told_apart(truth) -> None:
     assert (truth.loc[truth["state"] == "visible", "flux"] > 0.5).all()
 
 
-def test_places_among_the_subjects(sky, truth) -> None:
+def test_placements_among_the_subjects(sky: SimulatedProvider, truth: pd.DataFrame) -> None:
     # The frame at the middle of the grid is one of those of the grid; one more is far away.
     one = truth[(truth["placement"] == "whole") & (truth["state"] == "visible")].iloc[0]
     half = FRAME.width_arcsec / 2
@@ -113,7 +118,7 @@ def test_places_among_the_subjects(sky, truth) -> None:
             assert tuple(found.loc[one.source_id, ["placement", "n_views"]]) == expected
 
 
-def test_order_and_repetition_of_subjects_do_not_matter(sky) -> None:
+def test_order_and_repetition_of_subjects_do_not_matter(sky: SimulatedProvider) -> None:
     subjects = grid(2)
     once = sky_truth_over(sky, subjects, FRAME)
     twice = sky_truth_over(sky, pd.concat([subjects[::-1], subjects]), FRAME)
@@ -121,7 +126,7 @@ def test_order_and_repetition_of_subjects_do_not_matter(sky) -> None:
     assert (twice["n_views"] == 2 * once["n_views"]).all()
 
 
-def test_no_subject_no_truth(sky, tmp_path) -> None:
+def test_no_subjects_give_an_empty_truth(sky: SimulatedProvider, tmp_path: Path) -> None:
     empty = sky_truth_over(sky, grid(0), FRAME)
     write_table(tmp_path / "truth.parquet", empty, SKY_TRUTH)
     assert read_table(tmp_path / "truth.parquet", SKY_TRUTH.names).empty

@@ -1,4 +1,4 @@
-"""The table of true sources: the right detection beside each, and a file that can be written."""
+"""The table of true sources: the right detection for each, and a file that can be written."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from claran_core.common.files import write_table
 from claran_core.evaluation.sources import TRUE_SOURCES, true_sources
 
 
-def test_each_source_stands_beside_its_detection(tmp_path: Path) -> None:
+def test_each_source_is_joined_with_its_detection(tmp_path: Path) -> None:
     labels = pd.DataFrame(
         [("s", "a", "1C_1P", 0.75, 0, 0, 10, 12), ("s", "b", "2C_2P", np.nan, 20, 20, 40, 40)],
         columns=["subject_id", "label_id", "morphology", "consensus", *BOX_COLUMNS],
@@ -32,7 +32,7 @@ def test_each_source_stands_beside_its_detection(tmp_path: Path) -> None:
     assert [row["found_width"] for row in read] == [None, 18]
 
 
-def test_no_detections_and_no_truth_give_a_table_all_the_same(tmp_path: Path) -> None:
+def test_no_detections_and_no_truth_give_a_valid_table(tmp_path: Path) -> None:
     nothing, truth = tables.DETECTIONS.empty_table().to_pandas(), tables.LABELS.empty_table().to_pandas()
     table = true_sources(nothing, truth, np.array([], int), np.array([], object))
     write_table(tmp_path / "sources.parquet", table, TRUE_SOURCES)

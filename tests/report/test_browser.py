@@ -1,11 +1,13 @@
-"""The report in a real browser, opened from disk: look, filter, click; nothing may be logged as an error."""
+"""The report in a real browser, opened from disk, without an error in its console."""
 
 import dataclasses
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from report_inputs import make_inputs, make_labels
 
@@ -13,6 +15,7 @@ from benchmarks.speed.gallery import find_chromium, open_page
 from benchmarks.speed.gallery import make_inputs as many_inputs
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.flags import DESCRIPTIONS, Flag
+from claran_core.report.inputs import ReportInputs
 from claran_core.report.page import write_report
 
 pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
@@ -26,14 +29,15 @@ N = 30
 MANY = 20_000
 
 
-def write_site(folder: Path, inputs) -> Path:
+def write_site(folder: Path, inputs: ReportInputs) -> Path:
+    """Write a report and return the path of its page."""
     write_report(folder / "report.html", folder / "report", inputs)
     return folder / "report.html"
 
 
 @pytest.fixture(scope="module")
-def inputs():
-    """A run with a source whose name and subject are hostile, one not measured, and flags."""
+def inputs() -> ReportInputs:
+    """Return a run with markup in the name of a source and a subject, an unmeasured source, and flags."""
     made = make_inputs(N + 2, gallery_size=12)
     rows = made.catalogue.assign(flags=np.where(np.arange(N) % 5, 0, int(Flag.BLEND)))
     rows.loc[3, ["integrated_flux", "largest_angular_size"]] = np.nan
@@ -43,20 +47,24 @@ def inputs():
     return dataclasses.replace(made, **renamed, labels=make_labels(N))
 
 
-def _tables(made):
+def _tables(made: ReportInputs) -> dict[str, pd.DataFrame]:
     return {name: getattr(made, name) for name in ("catalogue", "targets", "fused", "outcomes", "ledger")}
 
 
 @pytest.fixture(scope="module")
-def site(inputs, tmp_path_factory):
+def site(inputs: ReportInputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of the run."""
     return write_site(tmp_path_factory.mktemp("site"), inputs)
 
 
-def count(page) -> int:
-    return int(re.match(r"[\d\u202f]+", page.locator("#count").inner_text()).group().replace("\u202f", ""))
+def count(page: Any) -> int:
+    """Return the number of listed sources that the page states."""
+    number = re.match(r"[\d\u202f]+", page.locator("#count").inner_text())
+    assert number is not None
+    return int(number.group().replace("\u202f", ""))
 
 
-def test_every_filter_leaves_what_passes_it(site, inputs):
+def test_filters_select_the_matching_sources(site: Path, inputs: ReportInputs) -> None:
     rows = inputs.catalogue
     with open_page(site) as page:
         page.wait_for_selector("#lines .card .picture")
@@ -82,7 +90,7 @@ def test_every_filter_leaves_what_passes_it(site, inputs):
         assert page.locator("#nothing").is_visible()
 
 
-def test_lists_are_sorted_with_what_is_not_measured_last(site, inputs):
+def test_lists_are_sorted_with_missing_values_last(site: Path, inputs: ReportInputs) -> None:
     with open_page(site) as page:
         page.get_by_text("Table", exact=True).click()
         head = page.get_by_role("button", name="Flux (mJy)")
@@ -99,7 +107,7 @@ def test_lists_are_sorted_with_what_is_not_measured_last(site, inputs):
             assert np.isnan(flux["integrated_flux"].iloc[-1])
 
 
-def test_click_shows_all_columns_of_the_row_and_its_pictures(site, inputs):
+def test_a_click_shows_all_columns_and_pictures_of_a_source(site: Path, inputs: ReportInputs) -> None:
     with open_page(site) as page:
         page.get_by_label("with pictures only").check()
         card = page.locator("#lines .card").nth(1)
@@ -127,7 +135,7 @@ def test_click_shows_all_columns_of_the_row_and_its_pictures(site, inputs):
         assert "#" not in page.url
 
 
-def test_address_of_a_source_opens_it_and_arrows_go_on(site, inputs):
+def test_the_address_of_a_source_opens_it_and_arrow_keys_step(site: Path, inputs: ReportInputs) -> None:
     names = inputs.catalogue["source_id"]
     with open_page(site) as page:
         page.evaluate(f"location.hash = '#{names[7]}'")
@@ -143,7 +151,7 @@ def test_address_of_a_source_opens_it_and_arrows_go_on(site, inputs):
         page.wait_for_selector("#detail:not([open])", state="attached")
 
 
-def test_keyboard_alone_opens_and_closes_a_source(site):
+def test_a_source_can_be_opened_and_closed_by_keyboard(site: Path) -> None:
     with open_page(site) as page:
         page.locator("#lines .card").first.focus()
         page.keyboard.press("Tab")
@@ -155,7 +163,7 @@ def test_keyboard_alone_opens_and_closes_a_source(site):
         assert not page.locator("#detail").is_visible()
 
 
-def test_hostile_names_are_text(site):
+def test_names_with_markup_are_shown_as_text(site: Path) -> None:
     with open_page(site) as page:
         page.evaluate("void (window.evil = () => { window.caught = true; })")
         page.get_by_label("Source name").fill("onerror")
@@ -168,7 +176,7 @@ def test_hostile_names_are_text(site):
         assert page.locator("img[src=x]").count() == 0
 
 
-def test_source_without_pictures_says_how_to_get_them(site):
+def test_source_without_pictures_says_how_to_get_them(site: Path) -> None:
     with open_page(site) as page:
         page.locator("select[name=sort]").select_option("turn")
         page.evaluate("document.getElementById('sources').scrollTop = 1e6")
@@ -178,7 +186,7 @@ def test_source_without_pictures_says_how_to_get_them(site):
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_page_fits_its_window(site, width):
+def test_page_fits_its_window(site: Path, width: int) -> None:
     with open_page(site, width, 740) as page:
         page.wait_for_selector("#lines .card .picture")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -189,7 +197,7 @@ def test_page_fits_its_window(site, width):
         assert needed <= given
 
 
-def test_long_list_keeps_few_lines_in_the_page(tmp_path):
+def test_long_list_keeps_few_lines_in_the_page(tmp_path: Path) -> None:
     site = write_site(tmp_path, many_inputs(MANY, gallery_size=3))
     with open_page(site) as page:
         page.wait_for_selector("#lines .card .picture")
@@ -204,7 +212,7 @@ def test_long_list_keeps_few_lines_in_the_page(tmp_path):
         assert "20\u202f000 of 20\u202f000" in page.locator("#count").inner_text()
 
 
-def test_page_without_its_folder_says_what_is_missing(site, tmp_path):
+def test_page_without_its_folder_says_what_is_missing(site: Path, tmp_path: Path) -> None:
     shutil.copy(site, tmp_path / "report.html")
     shutil.copytree(site.parent / "report", tmp_path / "report", ignore=lambda *_: ["sources.js"])
     with pytest.raises(AssertionError, match="sources"), open_page(tmp_path / "report.html") as page:

@@ -5,21 +5,21 @@ from claran_core.common.flags import Flag
 from claran_core.report.columns import GROUP_ORDER, OTHER, column_table, flag_table
 
 
-def test_every_column_is_in_a_group_that_is_shown():
+def test_every_column_is_in_a_group_that_is_shown() -> None:
     columns = column_table()
     assert [column["name"] for column in columns] == CATALOGUE.names
     assert {column["group"] for column in columns} == set(GROUP_ORDER) - {OTHER}
     assert all(column["text"] for column in columns)
 
 
-def test_lists_are_together_with_lists_of_the_same_things():
+def test_list_columns_share_a_group_with_lists_of_equal_length() -> None:
     groups: dict[str, set[bool]] = {}
     for column in column_table():
         groups.setdefault(column["group"], set()).add(column["list"])
     assert all(len(kinds) == 1 for kinds in groups.values()), groups
 
 
-def test_groups_are_those_a_reader_expects():
+def test_columns_are_in_the_expected_groups() -> None:
     group = {column["name"]: column["group"] for column in column_table()}
     assert group["tight_ra"] == "Position"
     assert group["tight_width"] == group["position_angle"] == "Size"
@@ -27,5 +27,5 @@ def test_groups_are_those_a_reader_expects():
     assert group["host_w1"] == "Infrared host"
 
 
-def test_every_flag_is_spelled_out():
+def test_every_flag_has_a_name_and_a_description() -> None:
     assert [row["bit"] for row in flag_table()] == [flag.value for flag in Flag]

@@ -1,4 +1,6 @@
-"""Numbers as they are written in the report."""
+"""Number formats of the report, and embedded figures."""
+
+from pathlib import Path
 
 import pytest
 
@@ -20,11 +22,11 @@ from claran_core.report.formats import FILTERS, embedded_png
         ("thousands", (1234567,), "1\u202f234\u202f567"),
     ],
 )
-def test_numbers_are_written(name, arguments, written):
+def test_number_formats(name: str, arguments: tuple[float | None, ...], written: str) -> None:
     assert FILTERS[name](*arguments) == written
 
 
-def test_only_a_png_is_embedded(tmp_path):
+def test_only_png_files_are_embedded(tmp_path: Path) -> None:
     path = tmp_path / "figure.png"
     with pytest.raises(InputError, match="cannot be read"):
         embedded_png(path)

@@ -1,8 +1,11 @@
-"""The gallery's files: one index, parts of rows, sheets of pictures; the page's scripts find their way."""
+"""The gallery's files: one index, parts of rows, sheets of pictures, and the page's scripts."""
 
 import dataclasses
 import json
 import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,19 +15,20 @@ from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.errors import InputError
 from claran_core.report import gallery
 from claran_core.report.gallery import shown_rows, write_gallery
+from claran_core.report.pictures import SubjectImages
 
 EVIL = "</script><img src=x onerror=alert(1)>\u2028'\"&"
 
 
-def taken(path):
-    """Name and value of a data file."""
-    name, value = re.fullmatch(
-        r'claran\.take\(("[^"]*"),(.*)\);\n', path.read_text(), flags=re.DOTALL
-    ).groups()
+def taken(path: Path) -> tuple[str, Any]:
+    """Return name and value of a data file."""
+    call = re.fullmatch(r'claran\.take\(("[^"]*"),(.*)\);\n', path.read_text(), flags=re.DOTALL)
+    assert call is not None
+    name, value = call.groups()
     return json.loads(name), json.loads(value)
 
 
-def test_index_rows_and_pictures_fit_together(tmp_path, monkeypatch):
+def test_index_rows_and_pictures_are_consistent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery, "ROWS_PER_FILE", 10)
     monkeypatch.setattr(gallery, "PICTURES_PER_FILE", 4)
     inputs = dataclasses.replace(make_inputs(24, gallery_size=12), labels=make_labels(22))
@@ -54,7 +58,7 @@ def test_index_rows_and_pictures_fit_together(tmp_path, monkeypatch):
     assert {subjects[place]["id"] for place in index["empty"]} <= {"S022", "S023"}
 
 
-def test_files_grow_with_parts_and_not_with_sources(tmp_path):
+def test_the_number_of_files_grows_with_parts_instead_of_sources(tmp_path: Path) -> None:
     inputs = make_inputs(40, gallery_size="all")
     write_gallery(tmp_path / "report", inputs, shown_rows(inputs))
     pictures = list((tmp_path / "report" / "pictures").iterdir())
@@ -62,7 +66,7 @@ def test_files_grow_with_parts_and_not_with_sources(tmp_path):
     assert len(list((tmp_path / "report" / "rows").iterdir())) == 1
 
 
-def test_no_text_from_data_can_leave_its_string(tmp_path):
+def test_no_text_from_data_can_leave_its_string(tmp_path: Path) -> None:
     inputs = make_inputs(6, gallery_size="all")
     name = inputs.catalogue["subject_id"][0]
     renamed = {
@@ -79,7 +83,7 @@ def test_no_text_from_data_can_leave_its_string(tmp_path):
     assert EVIL in [subject["id"] for subject in taken(tmp_path / "report/pictures/00000.js")[1]]
 
 
-def test_catalogue_too_large_keeps_what_has_pictures_and_the_brightest():
+def test_a_large_catalogue_is_reduced_to_pictured_and_bright_sources() -> None:
     inputs = make_inputs(32, gallery_size=3)
     flux = np.arange(30.0)
     inputs = dataclasses.replace(inputs, catalogue=inputs.catalogue.assign(integrated_flux=flux))
@@ -92,7 +96,7 @@ def test_catalogue_too_large_keeps_what_has_pictures_and_the_brightest():
     assert shown.table["integrated_flux"].is_monotonic_increasing  # the order of the catalogue
 
 
-def test_source_not_in_the_gallery_is_drawn_without_a_row(tmp_path):
+def test_source_not_in_the_gallery_is_drawn_without_a_row(tmp_path: Path) -> None:
     inputs = make_inputs(8, gallery_size=1)
     twice = sources(6).assign(subject_id="S000", integrated_flux=np.arange(6.0))
     inputs = dataclasses.replace(inputs, catalogue=twice, outcomes=outcomes_of(twice))
@@ -101,7 +105,7 @@ def test_source_not_in_the_gallery_is_drawn_without_a_row(tmp_path):
     assert sorted(source["row"] for source in subject["sources"]) == [-1, -1, -1, -1, 0, 1]
 
 
-def test_gallery_of_an_earlier_run_is_replaced_whole(tmp_path):
+def test_the_gallery_of_an_earlier_run_is_replaced_as_a_whole(tmp_path: Path) -> None:
     folder = tmp_path / "report"
     (folder / "pictures").mkdir(parents=True)
     (folder / "pictures" / "99999.js").write_text("old")
@@ -112,8 +116,8 @@ def test_gallery_of_an_earlier_run_is_replaced_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
-def test_gallery_that_fails_leaves_the_old_one(tmp_path):
-    def broken(names):
+def test_gallery_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
+    def broken(names: Collection[str]) -> Iterator[SubjectImages]:
         yield from list(images_of(names))[:1]
         raise InputError("radio.fits: damaged")
 
@@ -127,7 +131,7 @@ def test_gallery_that_fails_leaves_the_old_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
-def test_sources_without_a_measurement_are_null_and_not_zero(tmp_path):
+def test_sources_without_a_measurement_are_null_and_not_zero(tmp_path: Path) -> None:
     inputs = make_inputs(4, gallery_size=0)
     lost = {"integrated_flux": np.nan, "largest_angular_size": np.nan, "host_reliability": np.nan}
     inputs = dataclasses.replace(inputs, catalogue=inputs.catalogue.assign(**lost))

@@ -1,4 +1,4 @@
-"""Which sources have pictures: spread over the classes, test subjects first, the same whatever the order."""
+"""Selection of sources with pictures: spread over classes, test subjects first, repeatable."""
 
 import pandas as pd
 from report_inputs import make_inputs, sources
@@ -12,7 +12,7 @@ def subjects_of(n: int, n_test: int) -> pd.DataFrame:
     return pd.DataFrame({"subject_id": [f"S{i:03d}" for i in range(n)], "split": split})
 
 
-def test_choice_is_spread_over_classes_with_test_subjects_first():
+def test_the_selection_is_spread_over_classes_with_test_subjects_first() -> None:
     subjects, catalogue = subjects_of(40, 20), sources(36)
     choice = select_pictures(subjects, catalogue, set(catalogue["subject_id"]), size=14, seed=3)
     rows = catalogue.set_index("source_id")
@@ -25,7 +25,7 @@ def test_choice_is_spread_over_classes_with_test_subjects_first():
     assert set(choice.empty) <= {"S036", "S037", "S038", "S039"}
 
 
-def test_choice_is_the_same_for_any_order_of_the_tables():
+def test_the_selection_does_not_depend_on_the_order_of_the_tables() -> None:
     inputs = make_inputs()
     subjects, catalogue = inputs.targets[["subject_id", "split"]], inputs.catalogue
     found = set(catalogue["subject_id"])
@@ -41,7 +41,7 @@ def test_choice_is_the_same_for_any_order_of_the_tables():
     assert first != select_pictures(subjects, catalogue, found, size=10, seed=6)
 
 
-def test_all_is_all_and_nothing_is_nothing():
+def test_all_selects_everything_and_zero_selects_nothing() -> None:
     subjects, catalogue = subjects_of(5, 2), sources(3)
     found = set(catalogue["subject_id"])
     everything = select_pictures(subjects, catalogue, found, size=None, seed=0)
@@ -50,13 +50,13 @@ def test_all_is_all_and_nothing_is_nothing():
     assert select_pictures(subjects, catalogue, found, size=0, seed=0) == Choice((), ())
 
 
-def test_subject_whose_source_is_listed_under_another_is_not_empty():
+def test_subject_whose_source_is_listed_under_another_is_not_empty() -> None:
     subjects, catalogue = subjects_of(3, 0), sources(1)
     choice = select_pictures(subjects, catalogue, {"S000", "S001"}, size=None, seed=0)
     assert choice.empty == ("S002",)
 
 
-def test_catalogue_without_a_row_leaves_the_empty_subjects():
+def test_catalogue_without_a_row_leaves_the_empty_subjects() -> None:
     choice = select_pictures(subjects_of(3, 0), sources(3).iloc[:0], set(), size=2, seed=0)
     assert choice.sources == ()
     assert len(choice.empty) == 2

@@ -1,6 +1,7 @@
-"""Inputs of the report: read from the files of a run, and refused in one line where they are damaged."""
+"""Inputs of the report: read from the files of a run; damaged files are refused in one line."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from claran_core.report.inputs import read_inputs
 from claran_core.report.page import render_report
 
 
-def test_inputs_are_read_from_the_files_of_a_run(tmp_path):
+def test_inputs_are_read_from_the_files_of_a_run(tmp_path: Path) -> None:
     made = with_truth(make_inputs(), tmp_path)
     results = write_run(tmp_path / "results", made)
     write_table(results.labels, made.labels, LABELS)
@@ -29,7 +30,7 @@ def test_inputs_are_read_from_the_files_of_a_run(tmp_path):
     assert render_report(read) == render_report(made)
 
 
-def test_images_come_shard_by_shard_in_the_order_of_the_run(tmp_path):
+def test_images_come_shard_by_shard_in_the_order_of_the_run(tmp_path: Path) -> None:
     made = make_inputs()
     read = read_inputs(write_run(tmp_path, made), made.config, date=made.date)
     images = list(read.images_of(["S004", "S000", "S002"]))
@@ -39,14 +40,14 @@ def test_images_come_shard_by_shard_in_the_order_of_the_run(tmp_path):
     assert np.isnan(images[0].planes.infrared).all()  # it has no infrared image
 
 
-def test_subjects_with_a_source_are_those_of_any_view():
+def test_subjects_with_a_source_include_those_of_merged_detections() -> None:
     inputs = make_inputs(6)
     outcomes = inputs.outcomes.assign(outcome=["catalogued", "merged", "regrouped", "improbable"])
     read = dataclasses.replace(inputs, outcomes=outcomes)
     assert read.subjects_with_source == {"S000", "S001", "S002"}
 
 
-def test_missing_metrics_end_in_one_line(tmp_path):
+def test_missing_metrics_are_reported_in_one_line(tmp_path: Path) -> None:
     made = make_inputs()
     results = write_run(tmp_path, made)
     write_table(results.labels, make_labels(22), LABELS)

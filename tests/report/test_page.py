@@ -1,7 +1,8 @@
-"""The page: complete, well-formed, escaped, and in need of nothing but the folder beside it."""
+"""The page: complete, well-formed, escaped, and self-contained with its folder."""
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 from report_inputs import Page, make_inputs, outcomes_of, with_truth
@@ -17,7 +18,7 @@ from claran_core.settings.config import load_config
 EVIL = "<script>alert(1)</script>\"'&"
 
 
-def test_page_tells_what_the_evaluation_measured_beside_the_precision(tmp_path):
+def test_the_page_shows_all_measures_of_the_evaluation(tmp_path: Path) -> None:
     inputs = with_truth(make_inputs(), tmp_path)
     text = render_report(inputs)
     # These labels have no consensus level, so Fig. 14 is left out; the losses are the sixth.
@@ -31,7 +32,7 @@ def test_page_tells_what_the_evaluation_measured_beside_the_precision(tmp_path):
     assert '<td>two or more true sources</td><td class="n">0</td><td class="n">–</td>' in text
 
 
-def test_page_is_complete_and_needs_nothing_but_its_folder(tmp_path):
+def test_the_page_is_complete_and_needs_only_its_folder(tmp_path: Path) -> None:
     text = render_report(with_truth(make_inputs(), tmp_path))
     page = Page(text)
     outside = [source for source in page.sources if not source.startswith("data:image/png;base64,")]
@@ -45,7 +46,7 @@ def test_page_is_complete_and_needs_nothing_but_its_folder(tmp_path):
     assert len(set(page.ids)) == len(page.ids)
 
 
-def test_page_forbids_what_it_does_not_need():
+def test_the_content_security_policy_is_strict() -> None:
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', render_report(make_inputs(3)))
     assert policy is not None
     rules = dict(rule.strip().split(" ", 1) for rule in policy.group(1).split(";"))
@@ -53,13 +54,13 @@ def test_page_forbids_what_it_does_not_need():
     assert rules["script-src"] == "'self' file:"
 
 
-def test_chapters_follow_the_stages_after_what_is_looked_at_most(tmp_path):
+def test_chapters_are_summary_and_gallery_then_the_stages(tmp_path: Path) -> None:
     sections = Page(render_report(with_truth(make_inputs(), tmp_path))).sections
     stages = ["targets", "cutouts", "fusion", "training", "inference", "catalogue", "evaluation"]
     assert sections == ["summary", "gallery", *stages, "settings"]
 
 
-def test_page_says_which_probability_decided():
+def test_the_page_states_the_rule_and_its_minimum_probability() -> None:
     inputs = make_inputs(6)
     assert "detections whose class probabilities add up to 0.5" in render_report(inputs)
     paper = dataclasses.replace(inputs.config.catalogue, post_filter="paper")
@@ -70,14 +71,14 @@ def test_page_says_which_probability_decided():
     assert text.count('class="limit"') == 1
 
 
-def test_run_without_truth_says_so():
+def test_run_without_truth_says_so() -> None:
     text = render_report(make_inputs())
     assert "the detections were not evaluated" in text
     assert "No training in this run" in text
     assert "Mean average precision" not in text
 
 
-def test_figures_of_the_catalogue_are_shown_where_there_are_any(tmp_path):
+def test_figures_of_the_catalogue_are_shown_where_there_are_any(tmp_path: Path) -> None:
     inputs = with_truth(make_inputs(), tmp_path)
     figure = inputs.loss_curves["D4"]
     bare = dataclasses.replace(make_inputs(), catalogue_figures={"comparison": figure})
@@ -87,7 +88,7 @@ def test_figures_of_the_catalogue_are_shown_where_there_are_any(tmp_path):
 
 
 @pytest.mark.parametrize("n_subjects", [4, 0])
-def test_empty_catalogue_still_gives_a_page(n_subjects):
+def test_empty_catalogue_still_gives_a_page(n_subjects: int) -> None:
     inputs = make_inputs(4)
     rows = inputs.catalogue.iloc[:0]
     inputs = dataclasses.replace(
@@ -102,7 +103,7 @@ def test_empty_catalogue_still_gives_a_page(n_subjects):
     assert f"{n_subjects}<small>of {n_subjects} subjects" in text
 
 
-def test_methods_that_measured_nothing_have_dashes(tmp_path):
+def test_classes_without_truth_have_dashes(tmp_path: Path) -> None:
     inputs = with_truth(make_inputs(), tmp_path)
     labels = inputs.labels.iloc[:1]
     sample = choose_sample(inputs.targets, labels)
@@ -114,7 +115,7 @@ def test_methods_that_measured_nothing_have_dashes(tmp_path):
     assert re.search(r"<td>3C_3P</td><td class=\"n\">0</td>.*<td class=\"n\">–</td>", text)
 
 
-def test_every_text_from_data_and_settings_is_escaped():
+def test_every_text_from_data_and_settings_is_escaped() -> None:
     inputs = make_inputs(3)
     inputs = dataclasses.replace(
         inputs,
@@ -131,7 +132,7 @@ def test_every_text_from_data_and_settings_is_escaped():
     assert "<script>alert" not in text
 
 
-def test_page_and_folder_are_written_and_the_same_run_gives_the_same_bytes(tmp_path):
+def test_page_and_folder_are_written_and_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     inputs = with_truth(make_inputs(), tmp_path)
     for name in ("a", "b"):
         write_report(tmp_path / name / "report.html", tmp_path / name / "report", inputs)
@@ -142,7 +143,7 @@ def test_page_and_folder_are_written_and_the_same_run_gives_the_same_bytes(tmp_p
 
 
 @pytest.mark.parametrize("content", [None, b"", b"<svg onload=...>"])
-def test_figures_that_are_no_png_are_refused_by_name(tmp_path, content):
+def test_invalid_png_figures_are_refused_by_name(tmp_path: Path, content: bytes | None) -> None:
     figure = tmp_path / "losses.png"
     if content is not None:
         figure.write_bytes(content)

@@ -1,6 +1,7 @@
-"""Pictures: faint emission is seen, contours lie on the emission, sheets hold every picture in its place."""
+"""Pictures show faint emission, contours surround it, and sheets hold each picture in its place."""
 
 import re
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
@@ -23,7 +24,7 @@ def brightness(picture: np.ndarray) -> np.ndarray:
     return picture.astype(int).sum(axis=-1)
 
 
-def test_faint_emission_is_seen_beside_a_bright_peak():
+def test_faint_emission_is_visible_beside_a_bright_peak() -> None:
     radio = np.zeros((9, 9))
     radio[2, 2], radio[6, 6] = 1000.0, 5.0
     seen = brightness(radio_picture(radio, 1.0))
@@ -34,21 +35,21 @@ def test_faint_emission_is_seen_beside_a_bright_peak():
 
 @pytest.mark.parametrize("sigma", [np.nan, 0.0, 1.0])
 @pytest.mark.parametrize("fill", [0.0, np.nan, 7.0])
-def test_images_without_noise_or_pixels_have_a_picture(sigma, fill):
+def test_images_without_noise_or_pixels_have_a_picture(sigma: float, fill: float) -> None:
     plane = np.full((4, 4), fill)
     picture = radio_picture(plane, sigma)
     assert (picture.shape, picture.dtype) == ((4, 4, 3), np.uint8)
     assert infrared_picture(plane).shape == (4, 4, 3)
 
 
-def test_pixels_without_data_are_grey():
+def test_pixels_without_data_are_grey() -> None:
     plane = planes_of("S001").radio.copy()
     plane[3, 5] = np.nan
     for picture in (radio_picture(plane, 1.0), infrared_picture(plane)):
         assert tuple(picture[3, 5]) == BLANK_RGB
 
 
-def test_contours_are_closed_paths_around_the_emission():
+def test_contours_are_closed_paths_around_the_emission() -> None:
     y, x = np.mgrid[:30, :30] + 0.5  # centres of pixels in the frame
     radio = 100 * np.exp(-((x - 12) ** 2 + (y - 20) ** 2) / 18)
     paths = contour_paths(radio, 10.0)
@@ -61,11 +62,11 @@ def test_contours_are_closed_paths_around_the_emission():
 
 
 @pytest.mark.parametrize("level", [np.nan, 0.0, 1e9])
-def test_no_level_below_the_peak_gives_no_contours(level):
+def test_no_level_below_the_peak_gives_no_contours(level: float) -> None:
     assert contour_paths(planes_of("S001").radio, level) == []
 
 
-def test_sheets_hold_the_pictures_below_each_other(tmp_path):
+def test_sheets_hold_the_pictures_below_each_other(tmp_path: Path) -> None:
     subjects = list(images_of(["S001", "S002"]))
     write_sheets(tmp_path, "00000", subjects)
     step = SIZE + 2 * PAD_PX
@@ -81,7 +82,7 @@ def test_sheets_hold_the_pictures_below_each_other(tmp_path):
     assert own < 0.4 * other  # compressed, but this very picture
 
 
-def test_batches_hold_all_in_order():
+def test_batches_hold_all_in_order() -> None:
     names = [f"S{i:03d}" for i in range(5)]
     groups = list(batches(images_of(names), 2))
     assert [[images.subject_id for images in group] for group in groups] == [names[:2], names[2:4], names[4:]]

@@ -1,11 +1,13 @@
-"""Scores: the paper's values stand beside those of the same method."""
+"""Scores show the paper's values for the same method."""
+
+from pathlib import Path
 
 from report_inputs import make_inputs, with_truth
 
 from claran_core.report.scores import scores
 
 
-def test_published_values_stand_beside_those_of_the_same_method(tmp_path):
+def test_published_values_are_those_of_the_same_method(tmp_path: Path) -> None:
     inputs = with_truth(make_inputs(), tmp_path)
     (score,) = scores(inputs.metrics)
     assert score.rows[0].published == 0.8784  # paper Table 5, D4, 1C_1P

@@ -1,4 +1,4 @@
-"""Maps of the sky: every position is counted once, in its place; small areas show their sources."""
+"""Sky maps: every position counts once, in its place; small areas show their sources."""
 
 import base64
 import io
@@ -24,14 +24,14 @@ def table(ra: list[float], dec: list[float]) -> pd.DataFrame:
     )
 
 
-def test_png_holds_the_pixels():
+def test_png_holds_the_pixels() -> None:
     image = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
     np.testing.assert_array_equal(
         (pixels(png_data_uri(image))[..., :3] * 255).round().astype(np.uint8), image
     )
 
 
-def test_positions_fill_the_cells_they_are_in():
+def test_positions_are_counted_in_their_cells() -> None:
     drawn = whole_sky_map(np.array([180.5, 180.6, 270.0]), np.array([0.5, 0.6, 60.0]))
     painted = np.argwhere(pixels(drawn.cells)[..., 3] > 0)
     assert drawn.most == 2
@@ -42,13 +42,13 @@ def test_positions_fill_the_cells_they_are_in():
     assert north[1] < 89  # right ascension grows to the left
 
 
-def test_sky_without_positions_is_an_empty_map():
+def test_no_positions_give_an_empty_map() -> None:
     drawn = whole_sky_map(np.array([]), np.array([]))
     assert drawn.most == 0
     assert not pixels(drawn.cells)[..., 3].any()
 
 
-def test_small_area_has_an_outline_per_subject_and_a_point_per_source():
+def test_small_area_has_an_outline_per_subject_and_a_point_per_source() -> None:
     frame = Frame()
     subjects = table([10.0, 10.2], [0.0, 0.0])
     drawn = area_map(subjects, subjects, frame)
@@ -64,7 +64,7 @@ def test_small_area_has_an_outline_per_subject_and_a_point_per_source():
     assert len(drawn.labels) >= 4
 
 
-def test_area_with_many_positions_is_shown_as_densities():
+def test_area_with_many_positions_is_shown_as_densities() -> None:
     subjects = table([10.0] * (MAX_POINTS + 2), [0.0] * (MAX_POINTS + 2))
     drawn = area_map(subjects, subjects, Frame())
     assert drawn is not None
@@ -73,13 +73,13 @@ def test_area_with_many_positions_is_shown_as_densities():
 
 
 @pytest.mark.parametrize("dec", [89.99, -89.99])
-def test_area_around_a_pole_has_a_grid(dec):
+def test_area_around_a_pole_has_a_grid(dec: float) -> None:
     subjects = table([0.0, 120.0], [dec, dec])
     drawn = area_map(subjects, subjects, Frame())
     assert drawn is not None
     assert drawn.grid
 
 
-def test_subjects_all_over_the_sky_have_no_map_of_their_own():
+def test_subjects_all_over_the_sky_have_no_area_map() -> None:
     assert area_map(table([0.0, 180.0], [0.0, 0.0]), table([], []), Frame()) is None
     assert area_map(table([], []), table([], []), Frame()) is None

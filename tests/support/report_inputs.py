@@ -1,4 +1,4 @@
-"""Runs as the report sees them, small and made by hand, and a parser that looks at its page."""
+"""Small hand-made runs as inputs of the report, and a parser that checks its page."""
 
 import dataclasses
 from collections.abc import Collection, Iterator
@@ -47,12 +47,13 @@ SPLITS = ("test", "train")
 
 
 def box_of(i: int) -> dict[str, float]:
+    """Return the box of source `i`."""
     x, y = 4 + 3 * (i % 7), 6 + 4 * (i % 5)
     return {"box_x1": float(x), "box_y1": float(y), "box_x2": x + 16.0, "box_y2": y + 14.0}
 
 
 def sources(n: int) -> pd.DataFrame:
-    """One source in each of the subjects 0 .. n - 1, classes and probabilities taking turns."""
+    """Return one source in each of the subjects 0 .. n - 1, cycling through classes and probabilities."""
     number = np.arange(n)
     boxes = pd.DataFrame([box_of(i) for i in number], columns=["box_x1", "box_y1", "box_x2", "box_y2"])
     table = random_catalogue(n).assign(
@@ -68,18 +69,18 @@ def sources(n: int) -> pd.DataFrame:
         n_merged=1,
         **boxes,
     )
-    # Through Arrow, so that numbers have the precision they have in a file.
+    # Through Arrow: numbers have the precision of a file.
     columns = [pa.array(table[field.name], field.type, from_pandas=False) for field in CATALOGUE]
     return pa.Table.from_arrays(columns, schema=CATALOGUE).to_pandas()
 
 
 def outcomes_of(catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Every row of the catalogue is a detection, and there are no others."""
+    """Return outcomes in which the rows of the catalogue are the only detections."""
     return catalogue[["subject_id"]].assign(outcome="catalogued")
 
 
 def planes_of(subject_id: str) -> Planes:
-    """Noise and three blobs in the radio image, noise and one in the infrared; another for every subject."""
+    """Return a radio image with noise and three blobs, and an infrared one with one, for each subject."""
     rng = np.random.default_rng(int.from_bytes(subject_id.encode()[-4:], "little"))
     y, x = np.mgrid[:SIZE, :SIZE]
     radio, infrared = rng.normal(0, 1, (2, SIZE, SIZE))
@@ -91,17 +92,19 @@ def planes_of(subject_id: str) -> Planes:
 
 
 def fused_of(subject_id: str) -> np.ndarray:
-    """Blobs of `planes_of` in red."""
+    """Return the blobs of `planes_of` in red."""
     image = np.zeros((SIZE, SIZE, 3), np.uint8)
     image[..., 0] = np.clip(planes_of(subject_id).radio * 6, 0, 255)
     return image
 
 
 def images_of(subject_ids: Collection[str]) -> Iterator[SubjectImages]:
+    """Yield the images of subjects, sorted by name."""
     return (SubjectImages(name, planes_of(name), fused_of(name)) for name in sorted(subject_ids))
 
 
 def make_ledger(ids: list[str]) -> pd.DataFrame:
+    """Return a ledger in which one radio image failed and two infrared images are outside the survey."""
     unknown = {field.name: "" if pa.types.is_string(field.type) else 0 for field in LEDGER}
     rows = []
     for i, subject in enumerate(ids):
@@ -126,6 +129,7 @@ def make_ledger(ids: list[str]) -> pd.DataFrame:
 
 
 def make_labels(n: int) -> pd.DataFrame:
+    """Return labels that agree with `sources`."""
     """Return one label for each of the first `n` subjects."""
     rows = [
         {
@@ -152,7 +156,7 @@ def make_labels(n: int) -> pd.DataFrame:
 
 
 def make_inputs(n: int = 24, *, gallery_size: int | str = 12) -> ReportInputs:
-    """Tables of a run of `n` subjects, the last two without a source."""
+    """Return the tables of a run of `n` subjects, the last two without a source."""
     ids = [f"S{i:03d}" for i in range(n)]
     targets = pd.DataFrame(
         {
@@ -180,7 +184,7 @@ def make_inputs(n: int = 24, *, gallery_size: int | str = 12) -> ReportInputs:
 
 
 def with_truth(inputs: ReportInputs, folder: Path) -> ReportInputs:
-    """The same run with labels, real metrics and real figures."""
+    """Return the same run with labels, measured metrics and figures."""
     labels = make_labels(len(inputs.catalogue))
     sample = choose_sample(inputs.targets, labels)
     options = inputs.config.evaluation
@@ -204,7 +208,7 @@ def with_truth(inputs: ReportInputs, folder: Path) -> ReportInputs:
 
 
 def write_run(root: Path, inputs: ReportInputs) -> Results:
-    """Put the tables and images of a run where the workflow puts them, in two shards."""
+    """Write the tables and images of a run at their places in the results, in two shards."""
     results = Results(root)
     write_table(results.targets, inputs.targets, TARGETS)
     write_table(results.catalogue_ledger, inputs.ledger, LEDGER)
@@ -224,7 +228,7 @@ def write_run(root: Path, inputs: ReportInputs) -> Results:
 
 
 def _write_cutouts(path: Path, subjects: pd.DataFrame, band: str) -> None:
-    """Images of `planes_of` in the subjects' own frames; the first subject has no infrared image."""
+    """Write the images of `planes_of`; the first subject has no infrared image."""
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
         writer = CutoutWriter(handle, survey=band, unit="")
         for row in subjects.itertuples():
@@ -236,7 +240,7 @@ def _write_cutouts(path: Path, subjects: pd.DataFrame, band: str) -> None:
 
 
 class Page(HTMLParser):
-    """Checks that every element is closed, and keeps what a page refers to."""
+    """Parser that checks that every element is closed and collects links, sources and names."""
 
     VOID = {"meta", "img", "br", "link", "hr", "input"}
 

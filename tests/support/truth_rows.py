@@ -1,4 +1,4 @@
-"""Hand-made true sources, rows of a catalogue and outcomes of detections, for tests of the comparison."""
+"""Hand-made true sources, catalogue rows and detection outcomes, for tests of the comparison."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,21 +35,21 @@ def _middle(places: Places) -> tuple[float, float]:
 
 
 def source(name: str, *places: tuple[float, float], size: float = 12.0, **known: Any) -> dict[str, Any]:
-    """A true source with components at these places; without any it is too faint, at `at`."""
+    """Return a true source with components at these places; without places, a faint one at `at`."""
     at = known.pop("at", (0.0, 0.0))
     (ra,), (dec,) = _sky([_middle(places) if places else at])
-    seen = bool(places)
+    visible = bool(places)
     component_ra, component_dec = _sky(places)
     facts = {
-        "state": "visible" if seen else "faint",
+        "state": "visible" if visible else "faint",
         "placement": "whole",
         "n_views": 1,
-        "morphology": morphology_of(len(places), len(places))[0] if seen else None,
+        "morphology": morphology_of(len(places), len(places))[0] if visible else None,
         "n_peaks": len(places),
-        "angular_size": size if seen else np.nan,
+        "angular_size": size if visible else np.nan,
         **dict.fromkeys(["box_x1", "box_y1", "box_x2", "box_y2"], np.nan),
-        "snr": 50.0 if seen else 3.0,
-        "flux": 8.0 if seen else 0.5,
+        "snr": 50.0 if visible else 3.0,
+        "flux": 8.0 if visible else 0.5,
     }
     places_on_sky = {"component_ra": component_ra, "component_dec": component_dec}
     named = {"source_id": name, "ra": ra, "dec": dec, "host_ra": ra, "host_dec": dec}
@@ -60,12 +60,12 @@ def source(name: str, *places: tuple[float, float], size: float = 12.0, **known:
 
 
 def truth_of(*sources: dict[str, Any]) -> pd.DataFrame:
-    """Columns of `SKY_TRUTH`."""
+    """Return a table with the columns of `SKY_TRUTH`."""
     return pd.DataFrame(list(sources), columns=SKY_TRUTH.names)
 
 
 def row(name: str, *places: tuple[float, float], **known: Any) -> dict[str, Any]:
-    """A row of the catalogue with components at these places."""
+    """Return a row of the catalogue with components at these places."""
     (ra,), (dec,) = _sky([_middle(places) if places else (0.0, 0.0)])
     component_ra, component_dec = _sky(places)
     morphology = morphology_of(max(1, len(places)), max(1, len(places)))[0]
@@ -75,7 +75,7 @@ def row(name: str, *places: tuple[float, float], **known: Any) -> dict[str, Any]
 
 
 def catalogue_of(*rows: dict[str, Any]) -> pd.DataFrame:
-    """The columns of the catalogue that the comparison needs."""
+    """Return a table with the columns of the catalogue that the comparison needs."""
     names = ["source_id", "ra", "dec", "morphology", "snr", "integrated_flux", "angular_size", "flags"]
     return pd.DataFrame(list(rows), columns=[*names, "component_ra", "component_dec"])
 
@@ -83,7 +83,7 @@ def catalogue_of(*rows: dict[str, Any]) -> pd.DataFrame:
 def outcome(
     what: str, at: tuple[float, float], side_arcsec: float, probability: float = 0.9
 ) -> dict[str, Any]:
-    """A detection with a square box around a place."""
+    """Return the outcome of a detection with a square box around a place."""
     (ra,), (dec,) = _sky([at])
     side = side_arcsec / FRAME.pixel_scale_arcsec
     box = {"box_x1": 10.0, "box_y1": 10.0, "box_x2": 10.0 + side, "box_y2": 10.0 + side}
@@ -99,5 +99,5 @@ def outcome(
 
 
 def outcomes_of(*outcomes: dict[str, Any]) -> pd.DataFrame:
-    """Columns of `OUTCOMES`."""
+    """Return a table with the columns of `OUTCOMES`."""
     return pd.DataFrame(list(outcomes), columns=OUTCOMES.names)
