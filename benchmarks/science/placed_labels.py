@@ -22,11 +22,11 @@ from claran_core.common.subject import Subject
 from claran_core.components.contour_rule import dr1_extent, find_components
 from claran_core.labels.dr1_labels import label_simulated
 from claran_core.labels.rgz_table import read_label_table
-from claran_core.simulation.forms import PIXEL_ARCSEC
-from claran_core.simulation.label_table_sky import PlacedPopulation, relative_noise
+from claran_core.simulation.label_table_sky import LabelTablePopulation, relative_noise
 from claran_core.simulation.labelled_sources import noise_free
 from claran_core.simulation.population import RadioSource
 from claran_core.simulation.provider import SimulatedProvider
+from claran_core.simulation.source_models import PIXEL_ARCSEC
 from claran_core.survey.surveys import SURVEYS
 
 SEED = 20181031
@@ -38,7 +38,7 @@ Seen = tuple[int, int, float, np.ndarray, np.ndarray]  # components, peaks, exte
 
 def without_noise(source: RadioSource) -> Seen | None:
     """What the contour rule sees of a source alone, above the noise there is at its place."""
-    image, origin = noise_free(source.structure.gaussians)
+    image, origin = noise_free(source.model.gaussians)
     found = find_components(image, relative_noise(SEED, source.ra_deg, source.dec_deg))
     if not len(found):
         return None
@@ -103,9 +103,9 @@ def main() -> None:
     options = parser.parse_args()
     table = read_label_table(options.table)
     start = time.perf_counter()
-    population = PlacedPopulation(SEED, table, name=options.table.name)
+    population = LabelTablePopulation(SEED, table, name=options.table.name)
     print(f"{population}: {time.perf_counter() - start:.1f} s")
-    sources = {source.source_id: source for source in population.placed()}
+    sources = {source.source_id: source for source in population.sources()}
     table = table[table["catalog_id"].isin(list(sources))]
     rows = list(table.sample(min(options.rows, len(table)), random_state=1).itertuples())
     sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED, population=population)

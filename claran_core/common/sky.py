@@ -1,5 +1,7 @@
 """Positions on the sky: unit vectors, angles between them, tangent-plane offsets, and neighbours."""
 
+from typing import overload
+
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -118,7 +120,15 @@ def is_near(positions_deg: np.ndarray, others_deg: np.ndarray, within_arcsec: fl
     return tree.query(unit_vectors(*np.transpose(positions_deg)))[0] < chord(within_arcsec)
 
 
-def chord(angle_arcsec: float | np.ndarray) -> float | np.ndarray:
+@overload
+def chord(angle_arcsec: float) -> float: ...
+
+
+@overload
+def chord(angle_arcsec: np.ndarray) -> np.ndarray: ...
+
+
+def chord(angle_arcsec: FloatOrArray) -> FloatOrArray:
     """Return the distance of unit vectors at an angle (arcsec)."""
     return 2 * np.sin(np.deg2rad(angle_arcsec / ARCSEC_PER_DEG) / 2)
 

@@ -1,8 +1,8 @@
-"""What the VLA's baselines do to FIRST's images: kernels of the noise, and the sidelobes of the beam.
+"""Effects of the VLA's baselines on FIRST's images: noise kernels and the sidelobes of the beam.
 
-Noise of equally weighted visibilities has the beam as its autocorrelation.  Both are those of short
-observations, which fill the plane of baselines in clumps along three arms, each a little differently turned
-and stretched.  Tiles share a number of such sets of baselines, and differ in how sharp their noise is.
+The autocorrelation of the noise of equally weighted visibilities is the beam.  Short observations sample the
+uv plane in clumps along three arms, with a slightly different rotation and scale each.  Tiles share a number
+of such sets of baselines and differ in the sharpness of their noise.
 """
 
 from functools import lru_cache
@@ -13,7 +13,7 @@ from scipy import fft
 from scipy.ndimage import affine_transform, gaussian_filter
 from scipy.signal import fftconvolve
 
-from claran_core.simulation.random_streams import Purpose, generator
+from claran_core.simulation.random_streams import Stream, generator
 
 __all__ = [
     "FIRST_KERNEL",
@@ -25,37 +25,37 @@ __all__ = [
     "transfer",
 ]
 
-# Reach of a kernel (115 arcsec: as far as the arms of the beam are seen), and the plane noise is made on.
+# Radius of a kernel (115 arcsec, the visible length of the beam's arms), and width of the Fourier transforms.
 KERNEL_RADIUS_PX = 64
 TRANSFORM_PX = 4 * KERNEL_RADIUS_PX
 
-# Sets of baselines that tiles have, and how they are turned and stretched; as the power spectra of 151
-# cut-outs differ from their mean.
+# Number of sets of baselines, and scatter of their rotation and scale, from the scatter of the power spectra
+# of 151 cut-outs.
 N_SETS, SETS_SEED = 48, 1993
 TURN_DEG, STRETCH = 2.5, 0.04
 
-# Clumps: their relative height by length of the baseline (cycles per pixel), the reach of the kernel they
-# take, and by how much more of it they take in rows near its middle, since hour angles hardly differ.
+# Clumps: relative height by length of the baseline (cycles per pixel), the radius of the kernel that they
+# affect, and their enhancement in rows near its centre, because the range of hour angles is small.
 CLUMPS_AT, CLUMPINESS = (0.024, 0.06, 0.1, 0.2), (0.26, 0.49, 0.78, 0.81)
 CLUMP_REACH_PX, RIDGE_PX, RIDGE = 45, 6, 1.7
 
-# Beyond the longest baselines the power has fallen below this part of its maximum.
+# Beyond the longest baselines the power is below this fraction of its maximum.
 COVERED_ABOVE = 3e-4
 
-# By how much the noise of a tile is smoother than that of the average kernel (variance, px^2; below 0 it is
-# sharper): mean, scatter and limits.  Fields of 151 cut-outs differ so much in the power of small scales.
+# Additional smoothing of a tile's noise relative to the average kernel (variance, px^2; negative values
+# sharpen): mean, scatter and limits, from the small-scale power of 151 cut-outs.
 BLUR_PX2, BLUR_SCATTER_PX2, BLUR_LIMITS_PX2 = 0.016, 0.11, (-0.2, 0.4)
 
-# Smoothing (sigma) that gives the part of the noise by which places in a field differ.
+# Smoothing (sigma) of the part of the noise whose amount varies within a field.
 SMOOTH_PX = 3.0
 
-# Residual sidelobes are drawn this far from a source, and begin outside the main lobe.
+# Radius of the residual sidelobes around a source, and of the main lobe that they exclude.
 SIDELOBES_PX = 84
 MAIN_LOBE_PX = 4.0
 HALO_PX = (10.0, 16.0)
 
-# Stripes of the VLA's arms: directions on the image (from the x axis), width, and height at distances from
-# the source, from 20 px on as measured along them around 151 real subjects.
+# Stripes of the VLA's arms: directions on the image (from the x axis), width, and height by distance from the
+# source; beyond 20 px as measured around 151 real subjects.
 STRIPE_ANGLES_DEG = (0.0, 61.5, 118.5)
 STRIPE_SIGMA_PX = 1.7
 STRIPES_FROM_PX = (18.0, 30.0)
@@ -64,7 +64,7 @@ STRIPE_HEIGHT = (0.10, 0.10, 0.08, 0.045, 0.025, 0.0)
 
 
 def _read_kernel() -> np.ndarray:
-    """Kernel of FIRST's noise (benchmarks/sky/first_noise.py), ``(129, 129)``; half of it is in the file."""
+    """Read the kernel of FIRST's noise (benchmarks/sky/first_noise.py), ``(129, 129)``; the file has half."""
     half = np.loadtxt(Path(__file__).with_name("first_noise_kernel.csv"), delimiter=",")
     kernel = np.concatenate([half, half[-2::-1, ::-1]])
     return kernel / np.sqrt((kernel**2).sum())
@@ -75,21 +75,21 @@ FIRST_KERNEL = _read_kernel()
 
 @lru_cache(maxsize=32)
 def transfer(seed: int, tile: int) -> np.ndarray:
-    """Transforms (`rfft2`, single precision) of what gives white noise FIRST's correlation in a tile.
+    """Return the transforms (`rfft2`, single precision) that give white noise FIRST's correlation in a tile.
 
-    They are real, because kernels are the same turned by half a turn.
+    They are real, because kernels are symmetric under a rotation by 180 degrees.
 
     Returns
     -------
     (2, TRANSFORM_PX, TRANSFORM_PX / 2 + 1) float32 array
-        Of the kernel, for noise of unit variance, and of its smooth part.
+        Transform of the kernel, for noise of unit variance, and of its smooth part.
     """
-    rng = generator(seed, Purpose.RADIO_BASELINES, tile)
+    rng = generator(seed, Stream.RADIO_BASELINES, tile)
     both = _transfer_of_set(int(rng.integers(N_SETS)))
     blur = np.clip(rng.normal(BLUR_PX2, BLUR_SCATTER_PX2), *BLUR_LIMITS_PX2)
     both = both * np.exp(np.float32(-2 * np.pi**2 * blur) * _lengths() ** 2)
     power = both[0] ** 2
-    # Every column but the first and the last stands for two.
+    # Every column except the first and the last represents two.
     variance = (2 * power.sum() - power[:, [0, -1]].sum()) / TRANSFORM_PX**2
     return both / np.sqrt(variance)
 
@@ -101,23 +101,23 @@ def _transfer_of_set(number: int) -> np.ndarray:
 
 
 def noise_kernel(number: int) -> np.ndarray:
-    """Kernel of one set of baselines, ``(129, 129)``: FIRST's, turned and stretched a little, and clumpy.
+    """Return the kernel of one set of baselines, ``(129, 129)``: FIRST's, rotated, scaled and clumpy.
 
-    A short observation fills the plane of baselines in clumps; the average over many is smooth.
+    A short observation samples the uv plane in clumps; the average over many observations is smooth.
     """
     rng = np.random.default_rng([SETS_SEED, number])
     power = _stretched(np.abs(fft.fft2(_centred(FIRST_KERNEL))) ** 2, rng)[:, : TRANSFORM_PX // 2 + 1]
     covered = power > COVERED_ABOVE * power.max()
     amplitude = np.sqrt(power) * (1 + np.interp(_lengths(), CLUMPS_AT, CLUMPINESS) * _clumps(rng))
     fade = np.clip(4 * (1 - _distances() / KERNEL_RADIUS_PX), 0, 1)
-    for _ in range(4):  # within the baselines and within the radius, in turn
+    for _ in range(4):  # restrict to the baselines and to the radius in turn
         kernel = _cropped(fft.irfft2(amplitude * covered, s=(TRANSFORM_PX,) * 2)) * fade
         amplitude = fft.rfft2(_centred(kernel)).real
     return kernel / np.sqrt((kernel**2).sum())
 
 
 def _stretched(power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Power spectrum of baselines seen from a slightly different direction."""
+    """Return the power spectrum of baselines under a slightly different projection."""
     turn, scales = np.deg2rad(rng.normal(0, TURN_DEG)), rng.normal(1, STRETCH, 2)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * scales
     middle = np.full(2, power.shape[0] // 2)
@@ -128,7 +128,7 @@ def _stretched(power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _clumps(rng: np.random.Generator) -> np.ndarray:
-    """Real, even random field of unit variance over half the plane of baselines, as fine as kernels allow."""
+    """Return a real, even random field of unit variance over half the uv plane, as fine as kernels allow."""
     distance = _distances()
     row = np.arange(distance.shape[0])[:, None] - KERNEL_RADIUS_PX
     weights = rng.standard_normal(distance.shape) * np.where(np.abs(row) < RIDGE_PX, RIDGE, 1.0)
@@ -139,24 +139,24 @@ def _clumps(rng: np.random.Generator) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _lengths() -> np.ndarray:
-    """Length of baselines, cycles per pixel, on half the plane of the transforms; float32."""
+    """Return the length of baselines, cycles per pixel, on half the plane of the transforms; float32."""
     return np.hypot(fft.fftfreq(TRANSFORM_PX)[:, None], fft.rfftfreq(TRANSFORM_PX)).astype(np.float32)
 
 
 def _distances() -> np.ndarray:
-    """Distance from the middle of a kernel, px."""
+    """Return the distance from the centre of a kernel, px."""
     return np.hypot(*np.indices(FIRST_KERNEL.shape) - KERNEL_RADIUS_PX)
 
 
 def _centred(kernel: np.ndarray) -> np.ndarray:
-    """A kernel on the plane of the transforms, its middle at the first pixel."""
+    """Return a kernel on the plane of the transforms, with its centre at the first pixel."""
     plane = np.zeros((TRANSFORM_PX, TRANSFORM_PX))
     plane[: kernel.shape[0], : kernel.shape[1]] = kernel
     return np.roll(plane, (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (0, 1))
 
 
 def _cropped(plane: np.ndarray) -> np.ndarray:
-    """The inverse of `_centred`."""
+    """Invert `_centred`."""
     width = 2 * KERNEL_RADIUS_PX + 1
     return np.roll(plane, (KERNEL_RADIUS_PX, KERNEL_RADIUS_PX), (0, 1))[:width, :width]
 
@@ -167,24 +167,24 @@ def _smoothed(kernel: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _smooth_variance() -> tuple[float, float]:
-    """Covariance of the noise of average baselines with its smooth part, and variance of that part."""
+    """Return the covariance of average noise with its smooth part, and the variance of that part."""
     smooth = _smoothed(FIRST_KERNEL)
     return (FIRST_KERNEL * smooth).sum(), (smooth**2).sum()
 
 
 def smoothed_rms(amount: np.ndarray) -> np.ndarray:
-    """Noise level of noise and `amount` times its smooth part, for average baselines, by pixel."""
+    """Return the rms of noise plus `amount` times its smooth part, per pixel, for average baselines."""
     shared, own = _smooth_variance()
     return np.sqrt(1 + 2 * amount * shared + amount**2 * own)
 
 
 @lru_cache(maxsize=1)
 def sidelobe_pattern() -> np.ndarray:
-    """Sidelobes of FIRST's beam per unit of peak, without the main lobe; ``(169, 169)``.
+    """Return the sidelobes of FIRST's beam per unit of peak, without the main lobe; ``(169, 169)``.
 
-    What deconvolution leaves around a source is a part of it.  Farther out the stripes of the three arms go
-    on as straight lines, as high as measured.  The mean over each ring there is taken off: what it does to
-    the background is in `claran_core.simulation.noise.surroundings`, as measured.
+    Deconvolution leaves a fraction of this pattern around a source.  At large distances the stripes of the
+    three arms continue as straight lines with the measured heights.  The mean over each ring is subtracted
+    there, because `claran_core.simulation.noise.surroundings` has the measured effect on the background.
     """
     width = 2 * SIDELOBES_PX + 1
     beam = fftconvolve(FIRST_KERNEL, FIRST_KERNEL[::-1, ::-1])
@@ -201,7 +201,7 @@ def sidelobe_pattern() -> np.ndarray:
 
 
 def _stripes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Stripes of the three arms at offsets (px), per unit of peak."""
+    """Return the stripes of the three arms at offsets (px), per unit of peak."""
     stripes = np.zeros(x.shape)
     for angle in np.deg2rad(STRIPE_ANGLES_DEG):
         across = x * np.sin(angle) - y * np.cos(angle)

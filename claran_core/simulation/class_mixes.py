@@ -1,8 +1,8 @@
-"""How many subjects of which signature: the sets of the paper, shared out over any number of subjects.
+"""Numbers of subjects per signature: those of the paper, scaled to any number of subjects.
 
-The *signature* of a subject is the sorted list of the classes of all its labelled sources, joined by ``+``:
-``1C_1P`` is a subject with one source, ``1C_1P+1C_2P`` one with two.  Tables 2 and 3 of the paper follow
-from the numbers of subjects per signature, which were counted from the published label table.
+The *signature* of a subject is the sorted list of the classes of its labelled sources, joined by ``+``:
+``1C_1P`` is a subject with one source, ``1C_1P+1C_2P`` one with two.  The numbers of subjects per signature
+were counted in the published label table and reproduce Tables 2 and 3 of the paper.
 """
 
 import csv
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
+from typing import Literal
 
 from claran_core.common.errors import InputError
 from claran_core.common.morphology import MORPHOLOGIES
@@ -30,18 +31,18 @@ PUBLISHED = REPOSITORY / "resources" / "published" / "subject_classes.csv"
 
 
 def signature_of(classes: Iterable[str]) -> str:
-    """Signature of a subject from the classes of its sources."""
+    """Return the signature of a subject with these classes of sources."""
     return "+".join(sorted(classes))
 
 
 def classes_of(signature: str) -> tuple[str, ...]:
-    """Classes of the sources of a subject, sorted."""
+    """Return the classes of the sources in a signature, sorted."""
     return tuple(signature.split("+"))
 
 
 @cache
 def published_signatures() -> Mapping[str, Mapping[str, int]]:
-    """Number of subjects per signature in the paper's ``train`` and ``test`` set."""
+    """Return the number of subjects per signature in the paper's ``train`` and ``test`` set."""
     with PUBLISHED.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     return MappingProxyType(
@@ -55,21 +56,20 @@ def published_signatures() -> Mapping[str, Mapping[str, int]]:
 
 
 def reweighted(mix: Mapping[str, float], multi_source_fraction: float | None) -> Mapping[str, float]:
-    """Weigh subjects of several sources against those of one.
+    """Change the share of subjects with several sources.
 
     Parameters
     ----------
     mix : mapping
         Relative number of subjects per signature.
     multi_source_fraction : float or None
-        Share of subjects with several sources, 0 to 1; among them, and among the others, `mix` stays as
-        it is.  None changes nothing.
+        Share of subjects with several sources, 0 to 1.  Relative numbers among these, and among subjects
+        with one source, stay as in `mix`.  None changes nothing.
 
     Raises
     ------
     InputError
-        If the share is none, `mix` is not what `shared_out` takes, or it has no subject of a kind that is
-        wanted.
+        If the share or `mix` is invalid, or `mix` has no subject of a requested kind.
     """
     if multi_source_fraction is None:
         return mix
@@ -108,8 +108,7 @@ def shared_out(n: int, mix: Mapping[str, float]) -> Counter[str]:
     Raises
     ------
     InputError
-        If `n` is negative, or `mix` holds something that is no signature, a number below zero, or zeros
-        only.
+        If `n` is negative, or `mix` has an invalid signature, a negative number, or only zeros.
     """
     if n < 0:
         raise InputError(f"number of subjects {n} is negative; give 0 or more")
@@ -123,36 +122,37 @@ def shared_out(n: int, mix: Mapping[str, float]) -> Counter[str]:
 
 
 def _check_mix(mix: Mapping[str, float]) -> None:
+    """Raise an `InputError` for invalid signatures or numbers."""
     for name, share in mix.items():
         classes = classes_of(name)
         if not set(classes) <= set(MORPHOLOGIES) or signature_of(classes) != name:
             raise InputError(
-                f"mix of subjects: {name!r} is none of {', '.join(MORPHOLOGIES)}, "
-                "nor several of them, sorted and joined by '+'"
+                f"mix of subjects: unknown signature {name!r}; write one of {', '.join(MORPHOLOGIES)}, "
+                "or several of them, sorted and joined by '+'"
             )
         if not (math.isfinite(share) and share >= 0):
             raise InputError(f"mix of subjects: the share of {name} is {share}; it must be 0 or more")
     if not any(mix.values()):
-        raise InputError("mix of subjects: all shares are zero; at least one must be above")
+        raise InputError("mix of subjects: all shares are zero; at least one must be positive")
 
 
 @dataclass
 class Quota:
-    """How many subjects of each signature a split still lacks.
+    """The numbers of subjects that a split still needs.
 
     Attributes
     ----------
-    split : str
-        ``train`` or ``test``.
+    split : {"train", "test"}
+        The split.
     left : Counter
-        Subjects still to be found, per signature.
+        Subjects still needed, per signature.
     rendered : int
-        How many candidates were looked at.
+        Number of candidates rendered.
     total : int
-        Number of subjects wanted at first.
+        Total number of subjects.
     """
 
-    split: str
+    split: Literal["train", "test"]
     left: Counter[str]
     rendered: int = 0
     total: int = field(init=False)
@@ -162,10 +162,10 @@ class Quota:
 
     @property
     def missing(self) -> int:
-        """Number of subjects still to be found."""
+        """Number of subjects still needed."""
         return self.left.total()
 
     def open_for(self, morphology: str, *, at_least: int = 1) -> list[tuple[str, ...]]:
-        """Classes in the signatures still wanted that hold a class and `at_least` so many sources."""
+        """Return the classes of all signatures still needed that include a class and `at_least` sources."""
         every = [classes_of(signature) for signature, number in self.left.items() if number]
         return [classes for classes in every if morphology in classes and len(classes) >= at_least]

@@ -1,7 +1,7 @@
-"""Emission as a sum of elliptical Gaussians, put on the pixels of a tile.
+"""Emission as a sum of elliptical Gaussians, evaluated on the pixels of a tile.
 
-Each Gaussian is evaluated on a box of tile pixels that depends on the Gaussian alone and is then cropped
-to the window.  The same pixel therefore gets the same bits in every window.
+Each Gaussian is evaluated on a box of tile pixels that depends only on the Gaussian, and then cropped to the
+window.  A pixel therefore gets the same bits in every window.
 """
 
 from dataclasses import dataclass, fields
@@ -12,21 +12,21 @@ from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.sky import offset_to_sky
 from claran_core.simulation.geometry import Tile, TileWindow
 
-__all__ = ["Gaussians", "PlacedGaussians"]
+__all__ = ["Gaussians", "PixelGaussians"]
 
 
-# Where a Gaussian is cut off, in units of its sigma: there it has fallen to 1.3e-6 of its peak.
+# Radius at which a Gaussian is cut off, in units of its sigma: 1.3e-6 of its peak.
 CUT_SIGMA = 5.2
 
 
 @dataclass(frozen=True)
 class Gaussians:
-    """Gaussians on the sky, as the survey's beam shows them; all fields are (n,) float arrays.
+    """Gaussians on the sky, convolved with the beam of the survey; all fields are (n,) float arrays.
 
     Attributes
     ----------
     ra_deg, dec_deg : array
-        Position of the source a Gaussian belongs to, deg, ICRS.
+        Position of the source of the Gaussian, deg, ICRS.
     east_arcsec, north_arcsec : array
         Offset of the Gaussian from that position, in the tangent plane there.
     peak : array
@@ -51,34 +51,34 @@ class Gaussians:
 
     @staticmethod
     def join(parts: "list[Gaussians]") -> "Gaussians":
-        """All Gaussians of several lists, in order."""
+        """Return all Gaussians of several lists, in order."""
         empty = [np.empty(0)]
         return Gaussians(
             *(np.concatenate([getattr(part, f.name) for part in parts] or empty) for f in fields(Gaussians))
         )
 
     def take(self, which: np.ndarray) -> "Gaussians":
-        """Some of the Gaussians, by index or mask."""
+        """Return some of the Gaussians, by index or mask."""
         return Gaussians(*(getattr(self, f.name)[which] for f in fields(Gaussians)))
 
     def cut_sigma(self, faintest: float = 0.0) -> np.ndarray:
-        """Where each Gaussian is cut off, in units of its sigma: where it has fallen to `faintest`.
+        """Return the radius at which each Gaussian falls to `faintest`, in units of its sigma.
 
-        `faintest` is in the survey's unit; 0 leaves the cut of `CUT_SIGMA`, which is also the farthest.
+        `faintest` is in the survey's unit.  The radius is at most `CUT_SIGMA`, which is also that of 0.
         """
         if faintest == 0:
             return np.full(len(self), CUT_SIGMA)
         return np.minimum(CUT_SIGMA, np.sqrt(2 * np.log(np.maximum(self.peak / faintest, 1.0))))
 
     def reach_arcsec(self, faintest: float = 0.0) -> np.ndarray:
-        """Distance from the source's position at which a Gaussian is surely cut off."""
+        """Return the largest distance from the source's position at which each Gaussian has emission."""
         offset = np.hypot(self.east_arcsec, self.north_arcsec)
         return offset + self.cut_sigma(faintest) / FWHM_PER_SIGMA * self.major_arcsec
 
-    def place(self, tile: Tile, faintest: float = 0.0) -> "PlacedGaussians":
-        """The same Gaussians in pixels of a tile, drawn down to a height of `faintest`.
+    def place(self, tile: Tile, faintest: float = 0.0) -> "PixelGaussians":
+        """Return the same Gaussians in pixels of a tile, cut off where they fall to `faintest`.
 
-        Angles are carried over by mapping a second point one arcsec along the major axis, which holds
+        Angles are converted by mapping a second point one arcsec along the major axis, which is correct
         anywhere on the tile and at the poles.
         """
         east, north = self.east_arcsec, self.north_arcsec
@@ -86,7 +86,7 @@ class Gaussians:
         if east.any() or north.any():
             sky = offset_to_sky(*sky, east, north)
         x, y = tile.sky_to_pixel(*sky)
-        # Circles have no angle, and are most of the infrared sky.
+        # Circular Gaussians need no angle; most infrared sources are circular.
         turn, k = np.zeros(len(self)), np.flatnonzero(self.major_arcsec != self.minor_arcsec)
         angle = np.deg2rad(self.angle_deg[k])
         ahead = east[k] + np.sin(angle), north[k] + np.cos(angle)
@@ -94,11 +94,11 @@ class Gaussians:
         turn[k] = np.arctan2(y_ahead - y[k], x_ahead - x[k])
         to_sigma_px = 1 / (FWHM_PER_SIGMA * tile.grid.pixel_scale_arcsec)
         major, minor = self.major_arcsec * to_sigma_px, self.minor_arcsec * to_sigma_px
-        return PlacedGaussians.of_axes(x, y, self.peak, major, minor, turn, self.cut_sigma(faintest))
+        return PixelGaussians.of_axes(x, y, self.peak, major, minor, turn, self.cut_sigma(faintest))
 
 
 @dataclass(frozen=True)
-class PlacedGaussians:
+class PixelGaussians:
     """Gaussians on a tile: ``peak * exp(-(xx dx^2 + 2 xy dx dy + yy dy^2) / 2)`` within `half_px`."""
 
     x: np.ndarray
@@ -119,8 +119,8 @@ class PlacedGaussians:
         minor_px: np.ndarray,
         turn: np.ndarray,
         cut_sigma: np.ndarray | float = CUT_SIGMA,
-    ) -> "PlacedGaussians":
-        """Gaussians from the sigmas of their axes (px) and the angle of the major one from x to y (rad)."""
+    ) -> "PixelGaussians":
+        """Make Gaussians from the sigmas of their axes (px) and the major axis' angle from x to y (rad)."""
         cos, sin = np.cos(turn), np.sin(turn)
         return cls(
             x=x,
@@ -133,17 +133,17 @@ class PlacedGaussians:
         )
 
     def touching(self, window: TileWindow) -> np.ndarray:
-        """Indices of the Gaussians whose boxes share a pixel with the window."""
+        """Return the indices of the Gaussians whose boxes overlap the window."""
         column, row = np.rint(self.x) - window.x0, np.rint(self.y) - window.y0
         near = (column + self.half_px >= 0) & (column - self.half_px < window.nx)
         near &= (row + self.half_px >= 0) & (row - self.half_px < window.ny)
         return np.flatnonzero(near)
 
     def add_to(self, image: np.ndarray, window: TileWindow, which: np.ndarray) -> None:
-        """Add the Gaussians `which` to the float64 ``(ny, nx)`` image of a window, one after the other.
+        """Add the Gaussians `which` to the float64 ``(ny, nx)`` image of a window, in order.
 
-        What depends on columns or rows alone is made for all at once.  A circle is the product of a row and
-        a column.
+        Terms that depend only on columns or rows are computed for all Gaussians at once.  A circular Gaussian
+        is the product of a row and a column.
         """
         half, xx, yy, xy = (values[which] for values in (self.half_px, self.xx, self.yy, self.xy))
         column, row = np.rint(self.x[which]), np.rint(self.y[which])
@@ -173,6 +173,6 @@ class PlacedGaussians:
 
 
 def _cropped(middle: np.ndarray, half: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Range of the pixels ``0 .. size - 1`` within `half` of `middle`, first and one after the last; (n,)."""
+    """Return the range of pixels ``0 .. size - 1`` within `half` of `middle`: first and last + 1; (n,)."""
     first = np.maximum(middle - half, 0)
     return first, np.maximum(np.minimum(middle + half + 1, size), first)

@@ -1,9 +1,9 @@
-"""Where things are: survey tiles on fixed pixel grids, windows of them, and the cells sources live in.
+"""Geometry of the simulated surveys: tiles on fixed pixel grids, windows of tiles, and HEALPix cells.
 
-Like the real surveys, the simulated ones consist of fixed images.  A tile is the tangent plane at the
-centre of a HEALPix cell; it is the image used for every position in that cell.  Pixels have absolute
-whole-number coordinates on their tile, so that a window is only a range of them.  Conversions go through
-`claran_core.common.frame`; tile pixels are FITS pixels (row 0 south, 0-based, whole numbers at centres).
+Like real surveys, the simulated ones consist of fixed images.  A tile is the tangent plane at the centre of
+a HEALPix cell and serves all positions in that cell.  Pixels have absolute integer coordinates on their
+tile, and a window is a range of them.  Conversions use `claran_core.common.frame`; tile pixels are FITS
+pixels (row 0 south, 0-based, whole numbers at centres).
 """
 
 import math
@@ -21,7 +21,7 @@ from astropy_healpix import (
 )
 
 from claran_core.common.frame import Frame
-from claran_core.common.sky import offset_to_sky
+from claran_core.common.sky import FloatOrArray, offset_to_sky
 
 __all__ = [
     "Tile",
@@ -36,29 +36,30 @@ __all__ = [
     "subcells",
 ]
 
-# Native pixels beyond the square asked for: what a spline of third order needs to interpolate at its rim.
+# Native pixels beyond the requested square, which a cubic spline needs to interpolate at its border.
 MARGIN_PX = 2
 
-# East and north offsets of the corners of a square, the middles of its sides and its own, in half widths.
+# East and north offsets of the corners, side centres and centre of a square, in half widths.
 SQUARE = np.stack(np.meshgrid([1.0, 0.0, -1.0], [1.0, 0.0, -1.0])).reshape(2, -1)
 
 
-def sky_to_cells(ra_deg: np.ndarray, dec_deg: np.ndarray, nside: int) -> np.ndarray:
-    """Nested HEALPix cells that hold positions (deg, ICRS)."""
+def sky_to_cells(ra_deg: FloatOrArray, dec_deg: FloatOrArray, nside: int) -> np.ndarray:
+    """Return the nested HEALPix cells that contain positions (deg, ICRS)."""
     ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
     flat = np.cos(dec)
     return xyz_to_healpix(flat * np.cos(ra), flat * np.sin(ra), np.sin(dec), nside, order="nested")
 
 
-def sky_to_cell(ra_deg: float, dec_deg: float, nside: int) -> int:
-    """Nested HEALPix cell that holds a position (deg, ICRS)."""
+def sky_to_cell(ra_deg: FloatOrArray, dec_deg: FloatOrArray, nside: int) -> int:
+    """Return the nested HEALPix cell that contains one position (deg, ICRS)."""
     return int(sky_to_cells(ra_deg, dec_deg, nside))
 
 
 def cells_near(ra_deg: float, dec_deg: float, radius_arcsec: float, nside: int) -> tuple[int, ...]:
-    """Nested HEALPix cells that share a point with a disc, and perhaps some just beside it; ascending.
+    """Return the nested HEALPix cells that overlap a disc, in ascending order.
 
-    (The library's own cone search misses cells of which only a corner is in the disc.)
+    A few cells just outside the disc may be included.  The cone search of astropy_healpix misses cells of
+    which only a corner is in the disc.
     """
     lon, lat = offset_to_sky(ra_deg, dec_deg, *_net(radius_arcsec, nside))
     return tuple(sorted(set(sky_to_cells(lon, lat, nside).tolist())))
@@ -66,10 +67,10 @@ def cells_near(ra_deg: float, dec_deg: float, radius_arcsec: float, nside: int) 
 
 @lru_cache(maxsize=256)
 def _net(radius_arcsec: float, nside: int) -> np.ndarray:
-    """Offsets (arcsec) of points that catch every cell that shares a point with a disc; ``(2, n)``.
+    """Return offsets (arcsec) of points, at least one of them in every cell that overlaps a disc; ``(2, n)``.
 
-    They lie on a somewhat larger circle, where a cell of which only a corner is in the disc is wide enough
-    to catch one, and on a mesh within it that no cell fits between.
+    The points lie on a slightly larger circle, which finds cells with only a corner in the disc, and on a
+    mesh inside it that is finer than a cell.
     """
     cell_arcsec = float(nside_to_pixel_resolution(nside).to_value(u.arcsec))
     beyond = max(min(radius_arcsec, cell_arcsec) / 16, 1.0)
@@ -84,27 +85,27 @@ def _net(radius_arcsec: float, nside: int) -> np.ndarray:
 
 @lru_cache
 def cell_area_deg2(nside: int) -> float:
-    """Area of a HEALPix cell in square degrees."""
+    """Return the area of a HEALPix cell in square degrees."""
     return float(nside_to_pixel_area(nside).to_value(u.deg**2))
 
 
 def cell_positions(
-    cell: int, nside: int, across: np.ndarray, along: np.ndarray
+    cell: int, nside: int, across: FloatOrArray, along: FloatOrArray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sky positions (deg) at fractions 0..1 `across` and `along` a cell; equal areas get equal shares."""
+    """Return sky positions (deg) at fractions 0..1 `across` and `along` a cell (equal-area)."""
     x, y, z = healpix_to_xyz(cell, nside, across, along, order="nested")
     return np.rad2deg(np.arctan2(y, x)) % 360.0, np.rad2deg(np.arctan2(z, np.hypot(x, y)))
 
 
 def subcells(cell: int, nside: int, finer_nside: int) -> np.ndarray:
-    """Nested HEALPix cells of a finer resolution that make up a cell."""
+    """Return the nested HEALPix cells of a finer resolution inside a cell."""
     children = (finer_nside // nside) ** 2
     return np.arange(cell * children, (cell + 1) * children)
 
 
 @dataclass(frozen=True)
 class TileGrid:
-    """How a survey divides the sky into images.
+    """The division of the sky into the images of a survey.
 
     Attributes
     ----------
@@ -113,9 +114,9 @@ class TileGrid:
     pixel_scale_arcsec : float
         Width of a pixel.
     size_px : int
-        Width of a tile's plane: pixel 0 is half of it west and south of the tangent point.
+        Width of a tile's plane: pixel 0 is half this width east and south of the tangent point.
     overlap_arcsec : float
-        How far a tile's pixels go on beyond the cell it belongs to.
+        Distance by which a tile extends beyond its cell.
     """
 
     nside: int
@@ -124,18 +125,18 @@ class TileGrid:
     overlap_arcsec: float = 0.0
 
     def tile_at(self, ra_deg: float, dec_deg: float) -> "Tile":
-        """Tile used for images centred on a position (deg, ICRS)."""
+        """Return the tile of images centred on a position (deg, ICRS)."""
         return self.tile(sky_to_cell(ra_deg, dec_deg, self.nside))
 
     def tile(self, index: int) -> "Tile":
-        """Tile of a HEALPix cell."""
+        """Return the tile of a HEALPix cell."""
         ra_deg, dec_deg = cell_positions(index, self.nside, 0.5, 0.5)
         return Tile(self, index, float(ra_deg), float(dec_deg))
 
 
 @dataclass(frozen=True)
 class TileWindow:
-    """Range of absolute tile pixels: columns ``x0 .. x0 + nx - 1``, rows ``y0 .. y0 + ny - 1``."""
+    """A range of absolute tile pixels: columns ``x0 .. x0 + nx - 1``, rows ``y0 .. y0 + ny - 1``."""
 
     x0: int
     y0: int
@@ -148,13 +149,13 @@ class TileWindow:
         return self.ny, self.nx
 
     def grown(self, margin_x: int, margin_y: int) -> "TileWindow":
-        """TileWindow with `margin_x` more columns and `margin_y` more rows on either side."""
+        """Return the window with `margin_x` more columns and `margin_y` more rows on either side."""
         return TileWindow(
             self.x0 - margin_x, self.y0 - margin_y, self.nx + 2 * margin_x, self.ny + 2 * margin_y
         )
 
     def overlap(self, other: "TileWindow") -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """Rows and columns of this window's array, and of the other's, that show the same pixels."""
+        """Return the rows and columns of the common pixels in this window's array and in the other's."""
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
         x1 = max(x0, min(self.x0 + self.nx, other.x0 + other.nx))
         y1 = max(y0, min(self.y0 + self.ny, other.y0 + other.ny))
@@ -171,11 +172,11 @@ class Tile:
     Attributes
     ----------
     grid : TileGrid
-        The survey's layout.
+        Grid of the survey.
     index : int
         HEALPix cell.
     ra_deg, dec_deg : float
-        Tangent point, deg, ICRS; the middle of the tile.
+        Tangent point, deg, ICRS; the centre of the tile.
     """
 
     grid: TileGrid
@@ -189,24 +190,24 @@ class Tile:
 
     @property
     def limits(self) -> TileWindow:
-        """The tile's pixels: the box around its cell, and the overlap with its neighbours."""
+        """Pixels of the tile: the box around its cell, extended by the overlap."""
         return _limits(self)
 
-    def sky_to_pixel(self, ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Tile pixels ``x, y`` of sky positions (deg, ICRS)."""
+    def sky_to_pixel(self, ra_deg: FloatOrArray, dec_deg: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the tile pixels ``x, y`` of sky positions (deg, ICRS)."""
         x, y = self._frame.sky_to_frame(self.ra_deg, self.dec_deg, ra_deg, dec_deg)
         return x - 0.5, self.grid.size_px - 0.5 - y
 
     def pixel_to_sky(self, x: float, y: float) -> tuple[float, float]:
-        """Sky position (deg, ICRS) of a tile pixel."""
+        """Return the sky position (deg, ICRS) of a tile pixel."""
         ra, dec = self._frame.frame_to_sky(self.ra_deg, self.dec_deg, x + 0.5, self.grid.size_px - 0.5 - y)
         return float(ra), float(dec)
 
     def window(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> TileWindow:
-        """Smallest window with all pixels needed inside a north-up square around a position.
+        """Return the smallest window that covers a north-up square around a position, with a margin.
 
-        North of the tile is not north of the subject away from the tile's middle, so this is the
-        bounding box of a turned square.
+        Away from the centre of the tile its north differs from that of the square, so the window is the
+        bounding box of a rotated square.
         """
         east, north = 0.5 * width_arcsec * SQUARE
         x, y = self.sky_to_pixel(*offset_to_sky(ra_deg, dec_deg, east, north))
@@ -215,7 +216,7 @@ class Tile:
         return TileWindow(x0, y0, x1 - x0 + 1, y1 - y0 + 1)
 
     def wcs(self, window: TileWindow) -> WCS:
-        """Celestial WCS of a window's array."""
+        """Return the celestial WCS of a window's array."""
         wcs = self._frame.fits_wcs(self.ra_deg, self.dec_deg)
         wcs.wcs.crpix = [wcs.wcs.crpix[0] - window.x0, wcs.wcs.crpix[1] - window.y0]
         wcs.array_shape = window.shape
@@ -224,9 +225,9 @@ class Tile:
 
 
 def cells_around(tile: Tile, window: TileWindow, reach_arcsec: float, nside: int) -> tuple[int, ...]:
-    """Nested HEALPix cells whose sources may reach a window, in ascending order.
+    """Return the nested HEALPix cells whose sources may reach a window, in ascending order.
 
-    The order is that of addition, and is the same for all windows of a tile.
+    Sources are added in this order, which is the same for all windows of a tile.
     """
     ra_deg, dec_deg = tile.pixel_to_sky(window.x0 + (window.nx - 1) / 2, window.y0 + (window.ny - 1) / 2)
     radius = 0.5 * float(np.hypot(*window.shape)) * tile.grid.pixel_scale_arcsec

@@ -1,9 +1,9 @@
-"""Radio sources put together from spots and tails: each component where it is wanted.
+"""Models of radio sources that consist of hotspots and tails at given positions.
 
-A component is a spot with a tail of diffuse emission along the line to the host, outwards if the source is
-to be larger than the distance of its components, inwards if it is to be smaller.  Further peaks are spots
-at the ends of tails of their own.  `claran_core.simulation.labelled_sources` draws such sources until one
-shows what its label says.  Brightness is in units of the noise.
+A component is a hotspot with a tail of diffuse emission along the line to the host.  The tail points outwards
+to enlarge the source beyond the distance of its components, and inwards to shrink it.  Further peaks are
+hotspots at the ends of additional tails.  `claran_core.simulation.labelled_sources` draws such models until
+one matches its label.  Brightness is in units of the noise.
 """
 
 from dataclasses import dataclass, replace
@@ -11,25 +11,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from claran_core.components.contour_rule import COMPONENT_SIGMA, LEVEL_RATIO
-from claran_core.simulation.forms import PIXEL_ARCSEC, POINT_ARCSEC
+from claran_core.simulation.source_models import PIXEL_ARCSEC
+from claran_core.simulation.source_shapes import POINT_ARCSEC
 
 __all__ = ["FAINTEST", "GAP_LEVEL", "Part", "direction", "distances", "draw_parts"]
 
-# Noise is 1: no component is fainter than this, gaps are darker than this, tails brighter, and no source
-# with more peaks than components is fainter than the last of these.
+# In units of the noise: faintest component, largest brightness in a gap, smallest brightness of a tail, and
+# faintest component with two peaks.
 FAINTEST, GAP_LEVEL, TAIL_LEVEL, FAINTEST_OF_TWO_PEAKS = 8.5, 4.0, 6.3, 22.0
 
-# Brightness of the second and third component over the brightest, at most and at least (uniform): real
-# ones have .08/.49/.93 and .03/.14/.46 at 5/50/95 %.
+# Range (uniform) of the brightness of the second and third component over the brightest: real sources have
+# .08/.49/.93 and .03/.14/.46 at 5/50/95 %.
 SECOND_OVER_FIRST, THIRD_OVER_FIRST = (0.08, 0.95), (0.03, 0.4)
 
-# Tails shorter than this are part of their spot.
+# Shorter tails are omitted.
 SHORTEST_TAIL_ARCSEC = 1.5
 
 
 @dataclass(frozen=True)
 class _Knot:
-    """A further peak of a component, seen from the first, and the level of the tail that joins them."""
+    """A further peak of a component, relative to the first, and the level of the tail between them."""
 
     distance_arcsec: float
     angle: float
@@ -39,16 +40,16 @@ class _Knot:
 
 @dataclass(frozen=True)
 class Part:
-    """One component: a spot, and a tail that grows when the source is to be larger or smaller.
+    """One component: a hotspot, and a tail whose length changes the extent of the source.
 
-    `outward` is the position angle (rad) away from the host, `turns` how much an outward and an inward
-    tail leave that line, `shares` their lengths in units of the growth, `levels` their brightness at spot
-    and end, and `ragged` the scatter of their blobs.
+    `outward` is the position angle (rad) away from the host, `turns` the deviation of an outward and an
+    inward tail from that line, `shares` their lengths in units of the growth, `levels` their brightness at
+    the hotspot and at the end, and `ragged` the scatter of their blobs.
     """
 
     place: np.ndarray
     height: float
-    spot_arcsec: float
+    hotspot_arcsec: float
     outward: float
     turns: tuple[float, float]
     shares: tuple[float, float]
@@ -58,24 +59,25 @@ class Part:
     knots: tuple[_Knot, ...] = ()
 
     def rows(self, growth_arcsec: float) -> np.ndarray:
-        """Gaussians as in `Structure.gaussians`, with tails outwards for a growth above zero."""
+        """Return Gaussians as in `SourceModel.gaussians`; a positive growth makes outward tails."""
         inward = growth_arcsec < 0
         length = abs(growth_arcsec) * self.shares[inward]
         angle = self.outward + np.pi * inward + self.turns[inward]
         tails = [self._tail(angle, length, self.levels)] if length > SHORTEST_TAIL_ARCSEC else []
         for knot in self.knots:
             tails.append(self._tail(knot.angle, knot.distance_arcsec, (knot.tail_level,) * 2))
-            tails.append(self._spot(knot.distance_arcsec, knot.angle, knot.height - 0.5 * knot.tail_level))
+            height = knot.height - 0.5 * knot.tail_level
+            tails.append(self._hotspot(knot.distance_arcsec, knot.angle, height))
         below = 0.5 * self.levels[0] if length > SHORTEST_TAIL_ARCSEC else 0.0
         below += sum(0.5 * knot.tail_level for knot in self.knots)
-        return np.concatenate([self._spot(0.0, 0.0, max(self.height - below, 0.4 * self.height)), *tails])
+        return np.concatenate([self._hotspot(0.0, 0.0, max(self.height - below, 0.4 * self.height)), *tails])
 
-    def _spot(self, distance_arcsec: float, angle: float, height: float) -> np.ndarray:
+    def _hotspot(self, distance_arcsec: float, angle: float, height: float) -> np.ndarray:
         east, north = self.place + distance_arcsec * direction(angle)
-        return np.array([[east, north, height, self.spot_arcsec, self.spot_arcsec, 0.0]])
+        return np.array([[east, north, height, self.hotspot_arcsec, self.hotspot_arcsec, 0.0]])
 
     def _tail(self, angle: float, length: float, levels: tuple[float, float]) -> np.ndarray:
-        """Blobs in a row that sum up to a ridge falling from one level to the other."""
+        """Return a row of blobs that add up to a ridge whose brightness falls from one level to the other."""
         n = int(min(np.ceil(length / (0.8 * POINT_ARCSEC)), len(self.ragged) - 1)) + 1
         spacing = length / (n - 1)
         along, across = np.linspace(0, length, n), self.ragged[:n, 0] * 0.15 * self.breadth_arcsec
@@ -113,7 +115,7 @@ def draw_parts(rng: np.random.Generator, places: np.ndarray, *, n_peaks: int, pe
     """
     heights = _heights(rng, places, peak_snr)
     outward = _outward(rng, places)
-    # Tails of one component lengthen the source outwards; it takes all of them, inwards, to shorten it.
+    # One outward tail is enough to enlarge the source, but all components need inward tails to shrink it.
     shares = np.column_stack([rng.uniform(0.0, 0.6, len(heights)), rng.uniform(1.0, 1.3, len(heights))])
     core = _core(places)
     if core is not None:
@@ -128,11 +130,11 @@ def draw_parts(rng: np.random.Generator, places: np.ndarray, *, n_peaks: int, pe
 
 
 def _heights(rng: np.random.Generator, places: np.ndarray, peak_snr: float) -> np.ndarray:
-    """Brightness of each component; those near each other are faint enough for a gap between them."""
+    """Draw the brightness of each component; close components are faint enough for a gap between them."""
     n = len(places)
     ratios = [1.0, rng.uniform(*SECOND_OVER_FIRST), *rng.uniform(*THIRD_OVER_FIRST, max(n - 2, 0))][:n]
     nearest = distances(places).min(axis=1)
-    # Mostly the brightest is not the one that is crowded.
+    # The brightest component is usually not the one with the closest neighbour.
     order = np.argsort(-nearest * np.exp(rng.normal(0, 0.5, n)), kind="stable") if n > 1 else [0]
     heights = np.empty(n)
     heights[order] = peak_snr * np.array(ratios)
@@ -148,14 +150,17 @@ def _heights(rng: np.random.Generator, places: np.ndarray, peak_snr: float) -> n
 
 
 def _core(places: np.ndarray) -> int | None:
-    """The component at the host, or in the middle of several; None for one or two."""
+    """Return the component closest to the host; None for fewer than three."""
     if len(places) < 3:
         return None
     return int(np.argmin(np.hypot(*places.T)))
 
 
 def _outward(rng: np.random.Generator, places: np.ndarray) -> np.ndarray:
-    """Position angle (rad) of each component's way from the host; along the source for one at the host."""
+    """Return the position angle (rad) of each component from the host.
+
+    A component at the host gets the direction of the farthest component.
+    """
     longest = np.hypot(*places.T)
     axis = places[np.argmax(longest)] if longest.max() > PIXEL_ARCSEC else direction(rng.uniform(0, np.pi))
     ways = np.where(longest[:, None] > PIXEL_ARCSEC, places, axis)
@@ -170,7 +175,7 @@ def _part(
     return Part(
         place=place,
         height=height,
-        spot_arcsec=float(np.hypot(POINT_ARCSEC, rng.uniform(0.0, 3.0))),
+        hotspot_arcsec=float(np.hypot(POINT_ARCSEC, rng.uniform(0.0, 3.0))),
         outward=float(outward),
         turns=tuple(rng.normal(0, 0.3, 2)),
         shares=tuple(shares),
@@ -181,15 +186,15 @@ def _part(
 
 
 def _with_knot(rng: np.random.Generator, part: Part, *, alone: bool) -> Part:
-    """Add a peak to a component, so far from the others that a contour level of its own encloses it."""
+    """Add a peak to a component, far enough from the others that a separate contour encloses it."""
     bright = replace(part, height=max(part.height, FAINTEST_OF_TWO_PEAKS))
     height = rng.uniform(max(0.85 * FAINTEST_OF_TWO_PEAKS, 0.2 * bright.height), 0.95 * bright.height)
     steps = np.floor(np.log(height / 1.2 / COMPONENT_SIGMA) / np.log(LEVEL_RATIO))
     level = COMPONENT_SIGMA * LEVEL_RATIO ** int(rng.integers(min(2, steps), steps + 1))
-    reach = [0.5 * part.spot_arcsec * np.sqrt(np.log2(h / (0.4 * level))) for h in (bright.height, height)]
+    reach = [0.5 * part.hotspot_arcsec * np.sqrt(np.log2(h / (0.4 * level))) for h in (bright.height, height)]
     way = rng.choice([0.0, np.pi, 0.5 * np.pi, -0.5 * np.pi], p=[0.4, 0.4, 0.1, 0.1])
     if alone:
-        # Through the host to the other side, and then beyond the last or back.
+        # The second peak lies on the other side of the host, a third one beyond it or on the first side.
         way = np.pi if not part.knots else rng.choice([0.0, np.pi])
     beyond = max((knot.distance_arcsec for knot in part.knots if way == np.pi and alone), default=0.0)
     knot = _Knot(
@@ -202,11 +207,11 @@ def _with_knot(rng: np.random.Generator, part: Part, *, alone: bool) -> Part:
 
 
 def direction(angle: float | np.ndarray) -> np.ndarray:
-    """Unit vector (east, north) of a position angle (rad); ``(..., 2)``."""
+    """Return the unit vector (east, north) of a position angle (rad); ``(..., 2)``."""
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1)
 
 
 def distances(places: np.ndarray) -> np.ndarray:
-    """Distance between all pairs of places, infinite to themselves; ``(n, n)``."""
+    """Return the distances of all pairs of positions, infinite on the diagonal; ``(n, n)``."""
     apart = np.hypot(*(places[:, None] - places[None]).T)
     return apart + np.diag(np.full(len(places), np.inf))

@@ -13,7 +13,7 @@ from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import cell_area_deg2, cell_positions
 from claran_core.simulation.population import RadioSource
-from claran_core.simulation.random_streams import Purpose, generator, quantile_draw
+from claran_core.simulation.random_streams import Stream, generator, quantile_draw
 from claran_core.survey.surveys import SURVEYS
 
 __all__ = [
@@ -27,24 +27,24 @@ __all__ = [
     "scan_angle_deg",
 ]
 
-# Cells of 13.7 arcmin: some nine hundred sources each.  Smaller ones hold fewer sources that no window
-# shows, but a window then needs more of them, and each has its price.
+# Cells of 13.7 arcmin with about nine hundred sources each.  Smaller cells would waste fewer sources outside
+# a window, but a window would need more of them.
 INFRARED_NSIDE = 256
 
-# No source is drawn farther than this from its position.
+# Largest distance of a source's emission from its position.
 MAX_REACH_ARCSEC = 105.0
 
 W1 = SURVEYS["WISE_W1"]
 BEAMS_OF_FWHM = np.pi / (4 * np.log(2))
 
 # Background of W1 images and the standard deviation of their noise between sources, DN, at p0, p5, p25, p50,
-# p75, p95 and p100.  Confusion by the sources drawn makes of it 0.15 DN (MAD) and 0.12 DN (below the median).
+# p75, p95 and p100.  Confusion by drawn sources raises it to 0.15 DN (MAD) and 0.12 DN (below the median).
 BACKGROUND_DN = (1.9, 2.0, 3.8, 4.1, 4.3, 4.5, 4.6)
 NOISE_DN = (0.064, 0.072, 0.088, 0.098, 0.11, 0.135, 0.165)
 
-# Counts N(>S) of peaks S as of point sources: number per square degree above the 5 sigma limit, that limit,
-# slope, and the range drawn, DN.  Some of 14 in 3' x 3' hide in others, so that 12.4 to 13.4 are counted,
-# and the slope counted is that of what is not hidden.
+# Counts N(>S) of point-source peaks S: number per square degree above the 5 sigma limit, that limit, slope,
+# and the range drawn, DN.  Of 14 sources in 3' x 3' some are blended, so that 12.4 to 13.4 are counted, and
+# the measured slope is that of sources that are not blended.
 DENSITY_DEG2 = 14.4 * 400
 LIMIT_DN = 0.9
 SLOPE = 0.82
@@ -53,20 +53,20 @@ FAINTEST_DN, BRIGHTEST_DN = 0.25, 2500.0
 # Standard deviation of the natural logarithm of the density from cell to cell: clusters, and latitude.
 DENSITY_SCATTER = 0.4
 
-# Point-spread function as circles: height and FWHM (arcsec) of its parts.  The two of the core are stretched
-# by this axis ratio, along a direction that keeps an angle to the path of the scans.
+# Point-spread function as circular Gaussians: height and FWHM (arcsec).  The two of the core are elongated
+# with this axis ratio, at a fixed angle to the scan direction.
 PSF = np.array([[0.668, 7.65], [0.312, 10.72], [0.0188, 21.5], [0.0018, 55.0]])
 PSF_AXIS_RATIO, PSF_TURN_DEG = 1.083, -35.0
 
 # A diffraction spike: height, length and width (FWHM, arcsec).  Two cross at 45 degrees to the scans.
 SPIKE_HEIGHT, SPIKE_LENGTH_ARCSEC, SPIKE_WIDTH_ARCSEC = 0.0028, 60.0, 9.0
 
-# Below this peak the whole point-spread function is one circular Gaussian of this height and FWHM: what is
-# wrong with it is then lost in the noise.
+# Below this peak the point-spread function is one circular Gaussian of this height and FWHM; the difference
+# is below the noise.
 ONE_PART_BELOW_DN = 4.0
 ONE_PART_HEIGHT, ONE_PART_ARCSEC = 0.98, 8.7
 
-# Parts of a source with a lower peak than this are left out; the others are drawn down to this height.
+# Parts of a source with a lower peak than this are omitted; the others are drawn down to this height.
 SEEN_DN, DRAWN_TO_DN = 0.05, 0.005
 
 # WISE scans along great circles through the poles of the ecliptic (J2000).
@@ -76,19 +76,19 @@ ECLIPTIC_POLE_RA_DEG, ECLIPTIC_POLE_DEC_DEG = 270.0, 66.5607
 # of galaxies rise as S^-1.5 (Euclidean) to 40 per square degree at W1 = 13.3 (2MASS extended sources).
 GALAXY_SHARE, GALAXY_SHARE_SLOPE, MOST_GALAXIES = 1.1, 0.76, 0.7
 
-# Nothing brighter is a galaxy: the nearest ones, arcminutes wide, are too few for a sky of this kind.
+# Brighter sources are stars; galaxies of several arcminutes are too rare to simulate.
 BRIGHTEST_GALAXY_DN = 100.0
 
-# Half-light radius of a galaxy of this magnitude, how its logarithm changes with magnitude, scatter of its
-# natural logarithm, and the largest drawn: seven galaxies of W1 = 10.2 to 14.7.
+# Half-light radius of a galaxy of this magnitude, slope of its logarithm with magnitude, scatter of its
+# natural logarithm, and largest value, from seven galaxies of W1 = 10.2 to 14.7.
 HALF_LIGHT_ARCSEC, HALF_LIGHT_MAGNITUDE = 5.5, 12.0
 HALF_LIGHT_SLOPE, HALF_LIGHT_SCATTER, LARGEST_HALF_LIGHT_ARCSEC = -0.25, 0.3, 10.0
 
-# De Vaucouleurs profile: share of the light and sigma (half-light radii) of Gaussians; the eight of Hogg &
-# Lang (2013, PASP 125, 719), of which the point-spread function hides all differences of the inner five.
+# De Vaucouleurs profile: share of the light and sigma (half-light radii) of Gaussians, after the eight of
+# Hogg & Lang (2013, PASP 125, 719); the inner five are merged, because the beam does not resolve them.
 PROFILE = np.array([[0.252, 0.205], [0.211, 0.536], [0.271, 1.155], [0.266, 2.9]])
 
-# The same galaxy as one Gaussian, for what is fainter and smaller than that: sigma.
+# Sigma (half-light radii) of a galaxy as one Gaussian, for faint and small galaxies.
 WHOLE_SIGMA = 0.6
 
 # Area of the point-spread function: counts of a source per DN of its peak.
@@ -96,7 +96,7 @@ PSF_PX = BEAMS_OF_FWHM * float(PSF[:, 0] @ PSF[:, 1] ** 2) / W1.pixel_scale_arcs
 
 
 def _star_parts() -> np.ndarray:
-    """Height, FWHM along and across (arcsec), angle from the scans (deg) of each part of a star; (6, 4)."""
+    """Return height, FWHM along and across (arcsec), angle to the scans (deg) of a star's parts; (6, 4)."""
     stretch = np.array([PSF_AXIS_RATIO**0.5] * 2 + [1.0] * 2)
     height, fwhm = PSF.T
     point = np.column_stack([height, fwhm * stretch, fwhm / stretch, np.full(len(PSF), PSF_TURN_DEG)])
@@ -105,10 +105,10 @@ def _star_parts() -> np.ndarray:
 
 
 def _galaxy_parts() -> np.ndarray:
-    """Height, FWHM (arcsec) and sigma (half-light radii) of each part of a galaxy; (6, 3).
+    """Return height, FWHM (arcsec) and sigma (half-light radii) of each part of a galaxy; (6, 3).
 
-    The core of the point-spread function shows the whole profile; its wings are as wide as most galaxies,
-    and see one Gaussian.
+    The core of the point-spread function is convolved with the whole profile.  Its wings are as wide as most
+    galaxies and are convolved with one Gaussian.
     """
     share, sigma = PROFILE.T
     core = np.column_stack(
@@ -121,32 +121,32 @@ STAR_PARTS, GALAXY_PARTS = _star_parts(), _galaxy_parts()
 
 
 def peak_of_magnitude(magnitude: np.ndarray) -> np.ndarray:
-    """Peak (DN) of a point source of a W1 magnitude (Vega)."""
+    """Return the peak (DN) of a point source of a W1 magnitude (Vega)."""
     return 10 ** (0.4 * (W1.magnitude_zero_point - magnitude)) / PSF_PX
 
 
 def half_light_arcsec(magnitude: np.ndarray) -> np.ndarray:
-    """Half-light radius (major axis) of a typical galaxy of a W1 magnitude."""
+    """Return the half-light radius (major axis) of a typical galaxy of a W1 magnitude."""
     radius = HALF_LIGHT_ARCSEC * 10 ** (HALF_LIGHT_SLOPE * (magnitude - HALF_LIGHT_MAGNITUDE))
     return np.minimum(radius, LARGEST_HALF_LIGHT_ARCSEC)
 
 
 def scan_angle_deg(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Position angle of the scans, towards the northern pole of the ecliptic, from north through east."""
+    """Return the position angle of the scans, towards the north ecliptic pole, from north through east."""
     ahead, dec = np.deg2rad(ECLIPTIC_POLE_RA_DEG - ra_deg), np.deg2rad(dec_deg)
     north = np.cos(dec) * np.tan(np.deg2rad(ECLIPTIC_POLE_DEC_DEG)) - np.sin(dec) * np.cos(ahead)
     return np.rad2deg(np.arctan2(np.sin(ahead), north))
 
 
 def field(rng: np.random.Generator) -> tuple[float, float]:
-    """Background and standard deviation of the noise (without sources) of one W1 image, DN."""
+    """Draw the background and the standard deviation of the noise (without sources) of a W1 image, DN."""
     return quantile_draw(rng, BACKGROUND_DN), quantile_draw(rng, NOISE_DN)
 
 
 @lru_cache(maxsize=512)
 def infrared_cell(seed: int, cell: int) -> Gaussians:
-    """Stars and galaxies of a nested HEALPix cell of `INFRARED_NSIDE`, radio hosts not among them."""
-    rng = generator(seed, Purpose.INFRARED_SOURCES, cell)
+    """Return the stars and galaxies of a nested HEALPix cell of `INFRARED_NSIDE`, without radio hosts."""
+    rng = generator(seed, Stream.INFRARED_SOURCES, cell)
     low, high = ((level / LIMIT_DN) ** -SLOPE for level in (FAINTEST_DN, BRIGHTEST_DN))
     local = np.exp(rng.normal(-0.5 * DENSITY_SCATTER**2, DENSITY_SCATTER))
     n = int(rng.poisson(DENSITY_DEG2 * local * (low - high) * cell_area_deg2(INFRARED_NSIDE)))
@@ -160,10 +160,9 @@ def infrared_cell(seed: int, cell: int) -> Gaussians:
 
 
 def host_gaussians(sources: tuple[RadioSource, ...]) -> Gaussians:
-    """Hosts of radio sources: galaxies, the bright and near ones resolved.
+    """Return the hosts of radio sources: galaxies, of which bright and near ones are resolved.
 
-    Sources come without the shape of their host, and there is no stream for it: it is taken from far digits
-    of the position.
+    The shape of a host comes from insignificant digits of its position, because it has no random stream.
     """
     ra = np.array([source.ra_deg for source in sources])
     dec = np.array([source.dec_deg for source in sources])
@@ -184,10 +183,10 @@ def _sources(
     ratio: np.ndarray,
     angle_deg: np.ndarray,
 ) -> Gaussians:
-    """Sources as the survey shows them; all arguments are (n,) arrays.
+    """Return sources convolved with the point-spread function; all arguments are (n,) arrays.
 
-    `peak` is that of a point source of the same counts, DN; `radius_arcsec` the half-light radius along the
-    major axis, 0 for stars.
+    `peak` is that of a point source of the same counts, DN; `radius_arcsec` is the half-light radius along
+    the major axis, 0 for stars.
     """
     plain = peak < ONE_PART_BELOW_DN
     star, galaxy = ~plain & (radius_arcsec == 0), ~plain & (radius_arcsec > 0)
@@ -201,7 +200,7 @@ def _sources(
 
 
 def _plain(ra_deg: np.ndarray, dec_deg: np.ndarray, peak: np.ndarray, radius_arcsec: np.ndarray) -> Gaussians:
-    """Faint sources: circular, galaxies a little wider."""
+    """Return faint sources as circular Gaussians; galaxies are wider than stars."""
     width = np.hypot(ONE_PART_ARCSEC, FWHM_PER_SIGMA * WHOLE_SIGMA * radius_arcsec)
     height = ONE_PART_HEIGHT * peak * (ONE_PART_ARCSEC / width) ** 2
     zero = np.zeros(peak.size)
@@ -237,7 +236,7 @@ def _seen(
     minor_arcsec: np.ndarray,
     angle_deg: np.ndarray,
 ) -> Gaussians:
-    """Parts of sources, ``(n, parts)`` or broadcast to that, that are bright enough to matter."""
+    """Return the parts of sources, ``(n, parts)`` or broadcast to that, above the brightness limit."""
     which = np.nonzero(peak > SEEN_DN)
     ra, dec = ra_deg[which[0]], dec_deg[which[0]]
     columns = (np.broadcast_to(v, peak.shape)[which] for v in (peak, major_arcsec, minor_arcsec, angle_deg))

@@ -1,9 +1,9 @@
-"""A simulated sky that holds the sources of an RGZ label table where they are, instead of drawn ones.
+"""A simulated sky with the sources of an RGZ label table at their positions, instead of drawn ones.
 
-The field of compact, unrelated sources is that of the drawn sky; its extended sources are left out, and
-each row of the table becomes one source with the components, peaks and extent of its label
-(`claran_core.simulation.labelled_sources`).  What a label does not say (brightness, form, host) is drawn from
-a stream of the row's own ``catalog_id``, so that rows added to a table leave the others as they are.
+The compact field sources are those of the drawn sky.  Its extended sources are omitted, and each row of the
+table becomes one source with the components, peaks and extent of its label
+(`claran_core.simulation.labelled_sources`).  Properties that a label lacks (brightness, source type, host)
+are drawn from a stream of the row's ``catalog_id``, so added rows do not change other sources.
 """
 
 import hashlib
@@ -20,7 +20,6 @@ from scipy.spatial import cKDTree
 from claran_core.common.morphology import morphology_of
 from claran_core.common.sky import chord, offset_to_sky, sky_to_offset, unit_vectors
 from claran_core.labels.rgz_table import read_label_table
-from claran_core.simulation.forms import Structure
 from claran_core.simulation.geometry import TileWindow, sky_to_cells
 from claran_core.simulation.labelled_sources import LabelledSource, build_labelled
 from claran_core.simulation.population import (
@@ -37,90 +36,90 @@ from claran_core.simulation.population import (
 )
 from claran_core.simulation.provider import GRIDS
 from claran_core.simulation.radio import RADIO_RMS, radio_rms
-from claran_core.simulation.random_streams import Purpose, generator, quantile_draw
+from claran_core.simulation.random_streams import Stream, StreamName, generator, quantile_draw
 from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY
+from claran_core.simulation.source_models import SourceModel
 
-__all__ = ["PlacedPopulation", "read_population", "relative_noise"]
+__all__ = ["LabelTablePopulation", "read_population", "relative_noise"]
 
 logger = logging.getLogger(__name__)
 
-# Rows with a component nearer than this to one of an earlier row are the same source, seen in another
-# subject.
+# A row with a component within this distance of one of an earlier row is the same source in another subject.
 SAME_COMPONENT_ARCSEC = 3.0
 
-# Field sources are left out within this part of a label's extent, and this far, around its middle: what
-# shone there was counted to the labelled source.
+# Field sources are omitted within this multiple of a label's extent plus this distance from its centre,
+# because emission there belongs to the labelled source.
 CLEAR_PER_EXTENT, CLEAR_BEYOND_ARCSEC = 0.6, 15.0
 
-# Distance of the brightest pixel from the host over the extent, in sources of one component with two peaks
-# and with more, as the drawn sky has it.  With one peak it is at the host.
+# Distance of the brightest pixel from the host over the extent, in sources of one component with two and with
+# more peaks, as in the drawn sky.  With one peak it is at the host.
 BRIGHTEST_OFF_HOST = {
     2: (0.01, 0.02, 0.13, 0.19, 0.26, 0.37, 0.42),
     3: (0.01, 0.02, 0.05, 0.23, 0.31, 0.39, 0.42),
 }
 
-# Noise of the middle one of all places.
+# Median noise of the tiles.
 TYPICAL_RMS_JY = RADIO_RMS[3]
 
-# Sources of a label table were bright enough for a label (`claran_core.labels.dr1_labels.LABELLED_SNR` and
-# some noise), unless they are too small for that.
+# Smallest brightness of a labelled source (`claran_core.labels.dr1_labels.LABELLED_SNR` plus a margin for
+# noise), unless its extent requires less.
 FAINTEST_LABELLED = 12.0
 
-# Draws of a brightness before the faintest of these is taken.
+# Draws of a brightness before the smallest allowed one is used.
 MAX_DRAWS = 20
 
 
-class PlacedPopulation:
-    """The sky of a label table (a `Population`); compared and hashed by identity.
+class LabelTablePopulation:
+    """The sources of a label table (a `Population`); compared and hashed by identity.
 
     Parameters
     ----------
     seed : int
-        What the labels do not say, and the field around them.
+        Seed of the field sources and of properties that the labels lack.
     rows : DataFrame
-        Labelled sources as `claran_core.labels.rgz_table.read_label_table` gives them.
+        Labelled sources from `claran_core.labels.rgz_table.read_label_table`.
     name : str
-        Where they are from, for people.
+        Name of the table, for messages.
     """
 
     def __init__(self, seed: int, rows: pd.DataFrame, *, name: str = "a label table") -> None:
         self.seed = seed
         distinct = _distinct(rows)
         if len(distinct) < len(rows):
-            logger.info("%s: %d rows show a source of an earlier row", name, len(rows) - len(distinct))
+            logger.info("%s: %d rows repeat a source of an earlier row", name, len(rows) - len(distinct))
         self._sites = [_site(seed, row) for row in distinct.itertuples()]
         self._by_cell = _by_cell(self._sites)
         self._clear = _Circles(self._sites)
         self._names = frozenset(distinct["catalog_id"])
-        self._text = f"PlacedPopulation(seed={seed}, {len(distinct)} sources of {name})"
+        self._text = f"LabelTablePopulation(seed={seed}, {len(distinct)} sources of {name})"
 
     def __repr__(self) -> str:
         return self._text
 
     def cell(self, index: int) -> tuple[RadioSource, ...]:
-        """See `claran_core.simulation.population.Population`."""
+        """Return the sources of a cell; see `claran_core.simulation.population.Population`."""
         return _cell(self, index)
 
-    def placed(self) -> list[RadioSource]:
-        """All sources of the table, in its order; none is built yet."""
+    def sources(self) -> list[RadioSource]:
+        """Return all sources of the table, in its order; their models are not built yet."""
         return [_source(self.seed, site) for site in self._sites]
 
 
 @lru_cache(maxsize=4)
-def read_population(seed: int, path: Path) -> PlacedPopulation:
-    """Population of the label table of a file, which is read once per process.
+def read_population(seed: int, path: Path) -> LabelTablePopulation:
+    """Return the population of a label table; a file is read once per process.
 
     Raises
     ------
     InputError
-        If the table cannot be used; see `claran_core.labels.rgz_table.read_label_table`.
+        If the table is invalid; see `claran_core.labels.rgz_table.read_label_table`.
     """
-    return PlacedPopulation(seed, read_label_table(path), name=path.name)
+    return LabelTablePopulation(seed, read_label_table(path), name=path.name)
 
 
 @dataclass(frozen=True)
 class _Site:
-    """Where the source of a row is: its host, and the middle of its component positions (deg)."""
+    """A row with the positions of its host and of the centre of its components (deg)."""
 
     row: Any
     host: tuple[float, float]
@@ -128,16 +127,16 @@ class _Site:
 
 
 @lru_cache(maxsize=512)
-def _cell(population: PlacedPopulation, index: int) -> tuple[RadioSource, ...]:
+def _cell(population: LabelTablePopulation, index: int) -> tuple[RadioSource, ...]:
     field = [source for source in radio_cell(population.seed, index) if source.is_compact]
-    # A label table of this very sky holds field sources too.
+    # A label table of the same simulated sky contains field sources too.
     field = [source for source in field if source.source_id not in population._names]
     kept = population._clear.outside(field)
     return (*kept, *(_source(population.seed, site) for site in population._by_cell.get(index, ())))
 
 
 class _Circles:
-    """Circles around labelled sources, to look up which of them hold a position."""
+    """Circles around labelled sources in which there are no field sources."""
 
     def __init__(self, sites: list[_Site]) -> None:
         middles = np.array([site.middle for site in sites]).reshape(-1, 2)
@@ -147,7 +146,7 @@ class _Circles:
         self.tree = cKDTree(self.middles)
 
     def outside(self, sources: list[RadioSource]) -> list[RadioSource]:
-        """Those sources that lie in none of the circles."""
+        """Return the sources outside all circles."""
         if not sources or not len(self.radii):
             return sources
         positions = unit_vectors(*np.array([(source.ra_deg, source.dec_deg) for source in sources]).T)
@@ -160,7 +159,7 @@ class _Circles:
 
 
 def _distinct(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows without those that share a component with an earlier one."""
+    """Return the rows that do not share a component with an earlier row."""
     owner = np.repeat(np.arange(len(rows)), [len(places) for places in rows["component_ra"]])
     places = unit_vectors(*(np.concatenate(rows[f"component_{axis}"].tolist()) for axis in ("ra", "dec")))
     pairs = owner[cKDTree(places).query_pairs(chord(SAME_COMPONENT_ARCSEC), output_type="ndarray")]
@@ -176,18 +175,19 @@ def _distinct(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_cell(sites: list[_Site]) -> dict[int, list[_Site]]:
-    hosts = np.array([site.host for site in sites]).reshape(-1, 2)
-    cells = sky_to_cells(*hosts.T, RADIO_NSIDE)
+    """Group the sources by the cell of their host."""
+    ra, dec = np.array([site.host for site in sites]).reshape(-1, 2).T
+    cells = sky_to_cells(ra, dec, RADIO_NSIDE)
     by_cell: dict[int, list[_Site]] = {}
     for cell, site in zip(cells.tolist(), sites, strict=True):
         by_cell.setdefault(cell, []).append(site)
     return by_cell
 
 
-def _stream(seed: int, row: Any, part: int) -> tuple[int, ...]:
-    """Name of a random stream of a row's own."""
+def _stream(seed: int, row: Any, part: int) -> StreamName:
+    """Return the name of a random stream of one row."""
     name = int.from_bytes(hashlib.sha256(row.catalog_id.encode()).digest()[:8], "big")
-    return seed, Purpose.PLACED, name, part
+    return seed, Stream.LABEL_TABLE, name, part
 
 
 def _site(seed: int, row: Any) -> _Site:
@@ -197,7 +197,7 @@ def _site(seed: int, row: Any) -> _Site:
 
 
 def _source(seed: int, site: _Site) -> RadioSource:
-    """A source that is not built yet, with what its row does not say drawn."""
+    """Return the source of a row; properties that the label lacks are drawn."""
     row, rng = site.row, generator(*_stream(seed, site.row, 1))
     places = _offsets(site.host, np.array(row.component_ra), np.array(row.component_dec))
     label = _label(rng, row, places)
@@ -219,21 +219,23 @@ def _source(seed: int, site: _Site) -> RadioSource:
     )
 
 
-def _build(stream: tuple[int, ...], label: LabelledSource, brighter: float) -> Structure:
-    structure = build_labelled(generator(*stream), label)
-    rows = structure.gaussians.copy()
+def _build(stream: StreamName, label: LabelledSource, brighter: float) -> SourceModel:
+    """Build the model of a labelled source, scaled by the relative noise at its position."""
+    model = build_labelled(generator(*stream), label)
+    rows = model.gaussians.copy()
     rows[:, 2] *= brighter
-    return replace(structure, gaussians=rows)
+    return replace(model, gaussians=rows)
 
 
 def relative_noise(seed: int, ra_deg: float, dec_deg: float) -> float:
-    """Noise at a position over FIRST's typical one: a label is what was seen above its own noise."""
+    """Return the noise at a position over the typical noise; labels depend on the local signal to noise."""
     tile = GRIDS["radio"].tile_at(ra_deg, dec_deg)
     x, y = (int(np.rint(value)) for value in tile.sky_to_pixel(ra_deg, dec_deg))
     return float(radio_rms(seed, tile, TileWindow(x, y, 1, 1))[0, 0] / TYPICAL_RMS_JY)
 
 
 def _label(rng: np.random.Generator, row: Any, places: np.ndarray) -> LabelledSource:
+    """Return the label of a row with a drawn brightness that is compatible with it."""
     counts = len(places), max(int(row.num_peaks), len(places))
     recipe = RECIPES["beyond" if max(counts) > 3 else morphology_of(*counts)[0]]
     label = LabelledSource(places, counts[1], float(row.ang_extent), 0.0, recipe)
@@ -247,7 +249,7 @@ def _label(rng: np.random.Generator, row: Any, places: np.ndarray) -> LabelledSo
 def _host(
     seed: int, row: Any, middle: tuple[float, float], ra_deg: np.ndarray, dec_deg: np.ndarray
 ) -> tuple[float, float]:
-    """Where the host is: as the table has it, at the core of a triple, or in the middle of the source."""
+    """Return the position of the host: that of the table, the core of a triple, or the source's centre."""
     if np.isfinite(row.host_ra):
         return float(row.host_ra), float(row.host_dec)
     if len(ra_deg) > 2:
@@ -264,7 +266,7 @@ def _host(
 
 
 def _middle(ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[float, float]:
-    """Middle of the box around positions."""
+    """Return the centre of the box around positions."""
     if len(ra_deg) == 1:
         return float(ra_deg[0]), float(dec_deg[0])
     first = float(ra_deg[0]), float(dec_deg[0])
@@ -273,7 +275,7 @@ def _middle(ra_deg: np.ndarray, dec_deg: np.ndarray) -> tuple[float, float]:
 
 
 def _offsets(centre: tuple[float, float], ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """East and north offsets (arcsec) of positions from a centre; ``(n, 2)``."""
+    """Return the east and north offsets (arcsec) of positions from a centre; ``(n, 2)``."""
     return np.column_stack(sky_to_offset(*centre, ra_deg, dec_deg))
 
 

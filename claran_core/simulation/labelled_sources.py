@@ -1,10 +1,10 @@
-"""Extended radio sources built to a label: brightest pixels, class and extent are given, the rest is drawn.
+"""Models of extended radio sources that match a label: brightest pixels, class and extent are given.
 
-A label of Radio Galaxy Zoo says where the brightest pixel of each component is, how many peaks there are
-in all, and how large the source is.  A source of one component is one of
-`claran_core.simulation.forms`, moved and mirrored into place; where none of these fits, and for
-several components, it is made of the spots and tails of `claran_core.simulation.hotspot_models`.  Whether a
-source fits is measured by the contour rule on its image, without noise and with some.
+A label of Radio Galaxy Zoo gives the brightest pixel of each component, the total number of peaks, and the
+extent of the source.  The model of a source with one component comes from
+`claran_core.simulation.source_models` and is translated and mirrored to match.  If none matches, and for
+several components, the model consists of the hotspots and tails of `claran_core.simulation.hotspot_models`.
+The contour rule decides on images with and without noise whether a model matches.
 """
 
 from collections.abc import Iterator
@@ -16,36 +16,42 @@ from scipy import ndimage
 
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, find_components
-from claran_core.simulation.forms import PIXEL_ARCSEC, POINT_ARCSEC, Structure, build_extended, local_maxima
-from claran_core.simulation.gaussians import PlacedGaussians
+from claran_core.simulation.gaussians import PixelGaussians
 from claran_core.simulation.geometry import TileWindow
 from claran_core.simulation.hotspot_models import FAINTEST, GAP_LEVEL, Part, direction, distances, draw_parts
 from claran_core.simulation.recipes import SourceRecipe
+from claran_core.simulation.source_models import (
+    PIXEL_ARCSEC,
+    SourceModel,
+    build_extended,
+    local_maxima,
+)
+from claran_core.simulation.source_shapes import POINT_ARCSEC
 
 __all__ = ["LabelledSource", "build_labelled", "noise_free"]
 
-# Forms tried for a source of one component, sources made of spots and tails tried for any, and renderings
-# of each of these to reach its extent.
-MAX_FORMS, MAX_DRAFTS, MAX_SIZES = 6, 16, 6
+# Extended models tried for a source of one component, models of hotspots and tails tried for any source, and
+# sizes tried for each of the latter.
+MAX_EXTENDED, MAX_DRAFTS, MAX_SIZES = 6, 16, 6
 
-# Components that are too large or merge are drawn fainter next, down to this part of their brightness.
+# If components are too large or merge, the next model is fainter, down to this fraction of the brightness.
 DIMMEST = 0.4
 
-# What fits: extent within this part of the label's, brightest pixels within 1.6 px of the label's, and in
-# sources of one component the middle this near to the host, arcsec.
+# Tolerances of a match: relative extent, distance of brightest pixels (1.6 px), and for sources of one
+# component the distance of the centre from the host, arcsec.
 EXTENT_TOLERANCE = 0.05
 POSITION_TOLERANCE_ARCSEC = 1.6 * PIXEL_ARCSEC
 HOST_TOLERANCE_ARCSEC = 5.0
 
-# What a source must stand: moved by a part of a pixel, noise of this level is added.  The width of the
-# noise (px) is more than that of any source, and its autocorrelation has this FWHM.
+# Trials that must not change the counts of a source: shift (px) and level of the added noise.  The noise
+# image is wider (px) than any source, and its autocorrelation has this FWHM.
 TRIALS = ((0.0, 1.0), (0.5, 0.92), (-0.25, 1.2))
 NOISE_PX, NOISE_FWHM_ARCSEC = 400, 5.8
 
 
 @dataclass(frozen=True)
 class LabelledSource:
-    """What is known of a source.
+    """The known properties of a labelled source.
 
     Attributes
     ----------
@@ -58,7 +64,7 @@ class LabelledSource:
     peak_snr : float
         Brightest pixel in units of the noise.
     recipe : SourceRecipe
-        Forms of its class.
+        Source types of its class.
     """
 
     components: np.ndarray
@@ -68,10 +74,10 @@ class LabelledSource:
     recipe: SourceRecipe
 
     def allowed_snr(self) -> float:
-        """Brightness above which it could not look like this.
+        """Return the largest brightness that is compatible with the label.
 
-        One component is never smaller than the contour of a point source of its brightness; two must keep
-        a gap between them.
+        One component is at least as large as the contour of a point source of the same brightness; several
+        components need a gap between them.
         """
         if len(self.components) == 1:
             widths = self.extent_arcsec / (np.sqrt(2) * 1.03 * POINT_ARCSEC)
@@ -83,27 +89,27 @@ class LabelledSource:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A source and what the contour rule says of it; `misfit` is 1 where a tolerance is just met."""
+    """A model with its extent by the contour rule; a `misfit` of 1 is at the limit of the tolerances."""
 
-    structure: Structure
+    model: SourceModel
     extent_arcsec: float
     misfit: float
 
 
-def build_labelled(rng: np.random.Generator, label: LabelledSource) -> Structure:
-    """Draw a source that shows what its label says.
+def build_labelled(rng: np.random.Generator, label: LabelledSource) -> SourceModel:
+    """Draw a model that matches a label.
 
     Parameters
     ----------
     rng : Generator
         Stream to draw from.
     label : LabelledSource
-        What is known of it.
+        The label.
 
     Returns
     -------
-    Structure
-        The first that fits, or else the one that comes nearest; around the host.
+    SourceModel
+        The first model that matches, or else the one with the smallest misfit; offsets are from the host.
     """
     best = None
     for candidate in _candidates(rng, label):
@@ -111,33 +117,35 @@ def build_labelled(rng: np.random.Generator, label: LabelledSource) -> Structure
             best = candidate
         if best.misfit <= 1.0:
             break
-    return best.structure
+    assert best is not None  # there is at least one candidate
+    return best.model
 
 
 def _candidates(rng: np.random.Generator, label: LabelledSource) -> Iterator[_Candidate]:
+    """Yield candidate models, extended ones first for a source of one component."""
     if len(label.components) == 1:
-        for _ in range(MAX_FORMS):
-            structure = build_extended(
+        for _ in range(MAX_EXTENDED):
+            model = build_extended(
                 rng, label.recipe, peak_snr=label.peak_snr, extent_arcsec=label.extent_arcsec
             )
-            moved, off_host = _moved(structure, label.components[0])
-            yield _judged(moved, structure.form, label, off_host)
+            moved, off_host = _moved(model, label.components[0])
+            yield _judged(moved, model.source_type, label, off_host)
     dimmer, dimmest = label, max(DIMMEST * label.peak_snr, min(label.peak_snr, 1.4 * FAINTEST))
     for _ in range(MAX_DRAFTS):
         parts = draw_parts(rng, label.components, n_peaks=label.n_peaks, peak_snr=dimmer.peak_snr)
         best = _fitted(parts, dimmer)
         yield best
-        if best.structure.n_components < len(label.components) or best.extent_arcsec > label.extent_arcsec:
+        if best.model.n_components < len(label.components) or best.extent_arcsec > label.extent_arcsec:
             dimmer = replace(dimmer, peak_snr=max(0.8 * dimmer.peak_snr, dimmest))
 
 
-def _moved(structure: Structure, place: np.ndarray) -> tuple[np.ndarray, float]:
-    """Gaussians with the brightest pixel moved to a place, mirrored so that the host stays near.
+def _moved(model: SourceModel, place: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the Gaussians with the brightest pixel moved to a place, and the offset of the host (arcsec).
 
-    Mirroring at the axes and their diagonal changes nothing for the contour rule.  Also how far the
-    structure's own host is off, arcsec.
+    The model is mirrored such that the offset of the host is smallest.  Mirroring at the axes and their
+    diagonal does not affect the contour rule.
     """
-    brightest = structure.peaks[0]
+    brightest = model.peaks[0]
     mirrors = [
         np.array(mirror)
         for east in (1, -1)
@@ -146,26 +154,28 @@ def _moved(structure: Structure, place: np.ndarray) -> tuple[np.ndarray, float]:
     ]
     off = [np.hypot(*(place - mirror @ brightest)) for mirror in mirrors]
     mirror = mirrors[int(np.argmin(off))]
-    rows = structure.gaussians.copy()
+    rows = model.gaussians.copy()
     rows[:, :2] = rows[:, :2] @ mirror.T + place - mirror @ brightest
     along = mirror @ direction(np.deg2rad(rows[:, 5])).T
     rows[:, 5] = np.rad2deg(np.arctan2(*along)) % 180.0
     return rows, float(min(off))
 
 
-def _judged(rows: np.ndarray, form: str, label: LabelledSource, off_host_arcsec: float = 0.0) -> _Candidate:
-    """Look at a source with the contour rule and compare it with its label."""
+def _judged(
+    rows: np.ndarray, source_type: str, label: LabelledSource, off_host_arcsec: float = 0.0
+) -> _Candidate:
+    """Measure a source by the contour rule and compare it with its label."""
     image, origin = noise_free(rows)
     found = find_components(image, 1.0)
-    structure = Structure(
-        form=form,
+    model = SourceModel(
+        source_type=source_type,
         gaussians=rows,
         peaks=origin + PIXEL_ARCSEC * local_maxima(image, found),
         n_components=len(found),
         n_peaks=int(found.n_peaks.sum()),
     )
     if not len(found):
-        return _Candidate(structure, 0.0, np.inf)
+        return _Candidate(model, 0.0, np.inf)
     extent = dr1_extent(found.boxes) * PIXEL_ARCSEC
     brightest = origin + PIXEL_ARCSEC * found.brightest
     apart = np.hypot(*(label.components[:, None] - brightest[None]).T)
@@ -174,14 +184,14 @@ def _judged(rows: np.ndarray, form: str, label: LabelledSource, off_host_arcsec:
         apart.min(axis=0).max() / POSITION_TOLERANCE_ARCSEC,
         off_host_arcsec / HOST_TOLERANCE_ARCSEC,
     )
-    wrong = abs(len(found) - len(label.components)) + abs(structure.n_peaks - label.n_peaks)
+    wrong = abs(len(found) - len(label.components)) + abs(model.n_peaks - label.n_peaks)
     if wrong:
-        return _Candidate(structure, extent, 100.0 * wrong + sum(parts))
-    return _Candidate(structure, extent, max(parts) + _changes(rows, label))
+        return _Candidate(model, extent, 100.0 * wrong + sum(parts))
+    return _Candidate(model, extent, max(parts) + _changes(rows, label))
 
 
 def _changes(rows: np.ndarray, label: LabelledSource) -> int:
-    """How many of the `TRIALS` change the counts of a source that are those of its label."""
+    """Return how many of the `TRIALS` change the counts of a source."""
     counts = len(label.components), label.n_peaks
     changed = 0
     for (shift, sigma), noise in zip(TRIALS, _noises(), strict=True):
@@ -195,7 +205,7 @@ def _changes(rows: np.ndarray, label: LabelledSource) -> int:
 
 @lru_cache(maxsize=1)
 def _noises() -> tuple[np.ndarray, ...]:
-    """Noise of unit variance, larger than any source and as smooth as FIRST's near lag 0."""
+    """Return noise images of unit variance, larger than any source and as smooth as FIRST's near lag 0."""
     rng = np.random.default_rng(0)
     sigma_px = NOISE_FWHM_ARCSEC / np.sqrt(2) / PIXEL_ARCSEC / FWHM_PER_SIGMA
     planes = [
@@ -206,11 +216,11 @@ def _noises() -> tuple[np.ndarray, ...]:
 
 
 def noise_free(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Image of Gaussians, and the east and north offset of its first pixel; columns run east."""
+    """Return the image of Gaussians and the east and north offset of its first pixel; columns run east."""
     east, north, peak, major, minor, angle_deg = rows.T
     to_sigma_px = 1 / (FWHM_PER_SIGMA * PIXEL_ARCSEC)
     major, minor, turn = major * to_sigma_px, minor * to_sigma_px, np.deg2rad(90 - angle_deg)
-    placed = PlacedGaussians.of_axes(east / PIXEL_ARCSEC, north / PIXEL_ARCSEC, peak, major, minor, turn)
+    placed = PixelGaussians.of_axes(east / PIXEL_ARCSEC, north / PIXEL_ARCSEC, peak, major, minor, turn)
     centre = np.rint([placed.x, placed.y]).astype(int)
     low, high = (centre - placed.half_px).min(axis=1), (centre + placed.half_px).max(axis=1)
     window = TileWindow(int(low[0]), int(low[1]), int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
@@ -220,10 +230,12 @@ def noise_free(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fitted(parts: list[Part], label: LabelledSource) -> _Candidate:
-    """Let the tails grow until the extent fits: it grows about as fast as they do."""
+    """Change the length of the tails until the extent matches; the extent grows about as fast as they do."""
     several = len(parts) > 1
     shortest = -0.45 * distances(label.components).min() if several else 0.0
-    best, tried, growth = None, [], 0.0
+    best: _Candidate | None = None
+    tried: list[tuple[float, float]] = []
+    growth = 0.0
     for _ in range(MAX_SIZES):
         candidate = _judged(np.concatenate([part.rows(growth) for part in parts]), "labelled", label)
         tried.append((growth, candidate.extent_arcsec))
@@ -234,11 +246,12 @@ def _fitted(parts: list[Part], label: LabelledSource) -> _Candidate:
         if best.misfit <= 1.0 or abs(wanted - growth) < 0.2:
             break
         growth = wanted
+    assert best is not None  # MAX_SIZES is positive
     return best
 
 
 def _slope(tried: list[tuple[float, float]]) -> float:
-    """How fast the extent grows, from the last two sizes tried."""
+    """Return the growth of the extent per growth of the tails, from the last two sizes tried."""
     if len(tried) < 2 or abs(tried[-1][0] - tried[-2][0]) < 1.0:
         return 1.0
     return float(np.clip((tried[-1][1] - tried[-2][1]) / (tried[-1][0] - tried[-2][0]), 0.4, 2.0))

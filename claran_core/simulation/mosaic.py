@@ -1,8 +1,7 @@
-"""FITS images of the simulated sky of any size: a survey's whole tiles, and mosaics.
+"""FITS images of the simulated sky: whole tiles of a survey, and mosaics of any size.
 
-A mosaic lies on the plane of one tile, that of its middle, continued as far as asked; within the tile its
-pixels are those of cut-outs, to the last bit.  It is rendered block by block and written row by row, so
-that memory does not grow with the number of rows.
+A mosaic extends the plane of the tile at its centre.  Within the tile its pixels equal those of cut-outs, bit
+by bit.  It is rendered in blocks and written row by row, so memory does not grow with the number of rows.
 """
 
 import logging
@@ -25,12 +24,12 @@ __all__ = ["mosaic_window", "sources_in", "write_mosaic"]
 
 logger = logging.getLogger(__name__)
 
-# Side of the squares that are rendered at once; their borders are those of noise blocks, so that each of
-# these is made once.
+# Side of the squares rendered at once.  Their borders coincide with those of the noise blocks, so that each
+# noise block is computed once.
 BLOCK_PX = 1024
 
-# Wider mosaics are a mistake: a tangent plane stretches the sky by 2 % at 8 degrees from its middle, where
-# this one ends in FIRST.
+# Largest mosaic.  With FIRST's pixels it ends 8 degrees from the tangent point, where the projection
+# stretches the sky by 2 %.
 MAX_SIZE_PX = 32_768
 
 SUFFIXES = (".fits", ".fit")
@@ -44,20 +43,20 @@ def write_mosaic(
     Parameters
     ----------
     path : Path
-        The file, ``.fits``; replaced when the new one is complete.
+        File to write, ``.fits``; an existing file is replaced when the new one is complete.
     sky : SimulatedProvider
-        Which survey of which sky.
+        The sky and its survey.
     ra_deg, dec_deg : float
         Position, deg, ICRS.
     size_px : int, optional
-        Width and height of a mosaic centred on the position, to half a pixel; without it the whole tile
-        the position belongs to.
+        Width and height of a mosaic centred on the position to half a pixel; default the whole tile of the
+        position.
 
     Raises
     ------
     InputError
-        If the position is none, the size is not between 1 and `MAX_SIZE_PX`, or the file's name does not
-        say that it is an uncompressed FITS file.
+        If the position is invalid, the size is not between 1 and `MAX_SIZE_PX`, or the suffix is not that
+        of an uncompressed FITS file.
     """
     path = Path(path)
     tile, window = mosaic_window(sky, ra_deg, dec_deg, size_px)
@@ -75,7 +74,7 @@ def write_mosaic(
 def mosaic_window(
     sky: SimulatedProvider, ra_deg: float, dec_deg: float, size_px: int | None = None
 ) -> tuple[Tile, TileWindow]:
-    """Tile and pixels that `write_mosaic` writes for the same arguments; errors as there."""
+    """Return the tile and window of `write_mosaic` for the same arguments; errors as there."""
     if not (np.isfinite(ra_deg) and abs(dec_deg) <= 90):
         raise InputError(f"mosaic: no position on the sky: ra {ra_deg}, dec {dec_deg} deg")
     if size_px is not None and not 0 < size_px <= MAX_SIZE_PX:
@@ -89,7 +88,7 @@ def mosaic_window(
 
 
 def sources_in(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> list[RadioSource]:
-    """Radio sources whose hosts lie on the pixels of a window, seen or not, cell by cell."""
+    """Return the radio sources with hosts in a window, whether detectable or not, cell by cell."""
     cells = cells_around(tile, window, 0.0, RADIO_NSIDE)
     sources = [source for cell in cells for source in sky.population.cell(cell)]
     positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
@@ -101,7 +100,7 @@ def sources_in(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> list[R
 
 
 def _bands(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> Iterator[np.ndarray]:
-    """The window's rows from south to north, ``(some, nx)`` float32 at a time."""
+    """Yield the rows of a window from south to north, in float32 arrays ``(some, nx)``."""
     for y0, ny in _pieces(window.y0, window.ny):
         band = np.empty((ny, window.nx), np.float32)
         for x0, nx in _pieces(window.x0, window.nx):
@@ -111,13 +110,14 @@ def _bands(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> Iterator[n
 
 
 def _pieces(start: int, size: int) -> list[tuple[int, int]]:
-    """Cut a range of tile pixels at the multiples of `BLOCK_PX`: first pixel and length of each piece."""
+    """Divide a range of tile pixels at multiples of `BLOCK_PX` into first pixels and lengths."""
     first = (start // BLOCK_PX + 1) * BLOCK_PX
     edges = [start, *range(first, start + size, BLOCK_PX), start + size]
     return [(low, high - low) for low, high in zip(edges, edges[1:], strict=False)]
 
 
 def _header(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> fits.Header:
+    """Return the FITS header of a mosaic."""
     survey = sky.survey
     header = fits.PrimaryHDU(np.empty((0, 0), np.float32)).header
     header["NAXIS1"], header["NAXIS2"] = window.nx, window.ny
@@ -129,11 +129,11 @@ def _header(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> fits.Head
         header["RESTFRQ"] = (survey.frequency_hz, "[Hz]")
     else:
         header["MAGZP"] = (survey.magnitude_zero_point, "Vega magnitude of one count")
-    header["SURVEY"] = (survey.name, "survey it looks like")
+    header["SURVEY"] = (survey.name, "survey that is simulated")
     header["SIMULATE"] = (True, "simulated sky, not an observation")
     header["SIMSEED"] = (sky.seed, "seed of the sky")
     header["SIMNSIDE"] = (tile.grid.nside, "NSIDE of the tiles, nested HEALPix cells")
-    header["SIMTILE"] = (tile.index, "the cell whose plane this is")
+    header["SIMTILE"] = (tile.index, "cell of the tangent plane")
     header["SIMX0"] = (window.x0, "column of the plane, from 0, of pixel 1")
     header["SIMY0"] = (window.y0, "row of the plane")
     header["CREATOR"] = f"claran_core {__version__}"
@@ -142,7 +142,7 @@ def _header(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> fits.Head
 
 
 def _add_wcs(header: fits.Header, tile: Tile, window: TileWindow) -> None:
-    """Add the WCS with all digits, so that pixels are where cut-outs have them."""
+    """Add the WCS with all digits, so that positions equal those of cut-outs."""
     wcs = tile.wcs(window).wcs
     for axis in (0, 1):
         for name in ("ctype", "crval", "crpix", "cdelt", "cunit"):

@@ -1,9 +1,9 @@
-"""Correlated noise that any window shows the same way.
+"""Correlated noise that does not depend on the window.
 
-White noise is drawn in blocks of tile pixels, each from its own stream.  Noise of W1 is smoothed in space
-with short kernels.  Noise of FIRST has the stripes of the VLA's three arms, which no short kernel has: it
-is made in fixed blocks by Fourier transforms of one size, since transforms of different sizes differ in
-the last bits.
+White noise is drawn in blocks of tile pixels, each from its own stream.  Noise of W1 is smoothed with short
+kernels in the image plane.  Noise of FIRST has the stripes of the VLA's three arms, which short kernels
+cannot reproduce.  It is computed in fixed blocks by Fourier transforms of one size, because transforms of
+different sizes differ in the last bits.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from scipy.ndimage import correlate1d
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.simulation.baselines import KERNEL_RADIUS_PX, TRANSFORM_PX, transfer
 from claran_core.simulation.geometry import Tile, TileWindow
-from claran_core.simulation.random_streams import Purpose, grid_normals
+from claran_core.simulation.random_streams import Stream, grid_normals
 
 __all__ = [
     "INFRARED_NOISE",
@@ -30,13 +30,13 @@ __all__ = [
 
 BLOCK_PX = 32
 
-# FIRST noise is made in blocks that a transform gives whole: what kernels reach from the rim is cut off.
+# Block of FIRST noise: the transform without the borders that the kernel affects.
 FIRST_BLOCK_PX = TRANSFORM_PX - 2 * KERNEL_RADIUS_PX
 
-# Gaussian kernels end at this many sigma, where they have fallen to 2e-3 of their peak.
+# Radius of Gaussian kernels in sigma, at 2e-3 of their peak.
 KERNEL_SIGMA = 3.5
 
-# Surroundings of an extended source, where the missing short baselines are felt: background around 159 real
+# Negative bowl around an extended source, caused by missing short baselines: background around 159 real
 # sources relative to its depth, at distances in arcsec (benchmarks/sky/radio_sky.py).
 SURROUNDINGS_ARCSEC = (0.0, 30.0, 60.0, 125.0, 155.0, 165.0, 185.0, 205.0)
 SURROUNDINGS = (1.3, 1.3, 1.0, 1.0, 0.0, -0.6, -0.6, 0.0)
@@ -50,7 +50,7 @@ class NoiseLayer:
     Attributes
     ----------
     variance : float
-        Share of the whole noise's variance.
+        Share of the total variance.
     fwhm_x_arcsec, fwhm_y_arcsec : float
         FWHM of the autocorrelation along the tile's rows (RA) and columns (Dec).
     """
@@ -60,22 +60,20 @@ class NoiseLayer:
     fwhm_y_arcsec: float
 
 
-# W1: what is left of the sources too faint to be drawn one by one, hence smoothed by the point-spread
-# function, and of the wings of bright ones.
+# W1: sources too faint to be drawn individually, smoothed by the point-spread function, and the wings of
+# bright sources.
 INFRARED_NOISE = (NoiseLayer(0.5, 8.8, 8.8), NoiseLayer(0.5, 40.0, 40.0))
 
 
 @lru_cache(maxsize=1024)
-def _white_block(
-    seed: int, purpose: Purpose, tile: int, layer: int, block_x: int, block_y: int
-) -> np.ndarray:
-    return grid_normals((BLOCK_PX, BLOCK_PX), seed, purpose, tile, layer, x=block_x, y=block_y)
+def _white_block(seed: int, stream: Stream, tile: int, layer: int, block_x: int, block_y: int) -> np.ndarray:
+    return grid_normals((BLOCK_PX, BLOCK_PX), seed, stream, tile, layer, x=block_x, y=block_y)
 
 
 def _put_together(window: TileWindow, size_px: int, block: Callable[[int, int], np.ndarray]) -> np.ndarray:
-    """TileWindow of a plane, ``(..., ny, nx)``, made of the square blocks that it shares a pixel with.
+    """Return a window of a plane, ``(..., ny, nx)``, assembled from square blocks.
 
-    `block` makes the one in a column and row of blocks, ``(..., size_px, size_px)``.
+    `block` returns the block in a column and row of blocks, ``(..., size_px, size_px)``.
     """
     columns = range(window.x0 // size_px, (window.x0 + window.nx - 1) // size_px + 1)
     rows = range(window.y0 // size_px, (window.y0 + window.ny - 1) // size_px + 1)
@@ -86,28 +84,28 @@ def _put_together(window: TileWindow, size_px: int, block: Callable[[int, int], 
     return whole[..., bottom : bottom + window.ny, left : left + window.nx]
 
 
-def white_noise(seed: int, purpose: Purpose, tile: int, layer: int, window: TileWindow) -> np.ndarray:
-    """White noise of unit variance in a window of a tile.
+def white_noise(seed: int, stream: Stream, tile: int, layer: int, window: TileWindow) -> np.ndarray:
+    """Return white noise of unit variance in a window of a tile.
 
     Returns
     -------
     (ny, nx) float64 array
-        The same values at the same tile pixels, whatever the window.
+        A tile pixel has the same value in all windows.
     """
-    return _put_together(window, BLOCK_PX, partial(_white_block, seed, purpose, tile, layer))
+    return _put_together(window, BLOCK_PX, partial(_white_block, seed, stream, tile, layer))
 
 
 @lru_cache(maxsize=16)
 def kernels(fwhm_px: float) -> np.ndarray:
-    """Kernels that spread white noise from nodes to the pixels between, for a Gaussian autocorrelation.
+    """Return kernels that interpolate white noise at nodes to pixels, for a Gaussian autocorrelation.
 
-    Nodes one sigma apart show in the variance by a ripple of 2e-4, and are far fewer than pixels.  The
-    autocorrelation of a Gaussian is wider than it by sqrt(2): `fwhm_px` is that of the autocorrelation.
+    Nodes one sigma apart are far fewer than pixels, and their variance has a ripple of only 2e-4.
+    `fwhm_px` is the FWHM of the autocorrelation, which is sqrt(2) times that of the kernel.
 
     Returns
     -------
     (spacing, 2 r + 1) float64 array
-        Weights of the nodes around, for a pixel 0, 1 ... after a node.  The mean variance is 1.
+        Weights of the surrounding nodes, for the pixels 0, 1 ... after a node.  The mean variance is 1.
     """
     sigma = fwhm_px / FWHM_PER_SIGMA / np.sqrt(2)
     spacing = max(1, round(sigma))
@@ -118,7 +116,7 @@ def kernels(fwhm_px: float) -> np.ndarray:
 
 
 def _spread(nodes: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
-    """Values at all pixels along an axis, without those of the outermost nodes, which lack neighbours."""
+    """Interpolate nodes to pixels along an axis, without the outermost nodes, which lack neighbours."""
     radius = weights.shape[1] // 2
     inner = [slice(None)] * 2
     inner[axis] = slice(radius, nodes.shape[axis] - radius)
@@ -129,20 +127,20 @@ def _spread(nodes: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _nodes(start: int, size: int, spacing: int) -> tuple[int, int]:
-    """First node, and number of nodes, whose pixels cover a range of pixels."""
+    """Return the first node and the number of nodes whose pixels cover a range of pixels."""
     first = start // spacing
     return first, (start + size - 1) // spacing - first + 1
 
 
 def correlated_noise(
-    seed: int, purpose: Purpose, tile: Tile, layers: tuple[NoiseLayer, ...], window: TileWindow
+    seed: int, stream: Stream, tile: Tile, layers: tuple[NoiseLayer, ...], window: TileWindow
 ) -> np.ndarray:
-    """Noise of unit variance with the autocorrelation of `layers`, in a window of a tile.
+    """Return noise of unit variance with the autocorrelation of `layers`, in a window of a tile.
 
     Returns
     -------
     (ny, nx) float64 array
-        FITS order; the same bits at the same tile pixels, whatever the window.
+        FITS order; a tile pixel has the same bits in all windows.
     """
     noise = np.zeros(window.shape)
     for number, layer in enumerate(layers):
@@ -151,7 +149,7 @@ def correlated_noise(
         x0, nx = _nodes(window.x0, window.nx, len(along_x))
         y0, ny = _nodes(window.y0, window.ny, len(along_y))
         wide = TileWindow(x0, y0, nx, ny).grown(along_x.shape[1] // 2, along_y.shape[1] // 2)
-        white = white_noise(seed, purpose, tile.index, number, wide)
+        white = white_noise(seed, stream, tile.index, number, wide)
         fine = _spread(_spread(white, along_x, axis=1), along_y, axis=0)
         left, bottom = window.x0 - x0 * len(along_x), window.y0 - y0 * len(along_y)
         shown = fine[bottom : bottom + window.ny, left : left + window.nx]
@@ -160,18 +158,18 @@ def correlated_noise(
 
 
 def first_noise(seed: int, tile: Tile, window: TileWindow) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Noise of FIRST in a window of a tile of 1.8" pixels, its smooth part, and white noise.
+    """Return the noise of FIRST in a window of a tile of 1.8" pixels, its smooth part, and white noise.
 
-    A tile's noise comes from one set of baselines, FIRST's on average.  It has no power beyond the longest;
-    white noise stands for what is there all the same.  Adding more or less of the smooth part makes noise
-    that is smoother or sharper on large scales, as places differ; `smoothed_rms` says what that does to its
-    level.
+    The noise of a tile comes from one set of baselines, on average those of FIRST.  It has no power beyond
+    the longest baseline; white noise represents the measured power there.  Adding more or less of the smooth
+    part makes the noise smoother or sharper on large scales, which varies on the sky; `smoothed_rms` gives
+    the effect on its level.
 
     Returns
     -------
     noise, smooth, white : (ny, nx) float32 arrays
-        The first and the last have unit variance.  FITS order; the same bits at the same tile pixels,
-        whatever the window.
+        The first and the last have unit variance.  FITS order; a tile pixel has the same bits in all
+        windows.
     """
     noise, smooth, white = _put_together(window, FIRST_BLOCK_PX, partial(_first_block, seed, tile.index))
     return noise, smooth, white
@@ -181,16 +179,16 @@ def first_noise(seed: int, tile: Tile, window: TileWindow) -> tuple[np.ndarray, 
 def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray:
     inner = TileWindow(block_x * FIRST_BLOCK_PX, block_y * FIRST_BLOCK_PX, FIRST_BLOCK_PX, FIRST_BLOCK_PX)
     outer = inner.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
-    # Single precision: twice as fast, and a millionth of the noise is not missed.
-    white = white_noise(seed, Purpose.RADIO_NOISE, tile, 0, outer).astype(np.float32)
+    # Single precision is twice as fast, with an error of a millionth of the noise.
+    white = white_noise(seed, Stream.RADIO_NOISE, tile, 0, outer).astype(np.float32)
     cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
-    # Rows that are cut off are not transformed back.
+    # Rows outside the block are not transformed back.
     rows = fft.ifft(fft.rfft2(white) * transfer(seed, tile), axis=1)[:, cut]
     return np.stack([*fft.irfft(rows, TRANSFORM_PX)[..., cut], white[cut, cut]])
 
 
 @lru_cache(maxsize=1)
 def surroundings() -> np.ndarray:
-    """Pattern of `SURROUNDINGS` on pixels of 1.8"; ``(229, 229)``."""
+    """Return the pattern of `SURROUNDINGS` on pixels of 1.8"; ``(229, 229)``."""
     distance = 1.8 * np.hypot(*np.indices((2 * SURROUNDINGS_PX + 1,) * 2) - SURROUNDINGS_PX)
     return np.interp(distance, SURROUNDINGS_ARCSEC, SURROUNDINGS)

@@ -1,4 +1,4 @@
-"""The simulated sky as an image source: FIRST and WISE W1 cut-outs, and the truth behind them."""
+"""Image provider of the simulated sky: FIRST and WISE W1 cut-outs, and the true sources in them."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,36 +8,36 @@ import numpy as np
 from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.errors import ConfigError
 from claran_core.simulation import infrared
-from claran_core.simulation.gaussians import PlacedGaussians
+from claran_core.simulation.gaussians import PixelGaussians
 from claran_core.simulation.geometry import Tile, TileGrid, TileWindow, cells_around
 from claran_core.simulation.infrared import INFRARED_NSIDE, host_gaussians, infrared_cell
 from claran_core.simulation.noise import INFRARED_NOISE, correlated_noise
 from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioSource
 from claran_core.simulation.radio import emission, radio_image
-from claran_core.simulation.random_streams import Purpose, generator
+from claran_core.simulation.random_streams import Stream, generator
 from claran_core.survey.surveys import SIMULATED, Survey
 
-__all__ = ["SimulatedProvider", "TrueSource"]
+__all__ = ["SimulatedProvider", "RenderedSource"]
 
-# Tiles: a degree for FIRST, two for W1, which covers their HEALPix cells (0.48 and 0.95 degrees to a corner).
+# Tiles of one degree for FIRST and two for W1 cover their HEALPix cells (0.48 and 0.95 deg to a corner).
 GRIDS = {
     "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=90.0),
     "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=200.0),
 }
 
-# Infrared cells that make up a radio one.
+# Number of infrared cells in a radio cell.
 INFRARED_OF_RADIO = (INFRARED_NSIDE // RADIO_NSIDE) ** 2
 
-# Wider windows are a mistake, and would not fit in memory.
+# Wider windows would not fit in memory.
 MAX_WIDTH_ARCSEC = 7200.0
 
-# A source reaches a window if its emission there gets this bright anywhere, Jy/beam (6 % of the noise).
+# A source reaches a window if its emission there is at least this bright, Jy/beam (6 % of the noise).
 REACHES_JY = 1e-5
 
 
 @dataclass(frozen=True)
-class TrueSource:
-    """One physical radio source whose emission reaches a window.
+class RenderedSource:
+    """One physical radio source and its emission in a window (a `TrueSource`).
 
     Attributes
     ----------
@@ -46,11 +46,11 @@ class TrueSource:
     ra_deg, dec_deg : float
         Position of its host, deg, ICRS: at the core, or between the lobes.
     image : (ny, nx) float32 array
-        Emission of this source alone, free of noise, Jy/beam, on the grid of the cut-out.
+        Noise-free emission of this source alone, Jy/beam, in the pixels of the cut-out.
     kind : str
         ``field``, or the key of its recipe (`claran_core.simulation.recipes`).
     n_components, n_peaks : int
-        What it is meant to show; the contour rule on the noisy image decides.
+        Intended counts; those of the contour rule on the noisy image may differ.
     host_magnitude : float
         W1 magnitude of its host (Vega).
     """
@@ -66,21 +66,21 @@ class TrueSource:
 
 
 class SimulatedProvider:
-    """Images of the one simulated sky of a seed (an `ImageProvider`).
+    """Images of the simulated sky of a seed (an `ImageProvider`).
 
     Parameters
     ----------
     survey : Survey
-        FIRST gives the radio sky, WISE_W1 the infrared one; both hold the same galaxies.
+        FIRST for the radio sky, WISE_W1 for the infrared sky; both contain the same galaxies.
     seed : int
-        Which sky; not negative.
+        Seed of the sky, not negative.
     population : Population, optional
-        Whose sources it holds; default those drawn with the seed.
+        Sources of the sky; default those drawn with the seed.
 
     Raises
     ------
     ConfigError
-        If the sky does not imitate the survey, or the seed is negative.
+        If the survey is not simulated, or the seed is negative.
     """
 
     def __init__(self, survey: Survey, *, seed: int, population: Population | None = None) -> None:
@@ -93,7 +93,7 @@ class SimulatedProvider:
             raise ConfigError(f"seed: {seed} is negative; the simulated sky needs 0 or more")
         self.survey = survey
         self.seed = seed
-        self.population = population or DrawnPopulation(seed)
+        self.population: Population = population or DrawnPopulation(seed)
         self.grid = GRIDS[survey.band]
 
     @property
@@ -110,22 +110,22 @@ class SimulatedProvider:
         """Do nothing: no request is ever pending."""
 
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
-        """TileWindow of the tile a position belongs to, wide enough for a north-up square around it.
+        """Return a window of the position's tile that covers a north-up square around it.
 
         Parameters
         ----------
         subject_id : str
-            Not used: the sky depends on the position alone.
+            Not used: the sky depends only on the position.
         ra_deg, dec_deg : float
-            Middle of the square, deg, ICRS.
+            Centre of the square, deg, ICRS.
         width_arcsec : float
             Width of the square.
 
         Returns
         -------
         Cutout or NoImage
-            Pixels beyond the tile are NaN.  The sky is complete, so only a position or width that is not one
-            is answered without image.
+            Pixels beyond the tile are NaN.  The sky is complete, so there is always an image, except for an
+            invalid position or width.
         """
         wrong = _refusal(ra_deg, dec_deg, width_arcsec)
         if wrong is not None:
@@ -138,21 +138,24 @@ class SimulatedProvider:
         return Cutout(image, tile.wcs(window), "simulated")
 
     def render(self, tile: Tile, window: TileWindow) -> np.ndarray:
-        """Any window of the plane of a tile, also beyond the tile's limits; float64 ``(ny, nx)``."""
+        """Return the image of a window of a tile's plane, float64 ``(ny, nx)``.
+
+        The window may extend beyond the limits of the tile.
+        """
         if self.survey.band == "radio":
             return radio_image(self.population, tile, window)
         return self._infrared(tile, window)
 
-    def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> list[TrueSource]:
-        """Radio sources whose emission reaches the window that `cutout` gives for the same arguments.
+    def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> list[RenderedSource]:
+        """Return the radio sources whose emission reaches the cut-out of the same arguments.
 
         Raises
         ------
         ConfigError
-            If this is the infrared sky, which the labels are not made from.
+            For an infrared survey, which has no labels.
         """
         if self.survey.band != "radio":
-            raise ConfigError(f"survey {self.survey.name}: truth is known of the radio sky; ask that source")
+            raise ConfigError(f"survey {self.survey.name}: only the radio survey has known truth")
         if _refusal(ra_deg, dec_deg, width_arcsec) is not None:
             return []
         tile = self.grid.tile_at(ra_deg, dec_deg)
@@ -172,14 +175,14 @@ class SimulatedProvider:
         for cell in sorted({cell // INFRARED_OF_RADIO for cell in cells}):
             placed = _placed_hosts(self.population, tile, cell)
             placed.add_to(image, window, placed.touching(window))
-        rng = generator(self.seed, Purpose.INFRARED_FIELD, tile.index)
+        rng = generator(self.seed, Stream.INFRARED_FIELD, tile.index)
         background, rms = infrared.field(rng)
-        noise = correlated_noise(self.seed, Purpose.INFRARED_NOISE, tile, INFRARED_NOISE, window)
+        noise = correlated_noise(self.seed, Stream.INFRARED_NOISE, tile, INFRARED_NOISE, window)
         return image + background + rms * noise
 
 
 def _refusal(ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
-    """Why there cannot be an image, or None."""
+    """Return why there is no image, or None."""
     if not (np.isfinite(ra_deg) and abs(dec_deg) <= 90):
         return f"no position on the sky: ra {ra_deg}, dec {dec_deg} deg"
     if not 0 < width_arcsec <= MAX_WIDTH_ARCSEC:
@@ -187,8 +190,8 @@ def _refusal(ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
     return None
 
 
-def _true_source(source: RadioSource, image: np.ndarray) -> TrueSource:
-    return TrueSource(
+def _true_source(source: RadioSource, image: np.ndarray) -> RenderedSource:
+    return RenderedSource(
         source_id=source.source_id,
         ra_deg=source.ra_deg,
         dec_deg=source.dec_deg,
@@ -200,14 +203,14 @@ def _true_source(source: RadioSource, image: np.ndarray) -> TrueSource:
     )
 
 
-# Placing a whole cell at once keeps the bits of a source independent of what else is in the window.
+# Whole cells are placed at once, so that the bits of a source do not depend on the window.
 
 
 @lru_cache(maxsize=512)
-def _placed_hosts(population: Population, tile: Tile, cell: int) -> PlacedGaussians:
+def _placed_hosts(population: Population, tile: Tile, cell: int) -> PixelGaussians:
     return host_gaussians(population.cell(cell)).place(tile, infrared.DRAWN_TO_DN)
 
 
 @lru_cache(maxsize=512)
-def _placed_infrared(seed: int, tile: Tile, cell: int) -> PlacedGaussians:
+def _placed_infrared(seed: int, tile: Tile, cell: int) -> PixelGaussians:
     return infrared_cell(seed, cell).place(tile, infrared.DRAWN_TO_DN)

@@ -1,7 +1,7 @@
 """The radio image of the simulated sky: emission, residual sidelobes and noise of FIRST.
 
-Everything is added in one fixed order (cells ascending, sources as numbered, Gaussians as listed), pixel by
-pixel on the tile's grid, so that any two windows of a tile agree to the last bit where they overlap.
+All terms are added in a fixed order (cells ascending, sources as numbered, Gaussians as listed), pixel by
+pixel on the tile's grid.  Any two windows of a tile therefore agree bit by bit where they overlap.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import numpy as np
 
 from claran_core.common.sky import offset_to_sky
 from claran_core.simulation.baselines import sidelobe_pattern, smoothed_rms
-from claran_core.simulation.gaussians import PlacedGaussians
+from claran_core.simulation.gaussians import PixelGaussians
 from claran_core.simulation.geometry import Tile, TileWindow, cells_around
 from claran_core.simulation.noise import first_noise, surroundings
 from claran_core.simulation.population import (
@@ -22,40 +22,40 @@ from claran_core.simulation.population import (
     RadioSource,
     compact_gaussians,
 )
-from claran_core.simulation.random_streams import Purpose, generator, grid_normals, quantile_draw
+from claran_core.simulation.random_streams import Stream, generator, grid_normals, quantile_draw
 from claran_core.simulation.recipes import SNR_UNIT_JY
 
 __all__ = ["add_pattern", "emission", "radio_image", "radio_rms"]
 
-# Noise level of tiles, Jy/beam, at p0, p5, p25, p50, p75, p95, p100: with its variation from place to place
-# the fields have that of FIRST's (1,255 fields: .140, .156 and .190 mJy/beam at 5, 50 and 95 %).
+# Noise level of tiles, Jy/beam, at p0, p5, p25, p50, p75, p95, p100.  With its variation within tiles it
+# reproduces that of FIRST (1,255 fields: .140, .156 and .190 mJy/beam at 5, 50 and 95 %).
 RADIO_RMS = (1.2e-4, 1.42e-4, 1.49e-4, 1.54e-4, 1.62e-4, 1.76e-4, 2.2e-4)
 
-# Its relative scatter from place to place within a tile, and the distance over which it varies (3 arcmin).
+# Relative scatter of the noise level within a tile, and the length over which it varies (3 arcmin).
 RMS_SCATTER, NODE_PX = 0.05, 100
 
-# Smoothness of the noise (`first_noise`): mean, scatter, limits, and how much smoother it is around extended
-# sources; from the autocorrelation of source-free fields and of 151 cut-outs around such sources.
+# Smoothness of the noise (`first_noise`): mean, scatter, limits, and the increase around extended sources;
+# from the autocorrelation of source-free fields and of 151 cut-outs around such sources.
 SMOOTHNESS_MEAN, SMOOTHNESS_SCATTER, SMOOTHNESS_LIMITS = 0.3, 0.45, (-0.4, 2.5)
 SMOOTHER_AT_SOURCE = 0.3
 
-# White noise beside it, relative to the rest: mean and scatter of its natural logarithm (power beyond the
+# Additional white noise, relative to the rest: mean and scatter of its natural logarithm (power beyond the
 # longest baselines in 151 cut-outs).
 WHITE_LOG = (-6.0, 1.0)
 
-# Depression around extended sources, whose total flux no baseline is short enough to see: background in the
-# 2 arcmin around 159 sources.
+# Depth of the negative bowl around extended sources, caused by missing short baselines: background within
+# 2 arcmin of 159 sources.
 BOWL_DEPTH_JY = -0.14 * SNR_UNIT_JY
 
-# Residual sidelobes weaker than this are left out: the strongest of them are a fifth of it.
+# Residual sidelobes of weaker peaks are omitted: the strongest sidelobe is a fifth of the peak.
 SIDELOBES_ABOVE_JY = 1.0 * SNR_UNIT_JY
 
-# Peaks of one source that have sidelobes of their own.
+# Largest number of peaks with sidelobes per source.
 MAX_SIDELOBES = 4
 
 
 def radio_image(population: Population, tile: Tile, window: TileWindow) -> np.ndarray:
-    """FIRST image of a window of a tile's plane, Jy/beam; float64 ``(ny, nx)``, FITS order."""
+    """Return the FIRST image of a window of a tile's plane, Jy/beam; float64 ``(ny, nx)``, FITS order."""
     image = np.zeros(window.shape)
     for _, placed, own in _emitters(population, tile, window):
         placed.add_to(image, window, own)
@@ -63,7 +63,7 @@ def radio_image(population: Population, tile: Tile, window: TileWindow) -> np.nd
     near_source = _near_extended(population, tile, window)
     noise, smooth, white = first_noise(population.seed, tile, window)
     amount = _smoothness(population.seed, tile, window) + SMOOTHER_AT_SOURCE * near_source
-    # Smoother noise is stronger: half of it by being smoother, half of it not.
+    # Smoother noise has a higher rms; half of the (logarithmic) increase is kept.
     usual = smoothed_rms(np.array(SMOOTHNESS_MEAN))
     level = radio_rms(population.seed, tile, window) / np.sqrt(smoothed_rms(amount) * usual)
     noise = noise + amount * smooth + _white_amount(population.seed, tile) * white
@@ -73,7 +73,7 @@ def radio_image(population: Population, tile: Tile, window: TileWindow) -> np.nd
 def emission(
     population: Population, tile: Tile, window: TileWindow
 ) -> Iterator[tuple[RadioSource, np.ndarray]]:
-    """Sources that touch a window, each with its own emission there, Jy/beam; ``(ny, nx)``, no noise."""
+    """Yield the sources with emission in a window, and each one's noise-free image, Jy/beam, ``(ny, nx)``."""
     for sources, placed, own in _emitters(population, tile, window):
         for source, parts in zip(sources, own.reshape(len(sources), -1), strict=True):
             image = np.zeros(window.shape)
@@ -82,35 +82,35 @@ def emission(
 
 
 def radio_rms(seed: int, tile: Tile, window: TileWindow) -> np.ndarray:
-    """Noise level at each pixel of a window, Jy/beam: the tile's, varying smoothly from place to place."""
-    level = quantile_draw(generator(seed, Purpose.RADIO_FIELD, tile.index), RADIO_RMS)
-    return level * np.exp(RMS_SCATTER * _smooth_field(seed, Purpose.RADIO_RMS, tile, window))
+    """Return the noise level at each pixel of a window, Jy/beam; it varies smoothly within a tile."""
+    level = quantile_draw(generator(seed, Stream.RADIO_FIELD, tile.index), RADIO_RMS)
+    return level * np.exp(RMS_SCATTER * _smooth_field(seed, Stream.RADIO_RMS, tile, window))
 
 
 def _white_amount(seed: int, tile: Tile) -> float:
-    """Part of a tile's noise that resampling left white."""
-    return float(np.exp(generator(seed, Purpose.RADIO_WHITE, tile.index).normal(*WHITE_LOG)))
+    """Return the amplitude of the white noise of a tile relative to the rest."""
+    return float(np.exp(generator(seed, Stream.RADIO_WHITE, tile.index).normal(*WHITE_LOG)))
 
 
 def _smoothness(seed: int, tile: Tile, window: TileWindow) -> np.ndarray:
-    """How much smoother than average the noise is at each pixel of a window (`first_noise`)."""
-    of_tile = generator(seed, Purpose.RADIO_SMOOTHNESS, tile.index).standard_normal()
-    of_place = _smooth_field(seed, Purpose.RADIO_SMOOTHNESS, tile, window)
+    """Return the amount of smooth noise at each pixel of a window (`first_noise`)."""
+    of_tile = generator(seed, Stream.RADIO_SMOOTHNESS, tile.index).standard_normal()
+    of_place = _smooth_field(seed, Stream.RADIO_SMOOTHNESS, tile, window)
     amount = SMOOTHNESS_MEAN + SMOOTHNESS_SCATTER * (of_tile + of_place) / np.sqrt(2)
     return np.clip(amount, *SMOOTHNESS_LIMITS)
 
 
-def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: TileWindow) -> np.ndarray:
-    """Random field of unit variance at its nodes, bilinear between them; ``(ny, nx)``."""
+def _smooth_field(seed: int, stream: Stream, tile: Tile, window: TileWindow) -> np.ndarray:
+    """Return a random field with unit variance at its nodes, interpolated bilinearly; ``(ny, nx)``."""
     x, y = ((start + np.arange(n)) / NODE_PX for start, n in ((window.x0, window.nx), (window.y0, window.ny)))
     x_node, y_node = np.floor(x).astype(int), np.floor(y).astype(int)
     nodes = np.array(
         [
-            [_node(seed, purpose, tile.index, i, j) for i in range(x_node[0], x_node[-1] + 2)]
+            [_node(seed, stream, tile.index, i, j) for i in range(x_node[0], x_node[-1] + 2)]
             for j in range(y_node[0], y_node[-1] + 2)
         ]
     )
-    # Pixel by pixel, not as a product of matrices: its last bits would depend on the window's size.
+    # Pixel by pixel, because the last bits of a matrix product would depend on the window's size.
     right, up = x - x_node, (y - y_node)[:, None]
     column, row = x_node - x_node[0], y_node - y_node[0]
     of_nodes = nodes[:, column] * (1 - right) + nodes[:, column + 1] * right
@@ -118,16 +118,16 @@ def _smooth_field(seed: int, purpose: Purpose, tile: Tile, window: TileWindow) -
 
 
 @lru_cache(maxsize=4096)
-def _node(seed: int, purpose: Purpose, tile: int, i: int, j: int) -> float:
-    return float(grid_normals((), seed, purpose, tile, 1, x=i, y=j))
+def _node(seed: int, stream: Stream, tile: int, i: int, j: int) -> float:
+    return float(grid_normals((), seed, stream, tile, 1, x=i, y=j))
 
 
 def _emitters(
     population: Population, tile: Tile, window: TileWindow
-) -> Iterator[tuple[list[RadioSource], PlacedGaussians, np.ndarray]]:
-    """Sources that touch a window, where their Gaussians are, and which of these touch it.
+) -> Iterator[tuple[list[RadioSource], PixelGaussians, np.ndarray]]:
+    """Yield sources with emission in a window, their Gaussians, and the indices of those in the window.
 
-    Either compact sources, one Gaussian each, or one source with all of them.
+    Each item is either several compact sources with one Gaussian each, or one extended source.
     """
     for cell in _cells(tile, window):
         compact, placed = _placed_compact(population, tile, cell)
@@ -144,20 +144,20 @@ def _emitters(
 
 @lru_cache(maxsize=64)
 def _cells(tile: Tile, window: TileWindow) -> tuple[int, ...]:
-    """Cells whose sources may reach a window with emission, sidelobes or surroundings."""
+    """Return the cells whose sources may reach a window with emission, sidelobes or negative bowls."""
     return cells_around(tile, window, MAX_REACH_ARCSEC, RADIO_NSIDE)
 
 
 def _is_near(window: TileWindow, position: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """Which of the positions ``(n, 2)`` (tile px) lie within their reach of a window."""
+    """Return which of the positions ``(n, 2)`` (tile px) lie within their reach of a window."""
     low, high = np.array([window.x0, window.y0]), np.array([window.x0 + window.nx, window.y0 + window.ny])
     return ((position + reach[:, None] >= low) & (position - reach[:, None] < high)).all(axis=1)
 
 
 def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window: TileWindow) -> None:
-    """Add what deconvolution left around the peaks of sources.
+    """Add the residual sidelobes around the peaks of sources.
 
-    The pattern is centred on whole pixels, so that it is the same in every window.
+    The pattern is centred on whole pixels, so that it is the same in all windows.
     """
     pattern = sidelobe_pattern()
     reached = _reached(window, pattern)
@@ -169,7 +169,10 @@ def _add_sidelobes(image: np.ndarray, population: Population, tile: Tile, window
 
 
 def _near_extended(population: Population, tile: Tile, window: TileWindow) -> np.ndarray:
-    """How near extended sources are, 1 around one that was deconvolved as deeply as most; ``(ny, nx)``."""
+    """Return the sum of the patterns of negative bowls around extended sources; ``(ny, nx)``.
+
+    The value is about 1 close to a typical extended source.
+    """
     near = np.zeros(window.shape)
     shape = surroundings()
     reached = _reached(window, shape)
@@ -182,20 +185,20 @@ def _near_extended(population: Population, tile: Tile, window: TileWindow) -> np
 
 
 def _reached(window: TileWindow, pattern: np.ndarray) -> TileWindow:
-    """Where the middle of a pattern that touches a window may be."""
+    """Return the window of possible centres of a pattern that overlaps a window."""
     half = pattern.shape[0] // 2
     return window.grown(half + 1, half + 1)
 
 
 def _depth(source: RadioSource) -> float:
-    """How deep a source's surroundings are, 1 on average; half of it goes with how deeply it was cleaned."""
+    """Return the depth of a source's negative bowl, 1 on average; half of it scales with the CLEAN limit."""
     return 0.5 + 0.5 * source.uncleaned_jy / UNCLEANED_JY
 
 
 def add_pattern(
     image: np.ndarray, window: TileWindow, pattern: np.ndarray, x: int, y: int, strength: float
 ) -> None:
-    """Add `strength` times a pattern, its middle on tile pixel `x, y`, to the image of a window."""
+    """Add `strength` times a pattern, centred on tile pixel `x, y`, to the image of a window."""
     ny, nx = pattern.shape
     own, part = window.overlap(TileWindow(x - nx // 2, y - ny // 2, nx, ny))
     image[own] += strength * pattern[part]
@@ -203,17 +206,17 @@ def add_pattern(
 
 @lru_cache(maxsize=512)
 def _tile_pixels(population: Population, tile: Tile, cell: int) -> np.ndarray:
-    """Tile pixels of all sources of a cell; ``(n, 2)``."""
+    """Return the tile pixels of all sources of a cell; ``(n, 2)``."""
     positions = np.array([(source.ra_deg, source.dec_deg) for source in population.cell(cell)]).reshape(-1, 2)
     return np.stack(tile.sky_to_pixel(*positions.T), axis=1)
 
 
 def _some(
-    population: Population, tile: Tile, cell: int, is_meant: Callable[[RadioSource], bool]
+    population: Population, tile: Tile, cell: int, select: Callable[[RadioSource], bool]
 ) -> tuple[tuple[RadioSource, ...], np.ndarray]:
-    """Sources of a cell that are meant, and their tile pixels ``(n, 2)``."""
+    """Return the selected sources of a cell, and their tile pixels ``(n, 2)``."""
     sources = population.cell(cell)
-    numbers = [number for number, source in enumerate(sources) if is_meant(source)]
+    numbers = [number for number, source in enumerate(sources) if select(source)]
     return tuple(sources[number] for number in numbers), _tile_pixels(population, tile, cell)[numbers]
 
 
@@ -221,7 +224,7 @@ def _some(
 def _with_sidelobes(
     population: Population, tile: Tile, cell: int
 ) -> tuple[tuple[RadioSource, ...], np.ndarray, np.ndarray]:
-    """Sources of a cell that have residual sidelobes, tile pixels ``(n, 2)``, reach of peaks (px)."""
+    """Return the sources of a cell with residual sidelobes, their tile pixels, and reach of peaks (px)."""
     sources, position = _some(
         population, tile, cell, lambda source: abs(_sidelobe_strength(source)) >= SIDELOBES_ABOVE_JY
     )
@@ -230,31 +233,35 @@ def _with_sidelobes(
 
 
 def _sidelobe_strength(source: RadioSource) -> float:
-    """Height (Jy/beam) of the peaks whose sidelobes deconvolution and calibration left."""
+    """Return the height (Jy/beam) of the peak whose sidelobes deconvolution and calibration leave."""
     return min(source.uncleaned_jy, source.peak_jy) + source.sidelobe_gain * source.peak_jy
 
 
 @lru_cache(maxsize=8192)
 def _peak_pixels(population: Population, tile: Tile, cell: int, number: int) -> tuple[tuple[int, int], ...]:
-    """Tile pixels ``x y`` of the peaks of one of the sources `_with_sidelobes`."""
+    """Return the tile pixels ``x y`` of the peaks of one of the sources `_with_sidelobes`."""
     sources, position, _ = _with_sidelobes(population, tile, cell)
     source, pixels = sources[number], position[[number]]
     if not source.is_compact:
         peaks = source.peaks[np.hypot(*source.peaks.T) <= source.peak_reach_arcsec][:MAX_SIDELOBES]
         sky = offset_to_sky(source.ra_deg, source.dec_deg, *peaks.T)
         pixels = np.stack(tile.sky_to_pixel(*sky), axis=1)
-    return tuple(map(tuple, np.rint(pixels).astype(int).tolist()))
+    return tuple((x, y) for x, y in np.rint(pixels).astype(int).tolist())
 
 
-# Placing a whole cell at once keeps the bits of a source independent of what else is in the window.
+# Whole cells are placed at once, so that the bits of a source do not depend on the window.
 
 
 @lru_cache(maxsize=512)
 def _placed_compact(
     population: Population, tile: Tile, cell: int
-) -> tuple[tuple[RadioSource, ...], PlacedGaussians]:
+) -> tuple[tuple[RadioSource, ...], PixelGaussians]:
     sources = tuple(source for source in population.cell(cell) if source.is_compact)
-    rows = [(source.ra_deg, source.dec_deg, source.peak_jy, *source.compact) for source in sources]
+    rows = [
+        (source.ra_deg, source.dec_deg, source.peak_jy, *source.compact)
+        for source in sources
+        if source.compact is not None
+    ]
     return sources, compact_gaussians(np.array(rows).reshape(-1, 6)).place(tile)
 
 
@@ -262,12 +269,12 @@ def _placed_compact(
 def _extended(
     population: Population, tile: Tile, cell: int
 ) -> tuple[tuple[RadioSource, ...], np.ndarray, np.ndarray]:
-    """Extended sources of a cell, not built yet: their tile pixels ``(n, 2)`` and reach (px)."""
+    """Return the extended sources of a cell, their tile pixels ``(n, 2)``, and reach (px)."""
     sources, position = _some(population, tile, cell, lambda source: not source.is_compact)
     reach = np.array([source.reach_arcsec for source in sources]) / tile.grid.pixel_scale_arcsec
     return sources, position, np.ceil(reach) + 2
 
 
 @lru_cache(maxsize=4096)
-def _placed_extended(population: Population, tile: Tile, cell: int, number: int) -> PlacedGaussians:
+def _placed_extended(population: Population, tile: Tile, cell: int, number: int) -> PixelGaussians:
     return _extended(population, tile, cell)[0][number].gaussians.place(tile)

@@ -1,31 +1,31 @@
-"""Random streams named by what they draw, so that a result never depends on what was drawn before.
+"""Named random streams, so that a result does not depend on earlier draws.
 
 Every part of the sky (a cell's sources, a tile's noise level, a block of noise) has its own stream, made
-from the seed, the part's purpose and its index.  Processes, shards and order then cannot matter.
+from the seed, the stream and an index.  Results therefore do not depend on processes, shards or order.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from claran_core.common.constants import QUANTILE_PROBABILITIES
 
-__all__ = ["Purpose", "generator", "grid_normals", "quantile_draw"]
+__all__ = ["Stream", "StreamName", "generator", "grid_normals", "quantile_draw"]
 
 
-# Blocks and nodes are counted from here, because counters must not be negative.
+# Offset of block and node numbers, because counters must not be negative.
 GRID_ORIGIN = 1 << 20
 
-# One generator for all planes, put to a block each time: to make one takes as long as to draw a block.
+# One generator for all planes, set to a block each time: creating one takes as long as drawing a block.
 PLANES, PLANES_LOCK = np.random.Generator(np.random.Philox(0)), threading.Lock()
 
 
-class Purpose(IntEnum):
-    """First word of a stream's name.  Numbers are part of the sky: never reuse or renumber them."""
+class Stream(IntEnum):
+    """Kinds of random stream.  The numbers define the sky: never reuse or renumber them."""
 
     RADIO_SOURCES = 1
     INFRARED_SOURCES = 2
@@ -37,36 +37,47 @@ class Purpose(IntEnum):
     RADIO_STRUCTURE = 8
     RADIO_RMS = 9
     RADIO_SMOOTHNESS = 10
-    PLACED = 11
+    LABEL_TABLE = 11
     RADIO_WHITE = 12
     RADIO_BASELINES = 13
 
 
-def generator(seed: int, purpose: Purpose, *index: int) -> np.random.Generator:
-    """Random generator of one part of the sky; all arguments must be non-negative."""
-    return np.random.default_rng([seed, int(purpose), *index])
+# Arguments of `generator`.
+StreamName = tuple[int, Stream, *tuple[int, ...]]
+
+
+def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
+    """Return the random generator of one part of the sky; all arguments must be non-negative."""
+    return np.random.default_rng([seed, int(stream), *index])
 
 
 @lru_cache(maxsize=256)
-def _start(seed: int, purpose: Purpose, *index: int) -> dict[str, Any]:
-    """State of `PLANES` at the start of a plane."""
-    key = np.random.SeedSequence([seed, int(purpose), *index]).generate_state(2, np.uint64)
+def _start(seed: int, stream: Stream, *index: int) -> Mapping[str, Any]:
+    """Return the state of `PLANES` at the start of a plane."""
+    key = np.random.SeedSequence([seed, int(stream), *index]).generate_state(2, np.uint64)
     return np.random.Philox(key=key).state
 
 
 def grid_normals(
-    shape: tuple[int, ...], seed: int, purpose: Purpose, *index: int, x: int, y: int
+    shape: tuple[int, ...], seed: int, stream: Stream, *index: int, x: int, y: int
 ) -> np.ndarray:
-    """Standard normal numbers of one block or node of a plane; `x` and `y` may be negative.
+    """Return standard normal numbers of one block or node of a plane; `x` and `y` may be negative.
 
-    The blocks of a plane are counters of one generator, which are had some five times as fast as streams
-    of their own.
+    The blocks of a plane are counters of one generator, about five times as fast as one stream per block.
     """
-    state = _start(seed, purpose, *index)
+    state = _start(seed, stream, *index)
     counter = np.array([0, 0, x + GRID_ORIGIN, y + GRID_ORIGIN], np.uint64)
     with PLANES_LOCK:
         PLANES.bit_generator.state = {**state, "state": {**state["state"], "counter": counter}}
         return PLANES.standard_normal(shape)
+
+
+@overload
+def quantile_draw(rng: np.random.Generator, values: Sequence[float]) -> float: ...
+
+
+@overload
+def quantile_draw(rng: np.random.Generator, values: Sequence[float], size: int) -> np.ndarray: ...
 
 
 def quantile_draw(
@@ -81,7 +92,7 @@ def quantile_draw(
     values : sequence of 7 float
         Positive values at the probabilities `QUANTILE_PROBABILITIES`.
     size : int, optional
-        Number of draws; one float without it.
+        Number of draws; one float by default.
     """
     drawn = np.exp(np.interp(rng.random(size), QUANTILE_PROBABILITIES, np.log(values)))
     return float(drawn) if size is None else drawn

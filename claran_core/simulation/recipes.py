@@ -1,8 +1,8 @@
-"""What kinds of extended radio source there are, how many, how bright and how large: numbers only.
+"""Parameters of the extended radio sources: types, number densities, brightnesses and extents.
 
-A `SourceRecipe` says what a source is meant to show under the contour rule of Radio Galaxy Zoo DR1, how often
-such sources occur, how bright and how large they are, and which `Form` they may have.  A form holds the
-ranges from which `claran_core.simulation.forms` draws jets, hotspots, lobes and plumes.
+A `SourceRecipe` gives the intended counts of a source by the contour rule of Radio Galaxy Zoo DR1, the number
+density, brightness and extent of such sources, and their possible `SourceType`.  A source type gives the
+ranges from which `claran_core.simulation.source_shapes` draws jets, hotspots, lobes and plumes.
 
 Brightnesses are in units of FIRST's typical noise, measured on 310 labelled FIRST sources; sizes are those
 of the 11,836 Radio Galaxy Zoo sources of the paper; the mix follows its Table 1.  Distributions are
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["BEAM_ARCSEC", "FORMS", "RECIPES", "SNR_UNIT_JY", "Form", "SourceRecipe"]
+__all__ = ["BEAM_ARCSEC", "SOURCE_TYPES", "RECIPES", "SNR_UNIT_JY", "SourceType", "SourceRecipe"]
 
 # FIRST's restoring beam, FWHM.
 BEAM_ARCSEC = 5.4
@@ -26,13 +26,13 @@ Quantiles = tuple[float, float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Form:
-    """A kind of radio galaxy.  Lengths are in units of the longer arm, fluxes in shares of the source's.
+class SourceType:
+    """A type of radio galaxy.  Lengths are in units of the longer arm, fluxes in units of the total flux.
 
     Attributes
     ----------
     core_chance : float
-        How often there is a core.
+        Probability of a core.
     core_flux : (low, high)
         Flux of the core (log-uniform).
     arm_ratio, side_ratio : (low, high)
@@ -40,8 +40,8 @@ class Form:
     bend_deg : float
         Scale of the angle by which the arms are not opposite (half-normal).
     curve : float
-        Scale of the sideways offset at the end of a curved arm (normal); both arms turn alike (C) or
-        oppositely (S).
+        Scale of the sideways offset at the end of a curved arm (normal); the arms curve to the same side (C)
+        or to opposite sides (S).
     hotspot_flux : (low, high)
         Flux of a side's hotspots over that of the side.
     lobe_start, lobe_width : (low, high)
@@ -49,8 +49,8 @@ class Form:
     widening : float
         Width at the inner end over that at the outer one.
     brightening : (low, high)
-        Natural logarithm of surface brightness at the outer over the inner end: above 0 for lobes that
-        are bright at their ends (FRII), below for plumes that fade (FRI).
+        Natural logarithm of the surface brightness at the outer end over that at the inner end: positive
+        for edge-brightened lobes (FRII), negative for fading plumes (FRI).
     jet_flux : (low, high)
         Flux of a side's inner jet over that of the side.
     knots : (low, high)
@@ -72,10 +72,10 @@ class Form:
     knots: tuple[int, int]
 
 
-FORMS: Mapping[str, Form] = MappingProxyType(
+SOURCE_TYPES: Mapping[str, SourceType] = MappingProxyType(
     {
-        # Two lobes with hotspots at their ends, the core mostly unseen (FRII).
-        "double": Form(
+        # Two lobes with hotspots at their ends, mostly without a detected core (FRII).
+        "double": SourceType(
             core_chance=0.3,
             core_flux=(0.003, 0.05),
             arm_ratio=(0.6, 1.0),
@@ -90,8 +90,8 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             jet_flux=(0.0, 0.05),
             knots=(0, 0),
         ),
-        # The same with a bright core.
-        "triple": Form(
+        # A double with a bright core.
+        "triple": SourceType(
             core_chance=1.0,
             core_flux=(0.015, 0.25),
             arm_ratio=(0.55, 1.0),
@@ -106,8 +106,8 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             jet_flux=(0.0, 0.1),
             knots=(0, 0),
         ),
-        # A bright core nearer to one lobe, which it may touch.
-        "lopsided": Form(
+        # A bright core closer to one lobe, possibly in contact with it.
+        "lopsided": SourceType(
             core_chance=1.0,
             core_flux=(0.03, 0.25),
             arm_ratio=(0.25, 0.8),
@@ -123,7 +123,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             knots=(0, 0),
         ),
         # Jets that flare into fading plumes (FRI).
-        "plumes": Form(
+        "plumes": SourceType(
             core_chance=0.9,
             core_flux=(0.01, 0.25),
             arm_ratio=(0.5, 1.0),
@@ -138,8 +138,8 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             jet_flux=(0.1, 0.5),
             knots=(0, 2),
         ),
-        # Arms swept to one side by the medium: wide- and narrow-angle tails.
-        "bent": Form(
+        # Arms bent to one side by the ambient medium: wide- and narrow-angle tails.
+        "bent": SourceType(
             core_chance=0.8,
             core_flux=(0.02, 0.3),
             arm_ratio=(0.5, 1.0),
@@ -155,7 +155,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             knots=(0, 2),
         ),
         # A core with a jet to one side.
-        "core_jet": Form(
+        "core_jet": SourceType(
             core_chance=1.0,
             core_flux=(0.1, 0.5),
             arm_ratio=(0.2, 0.8),
@@ -170,8 +170,8 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             jet_flux=(0.1, 0.6),
             knots=(0, 2),
         ),
-        # Lobes without hotspots: jets that have stopped, or wide bridges seen along them.
-        "relaxed": Form(
+        # Lobes without hotspots, as in dying sources or wide bridges.
+        "relaxed": SourceType(
             core_chance=0.3,
             core_flux=(0.005, 0.1),
             arm_ratio=(0.6, 1.0),
@@ -187,7 +187,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             knots=(0, 0),
         ),
         # Wide lobes far from the core.
-        "wide": Form(
+        "wide": SourceType(
             core_chance=0.5,
             core_flux=(0.01, 0.2),
             arm_ratio=(0.5, 1.0),
@@ -202,8 +202,8 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             jet_flux=(0.0, 0.05),
             knots=(0, 0),
         ),
-        # Hotspots with hardly any lobes, tried where the lobes of other forms do not fit into a small source.
-        "points": Form(
+        # Hotspots with faint lobes, for sources too small for the lobes of other types.
+        "points": SourceType(
             core_chance=0.5,
             core_flux=(0.03, 0.4),
             arm_ratio=(0.4, 1.0),
@@ -219,7 +219,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             knots=(0, 0),
         ),
         # Several knots along both jets.
-        "knotty": Form(
+        "knotty": SourceType(
             core_chance=0.8,
             core_flux=(0.02, 0.25),
             arm_ratio=(0.6, 1.0),
@@ -245,18 +245,17 @@ class SourceRecipe:
     Attributes
     ----------
     n_components, n_peaks : int
-        What they show under the contour rule without noise; of the recipe for what lies beyond three,
-        the least of either that makes it so.
+        Counts by the contour rule without noise; for the recipe ``beyond`` the smallest counts above three.
     density_deg2 : float
         Sources per square degree.
     peak_snr : tuple of 7 float
         Signal to noise of the brightest pixel.
     extent_arcsec : tuple of 7 float
         Extent as DR1 measures it (``ang_extent``).
-    forms : mapping
-        Relative frequency of the forms.
+    types : mapping
+        Relative frequency of the source types.
     core_chance : float, optional
-        Used in place of that of the forms.
+        Replaces that of the source types.
     """
 
     n_components: int
@@ -264,12 +263,12 @@ class SourceRecipe:
     density_deg2: float
     peak_snr: Quantiles
     extent_arcsec: Quantiles
-    forms: Mapping[str, float]
+    types: Mapping[str, float]
     core_chance: float | None = None
 
 
-# Table 1 over its 78,600 sources times 16.6 per square degree: RGZ had been through about half of its
-# subjects, which are 8 per square degree, and counts those that people agreed on (consensus of 0.6).
+# Table 1 divided by its 78,600 sources, times 16.6 per square degree.  At that time RGZ had classified about
+# half of its subjects, 8 per square degree, and the table counts sources with a consensus of at least 0.6.
 RECIPES: Mapping[str, SourceRecipe] = MappingProxyType(
     {
         "1C_1P": SourceRecipe(

@@ -1,7 +1,7 @@
-"""Regions of the sky that keep training and test subjects apart.
+"""Regions of the sky that separate training and test subjects.
 
-Each region serves one split only, and subjects keep a distance from its border, so that no source and no
-noise is in both.
+Each region belongs to one split, and subjects keep a distance from its border, so the splits share neither
+sources nor noise.
 """
 
 from collections.abc import Iterator
@@ -11,32 +11,32 @@ import numpy as np
 from claran_core.common.sky import offset_to_sky
 from claran_core.simulation.geometry import TileGrid, sky_to_cells, subcells
 from claran_core.simulation.population import RADIO_NSIDE
-from claran_core.simulation.random_streams import Purpose, generator
+from claran_core.simulation.random_streams import Stream, generator
 
 __all__ = ["BORDER_ARCSEC", "FOOTPRINT_DEC_DEG", "REGION_NSIDE", "is_inside", "regions"]
 
-# Regions of 7.3 degrees; subjects keep this far from their borders.
+# Regions of 7.3 degrees, and the smallest distance of subjects from their borders.
 REGION_NSIDE = 8
 BORDER_ARCSEC = 400.0
 
-# FIRST's declinations (deg), at every right ascension: Galaxy or not, this sky is the same, and FIRST's own
-# 10,000 square degrees held no more 1C_3P, 2C_3P and 3C_3P sources than the paper took (Tables 1 and 3).
+# FIRST's declinations (deg), at all right ascensions.  The simulated sky has no Galactic plane, and FIRST's
+# 10,000 square degrees contained no more 1C_3P, 2C_3P and 3C_3P sources than the paper used (Tables 1 and 3).
 FOOTPRINT_DEC_DEG = (-8.0, 62.0)
 
 
 def regions(seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Regions of the footprint in random order, each with its cells of `RADIO_NSIDE` in random order."""
+    """Yield the regions of the footprint in random order, each with its cells of `RADIO_NSIDE` likewise."""
     south, north = FOOTPRINT_DEC_DEG
     grid = TileGrid(nside=REGION_NSIDE, pixel_scale_arcsec=1.0, size_px=1)
     tiles = [grid.tile(index) for index in range(12 * REGION_NSIDE**2)]
     inside = [tile.index for tile in tiles if south <= tile.dec_deg <= north]
-    for region in generator(seed, Purpose.SUBJECTS).permutation(inside):
+    for region in generator(seed, Stream.SUBJECTS).permutation(inside):
         cells = subcells(int(region), REGION_NSIDE, RADIO_NSIDE)
-        yield int(region), generator(seed, Purpose.SUBJECTS, int(region)).permutation(cells)
+        yield int(region), generator(seed, Stream.SUBJECTS, int(region)).permutation(cells)
 
 
 def is_inside(region: int, ra_deg: float, dec_deg: float) -> bool:
-    """Whether a position keeps its distance from the border of a region, looking in 16 directions."""
+    """Return whether a position is far enough from the border of a region, tested in 16 directions."""
     angle = np.arange(0, 2 * np.pi, np.pi / 8)
     around = BORDER_ARCSEC * np.sin(angle), BORDER_ARCSEC * np.cos(angle)
     ring = offset_to_sky(ra_deg, dec_deg, *around)

@@ -1,20 +1,22 @@
-"""Choosing subjects of the simulated sky, as Radio Galaxy Zoo chose its own: a sample, not a blind patch.
+"""Select subjects of the simulated sky the way Radio Galaxy Zoo selected its subjects.
 
-A subject is centred on one component of a source, not on the source's middle, and its centre is the
-position in its name.  Candidates are rendered with noise and labelled by the contour rule, and taken by
-what the labels say: as many subjects of each signature (see `claran_core.simulation.class_mixes`) as
-are asked for.  Training and test subjects come from different regions of the sky, away from their
-borders, and no source is in two subjects.
+A subject is centred on one component of a source, and not on the centre of the source; its centre is the
+position in its name.  Candidates are rendered with noise, labelled by the contour rule, and selected by their
+labels until each signature (see `claran_core.simulation.class_mixes`) has the requested number of subjects.
+Training and test subjects come from different regions of the sky, away from their borders, and no source is
+in two subjects.
 """
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
@@ -36,7 +38,7 @@ from claran_core.simulation.class_mixes import (
 from claran_core.simulation.geometry import cells_near
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource, radio_cell
 from claran_core.simulation.provider import SimulatedProvider
-from claran_core.simulation.random_streams import Purpose, generator
+from claran_core.simulation.random_streams import Stream, generator
 from claran_core.simulation.regions import FOOTPRINT_DEC_DEG, is_inside, regions
 from claran_core.survey.surveys import SURVEYS
 
@@ -44,14 +46,14 @@ __all__ = ["Selection", "blind_subjects", "select_subjects", "sources_near"]
 
 logger = logging.getLogger(__name__)
 
-# Error of a catalogued component position, arcsec, along each axis.
+# Error of a component position in the catalogue, arcsec, along each axis.
 POSITION_ERROR_ARCSEC = 0.3
 
-# Compact field sources are the middle of a subject only where at least this many sources are wanted in it:
-# crowds too rare around the others.
+# Compact field sources are centres of subjects only for signatures of at least this many sources, which are
+# too rare around extended sources.
 CROWD = 4
 
-# The middle of a subject, one peak of its source, is seldom farther from the host than this.
+# Typical largest distance of the centre of a subject, one peak of its source, from the host.
 PEAK_OFFSET_ARCSEC = 60.0
 
 COMPACT_CLASS = "1C_1P"
@@ -63,7 +65,7 @@ Mix = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Selection:
-    """Subjects and what they show.
+    """Selected subjects and their labels.
 
     Attributes
     ----------
@@ -82,14 +84,14 @@ class Selection:
 
     @property
     def own_labels(self) -> pd.DataFrame:
-        """Labels of the sources the subjects are centred on: one row per subject."""
+        """Labels of the sources on which the subjects are centred: one row per subject."""
         own = self.labels["label_id"] == self.labels["subject_id"].map(self.centred_on)
         return self.labels[own.to_numpy(dtype=bool)].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A subject that was rendered: its name and centre, its source, and all labels in it."""
+class _RenderedSubject:
+    """A rendered subject, the source on which it is centred, and all labels in it."""
 
     subject: Subject
     source_id: str
@@ -101,17 +103,12 @@ class _Found:
 
 
 def _candidates(seed: int, cell: int) -> tuple[RadioSource, ...]:
-    """Sources of a cell of `RADIO_NSIDE`: the only way from here to the population.
-
-    Used of each: ``source_id``, ``ra_deg``, ``dec_deg``, ``n_components``, ``n_peaks`` (what it is meant
-    to show), ``kind`` (``field`` for compact ones), ``peaks`` (offsets east and north, arcsec; built
-    when asked for).
-    """
+    """Return the sources of a cell of `RADIO_NSIDE`."""
     return radio_cell(seed, cell)
 
 
 def sources_near(seed: int, ra_deg: float, dec_deg: float, radius_arcsec: float) -> list[RadioSource]:
-    """Sources of the radio sky whose hosts lie within a radius of a position, seen or not."""
+    """Return the radio sources with hosts within a radius of a position, whether detectable or not."""
     return [
         source
         for cell in cells_near(ra_deg, dec_deg, radius_arcsec, RADIO_NSIDE)
@@ -132,15 +129,15 @@ def select_subjects(
     multi_source_fraction: float | None = None,
     mix: Mix | None = None,
 ) -> Selection:
-    """Choose subjects from the sky of `seed`.
+    """Select subjects from the sky of a seed.
 
     Parameters
     ----------
     seed : int
-        Which sky.
+        Seed of the sky.
     n_train, n_test : int
-        Number of subjects per split.  6141 and 4603 with the default mix are the paper's Table 3 to the
-        source.
+        Number of subjects per split.  6141 and 4603 with the default mix reproduce the paper's Table 3,
+        source by source.
     multi_source_fraction : float, optional
         Share of subjects with several sources, 0 to 1; default that of `mix`.
     mix : mapping, optional
@@ -155,17 +152,18 @@ def select_subjects(
     Raises
     ------
     InputError
-        In one line, if the seed or a number is negative, the mix or the fraction is none, or the sky has
-        too few such subjects.
+        In one line, if the seed or a number is negative, the mix or the fraction is invalid, or the sky
+        has too few such subjects.
     """
     if seed < 0:
         raise InputError(f"simulated sky: seed {seed} is negative; give 0 or more")
     mix = published_signatures() if mix is None else mix
     if set(mix) != {"train", "test"}:
         raise InputError(f"mix of subjects: needs the splits train and test, not {', '.join(mix)}")
+    numbers: dict[Literal["train", "test"], int] = {"train": n_train, "test": n_test}
     quotas = {
         split: Quota(split, shared_out(n, reweighted(mix[split], multi_source_fraction)))
-        for split, n in (("train", n_train), ("test", n_test))
+        for split, n in numbers.items()
     }
     search = _Search(SimulatedProvider(SURVEYS["FIRST"], seed=seed))
     for region, cells in regions(seed):
@@ -182,26 +180,27 @@ def select_subjects(
 def blind_subjects(
     *, seed: int, ra_deg: float, dec_deg: float, radius_arcsec: float, compact: bool = True
 ) -> Selection:
-    """Every source of a patch of sky that the contour rule sees, without any choice: the natural mix.
+    """Return a subject for every source of an area that the contour rule detects: the natural mix.
 
     Parameters
     ----------
     seed : int
-        Which sky.
+        Seed of the sky.
     ra_deg, dec_deg, radius_arcsec : float
-        Circle that holds the hosts.
+        Circle that contains the hosts.
     compact : bool
-        Whether compact field sources get subjects too; the others' labels show them in any case.
+        Whether compact field sources get subjects too; labels in other subjects include them in any case.
 
     Returns
     -------
     Selection
         One subject per source, centred on one of its peaks, split ``none``, ordered by name.  Subjects
-        overlap, so a source may be labelled in several; `Selection.own_labels` has each once.
+        overlap, so a source may have labels in several; `Selection.own_labels` lists each once.
     """
     sources = sources_near(seed, ra_deg, dec_deg, radius_arcsec)
     chosen = [source for source in sources if compact or source.kind != "field"]
-    sky, found = SimulatedProvider(SURVEYS["FIRST"], seed=seed), {}
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=seed)
+    found: dict[str, _RenderedSubject] = {}
     progress = Progress(f"blind subjects of sky {seed}", len(chosen))
     for source in chosen:
         one = _render(sky, source, _subject(seed, source, "none"))
@@ -211,11 +210,12 @@ def blind_subjects(
     return _selection(sorted(found.values(), key=_name))
 
 
-def _name(found: _Found) -> str:
+def _name(found: _RenderedSubject) -> str:
     return found.subject.subject_id
 
 
-def _selection(found: list[_Found]) -> Selection:
+def _selection(found: list[_RenderedSubject]) -> Selection:
+    """Return rendered subjects as tables."""
     subjects = [one.subject for one in found]
     rows = [(one.subject_id, one.ra_deg, one.dec_deg, one.split) for one in subjects]
     targets = pd.DataFrame(rows, columns=TARGET_COLUMNS)
@@ -227,7 +227,7 @@ def _selection(found: list[_Found]) -> Selection:
 
 
 def _close(quota: Quota, seed: int) -> None:
-    """Say what was found; raise if that is not enough."""
+    """Log the result of a search; raise an `InputError` if subjects are missing."""
     numbers = quota.total - quota.missing, quota.total, quota.split, quota.rendered
     logger.info("sky %d: %d of %d %s subjects found, %d rendered", seed, *numbers)
     if quota.missing:
@@ -235,22 +235,22 @@ def _close(quota: Quota, seed: int) -> None:
         left = ", ".join(f"{name} {number}" for name, number in (+quota.left).items())
         raise InputError(
             f"simulated sky {seed}: {quota.missing} of {quota.total} {quota.split} subjects not found "
-            f"between declinations {south:g} and {north:g} deg ({left} left); ask for fewer, for another "
-            "mix, or take another seed"
+            f"between declinations {south:g} and {north:g} deg ({left} left); request fewer, or use another "
+            "mix or another seed"
         )
 
 
 @dataclass
 class _Search:
-    """A search of the sky: what was found, and the names and sources that are taken."""
+    """A search of the sky: the subjects found, and the names and sources in use."""
 
     sky: SimulatedProvider
-    found: list[_Found] = field(default_factory=list)
+    found: list[_RenderedSubject] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
 
     def region(self, region: int, cells: np.ndarray, quota: Quota) -> None:
-        """Take what a quota still needs from one region."""
+        """Add subjects of one region until the quota is full."""
         for cell in cells:
             if not quota.missing:
                 break
@@ -268,14 +268,15 @@ class _Search:
             quota.rendered,
         )
 
-    def _take(self, found: _Found, quota: Quota) -> None:
+    def _take(self, found: _RenderedSubject, quota: Quota) -> None:
+        """Add a subject to the selection."""
         self.found.append(found)
         self.names.add(found.subject.subject_id)
         self.sources.update(found.labels["label_id"])
         quota.left[found.signature] -= 1
 
-    def _look(self, candidate: RadioSource, region: int, quota: Quota) -> _Found | None:
-        """Subject around a candidate, or None where it is not wanted or RGZ would not have taken it."""
+    def _look(self, candidate: RadioSource, region: int, quota: Quota) -> _RenderedSubject | None:
+        """Return the subject at a candidate, or None if the quota or the rules of RGZ exclude it."""
         if candidate.source_id in self.sources or not _promising(self.sky.seed, candidate, quota):
             return None
         subject = _subject(self.sky.seed, candidate, quota.split)
@@ -291,10 +292,10 @@ class _Search:
 
 
 def _promising(seed: int, candidate: RadioSource, quota: Quota) -> bool:
-    """Whether a candidate could be the middle of a subject that is still wanted, by what is around it.
+    """Return whether a subject at a candidate may have a signature that is still needed.
 
-    A first sieve only, since rendering takes most of the time: there must be as many sources near, and as
-    many extended ones among them, as the signature asks for.
+    This fast test precedes the slow rendering: there must be at least as many sources near by, and as many
+    extended ones, as in the signature.
     """
     compact = candidate.kind == "field"
     morphology, _ = morphology_of(candidate.n_components, candidate.n_peaks)
@@ -309,7 +310,7 @@ def _promising(seed: int, candidate: RadioSource, quota: Quota) -> bool:
 
 
 def _neighbours(seed: int, candidate: RadioSource, margin_arcsec: float) -> tuple[int, int]:
-    """Sources, and extended ones, in and up to a margin around the frame at a candidate; itself counts."""
+    """Return the numbers of sources and of extended ones within the frame at a candidate plus a margin."""
     half = Frame().width_arcsec / 2 + margin_arcsec
     cells = cells_near(candidate.ra_deg, candidate.dec_deg, np.sqrt(2) * half, RADIO_NSIDE)
     ra, dec, extended = np.concatenate([_positions(seed, cell) for cell in cells]).T
@@ -320,24 +321,26 @@ def _neighbours(seed: int, candidate: RadioSource, margin_arcsec: float) -> tupl
 
 @lru_cache(maxsize=512)
 def _positions(seed: int, cell: int) -> np.ndarray:
-    """RA, Dec (deg) of the sources of a cell, and 1 for extended ones; ``(n, 3)``."""
+    """Return RA, Dec (deg) of the sources of a cell, and 1 for extended ones; ``(n, 3)``."""
     rows = [(one.ra_deg, one.dec_deg, one.kind != "field") for one in _candidates(seed, cell)]
     return np.array(rows, dtype=float).reshape(-1, 3)
 
 
-def _subject(seed: int, source: RadioSource, split: str) -> Subject:
-    """Subject on one peak of a source: its position is truncated to its name, as in Radio Galaxy Zoo."""
+def _subject(seed: int, source: RadioSource, split: Literal["train", "test", "none"]) -> Subject:
+    """Return a subject at one peak of a source; its position is that of its name, as in Radio Galaxy Zoo."""
     _, cell, number = source.source_id.split("-")
-    rng = generator(seed, Purpose.SUBJECTS, 1 + int(cell), 1 + int(number))
+    rng = generator(seed, Stream.SUBJECTS, 1 + int(cell), 1 + int(number))
     east, north = source.peaks[rng.integers(len(source.peaks))] + rng.normal(0, POSITION_ERROR_ARCSEC, 2)
     ra, dec = offset_to_sky(source.ra_deg, source.dec_deg, east, north)
     name = f"FIRST{position_names(np.array([ra]), np.array([dec]))[0]}"
     return Subject(name, *position_of_name(name), split, Frame())
 
 
-def _render(sky: SimulatedProvider, source: RadioSource, subject: Subject) -> _Found | None:
-    """Look at a subject; None where its own source does not show."""
+def _render(sky: SimulatedProvider, source: RadioSource, subject: Subject) -> _RenderedSubject | None:
+    """Render and label a subject; return None if the source at its centre has no label."""
     window = subject.ra_deg, subject.dec_deg, subject.frame.width_arcsec
-    labels = label_simulated(subject, sky.cutout(subject.subject_id, *window), sky.truth(*window))
+    cutout = sky.cutout(subject.subject_id, *window)
+    assert isinstance(cutout, Cutout)  # the simulated sky has an image everywhere
+    labels = label_simulated(subject, cutout, sky.truth(*window))
     shows = source.source_id in set(labels["label_id"])
-    return _Found(subject, source.source_id, labels) if shows else None
+    return _RenderedSubject(subject, source.source_id, labels) if shows else None

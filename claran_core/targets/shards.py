@@ -123,7 +123,9 @@ def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.nda
     old = existing.iloc[rows]  # row -1, for unknown ids, is masked below
     same = (rows >= 0) & (old["ra"].to_numpy() == targets["ra"].to_numpy())
     same &= old["dec"].to_numpy() == targets["dec"].to_numpy()
-    return np.where(same, old["shard"].to_numpy(dtype=object), None)
+    shards = old["shard"].to_numpy(dtype=object, copy=True)
+    shards[~same] = None
+    return shards
 
 
 def _sky_order(targets: pd.DataFrame) -> np.ndarray:
@@ -131,7 +133,7 @@ def _sky_order(targets: pd.DataFrame) -> np.ndarray:
     lon, lat = targets["ra"].to_numpy() * u.deg, targets["dec"].to_numpy() * u.deg
     cells = lonlat_to_healpix(lon, lat, HEALPIX_NSIDE, order="nested")
     # Ids sort as bytes: the same on every machine and in every locale.
-    return np.asarray(np.lexsort((targets["subject_id"].to_numpy(dtype=str), cells)))
+    return np.lexsort((targets["subject_id"].to_numpy(dtype=str), cells))
 
 
 def _digests(assigned: pd.DataFrame) -> dict[str, str]:

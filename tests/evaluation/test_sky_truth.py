@@ -12,10 +12,10 @@ from claran_core.common.frame import Frame
 from claran_core.common.sky import offset_to_sky
 from claran_core.evaluation.sky_truth import PLACEMENTS, SKY_TRUTH, STATES, model_flux_mjy, sky_truth_over
 from claran_core.labels.shard import sky_truth
-from claran_core.simulation.forms import POINT_ARCSEC
 from claran_core.simulation.geometry import sky_to_cell
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
+from claran_core.simulation.source_shapes import POINT_ARCSEC
 from claran_core.simulation.subjects import sources_near
 from claran_core.survey.surveys import SURVEYS
 

@@ -93,9 +93,9 @@ def test_a_fraction_of_subjects_the_mix_has_not_is_refused():
     ("n", "mix", "told"),
     [
         (-1, {"1C_1P": 1}, "-1 is negative"),
-        (1, {"1C_4P": 1}, "'1C_4P' is none of"),
+        (1, {"1C_4P": 1}, "unknown signature '1C_4P'"),
         (1, {"1C_2P+1C_1P": 1}, "sorted"),
-        (1, {"": 1}, "'' is none of"),
+        (1, {"": 1}, "unknown signature ''"),
         (1, {"1C_1P": 2, "1C_2P": -1}, "1C_2P is -1; it must be 0 or more"),
         (1, {"1C_1P": math.nan}, "is nan"),
         (1, {"1C_1P": 0, "1C_2P": 0}, "all shares are zero"),

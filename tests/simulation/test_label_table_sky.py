@@ -17,7 +17,7 @@ from claran_core.labels.dr1_labels import label_simulated
 from claran_core.labels.rgz_table import read_label_table
 from claran_core.simulation import label_table_sky
 from claran_core.simulation.geometry import TileWindow, sky_to_cell
-from claran_core.simulation.label_table_sky import PlacedPopulation, read_population, relative_noise
+from claran_core.simulation.label_table_sky import LabelTablePopulation, read_population, relative_noise
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource, radio_cell
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.recipes import SNR_UNIT_JY
@@ -70,17 +70,17 @@ def ordinary_lines() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def ordinary(tmp_path_factory) -> tuple[pd.DataFrame, PlacedPopulation]:
+def ordinary(tmp_path_factory) -> tuple[pd.DataFrame, LabelTablePopulation]:
     rows = table(tmp_path_factory.mktemp("ordinary"), ordinary_lines())
-    return rows, PlacedPopulation(SEED, rows)
+    return rows, LabelTablePopulation(SEED, rows)
 
 
-def sky(population: PlacedPopulation, name: str = "FIRST") -> SimulatedProvider:
+def sky(population: LabelTablePopulation, name: str = "FIRST") -> SimulatedProvider:
     return SimulatedProvider(SURVEYS[name], seed=SEED, population=population)
 
 
-def by_name(population: PlacedPopulation) -> dict[str, RadioSource]:
-    return {source.source_id: source for source in population.placed()}
+def by_name(population: LabelTablePopulation) -> dict[str, RadioSource]:
+    return {source.source_id: source for source in population.sources()}
 
 
 def test_each_source_shows_its_class_extent_and_places(ordinary):
@@ -145,7 +145,7 @@ def field_source() -> RadioSource:
 def test_no_stranger_shines_within_a_labelled_source(tmp_path):
     stranger = field_source()
     place = offset(stranger.ra_deg, stranger.dec_deg, 12.0, 10.0)
-    population = PlacedPopulation(SEED, table(tmp_path, [line("a", [place], 1, 20.0)]))
+    population = LabelTablePopulation(SEED, table(tmp_path, [line("a", [place], 1, 20.0)]))
     names = [source.source_id for source in population.cell(70000)]
     assert stranger.source_id not in names and "a" in names
     assert len(names) > 10
@@ -154,7 +154,7 @@ def test_no_stranger_shines_within_a_labelled_source(tmp_path):
 def test_a_table_of_this_sky_does_not_hold_its_field_sources_twice(tmp_path):
     twin = field_source()
     place = offset(twin.ra_deg, twin.dec_deg, 0.0, 300.0)
-    population = PlacedPopulation(SEED, table(tmp_path, [line(twin.source_id, [place], 1, 20.0)]))
+    population = LabelTablePopulation(SEED, table(tmp_path, [line(twin.source_id, [place], 1, 20.0)]))
     found = [
         source
         for cell in {70000, sky_to_cell(*place, RADIO_NSIDE)}
@@ -176,9 +176,9 @@ def test_a_source_in_several_subjects_is_placed_once(tmp_path, caplog):
         line("other", [far], 1, 12.0),
     ]
     with caplog.at_level(logging.INFO):
-        population = PlacedPopulation(SEED, table(tmp_path, lines), name="mine.csv")
+        population = LabelTablePopulation(SEED, table(tmp_path, lines), name="mine.csv")
     assert list(by_name(population)) == ["first", "neighbour", "other"]
-    assert "mine.csv: 2 rows show a source of an earlier row" in caplog.text
+    assert "mine.csv: 2 rows repeat a source of an earlier row" in caplog.text
     assert "3 sources of mine.csv" in repr(population)
 
 
@@ -195,7 +195,7 @@ def test_hosts_are_in_the_middle(tmp_path, places, extra, east_north):
     ra, dec = 0.0, 10.0  # components on both sides of RA 0
     header = f"{HEADER},source_ra,source_dec,host_ra,host_dec"
     lines = [line("a", [offset(ra, dec, *place) for place in places], len(places), 40.0, extra)]
-    (source,) = PlacedPopulation(SEED, table(tmp_path, lines, header)).placed()
+    (source,) = LabelTablePopulation(SEED, table(tmp_path, lines, header)).sources()
     host = SkyCoord(source.ra_deg, source.dec_deg, unit="deg")
     assert host.separation(SkyCoord(*offset(ra, dec, *east_north), unit="deg")) < 0.01 * u.arcsec
 
@@ -209,7 +209,7 @@ def test_hosts_are_where_the_table_has_them(tmp_path):
             "host", [offset(*place, 0, 900)], 2, 40.0, f",{middle[0]!r},{middle[1]!r},{host[0]!r},{host[1]!r}"
         ),
     ]
-    sources = by_name(PlacedPopulation(SEED, table(tmp_path, lines, header)))
+    sources = by_name(LabelTablePopulation(SEED, table(tmp_path, lines, header)))
     assert (sources["middle"].ra_deg, sources["middle"].dec_deg) == pytest.approx(middle, abs=1e-12)
     assert (sources["host"].ra_deg, sources["host"].dec_deg) == pytest.approx(host, abs=1e-12)
 
@@ -217,14 +217,14 @@ def test_hosts_are_where_the_table_has_them(tmp_path):
 def test_rows_added_later_leave_the_others_as_they_are(ordinary, tmp_path):
     rows, population = ordinary
     more = table(tmp_path, [line("new", [(149.0, 20.0)], 1, 17.0), *ordinary_lines()[::-1]])
-    longer = by_name(PlacedPopulation(SEED, more))
+    longer = by_name(LabelTablePopulation(SEED, more))
     assert "new" in longer
     for name in ("1C_2P-1", "2C_3P-0", "3C_3P-2"):
         before, after = by_name(population)[name], longer[name]
-        np.testing.assert_array_equal(before.structure.gaussians, after.structure.gaussians)
+        np.testing.assert_array_equal(before.model.gaussians, after.model.gaussians)
         assert before == after
-    other = by_name(PlacedPopulation(SEED + 1, rows))["2C_3P-0"]
-    assert other.structure.gaussians.tolist() != longer["2C_3P-0"].structure.gaussians.tolist()
+    other = by_name(LabelTablePopulation(SEED + 1, rows))["2C_3P-0"]
+    assert other.model.gaussians.tolist() != longer["2C_3P-0"].model.gaussians.tolist()
 
 
 @pytest.mark.parametrize("name", ["FIRST", "WISE_W1"])
@@ -235,14 +235,14 @@ def test_same_bits_in_every_window(ordinary, name):
     tile = survey.grid.tile_at(row.ra, row.dec)
     x, y = (int(value) for value in tile.sky_to_pixel(row.ra, row.dec))
     wide = survey.render(tile, TileWindow(x - 200, y - 150, 400, 300))
-    again = sky(PlacedPopulation(SEED, rows), name)
+    again = sky(LabelTablePopulation(SEED, rows), name)
     small = again.render(tile, TileWindow(x - 20, y - 7, 33, 50))
     np.testing.assert_array_equal(wide[143:193, 180:213], small)
 
 
 def test_hosts_shine_in_the_infrared(ordinary):
     _, population = ordinary
-    bright = [source for source in population.placed() if source.host_magnitude < 14.5]
+    bright = [source for source in population.sources() if source.host_magnitude < 14.5]
     assert len(bright) >= 3
     for source in bright:
         cutout = sky(population, "WISE_W1").cutout("", source.ra_deg, source.dec_deg, 60.0)
@@ -252,11 +252,11 @@ def test_hosts_shine_in_the_infrared(ordinary):
 
 def test_more_components_and_peaks_than_three(tmp_path):
     places = [offset(150.0, 20.0, 0.0, north) for north in (60, 22, -20, -58)]
-    (source,) = PlacedPopulation(SEED, table(tmp_path, [line("a", places, 5, 125.0)])).placed()
+    (source,) = LabelTablePopulation(SEED, table(tmp_path, [line("a", places, 5, 125.0)])).sources()
     assert (source.kind, source.n_components, source.n_peaks) == ("3C_3P", 4, 5)
-    assert (source.structure.n_components, source.structure.n_peaks) == (4, 5)
+    assert (source.model.n_components, source.model.n_peaks) == (4, 5)
     # A row that counts fewer peaks than components says nothing else than one for each.
-    (source,) = PlacedPopulation(SEED, table(tmp_path, [line("a", places[:2], 1, 45.0)])).placed()
+    (source,) = LabelTablePopulation(SEED, table(tmp_path, [line("a", places[:2], 1, 45.0)])).sources()
     assert source.n_peaks == 2
 
 
@@ -275,12 +275,12 @@ def test_the_table_is_read_once_per_process(tmp_path, monkeypatch):
 def test_sources_of_the_published_table(shared_data):
     path = shared_data / "rgz" / "full_catalogue.csv"
     rows = read_label_table(path)
-    sources = by_name(PlacedPopulation(SEED, rows, name=path.name))
+    sources = by_name(LabelTablePopulation(SEED, rows, name=path.name))
     # 305 test rows share a component with a training row, and others with rows of their own set.
     assert 11_000 < len(sources) < len(rows) - 305
     chosen = rows[rows["catalog_id"].isin(list(sources))].sample(50, random_state=3)
     right = [
-        (sources[row.catalog_id].structure.n_components, sources[row.catalog_id].structure.n_peaks)
+        (sources[row.catalog_id].model.n_components, sources[row.catalog_id].model.n_peaks)
         == (row.num_cpnts, row.num_peaks)
         for row in chosen.itertuples()
     ]

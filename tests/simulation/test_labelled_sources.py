@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from claran_core.components.contour_rule import dr1_extent, find_components
-from claran_core.simulation.forms import POINT_ARCSEC, Structure
 from claran_core.simulation.hotspot_models import draw_parts
 from claran_core.simulation.labelled_sources import LabelledSource, _moved, build_labelled
 from claran_core.simulation.recipes import RECIPES
+from claran_core.simulation.source_models import SourceModel
+from claran_core.simulation.source_shapes import POINT_ARCSEC
 
 PIXEL = 1.8
 
@@ -109,7 +110,7 @@ def test_moved_source_is_mirrored_towards_the_host(place):
     )
     counts, extent, brightest = seen(rows)
     # The rule goes from south to north: the brightest of the source is in the northern one.
-    structure = Structure("test", rows, brightest[::-1], *counts)
+    structure = SourceModel("test", rows, brightest[::-1], *counts)
     moved, off_host = _moved(structure, np.array(place, float))
     counts_moved, extent_moved, brightest_moved = seen(moved)
     assert counts_moved == counts

@@ -16,7 +16,7 @@ from claran_core.simulation.noise import (
     white_noise,
 )
 from claran_core.simulation.radio import SMOOTHNESS_MEAN
-from claran_core.simulation.random_streams import Purpose
+from claran_core.simulation.random_streams import Stream
 
 TILE = TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000).tile(7)
 
@@ -37,18 +37,18 @@ def test_kernel_gives_unit_variance_and_the_autocorrelation() -> None:
 
 def test_white_noise_is_white_and_unlike_in_each_block_layer_and_tile() -> None:
     window = TileWindow(-100, 30, 300, 200)
-    noise = white_noise(1, Purpose.RADIO_NOISE, 7, 0, window)
+    noise = white_noise(1, Stream.RADIO_NOISE, 7, 0, window)
     assert noise.shape == window.shape
     assert noise.mean() == pytest.approx(0, abs=0.02) and noise.std() == pytest.approx(1, abs=0.02)
     for lag_x, lag_y in ((1, 0), (0, 1), (BLOCK_PX, 0), (0, BLOCK_PX)):
         assert abs(autocorrelation(noise, lag_x, lag_y)) < 0.02
     for other in (
-        (2, Purpose.RADIO_NOISE, 7, 0),
-        (1, Purpose.INFRARED_NOISE, 7, 0),
-        (1, Purpose.RADIO_NOISE, 8, 0),
+        (2, Stream.RADIO_NOISE, 7, 0),
+        (1, Stream.INFRARED_NOISE, 7, 0),
+        (1, Stream.RADIO_NOISE, 8, 0),
     ):
         assert abs((noise * white_noise(*other, window)).mean()) < 0.02
-    assert abs((noise * white_noise(1, Purpose.RADIO_NOISE, 7, 1, window)).mean()) < 0.02
+    assert abs((noise * white_noise(1, Stream.RADIO_NOISE, 7, 1, window)).mean()) < 0.02
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,15 @@ def test_noise_does_not_depend_on_the_window(window: TileWindow) -> None:
     wide = TileWindow(-200, -200, 500, 500)
     rows = slice(window.y0 + 200, window.y0 + 200 + window.ny)
     columns = slice(window.x0 + 200, window.x0 + 200 + window.nx)
-    white = white_noise(3, Purpose.RADIO_NOISE, 7, 0, wide)
-    np.testing.assert_array_equal(white_noise(3, Purpose.RADIO_NOISE, 7, 0, window), white[rows, columns])
+    white = white_noise(3, Stream.RADIO_NOISE, 7, 0, wide)
+    np.testing.assert_array_equal(white_noise(3, Stream.RADIO_NOISE, 7, 0, window), white[rows, columns])
     for part, whole in zip(first_noise(3, TILE, window), first_noise(3, TILE, wide), strict=True):
         np.testing.assert_array_equal(part, whole[rows, columns])
 
 
 def test_one_layer_is_gaussian_correlated_and_wider_in_x() -> None:
     layers = (NoiseLayer(1.0, 18.0, 7.2),)  # 10 and 4 px
-    noise = correlated_noise(1, Purpose.RADIO_NOISE, TILE, layers, TileWindow(0, 0, 700, 700))
+    noise = correlated_noise(1, Stream.RADIO_NOISE, TILE, layers, TileWindow(0, 0, 700, 700))
     assert noise.std() == pytest.approx(1, abs=0.05)
     assert autocorrelation(noise, 5, 0) == pytest.approx(0.5, abs=0.05)
     assert autocorrelation(noise, 0, 2) == pytest.approx(0.5, abs=0.05)

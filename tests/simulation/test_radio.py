@@ -47,7 +47,7 @@ def source(
 
 
 def extended(seed: int = 1) -> RadioSource:
-    from claran_core.simulation.forms import build_extended
+    from claran_core.simulation.source_models import build_extended
 
     rng = np.random.default_rng(seed)
     build = lambda: build_extended(rng, RECIPES["1C_3P"], peak_snr=60.0, extent_arcsec=50.0)  # noqa: E731

@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 
 from claran_core.components.contour_rule import dr1_extent, find_components
-from claran_core.simulation.forms import (
-    LAST_FORM,
-    PIXEL_ARCSEC,
-    SMEARING_ARCSEC,
-    Structure,
-    build_compact,
-    build_extended,
-)
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import TileGrid, TileWindow
 from claran_core.simulation.random_streams import quantile_draw
-from claran_core.simulation.recipes import BEAM_ARCSEC, FORMS, RECIPES
+from claran_core.simulation.recipes import BEAM_ARCSEC, RECIPES, SOURCE_TYPES
+from claran_core.simulation.source_models import (
+    LAST_TYPE,
+    PIXEL_ARCSEC,
+    SourceModel,
+    build_compact,
+    build_extended,
+)
+from claran_core.simulation.source_shapes import SMEARING_ARCSEC
 
 GRID = TileGrid(nside=128, pixel_scale_arcsec=PIXEL_ARCSEC, size_px=2000)
 N = 25
 
 
-def shown(structure: Structure, *, half_px: int = 150) -> np.ndarray:
+def shown(structure: SourceModel, *, half_px: int = 150) -> np.ndarray:
     """Signal-to-noise image of a structure as the sky's own code draws it, host in the middle."""
     tile = GRID.tile(0)
     east, north, peak, major, minor, angle = structure.gaussians.T
@@ -33,7 +33,7 @@ def shown(structure: Structure, *, half_px: int = 150) -> np.ndarray:
     return image
 
 
-def built(name: str, seed: int = 11) -> list[tuple[Structure, float, float]]:
+def built(name: str, seed: int = 11) -> list[tuple[SourceModel, float, float]]:
     rng, recipe = np.random.default_rng(seed), RECIPES[name]
     asked = [
         (quantile_draw(rng, recipe.peak_snr), quantile_draw(rng, recipe.extent_arcsec)) for _ in range(N)
@@ -47,7 +47,9 @@ def test_recipes_are_sound(name: str) -> None:
     assert name in (f"{recipe.n_components}C_{recipe.n_peaks}P", "beyond")
     for values in (recipe.peak_snr, recipe.extent_arcsec):
         assert len(values) == 7 and min(values) > 0 and list(values) == sorted(values)
-    assert set(recipe.forms) | {LAST_FORM} <= set(FORMS) and sum(recipe.forms.values()) == pytest.approx(1)
+    assert set(recipe.types) | {LAST_TYPE} <= set(SOURCE_TYPES) and sum(
+        recipe.types.values()
+    ) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
