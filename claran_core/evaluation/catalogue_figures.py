@@ -52,7 +52,7 @@ def _draw(axes: Axes, bins: pd.DataFrame, label: str) -> None:
         return
     for shift, prefix, colour, name in (
         (-INTERVAL_SPACING / 2, "share", COLOURS[0], "source"),
-        (INTERVAL_SPACING / 2, "class_share", COLOURS[4], "and class"),
+        (INTERVAL_SPACING / 2, "class_share", COLOURS[4], "source and class"),
     ):
         share, low, high = (bins[f"{prefix}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
         known = np.flatnonzero(np.isfinite(share))
