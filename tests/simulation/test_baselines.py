@@ -1,4 +1,4 @@
-"""Baselines of the simulated FIRST: kernels of the noise, how sharp it is from tile to tile, sidelobes."""
+"""Baselines of the simulated FIRST: noise kernels, their sharpness by tile, and sidelobes."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def power_of(transform: np.ndarray) -> np.ndarray:
     return power
 
 
-def test_kernel_is_the_same_turned_by_half_a_turn() -> None:
+def test_kernel_is_symmetric_under_rotation_by_180_degrees() -> None:
     assert FIRST_KERNEL.shape == (129, 129)
     np.testing.assert_array_equal(FIRST_KERNEL, FIRST_KERNEL[::-1, ::-1])
     assert (FIRST_KERNEL**2).sum() == pytest.approx(1)
@@ -42,7 +42,7 @@ def test_sidelobes_have_three_stripes_and_no_main_lobe() -> None:
         assert {min((0, 61.5, 118.5, 180), key=lambda b: abs(a - b)) % 180 for a in along} == {0, 61.5, 118.5}
 
 
-def test_sets_of_baselines_differ_and_are_as_one_on_average() -> None:
+def test_sets_of_baselines_scatter_around_the_mean() -> None:
     sets = np.array([noise_kernel(number) for number in range(12)])
     assert (sets**2).sum(axis=(1, 2)) == pytest.approx(np.ones(12))
     np.testing.assert_allclose(sets, sets[:, ::-1, ::-1], atol=1e-12)
@@ -52,7 +52,7 @@ def test_sets_of_baselines_differ_and_are_as_one_on_average() -> None:
     assert (mean * FIRST_KERNEL).sum() / np.sqrt((mean**2).sum()) > likeness.max()
 
 
-def test_noise_of_a_tile_has_unit_variance_and_its_own_sharpness() -> None:
+def test_tiles_have_unit_variance_and_different_sharpness() -> None:
     fine = np.hypot(np.fft.fftfreq(TRANSFORM_PX)[:, None], np.fft.rfftfreq(TRANSFORM_PX)) > 0.3
     shares = []
     for tile in TILES:
@@ -62,7 +62,7 @@ def test_noise_of_a_tile_has_unit_variance_and_its_own_sharpness() -> None:
     assert 0.3 < np.std(shares) < 0.6
 
 
-def test_kernel_of_a_tile_stays_within_its_reach() -> None:
+def test_kernel_of_a_tile_ends_at_its_radius() -> None:
     for tile in TILES[:8]:
         kernel = np.fft.fftshift(np.fft.irfft2(transfer(1, tile)[0].astype(float)))
         y, x = np.abs(np.indices(kernel.shape) - TRANSFORM_PX // 2)
@@ -70,7 +70,7 @@ def test_kernel_of_a_tile_stays_within_its_reach() -> None:
         assert (kernel[outside] ** 2).sum() < 1e-5
 
 
-def test_same_tile_same_baselines() -> None:
+def test_same_tile_has_the_same_baselines() -> None:
     first = transfer(1, 7).copy()
     baselines.transfer.cache_clear()
     np.testing.assert_array_equal(transfer(1, 7), first)

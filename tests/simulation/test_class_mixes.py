@@ -1,7 +1,8 @@
-"""Signatures: the counts of the paper's tables, and sharing subjects out."""
+"""Signatures: the counts of the paper's tables, and the numbers of subjects per signature."""
 
 import math
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ TABLE_2 = {"train": (6141, 6978, 9566, 12_441), "test": (4603, 4858, 7397, 9885)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_published_counts_add_up_to_the_tables_of_the_paper(split):
+def test_published_counts_add_up_to_the_tables_of_the_paper(split: str) -> None:
     counts = published_signatures()[split]
     sources = dict.fromkeys(MORPHOLOGIES, 0)
     for signature, subjects in counts.items():
@@ -36,7 +37,7 @@ def test_published_counts_add_up_to_the_tables_of_the_paper(split):
 
 
 @pytest.mark.data
-def test_published_counts_are_those_of_the_label_table(shared_data):
+def test_published_counts_are_those_of_the_label_table(shared_data: Path) -> None:
     table = read_label_table(shared_data / "rgz" / "full_catalogue.csv")
     counted = {"train": {}, "test": {}}
     for _, rows in table.groupby("first_id"):
@@ -46,27 +47,27 @@ def test_published_counts_are_those_of_the_label_table(shared_data):
     assert counted == {split: dict(counts) for split, counts in published_signatures().items()}
 
 
-def test_signatures_are_sorted():
+def test_signatures_are_sorted() -> None:
     assert signature_of(["2C_2P", "1C_1P", "1C_1P"]) == "1C_1P+1C_1P+2C_2P"
     assert classes_of("1C_1P+1C_1P+2C_2P") == ("1C_1P", "1C_1P", "2C_2P")
 
 
 @pytest.mark.parametrize(("split", "size"), [("train", 6141), ("test", 4603)])
-def test_the_paper_s_numbers_give_the_paper_s_table(split, size):
+def test_numbers_of_the_paper_give_its_table(split: str, size: int) -> None:
     published = published_signatures()[split]
     assert dict(shared_out(size, published)) == dict(published)
     for n in (0, 1, 7, 900):
         assert shared_out(n, published).total() == n
 
 
-def test_largest_remainders_by_hand():
+def test_largest_remainders_by_hand() -> None:
     # 7 of 1 : 2 : 4 is 1 : 2 : 4; 5 of them is .71, 1.43, 2.86, so the last and the first gain one.
     mix = {"1C_1P": 1, "1C_2P": 2, "1C_3P": 4}
     assert dict(shared_out(7, mix)) == mix
     assert dict(shared_out(5, mix)) == {"1C_1P": 1, "1C_2P": 1, "1C_3P": 3}
 
 
-def test_several_sources_against_one():
+def test_share_of_subjects_with_several_sources() -> None:
     mix = {"1C_1P": 6, "2C_2P": 2, "1C_1P+1C_1P": 1, "1C_1P+2C_2P": 1}
     assert reweighted(mix, None) is mix
     half = reweighted(mix, 0.5)
@@ -77,12 +78,12 @@ def test_several_sources_against_one():
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.5, math.nan])
-def test_a_fraction_that_is_none_is_refused(fraction):
+def test_invalid_fraction_is_refused(fraction: float) -> None:
     with pytest.raises(InputError, match="is not a share"):
         reweighted({"1C_1P": 1, "1C_1P+1C_1P": 1}, fraction)
 
 
-def test_a_fraction_of_subjects_the_mix_has_not_is_refused():
+def test_fraction_without_such_subjects_in_the_mix_is_refused() -> None:
     with pytest.raises(InputError, match="no subject of several sources"):
         reweighted({"1C_1P": 1}, 0.5)
     with pytest.raises(InputError, match="no subject of one source"):
@@ -90,7 +91,7 @@ def test_a_fraction_of_subjects_the_mix_has_not_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("n", "mix", "told"),
+    ("n", "mix", "message"),
     [
         (-1, {"1C_1P": 1}, "-1 is negative"),
         (1, {"1C_4P": 1}, "unknown signature '1C_4P'"),
@@ -102,13 +103,15 @@ def test_a_fraction_of_subjects_the_mix_has_not_is_refused():
         (1, {}, "all shares are zero"),
     ],
 )
-def test_impossible_shares_are_refused_in_one_line(n, mix, told):
-    with pytest.raises(InputError, match=told) as caught:
+def test_invalid_numbers_and_mixes_are_refused_in_one_line(
+    n: int, mix: dict[str, float], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
         shared_out(n, mix)
     assert "\n" not in str(caught.value)
 
 
-def test_a_quota_knows_which_signatures_are_open():
+def test_quota_lists_the_signatures_still_needed() -> None:
     quota = Quota("train", Counter({"1C_1P": 1, "1C_1P+2C_2P": 2, "2C_2P": 0}))
     assert quota.total == quota.missing == 3
     assert quota.open_for("1C_1P") == [("1C_1P",), ("1C_1P", "2C_2P")]

@@ -1,4 +1,4 @@
-"""Who is on the simulated sky: counts, mix, reach, and where things are."""
+"""Sources of the simulated sky: counts, mix, reach, and geometry."""
 
 from collections import Counter
 
@@ -14,6 +14,7 @@ from claran_core.simulation import infrared, population
 from claran_core.simulation.baselines import sidelobe_pattern
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import (
+    Tile,
     TileGrid,
     TileWindow,
     cell_area_deg2,
@@ -35,7 +36,7 @@ def sources() -> list[population.RadioSource]:
     return [source for cell in CELLS for source in radio_cell(1, cell)]
 
 
-def test_a_cell_is_the_same_every_time_and_holds_its_sources() -> None:
+def test_cell_is_reproducible_and_contains_its_sources() -> None:
     first = radio_cell(1, 4711)
     radio_cell.cache_clear()
     again = radio_cell(1, 4711)
@@ -46,11 +47,11 @@ def test_a_cell_is_the_same_every_time_and_holds_its_sources() -> None:
     assert {s.ra_deg for s in first}.isdisjoint(s.ra_deg for s in radio_cell(2, 4711))
 
 
-def test_ids_are_unique(sources) -> None:
+def test_ids_are_unique(sources: list[population.RadioSource]) -> None:
     assert len({source.source_id for source in sources}) == len(sources)
 
 
-def test_field_counts_follow_first(sources) -> None:
+def test_field_counts_follow_first(sources: list[population.RadioSource]) -> None:
     area = len(CELLS) * cell_area_deg2(RADIO_NSIDE)
     peak = np.array([s.gaussians.peak.max() for s in sources if s.kind == "field"])
     above = (peak > FIELD_LIMIT_JY).sum() / area
@@ -59,7 +60,7 @@ def test_field_counts_follow_first(sources) -> None:
     assert slope == pytest.approx(0.89, abs=0.1)
 
 
-def test_mix_is_that_of_table_1(sources) -> None:
+def test_mix_is_that_of_table_1(sources: list[population.RadioSource]) -> None:
     seen = Counter(f"{s.n_components}C_{s.n_peaks}P" for s in sources)
     assert seen.most_common(1)[0][0] == "1C_1P"
     # DR1: 14,242 1C_2P and 9,772 2C_2P, the other classes at most a tenth of them.
@@ -70,7 +71,7 @@ def test_mix_is_that_of_table_1(sources) -> None:
     assert 0.003 < sum(s.kind == "beyond" for s in sources) / extended < 0.02
 
 
-def test_extended_sources_have_company(sources) -> None:
+def test_extended_sources_have_companions(sources: list[population.RadioSource]) -> None:
     field = SkyCoord([(s.ra_deg, s.dec_deg) for s in sources if s.kind == "field"], unit="deg")
     extended = SkyCoord([(s.ra_deg, s.dec_deg) for s in sources if s.kind != "field"], unit="deg")
     near = extended.match_to_catalog_sky(field)[1].arcsec < 85
@@ -78,7 +79,7 @@ def test_extended_sources_have_company(sources) -> None:
     assert near.mean() == pytest.approx(1 - 0.72 * (1 - population.COMPANION_CHANCE), abs=0.06)
 
 
-def test_no_source_reaches_farther_than_is_searched(sources) -> None:
+def test_no_source_exceeds_the_search_radius(sources: list[population.RadioSource]) -> None:
     for source in sources:
         assert source.gaussians.reach_arcsec().max() <= source.reach_arcsec < population.MAX_REACH_ARCSEC
     corner = np.sqrt(2) * (sidelobe_pattern().shape[0] // 2) * 1.8
@@ -94,7 +95,7 @@ def one_gaussian(ra: float, dec: float, **changed: float) -> Gaussians:
     return Gaussians(np.array([ra]), np.array([dec]), *(np.array([value]) for value in values.values()))
 
 
-def drawn(gaussians: Gaussians, tile, half_px: int = 40) -> tuple[np.ndarray, TileWindow]:
+def drawn(gaussians: Gaussians, tile: Tile, half_px: int = 40) -> tuple[np.ndarray, TileWindow]:
     window = TileWindow(1000 - half_px, 1000 - half_px, 2 * half_px + 1, 2 * half_px + 1)
     image = np.zeros(window.shape)
     placed = gaussians.place(tile)
@@ -102,7 +103,7 @@ def drawn(gaussians: Gaussians, tile, half_px: int = 40) -> tuple[np.ndarray, Ti
     return image, window
 
 
-def test_a_gaussian_has_its_height_width_and_angle() -> None:
+def test_gaussian_has_its_height_width_and_angle() -> None:
     tile = GRID.tile(70000)
     ra, dec = tile.pixel_to_sky(1000, 1000)
     image, _ = drawn(one_gaussian(ra, dec), tile)
@@ -146,7 +147,7 @@ def test_cells_near_and_subcells() -> None:
 
 
 @pytest.mark.parametrize("radius", [5.0, 240.0, 480.0, 4000.0])
-def test_cells_near_have_those_of_which_only_a_corner_is_in_the_disc(radius: float) -> None:
+def test_cells_near_include_cells_with_only_a_corner_in_the_disc(radius: float) -> None:
     rng = np.random.default_rng(8)
     for cell in rng.integers(12 * 256**2, size=100):
         across, along = rng.integers(2, size=2)

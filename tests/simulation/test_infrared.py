@@ -1,4 +1,4 @@
-"""The infrared sky of the simulation: counts, the point-spread function, hosts, background."""
+"""The simulated infrared sky: counts, point-spread function, hosts, background."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from claran_core.simulation import infrared as infrared_module
+from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import TileWindow
 from claran_core.simulation.infrared import (
     field,
@@ -33,7 +34,7 @@ class Host:
     host_magnitude: float
 
 
-def drawn(gaussians, half_px: int = 80) -> np.ndarray:
+def drawn(gaussians: Gaussians, half_px: int = 80) -> np.ndarray:
     """Sources on an empty tile, around its middle."""
     window = TileWindow(MIDDLE_PX - half_px, MIDDLE_PX - half_px, 2 * half_px + 1, 2 * half_px + 1)
     image = np.zeros(window.shape)
@@ -42,7 +43,7 @@ def drawn(gaussians, half_px: int = 80) -> np.ndarray:
     return image
 
 
-def star(peak_dn: float):
+def star(peak_dn: float) -> Gaussians:
     one = (np.array([TILE.ra_deg]), np.array([TILE.dec_deg]), np.array([peak_dn]))
     return infrared_module._sources(*one, np.zeros(1), np.ones(1), np.zeros(1))
 
@@ -53,7 +54,7 @@ def windows() -> list[np.ndarray]:
     return [SKY.cutout("", ra, dec, 181.5).data for ra, dec in places]
 
 
-def test_background_and_noise_are_those_of_w1(windows) -> None:
+def test_background_and_noise_are_those_of_w1(windows: list[np.ndarray]) -> None:
     median = [np.median(window) for window in windows]
     below = [np.sqrt(((w[w < m] - m) ** 2).mean()) for w, m in zip(windows, median, strict=True)]
     mad = [1.4826 * np.median(np.abs(w - m)) for w, m in zip(windows, median, strict=True)]
@@ -63,7 +64,7 @@ def test_background_and_noise_are_those_of_w1(windows) -> None:
     assert np.median(mad) == pytest.approx(0.18, rel=0.3)
 
 
-def test_number_of_sources_is_that_of_w1(windows) -> None:
+def test_number_of_sources_is_that_of_w1(windows: list[np.ndarray]) -> None:
     def count(window: np.ndarray) -> int:
         inner = window[3:-3, 3:-3]
         shifts = [(y, x) for y in range(7) for x in range(7) if (y, x) != (3, 3)]
@@ -85,14 +86,14 @@ def test_counts_are_a_power_law() -> None:
     assert slope == pytest.approx(infrared_module.SLOPE, abs=0.15)
 
 
-def test_a_magnitude_is_its_counts() -> None:
+def test_magnitude_gives_the_total_counts() -> None:
     for magnitude in (8.0, 11.0, 14.0):
         image = drawn(star(float(peak_of_magnitude(np.array(magnitude)))), half_px=150)
         # Zero point 20.5: the spikes hold some per cent more.
         assert image.sum() == pytest.approx(10 ** (0.4 * (20.5 - magnitude)), rel=0.08)
 
 
-def test_a_star_has_the_width_and_wings_of_w1() -> None:
+def test_star_has_the_width_and_wings_of_w1() -> None:
     image = drawn(star(1000.0))
     middle = image.shape[0] // 2
     peak = image[middle, middle]
@@ -136,7 +137,7 @@ def test_near_hosts_are_resolved_and_far_ones_are_not() -> None:
     assert half_light_arcsec(np.array(11.0)) > half_light_arcsec(np.array(14.0))
 
 
-def test_hosts_are_where_and_as_bright_as_told() -> None:
+def test_hosts_have_the_given_positions_and_magnitudes() -> None:
     near = Host(TILE.ra_deg, TILE.dec_deg, 12.0)
     image = drawn(host_gaussians((near, Host(TILE.ra_deg, TILE.dec_deg + 0.02, 17.5))))
     middle = image.shape[0] // 2
@@ -146,7 +147,7 @@ def test_hosts_are_where_and_as_bright_as_told() -> None:
     assert len(host_gaussians(()).peak) == 0
 
 
-def test_field_is_drawn_within_what_was_measured() -> None:
+def test_background_and_noise_lie_in_the_measured_range() -> None:
     drawn_fields = np.array([field(np.random.default_rng(k)) for k in range(200)])
     assert drawn_fields[:, 0].min() >= 1.9 and drawn_fields[:, 0].max() <= 4.6
     assert np.median(drawn_fields[:, 0]) == pytest.approx(4.1, abs=0.1)

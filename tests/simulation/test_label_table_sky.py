@@ -1,4 +1,4 @@
-"""The sky of a label table: its sources, where they are, on the field of the drawn sky."""
+"""The sky of a label table: its sources at their positions, among the field sources of the drawn sky."""
 
 import logging
 from pathlib import Path
@@ -26,6 +26,9 @@ from claran_core.survey.surveys import SURVEYS
 SEED = 5
 HEADER = "catalog_id,first_id,num_cpnts,num_peaks,cpnts_ras,cpnts_decs,ang_extent,cl,training"
 ORDINARY = {"1C_1P": 17.0, "1C_2P": 31.0, "1C_3P": 47.0, "2C_2P": 32.0, "2C_3P": 40.0, "3C_3P": 55.0}
+
+# A label table and the population of its sources.
+Ordinary = tuple[pd.DataFrame, LabelTablePopulation]
 
 
 def name_of(ra_deg: float, dec_deg: float) -> str:
@@ -70,7 +73,7 @@ def ordinary_lines() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def ordinary(tmp_path_factory) -> tuple[pd.DataFrame, LabelTablePopulation]:
+def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Ordinary:
     rows = table(tmp_path_factory.mktemp("ordinary"), ordinary_lines())
     return rows, LabelTablePopulation(SEED, rows)
 
@@ -83,7 +86,7 @@ def by_name(population: LabelTablePopulation) -> dict[str, RadioSource]:
     return {source.source_id: source for source in population.sources()}
 
 
-def test_each_source_shows_its_class_extent_and_places(ordinary):
+def test_sources_have_the_class_extent_and_positions_of_their_labels(ordinary: Ordinary) -> None:
     rows, population = ordinary
     assert set(ORDINARY) == set(MORPHOLOGIES)
     right, extents, off = [], [], []
@@ -105,7 +108,7 @@ def test_each_source_shows_its_class_extent_and_places(ordinary):
     assert np.median(off) < 1.0 and np.quantile(off, 0.9) < 2.0
 
 
-def test_noisy_images_are_labelled_like_the_table(ordinary):
+def test_noisy_images_are_labelled_like_the_table(ordinary: Ordinary) -> None:
     rows, population = ordinary
     frame, same = Frame(), []
     for row in rows.itertuples():
@@ -117,7 +120,7 @@ def test_noisy_images_are_labelled_like_the_table(ordinary):
     assert np.mean(same) > 0.8
 
 
-def test_field_sources_stay_and_drawn_extended_ones_do_not(ordinary):
+def test_field_sources_stay_and_drawn_extended_sources_are_omitted(ordinary: Ordinary) -> None:
     rows, population = ordinary
     cells = {sky_to_cell(row.ra, row.dec, RADIO_NSIDE) for row in rows.itertuples()}
     middles = SkyCoord(rows["ra"], rows["dec"], unit="deg")
@@ -142,7 +145,7 @@ def field_source() -> RadioSource:
     return next(source for source in radio_cell(SEED, 70000) if source.is_compact)
 
 
-def test_no_stranger_shines_within_a_labelled_source(tmp_path):
+def test_field_sources_within_a_labelled_source_are_omitted(tmp_path: Path) -> None:
     stranger = field_source()
     place = offset(stranger.ra_deg, stranger.dec_deg, 12.0, 10.0)
     population = LabelTablePopulation(SEED, table(tmp_path, [line("a", [place], 1, 20.0)]))
@@ -151,7 +154,7 @@ def test_no_stranger_shines_within_a_labelled_source(tmp_path):
     assert len(names) > 10
 
 
-def test_a_table_of_this_sky_does_not_hold_its_field_sources_twice(tmp_path):
+def test_field_sources_in_the_table_appear_once(tmp_path: Path) -> None:
     twin = field_source()
     place = offset(twin.ra_deg, twin.dec_deg, 0.0, 300.0)
     population = LabelTablePopulation(SEED, table(tmp_path, [line(twin.source_id, [place], 1, 20.0)]))
@@ -164,7 +167,7 @@ def test_a_table_of_this_sky_does_not_hold_its_field_sources_twice(tmp_path):
     assert [source.is_compact for source in found] == [False]
 
 
-def test_a_source_in_several_subjects_is_placed_once(tmp_path, caplog):
+def test_source_in_several_subjects_appears_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     ra, dec = 200.0, 30.0
     near, far = offset(ra, dec, 0.0, 2.5), offset(ra, dec, 40.0, 0.0)
     lines = [
@@ -191,7 +194,9 @@ def test_a_source_in_several_subjects_is_placed_once(tmp_path, caplog):
         ([(0, 0)], ",,,,", (0, 0)),
     ],
 )
-def test_hosts_are_in_the_middle(tmp_path, places, extra, east_north):
+def test_host_is_at_the_centre_without_a_position(
+    tmp_path: Path, places: list[tuple[float, float]], extra: str, east_north: tuple[float, float]
+) -> None:
     ra, dec = 0.0, 10.0  # components on both sides of RA 0
     header = f"{HEADER},source_ra,source_dec,host_ra,host_dec"
     lines = [line("a", [offset(ra, dec, *place) for place in places], len(places), 40.0, extra)]
@@ -200,7 +205,7 @@ def test_hosts_are_in_the_middle(tmp_path, places, extra, east_north):
     assert host.separation(SkyCoord(*offset(ra, dec, *east_north), unit="deg")) < 0.01 * u.arcsec
 
 
-def test_hosts_are_where_the_table_has_them(tmp_path):
+def test_host_position_of_the_table_is_used(tmp_path: Path) -> None:
     header = f"{HEADER},source_ra,source_dec,host_ra,host_dec"
     place, middle, host = (150.0, 20.0), offset(150.0, 20.0, 8.0, 0.0), offset(150.0, 20.0, 5.0, 3.0)
     lines = [
@@ -214,7 +219,7 @@ def test_hosts_are_where_the_table_has_them(tmp_path):
     assert (sources["host"].ra_deg, sources["host"].dec_deg) == pytest.approx(host, abs=1e-12)
 
 
-def test_rows_added_later_leave_the_others_as_they_are(ordinary, tmp_path):
+def test_added_rows_do_not_change_other_sources(ordinary: Ordinary, tmp_path: Path) -> None:
     rows, population = ordinary
     more = table(tmp_path, [line("new", [(149.0, 20.0)], 1, 17.0), *ordinary_lines()[::-1]])
     longer = by_name(LabelTablePopulation(SEED, more))
@@ -228,7 +233,7 @@ def test_rows_added_later_leave_the_others_as_they_are(ordinary, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["FIRST", "WISE_W1"])
-def test_same_bits_in_every_window(ordinary, name):
+def test_all_windows_have_the_same_bits(ordinary: Ordinary, name: str) -> None:
     rows, population = ordinary
     row = rows[rows["catalog_id"] == "3C_3P-1"].iloc[0]
     survey = sky(population, name)
@@ -240,7 +245,7 @@ def test_same_bits_in_every_window(ordinary, name):
     np.testing.assert_array_equal(wide[143:193, 180:213], small)
 
 
-def test_hosts_shine_in_the_infrared(ordinary):
+def test_hosts_appear_in_the_infrared(ordinary: Ordinary) -> None:
     _, population = ordinary
     bright = [source for source in population.sources() if source.host_magnitude < 14.5]
     assert len(bright) >= 3
@@ -250,7 +255,7 @@ def test_hosts_shine_in_the_infrared(ordinary):
         assert cutout.data[y, x] - np.median(cutout.data) > 5.0
 
 
-def test_more_components_and_peaks_than_three(tmp_path):
+def test_sources_with_more_than_three_components_or_peaks(tmp_path: Path) -> None:
     places = [offset(150.0, 20.0, 0.0, north) for north in (60, 22, -20, -58)]
     (source,) = LabelTablePopulation(SEED, table(tmp_path, [line("a", places, 5, 125.0)])).sources()
     assert (source.kind, source.n_components, source.n_peaks) == ("3C_3P", 4, 5)
@@ -260,7 +265,7 @@ def test_more_components_and_peaks_than_three(tmp_path):
     assert source.n_peaks == 2
 
 
-def test_the_table_is_read_once_per_process(tmp_path, monkeypatch):
+def test_table_is_read_once_per_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table(tmp_path, ordinary_lines()[:2])
     calls = []
     monkeypatch.setattr(
@@ -272,7 +277,7 @@ def test_the_table_is_read_once_per_process(tmp_path, monkeypatch):
 
 
 @pytest.mark.data
-def test_sources_of_the_published_table(shared_data):
+def test_sources_of_the_published_table(shared_data: Path) -> None:
     path = shared_data / "rgz" / "full_catalogue.csv"
     rows = read_label_table(path)
     sources = by_name(LabelTablePopulation(SEED, rows, name=path.name))

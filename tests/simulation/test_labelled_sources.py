@@ -1,4 +1,4 @@
-"""Sources built to a label: what the contour rule sees of them is what the label says."""
+"""Models of labelled sources: the contour rule finds the properties of the label."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ PIXEL = 1.8
 
 
 def image_of(rows: np.ndarray, half_arcsec: float = 150.0) -> tuple[np.ndarray, float]:
-    """Gaussians on FIRST's pixels, the slow and plain way; columns run east, and the offset of pixel 0."""
+    """Return Gaussians on FIRST's pixels, computed directly (columns run east), and the offset of pixel 0."""
     n = 2 * int(half_arcsec / PIXEL) + 1
     axis = (np.arange(n) - n // 2) * PIXEL
     image = np.zeros((n, n))
@@ -51,7 +51,7 @@ LABELS = [
 
 
 @pytest.mark.parametrize("number", range(len(LABELS)))
-def test_contours_show_what_the_label_says(number):
+def test_contours_have_the_properties_of_the_label(number: int) -> None:
     recipe, places, n_peaks, extent, snr = LABELS[number]
     places = np.array(places, float)
     label = LabelledSource(places, n_peaks, extent, snr, RECIPES[recipe])
@@ -64,7 +64,7 @@ def test_contours_show_what_the_label_says(number):
     assert apart.min(axis=0).max() < 2 * PIXEL
 
 
-def test_structure_tells_what_it_shows():
+def test_model_has_the_counts_of_its_image() -> None:
     label = LabelledSource(np.array([(20.0, 0.0), (-20.0, 0.0)]), 2, 44.0, 50.0, RECIPES["2C_2P"])
     structure = build_labelled(np.random.default_rng(1), label)
     assert (structure.n_components, structure.n_peaks) == (2, 2)
@@ -75,7 +75,7 @@ def test_structure_tells_what_it_shows():
     assert image.max() == pytest.approx(50.0, rel=0.35)
 
 
-def test_the_same_stream_builds_the_same_source():
+def test_same_stream_builds_the_same_source() -> None:
     label = LabelledSource(np.array([(20.0, 0.0), (-20.0, 0.0)]), 3, 44.0, 50.0, RECIPES["2C_3P"])
     first, again, other = (
         build_labelled(np.random.default_rng(seed), label).gaussians.tolist() for seed in (7, 7, 8)
@@ -84,14 +84,14 @@ def test_the_same_stream_builds_the_same_source():
 
 
 @pytest.mark.parametrize("extent", [6.0, 9.0, 17.0, 30.0])
-def test_one_component_is_no_brighter_than_its_extent_allows(extent):
+def test_brightness_of_one_component_is_limited_by_its_extent(extent: float) -> None:
     snr = LabelledSource(np.zeros((1, 2)), 1, extent, 0.0, RECIPES["1C_1P"]).allowed_snr()
     point = np.array([[0.4, 0.3, min(snr, 1e4), POINT_ARCSEC, POINT_ARCSEC, 0.0]])
     assert seen(point)[1] <= 1.06 * extent  # in the contour of a point there is room for it, just
 
 
 @pytest.mark.parametrize("apart", [12.0, 16.0, 24.0])
-def test_two_components_are_so_faint_that_there_is_a_gap(apart):
+def test_two_components_are_faint_enough_for_a_gap(apart: float) -> None:
     places = np.array([(0.0, 0.0), (0.0, apart)])
     snr = min(LabelledSource(places, 2, 20.0, 0.0, RECIPES["2C_2P"]).allowed_snr(), 1e3)
     spots = [(*places[0], snr), (*places[1], 8.5)]
@@ -100,7 +100,7 @@ def test_two_components_are_so_faint_that_there_is_a_gap(apart):
 
 
 @pytest.mark.parametrize("place", [(9, 3), (9, -3), (-9, 3), (-9, -3), (3, 9), (3, -9), (-3, 9), (-3, -9)])
-def test_moved_source_is_mirrored_towards_the_host(place):
+def test_moved_source_is_mirrored_towards_the_host(place: tuple[float, float]) -> None:
     rows = np.array(
         [
             [10.0, 2.5, 60.0, 7.0, 6.0, 20.0],
@@ -121,7 +121,7 @@ def test_moved_source_is_mirrored_towards_the_host(place):
     assert off_host < 4.0
 
 
-def test_tails_lengthen_outwards_and_shorten_inwards():
+def test_outward_tails_lengthen_and_inward_tails_shorten_the_source() -> None:
     places = np.array([(30.0, 0.0), (-30.0, 0.0)])
     parts = draw_parts(np.random.default_rng(3), places, n_peaks=2, peak_snr=60.0)
     extents = [

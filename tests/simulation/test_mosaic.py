@@ -1,8 +1,9 @@
-"""Whole tiles and mosaics of the simulated sky: one sky with the cut-outs, to the last bit."""
+"""Whole tiles and mosaics of the simulated sky: their pixels equal those of cut-outs bit by bit."""
 
 import importlib
 import pkgutil
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def sky(name: str = "FIRST") -> SimulatedProvider:
 
 
 def clear_caches() -> None:
-    """Forget all that any module of the package remembers."""
+    """Clear the caches of all modules of the package."""
     cleared = 0
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         for value in vars(importlib.import_module(found.name)).values():
@@ -74,7 +75,7 @@ def southern_corner(survey: SimulatedProvider, tile: Tile, height_px: int) -> tu
 
 
 @pytest.mark.parametrize(("name", "height_px"), [("FIRST", 80), ("WISE_W1", 190)])
-def test_cutout_field_tile_and_mosaic_show_the_same_bits(name, height_px, tmp_path):
+def test_cutout_field_tile_and_mosaic_show_the_same_bits(name: str, height_px: int, tmp_path: Path) -> None:
     tile = sky(name).grid.tile_at(150.0, 30.0)
     place = southern_corner(sky(name), tile, height_px)
     images = [written(tmp_path / "tile.fits", sky(name), 150.0, 30.0)]
@@ -104,7 +105,7 @@ def padded(data: np.ndarray, wcs: WCS, margin: int = 400) -> tuple[np.ndarray, W
 
 
 @pytest.mark.parametrize("name", ["FIRST", "WISE_W1"])
-def test_our_own_directory_source_reads_the_same_pixels(name, tmp_path):
+def test_directory_provider_reads_the_same_pixels(name: str, tmp_path: Path) -> None:
     place = 211.0, 12.0
     write_mosaic(tmp_path / "mosaic.fits", sky(name), *place, 400)
     read = DirectoryProvider(SURVEYS[name], tmp_path).cutout("any", 211.01, 12.02, SUBJECT)
@@ -115,7 +116,7 @@ def test_our_own_directory_source_reads_the_same_pixels(name, tmp_path):
 
 
 @pytest.mark.parametrize("size", [64, 65])
-def test_mosaic_is_centred_on_the_position(size, tmp_path):
+def test_mosaic_is_centred_on_the_position(size: int, tmp_path: Path) -> None:
     data, header = written(tmp_path / "m.fits", sky(), 77.0, -33.0, size_px=size)
     assert data.shape == (size, size) and data.dtype == ">f4"
     x, y = WCS(header).wcs_world2pix(77.0, -33.0, 0)
@@ -123,7 +124,7 @@ def test_mosaic_is_centred_on_the_position(size, tmp_path):
     assert abs(x - middle) <= 0.51 and abs(y - middle) <= 0.51
 
 
-def test_header_says_what_it_is(tmp_path):
+def test_header_describes_survey_and_sky(tmp_path: Path) -> None:
     _, radio = written(tmp_path / "radio.fits", sky(), 77.0, 10.0, size_px=32)
     tile = sky().grid.tile_at(77.0, 10.0)
     assert radio["SIMULATE"] is True and radio["SIMSEED"] == SEED and radio["SIMTILE"] == tile.index
@@ -134,13 +135,13 @@ def test_header_says_what_it_is(tmp_path):
     assert infrared["BUNIT"] == "DN" and infrared["MAGZP"] == 20.5 and "BMAJ" not in infrared
 
 
-def test_whole_tile_without_a_size(tmp_path):
+def test_whole_tile_without_a_size(tmp_path: Path) -> None:
     tile, window = mosaic_window(sky(), 150.0, 30.0)
     assert window == tile.limits
     assert tile.index == sky().grid.tile_at(150.0, 30.0).index
 
 
-def test_sources_of_a_mosaic_are_those_its_wcs_shows():
+def test_sources_in_a_mosaic_are_those_inside_its_wcs() -> None:
     tile, window = mosaic_window(sky(), 359.95, 2.0, 900)
     found = {source.source_id for source in sources_in(sky(), tile, window)}
     wcs = tile.wcs(window)
@@ -153,13 +154,13 @@ def test_sources_of_a_mosaic_are_those_its_wcs_shows():
     assert found == expected and len(found) > 5
 
 
-def test_memory_is_for_a_few_rows_only(tmp_path, monkeypatch):
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     class Flat:
         survey, seed, population, grid = sky().survey, SEED, "none", sky().grid
 
-        def render(self, tile, window):
+        def render(self, tile: Tile, window: TileWindow) -> np.ndarray:
             asked.append(window)
             x, y = np.meshgrid(window.x0 + np.arange(window.nx), window.y0 + np.arange(window.ny))
             return x + 1000.0 * y
@@ -174,12 +175,12 @@ def test_memory_is_for_a_few_rows_only(tmp_path, monkeypatch):
     np.testing.assert_array_equal(data, x + 1000 * y[:, None])
 
 
-def test_what_is_killed_leaves_nothing(tmp_path, monkeypatch):
+def test_interrupted_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "m.fits"
     write_mosaic(path, sky(), 77.0, 10.0, 40)
     before = path.read_bytes()
 
-    def killed(self, tile, window: TileWindow):
+    def killed(self: SimulatedProvider, tile: Tile, window: TileWindow) -> NoReturn:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SimulatedProvider, "render", killed)
@@ -202,7 +203,9 @@ def test_what_is_killed_leaves_nothing(tmp_path, monkeypatch):
         ("m.png", (0.0, 0.0, 10), r"m\.png"),
     ],
 )
-def test_nonsense_is_refused_in_one_line(tmp_path, name, arguments, message):
+def test_invalid_arguments_are_refused_in_one_line(
+    tmp_path: Path, name: str, arguments: tuple[Any, ...], message: str
+) -> None:
     with pytest.raises(InputError, match=message) as caught:
         write_mosaic(tmp_path / name, sky(), *arguments)
     assert "\n" not in str(caught.value)

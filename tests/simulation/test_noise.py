@@ -1,4 +1,6 @@
-"""Noise of the simulated sky: unit variance, the autocorrelation asked for, no trace of blocks."""
+"""Noise of the simulated sky: unit variance, the specified autocorrelation, no trace of blocks."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ def test_kernel_gives_unit_variance_and_the_autocorrelation() -> None:
     assert half == pytest.approx(0.5, abs=0.01)
 
 
-def test_white_noise_is_white_and_unlike_in_each_block_layer_and_tile() -> None:
+def test_white_noise_is_white_and_independent_between_blocks_layers_and_tiles() -> None:
     window = TileWindow(-100, 30, 300, 200)
     noise = white_noise(1, Stream.RADIO_NOISE, 7, 0, window)
     assert noise.shape == window.shape
@@ -86,7 +88,7 @@ def mean_autocorrelation(images: np.ndarray, lag_x: int, lag_y: int) -> float:
     return float(np.mean([autocorrelation(image, lag_x, lag_y) for image in images]))
 
 
-def test_radio_noise_matches_first(radio_noise) -> None:
+def test_radio_noise_matches_first(radio_noise: np.ndarray) -> None:
     # Lags of 1, 2, 3 and 5 pixels on source-free FIRST images, along RA and along Dec, and diagonally.
     assert radio_noise[0].std() == pytest.approx(1, abs=0.03)
     noise = radio_noise[0] + SMOOTHNESS_MEAN * radio_noise[1]
@@ -101,7 +103,7 @@ def test_radio_noise_matches_first(radio_noise) -> None:
 
 
 @pytest.mark.data
-def test_radio_noise_matches_the_measured_autocorrelation(shared_data, radio_noise) -> None:
+def test_radio_noise_matches_the_measured_autocorrelation(shared_data: Path, radio_noise: np.ndarray) -> None:
     real = np.load(shared_data / "first_noise_acf.npy")
     centre = real.shape[0] // 2
     # Stripes included: 20 pixels along the three arms, and between them.
@@ -112,26 +114,28 @@ def test_radio_noise_matches_the_measured_autocorrelation(shared_data, radio_noi
     assert np.abs(np.array(ours) - expected).max() < 0.07
 
 
-def test_tiles_differ_in_their_baselines(radio_noise) -> None:
+def test_tiles_differ_in_their_baselines(radio_noise: np.ndarray) -> None:
     of_tile = [autocorrelation(image, 5, 0) for image in radio_noise[0]]
     assert 0.03 < np.std(of_tile) < 0.15  # 0.09 on real cut-outs, sources' surroundings included
 
 
-def test_radio_noise_has_no_power_beyond_the_longest_baselines(radio_noise) -> None:
+def test_radio_noise_has_no_power_beyond_the_longest_baselines(radio_noise: np.ndarray) -> None:
     window = np.outer(np.hanning(256), np.hanning(256))
     power = np.mean([np.abs(np.fft.fft2(image * window)) ** 2 for image in radio_noise[0]], axis=0)
     frequency = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256))
     assert power[frequency > 0.5].mean() < 1e-4 * power[frequency < 0.1].mean()
 
 
-def test_radio_noise_shows_no_blocks(radio_noise) -> None:
+def test_radio_noise_shows_no_blocks(radio_noise: np.ndarray) -> None:
     step = np.abs(np.diff(radio_noise[0], axis=2)).mean(axis=(0, 1))
     at_borders = step[FIRST_BLOCK_PX - 1 :: FIRST_BLOCK_PX]
     assert at_borders.mean() == pytest.approx(step.mean(), rel=0.03)
 
 
 @pytest.mark.parametrize("amount", [-0.4, 0.5, 1.5])
-def test_more_of_the_smooth_part_is_smoother_and_as_strong_as_said(radio_noise, amount: float) -> None:
+def test_smooth_part_makes_noise_smoother_with_the_predicted_rms(
+    radio_noise: np.ndarray, amount: float
+) -> None:
     noise, smooth = radio_noise
     changed = noise + amount * smooth
     assert changed.std() == pytest.approx(float(smoothed_rms(np.array(amount))), rel=0.07)
@@ -139,7 +143,7 @@ def test_more_of_the_smooth_part_is_smoother_and_as_strong_as_said(radio_noise, 
     assert smoother * amount > 0.03 * abs(amount)
 
 
-def test_surroundings_are_round_flat_and_end() -> None:
+def test_negative_bowl_is_round_flat_and_finite() -> None:
     shape = surroundings()
     middle = shape.shape[0] // 2
     assert shape[middle, middle + 50] == pytest.approx(1.0) == pytest.approx(shape[middle - 50, middle])

@@ -1,4 +1,4 @@
-"""The simulated sky as an image provider: one sky, whatever window is asked for."""
+"""The image provider of the simulated sky: all windows show the same sky."""
 
 import hashlib
 import subprocess
@@ -51,7 +51,7 @@ def clear_caches() -> None:
 
 
 @pytest.mark.parametrize("name", ["FIRST", "WISE_W1"])
-def test_cutout_is_what_the_survey_says(name: str) -> None:
+def test_cutout_has_the_pixels_of_the_survey(name: str) -> None:
     cutout = image(sky(name), 150.0, 30.0)
     survey = SURVEYS[name]
     assert cutout.data.dtype == np.float32 and np.isfinite(cutout.data).all()
@@ -67,7 +67,7 @@ def test_cutout_is_what_the_survey_says(name: str) -> None:
 @pytest.mark.parametrize(
     ("ra", "dec"), [(150.0, 30.0), (359.9999, -12.0), (0.0, 0.0), (77.0, 90.0), (200.0, -89.99)]
 )
-def test_window_holds_the_square_with_room_to_interpolate(name: str, ra: float, dec: float) -> None:
+def test_window_contains_the_square_with_a_margin(name: str, ra: float, dec: float) -> None:
     cutout = image(sky(name), ra, dec)
     frame = Frame()
     edge = np.linspace(0, frame.size_px, 9)
@@ -86,7 +86,9 @@ def test_window_holds_the_square_with_room_to_interpolate(name: str, ra: float, 
     width=st.floats(20, 300),
     dec=st.sampled_from([-89.97, -40.0, 3.0, 61.0, 89.98]),
 )
-def test_same_pixels_in_every_window(name: str, east: float, north: float, width: float, dec: float) -> None:
+def test_all_windows_have_the_same_pixels(
+    name: str, east: float, north: float, width: float, dec: float
+) -> None:
     survey = sky(name)
     tile = survey.grid.tile_at(120.0, dec)
     ra, dec = tile.ra_deg, tile.dec_deg
@@ -99,7 +101,7 @@ def test_same_pixels_in_every_window(name: str, east: float, north: float, width
     np.testing.assert_array_equal(a, b)
 
 
-def test_small_window_wide_field_same_pixels() -> None:
+def test_small_window_and_wide_field_have_the_same_pixels() -> None:
     for name in ("FIRST", "WISE_W1"):
         tile = sky(name).grid.tile_at(183.0, 44.0)
         wide = image(sky(name), tile.ra_deg, tile.dec_deg, 900.0)
@@ -151,7 +153,7 @@ def test_truth_is_the_emission_in_the_image() -> None:
     assert cutout.data.max() > 0.9 * one.gaussians.peak.max()
 
 
-def test_emission_lies_where_the_sky_says_also_at_the_pole() -> None:
+def test_emission_is_at_its_position_also_at_the_pole() -> None:
     one = bright_source()
     for dec in (one.dec_deg, 89.9995):
         sources = sky().truth(one.ra_deg, dec, 600.0)
@@ -176,7 +178,7 @@ def test_truth_needs_the_radio_sky() -> None:
     ("ra", "dec", "width"),
     [(np.nan, 0, 182), (0, np.nan, 182), (0, 91, 182), (0, 0, 0), (0, 0, -5), (0, 0, np.nan), (0, 0, 1e6)],
 )
-def test_no_image_says_why(ra: float, dec: float, width: float) -> None:
+def test_invalid_position_or_width_gives_a_reason(ra: float, dec: float, width: float) -> None:
     answer = sky().cutout("any", ra, dec, width)
     assert isinstance(answer, NoImage) and answer.status == "failed"
     assert "\n" not in answer.reason and answer.reason
@@ -188,7 +190,7 @@ def test_negative_seed_is_refused() -> None:
         SimulatedProvider(SURVEYS["FIRST"], seed=-1)
 
 
-def test_hosts_shine_in_the_infrared_at_the_radio_position() -> None:
+def test_hosts_appear_in_the_infrared_at_the_radio_position() -> None:
     bright = [
         one
         for cell in cells_near(60.0, 10.0, 7200.0, RADIO_NSIDE)
@@ -202,7 +204,7 @@ def test_hosts_shine_in_the_infrared_at_the_radio_position() -> None:
         assert cutout.data[y, x] - np.median(cutout.data) > 5.0
 
 
-def test_images_meet_the_measured_statistics_of_blind_patches() -> None:
+def test_images_have_the_measured_statistics_of_random_fields() -> None:
     rng = np.random.default_rng(0)
     places = zip(rng.uniform(0, 360, 60), rng.uniform(-60, 60, 60), strict=True)
     radio = [image(sky(), *place) for place in places]

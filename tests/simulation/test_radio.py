@@ -1,4 +1,4 @@
-"""The radio image of the simulated sky: noise level, surroundings of sources, order of addition."""
+"""The radio image of the simulated sky: noise level, negative bowls, order of addition."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def test_noise_level_does_not_depend_on_the_window() -> None:
     np.testing.assert_array_equal(radio_rms(8, TILE, TileWindow(30, 77, 11, 5)), wide[207:212, 150:161])
 
 
-def test_image_without_sources_is_noise_alone() -> None:
+def test_image_without_sources_is_noise() -> None:
     image = radio_image(OneSource(TILE, None), TILE, TileWindow(0, 0, 400, 400))
     assert abs(image.mean()) < 0.05 * image.std()
     assert noise_sigma(image) == pytest.approx(float(image.std()), rel=0.05)
@@ -102,7 +102,7 @@ def test_sidelobes_follow_the_uncleaned_height() -> None:
     assert np.count_nonzero(np.abs(added) > 1e-12) < 1000  # the Gaussian's own box
 
 
-def test_extended_source_lies_in_a_bowl() -> None:
+def test_extended_source_has_a_negative_bowl() -> None:
     wide = TileWindow(860, 860, 280, 280)
     bare = OneSource(TILE, None)
     there = OneSource(TILE, extended())
@@ -117,7 +117,7 @@ def test_extended_source_lies_in_a_bowl() -> None:
 
 
 @pytest.mark.parametrize("window", [TileWindow(935, 950, 40, 31), TileWindow(1010, 900, 5, 160)])
-def test_any_window_has_the_same_bits(window: TileWindow) -> None:
+def test_all_windows_have_the_same_bits(window: TileWindow) -> None:
     there = OneSource(TILE, extended())
     wide = TileWindow(900, 890, 200, 200)
     rows = slice(window.y0 - wide.y0, window.y0 - wide.y0 + window.ny)

@@ -1,4 +1,4 @@
-"""Extended sources: what the recipe says, as bright and as large as asked, and realistic in form."""
+"""Models of extended sources: counts of the recipe, given brightness and extent, realistic shapes."""
 
 import numpy as np
 import pytest
@@ -21,10 +21,10 @@ GRID = TileGrid(nside=128, pixel_scale_arcsec=PIXEL_ARCSEC, size_px=2000)
 N = 25
 
 
-def shown(structure: SourceModel, *, half_px: int = 150) -> np.ndarray:
-    """Signal-to-noise image of a structure as the sky's own code draws it, host in the middle."""
+def shown(model: SourceModel, *, half_px: int = 150) -> np.ndarray:
+    """Return the signal-to-noise image of a model, with the host in the centre."""
     tile = GRID.tile(0)
-    east, north, peak, major, minor, angle = structure.gaussians.T
+    east, north, peak, major, minor, angle = model.gaussians.T
     at = np.full(peak.size, tile.ra_deg), np.full(peak.size, tile.dec_deg)
     window = TileWindow(1000 - half_px, 1000 - half_px, 2 * half_px, 2 * half_px)
     image = np.zeros(window.shape)
@@ -42,7 +42,7 @@ def built(name: str, seed: int = 11) -> list[tuple[SourceModel, float, float]]:
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
-def test_recipes_are_sound(name: str) -> None:
+def test_recipes_are_consistent(name: str) -> None:
     recipe = RECIPES[name]
     assert name in (f"{recipe.n_components}C_{recipe.n_peaks}P", "beyond")
     for values in (recipe.peak_snr, recipe.extent_arcsec):
@@ -53,58 +53,58 @@ def test_recipes_are_sound(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
-def test_sources_show_what_they_are_meant_to(name: str) -> None:
+def test_sources_have_the_counts_of_their_recipe(name: str) -> None:
     recipe, right, ratio = RECIPES[name], 0, []
-    for structure, snr, extent in built(name):
-        counts = structure.n_components, structure.n_peaks
+    for model, snr, extent in built(name):
+        counts = model.n_components, model.n_peaks
         right += max(counts) > 3 if name == "beyond" else counts == (recipe.n_components, recipe.n_peaks)
-        image = shown(structure)
+        image = shown(model)
         assert image.max() == pytest.approx(snr, rel=0.15)
         ratio.append(dr1_extent(find_components(image, 1.0).boxes) * PIXEL_ARCSEC / extent)
     assert right >= 0.55 * N  # by chance a shape is of a class one time in ten
     assert np.median(ratio) == pytest.approx(1, abs=0.1)
 
 
-def test_structures_say_what_they_show() -> None:
+def test_models_have_the_counts_of_their_images() -> None:
     # On another grid a marginal contour may fall differently, but hardly ever.
     agree = []
     for name in ("1C_3P", "2C_2P", "3C_3P"):
-        for structure, _, _ in built(name):
-            found = find_components(shown(structure), 1.0)
-            agree.append((len(found), found.n_peaks.sum()) == (structure.n_components, structure.n_peaks))
+        for model, _, _ in built(name):
+            found = find_components(shown(model), 1.0)
+            agree.append((len(found), found.n_peaks.sum()) == (model.n_components, model.n_peaks))
     assert np.mean(agree) > 0.85
 
 
 def test_nothing_is_sharper_than_the_smeared_beam() -> None:
     sharpest = np.hypot(BEAM_ARCSEC, SMEARING_ARCSEC)
     for name in RECIPES:
-        for structure, _, _ in built(name)[:5]:
-            gaussians = structure.gaussians
+        for model, _, _ in built(name)[:5]:
+            gaussians = model.gaussians
             assert (gaussians[:, 4] >= sharpest - 1e-9).all()
             assert (gaussians[:, 3] >= gaussians[:, 4]).all()
             assert (gaussians[:, 2] > 0).all()
 
 
 def test_peaks_are_local_maxima_of_the_emission_brightest_first() -> None:
-    for structure, _, _ in built("3C_3P"):
-        image = shown(structure)
-        columns = np.rint(150 - structure.peaks[:, 0] / PIXEL_ARCSEC).astype(int)
-        rows = np.rint(150 + structure.peaks[:, 1] / PIXEL_ARCSEC).astype(int)
+    for model, _, _ in built("3C_3P"):
+        image = shown(model)
+        columns = np.rint(150 - model.peaks[:, 0] / PIXEL_ARCSEC).astype(int)
+        rows = np.rint(150 + model.peaks[:, 1] / PIXEL_ARCSEC).astype(int)
         around = [image[r - 1 : r + 2, c - 1 : c + 2].max() for r, c in zip(rows, columns, strict=True)]
         assert min(around) > 4.5
         assert around == sorted(around, reverse=True) or np.diff(around).max() < 0.1 * max(around)
 
 
-def test_the_same_stream_builds_the_same_source() -> None:
+def test_same_stream_builds_the_same_source() -> None:
     first, again = built("2C_3P", seed=4)[:3], built("2C_3P", seed=4)[:3]
     for (a, _, _), (b, _, _) in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.gaussians, b.gaussians)
 
 
 def test_compact_source_is_one_gaussian_at_its_host() -> None:
-    structure = build_compact(20.0, 3.0, 1.0, 30.0)
+    model = build_compact(20.0, 3.0, 1.0, 30.0)
     point = np.hypot(BEAM_ARCSEC, SMEARING_ARCSEC)
-    assert structure.gaussians.tolist() == [
+    assert model.gaussians.tolist() == [
         [0, 0, 20.0, pytest.approx(np.hypot(point, 3)), pytest.approx(np.hypot(point, 1)), 30.0]
     ]
-    assert structure.peaks.tolist() == [[0, 0]] and structure.n_components == structure.n_peaks == 1
+    assert model.peaks.tolist() == [[0, 0]] and model.n_components == model.n_peaks == 1

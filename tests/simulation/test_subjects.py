@@ -1,4 +1,4 @@
-"""Subjects of the simulated sky: chosen by what they show, where they say they are, and no leak."""
+"""Subjects of the simulated sky: selected by their labels, at the positions in their names, without leaks."""
 
 import logging
 import sys
@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / "resources" / "demo" / "targets.csv"
 SEED = 3
 
-# Signatures that are found fast.
+# Frequent signatures.
 FREQUENT = {"1C_1P": 4, "1C_2P": 3, "2C_2P": 2, "1C_1P+1C_1P": 2, "1C_1P+1C_2P": 1}
 MIX = {"train": FREQUENT, "test": {"1C_1P": 2, "2C_2P": 2, "1C_1P+1C_1P": 2}}
 
@@ -43,7 +43,7 @@ def selection() -> Selection:
     return select_subjects(seed=SEED, n_train=12, n_test=6, mix=MIX)
 
 
-def test_selection_is_as_asked(selection: Selection) -> None:
+def test_selection_has_the_requested_numbers(selection: Selection) -> None:
     targets = selection.targets
     assert targets.columns.tolist() == ["subject_id", "ra", "dec", "split"]
     assert targets.split.tolist() == ["train"] * 12 + ["test"] * 6
@@ -52,7 +52,7 @@ def test_selection_is_as_asked(selection: Selection) -> None:
     assert selection.labels.columns.tolist() == LABELS.names
 
 
-def test_subjects_show_what_was_asked_for(selection: Selection) -> None:
+def test_subjects_have_the_requested_signatures(selection: Selection) -> None:
     labels = selection.labels.groupby(["split", "subject_id"]).morphology.apply(
         lambda classes: "+".join(sorted(classes))
     )
@@ -78,7 +78,7 @@ def test_labels_are_those_of_the_noisy_images_at_the_positions_in_the_names(sele
     assert np.mean(bright) > 0.9
 
 
-def test_the_same_again_whatever_was_looked_at_before(selection: Selection) -> None:
+def test_selection_does_not_depend_on_caches(selection: Selection) -> None:
     simulation = [
         module for name, module in sys.modules.items() if name.startswith("claran_core.simulation.")
     ]
@@ -108,7 +108,7 @@ def test_no_source_is_in_two_subjects_and_splits_keep_apart(selection: Selection
     assert train.match_to_catalog_sky(test)[1].arcsec.min() > 600
 
 
-def test_a_target_table_keeps_every_digit(selection: Selection, tmp_path: Path) -> None:
+def test_target_table_keeps_all_digits(selection: Selection, tmp_path: Path) -> None:
     path = tmp_path / "targets.csv"
     selection.targets.to_csv(path, index=False)
     pd.testing.assert_frame_equal(read_targets(path), selection.targets, check_dtype=False, check_exact=True)
@@ -130,9 +130,7 @@ class Candidate:
     n_peaks: int = 1
 
 
-def test_what_is_around_a_candidate_is_looked_at_before_it_is_rendered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_surroundings_of_a_candidate_are_tested_before_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
     lone, friend = Candidate(), Candidate(dec_deg=10.02)
     crowd = {
         "lone": [lone],
@@ -209,7 +207,7 @@ def test_subjects_with_more_than_three_components_are_refused(monkeypatch: pytes
     assert look_again(search, region, cells[:3]) == []
 
 
-def test_too_many_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_numbers_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     first = next(regions(SEED))
     monkeypatch.setattr(subjects, "regions", lambda seed: iter([(first[0], first[1][:2])]))
     with pytest.raises(InputError, match=r"40 of 40 train subjects not found .*3C_3P\+3C_3P 40") as caught:
@@ -218,7 +216,7 @@ def test_too_many_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"seed": -1}, "-1"),
         ({"n_train": -1}, "-1"),
@@ -228,20 +226,20 @@ def test_too_many_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> No
         ({"mix": MIX | {"test": {"1C_1P": 0}}}, "all shares are zero"),
     ],
 )
-def test_impossible_requests_are_refused_in_one_line(change: dict, told: str) -> None:
-    with pytest.raises(InputError, match=told) as caught:
+def test_invalid_requests_are_refused_in_one_line(change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
         select_subjects(**({"seed": 1, "n_train": 2, "n_test": 1} | change))
     assert "\n" not in str(caught.value)
 
 
-def test_no_subjects_are_empty_tables() -> None:
+def test_zero_subjects_give_empty_tables() -> None:
     none = select_subjects(seed=1, n_train=0, n_test=0)
     assert len(none.targets) == 0 and none.targets.columns.tolist() == ["subject_id", "ra", "dec", "split"]
     assert len(none.labels) == 0 and none.labels.columns.tolist() == LABELS.names
     assert len(none.own_labels) == 0
 
 
-def test_blind_subjects_are_every_source_that_shows() -> None:
+def test_blind_subjects_are_all_detected_sources() -> None:
     circle = {"ra_deg": 180.0, "dec_deg": 20.0, "radius_arcsec": 700.0}
     blind = blind_subjects(seed=SEED, **circle)
     sources = {source.source_id: source for source in sources_near(SEED, *circle.values())}
@@ -257,7 +255,7 @@ def test_blind_subjects_are_every_source_that_shows() -> None:
     assert "field" not in kinds and len(extended.targets) < len(blind.targets)
 
 
-def test_demo_targets_are_the_sky_of_the_default_configuration() -> None:
+def test_demo_targets_belong_to_the_sky_of_the_default_configuration() -> None:
     demo = pd.read_csv(DEMO)
     assert demo.split.value_counts().to_dict() == {"train": 900, "test": 400}
     assert demo.subject_id.is_unique
