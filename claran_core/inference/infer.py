@@ -26,8 +26,8 @@ from claran_core.components.component_table import (
     read_components,
 )
 from claran_core.fusion.fused_images import has_radio, open_shard
-from claran_core.model.detector import Detector
 from claran_core.model.device import choose_device, reproducible
+from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.types import Detections
 from claran_core.model.weights import load_weights, model_id
 from claran_core.settings.config import FusionOptions, InferenceOptions

@@ -8,12 +8,12 @@ from torch import nn
 
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.model.association.network import AssociationNetwork
-from claran_core.model.detector import Detector
 from claran_core.model.faster_rcnn.heads import RecognitionHead
 from claran_core.model.faster_rcnn.matcher import RoiMatching
 from claran_core.model.faster_rcnn.network import FasterRCNN
 from claran_core.model.faster_rcnn.rpn import RegionProposalNetwork, RpnOptions
 from claran_core.model.layers.backbones import FeaturePyramid, Vgg16Backbone
+from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.roi_pooling import STPooling
 from claran_core.settings.architecture_options import (
     AssociationOptions,

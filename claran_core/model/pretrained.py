@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from claran_core.common.errors import WeightsError
-from claran_core.model.detector import Detector
 from claran_core.model.faster_rcnn.network import FasterRCNN
 from claran_core.model.layers.backbones import Vgg16Backbone
+from claran_core.model.layers.detector import Detector
 
 __all__ = ["file_sha256", "load_pretrained"]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from claran_core.common.errors import ConfigError, WeightsError
 from claran_core.common.files import atomic_path
 from claran_core.model.architectures import build_detector
-from claran_core.model.detector import Detector
+from claran_core.model.layers.detector import Detector
 from claran_core.model.weights_header import (
     HEADER_KEY,
     WeightsInfo,

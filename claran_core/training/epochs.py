@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from claran_core.common.log import Progress
-from claran_core.model.detector import total_loss
+from claran_core.model.layers.detector import total_loss
 from claran_core.training.dataset import FusedDataset, subject_seed
 from claran_core.training.sigterm import SigtermFlag
 from claran_core.training.state import TrainingState

@@ -23,8 +23,8 @@ from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import resolve_path
 from claran_core.model.architectures import build_detector
-from claran_core.model.detector import LOSS_NAMES
 from claran_core.model.device import choose_device, reproducible
+from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.model.pretrained import file_sha256, load_pretrained
 from claran_core.model.weights import save_weights
 from claran_core.model.weights_header import WeightsInfo

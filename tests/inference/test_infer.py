@@ -19,7 +19,7 @@ from claran_core.common.paths import Results
 from claran_core.components.component_table import components_by_subject
 from claran_core.inference.infer import infer_shard, run_inference
 from claran_core.model.architectures import build_detector
-from claran_core.model.detector import Detector
+from claran_core.model.layers.detector import Detector
 from claran_core.model.weights import load_weights, model_id
 from claran_core.settings.config import FusionOptions, InferenceOptions, ModelOptions, TrainingOptions
 from claran_core.training.dataset import FusedDataset, FusedShard

@@ -14,7 +14,7 @@ from training_runs import FUSION, TRAINING, open_blobs, run
 
 from claran_core.common.errors import ConfigError, TrainingInterrupted
 from claran_core.common.paths import Results
-from claran_core.model.detector import LOSS_NAMES
+from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.settings.config import plain
 from claran_core.training.torchrun import LaunchConfig, launch_config, launch_training
 from claran_core.training.torchrun_job import TrainingJob

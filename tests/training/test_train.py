@@ -21,7 +21,7 @@ from training_runs import SCRIPT, TRAINING, VALIDATED, open_blobs, outputs, run,
 
 from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.paths import Results
-from claran_core.model.detector import LOSS_NAMES
+from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.model.weights_header import read_header, read_info
 from claran_core.settings.config import FusionOptions, ModelOptions
 from claran_core.training.dataset import FusedDataset

@@ -17,7 +17,7 @@ import pytest
 from cluster_runs import ClusterRun, cluster_is_running, jobs_of, resume, slurm, wait_for, write_profile
 from workflow_runs import PROVENANCE, Run, demo_targets
 
-from claran_core.model.detector import LOSS_NAMES
+from claran_core.model.layers.detector import LOSS_NAMES
 
 pytestmark = pytest.mark.slurm
 

@@ -21,9 +21,9 @@ from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.components.component_groups import MAX_MEMBERS
 from claran_core.components.component_table import SubjectComponents
 from claran_core.model.association.candidates import N_FEATURES, Candidates, find_candidates
-from claran_core.model.detector import Detector
 from claran_core.model.layers.backbones import Backbone
 from claran_core.model.layers.boxes import box_iou, clip
+from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.dropout import keep_mask
 from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
 from claran_core.model.layers.roi_pooling import STPooling

@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from claran_core.components.component_table import SubjectComponents
-from claran_core.model.detector import LOSS_NAMES, Detector
 from claran_core.model.faster_rcnn.heads import RecognitionHead
 from claran_core.model.faster_rcnn.losses import class_loss, roi_box_loss
 from claran_core.model.faster_rcnn.matcher import RoiMatching, RoiTargets, sample_rois
 from claran_core.model.faster_rcnn.rpn import Proposals, RegionProposalNetwork
 from claran_core.model.layers.backbones import Backbone
 from claran_core.model.layers.boxes import clip, decode
+from claran_core.model.layers.detector import LOSS_NAMES, Detector
 from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
 from claran_core.model.layers.roi_pooling import STPooling
 from claran_core.model.layers.types import Detections, Truth

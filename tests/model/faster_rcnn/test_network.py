@@ -5,8 +5,8 @@ import torch
 from small_detectors import pyramid_detector
 
 from claran_core.model.architectures import build_detector
-from claran_core.model.detector import LOSS_NAMES
 from claran_core.model.layers.boxes import box_iou
+from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.model.layers.processing import select_detections
 from claran_core.model.layers.types import Detections, Truth
 
