@@ -79,7 +79,7 @@ def export_catalogue(
 
 
 def run_folder(catalogue: Path) -> Results | None:
-    """Return the results folder of the run that holds a catalogue; None if there is none."""
+    """Return the results folder of the run that made a catalogue, or None."""
     results = Results(catalogue.absolute().parent.parent)
     return results if results.targets.exists() else None
 

@@ -52,7 +52,7 @@ def write_hats(source: CatalogueFile, path: Path, *, max_rows: int = MAX_ROWS) -
     Raises
     ------
     InputError
-        If the rows are not sorted, there are none, or hats is not installed.
+        If the catalogue is not sorted or has no rows, or hats is not installed.
     """
     import_optional("hats")
     pixels = _sorted_pixels(source)
