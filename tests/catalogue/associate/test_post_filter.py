@@ -1,5 +1,7 @@
 """Which detections become sources: hand-made subjects, one for each rule."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,7 +54,9 @@ def test_the_options_choose_the_filter_and_its_minimum_probability() -> None:
     assert kept("paper", 0.5, one_source_per_field=True) == ["second", "kept"]
 
 
-def survey(*rows: tuple, min_probability: float = 0.8) -> tuple[list[str], list[int]]:
+def survey(
+    *rows: tuple[dict[str, Any], tuple[int, ...]], min_probability: float = 0.8
+) -> tuple[list[str], list[int]]:
     """Outcomes and winners of (detection, components)."""
     verdict = select_survey(
         pd.DataFrame([row for row, _ in rows]), [members for _, members in rows], min_probability
@@ -66,7 +70,7 @@ def test_survey_leaves_a_blank_field_blank() -> None:
     assert outcome == ["improbable", "kept"]
 
 
-def test_survey_adds_up_the_classes_of_a_box() -> None:
+def test_survey_sums_the_classes_of_a_box() -> None:
     # Surely a source, but of one peak or two?  The paper's rule would drop it.
     shared = {"p_1c_1p": 0.5, "p_1c_2p": 0.4}
     one = detection("s", SMALL, morphology="1C_1P", probability=0.5, **shared)
@@ -75,7 +79,7 @@ def test_survey_adds_up_the_classes_of_a_box() -> None:
     np.testing.assert_allclose(source_probability(pd.DataFrame([one])), [0.9])
 
 
-def test_survey_never_takes_the_lesser_class_of_a_box() -> None:
+def test_survey_keeps_the_most_probable_class_of_a_box() -> None:
     # Two combinations of components with one box: of the second only its lesser class was reported.
     first = detection("s", SMALL, morphology="3C_3P", probability=0.91, p_2c_3p=0.04)
     second = detection("s", SMALL, morphology="2C_3P", probability=0.08, p_3c_3p=0.90)
@@ -83,7 +87,7 @@ def test_survey_never_takes_the_lesser_class_of_a_box() -> None:
     assert survey((second, (0, 1, 2)), (first, (0, 1, 2))) == (["competing", "kept"], [1, -1])
 
 
-def test_survey_lets_sources_compete_by_components_and_not_by_boxes() -> None:
+def test_survey_compares_components_rather_than_boxes() -> None:
     whole, lobe, core = (20, 20, 100, 100), (25, 25, 40, 40), (50, 50, 70, 70)
     outcome, winner = survey(
         (detection("s", whole, morphology="2C_2P", probability=0.95), (0, 1)),
@@ -93,7 +97,7 @@ def test_survey_lets_sources_compete_by_components_and_not_by_boxes() -> None:
     assert (outcome, winner) == (["kept", "competing", "kept"], [-1, 0, -1])
 
 
-def test_survey_lets_boxes_decide_where_there_is_no_component() -> None:
+def test_survey_compares_boxes_where_there_is_no_component() -> None:
     whole, inside = (20, 20, 100, 100), (50, 50, 70, 70)
     for members in ((), (0,)):
         outcome, winner = survey(
@@ -115,7 +119,9 @@ def test_survey_lets_boxes_decide_where_there_is_no_component() -> None:
         ([(0, 0, 20, 20), (8, 0, 28, 20), (16, 0, 36, 20)], ["kept", "competing", "kept"]),
     ],
 )
-def test_survey_compares_boxes_without_components(boxes: list[tuple], outcomes: list[str]) -> None:
+def test_survey_compares_boxes_without_components(
+    boxes: list[tuple[float, ...]], outcomes: list[str]
+) -> None:
     rows = [
         (detection("s", box, probability=probability), ())
         for box, probability in zip(boxes, (0.95, 0.9, 0.85), strict=False)
@@ -128,7 +134,7 @@ def test_subjects_do_not_compete() -> None:
     assert survey(*rows)[0] == ["kept", "kept"]
 
 
-def test_survey_judges_against_rows_that_stay_only() -> None:
+def test_survey_compares_only_with_rows_that_stay() -> None:
     chain = [((0, 1), 0.95), ((1, 2), 0.9), ((2, 3), 0.85)]
     rows = [(detection("s", SMALL, probability=p), members) for members, p in chain]
     assert survey(*rows)[0] == ["kept", "competing", "kept"]

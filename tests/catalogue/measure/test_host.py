@@ -1,8 +1,10 @@
-"""Hosts by likelihood ratio: one worked out by hand, and what must hold of all."""
+"""Hosts by likelihood ratio: one calculated by hand, and properties of all."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -29,28 +31,41 @@ from claran_core.survey.surveys import SURVEYS
 RA, DEC = 150.0, 20.0
 
 
-def sky(east, north, ra_deg=RA, dec_deg=DEC):
-    """Position so many arcsec from another; good to a milliarcsec for a minute of arc."""
+def sky(
+    east: npt.ArrayLike, north: npt.ArrayLike, ra_deg: float = RA, dec_deg: float = DEC
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the position at offsets (arcsec) from another; accurate to 1 mas within an arcmin."""
     ra = ra_deg + np.asarray(east) / 3600 / np.cos(np.deg2rad(dec_deg))
     return ra % 360, dec_deg + np.asarray(north) / 3600
 
 
-def radio(peaks=((0, 0),), *, components=1, size=15.0, angle=0.0, snr=50.0, ra_deg=RA):
-    """A source whose centroid is at (`ra_deg`, DEC); peaks are offsets to east and north, arcsec."""
-    ra, dec = sky(*np.array(peaks, float).T, ra_deg)
+def radio(
+    peaks: Sequence[tuple[float, float]] = ((0, 0),),
+    *,
+    components: int = 1,
+    size: float = 15.0,
+    angle: float = 0.0,
+    snr: float = 50.0,
+    ra_deg: float = RA,
+) -> RadioPosition:
+    """Return a source with its centroid at (`ra_deg`, DEC); peaks are offsets to east and north, arcsec."""
+    east, north = np.array(peaks, float).T
+    ra, dec = sky(east, north, ra_deg)
     return RadioPosition(ra_deg, DEC, ra.tolist(), dec.tolist(), components, size, angle, snr, 5.4)
 
 
-def infrared(*rows, ra_deg=RA, beam_arcsec=8.36):
-    """Sources from rows of east, north (arcsec) and W1, of signal to noise 100 in AllWISE's beam."""
+def infrared(
+    *rows: tuple[float, float, float], ra_deg: float = RA, beam_arcsec: float = 8.36
+) -> InfraredSources:
+    """Return sources at offsets to east and north (arcsec) with W1 magnitudes, all of SNR 100."""
     east, north, magnitude = np.array(rows, float).reshape(-1, 3).T
     ra, dec = sky(east, north, ra_deg)
     snr = np.full(ra.size, 100.0)
     return InfraredSources(ra, dec, magnitude, np.full(ra.size, 0.03), snr, 0.4 * beam_arcsec / snr)
 
 
-def along(distance, angle_deg, across=0.0):
-    """East and north of what lies so far along a position angle."""
+def along(distance: float, angle_deg: float, across: float = 0.0) -> tuple[float, float]:
+    """Return the offset to east and north of a point along and across a position angle."""
     sin, cos = np.sin(np.deg2rad(angle_deg)), np.cos(np.deg2rad(angle_deg))
     return distance * sin + across * cos, distance * cos - across * sin
 
@@ -59,7 +74,7 @@ DOUBLE = radio([(0, 20), (0, -14)], components=2, size=45.0)
 TRIPLE = radio([(0, 25), (0, 4), (0, -18)], components=3, size=55.0)
 
 
-def test_reliability_of_one_candidate_is_that_worked_out_by_hand() -> None:
+def test_reliability_of_one_candidate_agrees_with_a_calculation_by_hand() -> None:
     host = host_of(infrared((0, 1.0, 15.0)), radio(snr=50.0, size=20.0))
     # Errors: 0.5 systematic, 0.4 x 8.36 / 100 infrared, 5.4 / 2.3548 / 50 radio.
     error = np.sqrt(0.5**2 + 0.03344**2 + 0.04586**2)
@@ -85,7 +100,7 @@ def test_magnitudes_of_all_infrared_surveys_are_w1() -> None:
     assert {name for name, survey in SURVEYS.items() if survey.band == "infrared"} == {"WISE_W1", "UNWISE_W1"}
 
 
-def test_candidates_share_what_is_certain_best_first() -> None:
+def test_candidates_are_sorted_and_their_reliabilities_sum_to_at_most_one() -> None:
     host = host_of(infrared((0, 1.5, 16), (0, 0.5, 15), (40, 0, 14)), radio())
     assert host.candidate_w1[:2] == (15.0, 16.0)
     assert host.w1 == 15.0
@@ -106,13 +121,13 @@ def test_candidates_share_what_is_certain_best_first() -> None:
     ],
     ids=["no image", "empty image", "far off", "nothing measured", "no centroid", "no noise"],
 )
-def test_none_is_seen_without_image_candidate_or_radio_position(
+def test_there_is_no_host_without_image_candidate_or_radio_position(
     case: tuple[InfraredSources | None, RadioPosition],
 ) -> None:
     assert host_of(*case) is NO_HOST
 
 
-def test_none_seen_is_not_a_number_zero_and_empty_lists() -> None:
+def test_columns_without_a_host_are_nan_zero_and_empty_lists() -> None:
     values = NO_HOST.columns
     assert list(values) == HOST_COLUMNS
     assert values["host_reliability"] == 0.0
@@ -128,17 +143,17 @@ def test_columns_of_a_host_are_those_of_the_catalogue() -> None:
 
 @pytest.mark.parametrize("source", [radio(), DOUBLE, TRIPLE, radio([(0, 9), (0, -9)]), radio([(0, 9)] * 4)])
 def test_each_place_holds_one_host(source: RadioPosition) -> None:
-    """Densities are per square arcsec and integrate to one, where there is such a place."""
+    """Densities are per square arcsec and integrate to one for each place that the source has."""
     step = 0.4
     axis = np.arange(-60, 60, step)
     east, north = (plane.ravel() for plane in np.meshgrid(axis, axis))
-    density = position_densities(source, *sky(east, north), 0.3)
+    density = position_densities(source, *sky(east, north), error_arcsec=0.3)
     total = density.sum(axis=1) * step**2
     expected = [1, 1, 1, len(source.peak_ra_deg) > 2, 1]
     np.testing.assert_allclose(total, expected, atol=2e-3)
 
 
-def test_weights_fit_their_sources() -> None:
+def test_every_kind_of_source_has_weights() -> None:
     kinds = {
         radio_kind(radio([(0, k) for k in range(n)], components=m)) for n in range(1, 6) for m in (1, 2, 3)
     }
@@ -152,24 +167,24 @@ def test_weights_fit_their_sources() -> None:
         assert sum(hosts) == pytest.approx(VISIBLE[kind], abs=0.02)
 
 
-def test_host_of_a_double_is_between_its_peaks_not_on_one() -> None:
+def test_host_of_a_double_lies_between_its_peaks() -> None:
     host = host_of(infrared((0, 3, 15.5), (0, 20, 15.5)), DOUBLE)
     assert host.dec == pytest.approx(DEC + 3 / 3600)
     assert host.reliability > 0.9
 
 
-def test_host_of_a_triple_is_on_its_core_rather_than_at_the_centroid() -> None:
+def test_host_of_a_triple_lies_at_its_core_rather_than_at_the_centroid() -> None:
     host = host_of(infrared((0, 0, 15.5), (0, 4, 15.5)), TRIPLE)
     assert host.dec == pytest.approx(DEC + 4 / 3600)
     assert host.reliability > 0.9
 
 
-def test_of_two_at_the_same_distance_the_brighter_is_the_host() -> None:
+def test_the_brighter_of_two_candidates_at_equal_distance_is_the_host() -> None:
     host = host_of(infrared((1, 0, 16.5), (-1, 0, 14.5)), radio())
     assert host.candidate_w1 == (14.5, 16.5)
 
 
-def test_a_double_may_have_its_host_farther_off_along_than_across() -> None:
+def test_the_host_of_a_double_may_be_farther_along_than_across() -> None:
     for angle in (0.0, 30.0, 120.0):
         peaks = [along(20, angle), along(-20, angle)]
         source = radio(peaks, components=2, size=50.0, angle=angle)
@@ -180,7 +195,7 @@ def test_a_double_may_have_its_host_farther_off_along_than_across() -> None:
         assert ahead > aside
 
 
-def test_an_uncertain_position_makes_a_near_source_less_and_a_far_one_more_likely() -> None:
+def test_larger_position_errors_favour_distant_candidates() -> None:
     near, far = infrared((0.2, 0, 16)), infrared((4, 0, 16))
     sharp, blurred = radio(snr=100.0), radio(snr=1.5)
     assert host_of(near, sharp).reliability > host_of(near, blurred).reliability
@@ -188,7 +203,7 @@ def test_an_uncertain_position_makes_a_near_source_less_and_a_far_one_more_likel
 
 
 @pytest.mark.parametrize("ra_deg", [0.0, 359.9995, 0.0005])
-def test_nothing_changes_across_right_ascension_0(ra_deg: float) -> None:
+def test_hosts_are_the_same_across_right_ascension_0(ra_deg: float) -> None:
     rows = [(2, 3, 15.5), (-5, 1, 16), (3, 18, 14)]
     peaks = [(4, 20), (-3, -14)]
     here = host_of(infrared(*rows), radio(peaks, components=2, size=45.0))
@@ -211,7 +226,12 @@ rows = st.lists(st.tuples(offsets, offsets, st.floats(7, 18)), max_size=12)
     st.floats(4, 1000),
 )
 def test_reliabilities_are_probabilities_together_at_most_one(
-    found, peaks: list[tuple[float, float]], components: int, size: float, angle: float, snr: float
+    found: list[tuple[float, float, float]],
+    peaks: list[tuple[float, float]],
+    components: int,
+    size: float,
+    angle: float,
+    snr: float,
 ) -> None:
     source = radio(peaks, components=components, size=size, angle=angle, snr=snr)
     host = host_of(infrared(*found), source)

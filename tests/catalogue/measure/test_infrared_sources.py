@@ -1,4 +1,4 @@
-"""Point sources put into noise are found again, and nothing else is."""
+"""Point sources injected into noise are recovered, without false detections."""
 
 from pathlib import Path
 
@@ -8,7 +8,12 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from scipy import ndimage
 
-from claran_core.catalogue.measure.infrared_sources import DETECTION_SNR, POINT_SPREAD, find_infrared_sources
+from claran_core.catalogue.measure.infrared_sources import (
+    DETECTION_SNR,
+    POINT_SPREAD,
+    InfraredSources,
+    find_infrared_sources,
+)
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.frame import Frame, pixels_to_sky, sky_to_pixels
@@ -19,42 +24,44 @@ from claran_core.survey.surveys import SURVEYS
 W1 = SURVEYS["WISE_W1"]
 SCALE = W1.pixel_scale_arcsec
 SIZE_PX = 132
+SHAPE = (SIZE_PX, SIZE_PX)
 BACKGROUND = 4.1
 RMS = 0.1
 
 
-def star(x, y, magnitude, shape=(SIZE_PX, SIZE_PX)):
-    """Image of a point source: its counts spread over the point-spread function, circle by circle."""
+def star(x: float, y: float, magnitude: float, shape: tuple[int, int] = SHAPE) -> np.ndarray:
+    """Return the image of a point source of W1."""
     rows, columns = np.indices(shape)
     square = ((columns - x) ** 2 + (rows - y) ** 2) * SCALE**2
     parts = [height * np.exp(-4 * np.log(2) * square / fwhm**2) for height, fwhm in POINT_SPREAD["WISE_W1"]]
     volume = sum(height * np.pi * fwhm**2 / (4 * np.log(2)) for height, fwhm in POINT_SPREAD["WISE_W1"])
-    return 10 ** (0.4 * (W1.magnitude_zero_point - magnitude)) * sum(parts) * SCALE**2 / volume
+    return 10 ** (0.4 * (W1.magnitude_zero_point - magnitude)) * np.sum(parts, axis=0) * SCALE**2 / volume
 
 
-def noise(seed, rms=RMS, shape=(SIZE_PX, SIZE_PX)):
-    """Background, and noise as smooth as that of W1 images."""
+def noise(seed: int, rms: float = RMS, shape: tuple[int, int] = SHAPE) -> np.ndarray:
+    """Return a background with noise as smooth as that of W1 images."""
     plane = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(shape), 1.5, mode="wrap")
     return BACKGROUND + rms * plane / plane.std()
 
 
-def cutout(image, ra_deg=150.0, dec_deg=20.0):
+def cutout(image: np.ndarray, ra_deg: float = 150.0, dec_deg: float = 20.0) -> Cutout:
+    """Return an image as the cut-out of a subject."""
     frame = Frame(size_px=image.shape[0], pixel_scale_arcsec=SCALE)
     return Cutout(image.astype(np.float32), frame.fits_wcs(ra_deg, dec_deg), "test")
 
 
-def find(image, **position):
-    """Sources, and where they are in the image."""
-    window = cutout(image, **position)
+def find(image: np.ndarray) -> tuple[InfraredSources, np.ndarray]:
+    """Return the sources of an image, and their pixel positions ``x y``."""
+    window = cutout(image)
     sources = find_infrared_sources(window, W1)
     return sources, np.stack(sky_to_pixels(window.wcs, sources.ra, sources.dec), axis=1)
 
 
-def at(positions, x, y, reach_px=1.5):
-    """Index of the one source at a place."""
+def at(positions: np.ndarray, x: float, y: float, reach_px: float = 1.5) -> int:
+    """Return the index of the only source near a position."""
     near = np.flatnonzero(np.hypot(*(positions - [x, y]).T) < reach_px)
     assert len(near) == 1, (x, y, positions)
-    return near[0]
+    return int(near[0])
 
 
 def test_point_spread_function_is_that_of_the_simulated_sky() -> None:
@@ -79,7 +86,7 @@ def test_stars_are_found_where_they_are_with_their_magnitude(magnitude: float, b
     assert abs(np.mean(off)) < bias
     assert np.std(off) < 1.5 * np.median(errors)
     assert np.abs(np.mean(moved, axis=0)).max() * SCALE < 0.15
-    if magnitude > 14:  # brighter ones have the error of the point-spread function, which is right here
+    if magnitude > 14:  # the error of brighter ones is that of the point-spread function, which is exact here
         assert np.std(off) > 0.4 * np.median(errors)
 
 
@@ -91,18 +98,18 @@ def test_sources_are_listed_brightest_first_and_above_the_limit() -> None:
     np.testing.assert_allclose(sources.magnitude, [13, 14, 15], atol=0.1)
 
 
-def test_noise_alone_has_next_to_no_source() -> None:
+def test_noise_alone_has_hardly_any_source() -> None:
     assert sum(len(find(noise(seed))[0]) for seed in range(10)) <= 1
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, 4.1])
-def test_an_image_that_says_nothing_has_no_source(value: float) -> None:
+def test_a_blank_or_constant_image_has_no_source(value: float) -> None:
     sources, _ = find(np.full((SIZE_PX, SIZE_PX), value))
     assert len(sources) == 0
     assert sources.ra.dtype == sources.magnitude.dtype == np.float64
 
 
-def test_what_lies_in_missing_pixels_is_not_seen_and_disturbs_nothing() -> None:
+def test_missing_pixels_hide_sources_and_leave_others_unchanged() -> None:
     image = noise(4) + star(30, 66, 13.0) + star(100, 66, 13.0) + star(70, 30, 15.0)
     whole, _ = find(image)
     image[:, 85:] = np.nan
@@ -121,7 +128,7 @@ def test_a_ragged_border_makes_no_source() -> None:
         assert len(find(image)[0]) <= 1
 
 
-def test_a_star_cut_by_missing_pixels_keeps_its_magnitude() -> None:
+def test_a_star_beside_missing_pixels_keeps_its_magnitude() -> None:
     image = noise(5) + star(60, 60, 13.0)
     image[:, 62:] = np.nan
     sources, found = find(image)
@@ -142,7 +149,7 @@ def test_blends_are_split(apart_fwhm: float, fainter: float, angle: float) -> No
     assert sources.magnitude[at(found, x, y)] == pytest.approx(13.0 + fainter, abs=0.12)
 
 
-def test_the_halo_and_spikes_of_a_bright_star_are_no_sources() -> None:
+def test_halo_and_spikes_of_a_bright_star_are_not_sources() -> None:
     image = noise(7) + star(66, 66, 7.5)
     rows, columns = np.indices(image.shape)
     east, north = (columns - 66) * SCALE, (rows - 66) * SCALE
@@ -183,7 +190,7 @@ def test_a_galaxy_is_one_source_fainter_than_its_total() -> None:
 
 
 @pytest.mark.parametrize("shape", [(132, 40), (9, 9), (1, 40), (300, 280)])
-def test_any_shape_will_do(shape: tuple[int, int]) -> None:
+def test_images_of_any_shape_are_searched(shape: tuple[int, int]) -> None:
     image = noise(11, shape=shape)
     x, y = shape[1] // 2, shape[0] // 2
     image = image + star(x, y, 12.0, shape)
@@ -214,5 +221,5 @@ def test_real_images_hold_as_many_sources_as_wise_sees(shared_data: Path) -> Non
             window = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header).celestial, path.name)
         area = window.data.size * SCALE**2 / 180**2
         density.append(len(find_infrared_sources(window, W1)) / area)
-    # 12.4 in 3' x 3' have a peak of 5 times the noise that their crowd makes; a fit of all sees deeper.
+    # 12.4 sources in 3' x 3' exceed 5 times the confusion noise; fitting all together goes deeper.
     assert 8 < min(density) and max(density) < 40

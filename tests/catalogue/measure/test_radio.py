@@ -1,11 +1,17 @@
-"""Flux densities, errors, extents and flags from Gaussians whose numbers are known."""
+"""Flux densities, errors, extents and flags of Gaussians with known parameters."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from claran_core.catalogue.measure.radio import RadioImage, interpolated_peak, largest_extent, measure
-from claran_core.components.contour_rule import COMPONENT_SIGMA, find_components
+from claran_core.catalogue.measure.radio import (
+    RadioImage,
+    RadioMeasurement,
+    interpolated_peak,
+    largest_extent,
+    measure,
+)
+from claran_core.components.contour_rule import COMPONENT_SIGMA, Components, find_components
 from claran_core.survey.surveys import SURVEYS
 
 SURVEY = SURVEYS["FIRST"]
@@ -15,27 +21,29 @@ BEAM_PX = SURVEY.beam_arcsec / SCALE
 TO_SIGMA = 1 / np.sqrt(8 * np.log(2))
 
 
-def gaussian(shape, x, y, peak, fwhm_px=BEAM_PX):
+def gaussian(shape: tuple[int, int], x: float, y: float, peak: float, fwhm_px: float = BEAM_PX) -> np.ndarray:
+    """Return the image of a circular Gaussian."""
     rows, columns = np.indices(shape)
     return peak * np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2) / (fwhm_px * TO_SIGMA) ** 2)
 
 
-def noise(shape, seed=0):
-    """Noise as smooth as the beam, of SIGMA."""
+def noise(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
+    """Return noise of SIGMA, as smooth as the beam."""
     white = np.random.default_rng(seed).standard_normal(shape)
     plane = ndimage.gaussian_filter(white, BEAM_PX * TO_SIGMA, mode="wrap")
     return SIGMA * plane / plane.std()
 
 
-def look(pixels, sigma=SIGMA):
-    """An image, and its components."""
+def image_of(pixels: np.ndarray, sigma: float = SIGMA) -> tuple[RadioImage, Components]:
+    """Return an image and its components."""
     found = find_components(pixels, sigma)
     image = RadioImage.of(pixels, found.labels, COMPONENT_SIGMA * sigma, SCALE, SURVEY)
     return image, found
 
 
-def of_all(pixels):
-    image, found = look(pixels)
+def measure_all(pixels: np.ndarray) -> RadioMeasurement:
+    """Measure all components of an image as one source."""
+    image, found = image_of(pixels)
     return measure(image, list(range(len(found))), found.brightest)
 
 
@@ -43,7 +51,7 @@ def of_all(pixels):
 @pytest.mark.parametrize(("x", "y"), [(50.0, 50.0), (50.5, 49.7)])
 def test_a_gaussian_has_its_flux_density_and_peak(fwhm: float, x: float, y: float) -> None:
     pixels = gaussian((101, 101), x, y, 100 * SIGMA, fwhm * BEAM_PX) + noise((101, 101))
-    result = of_all(pixels)
+    result = measure_all(pixels)
     assert result.peak_flux == pytest.approx(1e3 * 100 * SIGMA, rel=0.04)
     assert result.integrated_flux == pytest.approx(1e3 * 100 * SIGMA * fwhm**2, rel=0.04)
     np.testing.assert_allclose(result.centroid, [x, y], atol=0.2)
@@ -52,7 +60,7 @@ def test_a_gaussian_has_its_flux_density_and_peak(fwhm: float, x: float, y: floa
 
 def test_components_share_the_flux_density_of_their_source() -> None:
     pixels = gaussian((101, 101), 35, 50, 60 * SIGMA) + gaussian((101, 101), 65, 50, 30 * SIGMA)
-    result = of_all(pixels + noise((101, 101)))
+    result = measure_all(pixels + noise((101, 101)))
     np.testing.assert_allclose(result.component_flux, 1e3 * SIGMA * np.array([60, 30]), rtol=0.1)
     assert result.component_flux.sum() == pytest.approx(result.integrated_flux)
     np.testing.assert_allclose(result.component_peak_flux, 1e3 * SIGMA * np.array([60, 30]), rtol=0.1)
@@ -61,25 +69,25 @@ def test_components_share_the_flux_density_of_their_source() -> None:
     assert extent == pytest.approx(SCALE * (30 + 2 * 2.3), abs=4.0) and angle == pytest.approx(90, abs=6)
 
 
-def test_emission_of_others_is_left_out_and_reported() -> None:
+def test_emission_of_other_sources_is_excluded_and_flagged() -> None:
     alone = gaussian((101, 101), 45, 50, 60 * SIGMA)
     near = alone + gaussian((101, 101), 55, 50, 60 * SIGMA)
-    image, found = look(near + noise((101, 101)))
+    image, found = image_of(near + noise((101, 101)))
     assert len(found) == 2
     own = int(np.argmin(found.brightest[:, 0]))
     result = measure(image, [own], found.brightest[[own]])
     assert result.is_blended
     assert result.integrated_flux == pytest.approx(1e3 * 60 * SIGMA, rel=0.06)
     far = alone + gaussian((101, 101), 80, 50, 60 * SIGMA)
-    image, found = look(far + noise((101, 101)))
+    image, found = image_of(far + noise((101, 101)))
     own = int(np.argmin(found.brightest[:, 0]))
     assert not measure(image, [own], found.brightest[[own]]).is_blended
 
 
-def test_errors_are_the_scatter_of_the_same_sum_over_noise() -> None:
+def test_errors_equal_the_scatter_of_the_sum_over_noise() -> None:
     pixels = gaussian((101, 101), 50, 50, 40 * SIGMA, 2 * BEAM_PX)
-    error = of_all(pixels + noise((101, 101))).integrated_flux_err
-    image, found = look(pixels)
+    error = measure_all(pixels + noise((101, 101))).integrated_flux_err
+    image, found = image_of(pixels)
     reach = ndimage.distance_transform_edt(found.labels == 0) <= BEAM_PX
     # FIRST's noise: a narrow part and a wide one, as SURVEYS says.
     sums = []
@@ -98,36 +106,36 @@ def test_errors_are_the_scatter_of_the_same_sum_over_noise() -> None:
 
 def test_noise_is_measured_away_from_components() -> None:
     bright = gaussian((101, 101), 50, 50, 400 * SIGMA, 7 * BEAM_PX)  # fills a seventh of the image
-    image, _ = look(bright + noise((101, 101)))
+    image, _ = image_of(bright + noise((101, 101)))
     assert image.rms == pytest.approx(SIGMA, rel=0.25)
 
 
-def test_what_touches_the_border_or_missing_pixels_is_cut() -> None:
+def test_sources_at_the_border_or_at_missing_pixels_are_cut() -> None:
     for x, blank in ((1.0, None), (50.0, 53)):
         pixels = gaussian((101, 101), x, 50, 60 * SIGMA) + noise((101, 101))
         if blank is not None:
             pixels[:, blank:] = np.nan
-        assert of_all(pixels).is_cut
+        assert measure_all(pixels).is_cut
 
 
-def test_faint_things_beside_a_bright_one_or_a_hole_may_be_sidelobes() -> None:
+def test_faint_sources_beside_a_bright_one_or_a_hole_may_be_sidelobes() -> None:
     faint = gaussian((101, 101), 20, 50, 8 * SIGMA) + noise((101, 101))
     for other, suspect in ((gaussian((101, 101), 80, 50, 2000 * SIGMA), True), (0.0, False)):
-        image, found = look(faint + other)
+        image, found = image_of(faint + other)
         own = int(np.argmin(found.brightest[:, 0]))
         assert measure(image, [own], found.brightest[[own]]).is_suspect is suspect
     hole = faint - gaussian((101, 101), 60, 20, 12 * SIGMA)
-    assert of_all(hole).is_suspect
+    assert measure_all(hole).is_suspect
 
 
-def test_peaks_between_pixels_are_found() -> None:
+def test_peaks_are_interpolated_between_pixels() -> None:
     for dx, dy in ((0.0, 0.0), (0.5, 0.5), (0.3, -0.4)):
         pixels = gaussian((11, 11), 5 + dx, 5 + dy, 2.0)
         y, x = np.unravel_index(pixels.argmax(), pixels.shape)
         assert interpolated_peak(pixels, x, y) == pytest.approx(2.0, rel=1e-6)
 
 
-def test_a_peak_without_usable_neighbours_is_its_pixel() -> None:
+def test_a_peak_without_valid_neighbours_is_not_interpolated() -> None:
     pixels = np.full((3, 3), np.nan)
     pixels[1, 1] = 2.0
     assert interpolated_peak(pixels, 1, 1) == 2.0
