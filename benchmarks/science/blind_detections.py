@@ -1,4 +1,4 @@
-"""Detections made from the truth of each subject, as imperfect as a detector's; used by blind_survey.py."""
+"""Imitate a detector: make imperfect detections from the truth of each subject; used by blind_survey.py."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,20 +14,20 @@ from claran_core.components.component_groups import dr1_boxes
 from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.evaluation.component_links import LINK_ARCSEC
 
-# Boxes nearer to the border than this are cut by it, frame px: rates are measured without them.
+# Boxes closer to the border than this are truncated, frame px; rates are measured without them.
 BORDER_PX = 1.0
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How imperfect detections are.
+    """Rates of the imperfections of detections.
 
     Attributes
     ----------
     dropped : float
-        Share of the labelled sources of a subject that are not detected in it.
+        Fraction of the labelled sources of a subject that are not detected in it.
     split : float
-        Share of those of several components whose components are detected one by one.
+        Fraction of those with several components whose components are detected separately.
     jitter : float
         Standard deviation of the centre along each axis, and of the side, in units of the side.
     """
@@ -45,7 +45,7 @@ def imitate(
     frame: Frame,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Detections that a detector with these rates might have made of the labelled sources of some subjects.
+    """Return detections of the labelled sources of some subjects, as a detector with these rates makes them.
 
     Parameters
     ----------
@@ -77,19 +77,21 @@ def imitate(
 def _parts(
     label: Any, components: pd.DataFrame, centre: np.ndarray, frame: Frame
 ) -> list[tuple[np.ndarray, str]]:
-    """Boxes and classes of the components of a labelled source."""
+    """Return the boxes and classes of the components of a labelled source."""
     x, y = frame.sky_to_frame(*centre, np.array(label.component_ra), np.array(label.component_dec))
     peaks = components[["peak_x", "peak_y"]].to_numpy(float)
     nearest = np.hypot(peaks[:, :1] - x, peaks[:, 1:] - y).argmin(axis=0)
     boxes, n_peaks = box_array(components), components["n_peaks"].to_numpy(int)
     squares = np.clip(dr1_boxes(boxes[nearest, None], np.ones((len(nearest), 1), bool)), 0.0, frame.size_px)
     return [
-        (box, morphology_of(1, n_peaks[k])[0]) for box, k in zip(squares, nearest, strict=True) if solid(box)
+        (box, morphology_of(1, n_peaks[k])[0])
+        for box, k in zip(squares, nearest, strict=True)
+        if has_area(box)
     ]
 
 
-def solid(box: np.ndarray) -> bool:
-    """Whether a box has an inside."""
+def has_area(box: np.ndarray) -> bool:
+    """Return whether a box has an area."""
     return bool((box[2:] > box[:2]).all())
 
 
@@ -106,7 +108,7 @@ def _detection(
     middle = (box[:2] + box[2:]) / 2 + jitter * side * rng.standard_normal(2)
     half = (box[2:] - box[:2]) / 2 * np.exp(jitter * rng.standard_normal())
     moved = np.clip(np.concatenate([middle - half, middle + half]), 0.0, frame.size_px)
-    moved = moved if solid(moved) else box
+    moved = moved if has_area(moved) else box
     ra, dec = frame.frame_to_sky(*centre, *(moved[:2] + moved[2:]) / 2)
     probability = rng.uniform(0.8, 1.0)
     shares = {name: 0.0 for name in probability_columns()} | {f"p_{morphology.lower()}": probability}
@@ -117,7 +119,7 @@ def _detection(
 def measured_rates(
     labels: pd.DataFrame, sources: pd.DataFrame, frame: Frame, jitter: float
 ) -> tuple[Rates, dict[str, int]]:
-    """Rates of a real detector, from what the catalogue stage kept of its detections in each subject.
+    """Return the rates of a real detector, from the sources of the catalogue stage in each subject.
 
     Parameters
     ----------
@@ -126,7 +128,7 @@ def measured_rates(
     sources : DataFrame
         Columns of `claran_core.catalogue.product.schema.SOURCES`.
     jitter : float
-        Taken as it is: the shipped detector's boxes are those of components, to the digit.
+        Passed through: the boxes of the shipped detector are exactly those of components.
     """
     rows = {name: group for name, group in sources.groupby("subject_id")}
     counts = dict.fromkeys(["whole", "dropped", "exact", "split", "other", "several", "several_split"], 0)
@@ -144,7 +146,7 @@ def measured_rates(
 
 
 def _seen_as(label: Any, rows: pd.DataFrame | None) -> str:
-    """How the detections of its subject show a source: ``exact``, ``split``, ``dropped`` or ``other``."""
+    """Return how its subject shows a source: ``exact``, ``split``, ``dropped`` or ``other``."""
     holders = []
     for ra, dec in [] if rows is None else zip(rows["component_ra"], rows["component_dec"], strict=True):
         east = (np.array(label.component_ra)[:, None] - ra[None]) * np.cos(np.deg2rad(label.dec))
@@ -160,5 +162,5 @@ def _seen_as(label: Any, rows: pd.DataFrame | None) -> str:
 
 
 def described(rates: Rates) -> str:
-    """Rates as a line of text."""
+    """Return the rates as a line of text."""
     return ", ".join(f"{name} {value:.4f}" for name, value in asdict(rates).items())

@@ -1,6 +1,6 @@
-"""Subjects of a blind survey of the simulated sky, drawn and searched; shards put together in other ways.
+"""Draw and search the subjects of a blind survey of the simulated sky; join shards.
 
-Used by blind_survey.py.  What is drawn stays in its folder and is not drawn again.
+Used by blind_survey.py.  Files that exist are not drawn again.
 """
 
 from collections.abc import Sequence
@@ -32,15 +32,15 @@ from claran_core.targets.shards import assign_shards
 CENTRE = (180.0, 30.0)
 STEP_ARCSEC = 120.0
 
-# Neighbours: both 10 sigma or more (1.6 mJy/beam), hosts closer than an arcminute.
+# Neighbours: both at least 10 sigma (1.6 mJy/beam), hosts closer than an arcminute.
 PAIR_JY, PAIR_ARCSEC = 1.6e-3, 60.0
 PAIRS_PER_DEG2 = 3.0
-# Places of the frames around a pair, in steps.
+# Positions of the frames around a pair, in steps.
 AROUND = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], float)
 
 
 def grid_positions(area_deg2: float, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of frames whose union is a square of this area."""
+    """Return the centres of frames whose union is a square of this area."""
     side = ARCSEC_PER_DEG * np.sqrt(area_deg2)
     n = int(np.ceil((side - frame.width_arcsec) / STEP_ARCSEC)) + 1
     along = (np.arange(n) - (n - 1) / 2) * STEP_ARCSEC
@@ -49,7 +49,7 @@ def grid_positions(area_deg2: float, frame: Frame) -> tuple[np.ndarray, np.ndarr
 
 
 def pair_positions(n_pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of 3 x 3 frames around each of some pairs of neighbours, at a random place in the grid."""
+    """Return the centres of 3 x 3 frames around pairs of neighbours, each grid shifted at random."""
     radius = ARCSEC_PER_DEG * np.sqrt(2 * n_pairs / PAIRS_PER_DEG2 / np.pi)
     sources = [one for one in sources_near(seed, *CENTRE, radius) if one.peak_jy >= PAIR_JY]
     places = np.array([(one.ra_deg, one.dec_deg) for one in sources])
@@ -64,7 +64,7 @@ def pair_positions(n_pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def survey_targets(positions: tuple[np.ndarray, np.ndarray], n_shards: int) -> pd.DataFrame:
-    """Subjects at some positions, in so many shards."""
+    """Return subjects at some positions, in `n_shards` shards."""
     ra, dec = positions
     names = position_names(ra, dec, ra_decimals=2, dec_decimals=1)
     targets = pd.DataFrame({"subject_id": names, "ra": ra, "dec": dec, "split": "none"})
@@ -73,7 +73,7 @@ def survey_targets(positions: tuple[np.ndarray, np.ndarray], n_shards: int) -> p
 
 
 def draw(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
-    """Cut out, label, fuse and search one shard; what is there already stays."""
+    """Cut out, label, fuse and search one shard, unless its detections exist."""
     if not results.detections(method, shard).exists():
         cut(results, config, shard)
         search(results, config, method, weights, shard)
@@ -123,7 +123,7 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
 
 
 def join(layout: Results, results: Results, method: str, shard: str, parts: Sequence[str]) -> None:
-    """Put what the catalogue stage needs of several shards together as one shard of another layout."""
+    """Join the inputs of the catalogue stage of several shards into one shard of another layout."""
     for path, schema in (
         (Results.detections, DETECTIONS),
         (Results.fused_index, FUSED),

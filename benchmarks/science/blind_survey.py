@@ -1,15 +1,15 @@
-"""What merging does on a blind survey: duplicates, fragments, losses, lost neighbours; every source counted.
+"""Measure merging on a blind survey: duplicates, fragments, lost neighbours; every source is accounted for.
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.blind_survey FOLDER --area 10 --jobs 2
     OMP_NUM_THREADS=1 python -m benchmarks.science.blind_survey FOLDER --area 10 --detections truth
     OMP_NUM_THREADS=1 python -m benchmarks.science.blind_survey PAIRS --pairs 500
 
-The simulated sky is covered with frames of 3 arcmin every 2 arcmin, so that most sources are in several.
-Detections are those of the detector, or, to test merging alone, boxes made from the truth of each subject:
-jittered, split into components, and dropped as often as the detector was seen to do it in the same folder
-(or as told).  The catalogue is then built from 64, 7 and 1 shards, given in a random order, and compared with
-the truth; `claran_core.evaluation.catalogue_truth` defines the words.  With --pairs there are frames only
-around so many pairs of neighbours, of which 10 square degrees hold some thirty.  FOLDER keeps what was drawn.
+Frames of 3 arcmin every 2 arcmin cover the simulated sky, so most sources are in several.  Detections are
+those of the detector.  To test merging alone, they are boxes made from the truth of each subject: jittered,
+split into components and dropped at the rates of the detector in the same folder, or at given rates.  The
+catalogue is built from 64, 7 and 1 shards in random order and compared with the truth, in the terms of
+`claran_core.evaluation.catalogue_truth`.  With --pairs the frames surround that many pairs of neighbours, of
+which 10 square degrees hold about thirty.  FOLDER keeps the drawn images.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def build(base: Results, into: Results, config: Config, method: str, n_shards: i
 def compared(
     results: Results, truth: pd.DataFrame, targets: pd.DataFrame, config: Config
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Numbers of a catalogue, and what became of each true source."""
+    """Return the metrics of a catalogue, and the outcome of each true source."""
     catalogue = read_table(results.catalogue, CATALOGUE.names)
     outcomes = read_table(results.outcomes, OUTCOMES.names)
     frame = config.fusion.frame
@@ -126,7 +126,7 @@ def compared(
 
 
 def report(metrics: dict[str, Any], same: dict[int, bool]) -> str:
-    """What was found, as text."""
+    """Return the metrics as text."""
     counts, labelled, neighbours = metrics["counts"], metrics["labelled"], metrics["neighbours"]
     lines = [
         f"{counts['n_rows']} rows; {counts['n_sources']} true sources, of which "
@@ -152,13 +152,13 @@ def _numbers(values: dict[str, float]) -> str:
 
 
 def same_rows(first: Results, second: Results) -> bool:
-    """Whether two catalogues have the same rows in the same order."""
+    """Return whether two catalogues have the same rows in the same order."""
     tables = [read_table(results.catalogue, CATALOGUE.names) for results in (first, second)]
     return tables[0].equals(tables[1])
 
 
 def runner(jobs: int) -> Callable[[Callable[[str], None], Sequence[str]], None]:
-    """Do something for every shard, in so many processes."""
+    """Return a function that runs a task for every shard, in `jobs` processes."""
 
     def run(work: Callable[[str], None], names: Sequence[str]) -> None:
         if jobs == 1:
@@ -172,13 +172,13 @@ def runner(jobs: int) -> Callable[[Callable[[str], None], Sequence[str]], None]:
 
 
 def options_of() -> argparse.Namespace:
-    """Options of the command line."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="where everything goes")
+    parser.add_argument("folder", type=Path, help="folder of all files")
     parser.add_argument("--area", type=float, default=10.0, help="square degrees (10)")
-    parser.add_argument("--pairs", type=int, default=0, help="frames around so many pairs instead")
+    parser.add_argument("--pairs", type=int, default=0, help="frames around this number of pairs instead")
     parser.add_argument("--detections", choices=["detector", "truth"], default="detector")
     parser.add_argument("--method", default="D4", help="fusion method (D4)")
     parser.add_argument("--weights", type=Path, help="weights; default those that ship")
@@ -195,14 +195,14 @@ def options_of() -> argparse.Namespace:
 
 
 def chosen_rates(options: argparse.Namespace) -> Rates:
-    """Rates of the detector, where nothing else is told."""
+    """Return the given rates, or those of the detector."""
     path = options.folder / "rates.json"
     seen = json.loads(path.read_text())["rates"] if path.exists() else {}
     told = {name: getattr(options, name) for name in ("dropped", "split")}
     wanted = {name: seen.get(name) if value is None else value for name, value in told.items()}
     if None in wanted.values():
         raise SystemExit(
-            f"{path} is not there; run with --detections detector first, or give --dropped --split"
+            f"{path}: no such file; run with --detections detector first, or give --dropped --split"
         )
     return Rates(jitter=options.jitter, **wanted)
 
@@ -247,7 +247,7 @@ def main() -> None:
 
 
 def prepared(base: Results, options: argparse.Namespace, config: Config) -> pd.DataFrame:
-    """Return the targets, chosen once."""
+    """Return the targets; choose them in the first run."""
     if not base.targets.exists():
         frame, pairs = config.fusion.frame, options.pairs
         positions = pair_positions(pairs, config.seed) if pairs else grid_positions(options.area, frame)
@@ -259,11 +259,11 @@ def prepared(base: Results, options: argparse.Namespace, config: Config) -> pd.D
 
 
 def remember_rates(options: argparse.Namespace, base: Results, shards: Sequence[str], config: Config) -> None:
-    """Measure how often the detector misses and splits sources of a subject, and write it down."""
+    """Measure how often the detector misses and splits the sources of a subject, and store the rates."""
     labels = pd.concat([read_table(base.shard_labels(name)) for name in shards], ignore_index=True)
     sources = pd.concat([read_table(base.shard_sources(name)) for name in shards], ignore_index=True)
     rates, counts = measured_rates(labels, sources, config.fusion.frame, options.jitter)
-    print(f"per view: {described(rates)}, of {_numbers(counts)}")
+    print(f"per subject: {described(rates)}, of {_numbers(counts)}")
     values = {"dropped": rates.dropped, "split": rates.split}
     write_json(options.folder / "rates.json", {"rates": values, "counts": counts})
 

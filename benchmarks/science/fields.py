@@ -1,10 +1,10 @@
-"""Wide fields searched directly, and as overlapping subjects: what each finds and costs (paper Fig. 15).
+"""Compare wide fields searched directly with overlapping subjects: sources and run time (paper Fig. 15).
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.fields FOLDER --area 1 --jobs 2
 
-Subjects of 3 arcmin cover an area of the simulated sky (`claran_core.targets.subject_grid`; sources up to
-90 arcsec lie whole in one). Fields five times as wide cover it too and go through the same steps in one
-piece. Both catalogues are compared with the truth; times are those of all steps after the cut-outs.
+An area of the simulated sky is covered with subjects of 3 arcmin (`claran_core.targets.subject_grid`; each
+source up to 90 arcsec is whole in one of them), and with fields five times as wide that pass the same stages.
+Both catalogues are compared with the truth; times cover all stages after the cut-outs.
 """
 
 import argparse
@@ -35,7 +35,7 @@ SHARDS = 8
 
 
 def prepared(results: Results, config: Config, area: CircleArea) -> list[str]:
-    """Choose the subjects of a layout; names of their shards."""
+    """Choose the subjects of a layout; return the names of their shards."""
     targets = tile(area, SkyGrid(config.fusion.frame)).assign(split="none")
     targets = assign_shards(targets, None, -(-len(targets) // SHARDS))
     for shard, rows in targets.groupby("shard"):
@@ -45,11 +45,11 @@ def prepared(results: Results, config: Config, area: CircleArea) -> list[str]:
 
 
 def main() -> None:
-    """Search both ways and print what was found."""
+    """Search both ways and print the metrics."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="where everything goes")
+    parser.add_argument("folder", type=Path, help="folder of all files")
     parser.add_argument("--area", type=float, default=1.0, help="square degrees (1)")
     parser.add_argument("--method", default="D4", help="fusion method (D4)")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def described(metrics: dict, sources: pd.DataFrame) -> str:
-    """What a layout found, in a line or two."""
+    """Return the metrics of a layout as text."""
     counts, labelled = metrics["counts"], metrics["labelled"]
     per_1000 = ", ".join(f"{key} {value:g}" for key, value in metrics["per_1000_sources"].items())
     return (

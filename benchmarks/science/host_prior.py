@@ -1,10 +1,10 @@
-"""The fixed numbers behind hosts: how many W1 sources are unrelated, how bright hosts are, and where.
+"""Fit the priors of hosts: density of unrelated W1 sources, magnitudes and places of hosts.
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.host_prior resources/demo/targets.csv \
         --pairs ../shared/data/pairs
 
-Fits them to training subjects of the simulated sky and prints them as `claran_core.catalogue.measure.host`
-holds them.  The real images are only compared with: there are six.
+Fits the numbers of `claran_core.catalogue.measure.host` to training subjects of the simulated sky and prints
+them.  Six real images serve as a comparison.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 from benchmarks.science.host_samples import FRAME, W1, HostSample, simulated_samples, sky_offsets
 from claran_core.catalogue.measure import host
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
+from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import pixels_to_sky
 from claran_core.settings.config import load_config
@@ -27,22 +28,22 @@ from claran_core.survey.fits_image import quiet_astropy
 
 EDGES = np.append(np.array(host.MAGNITUDES) - 0.5, host.MAGNITUDES[-1] + 0.5)
 
-# Sources this near to the target of a real image do not count as unrelated.
+# Sources closer than this to the target of a real image do not count as unrelated.
 HOST_ARCSEC = 30.0
 
-# No place is less likely than this, where it can be: the real sky is not the simulated one.
+# Lowest weight of a possible place, because the real sky differs from the simulated one.
 LEAST_WEIGHT = 0.02
 EM_ROUNDS = 60
 
 
 def unrelated(found: list[InfraredSources], area_arcsec2: float) -> np.ndarray:
-    """Sources per square degree and magnitude."""
+    """Return the sources per square degree and magnitude."""
     counts = sum(np.histogram(sources.magnitude, EDGES)[0] for sources in found)
-    return np.maximum(counts, 0.5) / area_arcsec2 * host.ARCSEC_PER_DEG**2 / np.diff(EDGES)
+    return np.maximum(counts, 0.5) / area_arcsec2 * ARCSEC_PER_DEG**2 / np.diff(EDGES)
 
 
 def random_windows(n: int, seed: int) -> np.ndarray:
-    """Density of sources at random positions of the simulated sky within 60 degrees of the equator."""
+    """Return the density of sources at random positions of the simulated sky, |Dec| < 60 deg."""
     sky, rng, found, area = SimulatedProvider(W1, seed=seed), np.random.default_rng(0), [], 0.0
     for _ in range(n):
         ra, dec = rng.uniform(0, 360), np.rad2deg(np.arcsin(rng.uniform(-1, 1) * np.sin(np.pi / 3)))
@@ -53,7 +54,7 @@ def random_windows(n: int, seed: int) -> np.ndarray:
 
 
 def real_windows(folder: Path) -> np.ndarray:
-    """The same of real images, without their middle."""
+    """Return the density of sources of real images, without their centres."""
     found, area = [], 0.0
     for path in sorted(folder.glob("infrared/*.fits")):
         with quiet_astropy(), fits.open(path) as hdus:
@@ -69,7 +70,7 @@ def real_windows(folder: Path) -> np.ndarray:
 
 
 def hosts(samples: list[HostSample]) -> tuple[np.ndarray, float]:
-    """Hosts per magnitude and source, and the share of sources whose host is seen."""
+    """Return the hosts per magnitude and source, and the fraction of sources with a detected host."""
     seen = [(sample.infrared.magnitude, sample.seen) for sample in samples]
     magnitudes = [magnitude[index] for magnitude, index in seen if index is not None]
     counts = np.histogram(np.clip(magnitudes, EDGES[0], EDGES[-1]), EDGES)[0] + 0.5
@@ -78,7 +79,7 @@ def hosts(samples: list[HostSample]) -> tuple[np.ndarray, float]:
 
 
 def place_weights(samples: list[HostSample], kind: str) -> tuple[np.ndarray, float]:
-    """How often hosts are at each place (by expectation and maximisation), and the log-likelihood of it."""
+    """Return the fraction of hosts at each place (by expectation maximisation), and its log-likelihood."""
     density = np.array([densities_at_host(sample) for sample in samples])
     allowed = np.array(host.WEIGHTS[kind]) > 0
     weights = allowed / allowed.sum()

@@ -1,6 +1,6 @@
-"""Sources with infrared images and known hosts, for what is fitted and measured of hosts.
+"""Sources with infrared images and known hosts, for fits and tests of host reliability.
 
-Which components belong together is taken from the truth: what the detector gets wrong is another matter.
+The grouping of components is taken from the truth, so errors of the detector do not matter.
 """
 
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ from claran_core.survey.surveys import SURVEYS
 FIRST, W1 = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
 FRAME = Frame()
 
-# A host is seen where a source is found this near to it that is at most so much brighter, by another's light,
-# or fainter, since bright hosts are resolved.
+# A host is detected if a source lies this close to it that is at most this much brighter (by blending) or
+# fainter (bright hosts are resolved).
 SEEN_ARCSEC, SEEN_BRIGHTER, SEEN_FAINTER = 3.0, 1.0, 2.0
 
 
@@ -43,11 +43,11 @@ class HostSample:
     morphology : str
         Class of its label.
     radio : RadioPosition
-        What was measured of it.
+        Measurements of the radio source.
     infrared : InfraredSources
-        What the W1 image of its subject shows.
+        Infrared sources of its subject.
     host_ra_deg, host_dec_deg, host_magnitude : float
-        Its true host.
+        The true host.
     """
 
     morphology: str
@@ -69,13 +69,13 @@ class HostSample:
 
 
 def sky_offsets(ra_deg: float, dec_deg: float, other_ra_deg, other_dec_deg) -> np.ndarray:
-    """Towards west and south of a position, arcsec; ``(2, ...)``."""
+    """Return offsets to west and south of a position, arcsec; ``(2, ...)``."""
     frame = Frame(size_px=0, pixel_scale_arcsec=1.0)
     return np.array(frame.sky_to_frame(ra_deg, dec_deg, other_ra_deg, other_dec_deg))
 
 
 def simulated_samples(targets: pd.DataFrame, seed: int) -> Iterator[HostSample]:
-    """Labelled sources of some subjects of the sky of a seed."""
+    """Yield the labelled sources of some subjects of the simulated sky."""
     skies = SimulatedProvider(FIRST, seed=seed), SimulatedProvider(W1, seed=seed)
     for target in targets.itertuples():
         subject = Subject(target.subject_id, target.ra, target.dec, target.split, FRAME)
@@ -96,7 +96,7 @@ def simulated_samples(targets: pd.DataFrame, seed: int) -> Iterator[HostSample]:
 
 
 def measured_labels(subject: Subject, radio: Cutout, labels: pd.DataFrame) -> Iterator[tuple]:
-    """Labels of a subject, and the catalogue's measured columns of what they say belongs together."""
+    """Yield the labels of a subject with the measured columns of their components."""
     subject_image = subject_image_of(subject, radio)
     for label in labels.itertuples():
         at = subject.frame.sky_to_frame(
@@ -107,7 +107,7 @@ def measured_labels(subject: Subject, radio: Cutout, labels: pd.DataFrame) -> It
 
 
 def subject_image_of(subject: Subject, radio: Cutout) -> SubjectImage:
-    """A subject with its components by the contour rule."""
+    """Return a subject with its components by the contour rule."""
     table = pd.DataFrame(component_rows(subject, radio, (NOMINAL_LEVEL,)), columns=COMPONENTS.names)
     components = components_by_subject(table).get(subject.subject_id, {NOMINAL_LEVEL: NO_COMPONENTS})[
         NOMINAL_LEVEL

@@ -1,4 +1,4 @@
-"""Hosts found by likelihood ratio against the true ones of the simulated sky, and those of real images.
+"""Compare hosts by likelihood ratio with the true hosts of the simulated sky, and list those of real images.
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.hosts resources/demo/targets.csv --data ../shared/data
 
@@ -59,7 +59,7 @@ TIMED_WINDOWS = 50
 
 
 def is_right(sample: HostSample, ra: float, dec: float) -> bool:
-    """Whether a position is that of the seen host."""
+    """Return whether a position is that of the detected host."""
     index = sample.seen
     return index is not None and bool(
         np.hypot(*sky_offsets(sample.infrared.ra[index], sample.infrared.dec[index], ra, dec)) < 0.1
@@ -67,7 +67,7 @@ def is_right(sample: HostSample, ra: float, dec: float) -> bool:
 
 
 def class_row(name: str, samples: Sequence[HostSample], found: Sequence[Host]) -> str:
-    """How the sources of a class fared."""
+    """Return a row of results for the sources of a class."""
     seen = np.array([sample.seen is not None for sample in samples])
     best = np.array([is_right(sample, one.ra, one.dec) for sample, one in zip(samples, found, strict=True)])
     likely = np.array([one.reliability >= LIKELY for one in found])
@@ -78,7 +78,7 @@ def class_row(name: str, samples: Sequence[HostSample], found: Sequence[Host]) -
 
 
 def reliability_rows(samples: Sequence[HostSample], found: Sequence[Host]) -> Iterator[str]:
-    """Reliability of all candidates against how many are right."""
+    """Yield the reliability of all candidates against the fraction that is correct."""
     pairs = np.array(
         [
             (reliability, is_right(sample, ra, dec))
@@ -97,7 +97,7 @@ def reliability_rows(samples: Sequence[HostSample], found: Sequence[Host]) -> It
 
 
 def rules(samples: Sequence[HostSample]) -> Iterator[str]:
-    """Share of seen hosts that simpler rules name: the nearest source, and one place for all."""
+    """Yield the fraction of detected hosts that simpler rules find: nearest source, single place."""
     several = [sample for sample in samples if len(sample.radio.peak_ra_deg) > 1]
     for name, place in (("nearest to the centroid", "centroid"), ("nearest to the brightest peak", "peak")):
         right = [nearest(sample, place) == sample.seen for sample in several if sample.seen is not None]
@@ -109,7 +109,7 @@ def rules(samples: Sequence[HostSample]) -> Iterator[str]:
 
 
 def nearest(sample: HostSample, place: str) -> int:
-    """Infrared source nearest to the centroid or the brightest peak of a source."""
+    """Return the infrared source nearest to the centroid or the brightest peak of a source."""
     radio = sample.radio
     at = {
         "centroid": (radio.centroid_ra_deg, radio.centroid_dec_deg),
@@ -119,7 +119,7 @@ def nearest(sample: HostSample, place: str) -> int:
 
 
 def outcome(samples: Sequence[HostSample]) -> str:
-    """Share of sources whose seen host is the best candidate, and of sure candidates that are no host."""
+    """Return the fractions of correct hosts, and the number of wrong candidates of high reliability."""
     best = [(sample, host_of(sample.infrared, sample.radio)) for sample in samples]
     right = np.array([is_right(sample, one.ra, one.dec) for sample, one in best])
     sure = np.array([one.reliability >= SURE for _, one in best])
@@ -128,7 +128,7 @@ def outcome(samples: Sequence[HostSample]) -> str:
 
 
 def simulated(targets: Path, seed: int) -> None:
-    """Print what became of the simulated sources."""
+    """Print the results for the simulated sources."""
     table = pd.read_csv(targets)
     samples = list(simulated_samples(table[table["split"] == "test"], seed))
     found = [host_of(sample.infrared, sample.radio) for sample in samples]
@@ -160,7 +160,7 @@ def speed(seed: int) -> None:
 
 
 def central_source(subject: Subject, radio: Cutout) -> RadioPosition | None:
-    """What is measured of the components linked to the one nearest to the subject's centre."""
+    """Measure the components linked to the one nearest to the centre of the subject."""
     subject_image = subject_image_of(subject, radio)
     boxes = subject_image.components.boxes
     if not len(boxes):
@@ -176,7 +176,7 @@ def central_source(subject: Subject, radio: Cutout) -> RadioPosition | None:
 
 
 def real(data: Path) -> None:
-    """Print the hosts of the real pairs, and where the published host of another subject lies."""
+    """Print the hosts of the real pairs, and the offset of the published host of another subject."""
     targets = pd.read_csv(Path(__file__).parents[2] / "tests/workflow/real/pairs_targets.csv")
     skies = [DirectoryProvider(survey, data / "pairs" / survey.band) for survey in (FIRST, W1)]
     print(
@@ -196,7 +196,7 @@ def real(data: Path) -> None:
 
 
 def golden(data: Path) -> None:
-    """Print where the published host of a subject without infrared image lies."""
+    """Print the offset of the published host of a subject without infrared image."""
     name, ra, dec = GOLDEN
     subject = Subject(name, ra, dec, "none", FRAME)
     radio = DirectoryProvider(FIRST, data / "golden", pattern=f"{name}.fits")

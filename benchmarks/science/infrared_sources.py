@@ -23,20 +23,20 @@ from claran_core.simulation import infrared
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.fits_image import quiet_astropy
 
-# Stars per image, how far from its border, and what counts as found.
+# Stars per image, distance from its border, and limits of a recovery.
 STARS, BORDER_PX, FOUND_ARCSEC, FOUND_MAGNITUDES = 3, 8, 3.0, 1.0
 EDGES = np.arange(12.0, 17.6, 0.5)
 
 
 def simulated_windows(n: int, seed: int) -> Iterator[Cutout]:
-    """Windows at random places of the simulated sky."""
+    """Yield cut-outs at random positions of the simulated sky."""
     sky, rng = SimulatedProvider(W1, seed=seed), np.random.default_rng(3)
     for _ in range(n):
         yield sky.cutout("", rng.uniform(120, 250), rng.uniform(0, 60), FRAME.width_arcsec)
 
 
 def real_windows(folder: Path, n: int) -> Iterator[Cutout]:
-    """Real images, each several times."""
+    """Yield real images, each several times."""
     paths = sorted(folder.glob("infrared/*.fits"))
     for k in range(n):
         with quiet_astropy(), fits.open(paths[k % len(paths)]) as hdus:
@@ -44,7 +44,7 @@ def real_windows(folder: Path, n: int) -> Iterator[Cutout]:
 
 
 def star(shape: tuple[int, ...], x: float, y: float, magnitude: float, angle: float) -> np.ndarray:
-    """Image of an elongated star, without spikes."""
+    """Return the image of an elongated star, without spikes."""
     rows, columns = np.indices(shape)
     along = ((columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)) * W1.pixel_scale_arcsec
     across = ((rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)) * W1.pixel_scale_arcsec
@@ -57,7 +57,7 @@ def star(shape: tuple[int, ...], x: float, y: float, magnitude: float, angle: fl
 
 
 def injected(windows: Iterator[Cutout]) -> np.ndarray:
-    """Magnitude of each star, and how it was found: off, error, distance (arcsec), SNR, or NaN."""
+    """Return the magnitude of each star and its recovery: offset, error, distance (arcsec), SNR, or NaN."""
     rng, rows = np.random.default_rng(4), []
     for window in windows:
         ny, nx = window.data.shape
@@ -74,7 +74,7 @@ def injected(windows: Iterator[Cutout]) -> np.ndarray:
 
 
 def recovered(sources: InfraredSources, at: np.ndarray, place: np.ndarray, magnitude: float) -> list[float]:
-    """What was found of one star."""
+    """Return the recovery of one star."""
     apart = np.hypot(*(at - place[:, None])) * W1.pixel_scale_arcsec
     off = sources.magnitude - magnitude
     apart = np.where(np.abs(off) < FOUND_MAGNITUDES, apart, np.inf)

@@ -1,9 +1,9 @@
-"""From a mosaic of 20,000 x 20,000 px to the catalogue: what is found, how long it takes, how much memory.
+"""Measure sources, run time and memory from a mosaic of 20,000 x 20,000 px to the catalogue.
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.mosaic_survey FOLDER --size 20000 --side 3.16 --cores 2
 
 FIRST and W1 mosaics of the simulated sky are written once, tiled into overlapping subjects (all of them, or
-those of a square in the middle), and go through the workflow as any images on disk do.  The catalogue is
+those of a square in the middle), and pass the workflow like any images on disk.  The catalogue is
 compared with the truth as in blind_survey.py; memory is the largest of any job, as snakemake measures it.
 """
 
@@ -34,7 +34,7 @@ MOSAICS = {"radio": ("FIRST", 1.0), "infrared": ("WISE_W1", 1.0001)}
 
 
 def written(folder: Path, size_px: int) -> None:
-    """Write the two mosaics where they are not there."""
+    """Write the two mosaics unless they exist."""
     for band, (name, part) in MOSAICS.items():
         path = folder / band / f"{name}.fits"
         if path.exists():
@@ -49,7 +49,7 @@ def written(folder: Path, size_px: int) -> None:
 
 
 def targets_of(folder: Path, side_deg: float | None) -> pd.DataFrame:
-    """Subjects of the whole mosaic, or of a square in its middle."""
+    """Return the subjects of the whole mosaic, or of a square in its middle."""
     start = time.perf_counter()
     grid = SkyGrid(load_config().fusion.frame)
     subjects = tile(image_area(folder / "radio"), grid)
@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="where everything goes, some 8 GB")
+    parser.add_argument("folder", type=Path, help="folder of all files, about 8 GB")
     parser.add_argument("--size", type=int, default=20_000, help="of the FIRST mosaic, px (20,000)")
     parser.add_argument("--side", type=float, help="search only a square of this side, deg")
     parser.add_argument("--cores", type=int, default=2, help="jobs at a time")

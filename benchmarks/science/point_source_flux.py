@@ -1,9 +1,9 @@
-"""Flux densities of isolated point sources injected into the simulated sky: bias, and errors against scatter.
+"""Measure isolated point sources injected into the simulated sky: bias, and errors against scatter.
 
 python -m benchmarks.science.point_source_flux --injections 4000
 
-Every injection counts: one that the contour rule does not find is reported, not left out.  Places are taken
-at random where the sky itself has no component within 30 arcsec.
+Injections that the contour rule does not find are reported.  Positions are random, without a component of the
+sky within 30 arcsec.
 """
 
 import argparse
@@ -28,14 +28,14 @@ FREE_PX = 30.0 / SURVEY.pixel_scale_arcsec
 
 
 def injected(image: np.ndarray, x: float, y: float, peak: float) -> np.ndarray:
-    """An image with a source of the beam's shape added."""
+    """Return an image with an added point source."""
     rows, columns = np.indices(image.shape)
     sigma = SURVEY.beam_arcsec / SURVEY.pixel_scale_arcsec / FWHM_PER_SIGMA
     return image + peak * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))
 
 
 def empty_places(count: int, seed: int) -> Iterator[tuple[np.ndarray, float, float, float]]:
-    """Cut-outs with a place for a source: image (Jy/beam), noise, ``x``, ``y``."""
+    """Yield cut-outs with an empty position: image (Jy/beam), noise, ``x``, ``y``."""
     rng = np.random.default_rng(seed)
     sky = SimulatedProvider(SURVEY, seed=SEED)
     yielded = 0
@@ -53,7 +53,7 @@ def empty_places(count: int, seed: int) -> Iterator[tuple[np.ndarray, float, flo
 
 
 def measured(image: np.ndarray, x: float, y: float) -> tuple[float, float, float, float] | None:
-    """Peak, its error, flux density and its error of the source at a place, mJy; None without one."""
+    """Return peak, flux density and their errors (mJy) of the source at a position; None without one."""
     sigma = noise_sigma(image)
     found: Components = find_components(image, sigma)
     own = found.at(x, y)

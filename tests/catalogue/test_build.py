@@ -6,6 +6,7 @@ Faulty shards leave nothing.
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -30,7 +31,7 @@ SUBJECTS = pd.DataFrame({"subject_id": ["a", "b", "c"], "ra": [10.0, 10.0, 12.0]
 SHARED, ALONE, FAR = (10.0, 5.0), (10.0, 5.01), (12.0, 5.0)
 
 
-def rejected(subject: str, detection: int, outcome: str, winner: int = -1) -> dict:
+def rejected(subject: str, detection: int, outcome: str, winner: int = -1) -> dict[str, Any]:
     nothing = {field.name: "" if pa.types.is_string(field.type) else 0 for field in REJECTED}
     return nothing | {"subject_id": subject, "detection": detection, "outcome": outcome, "winner": winner}
 
@@ -49,7 +50,7 @@ def shards(folder: Path) -> list[ShardTables]:
     ]
 
 
-def write(folder: Path, files: list[ShardTables], provenance: dict | None = None) -> pd.DataFrame:
+def write(folder: Path, files: list[ShardTables], provenance: dict[str, Any] | None = None) -> pd.DataFrame:
     write_catalogue(
         folder / "catalogue.parquet",
         folder / "outcomes.parquet",

@@ -1,6 +1,7 @@
 """One shard filtered and measured, on images whose sources are known."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,12 @@ def index(*names: str, flags: int = 0) -> pd.DataFrame:
 
 
 def described(
-    rows: list[dict], image: Cutout | None, *, infrared: dict | None = None, flags: int = 0, options=OPTIONS
+    rows: list[dict[str, Any]],
+    image: Cutout | None,
+    *,
+    infrared: dict[str, Cutout] | None = None,
+    flags: int = 0,
+    options=OPTIONS,
 ):
     found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
     table = components_of(image) if image is not None else pd.DataFrame(columns=tables.COMPONENTS.names)
@@ -183,7 +189,7 @@ def test_paper_filter_keeps_the_best_of_a_blank_field() -> None:
     assert kept["flags"].tolist() == [int(Flag.BELOW_MIN_PROBABILITY | Flag.NO_COMPONENT)]
 
 
-def shard_files(folder: Path, rows: list[dict], image: Cutout) -> dict[str, Path]:
+def shard_files(folder: Path, rows: list[dict[str, Any]], image: Cutout) -> dict[str, Path]:
     files = {name: folder / f"{name}.parquet" for name in ("detections", "index", "components", "sources")}
     files |= {"rejected": folder / "rejected.parquet"}
     files |= {band: folder / f"{band}.fits" for band in ("radio", "infrared")}
@@ -231,7 +237,7 @@ def test_a_truncated_file_gets_one_line_and_leaves_nothing(tmp_path: Path, name:
     assert not files["sources"].exists() and not files["rejected"].exists()
 
 
-def test_strangers_and_components_of_other_images_are_refused(tmp_path: Path) -> None:
+def test_unknown_subjects_and_components_of_other_images_are_refused(tmp_path: Path) -> None:
     files = shard_files(tmp_path, [detection("x", around(0, 0, 13))], cutout((0, 0, 40)))
     with pytest.raises(
         InputError, match=r"detections.parquet: subject 'x' has detections but no fused image"

@@ -28,6 +28,7 @@ def check_boxes(coco: dict[str, Any], rows: pd.DataFrame) -> None:
     names = {image["id"]: image["subject_id"] for image in coco["images"]}
     classes = {category["id"]: category["name"] for category in coco["categories"]}
     assert len(coco["annotations"]) == len(rows)
+    row: Any
     for number, (box, row) in enumerate(zip(coco["annotations"], rows.itertuples(), strict=True), start=1):
         assert box["id"] == number
         assert names[box["image_id"]] == row.subject_id
@@ -80,10 +81,10 @@ def test_the_reader_of_coco_takes_it(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_a_catalogue_of_another_run_is_refused(tmp_path: Path) -> None:
     write_random_run(tmp_path, 8)
-    other = random_catalogue(8).assign(subject_id="stranger")
+    other = random_catalogue(8).assign(subject_id="unknown")
     facts = open_catalogue(Results(tmp_path).catalogue).facts
     write_table(tmp_path / "other.parquet", other, CATALOGUE, metadata=facts)
-    with pytest.raises(InputError, match="no image of subject 'stranger' in this run"):
+    with pytest.raises(InputError, match="no image of subject 'unknown' in this run"):
         written(tmp_path / "other.parquet", Results(tmp_path))
     assert not list(tmp_path.glob("*.json"))
 

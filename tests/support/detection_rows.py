@@ -1,12 +1,19 @@
-"""Rows of a table of detections made by hand."""
+"""Make rows of a table of detections."""
+
+from typing import Any
 
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.morphology import probability_columns
 
 
 def detection(
-    subject: str, box: tuple, *, morphology: str = "1C_1P", probability: float = 0.9, **others: float
-) -> dict:
+    subject: str,
+    box: tuple[float, ...],
+    *,
+    morphology: str = "1C_1P",
+    probability: float = 0.9,
+    **others: float,
+) -> dict[str, Any]:
     """One row; its ra and dec are wrong on purpose: positions come from the index and the box.
 
     The class has its probability, other classes none, or what `others` (p_2c_2p=0.3, say) gives them.
