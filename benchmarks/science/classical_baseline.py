@@ -1,15 +1,16 @@
-"""The classical baseline: components by the contour rule, grouped by friends-of-friends, no learning.
+"""Score the classical baseline: contour-rule components grouped by friends-of-friends, no learning.
 
-Components whose contour boxes lie closer together than a linking length, edge to edge, are one source; its
-box, class and centre follow the rule of Radio Galaxy Zoo DR1, its score is SNR / (SNR + 10) of its
-brightest pixel.  Scored as the paper does (eq. 12-14), with intervals from a bootstrap over the subjects.
+Components whose contour boxes are closer than a linking length, edge to edge, form one source.  Its box,
+class and centre follow the rule of Radio Galaxy Zoo DR1; its score is SNR / (SNR + 10) of its brightest
+pixel.  The metric is that of the paper (eq. 12-14), with intervals from a bootstrap over the subjects.
 
     python -m benchmarks.science.classical_baseline real ../shared/data/first_train
     python -m benchmarks.science.classical_baseline simulated resources/demo/targets.csv \
         --seed 20181031 --split test
     python -m benchmarks.science.classical_baseline matched ../shared/data/first_train
 
-The last takes simulated subjects like the real ones in class, brightness and extent, up to four for each.
+The last command uses up to four simulated subjects of the same class, brightness and extent for each real
+one.
 """
 
 import argparse
@@ -103,7 +104,7 @@ def simulated_subjects(targets: pd.DataFrame, sky: SimulatedProvider) -> Iterato
 
 
 def matched_subjects(folder: Path, seed: int, n_pool: int) -> Iterator[Labelled]:
-    """Simulated subjects like the real ones of a folder, of `n_pool` (`sky_matching.like_real`)."""
+    """Yield simulated subjects matched to the real ones of a folder (`benchmarks.sky.matching.like_real`)."""
     real = sky_samples.real_subjects(folder)
     if not real:
         raise InputError(f"{folder}: no labelled subject")
@@ -123,7 +124,7 @@ def linked_boxes(boxes: np.ndarray, link: float | None) -> list[np.ndarray]:
 def detect(
     subject: Subject, cutout: Cutout, links_arcsec: Sequence[float | None]
 ) -> dict[float | None, list[dict[str, Any]]]:
-    """Sources the baseline finds in one subject, per linking length.
+    """Return the sources of the baseline in one subject, per linking length.
 
     Returns
     -------
@@ -166,7 +167,7 @@ def measure(
     n_resamplings: int = N_RESAMPLINGS,
     seed: int = 0,
 ) -> dict[float | None, dict[str, Any]]:
-    """Score the baseline: what `claran_core.evaluation.metrics.evaluate` says, per linking length.
+    """Score the baseline by `claran_core.evaluation.metrics.evaluate`, per linking length.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""How hard the sources of simulated subjects are: the table `DIFFICULTY` of the consensus levels.
+"""Measure the difficulty of simulated sources: the table `DIFFICULTY` of the consensus levels.
 
     python -m benchmarks.science.consensus_levels --subjects 600
 
-Prints the quantiles per class as they stand in `claran_core.labels.consensus`, and the levels that
-come out beside those of the published dr1_labels.  To be run again when the simulated sky changes.
+Prints the quantiles per class in the form of `claran_core.labels.consensus`, and the resulting levels beside
+the published ones.  Run it again after a change of the simulated sky.
 """
 
 import argparse

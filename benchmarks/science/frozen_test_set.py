@@ -1,4 +1,4 @@
-"""The frozen test set of the simulated sky, with as many sources of each class as the paper's (Table 3).
+"""Hash the test set of the simulated sky, with as many sources of each class as the paper's (Table 3).
 
     claran simulate targets --table-3 --output table3.csv
     OMP_NUM_THREADS=1 python -m benchmarks.science.frozen_test_set table3.csv \
@@ -6,9 +6,9 @@
     OMP_NUM_THREADS=1 python -m benchmarks.science.frozen_test_set table3.csv \
         --check benchmarks/science/frozen_test_set.json
 
-Renders, labels and fuses (D4) all test subjects, one by one in the table's order, and makes hashes of the
-targets, of the fused images and of the truth.  The hash of images is the same on one machine and set of
-wheels; elsewhere a grey level may differ here and there.  Also says how fast each step was, on one core.
+Renders, labels and fuses (D4) all test subjects in the order of the table, and hashes the targets, the fused
+images and the labels.  The hash of the images is reproducible on one machine with one set of wheels;
+elsewhere single pixels may differ by one grey level.  Also prints the speed of each step on one core.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets
 
-# Decimals of the truth that count: boxes in pixels, positions in degrees.
+# Decimals of the labels in the hash: boxes in pixels, positions in degrees.
 DECIMALS = {"box_x1": 2, "box_y1": 2, "box_x2": 2, "box_y2": 2, "ra": 5, "dec": 5}
 
 
@@ -45,7 +45,7 @@ class Clock:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Count what happens inside towards a step."""
+        """Add the time spent inside to a step."""
         start = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

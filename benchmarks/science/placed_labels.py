@@ -1,10 +1,10 @@
-"""How well the sky of a label table shows what the table says, without noise and with it.
+"""Compare the sky of a label table with the table, without noise and with it.
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.placed_labels TABLE --rows 600
 
-Per class of the table: how often the number of components, both counts and the class are the label's; the
-extent over the label's at 5, 50 and 95 %; and the median distance of brightest pixels from the label's.
-Without noise the contour rule looks at each source alone; with it, at the subject of the row.
+Prints per class of the table the fraction of sources with the labelled number of components, both counts and
+class; the extent over the label's at 5, 50 and 95 %; and the median distance of brightest pixels from the
+label's.  Without noise the contour rule measures each source alone, with noise the subject of the row.
 """
 
 import argparse
@@ -37,7 +37,7 @@ Seen = tuple[int, int, float, np.ndarray, np.ndarray]  # components, peaks, exte
 
 
 def without_noise(source: RadioSource) -> Seen | None:
-    """What the contour rule sees of a source alone, above the noise there is at its place."""
+    """Measure a source alone by the contour rule, at the noise of its position."""
     image, origin = noise_free(source.model.gaussians)
     found = find_components(image, relative_noise(SEED, source.ra_deg, source.dec_deg))
     if not len(found):
@@ -47,7 +47,7 @@ def without_noise(source: RadioSource) -> Seen | None:
 
 
 def with_noise(sky: SimulatedProvider, row: Any) -> Seen | None:
-    """What the label of the row's source says in the row's subject."""
+    """Measure the source of a row in the subject of the row, with noise."""
     frame = Frame()
     subject = Subject(row.first_id, row.ra, row.dec, "none", frame)
     window = row.ra, row.dec, frame.width_arcsec
@@ -61,7 +61,7 @@ def with_noise(sky: SimulatedProvider, row: Any) -> Seen | None:
 
 
 def compared(row: Any, seen: Seen | None) -> dict[str, Any]:
-    """A row's label beside what is seen of its source."""
+    """Compare the label of a row with the measurement of its source."""
     morphology = morphology_of(row.num_cpnts, row.num_peaks)[0]
     if seen is None:
         return {"morphology": morphology, "seen": 0}
@@ -83,7 +83,7 @@ def compared(row: Any, seen: Seen | None) -> dict[str, Any]:
 
 
 def summary(rows: pd.DataFrame) -> str:
-    """Shares and quantiles per class, and of all."""
+    """Return fractions and quantiles per class and for all sources."""
     lines = {}
     for name, group in [*rows.groupby("morphology"), ("all", rows)]:
         lines[name] = {"rows": len(group), "seen": group["seen"].mean()}

@@ -1,12 +1,12 @@
-"""PyBDSF as a baseline: islands and Gaussians, grouped by friends-of-friends, boxed and classed by the rule.
+"""Score PyBDSF as a baseline: islands and Gaussians, grouped by friends-of-friends, classed by the DR1 rule.
 
     pip install bdsf
     python -m benchmarks.science.pybdsf_baseline targets.csv --seed 20181031 --sample 600
 
-PyBDSF (Mohan & Rafferty 2015) runs with its defaults (islands at 3 sigma with a pixel above 5) on each
-subject's radio cut-out.  An island counts as a component, a Gaussian as a peak; the box of an island is that
-of its Gaussians where they fall to the rule's 5.3 sigma.  Scored on a random sample of the test subjects,
-because a subject takes it a second or two.
+PyBDSF (Mohan & Rafferty 2015) runs with its defaults (islands at 3 sigma with a pixel above 5) on the radio
+cut-out of each subject.  An island counts as a component and a Gaussian as a peak.  The box of an island is
+that of its Gaussians at the rule's 5.3 sigma.  The score uses a random sample of the test subjects, because
+PyBDSF takes one or two seconds per subject.
 """
 
 import argparse
@@ -43,7 +43,7 @@ LINKS_ARCSEC = (0.0, 20.0, 35.0, 60.0)
 
 
 def gaussians(cutout: Cutout, folder: Path) -> list[Any]:
-    """Gaussians PyBDSF fits to a cut-out."""
+    """Return the Gaussians that PyBDSF fits to a cut-out."""
     header = cutout.wcs.to_header()
     beam = SURVEY.beam_arcsec / 3600
     header.update({"BUNIT": "JY/BEAM", "BMAJ": beam, "BMIN": beam, "BPA": 0.0})

@@ -1,4 +1,4 @@
-"""Labelled FIRST cut-outs of a folder, as the benchmarks on real images read them."""
+"""Read labelled FIRST cut-outs of a folder, for the benchmarks on real images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Shipped weights on real labelled FIRST cut-outs: average precision, and what goes wrong.
+"""Score shipped weights on real labelled FIRST cut-outs, and list their mistakes.
 
-The cut-outs are never trained on.  Scored as the paper does (eq. 12-14), with intervals from a bootstrap over
-the subjects; radio images alone, so the weights must be for F or D1.
+The cut-outs are never used for training.  The metric is that of the paper (eq. 12-14), with intervals from a
+bootstrap over the subjects.  There are only radio images, so the weights must be for F or D1.
 
     python -m benchmarks.science.real_detections ../shared/data/first_train \
         --weights resources/models/D1.safetensors
@@ -30,7 +30,7 @@ from claran_core.model.weights import load_weights
 from claran_core.model.weights_header import read_info
 from claran_core.settings.config import EvaluationOptions, FusionOptions, InferenceOptions, build_options
 
-# A detection that counts as a mistake is at least this probable.
+# Minimum probability of a detection that counts as a mistake.
 MISTAKE_PROBABILITY = 0.4
 
 INFERENCE = InferenceOptions(batch_size=16, min_probability=0.01, nms_iou=0.3, device="auto")
@@ -65,7 +65,7 @@ def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, lis
 
 
 def mistakes(found: pd.DataFrame, truth: pd.DataFrame) -> list[str]:
-    """One line per probable detection that is no true source, and per true source nothing was found for."""
+    """Return one line per false probable detection and per missed true source."""
     lines = []
     for name, own in truth.groupby("subject_id"):
         rows = found[found["subject_id"] == name]
@@ -86,7 +86,7 @@ def mistakes(found: pd.DataFrame, truth: pd.DataFrame) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, and print a line per statement."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="labels.csv and radio/*.fits")
     parser.add_argument("--weights", type=Path, required=True, help="safetensors for F or D1")

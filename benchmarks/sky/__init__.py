@@ -1,1 +1,1 @@
-"""The simulated sky beside the real one."""
+"""Comparison of the simulated sky with the real one."""

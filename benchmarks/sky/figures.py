@@ -1,4 +1,4 @@
-"""Pictures of the comparison of the two skies: distributions of what is measured, and subjects themselves."""
+"""Figures of the comparison of the two skies: distributions of measurements, and images of subjects."""
 
 import io
 from collections.abc import Callable, Sequence

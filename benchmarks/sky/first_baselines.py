@@ -1,13 +1,12 @@
-"""What baselines the noise of real FIRST images comes from, and how fields differ in the view of them.
+"""Fit the baselines behind the noise of real FIRST images, and their projection in each field.
 
     python -m benchmarks.sky.first_baselines ../shared/data/first_train --figure baselines.png
 
-The noise of an image has power where the VLA had baselines.  Each image is fitted with one plane of
-baselines seen from its own direction: scaled from north to south and from east to west, and turned, north
-and east by themselves.  Then the plane is found that all images make most likely (Whittle's likelihood,
-multiplicative steps), sources masked and the window's blur taken out.  What geometry says of the view
-(Thompson, Moran & Swenson, Interferometry and Synthesis in Radio Astronomy, chapter 4) is printed beside the
-fits.
+The noise of an image has power at the VLA's baselines.  Each image is fitted with one uv plane under its own
+projection: the north-south and east-west axes are scaled and rotated independently.  Then the plane with the
+largest likelihood for all images is found (Whittle's likelihood, multiplicative steps), with sources masked
+and the blur by the window removed.  The geometric prediction of the projection (Thompson, Moran & Swenson,
+Interferometry and Synthesis in Radio Astronomy, chapter 4) is printed beside the fits.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from claran_core.survey.surveys import SURVEYS
 # Geographic latitude of the VLA.
 LATITUDE_DEG = 34.08
 
-# Middle of a cut-out that is used, the plane of its transform, and that of the coarse plane fitted with.
+# Width of the central part of a cut-out, of its transform, and of the coarse plane of the fit.
 WINDOW_PX, PLANE_PX, COARSE_PX = 150, 256, 96
 
 # Views that are tried: scales of east-west and north-south baselines, and turns of either (deg).
@@ -56,13 +55,13 @@ class Field:
     free: np.ndarray
 
     def power(self, width_px: int, plane_px: int) -> np.ndarray:
-        """Power spectrum of the middle under a Hann window, 1 for white noise; zero frequency first."""
+        """Return the power spectrum of the centre under a Hann window; zero frequency first."""
         window = self._window(width_px)
         transform = fft.fft2(_middle(self.noise, width_px) * window, (plane_px, plane_px))
         return np.abs(transform) ** 2 / (window**2).sum()
 
     def blur(self, width_px: int, plane_px: int) -> np.ndarray:
-        """What the window multiplies the autocorrelation with, by lag."""
+        """Return the factor of the window on the autocorrelation, by lag."""
         window = self._window(width_px)
         return fft.ifft2(np.abs(fft.fft2(window, (plane_px, plane_px))) ** 2).real / (window**2).sum()
 
@@ -77,7 +76,7 @@ def _middle(image: np.ndarray, width_px: int) -> np.ndarray:
 
 
 def read_fields(folder: Path) -> Iterable[Field]:
-    """Fields of real subjects large enough, at least half of them free of sources."""
+    """Return the fields of real subjects that are large enough and at least half free of sources."""
     for real in real_cutouts.real_subjects(folder):
         image = real.cutout.data.astype(float)
         noise, free = masked_noise(image)
@@ -86,7 +85,7 @@ def read_fields(folder: Path) -> Iterable[Field]:
 
 
 def view(east_scale: float, north_scale: float, east_deg: float, north_deg: float) -> np.ndarray:
-    """Matrix that takes a baseline ``(v, u)`` to where it is seen."""
+    """Return the matrix that projects a baseline ``(v, u)``."""
     east, north = np.deg2rad([east_deg, north_deg])
     of_north = north_scale * np.array([np.cos(north), -np.sin(north)])
     of_east = east_scale * np.array([np.sin(east), np.cos(east)])
@@ -94,7 +93,7 @@ def view(east_scale: float, north_scale: float, east_deg: float, north_deg: floa
 
 
 def moved(plane: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """A plane of baselines (zero frequency first) after each has moved to `matrix` times itself."""
+    """Return a uv plane (zero frequency first) after multiplying all baselines by `matrix`."""
     back, middle = np.linalg.inv(matrix), np.full(2, plane.shape[0] // 2)
     shifted = fft.fftshift(plane)
     return fft.ifftshift(
@@ -103,7 +102,7 @@ def moved(plane: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _even(plane: np.ndarray) -> np.ndarray:
-    """Mean of a plane and itself turned by half a turn: images are real."""
+    """Return the mean of a plane and its rotation by 180 degrees, because images are real."""
     return 0.5 * (plane + np.roll(plane[::-1, ::-1], (1, 1), (0, 1)))
 
 
@@ -133,7 +132,7 @@ def fit_views(fields: list[Field]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def most_likely_plane(fields: list[Field], fitted: np.ndarray, coarse: np.ndarray) -> np.ndarray:
-    """Power of the baselines that all fields make most likely, ``(256, 256)``, zero frequency first."""
+    """Return the most likely power of the baselines, ``(256, 256)``, zero frequency first."""
     start = (np.indices((PLANE_PX, PLANE_PX)) - PLANE_PX // 2) * COARSE_PX / PLANE_PX + COARSE_PX // 2
     plane = fft.ifftshift(ndimage.map_coordinates(fft.fftshift(coarse), start, order=1, mode="nearest"))
     length = _length(PLANE_PX)
@@ -159,7 +158,7 @@ def _blurred(plane: np.ndarray, blur: np.ndarray) -> np.ndarray:
 
 
 def by_declination(dec_deg: np.ndarray, fitted: np.ndarray) -> pd.DataFrame:
-    """Mean scales, and turns, in bands of declination, each beside what geometry says.
+    """Mean scales, and turns, in bands of declination, each beside the geometric prediction.
 
     A north-south baseline looks shorter by the cosine of the distance from the zenith.  Away from the
     meridian it turns by the sine of the latitude times the hour angle, and an east-west one by that of the

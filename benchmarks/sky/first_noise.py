@@ -1,15 +1,14 @@
-"""Noise of FIRST: its autocorrelation on real images, and the kernel that gives simulated noise the same.
+"""Measure the autocorrelation of FIRST's noise, and make the kernel that reproduces it.
 
-    python -m benchmarks.sky.first_noise ../shared/data                    # compare real and simulated
+    python -m benchmarks.sky.first_noise ../shared/data                    # compare real and simulated noise
     python -m benchmarks.sky.first_noise ../shared/data --kernel FILE.csv  # make a kernel
-    # make it better
+    # correct the kernel in use
     python -m benchmarks.sky.first_noise ../shared/data --kernel FILE.csv --seed 1 --pool 2500
 
 The autocorrelation near lag 0 is that of `first_noise_acf.npy` (6,639 source-free tiles of 1,255 FIRST
-fields), continued to larger lags by the fields at hand, with sources masked.  Masks, depressions and
-sidelobes of sources are part of what is measured there.  With ``--pool`` the kernel in use is corrected by
-the difference between real and simulated subjects, which have all of them alike; the kernel that ships was
-made in these two steps.
+fields).  The given fields, with sources masked, continue it to larger lags; that part includes effects of the
+masks, negative bowls and sidelobes.  With ``--pool`` the kernel in use is corrected by the difference between
+real and simulated subjects, which share these effects.  The shipped kernel was made in these two steps.
 """
 
 import argparse
@@ -26,7 +25,7 @@ from benchmarks.sky.samples import SubjectFacts, real_subjects
 from claran_core.common.noise import noise_sigma
 from claran_core.simulation.baselines import FIRST_KERNEL, KERNEL_RADIUS_PX
 
-# Pixels this near to one above so many sigma are not free of sources.
+# Pixels within this distance of one above this many sigma are masked as sources.
 SOURCE_SIGMA, SOURCE_GROWTH_PX = 4.0, 6
 
 # Largest lag of the continued autocorrelation; it fades to nothing over the last pixels.
@@ -48,30 +47,30 @@ CORRECTION = (0.65, 0.82, 1.06, 1.0, 0.88, 0.95, 1.02, 1.05)
 # Differences between real and simulated subjects fade out between these lags.
 DIFFERENCE_FADE_PX = (58.0, 80.0)
 
-# Images with a brighter source tell more about sidelobes than about noise, Jy/beam.
+# Images with a brighter source are skipped, because sidelobes dominate their background, Jy/beam.
 BRIGHTEST_JY = 0.02
 
 
 def source_free(image: np.ndarray) -> np.ndarray:
-    """Pixels of an image that show no source; boolean ``(ny, nx)``."""
+    """Return which pixels of an image are free of sources; boolean ``(ny, nx)``."""
     bright = np.nan_to_num(image) > SOURCE_SIGMA * noise_sigma(image)
     return np.isfinite(image) & ~ndimage.binary_dilation(bright, iterations=SOURCE_GROWTH_PX)
 
 
 def masked_background(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An image less its mean, 0 where a source is, and where none is; both ``(ny, nx)``."""
+    """Return an image minus its mean with sources set to 0, and which pixels are kept; ``(ny, nx)``."""
     free = source_free(image)
     return np.where(free, image - image[free].mean(), 0), free
 
 
 def masked_noise(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same with the noise in units of itself."""
+    """Return the same as `masked_background`, in units of the noise."""
     background, free = masked_background(image)
     return background / image[free].std(), free
 
 
 def masked_autocorrelation(images: Iterable[np.ndarray], max_lag_px: int) -> np.ndarray:
-    """Mean autocorrelation of what is not source in images; ``(2 n + 1, 2 n + 1)``, lag 0 in the middle."""
+    """Return the mean autocorrelation outside sources; ``(2 n + 1, 2 n + 1)``, lag 0 in the centre."""
     total = np.zeros((2 * max_lag_px + 1,) * 2)
     pairs = np.zeros_like(total)
     for image in images:
@@ -96,7 +95,7 @@ def continued(near: np.ndarray, far: np.ndarray) -> np.ndarray:
 
 
 def faded(autocorrelation: np.ndarray, between_px: tuple[float, float]) -> np.ndarray:
-    """An autocorrelation that fades to nothing between two lags, the same turned by half a turn."""
+    """Return an autocorrelation that fades to 0 between two lags, symmetric under rotation by 180 deg."""
     lag = np.hypot(*np.indices(autocorrelation.shape) - autocorrelation.shape[0] // 2)
     fade = np.clip((between_px[1] - lag) / (between_px[1] - between_px[0]), 0, 1)
     left = autocorrelation * (0.5 - 0.5 * np.cos(np.pi * fade))
@@ -140,14 +139,14 @@ def kernel_of(
 
 
 def autocorrelation_of(kernel: np.ndarray, max_lag_px: int) -> np.ndarray:
-    """Autocorrelation that a kernel gives to white noise."""
+    """Return the autocorrelation of white noise convolved with a kernel."""
     correlation = fftconvolve(kernel, kernel[::-1, ::-1])
     middle = correlation.shape[0] // 2
     return correlation[(slice(middle - max_lag_px, middle + max_lag_px + 1),) * 2]
 
 
 def read_images(folder: Path) -> Iterable[np.ndarray]:
-    """Real FIRST images below `folder` that have no very bright source."""
+    """Yield the real FIRST images below `folder` without a very bright source."""
     for path in sorted([*folder.glob("first_train/radio/*.fits"), *folder.glob("wide/*.fits")]):
         image = fits.getdata(path).squeeze().astype(float)
         if np.nanmax(image) < BRIGHTEST_JY:

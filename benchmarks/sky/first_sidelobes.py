@@ -1,10 +1,10 @@
-"""How high an uncleaned peak would have the sidelobes that deconvolution left around sources.
+"""Measure the height of the uncleaned peak that would have the residual sidelobes around sources.
 
     python -m benchmarks.sky.first_sidelobes ../shared/data/first_train --seed 1
 
-For each subject the background around its brightest pixel is fitted with the sidelobes of the beam; the
-height is in units of the noise.  Simulated subjects are of all kinds, around extended sources.  Stripes and
-rings of the background are in benchmarks/sky/radio_sky.py.
+The sidelobes of the beam are fitted to the background around the brightest pixel of each subject.  Heights
+are in units of the noise.  Simulated subjects are of all kinds around extended sources.  For stripes and
+rings of the background see benchmarks/sky/radio_sky.py.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from claran_core.simulation.baselines import sidelobe_pattern
 # The pattern is fitted within this distance of the peak, for peaks not farther from the middle than that.
 FIT_PX, MIDDLE_PX = 40, 16
 
-# Fainter subjects show no sidelobes.
+# Minimum signal to noise; fainter subjects have no detectable sidelobes.
 FAINTEST_SNR = 20.0
 
 
 def uncleaned_height(image: np.ndarray) -> float:
-    """Height of a peak, in the image's unit, whose sidelobes fit the background best."""
+    """Return the height of the peak, in the image's unit, whose sidelobes fit the background best."""
     pattern = sidelobe_pattern()
     half = pattern.shape[0] // 2
     rows, columns = np.indices(image.shape)
@@ -46,7 +46,7 @@ def summary(subjects: Sequence[sky_samples.SubjectFacts]) -> str:
 
 
 def main() -> None:
-    """Print both."""
+    """Print the heights of real and simulated subjects."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,9 +1,9 @@
-"""The simulated W1 sky against real AllWISE images: the same measurements on windows of the same size.
+"""Compare the simulated W1 sky with real AllWISE images, by the same measurements on windows of one size.
 
-OMP_NUM_THREADS=1 python -m benchmarks.sky.infrared_sky ../shared/data/pairs [--windows 60] [--seed 5] \
-    [--json]
+    OMP_NUM_THREADS=1 python -m benchmarks.sky.infrared_sky ../shared/data/pairs [--windows 60] [--seed 5] \
+        [--json]
 
-Real images are centred on bright hosts: their central 30" count for no row on sources.
+Real images are centred on bright hosts, so their central 30" is excluded from all rows on sources.
 """
 
 import argparse
@@ -43,14 +43,14 @@ WING_RADII_ARCSEC = np.arange(5.0, 41.0, 5.0)
 
 @dataclass(frozen=True)
 class Sample:
-    """A window ``(ny, nx)`` in DN, and the pixels on which sources count."""
+    """A window ``(ny, nx)`` in DN, and the pixels in which sources are counted."""
 
     image: np.ndarray
     counts: np.ndarray
 
 
 def real_samples(folder: Path) -> Iterator[Sample]:
-    """Images of `SIZE_PX` whole, the corners of wider ones."""
+    """Yield images of `SIZE_PX` whole, and the corners of wider ones."""
     for path in sorted(folder.glob("infrared/*.fits")):
         image = fits.getdata(path).astype(float)
         rows, columns = np.indices(image.shape)
@@ -106,7 +106,7 @@ def sources(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_alone(image: np.ndarray, row: int, column: int) -> bool:
-    """Whether a source has no other near it, nor the window's rim."""
+    """Return whether a source is isolated from other sources and from the window's border."""
     if min(row, column) < ALONE_PX or max(row, column) > SIZE_PX - ALONE_PX - 1:
         return False
     part = image[row - ALONE_PX : row + ALONE_PX + 1, column - ALONE_PX : column + ALONE_PX + 1]
@@ -143,7 +143,7 @@ def wings(image: np.ndarray, row: int, column: int) -> np.ndarray:
 
 
 def source_rows(samples: list[Sample]) -> tuple[dict[str, float], dict[str, int]]:
-    """Rows of the table on sources, and how many were seen."""
+    """Return the rows of the table on sources, and the numbers of sources."""
     density, heights, stars, bright, rings = [], [], [], [], []
     for sample in samples:
         where, height = sources(sample)
@@ -176,7 +176,7 @@ def source_rows(samples: list[Sample]) -> tuple[dict[str, float], dict[str, int]
 
 
 def measure(samples: list[Sample]) -> tuple[dict[str, float], dict[str, int]]:
-    """All rows of the table, and what was seen to get them."""
+    """Return all rows of the table, and the numbers of sources behind them."""
     levels = [noise(sample.image) for sample in samples]
     rows = {}
     for name in levels[0]:

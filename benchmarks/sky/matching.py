@@ -1,7 +1,7 @@
-"""Simulated subjects that are like real ones, for comparisons of like with like.
+"""Match simulated subjects to real ones of the same class, brightness and extent.
 
-The real sample is biased to bright and extended sources: simulated subjects are set against it by class,
-brightness and extent, and by whether they hold one labelled source or several.
+The real sample is biased to bright and extended sources.  The matches also agree in whether they contain one
+labelled source or several.
 """
 
 from collections.abc import Sequence

@@ -1,13 +1,13 @@
-"""The simulated radio sky against the real one: the same code on both.
+"""Compare the simulated radio sky with the real one, by the same code on both.
 
     OMP_NUM_THREADS=1 python -m benchmarks.sky.radio_sky ../shared/data --seed 1 --pool 2500
 
-Simulated subjects of the same class, brightness and extent are set against each labelled FIRST subject of
-``first_train``; a blind sample of the sky's sources against the whole label table; random windows against
-what was counted in 1,255 FIRST fields.  A difference marked with a star is more than twice the error that
-chance gives it.  With ``--markdown`` the table goes into a page, between its marks; with ``--figure`` and
-``--gallery`` the pictures of that page are drawn.  They show no pixel of a real image; ``--beside`` does, for
-people who have these images: it is not for publication.
+Labelled FIRST subjects of ``first_train`` are compared with simulated subjects of the same class, brightness
+and extent, the whole label table with a blind sample of simulated sources, and counts in 1,255 FIRST fields
+with random windows.  A star marks a difference of more than twice its statistical error.  ``--markdown``
+writes the table into a page, between its marks; ``--figure`` and ``--gallery`` draw the figures of that page,
+which show no pixel of a real image.  ``--beside`` draws real subjects beside simulated ones; that figure is
+not for publication.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""Whether a small network can tell real FIRST subjects from simulated ones.
+"""Train a small network to distinguish real FIRST subjects from simulated ones.
 
     python -m benchmarks.sky.real_or_simulated ../shared/data/first_train --seed 1 --pool 2500
     python -m benchmarks.sky.real_or_simulated ../shared/data/first_train --part sources background
 
-Simulated subjects of the same class, brightness and extent are set against each real one.  The network sees
-the native pixels around the subject in units of the noise; it is trained on one half of the real subjects
-and tried on the other, both ways, with several initial weights.  It must be able to tell a wrong sky (white
-noise through a 5.4" beam in place of FIRST's), or the test would say nothing.  Shown parts of the
-images alone, it says by what it tells them.
+Each real subject is compared with simulated ones of the same class, brightness and extent.  The input of the
+network is the native pixels around the subject in units of the noise.  It is trained on one half of the real
+subjects and tested on the other, both ways, with several initial weights.  As a control, it must recognise a
+wrong sky (white noise convolved with a 5.4" beam in place of FIRST's noise).  ``--part`` restricts the input
+to parts of the images, to find what the network uses.
 """
 
 import argparse

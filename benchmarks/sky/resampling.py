@@ -1,4 +1,4 @@
-"""How the real FIRST cut-outs were handed out, for simulated ones that are compared with them."""
+"""Resampling of the real FIRST cut-outs, applied to simulated ones for comparisons."""
 
 from dataclasses import replace
 

@@ -1,11 +1,11 @@
-"""Seams that nearest-neighbour resampling left in FIRST cut-outs, real and simulated.
+"""Find seams of nearest-neighbour resampling in FIRST cut-outs, real and simulated.
 
     python -m benchmarks.sky.resampling_seams ../shared/data/first_train --seed 1 --pool 400
 
-A service that resamples with the nearest pixel, onto a grid turned a little against the image's own, copies
-pieces of the image and shifts each by one pixel against the next.  Along the seam between two pieces a row
-(or column) agrees better with the next one if that is shifted by one pixel, and differences across the seam
-have far more power on the smallest scales than elsewhere, where the beam has smoothed everything.
+Nearest-neighbour resampling onto a slightly rotated grid copies pieces of an image and shifts each by one
+pixel relative to the next.  Along the seam between two pieces, a row (or column) agrees better with the next
+one after a shift by one pixel.  Differences across the seam have far more power on the smallest scales than
+elsewhere, where the beam has smoothed the image.
 """
 
 import argparse

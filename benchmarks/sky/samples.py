@@ -1,8 +1,8 @@
-"""Real and simulated subjects, measured by the same code: what the comparisons of the sky share.
+"""Real and simulated subjects, measured by the same code, for all comparisons of the sky.
 
-Real subjects are FIRST cut-outs with rows of the RGZ label table.  Simulated ones are drawn from the sky;
-`sky_matching` chooses those that resemble the real ones.  What is compared with the whole label table comes
-from a blind sample: every extended source of random cells has a known chance to be in it.
+Real subjects are FIRST cut-outs with rows of the RGZ label table.  Simulated ones are drawn from the sky, and
+`benchmarks.sky.matching` selects those that resemble the real ones.  Comparisons with the whole label table
+use a blind sample, in which every extended source of random cells has a known probability.
 """
 
 from collections.abc import Callable, Iterator, Sequence

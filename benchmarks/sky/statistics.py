@@ -1,6 +1,6 @@
-"""What is measured on real and simulated subjects to compare the two skies, and statistics of it.
+"""Measurements on real and simulated subjects that compare the two skies, and their statistics.
 
-How far chance alone may move a difference of two samples is found by drawing both anew.
+The statistical error of a difference of two samples comes from a bootstrap of both.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The table of a comparison of two skies: its rows, and how they are written down."""
+"""The table that compares two skies: its rows and their text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
