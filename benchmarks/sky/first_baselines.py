@@ -136,7 +136,7 @@ def most_likely_plane(fields: list[Field], fitted: np.ndarray, coarse: np.ndarra
     start = (np.indices((PLANE_PX, PLANE_PX)) - PLANE_PX // 2) * COARSE_PX / PLANE_PX + COARSE_PX // 2
     plane = fft.ifftshift(ndimage.map_coordinates(fft.fftshift(coarse), start, order=1, mode="nearest"))
     length = _length(PLANE_PX)
-    told = (length > SHORTEST_CELLS * PLANE_PX / WINDOW_PX) & (length < 0.49 * PLANE_PX)
+    resolved = (length > SHORTEST_CELLS * PLANE_PX / WINDOW_PX) & (length < 0.49 * PLANE_PX)
     data = [
         (field.power(WINDOW_PX, PLANE_PX), field.blur(WINDOW_PX, PLANE_PX), view(*one))
         for field, one in zip(fields, fitted, strict=True)
@@ -146,7 +146,7 @@ def most_likely_plane(fields: list[Field], fitted: np.ndarray, coarse: np.ndarra
         for power, blur, matrix in data:
             model = np.maximum(_blurred(moved(plane, matrix), blur), 2e-3)
             back = np.linalg.inv(matrix)
-            above += moved(_blurred(np.where(told, power / model**2, 1 / model), blur), back)
+            above += moved(_blurred(np.where(resolved, power / model**2, 1 / model), blur), back)
             below += moved(_blurred(1 / model, blur), back)
         step = np.clip(np.sqrt(np.clip(above, 0, None) / below), 0.3, 3)
         plane = plane * _even(step)

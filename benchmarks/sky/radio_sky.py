@@ -190,7 +190,7 @@ def shape_rows(samples: Samples) -> Iterator[Row]:
 
 ISLANDS: dict[str, Callable[[SubjectFacts], int]] = {
     "islands in a subject": lambda subject: subject.n_islands,
-    "islands of no labelled source": lambda subject: subject.n_strangers,
+    "islands of no labelled source": lambda subject: subject.n_unlabelled_islands,
 }
 
 
@@ -241,7 +241,7 @@ def match_quality(samples: Samples) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; draw and write what is asked for."""
+    """Print the table; draw and write the requested files."""
     options = _options(arguments)
     try:
         samples = collect(

@@ -53,7 +53,7 @@ def stretch(images: Sequence[np.ndarray]) -> torch.Tensor:
 
 
 def turned(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A batch flipped and turned by quarters at random: the stripes of FIRST are not told by direction."""
+    """Flip and rotate a batch by random multiples of 90 degrees, so that stripe directions do not matter."""
     flip, half = (torch.randint(0, 2, (2,), generator=generator)).tolist()
     batch = batch.flip(-1) if flip else batch
     return batch.flip(-2) if half else batch

@@ -116,7 +116,7 @@ class SubjectFacts:
     ra_deg, dec_deg : float
         Middle of the frame.
     weight : float
-        What it counts in statistics: sources of the sky it stands for.
+        Statistical weight: the number of sources of the sky that it represents.
     """
 
     name: str
@@ -144,7 +144,7 @@ class SubjectFacts:
         return next(source for source in self.sources if source.name == self.name)
 
     @property
-    def n_strangers(self) -> int:
+    def n_unlabelled_islands(self) -> int:
         """Islands that belong to no labelled source."""
         return self.n_islands - sum(source.n_components for source in self.sources)
 

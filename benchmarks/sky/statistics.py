@@ -47,7 +47,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Statistic:
-    """One number of a row: what it is called, and both of its values with the error of their difference."""
+    """One number of a row: its name, both values, and the error of their difference."""
 
     name: str
     real: float

@@ -107,7 +107,7 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 def as_markdown(rows: Sequence[Row], quality: str) -> str:
-    """The table for a page, with what it was made from."""
+    """Return the table for a page, with a description of its samples."""
     lines = [quality, "", LEGEND, "", "| | real | simulated | difference, % | |", "|---|---|---|---|---|"]
     group = None
     for one in rows:

@@ -146,11 +146,11 @@ def field_source() -> RadioSource:
 
 
 def test_field_sources_within_a_labelled_source_are_omitted(tmp_path: Path) -> None:
-    stranger = field_source()
-    place = offset(stranger.ra_deg, stranger.dec_deg, 12.0, 10.0)
+    neighbour = field_source()
+    place = offset(neighbour.ra_deg, neighbour.dec_deg, 12.0, 10.0)
     population = LabelTablePopulation(SEED, table(tmp_path, [line("a", [place], 1, 20.0)]))
     names = [source.source_id for source in population.cell(70000)]
-    assert stranger.source_id not in names and "a" in names
+    assert neighbour.source_id not in names and "a" in names
     assert len(names) > 10
 
 

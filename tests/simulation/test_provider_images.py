@@ -118,12 +118,12 @@ def test_another_process_gives_the_same_bits() -> None:
         f"for n in ('FIRST', 'WISE_W1'): print(hashlib.sha256(S(SURVEYS[n], seed={SEED})"
         ".cutout('', 211.0, 12.0, 90.0).data.tobytes()).hexdigest())"
     )
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     here = [
         hashlib.sha256(image(sky(n), 211.0, 12.0, 90.0).data.tobytes()).hexdigest()
         for n in ("FIRST", "WISE_W1")
     ]
-    assert told.stdout.split() == here
+    assert run.stdout.split() == here
 
 
 def test_another_seed_is_another_sky() -> None:

@@ -116,7 +116,7 @@ def test_main_and_blind_sources():
     blind = of_blind([two, one, beyond], "extent_arcsec", ["1C_1P", "1C_3P"])
     assert blind.values.tolist() == [20.0, 30.0] and blind.weights.tolist() == [0.5, 1.0]
     assert len(of_blind([], "extent_arcsec", ["1C_1P"]).values) == 0
-    assert two.n_strangers == 1 - 3
+    assert two.n_unlabelled_islands == 1 - 3
 
 
 def test_noise_of_known_autocorrelation():
