@@ -1,6 +1,5 @@
 """The house: what is written down in more than one place says the same everywhere."""
 
-import dataclasses
 import re
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 import claran_core
 from claran_core.common.flags import DESCRIPTIONS, Flag, describe
-from claran_core.settings.config import Config, load_config
+from claran_core.settings.config import load_config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAGES = ["targets", "cutouts", "fusion", "training", "inference", "catalogue", "evaluation", "report"]
@@ -120,22 +119,6 @@ def test_default_settings_are_valid():
 def test_settings_follow_the_stages():
     extra = {"seed", "shard_size", "survey", "model"}
     assert [key for key in yaml.safe_load(read("config.yaml")) if key not in extra] == STAGES
-
-
-def check_same_keys(kind: type, schema: dict[str, Any], defaults: dict[str, Any]) -> int:
-    """Compare a dataclass, its schema and its defaults key by key; returns the number of keys compared."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    assert list(fields) == list(defaults) == list(schema["properties"]), kind.__name__
-    assert schema["additionalProperties"] is False, kind.__name__
-    nested = [name for name, field in fields.items() if dataclasses.is_dataclass(field.type)]
-    return len(fields) + sum(
-        check_same_keys(fields[name].type, schema["properties"][name], defaults[name]) for name in nested
-    )
-
-
-def test_dataclasses_schema_and_defaults_have_the_same_keys():
-    schema = yaml.safe_load(read("workflow/schemas/config.schema.yaml"))
-    assert check_same_keys(Config, schema, yaml.safe_load(read("config.yaml"))) > len(STAGES)
 
 
 def test_flags_are_distinct_powers_of_two_and_described():

@@ -29,8 +29,7 @@ import yaml
 
 from claran_core.common.paths import REPOSITORY, Results
 from claran_core.cutouts.cutout_file import read_cutouts
-from claran_core.settings.config import ArchiveOptions, SurveyOptions
-from claran_core.survey.archive.options import FetchOptions
+from claran_core.settings.config import load_config
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 
@@ -176,12 +175,21 @@ def overhead_ms(server: MockServer, n_subjects: int) -> dict[str, float]:
 
     targets = pd.read_csv(DEMO_TARGETS).sample(n_subjects, random_state=1).head(200)
     limits = {name: {"requests_per_s": 1000.0, "connections": 1} for name in RATES}
-    archive = ArchiveOptions(order=ORDER, services=server.settings)
     with tempfile.TemporaryDirectory() as folder:
-        fetch = FetchOptions(limits_folder=folder, limits=limits)
+        config = load_config(
+            {
+                "survey": {
+                    "radio": {"source": "archive"},
+                    "infrared": {"source": "archive"},
+                    "archive": {"order": ORDER, "services": server.settings},
+                },
+                "cutouts": {"archive": {"limits_folder": folder, "limits": limits}},
+            }
+        )
+        survey, fetch = config.survey, config.cutouts.archive
         sources = [
-            open_provider(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)
-            for name in ORDER
+            open_provider(options, seed=0, archive=survey.archive, fetch=fetch)
+            for options in (survey.radio, survey.infrared)
         ]
 
         def request_all() -> None:

@@ -44,7 +44,8 @@ from claran_core.components.contour_rule import (
 from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate
 from claran_core.labels.dr1_labels import label_from_table, label_simulated, truth_box
-from claran_core.settings.config import EvaluationOptions, load_config
+from claran_core.settings.config import load_config
+from claran_core.settings.evaluation import ScoringOptions
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets
@@ -186,7 +187,7 @@ def measure(
         raise InputError(f"nothing to measure: no true source in {len(names)} subjects")
     truth = pd.concat(filled, ignore_index=True)
     sample = Sample("baseline", np.unique(np.array(names, dtype=str)))
-    options = EvaluationOptions(min_iou=0.5, bootstrap=n_resamplings)
+    options = ScoringOptions(min_iou=0.5, bootstrap=n_resamplings)
     columns = ["subject_id", *BOX_COLUMNS, "morphology", "probability"]
     return {
         link: evaluate(

@@ -8,7 +8,6 @@ Both catalogues are compared with the truth; times cover all stages after the cu
 """
 
 import argparse
-import dataclasses
 import time
 from functools import partial
 from pathlib import Path
@@ -56,9 +55,11 @@ def main() -> None:
     options = parser.parse_args()
     area, run = CircleArea(*CENTRE, float(np.sqrt(options.area / np.pi))), runner(options.jobs)
     narrow = load_config()
-    wide_fusion = dataclasses.replace(narrow.fusion, size_px=TIMES_WIDER * narrow.fusion.size_px)
-    wide = dataclasses.replace(
-        narrow, fusion=wide_fusion, inference=dataclasses.replace(narrow.inference, batch_size=1)
+    wide = load_config(
+        {
+            "fusion": {"size_px": TIMES_WIDER * narrow.fusion.size_px},
+            "inference": {"batch_size": 1},
+        }
     )
     weights = resolve_path(narrow.model.weights[options.method])
     made = {}

@@ -28,7 +28,8 @@ from claran_core.common.subject import Subject
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
 from claran_core.labels.dr1_labels import label_simulated
-from claran_core.settings.config import FusionOptions, load_config
+from claran_core.settings.config import load_config
+from claran_core.settings.fusion import FusionOptions
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets

@@ -33,7 +33,8 @@ from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, uni
 from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate
 from claran_core.labels.dr1_labels import truth_box
-from claran_core.settings.config import EvaluationOptions, load_config
+from claran_core.settings.config import load_config
+from claran_core.settings.evaluation import ScoringOptions
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets
@@ -131,9 +132,8 @@ def main() -> None:
     print(f"{len(truth)} true sources in {len(names)} subjects, {seconds / len(names):.2f} s each")
     for link in LINKS_ARCSEC:
         table = pd.DataFrame(rows[link], columns=["subject_id", *BOX_COLUMNS, "morphology", "probability"])
-        metrics = evaluate(
-            table, truth, sample, EvaluationOptions(0.5, 1000), rule=PAPER_RULE, method="baseline", seed=0
-        )
+        scoring = ScoringOptions(min_iou=0.5, bootstrap=1000)
+        metrics = evaluate(table, truth, sample, scoring, rule=PAPER_RULE, method="baseline", seed=0)
         ap = metrics["ap"]
         low, high = ap["interval_68"]["mean"]
         classes = "  ".join(f"{one} {np.nan if ap[one] is None else ap[one]:.2f}" for one in MORPHOLOGIES)

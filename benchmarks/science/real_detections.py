@@ -28,7 +28,9 @@ from claran_core.inference.infer import infer_shard
 from claran_core.labels.dr1_labels import label_from_table
 from claran_core.model.weights import load_weights
 from claran_core.model.weights_header import read_info
-from claran_core.settings.config import EvaluationOptions, FusionOptions, InferenceOptions, build_options
+from claran_core.settings.evaluation import ScoringOptions
+from claran_core.settings.fusion import ImageOptions
+from claran_core.settings.inference import InferenceOptions
 
 # Minimum probability of a detection that counts as a mistake.
 MISTAKE_PROBABILITY = 0.4
@@ -39,7 +41,7 @@ INFERENCE = InferenceOptions(batch_size=16, min_probability=0.01, nms_iou=0.3, d
 def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Detections, true sources and names of all subjects of a folder of labelled cut-outs."""
     info = read_info(weights)
-    options = build_options(FusionOptions, info.fusion_options)
+    options = ImageOptions.model_validate(info.fusion_options)
     detector, _ = load_weights(
         weights, method=info.method, fusion_options=options.pixel_options, survey="FIRST"
     )
@@ -98,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"claran: {error}", file=sys.stderr)
         return 1
     sample = Sample("real", np.unique(np.array(names, dtype=str)))
-    scoring = EvaluationOptions(min_iou=0.5, bootstrap=1000)
+    scoring = ScoringOptions(min_iou=0.5, bootstrap=1000)
     metrics = evaluate(found, truth, sample, scoring, rule=PAPER_RULE, method="D1", seed=0)
     low, high = metrics["ap"]["interval_68"]["mean"]
     print(summary_line(metrics))

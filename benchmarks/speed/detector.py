@@ -28,7 +28,8 @@ from claran_core.fusion.shard import make_planes
 from claran_core.inference.infer import batches, infer_shard
 from claran_core.model.architectures import build_detector
 from claran_core.model.device import choose_device, reproducible
-from claran_core.settings.config import FusionOptions, InferenceOptions
+from claran_core.settings.config import load_config
+from claran_core.settings.inference import InferenceOptions
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets
@@ -36,7 +37,7 @@ from claran_core.targets.target_table import read_targets
 REPOSITORY = Path(__file__).resolve().parents[2]
 TARGETS = REPOSITORY / "resources" / "demo" / "targets.csv"
 SEED = 20181031
-FUSION = FusionOptions()
+FUSION = load_config().fusion
 MEANS = (213.0, 45.0, 14.0)
 
 # Side of the square matrices, and number of their products.

@@ -38,7 +38,7 @@ from claran_core.components.component_table import (
     nominal_components,
 )
 from claran_core.cutouts.cutout_file import read_cutouts
-from claran_core.settings.config import CatalogueOptions
+from claran_core.settings.catalogue import CatalogueOptions
 from claran_core.survey.surveys import Survey
 
 __all__ = ["INDEX_COLUMNS", "ShardSources", "describe_shard", "write_shard"]

@@ -1,7 +1,6 @@
 """``claran archive``: the services of the survey archives."""
 # ruff: noqa: D301 - a backspace in a docstring tells click to keep the lines that follow
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -52,7 +51,7 @@ def check(names: tuple[str, ...], configfile: Path | None) -> None:
         raise click.UsageError(f"no service {unknown[0]!r}; known: {', '.join(services)}")
     broken = []
     # A user waits for the answer, so there are fewer retries than in a run.
-    with Client(dataclasses.replace(config.cutouts.archive, tries=3)) as client:
+    with Client(config.cutouts.archive.changed(tries=3)) as client:
         for name in names or services:
             click.echo(f"{name}: {services[name].survey} from {services[name].url}")
             findings = []

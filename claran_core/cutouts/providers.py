@@ -4,10 +4,10 @@ from pathlib import Path
 
 from claran_core.common.errors import ConfigError
 from claran_core.common.paths import resolve_path
-from claran_core.settings.config import ArchiveOptions, SimulatedOptions, SurveyOptions
+from claran_core.settings.survey import ArchiveOptions, SimulatedOptions, SurveyOptions
 from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.provider import ImageProvider
-from claran_core.survey.surveys import Survey, survey_named
+from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = ["folder_of", "label_table_of", "open_provider"]
 
@@ -31,11 +31,11 @@ def open_provider(
     seed : int
         Which simulated sky.
     simulated : SimulatedOptions, optional
-        What is on it; default: drawn sources.
+        Sources of the simulated sky; default: drawn sources.
     archive : ArchiveOptions, optional
-        Which services are asked; default: those known here, in their order.
+        Services that serve the images; needed for ``archive``.
     fetch : FetchOptions, optional
-        Manners and patience towards them.
+        Limits, time-outs and retries of requests to them; needed for ``archive``.
     images : Path, optional
         Index of the folder (`claran_core.survey.directory.image_index`), for ``directory``; default: it is
         read anew.
@@ -50,17 +50,16 @@ def open_provider(
     Raises
     ------
     ConfigError
-        If the survey or kind of source is unknown or they do not go together, or its images or label table
-        cannot be found.
+        If the images or the label table cannot be found.
     InputError
         If the label table cannot be used.
     """
     if options.source == "none":
         return None
-    survey = survey_named(options.name)
+    survey = SURVEYS[options.name]
     # Imported when needed: a simulated run need not load what reads files, nor the other way round.
     if options.source == "simulated":
-        table = label_table_of(simulated or SimulatedOptions(), working_directory)
+        table = label_table_of(simulated, working_directory) if simulated else None
         return _open_simulated(survey, seed, table)
     if options.source == "directory":
         from claran_core.survey.directory.image_index import ImageIndex
@@ -69,25 +68,14 @@ def open_provider(
         folder = folder_of(options, working_directory)
         index = ImageIndex.read(images) if images else None
         return DirectoryProvider(survey, folder, pattern=options.pattern, index=index)
-    if options.source == "archive":
-        return _open_archive(survey, archive or ArchiveOptions(), fetch or FetchOptions(), working_directory)
-    raise ConfigError(
-        f"config: survey.{survey.band}.source is {options.source!r}; "
-        "write one of: simulated, directory, archive, none"
-    )
+    if archive is None or fetch is None:
+        raise TypeError("source 'archive' needs the options of services and requests")
+    return _open_archive(survey, archive, fetch, working_directory)
 
 
 def folder_of(options: SurveyOptions, working_directory: Path | None = None) -> Path:
-    """Folder of a survey's images on disk.
-
-    Raises
-    ------
-    ConfigError
-        If none is given, or the survey is not described.
-    """
-    if not options.path:
-        band = survey_named(options.name).band
-        raise ConfigError(f"config: survey.{band}.path is empty; give the folder of the FITS files")
+    """Return the folder of a survey's images on disk."""
+    assert options.path is not None, "SurveyOptions of the source `directory` have a path"
     return resolve_path(options.path, working_directory)
 
 

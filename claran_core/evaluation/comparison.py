@@ -17,7 +17,7 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.frame import Frame
 from claran_core.common.sky import chord, chord_angle, offset_to_sky, sky_to_offset, unit_vectors
 from claran_core.evaluation.area import count_subjects
-from claran_core.settings.config import ComparisonOptions
+from claran_core.settings.evaluation import ComparisonOptions
 
 __all__ = [
     "MATCHES",

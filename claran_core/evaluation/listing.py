@@ -13,7 +13,7 @@ from claran_core.catalogue.associate.membership import members_of_table
 from claran_core.catalogue.associate.post_filter import FilterResult, select_detections, select_paper
 from claran_core.common.frame import Frame
 from claran_core.components.component_table import SubjectComponents
-from claran_core.settings.config import CatalogueOptions
+from claran_core.settings.catalogue import PostFilterOptions
 
 __all__ = ["PAPER_RULE", "CatalogueRule", "Listing"]
 
@@ -24,7 +24,7 @@ class CatalogueRule:
 
     Attributes
     ----------
-    options : CatalogueOptions
+    options : PostFilterOptions
         The filter and its minimum probability.
     components : mapping of str to SubjectComponents
         Components of each subject that has any
@@ -33,13 +33,15 @@ class CatalogueRule:
         Geometry of the subjects.
     """
 
-    options: CatalogueOptions
+    options: PostFilterOptions
     components: Mapping[str, SubjectComponents] = field(default_factory=dict)
     frame: Frame = Frame()
 
 
 # The rule of paper section 6.1.1, for detections that know only the probability of their own class.
-PAPER_RULE = CatalogueRule(CatalogueOptions(method="", post_filter="paper"))
+PAPER_RULE = CatalogueRule(
+    PostFilterOptions(post_filter="paper", min_probability=None, one_source_per_field=False)
+)
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,13 @@ class Listing:
         Columns of `claran_core.common.tables.DETECTIONS`.
     members : sequence of tuple of int
         Components of each row.
-    options : CatalogueOptions
+    options : PostFilterOptions
         The catalogue's post-filter.
     """
 
     detections: pd.DataFrame
     members: Sequence[tuple[int, ...]]
-    options: CatalogueOptions
+    options: PostFilterOptions
 
     @classmethod
     def of(cls, detections: pd.DataFrame, rule: CatalogueRule) -> "Listing":

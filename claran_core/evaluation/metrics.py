@@ -27,7 +27,7 @@ from claran_core.evaluation.precision import (
 )
 from claran_core.evaluation.resampling import interval
 from claran_core.evaluation.sources import true_sources
-from claran_core.settings.config import EvaluationOptions
+from claran_core.settings.evaluation import ScoringOptions
 
 __all__ = ["Sample", "choose_sample", "evaluate", "evaluate_sources", "summary_line"]
 
@@ -81,7 +81,7 @@ def evaluate(
     detections: pd.DataFrame,
     labels: pd.DataFrame,
     sample: Sample,
-    options: EvaluationOptions,
+    options: ScoringOptions,
     *,
     rule: CatalogueRule,
     method: str,
@@ -100,7 +100,7 @@ def evaluate(
         Columns of `claran_core.common.tables.LABELS`; rows of subjects outside the sample are ignored.
     sample : Sample
         The evaluated subjects.
-    options : EvaluationOptions
+    options : ScoringOptions
         IoU of a true detection, and number of bootstrap samples.
     rule : CatalogueRule
         How the catalogue chooses among the detections.
@@ -176,7 +176,7 @@ def evaluate_sources(
     detections: pd.DataFrame,
     labels: pd.DataFrame,
     sample: Sample,
-    options: EvaluationOptions,
+    options: ScoringOptions,
     *,
     rule: CatalogueRule,
 ) -> pd.DataFrame:
@@ -297,7 +297,7 @@ def _by_components(
     detections: pd.DataFrame,
     labels: pd.DataFrame,
     subjects: np.ndarray,
-    options: EvaluationOptions,
+    options: ScoringOptions,
     seed: int,
 ) -> dict[str, Any]:
     """Return the AP of classes that differ only in the number of components (paper section 5.3)."""

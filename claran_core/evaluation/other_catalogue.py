@@ -9,7 +9,7 @@ import pandas as pd
 from claran_core.common.errors import InputError
 from claran_core.common.external_tables import ExternalTable, column_names, read_external_table
 from claran_core.common.paths import resolve_path
-from claran_core.settings.config import ComparisonOptions
+from claran_core.settings.evaluation import ComparisonOptions
 
 __all__ = ["find_other_catalogue", "read_other_catalogue"]
 

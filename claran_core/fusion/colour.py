@@ -4,7 +4,6 @@ The scales map ``(ny, nx)`` arrays and keep NaN; `to_rgb` replaces NaN by a colo
 """
 
 import numpy as np
-from astropy.visualization import ZScaleInterval
 
 __all__ = ["cool", "gist_heat", "log_minmax", "to_rgb", "zscale"]
 
@@ -40,6 +39,8 @@ def zscale(image: np.ndarray) -> np.ndarray:
     finite = image[np.isfinite(image)]
     if finite.size == 0:
         return image
+    from astropy.visualization import ZScaleInterval  # loads matplotlib, which only this method needs
+
     return _between(image, *ZScaleInterval().get_limits(finite))
 
 

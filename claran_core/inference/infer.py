@@ -30,7 +30,8 @@ from claran_core.model.device import choose_device, reproducible
 from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.types import Detections
 from claran_core.model.weights import load_weights, model_id
-from claran_core.settings.config import FusionOptions, InferenceOptions
+from claran_core.settings.fusion import ImageOptions
+from claran_core.settings.inference import InferenceOptions
 
 __all__ = ["batches", "infer_shard", "run_inference"]
 
@@ -110,7 +111,7 @@ def run_inference(
     weights_path: Path,
     *,
     method: str,
-    fusion: FusionOptions,
+    fusion: ImageOptions,
     options: InferenceOptions,
     fused_path: Path,
     index_path: Path,

@@ -15,7 +15,7 @@ from claran_core.model.faster_rcnn.rpn import RegionProposalNetwork, RpnOptions
 from claran_core.model.layers.backbones import FeaturePyramid, Vgg16Backbone
 from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.roi_pooling import STPooling
-from claran_core.settings.architecture_options import (
+from claran_core.settings.model import (
     AssociationOptions,
     Vgg16Options,
     chosen_options,
@@ -61,7 +61,7 @@ def build_detector(
     seed : int
         Seed of the initial weights; the global generator of PyTorch is not changed.
     options : mapping, optional
-        Fields of the architecture's options (`claran_core.settings.architecture_options`) that differ from
+        Fields of the architecture's options (`claran_core.settings.model`) that differ from
         their defaults.
 
     Returns

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from claran_core.settings.config import TrainingOptions
+from claran_core.settings.training import TrainingOptions
 
 __all__ = ["OPTIMIZER_OPTIONS", "OptimizerOptions", "learning_rate", "make_optimizer", "optimizer_options"]
 

@@ -12,7 +12,7 @@ import torch
 
 from claran_core.common.errors import ConfigError
 from claran_core.model.layers.detector import LOSS_NAMES, Detector, total_loss
-from claran_core.settings.config import TrainingOptions
+from claran_core.settings.training import TrainingOptions
 from claran_core.training.checkpoint import read_checkpoint, write_checkpoint
 from claran_core.training.dataset import TrainingBatch
 from claran_core.training.distributed import ProcessGroup

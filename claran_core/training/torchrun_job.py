@@ -17,7 +17,9 @@ from typing import Any
 from claran_core.common.errors import ClaranError
 from claran_core.common.files import write_json
 from claran_core.common.log import configure_logging
-from claran_core.settings.config import FusionOptions, ModelOptions, TrainingOptions, build_options
+from claran_core.settings.fusion import ImageOptions
+from claran_core.settings.model import NetworkOptions
+from claran_core.settings.training import TrainingOptions
 from claran_core.training.dataset import FusedDataset, FusedShard
 from claran_core.training.train import train
 
@@ -84,7 +86,7 @@ class TrainingJob:
         ClaranError
             As `claran_core.training.train.train`.
         """
-        training = build_options(TrainingOptions, dict(self.training))
+        training = TrainingOptions.model_validate(dict(self.training))
         shards = zip(self.images, self.index, self.components, strict=True)
         train(
             FusedDataset(
@@ -94,8 +96,10 @@ class TrainingJob:
                 keep_apart_arcsec=training.keep_apart_arcsec,
             ),
             method=self.method,
-            fusion=build_options(FusionOptions, dict(self.fusion)),
-            model=ModelOptions(self.architecture, options=dict(self.options), pretrained=self.pretrained),
+            fusion=ImageOptions.model_validate(dict(self.fusion)),
+            model=NetworkOptions(
+                architecture=self.architecture, options=dict(self.options), pretrained=self.pretrained
+            ),
             training=training,
             seed=self.seed,
             survey=self.survey,

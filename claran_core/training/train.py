@@ -28,7 +28,9 @@ from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.model.pretrained import file_sha256, load_pretrained
 from claran_core.model.weights import save_weights
 from claran_core.model.weights_header import WeightsInfo
-from claran_core.settings.config import FusionOptions, ModelOptions, TrainingOptions
+from claran_core.settings.fusion import ImageOptions
+from claran_core.settings.model import NetworkOptions
+from claran_core.settings.training import TrainingOptions
 from claran_core.training.checkpoint import fingerprint
 from claran_core.training.dataset import FusedDataset
 from claran_core.training.distributed import process_group
@@ -47,8 +49,8 @@ def train(
     dataset: FusedDataset,
     *,
     method: str,
-    fusion: FusionOptions,
-    model: ModelOptions,
+    fusion: ImageOptions,
+    model: NetworkOptions,
     training: TrainingOptions,
     seed: int,
     survey: str,
@@ -187,7 +189,7 @@ def _mean_losses(state: TrainingState) -> str:
     return ", ".join(f"{name} {mean:.4f}" for name, mean in shown if np.isfinite(mean))
 
 
-def _check_dataset(dataset: FusedDataset, method: str, fusion: FusionOptions) -> None:
+def _check_dataset(dataset: FusedDataset, method: str, fusion: ImageOptions) -> None:
     if dataset.n_labels == 0:
         raise InputError(
             f"training needs labels: no subject of the training split has a true source; "
@@ -200,9 +202,9 @@ def _check_dataset(dataset: FusedDataset, method: str, fusion: FusionOptions) ->
 
 
 def _training_facts(
-    training: TrainingOptions, options: OptimizerOptions, model: ModelOptions
+    training: TrainingOptions, options: OptimizerOptions, model: NetworkOptions
 ) -> dict[str, object]:
-    facts = {**dataclasses.asdict(training), **dataclasses.asdict(options)}
+    facts = {**dict(training), **dataclasses.asdict(options)}
     given = model.pretrained
     facts["pretrained_sha256"] = None if given is None else file_sha256(resolve_path(given))
     del facts["checkpoint_every"]  # does not change the result

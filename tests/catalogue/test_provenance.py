@@ -14,13 +14,14 @@ STAGES = ("assign_shards", "index_images", "cut_out", "fuse", "infer", "measure_
 NOT_CALCULATING = {
     "astroquery": "builds queries of archives",
     "filelock": "locks files",
-    "jsonschema": "checks settings",
     "pyarrow": "stores numbers exactly",
     "pydantic": "checks settings",
+    "pydantic_core": "checks settings",
     "pyvo": "builds queries of archives",
     "requests": "transports bytes, whose hash is in the ledger",
     "safetensors": "stores weights exactly",
     "tenacity": "repeats requests",
+    "typing_extensions": "declares types of settings",
     "urllib3": "transports bytes, whose hash is in the ledger",
     "yaml": "reads settings, which are in the provenance",
 }

@@ -20,11 +20,11 @@ from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
 from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, nominal_components
 from claran_core.cutouts.cutout_file import CutoutWriter
-from claran_core.settings.config import CatalogueOptions
+from claran_core.settings.config import load_config
 from claran_core.survey.surveys import SURVEYS
 
 FRAME = Frame()
-OPTIONS = CatalogueOptions(method="D4", min_probability=0.8)
+OPTIONS = load_config({"catalogue": {"min_probability": 0.8}}).catalogue
 SIGMA, SCALE = 1.5e-4, 1.8
 RA, DEC = 359.99, 30.0
 GRID = Frame(size_px=101, pixel_scale_arcsec=SCALE)
@@ -184,7 +184,7 @@ def test_a_source_near_the_border_has_a_lower_frame_quality() -> None:
 def test_paper_filter_keeps_the_best_of_a_blank_field() -> None:
     rows = [detection("s", around(0, 0, 13), probability=0.3)]
     assert len(described(rows, cutout()).sources) == 0
-    paper = CatalogueOptions(method="D4", post_filter="paper")
+    paper = load_config({"catalogue": {"post_filter": "paper"}}).catalogue
     kept = described(rows, cutout(), options=paper).sources
     assert kept["flags"].tolist() == [int(Flag.BELOW_MIN_PROBABILITY | Flag.NO_COMPONENT)]
 

@@ -20,8 +20,7 @@ from claran_core.common.tables import LEDGER
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.providers import open_provider
 from claran_core.cutouts.shard import cut_shard
-from claran_core.settings.config import ArchiveOptions, SurveyOptions
-from claran_core.survey.archive.options import FetchOptions
+from claran_core.settings.config import load_config
 
 SEED = 7
 FRAME = Frame()
@@ -149,11 +148,22 @@ def test_a_service_that_is_down_ends_the_shard_soon_as_failed_rows(clean, target
 def _cut_with(settings: dict, folder: Path, targets: pd.DataFrame) -> None:
     """What the process does that is killed."""
     fast = {"requests_per_s": 30.0, "connections": 2}
-    fetch = FetchOptions(limits_folder=str(folder / "limits"), limits=dict.fromkeys(SOURCES.values(), fast))
-    archive = ArchiveOptions(services=settings, order={name: [first] for name, first in SOURCES.items()})
+    order = {name: [first] for name, first in SOURCES.items()}
+    limits = {"limits_folder": str(folder / "limits"), "limits": dict.fromkeys(SOURCES.values(), fast)}
+    config = load_config(
+        {
+            "survey": {
+                "radio": {"source": "archive"},
+                "infrared": {"source": "archive"},
+                "archive": {"services": settings, "order": order},
+            },
+            "cutouts": {"archive": limits},
+        }
+    )
+    survey, fetch = config.survey, config.cutouts.archive
     sources = [
-        open_provider(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)
-        for name in SOURCES
+        open_provider(options, seed=0, archive=survey.archive, fetch=fetch)
+        for options in (survey.radio, survey.infrared)
     ]
     cut_shard(targets, *sources, FRAME, results=Results(folder / "results"), shard=SHARD)
 

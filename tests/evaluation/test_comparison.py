@@ -18,12 +18,13 @@ from claran_core.evaluation.comparison import (
     nearest_pairs,
 )
 from claran_core.evaluation.comparison_figures import plot_comparison
-from claran_core.settings.config import ComparisonOptions
+from claran_core.settings.evaluation import ComparisonOptions
 
 FRAME = Frame()
 RA, DEC = 200.0, 50.0
 OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
 OPTIONS = ComparisonOptions(path="x.csv", radius_arcsec=5.0, flux_column="flux", class_column="class")
+PLAIN = ComparisonOptions(path="x", radius_arcsec=10.0, flux_column=None, class_column=None)
 
 
 def sky(east: ArrayLike, north: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +130,7 @@ def test_each_entry_is_matched_once_with_its_nearest() -> None:
 def test_the_number_of_chance_matches_follows_from_the_density() -> None:
     rng = np.random.default_rng(5)
     ours, theirs = (make(*rng.uniform(-2000, 2000, (2, n))) for make, n in ((catalogue, 800), (other, 3000)))
-    metrics, matches = compared(ours, theirs, ComparisonOptions(path="x", radius_arcsec=10.0))
+    metrics, matches = compared(ours, theirs, PLAIN)
     # Nearest of 3000 on 4000 x 4000 arcsec within 10: 800 (1 - exp(-pi 100 / 5333)), most of them mutual.
     expected = 800 * (1 - np.exp(-np.pi * 100 * 3000 / 4000**2))
     assert metrics["chance"]["n_matched"] == pytest.approx(expected, rel=0.25)

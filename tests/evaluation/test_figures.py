@@ -14,7 +14,7 @@ from claran_core.evaluation.draw import plot_figures
 from claran_core.evaluation.figures import LOSSES, VALIDATION_COLOUR, plot_losses
 from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate, evaluate_sources
-from claran_core.settings.config import EvaluationOptions
+from claran_core.settings.evaluation import ScoringOptions
 
 COLUMNS = ["subject_id", "morphology", *BOX_COLUMNS]
 
@@ -27,7 +27,7 @@ def draw(folder: Path, n: int, *, with_consensus: bool = True) -> dict[str, Path
     detections = labels.assign(probability=np.linspace(0.1, 0.9, n))
     detections.loc[::3, "box_x1"] = 8
     sample = Sample("test", np.array([f"s{i}" for i in range(n)], str))
-    options = EvaluationOptions(0.5, 10)
+    options = ScoringOptions(min_iou=0.5, bootstrap=10)
     metrics = evaluate(detections, labels, sample, options, rule=PAPER_RULE, method="D4", seed=0)
     paths = Results(folder).evaluation_figures("D4")
     plot_figures(paths, metrics, evaluate_sources(detections, labels, sample, options, rule=PAPER_RULE))

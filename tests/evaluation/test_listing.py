@@ -12,7 +12,7 @@ from claran_core.common.frame import Frame
 from claran_core.components.component_groups import dr1_boxes
 from claran_core.components.component_table import NOMINAL_LEVEL, SubjectComponents, nominal_components
 from claran_core.evaluation.listing import CatalogueRule, Listing
-from claran_core.settings.config import CatalogueOptions
+from claran_core.settings.config import load_config
 from claran_core.survey.surveys import SURVEYS
 
 FRAME = Frame()
@@ -45,7 +45,7 @@ def test_lists_what_the_catalogue_keeps(post_filter: str) -> None:
         ],
         columns=tables.DETECTIONS.names,
     )
-    options = CatalogueOptions(method="D4", post_filter=post_filter)
+    options = load_config({"catalogue": {"post_filter": post_filter}}).catalogue
     index = pd.DataFrame({"subject_id": ["s", "blank"], "ra": 10.0, "dec": 10.0, "flags": 0})
     surveys = {"survey": SURVEYS["FIRST"], "infrared_survey": SURVEYS["WISE_W1"]}
     catalogue = describe_shard(
@@ -60,7 +60,7 @@ def test_lists_what_the_catalogue_keeps(post_filter: str) -> None:
 
 def test_a_threshold_replaces_the_minimum_probability_of_the_catalogue() -> None:
     detections = pd.DataFrame([detection("s", (10, 10, 30, 30), probability=0.6)])
-    listing = Listing.of(detections, CatalogueRule(CatalogueOptions(method="D4")))
+    listing = Listing.of(detections, CatalogueRule(load_config().catalogue))
     assert len(listing.listed()) == len(listing.listed(0.55)) == 1
     assert len(listing.listed(0.65)) == 0
     assert len(listing.classified(0.65)) == 1  # the paper keeps the best of each subject

@@ -15,10 +15,11 @@ from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.evaluation.listing import PAPER_RULE, CatalogueRule
 from claran_core.evaluation.metrics import Sample, choose_sample, evaluate, evaluate_sources, summary_line
-from claran_core.settings.config import CatalogueOptions, EvaluationOptions
+from claran_core.settings.config import load_config
+from claran_core.settings.evaluation import ScoringOptions
 
-OPTIONS = EvaluationOptions(min_iou=0.5, bootstrap=50)
-SURVEY_RULE = CatalogueRule(CatalogueOptions(method="D4"))
+OPTIONS = ScoringOptions(min_iou=0.5, bootstrap=50)
+SURVEY_RULE = CatalogueRule(load_config().catalogue)
 PUBLISHED = Path(__file__).resolve().parents[2] / "resources" / "published"
 
 
@@ -196,7 +197,8 @@ def test_confusion_and_sources_agree_by_hand(
         ("a", "1C_1P", 0.3, 50),  # right, but too improbable to be listed
         ("b", "1C_1P", 0.4, 80),  # on no source
     )
-    sample, catalogue = of_all(labels), CatalogueRule(CatalogueOptions(method="D4", post_filter=rule))
+    options = load_config({"catalogue": {"post_filter": rule}}).catalogue
+    sample, catalogue = of_all(labels), CatalogueRule(options)
     confusion = evaluate(detections, labels, sample, OPTIONS, rule=catalogue, method="D4", seed=0)[
         "confusion"
     ]

@@ -9,9 +9,10 @@ from astropy.table import Table
 
 from claran_core.common.errors import InputError
 from claran_core.evaluation.other_catalogue import find_other_catalogue, read_other_catalogue
-from claran_core.settings.config import ComparisonOptions
+from claran_core.settings.config import load_config
 
-OPTIONS = ComparisonOptions(path="x.csv", flux_column="flux", class_column="class")
+NONE = load_config().evaluation.compare_with
+OPTIONS = NONE.changed(path="x.csv", flux_column="flux", class_column="class")
 
 
 @pytest.mark.parametrize("ending", ["csv", "fits", "vot", "parquet"])
@@ -24,11 +25,11 @@ def test_every_format_is_read(ending: str, tmp_path: Path) -> None:
         table.to_parquet(path)
     else:
         Table.from_pandas(table).write(path, format="votable" if ending == "vot" else "fits")
-    read = read_other_catalogue(path, ComparisonOptions("x", flux_column="S", class_column="kind"))
+    read = read_other_catalogue(path, OPTIONS.changed(flux_column="S", class_column="kind"))
     assert read[["ra", "dec"]].to_numpy().tolist() == [[10.5, -1.0], [11.0, 2.0]]
     np.testing.assert_array_equal(read["flux"], [1.5, np.nan])
     assert read["class"].tolist() == ["FRI", "BT"]
-    bare = read_other_catalogue(path, ComparisonOptions("x"))
+    bare = read_other_catalogue(path, NONE)
     assert bare["flux"].isna().all() and (bare["class"] == "").all()
 
 
@@ -61,8 +62,8 @@ def test_a_missing_table_is_refused() -> None:
 
 
 def test_the_table_is_checked_before_the_run(tmp_path: Path) -> None:
-    assert find_other_catalogue(ComparisonOptions()) == []
+    assert find_other_catalogue(NONE) == []
     (tmp_path / "x.csv").write_text("ra,dec,flux,class\n1,2,3,a\n")
     assert find_other_catalogue(OPTIONS, tmp_path) == [str(tmp_path / "x.csv")]
     with pytest.raises(InputError, match=r"x\.csv: no column 'S20'"):
-        find_other_catalogue(ComparisonOptions("x.csv", flux_column="S20"), tmp_path)
+        find_other_catalogue(NONE.changed(path="x.csv", flux_column="S20"), tmp_path)

@@ -16,10 +16,10 @@ from claran_core.components.component_table import LEVELS, NOMINAL_LEVEL, read_c
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import cut_shard
 from claran_core.fusion.shard import fuse_shard
-from claran_core.settings.config import FusionOptions
+from claran_core.settings.config import load_config
 from claran_core.survey.surveys import SURVEYS
 
-OPTIONS = FusionOptions(size_px=48)
+OPTIONS = load_config({"fusion": {"size_px": 48}}).fusion
 TARGETS = pd.DataFrame(
     {
         "subject_id": ["good", "empty", "no_infrared", "blank", "odd"],

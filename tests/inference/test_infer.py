@@ -21,11 +21,25 @@ from claran_core.inference.infer import infer_shard, run_inference
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
 from claran_core.model.weights import load_weights, model_id
-from claran_core.settings.config import FusionOptions, InferenceOptions, ModelOptions, TrainingOptions
+from claran_core.settings.config import load_config
+from claran_core.settings.inference import InferenceOptions
 from claran_core.training.dataset import FusedDataset, FusedShard
 from claran_core.training.train import train
 
-FUSION = FusionOptions(size_px=64)
+CONFIG = load_config(
+    {
+        "fusion": {"size_px": 64},
+        "training": {
+            "batch_size": 6,
+            "epochs": 20,
+            "learning_rate": 0.002,
+            "weight_decay": 0,
+            "augmentation": "flip",
+            "checkpoint_every": 99,
+        },
+    }
+)
+FUSION = CONFIG.fusion
 OPTIONS = InferenceOptions(batch_size=4, min_probability=0.05, nms_iou=0.3, device="cpu")
 N = 18
 
@@ -38,15 +52,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[Fus
         FusedDataset(shards, targets=[results.targets], labels=results.labels),
         method="D4",
         fusion=FUSION,
-        model=ModelOptions(architecture="association"),
-        training=TrainingOptions(
-            batch_size=6,
-            epochs=20,
-            learning_rate=0.002,
-            weight_decay=0.0,
-            augmentation="flip",
-            checkpoint_every=99,
-        ),
+        model=CONFIG.model,
+        training=CONFIG.training,
         seed=1,
         survey="FIRST",
         weights_path=results.weights("D4"),
@@ -73,7 +80,7 @@ def detector(request) -> Detector:
 
 
 def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes) -> pd.DataFrame:
-    options = InferenceOptions(**{**vars(OPTIONS), **changes})
+    options = OPTIONS.changed(**changes)
     components = components_by_subject(component_rows(blob_sky(N)[2]))
     return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1)
 

@@ -63,7 +63,7 @@ def test_vgg16_with_smaller_layers():
 def test_unknown_names_end_in_one_line_with_what_to_write():
     with pytest.raises(ConfigError, match=r"'vgg19' is unknown; there are: association, vgg16$"):
         build_detector("vgg19", channel_means=MEANS)
-    with pytest.raises(ConfigError, match=r"fc_widht.*it knows: .*fc_width"):
+    with pytest.raises(ConfigError, match=r"unknown key 'fc_widht' .*; did you mean 'fc_width'"):
         build_detector("vgg16", channel_means=MEANS, options={"fc_widht": 3})
 
 

@@ -63,10 +63,8 @@ def test_chapters_are_summary_and_gallery_then_the_stages(tmp_path: Path) -> Non
 def test_the_page_states_the_rule_and_its_minimum_probability() -> None:
     inputs = make_inputs(6)
     assert "detections whose class probabilities add up to 0.5" in render_report(inputs)
-    paper = dataclasses.replace(inputs.config.catalogue, post_filter="paper")
-    text = render_report(
-        dataclasses.replace(inputs, config=dataclasses.replace(inputs.config, catalogue=paper))
-    )
+    paper = inputs.config.changed(catalogue=inputs.config.catalogue.changed(post_filter="paper"))
+    text = render_report(dataclasses.replace(inputs, config=paper))
     assert "detections whose class has a probability of 0.8" in text
     assert text.count('class="limit"') == 1
 

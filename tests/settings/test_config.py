@@ -1,23 +1,25 @@
-"""Settings: laid over the defaults, and mistakes answered in one line."""
+"""The configuration: overlays on the defaults, names from the objects, mistakes reported in one line."""
 
-import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from claran_core.common.errors import ConfigError
+from claran_core.common.options import Options
 from claran_core.common.paths import REPOSITORY, resolve_path
-from claran_core.settings.config import (
-    Config,
-    FusionOptions,
-    SurveysOptions,
-    build_options,
-    check_pretrained,
-    load_config,
-    plain,
-)
+from claran_core.fusion.render import METHODS
+from claran_core.settings.config import DEFAULTS, Config, load_config
+from claran_core.settings.evaluation import ScoringOptions
+from claran_core.settings.fusion import FusionOptions, ImageOptions
+from claran_core.settings.survey import SurveysOptions
+from claran_core.survey.archive.services import PROTOCOLS, SERVICES
+from claran_core.survey.surveys import SIMULATED, SURVEYS
 
 
-def test_overlay_changes_only_what_it_names():
+def test_overlay_changes_only_what_it_names() -> None:
     config = load_config({"fusion": {"contour_sigma": 4}, "survey": {"infrared": {"source": "none"}}})
     assert config.fusion.contour_sigma == 4 and config.fusion.size_px == 132
     assert config.survey.infrared.source == "none" and config.survey.infrared.name == "WISE_W1"
@@ -25,17 +27,32 @@ def test_overlay_changes_only_what_it_names():
     assert config.survey.simulated.label_table is None
 
 
-def test_settings_survive_the_way_through_plain_mappings():
+def test_settings_survive_the_way_through_plain_mappings() -> None:
     config = load_config()
     assert Config.from_dict(config.as_dict()) == config
-    assert build_options(FusionOptions, plain(config.fusion)) == config.fusion
-    assert build_options(SurveysOptions, plain(config.survey)) == config.survey
+    assert FusionOptions.model_validate(config.fusion.as_dict()) == config.fusion
+    assert SurveysOptions.model_validate(config.survey.as_dict()) == config.survey
     of_table = load_config({"survey": {"simulated": {"label_table": "rgz.csv"}}}).survey
-    assert build_options(SurveysOptions, plain(of_table)) == of_table
+    assert SurveysOptions.model_validate(of_table.as_dict()) == of_table
     assert of_table.simulated.label_table == "rgz.csv"
 
 
-def test_overlay_from_a_file(tmp_path):
+def test_rules_pass_slices_of_sections() -> None:
+    config = load_config()
+    images = ImageOptions.model_validate(config.fusion.as_dict(exclude={"methods"}))
+    assert (images.frame, images.drawing) == (config.fusion.frame, config.fusion.drawing)
+    scoring = ScoringOptions.model_validate(config.evaluation.as_dict(exclude={"compare_with"}))
+    assert scoring.bootstrap == config.evaluation.bootstrap
+
+
+def test_a_changed_copy_is_validated() -> None:
+    training = load_config().training
+    assert training.changed(epochs=3).epochs == 3
+    with pytest.raises(ValueError, match="epochs"):
+        training.changed(epochs=0)
+
+
+def test_overlay_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("seed: 3\n")
     assert load_config(path).seed == 3
@@ -47,13 +64,98 @@ def test_overlay_from_a_file(tmp_path):
         load_config(tmp_path / "absent.yaml")
 
 
+def models(kind: type[Options]) -> Iterator[type[Options]]:
+    """Yield a model and the models of its sections."""
+    yield kind
+    for field in kind.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Options):
+            yield from models(field.annotation)
+
+
+def test_only_the_file_has_defaults() -> None:
+    fields = [(kind, name, field) for kind in models(Config) for name, field in kind.model_fields.items()]
+    assert len(fields) > 60
+    assert not [(kind, name) for kind, name, field in fields if not field.is_required()]
+    assert load_config().as_dict() == yaml.safe_load(DEFAULTS.read_text())
+
+
+def test_every_value_has_a_description() -> None:
+    for kind in models(Config):
+        for name, field in kind.model_fields.items():
+            nested = isinstance(field.annotation, type) and issubclass(field.annotation, Options)
+            assert nested or field.description, (kind, name)
+
+
+def keys(settings: Any) -> Any:
+    """Return the nested keys of settings, in their order."""
+    return {key: keys(value) for key, value in settings.items()} if isinstance(settings, dict) else None
+
+
+def test_models_and_file_have_the_same_order() -> None:
+    ours, theirs = keys(load_config().as_dict()), keys(yaml.safe_load(DEFAULTS.read_text()))
+    assert str(ours) == str(theirs)
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_every_survey_is_accepted_in_its_band(name: str) -> None:
+    band = SURVEYS[name].band
+    radio: dict[str, Any] = {"source": "directory", "path": "images"}
+    infrared: dict[str, Any] = {"source": "none"}
+    sections = {"radio": radio, "infrared": infrared}
+    sections[band] |= {"name": name, "source": "directory", "path": "images"}
+    survey = load_config({"survey": sections}).survey
+    assert getattr(survey, band).name == name
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_a_survey_of_the_other_band_is_refused(name: str) -> None:
+    other = {"radio": "infrared", "infrared": "radio"}[SURVEYS[name].band]
+    allowed = ", ".join(key for key, survey in SURVEYS.items() if survey.band == other)
+    with pytest.raises(ConfigError) as caught:
+        load_config({"survey": {other: {"name": name}}})
+    assert str(caught.value).startswith(f"config: survey.{other}.name is {name!r}; write one of: {allowed}")
+
+
+@pytest.mark.parametrize("name", sorted(set(SURVEYS) - set(SIMULATED)))
+def test_only_simulated_surveys_can_be_simulated(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"source is 'simulated', .* not {name}; write source: directory"):
+        load_config({"survey": {SURVEYS[name].band: {"name": name}}})
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_every_survey_may_have_a_service(name: str) -> None:
+    mine = {"survey": name, "protocol": "hips2fits", "url": "https://example.org", "dataset": "x"}
+    radio: dict[str, Any] = {"source": "archive"}
+    sections = {"radio": radio, "infrared": {"source": "none"}}
+    sections[SURVEYS[name].band] = {"name": name, "source": "archive"}
+    archive = {"order": {name: ["mine"]}, "services": {"mine": mine}}
+    assert load_config({"survey": {**sections, "archive": archive}}).survey.archive.order[name] == ("mine",)
+
+
+def test_every_shipped_service_can_be_changed() -> None:
+    for service in SERVICES.values():
+        changes = {"services": {service.name: {"protocol": service.protocol, "survey": service.survey}}}
+        load_config({"survey": {"archive": changes}})
+    with pytest.raises(ConfigError, match=f"write one of: {', '.join(PROTOCOLS)}"):
+        load_config({"survey": {"archive": {"services": {"first": {"protocol": "sia"}}}}})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_fusion_method_is_accepted(method: str) -> None:
+    overlay = {"fusion": {"methods": [method]}, "catalogue": {"method": method}}
+    assert load_config({**overlay, "model": {"weights": {method: None}}}).fusion.methods == (method,)
+
+
 @pytest.mark.parametrize(
     ("overlay", "says"),
     [
         ({"fusion": {"contour_sgima": 4}}, "did you mean 'contour_sigma'"),
         ({"colour": "red"}, "unknown key 'colour'"),
         ({"fusion": {"contour_sigma": -1}}, "fusion.contour_sigma"),
-        ({"fusion": {"contour_sigma": "five"}}, "'five' is not of type 'number'"),
+        (
+            {"fusion": {"contour_sigma": "five"}},
+            "contour_sigma is 'five'; write a number above 0, at most 100 (base",
+        ),
         ({"fusion": {"methods": ["D5"]}}, "write one of: F, D1, D2, D3, D4"),
         ({"fusion": {"methods": []}}, "fusion.methods"),
         ({"fusion": {"methods": ["D1"]}}, "catalogue.method is 'D4'"),
@@ -63,8 +165,11 @@ def test_overlay_from_a_file(tmp_path):
         ({"survey": {"radio": {"source": "archive"}}}, "the two would show different skies"),
         ({"survey": {"archive": {"order": {"FIRST": []}}}}, "survey.archive.order.FIRST"),
         ({"survey": {"archive": {"services": {"first": {"url": "ftp://x"}}}}}, "services.first.url"),
-        ({"survey": {"archive": {"services": {"mine": {"url": "http://x"}}}}}, "its protocol, survey too"),
-        ({"cutouts": {"archive": {"limits": {"frist": {"connections": 1}}}}}, "no service 'frist'"),
+        ({"survey": {"archive": {"services": {"mine": {"url": "http://x"}}}}}, "add its protocol, survey"),
+        (
+            {"cutouts": {"archive": {"limits": {"frist": {"connections": 1}}}}},
+            "unknown service 'frist'; write one of",
+        ),
         ({"cutouts": {"archive": {"tries": 0}}}, "cutouts.archive.tries"),
         (
             {
@@ -91,25 +196,43 @@ def test_overlay_from_a_file(tmp_path):
             },
             "survey.simulated.label_table is for the simulated sky, but survey.radio.source is 'directory'",
         ),
-        ({"survey": {"simulated": {"label_table": 3}}}, "survey.simulated.label_table: 3 is not of type"),
+        ({"survey": {"simulated": {"label_table": 3}}}, "survey.simulated.label_table is 3; write text"),
         ({"survey": {"simulated": {"label_table": ""}}}, "survey.simulated.label_table"),
         ({"survey": {"simulated": {"labels": "x"}}}, "unknown key 'labels' in survey.simulated"),
         ({"model": {"weights": {"D9": "x"}}}, "unknown key 'D9'"),
-        ({"model": {"options": {"widht": 3}}}, "config: model.options: option 'widht' of architecture"),
-        ({"model": {"options": {"width": "3"}}}, "is '3', not int"),
-        ({"model": {"options": [3]}}, "model.options: [3] is not of type 'object'"),
+        ({"model": {"options": {"widht": 3}}}, "config: unknown key 'widht' in model.options; did you mean"),
+        ({"model": {"options": {"width": "three"}}}, "is 'three'; write a whole number from 1 to 65536"),
+        ({"model": {"options": [3]}}, "model.options is [3]; write a mapping"),
         ({"model": {"pretrained": "x.pth"}}, "model.pretrained is for vgg16, but model.architecture is"),
         ({"model": {"pretrained": ""}}, "model.pretrained"),
         (
             {"model": {"architecture": "vgg16", "options": {"freeze_low": True}}},
             "freeze_low would keep random weights; give model.pretrained",
         ),
-        ({"training": {"patience": 3}}, "config: training.patience is for the error of subjects held out"),
+        (
+            {"training": {"patience": 3}},
+            "config: training.patience needs a validation error, but no",
+        ),
         ({"training": {"validation_fraction": 1}}, "training.validation_fraction"),
         ({"training": {"schedule": "step"}}, "training.schedule is 'step'; write one of: cosine, steps"),
         ({"training": {"milestones": [0]}}, "training.milestones"),
         ({"training": {"precision": "float16"}}, "write one of: float32, bfloat16"),
-        ({"training": None}, "training"),
+        ({"training": None}, "config: training is None; write a mapping"),
+        ({"fusion": {"hull_fill": [1, 2]}}, "fusion.hull_fill is [1, 2]; write a list of 3 values"),
+        ({"fusion": {"hull_fill": [1, 2, 300]}}, "fusion.hull_fill.2 is 300; write a whole number"),
+        ({"fusion": {"methods": ["D4", "D4"]}}, "fusion.methods is ['D4', 'D4']; write a list"),
+        ({"fusion": {"contour_sigma": True}}, "fusion.contour_sigma is True; write a number"),
+        ({"report": {"gallery_size": "al"}}, "write a whole number from 0 to 1000000 or 'all'"),
+        ({"report": {"gallery_size": "x" * 999}}, "xxx...; write"),
+        ({"cutouts": {"archive": {"limits": {"first": {"conections": 1}}}}}, "did you mean 'connections'?"),
+        ({"survey": {"archive": {"order": {"FRIST": ["first"]}}}}, "did you mean 'FIRST'?"),
+        ({"survey": {"radio": {"name": "LOTS"}}}, "(did you mean 'LOTSS'?)"),
+        (
+            {"survey": {"archive": {"services": {"first": {"outside": "("}}}}},
+            "survey.archive.services.first.outside is '(', not a regular expression: missing )",
+        ),
+        ({"catalogue": {"min_probability": 2}}, "catalogue.min_probability is 2; write a number from 0 to 1"),
+        ({"catalogue": {"one_source_per_field": True}}, "catalogue.one_source_per_field goes with the paper"),
         (
             {"evaluation": {"compare_with": {"flux_column": "S"}}},
             "evaluation.compare_with.flux_column is given, but no catalogue to compare with",
@@ -117,47 +240,47 @@ def test_overlay_from_a_file(tmp_path):
         ({"evaluation": {"compare_with": {"radius_arcsec": 0}}}, "evaluation.compare_with.radius_arcsec"),
     ],
 )
-def test_mistakes_are_answered_in_one_line(overlay, says):
+def test_mistakes_are_reported_in_one_line(overlay: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(overlay)
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_options_of_the_architecture():
+def test_options_of_the_architecture() -> None:
     assert load_config().model.options == {}
     overlay = {"model": {"architecture": "vgg16", "options": {"fc_width": 256, "input_px": 264}}}
     assert load_config(overlay).model.options == {"fc_width": 256, "input_px": 264}
 
 
-def test_defaults_in_code_are_those_of_the_file():
-    config = load_config()
-    for options in (config.training, config.fusion):
-        for entry in dataclasses.fields(options):
-            if entry.default is not dataclasses.MISSING:
-                assert getattr(options, entry.name) == entry.default, entry.name
-    assert (config.model.options, config.model.pretrained) == ({}, None)
-
-
-def test_pretrained_weights_must_be_there(tmp_path):
-    assert check_pretrained(load_config().model) == []
-    overlay = {"architecture": "vgg16", "pretrained": "vgg16.pth", "options": {"freeze_low": True}}
-    model = load_config({"model": overlay}).model
-    with pytest.raises(ConfigError, match=r"config: model\.pretrained: .*vgg16\.pth is not there; give"):
-        check_pretrained(model, tmp_path)
-    (tmp_path / "vgg16.pth").touch()
-    assert check_pretrained(model, tmp_path) == [str(tmp_path / "vgg16.pth")]
-
-
-def test_paths_of_the_configuration(tmp_path):
+def test_paths_of_the_configuration(tmp_path: Path) -> None:
     assert resolve_path("resources/x.csv", tmp_path) == REPOSITORY / "resources" / "x.csv"
     assert resolve_path("data/x.csv", tmp_path) == tmp_path / "data" / "x.csv"
     assert resolve_path(str(tmp_path / "x.csv")) == tmp_path / "x.csv"
 
 
-def test_numbers_may_come_as_text_from_a_profile():
+def test_numbers_and_switches_may_come_as_text_from_a_profile() -> None:
     limits = {"first": {"requests_per_s": "0.5", "connections": "3"}}
     config = load_config({"cutouts": {"archive": {"limits": limits, "tries": "4"}}, "seed": "12"})
     assert config.cutouts.archive.limits == {"first": {"requests_per_s": 0.5, "connections": 3}}
     assert (config.cutouts.archive.tries, config.seed) == (4, 12)
-    with pytest.raises(ConfigError, match="'true' is not of type 'integer'"):
-        load_config({"seed": "true"})
+    section = {"post_filter": "paper", "min_probability": "1e-1", "one_source_per_field": "true"}
+    catalogue = load_config({"catalogue": section, "report": {"gallery_size": "7"}})
+    assert catalogue.catalogue.one_source_per_field is True
+    assert (catalogue.catalogue.min_probability, catalogue.report.gallery_size) == (0.1, 7)
+    for value in ("true", True, "nan", "1.5"):
+        with pytest.raises(ConfigError, match="seed is .*; write a whole number from 0 to 4294967295"):
+            load_config({"seed": value})
+    with pytest.raises(ConfigError, match=r"contour_sigma is 'nan'|contour_sigma is nan"):
+        load_config({"fusion": {"contour_sigma": "nan"}})
+
+
+def test_a_missing_key_is_named() -> None:
+    settings = load_config().as_dict()
+    del settings["fusion"]["size_px"]
+    with pytest.raises(ConfigError, match=r"config: fusion\.size_px is missing; write a whole number"):
+        Config.from_dict(settings)
+
+
+def test_a_misspelt_key_is_reported_before_other_problems() -> None:
+    with pytest.raises(ConfigError, match="unknown key 'report_'"):
+        load_config({"seed": -1, "report_": {}})

@@ -24,7 +24,7 @@ from archive_sky import ArchiveSky, Reply
 from astropy.io import fits
 
 from claran_core.cutouts.providers import open_provider
-from claran_core.settings.config import ArchiveOptions, SurveyOptions
+from claran_core.settings.config import load_config
 from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.provider import ArchiveProvider
 
@@ -312,12 +312,18 @@ def patient(folder: Path, **changes: object) -> FetchOptions:
         "max_pause_s": 0.05,
         "breaker_pause_s": 60.0,
     }
-    return FetchOptions(**{**options, **changes})
+    return load_config().cutouts.archive.changed(**{**options, **changes})
 
 
 def open_archive(
     server: ArchiveServer, name: str, fetch: FetchOptions, **order: Sequence[str]
 ) -> ArchiveProvider:
     """Open the unmodified image provider of a survey on the mock server; the caller closes it."""
-    archive = ArchiveOptions(services=server.settings, order=order)
-    return open_provider(SurveyOptions(name, "archive"), seed=0, archive=archive, fetch=fetch)
+    section = {
+        "radio": {"source": "archive"},
+        "infrared": {"source": "archive"},
+        "archive": {"services": server.settings, "order": order},
+    }
+    survey = load_config({"survey": section}).survey
+    options = survey.radio if survey.radio.name == name else survey.infrared
+    return open_provider(options, seed=0, archive=survey.archive, fetch=fetch)

@@ -1,6 +1,5 @@
 """Short trainings on small runs of fused images."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,10 @@ from fused_runs import blob_sky, write_run
 
 from claran_core.common.paths import Results
 from claran_core.model.weights_header import WeightsInfo
-from claran_core.settings.config import FusionOptions, ModelOptions, TrainingOptions
+from claran_core.settings.config import load_config
+from claran_core.settings.fusion import ImageOptions
+from claran_core.settings.model import NetworkOptions
+from claran_core.settings.training import TrainingOptions
 from claran_core.training.dataset import FusedDataset
 from claran_core.training.train import train
 
@@ -25,22 +27,14 @@ __all__ = [
     "script",
 ]
 
-FUSION = FusionOptions(size_px=64)
-MODEL = ModelOptions("association")
-TRAINING = TrainingOptions(
-    batch_size=4,
-    epochs=3,
-    learning_rate=0.001,
-    weight_decay=1e-4,
-    augmentation="dihedral",
-    checkpoint_every=1,
-)
+CONFIG = load_config({"fusion": {"size_px": 64}, "training": {"batch_size": 4, "epochs": 3}})
+FUSION, MODEL, TRAINING = CONFIG.fusion, CONFIG.model, CONFIG.training
 
 # Some of the ten subjects of a run with the seed 7 are held out.
-VALIDATED = dataclasses.replace(TRAINING, validation_fraction=0.3, patience=2)
+VALIDATED = TRAINING.changed(validation_fraction=0.3, patience=2)
 
 # More epochs than can pass before a signal arrives.
-LONG = dataclasses.replace(TRAINING, epochs=400)
+LONG = TRAINING.changed(epochs=400)
 
 # The program of a training that is killed.  Arguments: the folder of the results, the name of the settings.
 SCRIPT = """
@@ -64,9 +58,9 @@ def run(
     *,
     training: TrainingOptions = TRAINING,
     seed: int = 7,
-    fusion: FusionOptions = FUSION,
+    fusion: ImageOptions = FUSION,
     threads: int = 1,
-    model: ModelOptions = MODEL,
+    model: NetworkOptions = MODEL,
 ) -> WeightsInfo:
     """Train on a set, with the files of a run in `root`."""
     results = Results(root)

@@ -8,9 +8,9 @@ import pytest
 from sky_images import write_image
 
 from claran_core.common.cutout import Cutout
+from claran_core.settings.config import load_config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.archive.http import Client
-from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.provider import ArchiveProvider
 from claran_core.survey.archive.services import SERVICES
 from claran_core.survey.directory.provider import DirectoryProvider
@@ -30,7 +30,7 @@ def open_directory(folder: Path) -> ImageProvider:
 
 
 def open_archive(folder: Path) -> ImageProvider:
-    client = Client(FetchOptions(limits_folder=str(folder)))
+    client = Client(load_config().cutouts.archive.changed(limits_folder=str(folder)))
     return ArchiveProvider(FIRST, [SERVICES["first"], SERVICES["skyview"]], client)
 
 

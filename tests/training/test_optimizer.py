@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from claran_core.common.paths import REPOSITORY
-from claran_core.settings.architecture_options import ARCHITECTURE_OPTIONS
-from claran_core.settings.config import TrainingOptions, load_config
+from claran_core.settings.config import load_config
+from claran_core.settings.model import ARCHITECTURE_OPTIONS
 from claran_core.training.optimizer import (
     OPTIMIZER_OPTIONS,
     learning_rate,
@@ -49,9 +49,7 @@ def test_every_architecture_has_a_recipe() -> None:
     ("architecture", "kind"), [("vgg16", torch.optim.SGD), ("association", torch.optim.AdamW)]
 )
 def test_optimiser_shrinks_weights_but_not_biases(architecture: str, kind: type) -> None:
-    training = TrainingOptions(
-        batch_size=1, epochs=1, learning_rate=0.1, weight_decay=0.5, augmentation="none", checkpoint_every=1
-    )
+    training = load_config({"training": {"learning_rate": 0.1, "weight_decay": 0.5}}).training
     optimizer = make_optimizer(PARAMETERS, OPTIMIZER_OPTIONS[architecture], training)
     assert isinstance(optimizer, kind)
     assert optimizer.defaults.get("momentum", 0.9) == 0.9

@@ -1,17 +1,16 @@
 """The state of a training: when it ends, what is best, and in which precision it computes."""
 
-import dataclasses
 import math
 
 import pytest
 import torch
 from fused_runs import blob_sky, open_run
 from small_detectors import NARROW_VGG16
-from training_runs import TRAINING
+from training_runs import TRAINING, VALIDATED
 
 from claran_core.common.errors import ConfigError
 from claran_core.model.architectures import build_detector
-from claran_core.settings.config import TrainingOptions
+from claran_core.settings.training import TrainingOptions
 from claran_core.training.dataset import FusedDataset
 from claran_core.training.distributed import ProcessGroup
 from claran_core.training.epochs import validation_error
@@ -54,7 +53,7 @@ def losses_of(state: TrainingState, dataset: FusedDataset) -> dict[str, torch.Te
     ],
 )
 def test_end_of_a_training_by_hand(errors: list[float], best: int, finished: bool) -> None:
-    state = make_state(dataclasses.replace(TRAINING, epochs=6, patience=2), "association", width=2)
+    state = make_state(VALIDATED.changed(epochs=6), "association", width=2)
     for epoch, error in enumerate(errors, 1):
         state.epoch = epoch
         with torch.no_grad():
@@ -87,7 +86,7 @@ def test_validation_error_is_the_detectors_alone(
     error = validation_error(state, dataset, seed=3)
     state.epoch = 2  # nothing is drawn anew
     assert validation_error(state, dataset, seed=3) == error > 0
-    one_by_one = make_state(dataclasses.replace(TRAINING, batch_size=1), architecture, **options)
+    one_by_one = make_state(TRAINING.changed(batch_size=1), architecture, **options)
     assert validation_error(one_by_one, dataset, seed=3) == pytest.approx(error, rel=1e-4)
     # Nothing is dropped: the mean over subjects of the losses in evaluation mode.
     assert not state.detector.training and all(p.grad is None for p in state.parameters)
@@ -102,7 +101,7 @@ def test_losses_stay_in_single_precision(
         pytest.skip("needs a GPU")
     seen = []
     states = [
-        make_state(dataclasses.replace(TRAINING, precision=precision), architecture, device, **options)
+        make_state(TRAINING.changed(precision=precision), architecture, device, **options)
         for precision in ("float32", "bfloat16")
     ]
     for state in states:

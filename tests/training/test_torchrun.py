@@ -15,7 +15,6 @@ from training_runs import FUSION, TRAINING, open_blobs, run
 from claran_core.common.errors import ConfigError, TrainingInterrupted
 from claran_core.common.paths import Results
 from claran_core.model.layers.detector import LOSS_NAMES
-from claran_core.settings.config import plain
 from claran_core.training.torchrun import LaunchConfig, launch_config, launch_training
 from claran_core.training.torchrun_job import TrainingJob
 
@@ -61,10 +60,10 @@ def make_job(root: Path, epochs: int = TRAINING.epochs) -> TrainingJob:
         components=[str(shard.components) for shard in shards],
         labels=str(results.labels),
         pretrained=None,
-        fusion={key: value for key, value in plain(FUSION).items() if key != "methods"},
+        fusion=FUSION.as_dict(exclude={"methods"}),
         architecture="association",
         options={},
-        training={**plain(TRAINING), "epochs": epochs},
+        training={**TRAINING.as_dict(), "epochs": epochs},
         seed=7,
         survey="FIRST",
         device="cpu",

@@ -1,6 +1,5 @@
 """Training: it learns, repeats itself to the bit, and survives being cut anywhere."""
 
-import dataclasses
 import hashlib
 import logging
 import os
@@ -17,13 +16,13 @@ import torch
 from fused_runs import blob_sky, write_run
 from safetensors.torch import load_file
 from torchvision_weights import imagenet
-from training_runs import SCRIPT, TRAINING, VALIDATED, open_blobs, outputs, run, script
+from training_runs import MODEL, SCRIPT, TRAINING, VALIDATED, open_blobs, outputs, run, script
 
 from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.paths import Results
 from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.model.weights_header import read_header, read_info
-from claran_core.settings.config import FusionOptions, ModelOptions
+from claran_core.settings.config import load_config
 from claran_core.training.dataset import FusedDataset
 from claran_core.training.validation_split import validation_mask
 
@@ -121,7 +120,7 @@ def test_seed_matters(uncut: Path, tmp_path: Path) -> None:
 
 
 def test_number_of_threads_matters_little(tmp_path: Path) -> None:
-    short = dataclasses.replace(TRAINING, epochs=1)
+    short = TRAINING.changed(epochs=1)
     losses = []
     for threads in (1, 2):
         root = tmp_path / str(threads)
@@ -218,7 +217,7 @@ def test_options_of_the_architecture_go_into_training_and_header(
     tmp_path: Path, messages: pytest.LogCaptureFixture
 ) -> None:
     cut_run(tmp_path)
-    run(open_blobs(tmp_path), tmp_path, model=ModelOptions("association", options={"width": 24}))
+    run(open_blobs(tmp_path), tmp_path, model=MODEL.changed(options={"width": 24}))
     assert "made with other settings or data; training starts from the beginning" in messages.text
     weights = Results(tmp_path).weights("D4")
     assert read_header(weights)[1] == {"width": 24}
@@ -228,12 +227,12 @@ def test_options_of_the_architecture_go_into_training_and_header(
 def test_training_starts_from_pretrained_weights(tmp_path: Path, messages: pytest.LogCaptureFixture) -> None:
     start = imagenet()
     torch.save(start, tmp_path / "vgg16.pth")
-    model = ModelOptions(
-        "vgg16",
+    model = MODEL.changed(
+        architecture="vgg16",
         options={"fc_width": 8, "input_px": 64, "freeze_low": True},
         pretrained=str(tmp_path / "vgg16.pth"),
     )
-    slow = dataclasses.replace(TRAINING, epochs=1, learning_rate=1e-6)
+    slow = TRAINING.changed(epochs=1, learning_rate=1e-6)
     run(open_blobs(tmp_path, 4), tmp_path, model=model, training=slow)
     assert "initial weights of backbone, fc6, fc7" in messages.text
     weights = Results(tmp_path).weights("D4")
@@ -248,7 +247,7 @@ def test_training_starts_from_pretrained_weights(tmp_path: Path, messages: pytes
 
 
 def test_steps_as_in_the_paper(tmp_path: Path) -> None:
-    steps = dataclasses.replace(TRAINING, epochs=2, schedule="steps", milestones=(2, 5))
+    steps = TRAINING.changed(epochs=2, schedule="steps", milestones=(2, 5))
     facts = run(open_blobs(tmp_path), tmp_path, training=steps).training
     losses = pd.read_parquet(Results(tmp_path).losses("D4"))
     np.testing.assert_allclose(losses["learning_rate"], [1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-5], rtol=1e-12)
@@ -293,11 +292,11 @@ def test_validation_is_the_same_for_any_cut_into_shards(validated: Path, tmp_pat
 
 def test_training_ends_when_it_no_longer_gets_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The learning rate is constant, so two epochs of five are the two of a training of two.
-    patient = dataclasses.replace(VALIDATED, epochs=5, schedule="steps", milestones=())
+    patient = VALIDATED.changed(epochs=5, schedule="steps", milestones=())
     errors = {1: 3.0, 2: 2.0, 3: 2.5, 4: 2.0}  # equal is not better
     monkeypatch.setattr("claran_core.training.train.validation_error", lambda state, *_: errors[state.epoch])
     short, long, cut = (tmp_path / name for name in ("short", "long", "cut"))
-    run(open_blobs(short), short, training=dataclasses.replace(patient, epochs=2))
+    run(open_blobs(short), short, training=patient.changed(epochs=2))
     info = run(open_blobs(long), long, training=patient)
     assert (info.metrics["epoch"], info.metrics["validation_error"]) == (2, 2.0)
     losses = pd.read_parquet(Results(long).losses("D4"))
@@ -320,7 +319,7 @@ def raise_interrupt(*_, **__):
 
 
 def test_half_the_bits_learn_too(uncut: Path, tmp_path: Path) -> None:
-    info = run(open_blobs(tmp_path), tmp_path, training=dataclasses.replace(TRAINING, precision="bfloat16"))
+    info = run(open_blobs(tmp_path), tmp_path, training=TRAINING.changed(precision="bfloat16"))
     assert info.training["precision"] == "bfloat16"
     exact, rough = (pd.read_parquet(Results(root).losses("D4"))["roi_class"] for root in (uncut, tmp_path))
     assert (rough != exact).any()
@@ -330,7 +329,7 @@ def test_half_the_bits_learn_too(uncut: Path, tmp_path: Path) -> None:
 
 
 def test_checkpoints_may_be_rarer(uncut: Path, tmp_path: Path) -> None:
-    rarer = dataclasses.replace(TRAINING, checkpoint_every=2)
+    rarer = TRAINING.changed(checkpoint_every=2)
     assert torch.load(cut_run(tmp_path, training=rarer), weights_only=True)["epoch"] == 2
     run(open_blobs(tmp_path), tmp_path)  # how often is no reason to start afresh
     assert outputs(tmp_path) == outputs(uncut)
@@ -346,11 +345,11 @@ def test_no_labels(tmp_path: Path) -> None:
 
 def test_images_of_another_size(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"images of 64 px do not fit fusion\.size_px 132"):
-        run(open_blobs(tmp_path, 2), tmp_path, fusion=FusionOptions())
+        run(open_blobs(tmp_path, 2), tmp_path, fusion=load_config().fusion)
 
 
 def test_divergence_ends_in_one_line(tmp_path: Path) -> None:
-    wild = dataclasses.replace(TRAINING, learning_rate=1e20)
+    wild = TRAINING.model_copy(update={"learning_rate": 1e20})  # beyond the bounds of the settings
     with pytest.raises(ConfigError, match=r"diverged at iteration \d+ .*lower training\.learning_rate"):
         run(open_blobs(tmp_path), tmp_path, training=wild)
     assert not Results(tmp_path).weights("D4").exists()

@@ -33,8 +33,8 @@ rule measure_sources:
         mem_mb=2000,
         runtime=60,
     params:
-        catalogue=plain(CONFIG.catalogue),
-        frame=plain(CONFIG.fusion.frame),
+        catalogue=CONFIG.catalogue.as_dict(),
+        frame=vars(CONFIG.fusion.frame),
         survey=CONFIG.survey.radio.name,
         infrared_survey=CONFIG.survey.infrared.name,
         version=__version__,
@@ -66,7 +66,7 @@ rule build_catalogue:
         runtime=60,
     params:
         method=CONFIG.catalogue.method,
-        frame=plain(CONFIG.fusion.frame),
+        frame=vars(CONFIG.fusion.frame),
         survey=CONFIG.survey.radio.name,
         max_failed_fraction=CONFIG.cutouts.max_failed_fraction,
         version=__version__,

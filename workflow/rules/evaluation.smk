@@ -38,9 +38,9 @@ rule evaluate:
         mem_mb=4000,
         runtime=60,
     params:
-        evaluation={key: value for key, value in plain(CONFIG.evaluation).items() if key != "compare_with"},
-        catalogue=plain(CONFIG.catalogue),
-        frame=plain(CONFIG.fusion.frame),
+        evaluation=CONFIG.evaluation.as_dict(exclude={"compare_with"}),
+        catalogue=CONFIG.catalogue.as_dict(),
+        frame=vars(CONFIG.fusion.frame),
         seed=CONFIG.seed,
         version=__version__,
     message:
@@ -95,8 +95,8 @@ rule evaluate_catalogue:
         mem_mb=4000,
         runtime=120,
     params:
-        survey=plain(CONFIG.survey),
-        frame=plain(CONFIG.fusion.frame),
+        survey=CONFIG.survey.as_dict(),
+        frame=vars(CONFIG.fusion.frame),
         min_probability=CONFIG.catalogue.effective_min_probability,
         seed=CONFIG.seed,
         version=__version__,
@@ -127,8 +127,8 @@ rule compare_catalogue:
         mem_mb=8000,
         runtime=60,
     params:
-        comparison=plain(CONFIG.evaluation.compare_with),
-        frame=plain(CONFIG.fusion.frame),
+        comparison=CONFIG.evaluation.compare_with.as_dict(),
+        frame=vars(CONFIG.fusion.frame),
         version=__version__,
     message:
         "Evaluation: the catalogue beside {input.other}"

@@ -30,7 +30,7 @@ rule infer:
     params:
         fusion=FUSION,
         survey=CONFIG.survey.radio.name,
-        inference=plain(CONFIG.inference),
+        inference=CONFIG.inference.as_dict(),
         version=__version__,
     message:
         "Inference: {wildcards.method}, shard {wildcards.shard}"

@@ -44,7 +44,7 @@ rule write_report:
         mem_mb=8000,
         runtime=120,
     params:
-        report=plain(CONFIG.report),
+        report=CONFIG.report.as_dict(),
         evaluated=list(METHODS if TRUTH else []),
         trained=list(TRAINED_HERE),
         against_truth=bool(CATALOGUE_EVALUATION),

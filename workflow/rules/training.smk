@@ -33,8 +33,8 @@ rule train:
     params:
         fusion=FUSION,
         architecture=CONFIG.model.architecture,
-        options=plain(CONFIG.model.options),
-        training=plain(CONFIG.training),
+        options=dict(CONFIG.model.options),
+        training=CONFIG.training.as_dict(),
         seed=CONFIG.seed,
         survey=CONFIG.survey.radio.name,
         device=CONFIG.inference.device,

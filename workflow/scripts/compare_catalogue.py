@@ -10,10 +10,10 @@ from claran_core.common.tables import LEDGER, TARGETS
 from claran_core.evaluation.comparison import MATCHES, compare_catalogues
 from claran_core.evaluation.comparison_figures import plot_comparison
 from claran_core.evaluation.other_catalogue import read_other_catalogue
-from claran_core.settings.config import ComparisonOptions, build_options
+from claran_core.settings.evaluation import ComparisonOptions
 
 with job(snakemake.log[0]):
-    options = build_options(ComparisonOptions, snakemake.params.comparison)
+    options = ComparisonOptions.model_validate(snakemake.params.comparison)
     path = Path(snakemake.input.other[0])
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     ledger = read_table(Path(snakemake.input.ledger), LEDGER.names)

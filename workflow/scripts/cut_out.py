@@ -9,12 +9,13 @@ from claran_core.common.paths import Results
 from claran_core.common.tables import TARGETS
 from claran_core.cutouts.providers import open_provider
 from claran_core.cutouts.shard import cut_shard
-from claran_core.settings.config import Config, SurveysOptions, build_options
+from claran_core.settings.config import Config
+from claran_core.settings.survey import SurveysOptions
 
 with job(snakemake.log[0]):
     results = Results(Path(snakemake.output.ledger).parents[2])
     pixels = snakemake.params.pixels
-    survey = build_options(SurveysOptions, pixels["survey"])
+    survey = SurveysOptions.model_validate(pixels["survey"])
     options = {
         "seed": pixels["seed"],
         "simulated": survey.simulated,

@@ -15,7 +15,8 @@ from claran_core.evaluation.listing import CatalogueRule
 from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources, summary_line
 from claran_core.evaluation.published import published_values
 from claran_core.evaluation.sources import TRUE_SOURCES
-from claran_core.settings.config import CatalogueOptions, EvaluationOptions, build_options
+from claran_core.settings.catalogue import CatalogueOptions
+from claran_core.settings.evaluation import ScoringOptions
 
 with job(snakemake.log[0]):
     method = snakemake.wildcards.method
@@ -25,12 +26,12 @@ with job(snakemake.log[0]):
     detections = pd.concat([read_table(Path(path), DETECTIONS.names) for path in snakemake.input.detections])
     components = pd.concat([read_table(Path(path), COMPONENTS.names) for path in snakemake.input.components])
     rule = CatalogueRule(
-        build_options(CatalogueOptions, snakemake.params.catalogue),
+        CatalogueOptions.model_validate(snakemake.params.catalogue),
         nominal_components(components),
         Frame(**snakemake.params.frame),
     )
     sample = choose_sample(targets, labels)
-    options = build_options(EvaluationOptions, snakemake.params.evaluation)
+    options = ScoringOptions.model_validate(snakemake.params.evaluation)
     metrics = evaluate(
         detections,
         labels,

@@ -13,11 +13,11 @@ from claran_core.evaluation.catalogue_sample import choose_catalogue_sample
 from claran_core.evaluation.catalogue_scores import BINS, binned_shares, catalogue_metrics, catalogue_summary
 from claran_core.evaluation.catalogue_truth import ROW_STATUSES, TRUE_OUTCOMES, compare_with_truth
 from claran_core.evaluation.sky_truth import SKY_TRUTH, sky_truth_over
-from claran_core.settings.config import SurveysOptions, build_options
+from claran_core.settings.survey import SurveysOptions
 
 with job(snakemake.log[0]):
     frame = Frame(**snakemake.params.frame)
-    survey = build_options(SurveysOptions, snakemake.params.survey)
+    survey = SurveysOptions.model_validate(snakemake.params.survey)
     sky = open_provider(survey.radio, seed=snakemake.params.seed, simulated=survey.simulated)
     sample = choose_catalogue_sample(
         read_table(Path(snakemake.input.targets), TARGETS.names),

@@ -7,10 +7,10 @@ from claran_core.common.log import job
 from claran_core.common.tables import TARGETS
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.fusion.shard import fuse_shard
-from claran_core.settings.config import FusionOptions, build_options
+from claran_core.settings.fusion import ImageOptions
 
 with job(snakemake.log[0]):
-    fusion = build_options(FusionOptions, snakemake.params.fusion)
+    fusion = ImageOptions.model_validate(snakemake.params.fusion)
     cutouts = (Path(snakemake.input.radio), Path(snakemake.input.infrared))
     with read_cutouts(cutouts[0]) as radio, read_cutouts(cutouts[1]) as infrared:
         fuse_shard(

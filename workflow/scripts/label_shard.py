@@ -9,14 +9,14 @@ from claran_core.common.tables import TARGETS
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.providers import open_provider
 from claran_core.labels.shard import label_shard_from_table, label_simulated_shard
-from claran_core.settings.config import SurveysOptions, build_options
+from claran_core.settings.survey import SurveysOptions
 
 with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
     pixels = snakemake.params.pixels
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     frame, output = Frame(**pixels["frame"]), Path(snakemake.output.labels)
     if snakemake.params.truth == "simulated":
-        survey = build_options(SurveysOptions, pixels["survey"])
+        survey = SurveysOptions.model_validate(pixels["survey"])
         sky = open_provider(survey.radio, seed=pixels["seed"], simulated=survey.simulated)
         label_simulated_shard(targets, sky, frame, radio=radio, output_path=output)
     else:

@@ -5,7 +5,7 @@ from pathlib import Path
 from claran_core.catalogue.shard_sources import write_shard
 from claran_core.common.frame import Frame
 from claran_core.common.log import job
-from claran_core.settings.config import CatalogueOptions, build_options
+from claran_core.settings.catalogue import CatalogueOptions
 from claran_core.survey.surveys import SURVEYS
 
 with job(snakemake.log[0]):
@@ -18,7 +18,7 @@ with job(snakemake.log[0]):
         sources_path=Path(snakemake.output.sources),
         rejected_path=Path(snakemake.output.rejected),
         shard=snakemake.wildcards.shard,
-        options=build_options(CatalogueOptions, snakemake.params.catalogue),
+        options=CatalogueOptions.model_validate(snakemake.params.catalogue),
         frame=Frame(**snakemake.params.frame),
         survey=SURVEYS[snakemake.params.survey],
         infrared_survey=SURVEYS[snakemake.params.infrared_survey],

@@ -19,7 +19,7 @@ import pandas as pd
 from claran_core.common.boxes import BOX_COLUMNS, box_array, contained_fraction, paired_iou
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import probability_columns
-from claran_core.settings.config import CatalogueOptions
+from claran_core.settings.catalogue import PostFilterOptions
 
 __all__ = [
     "MAX_CONTAINED",
@@ -67,7 +67,7 @@ class FilterResult:
 def select_detections(
     detections: pd.DataFrame,
     members: Sequence[tuple[int, ...]],
-    options: CatalogueOptions,
+    options: PostFilterOptions,
     *,
     min_probability: float | None = None,
 ) -> FilterResult:
@@ -79,7 +79,7 @@ def select_detections(
         Columns of `claran_core.common.tables.DETECTIONS`; any order, any number of subjects.
     members : sequence of tuple of int
         Components of each row (`claran_core.catalogue.associate.membership.members_of_table`).
-    options : CatalogueOptions
+    options : PostFilterOptions
         The filter and its settings.
     min_probability : float, optional
         Use this instead of the configured minimum probability.

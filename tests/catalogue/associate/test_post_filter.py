@@ -16,7 +16,7 @@ from claran_core.catalogue.associate.post_filter import (
 from claran_core.common import tables
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import probability_columns
-from claran_core.settings.config import CatalogueOptions
+from claran_core.settings.config import load_config
 
 SMALL, FAR = (10, 10, 30, 30), (90, 90, 120, 120)
 FLOAT32 = dict.fromkeys(["probability", *probability_columns()], np.float32)
@@ -43,7 +43,7 @@ def test_the_options_choose_the_filter_and_its_minimum_probability() -> None:
     table, members = pd.DataFrame(rows), [(0,), (1,)]
 
     def kept(post_filter: str, min_probability: float | None = None, **options: bool) -> list[str]:
-        settings = CatalogueOptions(method="D4", post_filter=post_filter, **options)
+        settings = load_config({"catalogue": {"post_filter": post_filter, **options}}).catalogue
         found = select_detections(table, members, settings, min_probability=min_probability)
         return found.outcome.tolist()
 
