@@ -1,6 +1,7 @@
-"""Inference: what a really trained detector finds, independent of batches and shards."""
+"""Inference: detections of trained detectors, independent of batches and shards."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,26 +67,26 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[Fus
 
 
 @pytest.fixture(scope="module")
-def trained_detector(trained) -> Detector:
+def trained_detector(trained: tuple[Results, list[FusedShard]]) -> Detector:
     path = trained[0].weights("D4")
     return load_weights(path, method="D4", fusion_options=FUSION.pixel_options, survey="FIRST")[0]
 
 
 @pytest.fixture(scope="module", params=["association", "vgg16"])
-def detector(request) -> Detector:
-    """Each architecture: the default one trained, the paper's narrow and with random weights."""
+def detector(request: pytest.FixtureRequest) -> Detector:
+    """Return a detector of each architecture: the default trained, a narrow `vgg16` with random weights."""
     if request.param == "association":
         return request.getfixturevalue("trained_detector")
     return build_detector("vgg16", channel_means=(9.0, 9.0, 9.0), frame_px=64, seed=1, options=NARROW_VGG16)
 
 
-def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes) -> pd.DataFrame:
+def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes: Any) -> pd.DataFrame:
     options = OPTIONS.changed(**changes)
     components = components_by_subject(component_rows(blob_sky(N)[2]))
     return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1)
 
 
-def test_training_error_falls(trained) -> None:
+def test_training_error_falls(trained: tuple[Results, list[FusedShard]]) -> None:
     losses = read_table(trained[0].losses("D4"))
     error = losses[["anchor_class", "anchor_box", "roi_class", "roi_box"]].sum(axis=1).to_numpy()
     assert error[-6:].mean() < 0.5 * error[:6].mean()
@@ -127,7 +128,7 @@ def test_sky_position_is_that_of_the_box_centre(detector: Detector) -> None:
     assert y == pytest.approx((row["box_y1"] + row["box_y2"]) / 2, abs=1e-6)
 
 
-def test_alone_or_in_company(detector: Detector) -> None:
+def test_detections_do_not_depend_on_the_batch(detector: Detector) -> None:
     images, index, _ = blob_sky(N)
     alone, together = (infer(detector, images, index, batch_size=size) for size in (1, 16))
     texts = ["subject_id", "morphology"]
@@ -140,7 +141,7 @@ def test_alone_or_in_company(detector: Detector) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 6, 11])
-def test_one_shard_or_two(detector: Detector, cut: int) -> None:
+def test_detections_do_not_depend_on_the_shards(detector: Detector, cut: int) -> None:
     images, index, _ = blob_sky(N)
     parts = [infer(detector, images[rows], index.iloc[rows]) for rows in np.split(np.arange(N), [cut])]
     whole = infer(detector, images, index)
@@ -156,7 +157,7 @@ def test_no_rows_for_a_subject_without_radio(detector: Detector) -> None:
     pd.testing.assert_frame_equal(infer(detector, images, index), rest, check_exact=True)
 
 
-def test_nothing_found_is_an_empty_table(detector: Detector, tmp_path: Path) -> None:
+def test_no_detections_give_an_empty_table(detector: Detector, tmp_path: Path) -> None:
     images, index, _ = blob_sky(3)
     for rows, changes in ((slice(0), {}), (slice(None), {"min_probability": 1.0})):
         table = infer(detector, images[rows], index.iloc[rows], **changes)
@@ -164,8 +165,8 @@ def test_nothing_found_is_an_empty_table(detector: Detector, tmp_path: Path) -> 
         assert len(read_table(tmp_path / "empty.parquet", tables.DETECTIONS.names)) == 0
 
 
-def test_run_inference_writes_what_infer_shard_says(
-    trained, trained_detector: Detector, tmp_path: Path
+def test_run_inference_writes_the_table_of_infer_shard(
+    trained: tuple[Results, list[FusedShard]], trained_detector: Detector, tmp_path: Path
 ) -> None:
     results, [files] = trained
     output = tmp_path / "detections.parquet"
@@ -191,7 +192,7 @@ def test_images_of_another_size(detector: Detector) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_gpu_finds_what_the_cpu_finds(detector: Detector) -> None:
+def test_gpu_and_cpu_give_the_same_detections(detector: Detector) -> None:
     images, index, _ = blob_sky(N)
     cpu, gpu = (infer(detector, images, index, device=device) for device in ("cpu", "cuda"))
     detector.cpu()

@@ -1,7 +1,8 @@
-"""The two architectures as they are built."""
+"""The architectures: sizes and initial weights."""
 
 import pytest
 import torch
+from claran_core.model.detector import Detector
 from small_detectors import NARROW_VGG16
 
 from claran_core.common.errors import ConfigError
@@ -10,8 +11,8 @@ from claran_core.model.architectures import ARCHITECTURES, build_detector
 MEANS = (213.0, 45.0, 14.0)
 
 
-def counted_as_table_4(detector):
-    """Parameters with the biases of all convolutions left out and those of the FC layers counted."""
+def counted_as_table_4(detector: Detector) -> int:
+    """Return the number of parameters without the biases of convolutions, as Table 4 counts."""
     convolution_biases = sum(
         module.bias.numel()
         for module in detector.modules()
@@ -21,29 +22,29 @@ def counted_as_table_4(detector):
 
 
 @pytest.fixture(scope="module")
-def vgg16():
+def vgg16() -> Detector:
     return build_detector("vgg16", channel_means=MEANS)
 
 
-def test_vgg16_has_the_parameters_of_table_4(vgg16):
+def test_vgg16_has_the_parameters_of_table_4(vgg16: Detector) -> None:
     assert counted_as_table_4(vgg16) == 136_777_443
     # Layers 18 and 19: RPN_Conv, Anchor_Cls_Conv, Anchor_Reg_Conv.
     rpn = {name: layer.weight.numel() for name, layer in vgg16.rpn.named_children()}
     assert rpn == {"convolution": 2_359_296, "score": 6_144, "offset": 12_288}
 
 
-def test_vgg16_magnifies_a_subject_to_600_px(vgg16):
+def test_vgg16_magnifies_a_subject_to_600_px(vgg16: Detector) -> None:
     inputs, scale = vgg16._magnified(torch.zeros(1, 132, 132, 3, dtype=torch.uint8))
     assert inputs.shape == (1, 3, 600, 600)
     torch.testing.assert_close(scale, torch.full((4,), 600 / 132))
 
 
-def test_vgg16_starts_as_the_published_code_does(vgg16):
+def test_vgg16_has_the_initial_weights_of_the_published_code(vgg16: Detector) -> None:
     assert abs(vgg16.head.fc7.weight.std().item() - 0.01) < 1e-4
     assert not vgg16.head.fc6.bias.any()
 
 
-def test_vgg16_starts_with_scores_near_zero(vgg16):
+def test_first_scores_of_vgg16_are_near_zero(vgg16: Detector) -> None:
     image = torch.randint(0, 255, (1, 132, 132, 3), generator=torch.Generator().manual_seed(0)).float()
     inputs, _ = vgg16._magnified(image)
     with torch.no_grad():
@@ -52,7 +53,7 @@ def test_vgg16_starts_with_scores_near_zero(vgg16):
         assert vgg16.head(features[..., :7, :7])[0].abs().max() < 2
 
 
-def test_vgg16_with_smaller_layers():
+def test_vgg16_with_smaller_layers() -> None:
     # Section 6.3: 23 and 18 million parameters.
     for width, millions in ((256, 23), (64, 18)):
         detector = build_detector("vgg16", channel_means=MEANS, options={"fc_width": width})
@@ -60,14 +61,14 @@ def test_vgg16_with_smaller_layers():
         assert detector.options == {"fc_width": width}
 
 
-def test_unknown_names_end_in_one_line_with_what_to_write():
+def test_unknown_names_are_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"'vgg19' is unknown; there are: association, vgg16$"):
         build_detector("vgg19", channel_means=MEANS)
     with pytest.raises(ConfigError, match=r"unknown key 'fc_widht' .*; did you mean 'fc_width'"):
         build_detector("vgg16", channel_means=MEANS, options={"fc_widht": 3})
 
 
-def test_weights_depend_on_the_seed_alone():
+def test_weights_depend_on_the_seed_alone() -> None:
     before = torch.random.get_rng_state()
     first, again, other = (
         build_detector("association", channel_means=MEANS, seed=seed).state_dict() for seed in (1, 1, 2)
@@ -78,7 +79,7 @@ def test_weights_depend_on_the_seed_alone():
 
 
 @pytest.mark.parametrize(("architecture", "options"), [("association", {}), ("vgg16", NARROW_VGG16)])
-def test_every_convolution_and_dense_layer_is_drawn(architecture, options):
+def test_every_convolution_and_dense_layer_is_drawn(architecture, options) -> None:
     # A layer left with torch's default weights would depend on the global generator.
     torch.manual_seed(0)
     first = build_detector(architecture, channel_means=MEANS, options=options).state_dict()
@@ -87,7 +88,7 @@ def test_every_convolution_and_dense_layer_is_drawn(architecture, options):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_architectures_know_their_names():
+def test_detectors_have_the_name_of_their_architecture() -> None:
     for name in ARCHITECTURES:
         options = NARROW_VGG16 if name == "vgg16" else {}
         assert build_detector(name, channel_means=MEANS, options=options).architecture == name

@@ -1,4 +1,4 @@
-"""Devices, and settings of PyTorch that come back."""
+"""Choice of the device, and settings of PyTorch."""
 
 import pytest
 import torch
@@ -14,13 +14,13 @@ def test_devices() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_gpu_asked_for_and_absent() -> None:
+def test_cuda_without_a_gpu_is_refused() -> None:
     assert choose_device("auto") == torch.device("cpu")
     with pytest.raises(ConfigError, match="PyTorch sees no GPU"):
         choose_device("cuda")
 
 
-def test_settings_of_torch_come_back() -> None:
+def test_settings_of_pytorch_are_restored() -> None:
     def settings() -> tuple[int, bool, bool]:
         return (
             torch.get_num_threads(),

@@ -1,4 +1,4 @@
-"""ImageNet weights: convolutions answer as torchvision's would, and files that do not fit are refused."""
+"""ImageNet weights: same response as in torchvision, and refusal of other files."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torchvision_weights import NUMBERS, POOLED_AFTER, WIDTH, imagenet
 
 from claran_core.common.errors import WeightsError
 from claran_core.model.architectures import build_detector
+from claran_core.model.faster_rcnn.network import FasterRCNN
 from claran_core.model.layers.processing import centred
 from claran_core.model.pretrained import file_sha256, load_pretrained
 
@@ -18,7 +19,7 @@ STD = torch.tensor([0.229, 0.224, 0.225])
 
 
 def reference(tensors: dict[str, torch.Tensor], images: torch.Tensor, depth: int) -> torch.Tensor:
-    """First `depth` convolutions on images (N, H, W, 3) in grey levels, normalised as torchvision does."""
+    """Return the first `depth` convolutions of images (N, H, W, 3), normalised as in torchvision."""
     x = ((images / 255 - torch.tensor(MEANS) / 255) / STD).permute(0, 3, 1, 2)
     for number in NUMBERS[:depth]:
         x = F.relu(
@@ -35,12 +36,14 @@ def tensors() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture
-def detector():
+def detector() -> FasterRCNN:
     return build_detector("vgg16", channel_means=MEANS, options={"fc_width": WIDTH})
 
 
 @pytest.mark.parametrize("name", ["vgg16.pth", "vgg16.safetensors"])
-def test_features_are_those_of_torchvision(tensors, detector, tmp_path: Path, name: str):
+def test_features_are_those_of_torchvision(
+    tensors: dict[str, torch.Tensor], detector: FasterRCNN, tmp_path: Path, name: str
+) -> None:
     path = tmp_path / name
     (save_file if path.suffix == ".safetensors" else torch.save)(tensors, path)
     assert load_pretrained(detector, path) == ["backbone", "fc6", "fc7"]
@@ -54,8 +57,10 @@ def test_features_are_those_of_torchvision(tensors, detector, tmp_path: Path, na
     assert all_of_them.shape == (1, 512, 2, 2) and all_of_them.std() > 0.1
 
 
-def test_first_response_by_hand(tensors, detector, tmp_path: Path):
-    # One pixel departs from the mean, in red alone, by 51 grey levels: 0.2 / 0.229 in torchvision's units.
+def test_first_response_by_hand(
+    tensors: dict[str, torch.Tensor], detector: FasterRCNN, tmp_path: Path
+) -> None:
+    # One pixel deviates from the mean, in red only, by 51 grey levels: 0.2 / 0.229 in torchvision's units.
     torch.save(tensors, tmp_path / "vgg16.pth")
     load_pretrained(detector, tmp_path / "vgg16.pth")
     images = torch.tensor(MEANS).expand(1, 5, 5, 3).clone()
@@ -66,7 +71,9 @@ def test_first_response_by_hand(tensors, detector, tmp_path: Path):
     torch.testing.assert_close(response, bias - weight[:, 0, 1, 1] * 0.2 / 0.229)
 
 
-def test_fully_connected_layers_where_they_fit(tensors, detector, tmp_path: Path):
+def test_fully_connected_layers_are_loaded_if_their_widths_agree(
+    tensors: dict[str, torch.Tensor], detector: FasterRCNN, tmp_path: Path
+) -> None:
     path = tmp_path / "vgg16.safetensors"
     save_file(tensors, path)
     load_pretrained(detector, path)
@@ -78,7 +85,7 @@ def test_fully_connected_layers_where_they_fit(tensors, detector, tmp_path: Path
     assert torch.equal(narrow.head.fc6.weight, before)
 
 
-def test_frozen_layers_are_loaded_too(tensors, tmp_path: Path):
+def test_frozen_layers_are_loaded_too(tensors: dict[str, torch.Tensor], tmp_path: Path) -> None:
     path = tmp_path / "vgg16.safetensors"
     save_file(tensors, path)
     frozen = build_detector("vgg16", channel_means=MEANS, options={"fc_width": WIDTH, "freeze_low": True})
@@ -96,7 +103,9 @@ def test_frozen_layers_are_loaded_too(tensors, tmp_path: Path):
         ({"classifier.3.bias": None}, r"'classifier\.3\.bias' is missing"),
     ],
 )
-def test_other_layouts_are_refused(tensors, detector, tmp_path: Path, change, says: str):
+def test_other_layouts_are_refused(
+    tensors: dict[str, torch.Tensor], detector: FasterRCNN, tmp_path: Path, change, says: str
+) -> None:
     changed = {name: value for name, value in {**tensors, **change}.items() if value is not None}
     torch.save(changed, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=says) as caught:
@@ -105,13 +114,15 @@ def test_other_layouts_are_refused(tensors, detector, tmp_path: Path, change, sa
 
 
 class Exploit:
-    """What a pickle could do when it is opened."""
+    """A pickle that runs code when it is opened."""
 
     def __reduce__(self):
         return (Path.touch, (Path("opened"),))
 
 
-def test_what_is_no_state_dict_is_refused(detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_files_without_a_state_dict_are_refused(
+    detector: FasterRCNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save(Exploit(), "exploit.pth")
     torch.save([1, 2], "list.pth")
@@ -127,7 +138,7 @@ def test_what_is_no_state_dict_is_refused(detector, tmp_path: Path, monkeypatch:
             read(Path("absent.pth"))
 
 
-def test_other_architectures_are_refused(tmp_path: Path):
+def test_other_architectures_are_refused(tmp_path: Path) -> None:
     other = build_detector("association", channel_means=MEANS)
     with pytest.raises(
         WeightsError, match=r"model\.architecture is association; write model\.pretrained: null"
@@ -135,7 +146,7 @@ def test_other_architectures_are_refused(tmp_path: Path):
         load_pretrained(other, tmp_path / "any.pth")
 
 
-def test_sha256_of_a_file(tmp_path: Path):
+def test_sha256_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")  # the first example of FIPS 180
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert file_sha256(tmp_path / "abc") == digest

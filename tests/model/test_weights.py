@@ -1,10 +1,14 @@
-"""Weights files: round trip, reproducible bytes, and every refusal in one line."""
+"""Weights files: round trip, reproducible bytes, and refusals in one line."""
 
 import dataclasses
 import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from claran_core.model.detector import Detector
 from component_images import components
 from safetensors.torch import load_file, save_file
 
@@ -30,18 +34,18 @@ INFO = WeightsInfo(
 
 
 @pytest.fixture(scope="module")
-def detector():
+def detector() -> Detector:
     return build_detector("association", channel_means=INFO.channel_means, seed=7).eval()
 
 
 @pytest.fixture
-def path(tmp_path, detector):
+def path(tmp_path: Path, detector: Detector) -> Path:
     save_weights(tmp_path / "weights.safetensors", detector, INFO)
     return tmp_path / "weights.safetensors"
 
 
-def refusal(path, *, method="D4", fusion_options=FUSION):
-    """The one line with which loading ends."""
+def refusal(path: Path, *, method: str = "D4", fusion_options: Mapping[str, Any] = FUSION) -> str:
+    """Return the message with which loading is refused; it is one line with the path."""
     with pytest.raises(WeightsError) as caught:
         load_weights(path, method=method, fusion_options=fusion_options, survey="FIRST")
     message = str(caught.value)
@@ -49,14 +53,14 @@ def refusal(path, *, method="D4", fusion_options=FUSION):
     return message
 
 
-def rewritten(path, **changes):
-    """The same tensors under a header with changes."""
+def rewritten(path: Path, **changes: Any) -> Path:
+    """Write the same tensors with a changed header."""
     header = dataclasses.asdict(INFO) | {"architecture_options": {}} | changes
     save_file(load_file(path), path, metadata={"claran": json.dumps(header)})
     return path
 
 
-def test_round_trip(path, detector):
+def test_round_trip(path: Path, detector: Detector) -> None:
     loaded, info = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
     assert not loaded.training
     assert info.class_names == MORPHOLOGIES and info.channel_means == INFO.channel_means
@@ -71,14 +75,14 @@ def test_round_trip(path, detector):
     assert len(one) > 0 and torch.equal(one.boxes, other.boxes)
 
 
-def test_options_of_the_architecture_survive(tmp_path):
+def test_options_of_the_architecture_are_restored(tmp_path: Path) -> None:
     small = build_detector("association", channel_means=INFO.channel_means, options={"width": 24})
     save_weights(tmp_path / "w.safetensors", small, INFO)
     loaded, _ = load_weights(tmp_path / "w.safetensors", method="D4", fusion_options=FUSION, survey="FIRST")
     assert loaded.options == {"width": 24} and loaded.hidden.out_features == 24
 
 
-def test_equal_weights_are_equal_bytes_and_one_id(tmp_path, path, detector):
+def test_equal_weights_are_equal_bytes_and_one_id(tmp_path: Path, path: Path, detector: Detector) -> None:
     again = tmp_path / "again.safetensors"
     save_weights(again, detector, INFO)
     assert again.read_bytes() == path.read_bytes()
@@ -88,11 +92,11 @@ def test_equal_weights_are_equal_bytes_and_one_id(tmp_path, path, detector):
     assert model_id(again) != model_id(path)
 
 
-def test_the_header_is_read_without_the_weights(path):
+def test_the_header_is_read_without_the_weights(path: Path) -> None:
     assert read_info(path).architecture == "association"
 
 
-def test_another_method_is_refused(path):
+def test_another_method_is_refused(path: Path) -> None:
     assert "weights for D4 images, used for D1" in refusal(path, method="D1")
 
 
@@ -100,12 +104,12 @@ def test_another_method_is_refused(path):
     ("name", "value"),
     [("contour_sigma", 4.0), ("hull_fill", (0, 0, 0))],
 )
-def test_other_fusion_options_are_refused(path, name, value):
+def test_other_fusion_options_are_refused(path: Path, name: str, value: object) -> None:
     message = refusal(path, fusion_options=FUSION | {name: value})
     assert f"fusion.{name} = " in message and "train again" in message
 
 
-def test_pixels_count_by_the_beam(path):
+def test_pixels_per_beam_must_agree(path: Path) -> None:
     message = refusal(path, fusion_options=FUSION | {"pixel_scale_arcsec": 1.8})
     assert "3.93 pixels per beam, used with 3.00 (FIRST: 5.4 arcsec)" in message
     assert "write fusion.pixel_scale_arcsec: 1.375" in message
@@ -117,46 +121,47 @@ def test_pixels_count_by_the_beam(path):
     load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
 
 
-def test_lists_and_tuples_are_the_same_colour(path):
+def test_colours_as_lists_and_tuples_are_equal(path: Path) -> None:
     load_weights(path, method="D4", fusion_options=FUSION | {"hull_fill": [213, 45, 14]}, survey="FIRST")
 
 
-def test_other_classes_are_refused(path):
+def test_other_classes_are_refused(path: Path) -> None:
     assert "FRI, FRII" in refusal(rewritten(path, class_names=["FRI", "FRII"]))
 
 
-def test_another_architecture_is_refused(path):
+def test_another_architecture_is_refused(path: Path) -> None:
     assert "'resnet' is unknown" in refusal(rewritten(path, architecture="resnet"))
 
 
-def test_unknown_options_of_the_architecture_are_refused(path):
+def test_unknown_options_of_the_architecture_are_refused(path: Path) -> None:
     assert "layers" in refusal(rewritten(path, architecture_options={"layers": 9}))
 
 
 @pytest.mark.parametrize("length", [0, 5, 2000, -100])
-def test_a_truncated_file_is_refused(path, length):
+def test_a_truncated_file_is_refused(path: Path, length: int) -> None:
     path.write_bytes(path.read_bytes()[:length])
     assert "not a complete safetensors file" in refusal(path)
 
 
-def test_a_missing_file_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert "cannot be read (No such file or directory)" in refusal(tmp_path / "none.safetensors")
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_pickle_is_refused_unread(tmp_path, detector, zipped):
+def test_a_pickle_is_refused_without_reading_it(tmp_path: Path, detector: Detector, zipped: bool) -> None:
     path = tmp_path / "weights.pt"
     torch.save(detector.state_dict(), path, _use_new_zipfile_serialization=zipped)
     assert "never loaded" in refusal(path)
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"claran": "{"}, {"claran": '{"method": 1}'}])
-def test_weights_of_another_program_are_refused(path, metadata):
+def test_weights_of_another_program_are_refused(path: Path, metadata: dict[str, str] | None) -> None:
     save_file(load_file(path), path, metadata=metadata)
     assert "no header of this program" in refusal(path)
 
 
-def changed_tensors(path, change):
+def changed_tensors(path: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> str:
+    """Change the tensors of a file, and return the message with which loading is refused."""
     tensors = load_file(path)
     change(tensors)
     header = dataclasses.asdict(INFO) | {"architecture_options": {}}
@@ -164,7 +169,7 @@ def changed_tensors(path, change):
     return refusal(path)
 
 
-def test_tensors_must_be_those_of_the_architecture(path):
+def test_tensors_must_be_those_of_the_architecture(path: Path) -> None:
     name = "score.bias"
     original = load_file(path)
     cases = {
@@ -178,7 +183,9 @@ def test_tensors_must_be_those_of_the_architecture(path):
         assert problem in changed_tensors(path, change)
 
 
-def test_facts_that_json_lacks_are_refused_before_writing(tmp_path, detector):
+def test_values_that_json_does_not_allow_are_refused_before_writing(
+    tmp_path: Path, detector: Detector
+) -> None:
     with pytest.raises(ValueError, match="JSON"):
         save_weights(tmp_path / "w", detector, dataclasses.replace(INFO, metrics={"x": float("nan")}))
     with pytest.raises(ValueError, match="header says 'vgg16'"):
@@ -186,7 +193,7 @@ def test_facts_that_json_lacks_are_refused_before_writing(tmp_path, detector):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_of_the_wrong_architecture_are_refused_before_anything_runs(path):
+def test_weights_of_another_architecture_are_not_compatible(path: Path) -> None:
     facts = {"method": "D4", "fusion_options": read_info(path).fusion_options, "survey": "FIRST"}
     check_compatible(path, read_info(path), **facts, architecture="association")
     with pytest.raises(
@@ -195,11 +202,11 @@ def test_weights_of_the_wrong_architecture_are_refused_before_anything_runs(path
         check_compatible(path, read_info(path), **facts, architecture="vgg16")
 
 
-def test_fields_of_another_width_are_no_reason_to_refuse(path):
+def test_fields_may_have_another_width(path: Path) -> None:
     load_weights(path, method="D4", fusion_options={**FUSION, "size_px": 264}, survey="FIRST")
 
 
 @pytest.mark.parametrize("length", range(0, 256, 8))
-def test_a_header_of_any_length_is_no_pickle(path, length):
+def test_a_header_of_any_length_is_not_taken_for_a_pickle(path: Path, length: int) -> None:
     # The first byte of the file is the lowest of the header's length: 0x80 once in 32 files.
     read_info(rewritten(path, data={"description": "x" * length}))

@@ -1,4 +1,4 @@
-"""Small runs of fused images: round blobs with their truth, as the fusion and labels stages write them."""
+"""Small runs of fused images of round blobs with labels, in the files of the stages."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ __all__ = ["blob_sky", "component_rows", "index_of", "label_row", "open_run", "w
 
 
 def blob_sky(n: int, *, size_px: int = 64, seed: int = 1) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
-    """Draw n fields of one or two round blobs (every eighth: none), with index and labels.
+    """Return n images of one or two round blobs (every eighth is empty), with index and labels.
 
     One wide blob is a 1C_1P, two narrow ones a 2C_2P; the truth box is a square around the middle.
     """
@@ -41,7 +41,7 @@ def blob_sky(n: int, *, size_px: int = 64, seed: int = 1) -> tuple[np.ndarray, p
 
 
 def index_of(subject_ids: list[str]) -> pd.DataFrame:
-    """Index of complete fused images on a line in the sky."""
+    """Return the index of complete fused images on a line in the sky."""
     n = len(subject_ids)
     numbers = {"sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1, "flags": 0}
     ra = 180 + np.arange(n) / 10
@@ -49,7 +49,7 @@ def index_of(subject_ids: list[str]) -> pd.DataFrame:
 
 
 def label_row(subject_id: str, box: np.ndarray, morphology: str, label_id: str = "a") -> dict[str, object]:
-    """One row of the labels table."""
+    """Return one row of the table of labels."""
     return {
         **dict(zip(["box_x1", "box_y1", "box_x2", "box_y2"], map(float, box), strict=True)),
         **{"subject_id": subject_id, "label_id": label_id, "split": "train", "ra": 180.0, "dec": 30.0},
@@ -60,7 +60,7 @@ def label_row(subject_id: str, box: np.ndarray, morphology: str, label_id: str =
 
 
 def component_rows(labels: pd.DataFrame, levels: tuple[float, ...] = (1.0, 1.1)) -> pd.DataFrame:
-    """Components by which the DR1 rule gives the boxes of `blob_sky`: one or two per label."""
+    """Return one or two components per label, from which the DR1 rule gives the boxes of `blob_sky`."""
     rows = []
     for label in labels.itertuples():
         x, y = (label.box_x1 + label.box_x2) / 2, (label.box_y1 + label.box_y2) / 2
@@ -83,7 +83,7 @@ def write_run(
     cuts: tuple[int, ...] = (),
     split: dict[str, str] | None = None,
 ) -> tuple[Results, list[FusedShard]]:
-    """Write a sky as the fusion and labels stages would, cut into shards at `cuts`."""
+    """Write the files of the fusion and labels stages for a sky, divided into shards at `cuts`."""
     images, index, labels = sky
     results = Results(root)
     shards = []
@@ -94,10 +94,10 @@ def write_run(
             results.fused_index("D4", shard),
             results.fused_components("D4", shard),
         )
-        own = labels["subject_id"].isin(index.iloc[rows]["subject_id"])
+        of_shard = labels["subject_id"].isin(index.iloc[rows]["subject_id"])
         write_array(files.images, images[rows])
         write_table(files.index, index.iloc[rows], tables.FUSED)
-        write_table(files.components, component_rows(labels[own]), tables.COMPONENTS)
+        write_table(files.components, component_rows(labels[of_shard]), tables.COMPONENTS)
         shards.append(files)
     targets = index[["subject_id", "ra", "dec"]].drop_duplicates("subject_id").assign(shard="00000")
     targets["split"] = [(split or {}).get(name, "train") for name in targets["subject_id"]]
@@ -113,6 +113,6 @@ def open_run(
     name: str = "train",
     **options: Any,
 ) -> FusedDataset:
-    """Write a sky and open one split of it."""
+    """Write a sky, and open one split of it."""
     results, shards = write_run(root, sky, **options)
     return FusedDataset(shards, targets=[results.targets], labels=results.labels, split=name)

@@ -13,7 +13,7 @@ WIDTH = 8
 
 
 def imagenet(width: int = WIDTH) -> dict[str, torch.Tensor]:
-    """Random weights of torchvision's layout, its classifier `width` wide."""
+    """Return random weights in the layout of torchvision, with a classifier of this width."""
     generator = torch.Generator().manual_seed(1)
 
     def drawn(*shape: int) -> torch.Tensor:

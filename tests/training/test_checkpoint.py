@@ -1,4 +1,4 @@
-"""Checkpoints: what was written comes back, and nothing else does."""
+"""Checkpoints: content is restored, and damaged or other files are ignored."""
 
 import logging
 from pathlib import Path
@@ -15,7 +15,7 @@ CONTENT = {
 }
 
 
-def test_content_comes_back(tmp_path: Path) -> None:
+def test_content_is_restored(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "new" / "checkpoint.pt", CONTENT, fingerprint="abc")
     back = read_checkpoint(tmp_path / "new" / "checkpoint.pt", fingerprint="abc")
     assert back is not None and back["epoch"] == 3
@@ -23,7 +23,7 @@ def test_content_comes_back(tmp_path: Path) -> None:
     torch.testing.assert_close(back["optimizer"], CONTENT["optimizer"])
 
 
-def test_what_is_of_no_use_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_and_other_checkpoints_are_ignored(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "checkpoint.pt"
     logger = logging.getLogger("claran_core.training.checkpoint")
     logger.addHandler(caplog.handler)
@@ -39,6 +39,6 @@ def test_what_is_of_no_use_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixt
         logger.removeHandler(caplog.handler)
 
 
-def test_fingerprint_tells_facts_apart_but_not_their_order() -> None:
+def test_fingerprint_depends_on_facts_but_not_on_their_order() -> None:
     assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
     assert fingerprint({"a": 1, "b": [2]}) != fingerprint({"a": 1, "b": [3]})

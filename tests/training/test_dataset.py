@@ -1,4 +1,4 @@
-"""Training data: order, truth, exact orientations, and files that contradict each other."""
+"""Training data: order, truth, orientations, and refusal of contradictory files."""
 
 import logging
 from pathlib import Path
@@ -19,7 +19,7 @@ from claran_core.fusion.fused_images import open_shard
 from claran_core.training.dataset import AUGMENTATIONS, FusedDataset, orient
 
 
-def test_subset_is_what_a_smaller_run_would_be(tmp_path: Path) -> None:
+def test_subset_equals_a_smaller_run(tmp_path: Path) -> None:
     images, index, labels = blob_sky(6)
     chosen = np.array([True, False, True, True, False, False])
     part = open_run(tmp_path / "whole", (images, index, labels), cuts=(2,)).subset(chosen)
@@ -69,7 +69,7 @@ def test_orient_by_hand() -> None:
     np.testing.assert_array_equal(turned_boxes, [[0, 2, 2, 3]])
 
 
-def test_orientations_are_eight_different_ones() -> None:
+def test_the_eight_orientations_differ() -> None:
     image = np.arange(9).reshape(3, 3)
     seen = {orient(image, np.empty((0, 4)), code)[0].tobytes() for code in AUGMENTATIONS["dihedral"]}
     assert len(seen) == 8
@@ -91,7 +91,7 @@ def test_orient_moves_box_with_its_pixels(corners: np.ndarray, code: int, seed: 
 
 
 @given(boxes=hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 64, width=32)), code=st.integers(1, 3))
-def test_four_quarter_turns_and_two_flips_are_none(boxes: np.ndarray, code: int) -> None:
+def test_four_quarter_turns_or_two_flips_restore_the_image(boxes: np.ndarray, code: int) -> None:
     image = np.arange(64 * 64).reshape(64, 64)
     for codes in ([4, 4], [code, 4 - code]):
         turned, moved = image, boxes
@@ -101,7 +101,7 @@ def test_four_quarter_turns_and_two_flips_are_none(boxes: np.ndarray, code: int)
         np.testing.assert_allclose(moved, boxes, atol=1e-5)
 
 
-def test_same_for_any_cut_and_order_of_shards(tmp_path: Path) -> None:
+def test_same_for_any_shards_in_any_order(tmp_path: Path) -> None:
     images, index, labels = blob_sky(12)
     whole = open_run(tmp_path / "one", (images, index, labels))
     mixed = np.random.default_rng(0).permutation(12)
@@ -145,7 +145,7 @@ def test_subject_without_radio_is_left_out(tmp_path: Path) -> None:
     assert dataset.n_labels == 3
 
 
-def test_fingerprint_sees_one_pixel_and_one_box(tmp_path: Path) -> None:
+def test_fingerprint_changes_with_one_pixel_or_one_box(tmp_path: Path) -> None:
     images, index, labels = blob_sky(3)
     before = open_run(tmp_path / "a", (images, index, labels)).fingerprint()
     brighter = images.copy()
@@ -167,7 +167,7 @@ def test_augmentation_does_not_depend_on_the_batch(tmp_path: Path) -> None:
     assert (next_epoch.images != together.images).any(axis=(1, 2, 3)).sum() >= 10
 
 
-def test_components_turn_with_their_image(tmp_path: Path) -> None:
+def test_components_are_oriented_with_their_image(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(20))
     turned = dataset.batch(range(20), augmentation="dihedral", seed=5, epoch=0)
     for truth, components in zip(turned.truths, turned.components, strict=True):
@@ -178,7 +178,7 @@ def test_components_turn_with_their_image(tmp_path: Path) -> None:
             np.testing.assert_allclose((box[:2] + box[2:]) / 2, middle, atol=1e-3)
 
 
-def test_levels_of_components_are_drawn_in_training_alone(tmp_path: Path) -> None:
+def test_contour_levels_are_random_only_with_augmentation(tmp_path: Path) -> None:
     images, index, labels = blob_sky(40)
     results, [files] = write_run(tmp_path, (images, index, labels))
     rows = component_rows(labels)
@@ -195,14 +195,14 @@ def test_levels_of_components_are_drawn_in_training_alone(tmp_path: Path) -> Non
     assert {components.snr[0] for components in dataset.components(range(40)) if len(components)} == {20.0}
 
 
-def test_no_augmentation_leaves_images_alone(tmp_path: Path) -> None:
+def test_without_augmentation_images_are_unchanged(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(5))
     batch = dataset.batch([4, 2], augmentation="none", seed=0, epoch=0)
     np.testing.assert_array_equal(batch.images, dataset.images([4, 2]))
     np.testing.assert_array_equal(batch.truths[0].boxes, dataset.truths([4])[0].boxes)
 
 
-def test_flip_draws_both_sides_and_nothing_else(tmp_path: Path) -> None:
+def test_flip_gives_both_orientations_and_no_other(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(16))
     images = dataset.batch(range(16), augmentation="flip", seed=0, epoch=0).images
     original = dataset.images(range(16))

@@ -1,4 +1,4 @@
-"""Recipes: learning rates by hand, and which weights are shrunk."""
+"""Optimiser options, learning rates by hand, and weight decay."""
 
 import math
 
@@ -39,7 +39,7 @@ def test_steps_by_hand() -> None:
     assert learning_rate(3, 9, peak=2.0, warmup_fraction=0.5, schedule="steps") == 2.0
 
 
-def test_every_architecture_has_a_recipe() -> None:
+def test_every_architecture_has_optimizer_options() -> None:
     assert list(OPTIMIZER_OPTIONS) == list(ARCHITECTURE_OPTIONS)
     assert optimizer_options("vgg16", "cosine") == OPTIMIZER_OPTIONS["vgg16"]
     assert optimizer_options("vgg16", "steps").warmup_fraction == 0
@@ -48,7 +48,7 @@ def test_every_architecture_has_a_recipe() -> None:
 @pytest.mark.parametrize(
     ("architecture", "kind"), [("vgg16", torch.optim.SGD), ("association", torch.optim.AdamW)]
 )
-def test_optimiser_shrinks_weights_but_not_biases(architecture: str, kind: type) -> None:
+def test_weight_decay_applies_to_weights_but_not_to_biases(architecture: str, kind: type) -> None:
     training = load_config({"training": {"learning_rate": 0.1, "weight_decay": 0.5}}).training
     optimizer = make_optimizer(PARAMETERS, OPTIMIZER_OPTIONS[architecture], training)
     assert isinstance(optimizer, kind)
@@ -58,7 +58,7 @@ def test_optimiser_shrinks_weights_but_not_biases(architecture: str, kind: type)
     assert (kept["params"], kept["weight_decay"]) == ([PARAMETERS[1]], 0.0)
 
 
-def test_recipe_of_the_paper() -> None:
+def test_settings_of_the_paper() -> None:
     config = load_config(REPOSITORY / "resources" / "vgg16_paper.yaml")
     training = config.training
     assert (training.batch_size, training.weight_decay, training.augmentation) == (1, 0, "flip")

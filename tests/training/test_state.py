@@ -1,4 +1,4 @@
-"""The state of a training: when it ends, what is best, and in which precision it computes."""
+"""The state of a training: its end, the best epoch, the precision of the losses."""
 
 import math
 
@@ -52,7 +52,7 @@ def losses_of(state: TrainingState, dataset: FusedDataset) -> dict[str, torch.Te
         ([3.0, 2.0, 1.0, 0.9, 0.8, 0.7], 6, True),  # all epochs are done
     ],
 )
-def test_end_of_a_training_by_hand(errors: list[float], best: int, finished: bool) -> None:
+def test_training_ends_after_patience_or_all_epochs(errors: list[float], best: int, finished: bool) -> None:
     state = make_state(VALIDATED.changed(epochs=6), "association", width=2)
     for epoch, error in enumerate(errors, 1):
         state.epoch = epoch
@@ -64,7 +64,7 @@ def test_end_of_a_training_by_hand(errors: list[float], best: int, finished: boo
     assert (state.detector.score.bias == best).all()
 
 
-def test_without_patience_or_validation_all_epochs_are_done() -> None:
+def test_without_validation_all_epochs_are_run() -> None:
     state = make_state(architecture="association", width=2)
     for epoch, finished in ((0, False), (2, False), (3, True)):
         state.epoch = epoch
@@ -72,14 +72,14 @@ def test_without_patience_or_validation_all_epochs_are_done() -> None:
     assert state.restore_best() == 3
 
 
-def test_validation_error_that_is_not_finite_ends_in_one_line() -> None:
+def test_validation_error_that_is_not_finite_is_refused() -> None:
     state = make_state(architecture="association", width=2)
     with pytest.raises(ConfigError, match=r"diverged at iteration 1 \(validation nan\); lower"):
         state.record_validation(math.nan)
 
 
 @ARCHITECTURES
-def test_validation_error_is_the_detectors_alone(
+def test_validation_error_depends_only_on_the_detector(
     architecture: str, options: dict, dataset: FusedDataset
 ) -> None:
     state = make_state(architecture=architecture, **options)

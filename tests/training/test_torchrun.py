@@ -1,4 +1,4 @@
-"""Where a training's processes run, as the rule's resources say, and what they are told."""
+"""Launch of a training: processes from the resources of a rule, job files, signals."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ from claran_core.training.torchrun_job import TrainingJob
         ({"gres": "scratch:4"}, 8, LaunchConfig(1, 1, 8)),
     ],
 )
-def test_placement_is_what_the_resources_say(resources: dict, threads: int, expected: LaunchConfig) -> None:
+def test_launch_config_follows_the_resources(resources: dict, threads: int, expected: LaunchConfig) -> None:
     assert launch_config(resources, threads) == expected
 
 
@@ -41,12 +41,12 @@ def test_placement_is_what_the_resources_say(resources: dict, threads: int, expe
     ("resources", "says"),
     [({"nodes": 2}, "write mpi: srun"), ({"nodes": 2, "gpu": 3, "mpi": "srun"}, "gpu: 3 for 2 nodes")],
 )
-def test_placements_that_cannot_be_are_refused(resources: dict, says: str) -> None:
+def test_impossible_resources_are_refused(resources: dict, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         launch_config(resources, 1)
 
 
-def test_threads_are_shared_out_among_the_processes_of_a_node() -> None:
+def test_threads_are_divided_among_the_processes_of_a_node() -> None:
     assert [LaunchConfig(1, n, 8).threads for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
 
 
@@ -74,13 +74,13 @@ def make_job(root: Path, epochs: int = TRAINING.epochs) -> TrainingJob:
     )
 
 
-def test_a_job_passes_through_its_file(tmp_path: Path) -> None:
+def test_a_job_is_restored_from_its_file(tmp_path: Path) -> None:
     job = make_job(tmp_path)
     job.write(tmp_path / "job.json")
     assert TrainingJob.read(tmp_path / "job.json") == job
 
 
-def test_two_processes_of_one_machine_train_as_one(tmp_path: Path) -> None:
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
     run(open_blobs(alone), alone)
     file = Results(together).training_job("D4")
@@ -91,7 +91,7 @@ def test_two_processes_of_one_machine_train_as_one(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_why_processes_ended_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_of_the_processes_are_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     job = make_job(tmp_path)
     Path(job.images[0]).write_bytes(b"damaged")
     with (
@@ -102,17 +102,17 @@ def test_why_processes_ended_is_in_the_log(tmp_path: Path, caplog: pytest.LogCap
     assert f"claran: {job.images[0]}: not a complete .npy array" in caplog.text
 
 
-def test_the_signal_to_stop_is_passed_on(tmp_path: Path) -> None:
+def test_sigterm_is_forwarded_to_the_processes(tmp_path: Path) -> None:
     job = make_job(tmp_path, epochs=400)
     checkpoint = Path(job.checkpoint)
 
-    def ask() -> None:
+    def terminate() -> None:
         deadline = time.monotonic() + 120
         while not checkpoint.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=terminate)
     thread.start()
     with pytest.raises(TrainingInterrupted, match=f"resume from {checkpoint}"):
         launch_training(job, LaunchConfig(1, 2, 2), Results(tmp_path).training_job("D4"))

@@ -1,4 +1,4 @@
-"""Training: it learns, repeats itself to the bit, and survives being cut anywhere."""
+"""Training: files, reproducibility to the bit, resuming after any interruption."""
 
 import hashlib
 import logging
@@ -30,7 +30,7 @@ SUPPORT = str(Path(__file__).resolve().parents[1] / "support")
 
 
 class CutDataset(FusedDataset):
-    """Stops the training as the power switch would: in the middle of epoch `cut_in`."""
+    """Data set that ends the training in the middle of epoch `cut_in`, as a power failure."""
 
     cut_in = 2
 
@@ -41,7 +41,7 @@ class CutDataset(FusedDataset):
 
 
 def cut_run(root: Path, **options) -> Path:
-    """Train until the middle of epoch 3, and return the checkpoint that is left."""
+    """Train until the middle of epoch 3, and return the path of the checkpoint."""
     results, shards = write_run(root, blob_sky(10))
     with pytest.raises(KeyboardInterrupt):
         run(CutDataset(shards, targets=[results.targets], labels=results.labels), root, **options)
@@ -65,13 +65,13 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def left_behind(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Content of the checkpoint that a cut training leaves."""
+    """Content of the checkpoint of an interrupted training."""
     return cut_run(tmp_path_factory.mktemp("cut")).read_bytes()
 
 
 @pytest.fixture
 def messages(caplog: pytest.LogCaptureFixture):
-    """Messages of the package, whatever an earlier test made of its logger."""
+    """Capture the messages of the package, for any state of its logger."""
     package = logging.getLogger("claran_core")
     before = package.level
     package.addHandler(caplog.handler)
@@ -109,17 +109,17 @@ def test_header_of_the_weights(uncut: Path, tmp_path: Path) -> None:
     assert info.metrics["training_error"] == pytest.approx(last[list(LOSS_NAMES)].mean().sum(), rel=1e-6)
 
 
-def test_same_bytes_for_any_cut_into_shards(uncut: Path, tmp_path: Path) -> None:
+def test_same_bytes_for_any_shards(uncut: Path, tmp_path: Path) -> None:
     run(open_blobs(tmp_path, cuts=(3, 4)), tmp_path)
     assert outputs(tmp_path) == outputs(uncut)
 
 
-def test_seed_matters(uncut: Path, tmp_path: Path) -> None:
+def test_seed_changes_the_weights(uncut: Path, tmp_path: Path) -> None:
     run(open_blobs(tmp_path), tmp_path, seed=8)
     assert outputs(tmp_path)[0] != outputs(uncut)[0]
 
 
-def test_number_of_threads_matters_little(tmp_path: Path) -> None:
+def test_number_of_threads_changes_only_the_last_bits(tmp_path: Path) -> None:
     short = TRAINING.changed(epochs=1)
     losses = []
     for threads in (1, 2):
@@ -213,7 +213,7 @@ def test_checkpoint_of_other_data_is_not_used(tmp_path: Path, messages: pytest.L
     assert read_info(Results(tmp_path).weights("D4")).data["n_subjects"] == 9
 
 
-def test_options_of_the_architecture_go_into_training_and_header(
+def test_options_of_the_architecture_are_used_and_recorded(
     tmp_path: Path, messages: pytest.LogCaptureFixture
 ) -> None:
     cut_run(tmp_path)
@@ -254,7 +254,7 @@ def test_steps_as_in_the_paper(tmp_path: Path) -> None:
     assert (facts["schedule"], facts["milestones"], facts["warmup_fraction"]) == ("steps", (2, 5), 0.0)
 
 
-def test_subjects_are_validation_mask(uncut: Path, validated: Path, tmp_path: Path) -> None:
+def test_validation_subjects_are_not_trained_on(uncut: Path, validated: Path, tmp_path: Path) -> None:
     info, losses = (
         read_info(Results(validated).weights("D4")),
         pd.read_parquet(Results(validated).losses("D4")),
@@ -276,7 +276,7 @@ def test_subjects_are_validation_mask(uncut: Path, validated: Path, tmp_path: Pa
     assert pd.read_parquet(Results(uncut).losses("D4"))["validation"].isna().all()
 
 
-def test_validation_survives_a_cut(
+def test_validation_is_resumed_from_a_checkpoint(
     validated: Path, tmp_path: Path, messages: pytest.LogCaptureFixture
 ) -> None:
     cut_run(tmp_path, training=VALIDATED)
@@ -285,12 +285,14 @@ def test_validation_survives_a_cut(
     assert outputs(tmp_path) == outputs(validated)
 
 
-def test_validation_is_the_same_for_any_cut_into_shards(validated: Path, tmp_path: Path) -> None:
+def test_validation_is_the_same_for_any_shards(validated: Path, tmp_path: Path) -> None:
     run(open_blobs(tmp_path, cuts=(3, 4)), tmp_path, training=VALIDATED)
     assert outputs(tmp_path) == outputs(validated)
 
 
-def test_training_ends_when_it_no_longer_gets_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_ends_when_validation_stops_improving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The learning rate is constant, so two epochs of five are the two of a training of two.
     patient = VALIDATED.changed(epochs=5, schedule="steps", milestones=())
     errors = {1: 3.0, 2: 2.0, 3: 2.5, 4: 2.0}  # equal is not better
@@ -318,7 +320,7 @@ def raise_interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
-def test_half_the_bits_learn_too(uncut: Path, tmp_path: Path) -> None:
+def test_bfloat16_reaches_a_similar_error(uncut: Path, tmp_path: Path) -> None:
     info = run(open_blobs(tmp_path), tmp_path, training=TRAINING.changed(precision="bfloat16"))
     assert info.training["precision"] == "bfloat16"
     exact, rough = (pd.read_parquet(Results(root).losses("D4"))["roi_class"] for root in (uncut, tmp_path))
@@ -328,14 +330,14 @@ def test_half_the_bits_learn_too(uncut: Path, tmp_path: Path) -> None:
     assert dtypes == {torch.float32}
 
 
-def test_checkpoints_may_be_rarer(uncut: Path, tmp_path: Path) -> None:
+def test_checkpoint_interval_does_not_change_the_weights(uncut: Path, tmp_path: Path) -> None:
     rarer = TRAINING.changed(checkpoint_every=2)
     assert torch.load(cut_run(tmp_path, training=rarer), weights_only=True)["epoch"] == 2
-    run(open_blobs(tmp_path), tmp_path)  # how often is no reason to start afresh
+    run(open_blobs(tmp_path), tmp_path)  # another interval does not invalidate a checkpoint
     assert outputs(tmp_path) == outputs(uncut)
 
 
-def test_no_labels(tmp_path: Path) -> None:
+def test_training_without_labels_is_refused(tmp_path: Path) -> None:
     images, index, labels = blob_sky(3)
     results, shards = write_run(tmp_path, (images, index, labels.iloc[:0]))
     dataset = FusedDataset(shards, targets=[results.targets], labels=results.labels)
@@ -348,7 +350,7 @@ def test_images_of_another_size(tmp_path: Path) -> None:
         run(open_blobs(tmp_path, 2), tmp_path, fusion=load_config().fusion)
 
 
-def test_divergence_ends_in_one_line(tmp_path: Path) -> None:
+def test_divergence_is_refused_in_one_line(tmp_path: Path) -> None:
     wild = TRAINING.model_copy(update={"learning_rate": 1e20})  # beyond the bounds of the settings
     with pytest.raises(ConfigError, match=r"diverged at iteration \d+ .*lower training\.learning_rate"):
         run(open_blobs(tmp_path), tmp_path, training=wild)

@@ -1,4 +1,4 @@
-"""Subjects held out: neighbours on one side, drawn by name and seed alone."""
+"""Validation split: neighbours on one side, a choice that depends on ids and seed only."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_neighbours_are_on_one_side(sky) -> None:
     assert 0.2 < held.mean() < 0.4
 
 
-def test_seed_and_fraction_matter(sky) -> None:
+def test_seed_and_fraction_change_the_split(sky) -> None:
     held = validation_mask(*sky, fraction=0.3, seed=1)
     assert (held != validation_mask(*sky, fraction=0.3, seed=2)).any()
     more = validation_mask(*sky, fraction=0.5, seed=1)
@@ -40,7 +40,7 @@ def test_seed_and_fraction_matter(sky) -> None:
     )
 
 
-def test_what_is_far_away_does_not_matter(sky) -> None:
+def test_distant_subjects_do_not_change_the_split(sky) -> None:
     ids, positions = sky
     held, groups = (
         validation_mask(ids, positions, fraction=0.3, seed=1),
@@ -50,7 +50,7 @@ def test_what_is_far_away_does_not_matter(sky) -> None:
     assert np.array_equal(validation_mask(ids[some], positions[some], fraction=0.3, seed=1), held[some])
 
 
-def test_both_sides_of_a_data_set(tmp_path: Path) -> None:
+def test_both_sides_make_up_the_data_set(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(10))
     assert split_validation(dataset, fraction=0, seed=7) == (dataset, None)
     fitted, held = split_validation(dataset, fraction=0.3, seed=7)

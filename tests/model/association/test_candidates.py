@@ -1,4 +1,4 @@
-"""Candidate sources: which groups there are, their boxes and what is said about them."""
+"""Candidate sources: groups, boxes, points and features."""
 
 import dataclasses
 
@@ -21,24 +21,24 @@ def members(found) -> list[tuple[int, ...]]:
     return [tuple(int(k) for k in row if k >= 0) for row in found.members]
 
 
-def test_nothing_gives_nothing():
+def test_no_components_give_no_candidates() -> None:
     found = find_candidates([NO_COMPONENTS])
     assert len(found) == 0 and found.features.shape == (0, N_FEATURES)
 
 
-def test_all_combinations_of_near_components():
+def test_all_groups_of_near_components_are_candidates() -> None:
     found = candidates_of(components((20, 20), (40, 20), (60, 20)))
     assert members(found) == [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
 
 
-def test_a_chain_links_what_is_too_far_apart_by_itself():
+def test_components_far_apart_are_linked_by_those_between_them() -> None:
     step = REACH_PX + 5  # middles 77.7 px apart, edges 71.7 px
     found = candidates_of(components((0, 0), (step, 0), (2 * step, 0)))
     assert (0, 2) not in members(found)
     assert (0, 1, 2) in members(found) and (0, 1) in members(found)
 
 
-def test_boxes_follow_the_rule_of_labels():
+def test_boxes_follow_the_rule_of_the_labels() -> None:
     found = candidates_of(components((20, 30), (60, 60)))
     boxes = dict(zip(members(found), found.boxes, strict=True))
     diagonal = 3 * 2**0.5
@@ -48,14 +48,14 @@ def test_boxes_follow_the_rule_of_labels():
     np.testing.assert_allclose(boxes[0, 1], [40 - 25, 45 - 25, 40 + 25, 45 + 25])  # 3-4-5: extent 50
 
 
-def test_single_pixels_are_in_no_candidate_but_are_seen():
+def test_single_pixels_are_surroundings_but_not_members() -> None:
     alone = candidates_of(components((20, 20)))
     beside = candidates_of(components((20, 20), (28, 20), n_pixels=[20, 1]))
     assert members(beside) == [(0,)]
     assert (beside.features != alone.features).any()
 
 
-def test_points_lie_on_peaks_and_between_them():
+def test_points_lie_on_peaks_and_between_them() -> None:
     found = candidates_of(components((10, 10), (10, 38)))
     pair = members(found).index((0, 1))
     points = found.points[pair][found.is_point[pair]]
@@ -65,7 +65,7 @@ def test_points_lie_on_peaks_and_between_them():
     assert found.is_point[0].sum() == 1
 
 
-def test_crowds_keep_every_single_component_and_are_cut_to_size():
+def test_crowded_subjects_keep_all_single_components_within_the_limit() -> None:
     rng = np.random.default_rng(0)
     found = candidates_of(components(*rng.uniform(0, 132, (40, 2)), half=1.0))
     assert {(k,) for k in range(40)} <= set(members(found))
@@ -74,13 +74,13 @@ def test_crowds_keep_every_single_component_and_are_cut_to_size():
     assert len(crowd) >= MAX_CANDIDATES + 9
 
 
-def test_touching_boxes_are_linked():
+def test_touching_boxes_are_linked() -> None:
     found = candidates_of(components((20, 20), (22, 22)))
     assert members(found)[-1] == (0, 1) and found.is_point[-1].sum() == 2 + BRIDGE_SAMPLES
 
 
 @given(n=st.integers(1, 6), seed=st.integers(0, 99))
-def test_order_of_components_changes_no_candidate(n: int, seed: int):
+def test_order_of_components_changes_no_candidate(n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     one = components(*rng.uniform(0, 132, (n, 2)), snr=rng.uniform(6, 90, n), n_peaks=rng.integers(1, 3, n))
     order = rng.permutation(n)
@@ -93,24 +93,24 @@ def test_order_of_components_changes_no_candidate(n: int, seed: int):
         np.testing.assert_allclose(second.boxes[named[own]], first.boxes[k], rtol=1e-5)
 
 
-def test_features_are_finite_and_of_the_order_of_one():
+def test_features_are_finite_and_of_the_order_of_one() -> None:
     found = candidates_of(components((20, 20), (60, 90), (70, 90), snr=[5.4, 1e4, 30], n_peaks=[1, 9, 2]))
     assert np.isfinite(found.features).all() and np.abs(found.features).max() < 10
     assert MAX_MEMBERS == found.members.shape[1]
 
 
-def test_a_source_of_many_peaks_is_of_the_nearest_class():
+def test_a_source_of_many_peaks_has_the_nearest_class() -> None:
     found = candidates_of(components((20, 20), n_peaks=[7]))
     assert found.features[0, -6:].tolist() == [0, 0, 1, 0, 0, 0]  # 1C_3P
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (131.0, 5.0)])
-def test_candidates_at_the_border_are_not_clipped(place):
+def test_candidates_at_the_border_are_not_clipped(place) -> None:
     found = candidates_of(components(place))
     assert (found.boxes[0, 2:] - found.boxes[0, :2]) == pytest.approx([72**0.5] * 2, rel=1e-5)
 
 
-def test_candidates_of_a_subject_do_not_depend_on_the_subjects_beside_it():
+def test_candidates_do_not_depend_on_the_other_subjects() -> None:
     rng = np.random.default_rng(1)
     subjects = [components(*rng.uniform(0, 132, (n, 2)), snr=rng.uniform(6, 90, n)) for n in (3, 0, 7, 1, 40)]
     together = find_candidates(subjects)
@@ -122,7 +122,7 @@ def test_candidates_of_a_subject_do_not_depend_on_the_subjects_beside_it():
             np.testing.assert_array_equal(getattr(together, name)[end - count : end], getattr(alone, name))
 
 
-def test_links_are_a_shortest_tree():
+def test_links_form_a_minimum_spanning_tree() -> None:
     # Edge to edge: 0-1 14, 1-2 24, 0-2 44: the pair furthest apart is not linked.
     found = candidates_of(components((10, 60), (30, 60), (60, 60)))
     triple = members(found).index((0, 1, 2))

@@ -1,4 +1,4 @@
-"""The association network: it learns which components belong together, and what must not change that."""
+"""The association network: learning, losses, detections, independence of the batch."""
 
 import numpy as np
 import pytest
@@ -25,9 +25,9 @@ def network(**options):
 
 
 def scene(n, seed=5):
-    """Two components each; where a bridge is drawn between them they are one 2C_2P, else two 1C_1P.
+    """Return images of two components: one 2C_2P if a bridge links them, else two 1C_1P.
 
-    Nothing but the image tells the two cases apart.
+    Only the image distinguishes the two cases.
     """
     rng = np.random.default_rng(seed)
     images = rng.integers(100, 140, (n, 132, 132, 3)).astype(np.uint8)
@@ -49,7 +49,7 @@ def scene(n, seed=5):
 
 @pytest.fixture(scope="module")
 def trained():
-    """A network that has seen a few bridges, with its first and last loss."""
+    """Train a network on bridges, and return it with the loss of every step."""
     detector = network()
     images, truths, subjects = scene(32)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=1e-3)
@@ -79,7 +79,7 @@ def same(one, other, *, atol):
     torch.testing.assert_close(one.probabilities, other.probabilities, atol=atol, rtol=0)
 
 
-def test_the_image_tells_what_belongs_together(trained):
+def test_the_image_shows_which_components_form_one_source(trained) -> None:
     detector, errors = trained
     assert np.mean(errors[-5:]) < 0.4 * errors[0]
     images, truths, subjects = scene(32, seed=6)  # not those it has learned from
@@ -90,14 +90,14 @@ def test_the_image_tells_what_belongs_together(trained):
     assert right >= 28
 
 
-def test_boxes_are_those_of_the_rule(trained):
+def test_boxes_are_those_of_the_rule(trained) -> None:
     images, truths, subjects = scene(6, seed=7)
     for rows, truth in zip(detect(trained[0], images, subjects), truths, strict=True):
         for box in rows.boxes[rows.scores > 0.5]:
             assert box_iou(box[None], truth.boxes).max() > 0.999
 
 
-def test_subjects_alone_and_in_company_give_the_same(trained):
+def test_detections_do_not_depend_on_the_batch(trained) -> None:
     images, _, subjects = scene(7)
     subjects[2] = NO_COMPONENTS
     subjects[4] = components(*np.random.default_rng(0).uniform(20, 110, (5, 2)))
@@ -108,7 +108,7 @@ def test_subjects_alone_and_in_company_give_the_same(trained):
         same(alone, rows, atol=1e-4)
 
 
-def test_nothing_anywhere_is_normal():
+def test_subjects_without_components_have_no_detections() -> None:
     images, _, _ = scene(2)
     assert [len(rows) for rows in detect(network().eval(), images, [NO_COMPONENTS] * 2)] == [0, 0]
     losses = network()(images, [NONE, NONE], generators(2), components=[NO_COMPONENTS] * 2)
@@ -116,7 +116,7 @@ def test_nothing_anywhere_is_normal():
     losses["roi_class"].backward()
 
 
-def test_losses_depend_on_the_given_generators_alone():
+def test_losses_depend_only_on_the_given_generators() -> None:
     images, truths, subjects = scene(4)
     before = torch.random.get_rng_state()
     first, again, other = (
@@ -127,7 +127,7 @@ def test_losses_depend_on_the_given_generators_alone():
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-def test_gradients_reach_every_part():
+def test_gradients_reach_every_part() -> None:
     images, truths, subjects = scene(4)
     detector = network(options={"blind": 0.0})
     detector(images, truths, generators(len(images)), components=subjects)["roi_class"].backward()
@@ -136,7 +136,7 @@ def test_gradients_reach_every_part():
     assert detector.numbers.weight.grad.abs().sum() > 0
 
 
-def test_a_diverged_network_detects_nothing():
+def test_a_diverged_network_detects_nothing() -> None:
     detector = network().eval()
     with torch.no_grad():
         detector.score.weight.fill_(torch.nan)
@@ -144,7 +144,7 @@ def test_a_diverged_network_detects_nothing():
     assert len(detect(detector, images, subjects)[0]) == 0
 
 
-def test_labels_of_candidates():
+def test_labels_of_candidates() -> None:
     found = find_candidates([components((30, 66), (60, 66), (100, 66))])
     pair = [tuple(row) for row in found.members].index((0, 1, -1, -1))
     truth = Truth(torch.from_numpy(found.boxes[[pair, 2]]), torch.tensor([4, 2]))
@@ -156,7 +156,7 @@ def test_labels_of_candidates():
     assert not label_candidates(torch.from_numpy(found.boxes), NONE, width=132, height=132).any()
 
 
-def test_a_candidate_that_is_not_the_best_is_none():
+def test_candidates_worse_than_the_best_do_not_match() -> None:
     # The truth is the pair; all three together overlap it by more than a half, but less than the pair does.
     found = find_candidates([components((40, 66), (80, 66), (92, 66))])
     named = {tuple(int(m) for m in row if m >= 0): k for k, row in enumerate(found.members)}
@@ -167,12 +167,12 @@ def test_a_candidate_that_is_not_the_best_is_none():
     assert labels[named[0, 1]] == 4 and labels[named[0, 1, 2]] == 0
 
 
-def test_truths_cut_by_the_border_are_found():
+def test_sources_truncated_by_the_border_are_matched() -> None:
     found = find_candidates([components((2, 66))])
     truth = Truth(torch.from_numpy(found.boxes).clamp(0, 132), torch.tensor([1]))
     assert label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132).tolist() == [1]
 
 
-def test_options_change_the_network():
+def test_options_change_the_network() -> None:
     small = network(options={"width": 16})
     assert small.score.in_features == 16 and small.options == {"width": 16}

@@ -10,13 +10,13 @@ def head(**options):
     return RecognitionHead(4, 3, fc_width=16, **options)
 
 
-def test_shapes_with_and_without_regions():
+def test_shapes_with_and_without_regions() -> None:
     for n in (5, 0):
         scores, offsets = head()(torch.zeros(n, 4, 3, 3))
         assert scores.shape == (n, 7) and offsets.shape == (n, 7, 4)
 
 
-def test_parameters_of_the_paper():
+def test_parameters_of_the_paper() -> None:
     # Table 4, layers 24, 26 and 28, biases included.
     with torch.device("meta"):
         layers = RecognitionHead(512, 7)
@@ -24,7 +24,7 @@ def test_parameters_of_the_paper():
     assert counted == {"fc6": 102_764_544, "fc7": 16_781_312, "score": 28_679, "offset": 114_716}
 
 
-def test_dropout_follows_its_generator_and_training_mode():
+def test_dropout_follows_its_generator_and_training_mode() -> None:
     layers, regions = head(dropout=0.5), torch.ones(6, 4, 3, 3)
 
     def scores(seed=None):
@@ -38,7 +38,7 @@ def test_dropout_follows_its_generator_and_training_mode():
     assert torch.equal(scores(1), scores())
 
 
-def test_dropout_keeps_the_mean():
+def test_dropout_keeps_the_mean() -> None:
     layers = head(dropout=0.25)
     dropped = layers._drop(torch.ones(200, 200), [torch.Generator().manual_seed(k) for k in range(4)])
     assert abs(dropped.mean().item() - 1) < 0.01

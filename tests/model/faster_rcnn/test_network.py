@@ -1,4 +1,4 @@
-"""The whole detector: losses, gradients, detections, and what must not change them."""
+"""The Faster R-CNN: losses, gradients, detections, independence of the batch."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def generators(n, seed=0):
 
 
 def scene(n, side=132):
-    """Images of one bright square each, on noise, and where it is; class 1 is small, class 6 is large."""
+    """Return images of one bright square on noise, and the truth; class 1 is small, class 6 is large."""
     (draw,) = generators(1, 5)
     images = torch.randint(0, 60, (n, side, side, 3), generator=draw, dtype=torch.uint8)
     truths = []
@@ -35,7 +35,7 @@ def scene(n, side=132):
 
 @pytest.fixture(scope="module")
 def trained():
-    """A small detector that has seen a few squares."""
+    """Train a small detector on squares, and return it with its first and last losses."""
     detector = pyramid_detector(MEANS)
     images, truths = scene(32)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=1e-3)
@@ -58,14 +58,14 @@ def same(one, other, *, atol):
     torch.testing.assert_close(one.probabilities, other.probabilities, atol=atol, rtol=0)
 
 
-def test_losses_have_their_names_and_are_scalars():
+def test_losses_have_their_names_and_are_scalars() -> None:
     images, truths = scene(2)
     losses = pyramid_detector(MEANS)(images, truths, generators(len(images)))
     assert tuple(losses) == LOSS_NAMES
     assert all(loss.shape == () and loss.isfinite() and loss > 0 for loss in losses.values())
 
 
-def test_training_reduces_the_losses_and_finds_the_squares(trained):
+def test_training_reduces_the_losses_and_finds_the_squares(trained) -> None:
     detector, first, last = trained
     assert sum(last.values()) < 0.4 * sum(first.values())
     images, truths = scene(32)
@@ -79,7 +79,7 @@ def test_training_reduces_the_losses_and_finds_the_squares(trained):
     assert sum(right) >= 28
 
 
-def test_detections_are_what_they_promise(trained):
+def test_detections_have_the_documented_form(trained) -> None:
     images, _ = scene(6)
     for rows in trained[0].detect(images, min_probability=0.02, nms_iou=0.3):
         assert rows.boxes.dtype == torch.float32 and rows.classes.dtype == torch.int64
@@ -92,7 +92,7 @@ def test_detections_are_what_they_promise(trained):
             assert (overlap.triu(diagonal=1) <= 0.3).all()
 
 
-def test_single_images_and_batches_give_the_same(trained):
+def test_detections_do_not_depend_on_the_batch(trained) -> None:
     images, _ = scene(7)
     together = trained[0].detect(images, min_probability=0.05, nms_iou=0.3)
     assert sum(len(rows) for rows in together) > 0
@@ -101,7 +101,7 @@ def test_single_images_and_batches_give_the_same(trained):
         same(alone, rows, atol=2e-3)
 
 
-def test_float_images_equal_uint8_images(trained):
+def test_float_images_equal_uint8_images(trained) -> None:
     images, _ = scene(3)
     whole = trained[0].detect(images, min_probability=0.05, nms_iou=0.3)
     for one, other in zip(
@@ -110,7 +110,7 @@ def test_float_images_equal_uint8_images(trained):
         same(one, other, atol=0)
 
 
-def test_losses_depend_on_the_given_generators_alone():
+def test_losses_depend_only_on_the_given_generators() -> None:
     images, truths = scene(2)
     before = torch.random.get_rng_state()
     first, again, other = (
@@ -121,7 +121,7 @@ def test_losses_depend_on_the_given_generators_alone():
     assert any(not torch.equal(first[name], other[name]) for name in LOSS_NAMES)
 
 
-def test_nothing_handed_in_is_changed():
+def test_inputs_are_not_changed() -> None:
     images, truths = scene(2)
     copies = images.clone(), [truth.boxes.clone() for truth in truths]
     pyramid_detector(MEANS)(images, truths, generators(len(images)))
@@ -129,7 +129,7 @@ def test_nothing_handed_in_is_changed():
     assert all(torch.equal(truth.boxes, copy) for truth, copy in zip(truths, copies[1], strict=True))
 
 
-def test_subjects_without_sources_are_learned_from():
+def test_subjects_without_sources_have_class_losses_only() -> None:
     images, truths = scene(2)
     detector = pyramid_detector(MEANS)
     losses = detector(images, [NONE, truths[1]], generators(2))
@@ -140,7 +140,7 @@ def test_subjects_without_sources_are_learned_from():
     assert empty["anchor_class"] > 0 and empty["roi_class"] > 0
 
 
-def test_recognition_losses_reach_the_box_layer_of_the_proposal_network(trained):
+def test_recognition_losses_reach_the_box_layer_of_the_proposal_network(trained) -> None:
     # Section 4.4, end to end: with pooling that ignores the boxes' gradient this is exactly zero.
     detector, _, _ = trained
     images, truths = scene(4)
@@ -151,7 +151,7 @@ def test_recognition_losses_reach_the_box_layer_of_the_proposal_network(trained)
     assert gradient is not None and gradient.abs().sum() > 0
 
 
-def test_no_proposals_is_normal():
+def test_no_proposals_give_no_detections() -> None:
     detector = pyramid_detector(MEANS)
     images, truths = scene(2)
     with torch.no_grad():
@@ -162,7 +162,7 @@ def test_no_proposals_is_normal():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_pixels_without_a_value_are_average_pixels(trained, value):
+def test_pixels_that_are_not_finite_are_set_to_the_mean(trained, value) -> None:
     images = scene(2)[0].float()
     marked, plain = images.clone(), images.clone()
     marked[0], plain[0] = value, torch.tensor(MEANS)
@@ -172,7 +172,7 @@ def test_pixels_without_a_value_are_average_pixels(trained, value):
         same(one, other, atol=0)
 
 
-def test_a_diverged_network_detects_nothing_and_says_so_in_its_losses():
+def test_a_diverged_network_detects_nothing_and_has_nan_losses() -> None:
     detector = pyramid_detector(MEANS)
     images, truths = scene(1)
     with torch.no_grad():
@@ -185,7 +185,7 @@ def test_a_diverged_network_detects_nothing_and_says_so_in_its_losses():
     assert detector(images, truths, generators(len(images)))["anchor_class"].isnan()
 
 
-def test_fields_larger_than_a_subject(trained):
+def test_fields_larger_than_a_subject(trained) -> None:
     # The same square in the middle of a wide field is found at the same place.
     images, truths = scene(2)
     field = torch.full((1, 400, 400, 3), 30, dtype=torch.uint8)
@@ -195,7 +195,7 @@ def test_fields_larger_than_a_subject(trained):
     assert box_iou(rows.boxes[:1], moved).item() > 0.4
 
 
-def test_boxes_are_scaled_there_and_back():
+def test_boxes_are_scaled_to_the_input_and_back() -> None:
     # vgg16's magnification at a size that tests can afford: subjects of 32 px enlarged to 64.
     options = {"fc_width": 8, "input_px": 64}
     detector = build_detector("vgg16", channel_means=MEANS, frame_px=32, options=options)
@@ -211,7 +211,7 @@ def test_boxes_are_scaled_there_and_back():
         assert (rows.boxes <= 32).all() and (rows.boxes >= 0).all()
 
 
-def test_sampled_regions_fill_the_batch_of_the_head():
+def test_sampled_regions_fill_the_batch_of_the_head() -> None:
     detector = pyramid_detector(MEANS)
     seen = {}
     detector.head.register_forward_hook(lambda module, inputs, output: seen.update(n=len(inputs[0])))
@@ -220,7 +220,7 @@ def test_sampled_regions_fill_the_batch_of_the_head():
     assert seen["n"] == 3 * detector.matching.batch
 
 
-def test_a_region_is_reported_for_every_likely_class():
+def test_a_region_is_reported_for_every_likely_class() -> None:
     boxes = torch.zeros(3, 6, 4)
     boxes[:, :] = torch.tensor([0.0, 0, 10, 10])
     boxes[2] += 50
@@ -235,7 +235,7 @@ def test_a_region_is_reported_for_every_likely_class():
     assert torch.equal(rows.probabilities[0], probabilities[0])
 
 
-def test_regions_of_one_subject_do_not_suppress_those_of_another():
+def test_regions_of_one_subject_do_not_suppress_those_of_another() -> None:
     boxes = torch.tensor([0.0, 0, 10, 10]).expand(3, 6, 4)
     probabilities = torch.zeros(3, 6)
     probabilities[:, 1] = torch.tensor([0.3, 0.6, 0.5])
@@ -245,14 +245,14 @@ def test_regions_of_one_subject_do_not_suppress_those_of_another():
     assert len(last) == 1 and last.scores.item() == pytest.approx(0.5)
 
 
-def test_the_threshold_is_exceeded_not_met():
+def test_probabilities_at_the_threshold_are_not_reported() -> None:
     boxes = torch.tensor([0.0, 0, 10, 10]).expand(1, 6, 4)
     probabilities = torch.tensor([[0.05, 0.050001, 0, 0, 0, 0]])
     (rows,) = select_detections(boxes, probabilities, [1], 0.05, 0.3)
     assert rows.classes.tolist() == [2]
 
 
-def test_an_empty_result_has_its_shapes(trained):
+def test_an_empty_result_has_its_shapes(trained) -> None:
     (rows,) = trained[0].detect(scene(1)[0], min_probability=1.0, nms_iou=0.3)
     assert isinstance(rows, Detections) and len(rows) == 0
     assert rows.boxes.shape == (0, 4) and rows.probabilities.shape == (0, 6)
@@ -260,7 +260,7 @@ def test_an_empty_result_has_its_shapes(trained):
 
 
 @pytest.mark.gpu
-def test_the_gpu_finds_what_the_processor_finds(trained):
+def test_gpu_and_cpu_give_the_same_detections(trained) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     images, _ = scene(4)

@@ -24,7 +24,7 @@ def network():
     return RegionProposalNetwork(4, 4, OPTIONS)
 
 
-def said(anchors, scores, offsets=None):
+def anchor_scores(anchors, scores, offsets=None):
     anchors = torch.tensor(anchors, dtype=torch.float32)
     source = torch.tensor([scores], dtype=torch.float32)
     pair = torch.stack([torch.zeros_like(source), source], dim=-1)
@@ -36,7 +36,7 @@ def propose(network, scored, after=3):
     return network.propose(scored, width=100, height=100, limits=ProposalLimits(100, after))
 
 
-def test_scores_belong_to_their_anchors(network):
+def test_scores_belong_to_their_anchors(network) -> None:
     # One cell and one size is made to answer; its anchor must be where that cell is.
     with torch.no_grad():
         for layer in (network.convolution, network.score, network.offset):
@@ -52,24 +52,24 @@ def test_scores_belong_to_their_anchors(network):
     assert answer.scores.shape == (1, 60, 2) and answer.offsets.shape == (1, 60, 4)
 
 
-def test_proposals_are_ranked_suppressed_and_padded(network):
+def test_proposals_are_ranked_suppressed_and_padded(network) -> None:
     anchors = [[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]]
-    proposals = propose(network, said(anchors, [0.2, 0.9, 0.5]), after=4)
+    proposals = propose(network, anchor_scores(anchors, [0.2, 0.9, 0.5]), after=4)
     assert proposals.counts == [2]
     expected = [[0, 0, 10, 9], [50, 50, 60, 60], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert proposals.boxes[0].tolist() == expected
 
 
-def test_proposals_are_clipped_and_small_ones_dropped(network):
+def test_proposals_are_clipped_and_small_ones_dropped(network) -> None:
     anchors = [[-5, 95, 5, 105], [-7, 0, 3, 10], [10, 10, 13, 20]]
-    proposals = propose(network, said(anchors, [0.9, 0.8, 0.7]))
+    proposals = propose(network, anchor_scores(anchors, [0.9, 0.8, 0.7]))
     assert proposals.counts == [1]
     assert proposals.boxes[0, 0].tolist() == [0, 95, 5, 100]
 
 
 @pytest.mark.parametrize("what", ["scores", "offsets", "both"])
-def test_nan_is_not_a_proposal(network, what):
-    good = said([[0, 0, 10, 10], [50, 50, 60, 60]], [0.9, 0.5])
+def test_nan_is_not_a_proposal(network, what) -> None:
+    good = anchor_scores([[0, 0, 10, 10], [50, 50, 60, 60]], [0.9, 0.5])
     if what in ("scores", "both"):
         good.scores[0, 0] = torch.nan
     if what in ("offsets", "both"):
@@ -80,27 +80,27 @@ def test_nan_is_not_a_proposal(network, what):
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(1, 50))
-def test_best_first_is_a_stable_sort(values, n):
+def test_best_first_is_a_stable_sort(values, n) -> None:
     scores = torch.tensor(values, dtype=torch.float32)
     expected = sorted(range(len(values)), key=lambda k: (-values[k], k))[:n]
     assert _best_first(scores, n).tolist() == expected
 
 
-def test_no_proposals_at_all(network):
-    proposals = propose(network, said([[10, 10, 12, 12]], [0.9]))
+def test_small_proposals_only_give_none(network) -> None:
+    proposals = propose(network, anchor_scores([[10, 10, 12, 12]], [0.9]))
     assert proposals.counts == [0]
     assert not proposals.boxes.any()
 
 
-def test_proposals_pass_gradients_to_the_offsets(network):
+def test_proposals_pass_gradients_to_the_offsets(network) -> None:
     offsets = torch.zeros(1, 2, 4, requires_grad=True)
-    scored = said([[10, 10, 20, 20], [50, 50, 60, 60]], [0.9, 0.5], offsets)
+    scored = anchor_scores([[10, 10, 20, 20], [50, 50, 60, 60]], [0.9, 0.5], offsets)
     (gradient,) = torch.autograd.grad(propose(network, scored).boxes[0, 0, 0], offsets)
     # x1 = x + d1 w - exp(d3) w / 2
     assert gradient[0].tolist() == [[10, 0, -5, 0], [0, 0, 0, 0]]
 
 
-def test_the_network_learns_where_a_source_is(network):
+def test_the_network_learns_the_position_of_a_source(network) -> None:
     features = torch.zeros(1, 4, 16, 16)
     features[:, :, 6:9, 6:9] = 1
     truth = Truth(torch.tensor([[22.0, 22, 38, 38]]), torch.tensor([1]))

@@ -6,14 +6,14 @@ import torch
 from claran_core.model.layers.backbones import FeaturePyramid, Vgg16Backbone
 
 
-def test_vgg16_halves_600_px_to_37_cells():
+def test_vgg16_halves_600_px_to_37_cells() -> None:
     # Table 4 gives 37 x 37 x 512; the meta device computes shapes without numbers.
     with torch.device("meta"):
         features = Vgg16Backbone()(torch.zeros(1, 3, 600, 600))
     assert features.shape == (1, 512, 37, 37)
 
 
-def test_vgg16_freezes_the_first_four_convolutions_when_asked():
+def test_freeze_low_freezes_the_first_four_convolutions() -> None:
     with torch.device("meta"):
         free, frozen = Vgg16Backbone(), Vgg16Backbone(freeze_low=True)
     assert all(p.requires_grad for p in free.parameters())
@@ -24,13 +24,13 @@ def test_vgg16_freezes_the_first_four_convolutions_when_asked():
 
 
 @pytest.mark.parametrize(("side", "cells"), [(132, 33), (400, 100), (131, 33), (37, 10), (8, 2)])
-def test_feature_pyramid_takes_any_size(side, cells):
+def test_feature_pyramid_takes_any_size(side, cells) -> None:
     backbone = FeaturePyramid()
     assert backbone(torch.zeros(1, 3, side, side)).shape == (1, backbone.channels, cells, cells)
     assert backbone(torch.zeros(1, 3, side, 2 * side)).shape[2] == cells
 
 
-def test_feature_pyramid_is_centred():
+def test_feature_pyramid_is_centred() -> None:
     # With mirrored weights a mirrored image must give the mirrored map: no half-cell shift.
     torch.manual_seed(0)
     backbone = FeaturePyramid().double()
@@ -42,7 +42,7 @@ def test_feature_pyramid_is_centred():
     torch.testing.assert_close(backbone(image.flip(3)), backbone(image).flip(3))
 
 
-def test_feature_pyramid_does_not_mix_the_batch():
+def test_features_do_not_depend_on_the_batch() -> None:
     torch.manual_seed(0)
     backbone = FeaturePyramid()
     images = torch.randn(3, 3, 60, 60)

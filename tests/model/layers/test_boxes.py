@@ -60,7 +60,7 @@ def clustered(n, clusters, spread, seed=0):
     return clip(boxes, 600, 600), torch.rand(n, generator=generator)
 
 
-def test_iou_of_hand_computed_pairs():
+def test_iou_of_hand_computed_pairs() -> None:
     boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 0, 4]])
     others = torch.tensor([[2.0, 2, 6, 6], [0, 0, 4, 2], [4, 0, 8, 4], [1, 1, 1, 1]])
     expected = torch.tensor([[4 / 28, 0.5, 0, 0], [0, 0, 0, 0]])
@@ -69,14 +69,14 @@ def test_iou_of_hand_computed_pairs():
 
 
 @given(scored_boxes(), scored_boxes())
-def test_iou_is_symmetric_and_agrees_with_the_definition(first, second):
+def test_iou_is_symmetric_and_agrees_with_the_definition(first, second) -> None:
     overlap = box_iou(first[0], second[0])
     assert torch.equal(overlap, box_iou(second[0], first[0]).T)
     expected = [[plain_iou(a, b) for b in second[0].tolist()] for a in first[0].tolist()]
     torch.testing.assert_close(overlap, torch.tensor(expected).reshape(overlap.shape))
 
 
-def test_offsets_of_a_hand_computed_box():
+def test_offsets_of_a_hand_computed_box() -> None:
     box, target = torch.tensor([10.0, 20, 20, 40]), torch.tensor([12.0, 20, 32, 30])
     expected = torch.tensor([0.7, -0.25, 0.6931472, -0.6931472])
     torch.testing.assert_close(encode(target, box), expected)
@@ -90,7 +90,7 @@ places = st.floats(-100, 700)
 @given(
     st.lists(st.tuples(places, places, sides, sides, places, places, sides, sides), min_size=1, max_size=9)
 )
-def test_decode_inverts_encode(rows):
+def test_decode_inverts_encode(rows) -> None:
     values = torch.tensor(rows, dtype=torch.float64)
     boxes = torch.cat([values[:, :2], values[:, :2] + values[:, 2:4]], dim=1)
     targets = torch.cat([values[:, 4:6], values[:, 4:6] + values[:, 6:]], dim=1)
@@ -100,19 +100,19 @@ def test_decode_inverts_encode(rows):
     torch.testing.assert_close(back[usable], targets[usable], atol=1e-8, rtol=1e-8)
 
 
-def test_extreme_offsets_and_flat_targets_stay_finite():
+def test_extreme_offsets_and_flat_targets_stay_finite() -> None:
     box = torch.tensor([[0.0, 0, 10, 10]])
     assert decode(torch.tensor([[0.0, 0, 1e6, 1e6]]), box).isfinite().all()
     assert encode(torch.tensor([[5.0, 5, 5, 5]]), box).isfinite().all()
 
 
-def test_decode_passes_gradients_to_offsets_and_boxes():
+def test_decode_passes_gradients_to_offsets_and_boxes() -> None:
     offsets = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     boxes = torch.tensor([[0.0, 0, 8, 4]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(decode, (offsets, boxes))
 
 
-def test_clip_cuts_at_every_border():
+def test_clip_cuts_at_every_border() -> None:
     boxes = torch.tensor([[-5.0, -1, 140, 150], [200, 3, 210, 4]])
     expected = torch.tensor([[0.0, 0, 132, 100], [132, 3, 132, 4]])
     assert torch.equal(clip(boxes, 132, 100), expected)
@@ -120,7 +120,7 @@ def test_clip_cuts_at_every_border():
 
 @settings(max_examples=200)
 @given(scored_boxes(), st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]), st.none() | st.integers(0, 10))
-def test_nms_is_the_plain_loop(candidates, max_iou, limit):
+def test_nms_equals_the_plain_loop(candidates, max_iou, limit) -> None:
     boxes, scores = candidates
     assert nms(boxes, scores, max_iou=max_iou, limit=limit).tolist() == plain_nms(
         boxes, scores, max_iou, limit
@@ -130,14 +130,14 @@ def test_nms_is_the_plain_loop(candidates, max_iou, limit):
 @pytest.mark.parametrize("spread", [0.05, 0.2])
 @pytest.mark.parametrize("limit", [None, 300])
 @pytest.mark.parametrize("blocks", [(256, 512), (400, 100), (2048, 4096)])
-def test_nms_is_the_plain_loop_across_blocks(spread, limit, blocks, monkeypatch):
+def test_nms_equals_the_plain_loop_across_blocks(spread, limit, blocks, monkeypatch) -> None:
     monkeypatch.setitem(BLOCKS, "cpu", blocks)
     boxes, scores = clustered(900, 60, spread)
     scores = torch.round(scores, decimals=2)
     assert nms(boxes, scores, max_iou=0.7, limit=limit).tolist() == plain_nms(boxes, scores, 0.7, limit)
 
 
-def test_nms_follows_a_chain_of_suppressions():
+def test_nms_follows_a_chain_of_suppressions() -> None:
     # Each box overlaps its neighbours alone: every second one is kept, in as many rounds as boxes.
     left = torch.arange(40, dtype=torch.float32) * 2
     boxes = torch.stack([left, torch.zeros(40), left + 10, torch.full((40,), 10.0)], dim=1)
@@ -145,16 +145,16 @@ def test_nms_follows_a_chain_of_suppressions():
     assert kept.tolist() == list(range(0, 40, 2))
 
 
-def test_nms_ranks_equal_scores_by_index():
+def test_nms_ranks_equal_scores_by_index() -> None:
     boxes = torch.tensor([[0.0, 0, 4, 4]] * 3 + [[10, 10, 14, 14]])
     assert nms(boxes, torch.full((4,), 0.5), max_iou=0.5).tolist() == [0, 3]
 
 
-def test_nms_of_nothing_is_nothing():
+def test_nms_without_boxes_is_empty() -> None:
     assert nms(torch.zeros(0, 4), torch.zeros(0), max_iou=0.5).tolist() == []
 
 
-def test_nms_of_12000_boxes_is_fast():
+def test_nms_of_12000_boxes_is_fast() -> None:
     # About 25 ms of processor time is usual; the bound leaves room for slow and busy machines.
     boxes, scores = clustered(12000, 500, 0.1)
     before = time.process_time()
@@ -164,7 +164,7 @@ def test_nms_of_12000_boxes_is_fast():
 
 
 @pytest.mark.parametrize("n", [0, 1, 40, 900])
-def test_nms_of_groups_is_nms_of_each_group(n):
+def test_nms_of_groups_is_nms_of_each_group(n) -> None:
     rng = np.random.default_rng(n)
     boxes, scores = clustered(n, 8, 0.1) if n else (torch.empty(0, 4), torch.empty(0))
     # Many small groups, an empty one, and one that is larger than a block.

@@ -1,4 +1,4 @@
-"""ST pooling: where it samples, and that gradients reach features and boxes."""
+"""ST pooling: sampled positions, and gradients of features and boxes."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from claran_core.model.layers.roi_pooling import STPooling
 
 
 def ramp(height, width, stride):
-    """Map whose value in each cell is the position of the cell's middle: x + 1000 y, in input px."""
+    """Return a map with the position of the cell centre as value: x + 1000 y, in input px."""
     y, x = torch.meshgrid(
         (torch.arange(height, dtype=torch.float64) + 0.5) * stride,
         (torch.arange(width, dtype=torch.float64) + 0.5) * stride,
@@ -19,7 +19,7 @@ def ramp(height, width, stride):
 @pytest.mark.parametrize(
     "box", [(30.0, 40.0, 72.0, 61.0), (16.5, 9.25, 20.0, 100.0), (50.0, 50.0, 50.0, 50.0)]
 )
-def test_samples_of_a_ramp_are_the_positions_themselves(box):
+def test_samples_of_a_ramp_are_their_positions(box) -> None:
     # Equation 8 on a 37 x 29 map of stride 4; all samples lie between cell middles.
     pooled = STPooling(7, 4)(ramp(29, 37, 4), torch.tensor([[box]], dtype=torch.float64))
     part = (torch.arange(7, dtype=torch.float64) + 0.5) / 7
@@ -28,19 +28,19 @@ def test_samples_of_a_ramp_are_the_positions_themselves(box):
     torch.testing.assert_close(pooled[0, 0], x[None, :] + 1000 * y[:, None], atol=1e-8, rtol=0)
 
 
-def test_the_whole_map_is_pooled_cell_by_cell():
+def test_the_whole_map_is_pooled_cell_by_cell() -> None:
     features = torch.randn(1, 3, 7, 7, dtype=torch.float64)
     pooled = STPooling(7, 16)(features, torch.tensor([[[0.0, 0, 112, 112]]], dtype=torch.float64))
     torch.testing.assert_close(pooled, features)
 
 
-def test_outside_the_outermost_cell_middles_the_border_continues():
+def test_outside_the_outermost_cell_centres_the_border_value_continues() -> None:
     features = torch.full((1, 1, 4, 4), 3.0)
     pooled = STPooling(7, 4)(features, torch.tensor([[[0.0, 0, 16, 16], [0, 0, 2, 2]]]))
     torch.testing.assert_close(pooled, torch.full((2, 1, 7, 7), 3.0))
 
 
-def test_each_image_has_its_own_regions():
+def test_each_image_has_its_own_regions() -> None:
     features = torch.stack([torch.full((2, 5, 5), value) for value in (1.0, 2.0)])
     boxes = torch.tensor([[0.0, 0, 8, 8]]).expand(2, 3, 4)
     pooled = STPooling(7, 4)(features, boxes)
@@ -48,11 +48,11 @@ def test_each_image_has_its_own_regions():
     torch.testing.assert_close(pooled[:, 0, 0, 0], torch.tensor([1.0, 1, 1, 2, 2, 2]))
 
 
-def test_no_regions_give_no_crops():
+def test_no_regions_give_no_crops() -> None:
     assert STPooling(7, 4)(torch.zeros(2, 3, 5, 5), torch.zeros(2, 0, 4)).shape == (0, 3, 7, 7)
 
 
-def test_gradients_with_respect_to_features_and_boxes():
+def test_gradients_with_respect_to_features_and_boxes() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(2, 2, 6, 5, dtype=torch.float64, generator=generator, requires_grad=True)
     # Sampling is piecewise linear: these samples lie away from its kinks, the cell middles.
