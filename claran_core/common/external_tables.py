@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy import units as u
 from astropy.io import fits, votable
-from astropy.table import Column, Table
+from astropy.table import Column, MaskedColumn, Table
 from astropy.utils.exceptions import AstropyWarning
 
 from claran_core.common.errors import InputError
@@ -90,7 +90,7 @@ class ExternalTable:
     def _shown(self, position: int, column: str) -> str:
         """Return a value as error messages show it."""
         value = self.data[column].iloc[position]
-        return repr(value if isinstance(value, str) else getattr(value, "item", lambda: value)())
+        return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def column_names(path: Path) -> list[str]:
@@ -264,7 +264,7 @@ def _column_values(column: Column) -> np.ndarray:
         values = np.char.decode(values, "utf-8", errors="replace")
     if values.dtype.kind == "f":
         values = values.astype(float)
-    masked = np.asarray(getattr(column, "mask", False))
+    masked = np.asarray(column.mask if isinstance(column, MaskedColumn) else False)
     if masked.any():
         values = values.astype(float) if values.dtype.kind in "iuf" else values.astype(object)
         values[masked] = np.nan if values.dtype.kind == "f" else ""

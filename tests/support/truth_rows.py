@@ -29,7 +29,7 @@ def _sky(places: Places) -> tuple[list[float], list[float]]:
     return ra.tolist(), dec.tolist()
 
 
-def _middle(places: Places) -> tuple[float, float]:
+def _centre(places: Places) -> tuple[float, float]:
     low, high = np.min(places, axis=0), np.max(places, axis=0)
     return tuple(((low + high) / 2).tolist())
 
@@ -37,7 +37,7 @@ def _middle(places: Places) -> tuple[float, float]:
 def source(name: str, *places: tuple[float, float], size: float = 12.0, **known: Any) -> dict[str, Any]:
     """Return a true source with components at these places; without places, a faint one at `at`."""
     at = known.pop("at", (0.0, 0.0))
-    (ra,), (dec,) = _sky([_middle(places) if places else at])
+    (ra,), (dec,) = _sky([_centre(places) if places else at])
     visible = bool(places)
     component_ra, component_dec = _sky(places)
     facts = {
@@ -66,7 +66,7 @@ def truth_of(*sources: dict[str, Any]) -> pd.DataFrame:
 
 def row(name: str, *places: tuple[float, float], **known: Any) -> dict[str, Any]:
     """Return a row of the catalogue with components at these places."""
-    (ra,), (dec,) = _sky([_middle(places) if places else (0.0, 0.0)])
+    (ra,), (dec,) = _sky([_centre(places) if places else (0.0, 0.0)])
     component_ra, component_dec = _sky(places)
     morphology = morphology_of(max(1, len(places)), max(1, len(places)))[0]
     facts = {"morphology": morphology, "snr": 50.0, "integrated_flux": 8.0, "angular_size": 12.0, "flags": 0}
