@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from claran_core.model.detector import Detector
 from small_detectors import NARROW_VGG16
 
 from claran_core.common.errors import ConfigError
 from claran_core.model.architectures import ARCHITECTURES, build_detector
+from claran_core.model.layers.detector import Detector
 
 MEANS = (213.0, 45.0, 14.0)
 

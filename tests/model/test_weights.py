@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from claran_core.model.detector import Detector
 from component_images import components
 from safetensors.torch import load_file, save_file
 
 from claran_core.common.errors import WeightsError
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.model.architectures import build_detector
+from claran_core.model.layers.detector import Detector
 from claran_core.model.weights import load_weights, model_id, save_weights
 from claran_core.model.weights_header import WeightsInfo, check_compatible, read_info
 
