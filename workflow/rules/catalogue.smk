@@ -1,5 +1,5 @@
-# This part of the workflow turns the detections of one method into the catalogue: shard by shard filtered and
-# measured, then merged on the sky.
+# This part of the workflow turns the detections of one method into the catalogue: it filters and measures
+# them shard by shard, then merges them on the sky.
 #
 # REQUIRED INPUTS: results/detections/{method}/*, results/fused/{method}/*.parquet, results/cutouts/*, the ledger.
 # OUTPUTS: results/catalogue/catalogue.parquet, what became of every detection in detections.parquet, and on

@@ -16,7 +16,7 @@ rule cutouts:
 
 rule index_images:
     output:
-        index=update(RESULTS.images("{band}")),  # of files that are as they were, nothing is read again
+        index=update(RESULTS.images("{band}")),  # headers of unchanged files are not read again
     log:
         LOGS / "index_images" / "{band}.log",
     benchmark:
@@ -29,10 +29,10 @@ rule index_images:
         runtime=120,
     params:
         survey=get_band_survey,
-        files=get_files_digest,  # files that were added, removed or changed
+        files=get_files_digest,  # changes when files are added, removed or changed
         version=__version__,
     message:
-        "Cut-outs: which {wildcards.band} images there are"
+        "Cut-outs: index of the {wildcards.band} images"
     script:
         "../scripts/index_images.py"
 
@@ -40,7 +40,7 @@ rule index_images:
 rule cut_out:
     input:
         targets=RESULTS.shard_targets("{shard}"),
-        # A new index alone makes no cut-outs again: `-R cut_out` does.
+        # A new index alone does not repeat cut-outs; `-R cut_out` does.
         images=[ancient(RESULTS.images(band)) for band in DIRECTORY_BANDS],
     output:
         radio=RESULTS.cutouts("{shard}", "radio"),
@@ -84,7 +84,7 @@ rule gather_ledger:
     params:
         version=__version__,
     message:
-        "Cut-outs: what became of every subject"
+        "Cut-outs: ledger of all shards"
     script:
         "../scripts/gather_ledger.py"
 

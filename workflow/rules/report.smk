@@ -1,4 +1,4 @@
-# This part of the workflow writes the page people open.
+# This part of the workflow writes the report: a page and its gallery.
 #
 # REQUIRED INPUTS: the catalogue, the ledger, the settings; cut-outs and fused images; truth and metrics where
 # there are any.

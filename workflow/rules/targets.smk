@@ -15,7 +15,7 @@ rule assign_shards:
         table=TARGET_TABLE,
     output:
         targets=update(RESULTS.targets),  # an earlier table keeps its shards when targets are added
-        # Lists of shards that are as they were belong to no rule: nothing that hangs on them reruns.
+        # Lists of unchanged shards are not outputs, so that the jobs that read them do not rerun.
         lists=[RESULTS.shard_targets(shard) for shard in SHARDS.stale],
     log:
         LOGS / "assign_shards.log",

@@ -20,7 +20,7 @@ with job(snakemake.log[0]):
         "seed": pixels["seed"],
         "simulated": survey.simulated,
         "archive": survey.archive,
-        # Not a parameter of the rule: patience changes no pixel, and must not make cut-outs again.
+        # Not a parameter of the rule: these settings change no pixel, and must not repeat the cut-outs.
         "fetch": Config.from_dict(snakemake.config).cutouts.archive,
     }
     indexes = {Path(path).stem: Path(path) for path in snakemake.input.images}
