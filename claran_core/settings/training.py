@@ -6,7 +6,11 @@ from pydantic import Field, model_validator
 
 from claran_core.common.options import Options, Unique, Within
 
-__all__ = ["TrainingOptions"]
+__all__ = ["Augmentation", "LearningRateSchedule", "Precision", "TrainingOptions"]
+
+LearningRateSchedule = Literal["cosine", "steps"]
+Augmentation = Literal["none", "flip", "dihedral"]
+Precision = Literal["float32", "bfloat16"]
 
 
 class TrainingOptions(Options):
@@ -17,14 +21,14 @@ class TrainingOptions(Options):
     )
     epochs: Annotated[int, Within(ge=1, le=100_000)] = Field(description="passes over the training subjects")
     learning_rate: Annotated[float, Within(gt=0, le=10)] = Field(description="learning rate at the start")
-    schedule: Literal["cosine", "steps"] = Field(
+    schedule: LearningRateSchedule = Field(
         description="decay of the learning rate: to zero on a cosine, or to a tenth at each milestone"
     )
     milestones: Annotated[tuple[Annotated[int, Within(ge=1)], ...], Unique()] = Field(
         description="iterations after which the learning rate falls to a tenth, for `steps`"
     )
     weight_decay: Annotated[float, Within(ge=0, le=1)] = Field(description="weight decay")
-    augmentation: Literal["none", "flip", "dihedral"] = Field(
+    augmentation: Augmentation = Field(
         description="random flips (paper 4.1), or all eight flips and quarter turns"
     )
     validation_fraction: Annotated[float, Within(ge=0, le=0.9)] = Field(
@@ -36,7 +40,7 @@ class TrainingOptions(Options):
     keep_apart_arcsec: Annotated[float, Within(ge=0, le=3600)] = Field(
         description="training subjects closer than this to a test subject are left out, arcsec; 0: none"
     )
-    precision: Literal["float32", "bfloat16"] = Field(description="precision of convolutions and layers")
+    precision: Precision = Field(description="precision of convolutions and layers")
     checkpoint_every: Annotated[int, Within(ge=1)] = Field(description="epochs between checkpoints")
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ import copy
 import dataclasses
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from claran_core.components.component_table import (
 )
 from claran_core.fusion.fused_images import has_radio, open_shard
 from claran_core.model.layers.types import Truth
+from claran_core.settings.training import Augmentation
 
 __all__ = [
     "AUGMENTATIONS",
@@ -45,7 +46,11 @@ logger = logging.getLogger(__name__)
 
 # Orientations of each augmentation, as codes of `orient`.  `flip` is that of the paper (section 4.1).  All
 # eight orientations of the square are exact, because true boxes are squares (RGZ DR1).
-AUGMENTATIONS = {"none": (0,), "flip": (0, 4), "dihedral": tuple(range(8))}
+AUGMENTATIONS: Mapping[Augmentation, tuple[int, ...]] = {
+    "none": (0,),
+    "flip": (0, 4),
+    "dihedral": tuple(range(8)),
+}
 
 # Streams of random numbers: orientation, and contour levels.
 AUGMENTATION_STREAM = 1
@@ -202,7 +207,7 @@ class FusedDataset:
         return [self._levels(i).get(NOMINAL_LEVEL, NO_COMPONENTS) for i in indices]
 
     def batch(
-        self, indices: Sequence[int] | np.ndarray, *, augmentation: str, seed: int, epoch: int
+        self, indices: Sequence[int] | np.ndarray, *, augmentation: Augmentation, seed: int, epoch: int
     ) -> TrainingBatch:
         """Return some subjects, each in a random orientation of `augmentation`.
 

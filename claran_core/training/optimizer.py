@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from claran_core.settings.training import TrainingOptions
+from claran_core.settings.training import LearningRateSchedule, TrainingOptions
 
 __all__ = ["OPTIMIZER_OPTIONS", "OptimizerOptions", "learning_rate", "make_optimizer", "optimizer_options"]
 
@@ -42,7 +42,7 @@ OPTIMIZER_OPTIONS = {
 }
 
 
-def optimizer_options(architecture: str, schedule: str) -> OptimizerOptions:
+def optimizer_options(architecture: str, schedule: LearningRateSchedule) -> OptimizerOptions:
     """Return the options for an architecture and a learning-rate schedule; only ``cosine`` has a warm-up."""
     options = OPTIMIZER_OPTIONS[architecture]
     return options if schedule == "cosine" else dataclasses.replace(options, warmup_fraction=0.0)
@@ -54,7 +54,7 @@ def learning_rate(
     *,
     peak: float,
     warmup_fraction: float,
-    schedule: str = "cosine",
+    schedule: LearningRateSchedule = "cosine",
     milestones: Sequence[int] = (),
 ) -> float:
     """Return the learning rate of one iteration.
