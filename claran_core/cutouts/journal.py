@@ -123,7 +123,7 @@ class CutoutJournal:
             return {}  # damaged: fetched again
         found = {}
         for record in ledger[ledger["status"] != "failed"].to_dict("records"):
-            row = {str(name): None if value != value else value for name, value in record.items()}
+            row: Row = {str(name): None if value != value else value for name, value in record.items()}
             key = row["subject_id"], row["band"]
             offset, length = extents[row["band"]].get(row["subject_id"], (0, 0))
             found[key] = _Place(row, self.folder / f"{row['band']}.fits", offset, length)

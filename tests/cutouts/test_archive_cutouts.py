@@ -29,12 +29,12 @@ SHARD = "00000"
 PROVENANCE = ["url", "sha256", "fetched_at"]
 
 
-def covers(band, ra, dec):
+def covers(band: str, ra: float, dec: float) -> bool:
     return band == "infrared" or dec < 20.2
 
 
 @pytest.fixture(scope="module")
-def targets():
+def targets() -> pd.DataFrame:
     """Twenty subjects close together, some of them north of the radio survey's end."""
     rng = np.random.default_rng(3)
     ra, dec = rng.uniform(150.0, 150.3, 20), rng.uniform(20.0, 20.25, 20)
@@ -66,7 +66,9 @@ def shard_bytes(folder: Path) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def clean(targets, tmp_path_factory):
+def clean(
+    targets: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[pd.DataFrame, list[bytes]]:
     """What comes of a run without faults."""
     folder = tmp_path_factory.mktemp("clean")
     with ArchiveServer(SEED, covers=covers) as server:
@@ -74,7 +76,9 @@ def clean(targets, tmp_path_factory):
     return ledger, shard_bytes(folder)
 
 
-def test_every_row_tells_what_became_of_it_and_where_it_came_from(clean, targets):
+def test_every_row_has_a_status_and_a_provenance(
+    clean: tuple[pd.DataFrame, list[bytes]], targets: pd.DataFrame
+) -> None:
     ledger, _ = clean
     radio, infrared = (rows for _, rows in sorted(ledger.groupby("band"), reverse=True))
     outside = targets["dec"] >= 20.2
@@ -85,7 +89,9 @@ def test_every_row_tells_what_became_of_it_and_where_it_came_from(clean, targets
     assert pd.to_datetime(ledger["fetched_at"]).notna().all()
 
 
-def test_faults_change_nothing_but_time(clean, targets, tmp_path):
+def test_faults_delay_a_shard_but_do_not_change_it(
+    clean: tuple[pd.DataFrame, list[bytes]], targets: pd.DataFrame, tmp_path: Path
+) -> None:
     with ArchiveServer(SEED, covers=covers, fraction=0.3, stuck_s=1.0) as server:
         ledger = cut(server, tmp_path, targets, **HASTY)
         assert len({asked.fault for asked in server.asked}) > 8
@@ -95,7 +101,7 @@ def test_faults_change_nothing_but_time(clean, targets, tmp_path):
     assert not Results(tmp_path / "results").journal(SHARD).exists()
 
 
-def test_no_host_is_asked_faster_than_its_limit(targets, tmp_path):
+def test_requests_keep_to_the_limit_of_the_host(targets: pd.DataFrame, tmp_path: Path) -> None:
     limits = {name: {"requests_per_s": 40.0, "connections": 3} for name in SOURCES.values()}
     with ArchiveServer(SEED, covers=covers) as server:
         cut(server, tmp_path, targets, limits=limits)
@@ -105,12 +111,14 @@ def test_no_host_is_asked_faster_than_its_limit(targets, tmp_path):
             assert (times[6:] - times[:-6]).min() > 6 / 40 - 0.03
 
 
-def test_only_what_failed_is_asked_for_again(clean, targets, tmp_path):
+def test_a_rerun_requests_only_failed_rows(
+    clean: tuple[pd.DataFrame, list[bytes]], targets: pd.DataFrame, tmp_path: Path
+) -> None:
     expected, files = clean
     lost = {f"{ra / 15}" for ra in targets["ra"][:4]}
 
     class Lossy(ArchiveServer):
-        def _fault(self, service, key, number):
+        def _fault(self, service: str, key: str, number: int) -> str:
             return "error" if service == "first" and any(ra[:8] in key for ra in lost) else ""
 
     with Lossy(SEED, covers=covers) as server:
@@ -128,7 +136,9 @@ def test_only_what_failed_is_asked_for_again(clean, targets, tmp_path):
     assert not results.journal(SHARD).exists()
 
 
-def test_a_service_that_is_down_ends_the_shard_soon_as_failed_rows(clean, targets, tmp_path):
+def test_a_service_that_is_down_ends_the_shard_soon_as_failed_rows(
+    clean: tuple[pd.DataFrame, list[bytes]], targets: pd.DataFrame, tmp_path: Path
+) -> None:
     expected, files = clean
     with ArchiveServer(SEED, covers=covers) as server:
         server.down.add("first")
@@ -168,7 +178,9 @@ def _cut_with(settings: dict, folder: Path, targets: pd.DataFrame) -> None:
     cut_shard(targets, *sources, FRAME, results=Results(folder / "results"), shard=SHARD)
 
 
-def test_a_killed_run_goes_on_where_it_was(clean, targets, tmp_path):
+def test_a_killed_run_resumes(
+    clean: tuple[pd.DataFrame, list[bytes]], targets: pd.DataFrame, tmp_path: Path
+) -> None:
     _, files = clean
     with ArchiveServer(SEED, covers=covers) as server:
         job = multiprocessing.get_context("spawn").Process(
@@ -190,7 +202,7 @@ def test_a_killed_run_goes_on_where_it_was(clean, targets, tmp_path):
     assert shard_bytes(tmp_path) == files
 
 
-def test_other_subjects_or_services_start_anew(targets, tmp_path):
+def test_other_subjects_invalidate_the_journal(targets: pd.DataFrame, tmp_path: Path) -> None:
     with ArchiveServer(SEED, covers=covers) as server:
         server.down.add("first")
         cut(server, tmp_path, targets, tries=1, breaker_failures=1000)
@@ -200,19 +212,23 @@ def test_other_subjects_or_services_start_anew(targets, tmp_path):
         assert len(server.images_asked("irsa")) >= before + len(targets)
 
 
-def test_cutouts_can_be_read(clean, targets, tmp_path):
+def test_cutouts_can_be_read(
+    clean: tuple[pd.DataFrame, list[bytes]], targets: pd.DataFrame, tmp_path: Path
+) -> None:
     path = tmp_path / "radio.fits"
     path.write_bytes(clean[1][0])
     with read_cutouts(path) as cutouts:
         assert list(cutouts) == targets.loc[targets["dec"] < 20.2, "subject_id"].tolist()
 
 
-def test_an_interrupted_job_does_not_wait_for_slow_servers(targets, tmp_path, monkeypatch):
+def test_an_interrupted_job_does_not_wait_for_slow_servers(
+    targets: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Stuck(ArchiveServer):
-        def _fault(self, service, key, number):
+        def _fault(self, service: str, key: str, number: int) -> str:
             return "error" if f"{targets['ra'][1] / 15}"[:8] in key else ""
 
-    def interrupted(progress):
+    def interrupted(progress: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("claran_core.common.log.Progress.step", interrupted)

@@ -1,5 +1,7 @@
 """Cut-outs on disk: what is written is read, and damage is noticed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -16,13 +18,15 @@ from claran_core.survey.fits_image import quiet_astropy
 NO_FLAGS = Flag(0)
 
 
-def cutout(ra, dec, projection="SIN", origin="a.fits", flags=NO_FLAGS):
+def cutout(
+    ra: float, dec: float, projection: str = "SIN", origin: str = "a.fits", flags: Flag = NO_FLAGS
+) -> Cutout:
     header = image_header(ra, dec, size_px=60, projection=projection)
     with quiet_astropy():
         return Cutout(sky_pixels(header, (60, 60), ra, dec)[:, :55], WCS(header), origin, flags)
 
 
-def write(path, cutouts):
+def write(path: Path, cutouts: dict[str, Cutout]) -> Path:
     with path.open("wb") as handle:
         writer = CutoutWriter(handle, survey="FIRST", unit="Jy/beam")
         for name, entry in cutouts.items():
@@ -32,7 +36,7 @@ def write(path, cutouts):
 
 
 @pytest.fixture
-def example(tmp_path):
+def example(tmp_path: Path) -> Path:
     return write(
         tmp_path / "radio.fits",
         {
@@ -43,7 +47,7 @@ def example(tmp_path):
     )
 
 
-def test_round_trip(example):
+def test_round_trip(example: Path) -> None:
     with read_cutouts(example) as cutouts:
         assert list(cutouts) == ["Mixed-case_Id.1", "x" * 100, "mixed-case_id.1"]
         assert [entry.flags for entry in cutouts.values()] == [Flag.SUSPECT_UNIT, Flag(0), Flag(0)]
@@ -55,20 +59,20 @@ def test_round_trip(example):
         assert cutouts.get("unknown") is None
 
 
-def test_cut_outs_outlive_the_file(example):
+def test_cut_outs_outlive_the_file(example: Path) -> None:
     with read_cutouts(example) as cutouts:
         taken = cutouts["mixed-case_id.1"]
     assert np.isfinite(taken.data).all()
 
 
-def test_nan_and_values_are_kept_bit_for_bit(tmp_path):
+def test_nan_and_values_are_kept_bit_for_bit(tmp_path: Path) -> None:
     entry = cutout(30.0, 10.0)
     entry.data[3:9] = np.nan
     with read_cutouts(write(tmp_path / "radio.fits", {"a": entry})) as cutouts:
         np.testing.assert_array_equal(cutouts["a"].data, entry.data)
 
 
-def test_other_programs_can_read_it(example):
+def test_other_programs_can_read_it(example: Path) -> None:
     with fits.open(example) as hdus:
         hdus.verify("exception")
         assert len(hdus[0].shape) == 0 and hdus[0].header["NCUTOUTS"] == 3
@@ -76,12 +80,12 @@ def test_other_programs_can_read_it(example):
         assert hdus[1].header["ORIGIN"] == "a.fits" and hdus[1].header["BITPIX"] == -32
 
 
-def test_none_at_all(tmp_path):
+def test_a_file_without_cutouts(tmp_path: Path) -> None:
     with read_cutouts(write(tmp_path / "infrared.fits", {})) as cutouts:
         assert len(cutouts) == 0
 
 
-def test_every_truncation_is_noticed(example):
+def test_every_truncation_is_noticed(example: Path) -> None:
     whole = example.read_bytes()
     for size in range(0, len(whole), 1440):
         example.write_bytes(whole[:size])
@@ -90,7 +94,7 @@ def test_every_truncation_is_noticed(example):
         assert str(example) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_foreign_and_missing_files_are_refused(tmp_path):
+def test_foreign_and_missing_files_are_refused(tmp_path: Path) -> None:
     fits.PrimaryHDU(np.zeros((3, 3))).writeto(tmp_path / "other.fits")
     with pytest.raises(InputError, match="was not written by the stage cutouts"):
         read_cutouts(tmp_path / "other.fits")

@@ -1,4 +1,6 @@
-"""Cut-outs kept from an unfinished shard: whole records alone, of the same subjects and services."""
+"""Journal of an unfinished shard: only complete records of the same subjects and services are kept."""
+
+from pathlib import Path
 
 import pytest
 
@@ -8,14 +10,14 @@ ROW = {"subject_id": "a", "band": "radio", "status": "ok", "coverage": 1.0, "url
 PIXELS = bytes(range(256)) * 20
 
 
-def fill(folder, identity="same"):
+def fill(folder: Path, identity: str = "same") -> Path:
     with CutoutJournal(folder, identity) as journal:
         journal.add(ROW, PIXELS)
         journal.add({**ROW, "band": "infrared", "status": "no_coverage"}, b"")
     return folder / "journal"
 
 
-def test_what_was_added_is_there_next_time(tmp_path):
+def test_added_rows_are_read_back(tmp_path: Path) -> None:
     fill(tmp_path / "journal")
     with CutoutJournal(tmp_path / "journal", "same") as journal:
         assert journal.get("a", "radio") == (ROW, PIXELS)
@@ -23,7 +25,7 @@ def test_what_was_added_is_there_next_time(tmp_path):
         assert journal.get("b", "radio") is None
 
 
-def test_of_another_identity_nothing_is_kept(tmp_path):
+def test_another_identity_drops_the_journal(tmp_path: Path) -> None:
     fill(tmp_path / "journal")
     with CutoutJournal(tmp_path / "journal", "other") as journal:
         assert journal.get("a", "radio") is None
@@ -32,7 +34,7 @@ def test_of_another_identity_nothing_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize("lost", [1, 100, 260])
-def test_a_record_cut_off_is_dropped_and_the_next_takes_its_place(tmp_path, lost):
+def test_a_truncated_record_is_dropped_and_overwritten(tmp_path: Path, lost: int) -> None:
     journal = fill(tmp_path / "journal")
     journal.write_bytes(journal.read_bytes()[:-lost])
     with CutoutJournal(tmp_path / "journal", "same") as journal:
@@ -42,7 +44,7 @@ def test_a_record_cut_off_is_dropped_and_the_next_takes_its_place(tmp_path, lost
         assert journal.get("b", "radio") == ({**ROW, "subject_id": "b"}, PIXELS[::-1])
 
 
-def test_a_damaged_record_and_what_follows_is_dropped(tmp_path):
+def test_a_damaged_record_and_all_after_it_are_dropped(tmp_path: Path) -> None:
     journal = fill(tmp_path / "journal")
     content = bytearray(journal.read_bytes())
     content[500] ^= 1
@@ -51,14 +53,14 @@ def test_a_damaged_record_and_what_follows_is_dropped(tmp_path):
         assert journal.get("a", "radio") is None and journal.get("a", "infrared") is None
 
 
-def test_a_complete_shard_leaves_nothing(tmp_path):
+def test_a_complete_shard_leaves_no_journal(tmp_path: Path) -> None:
     fill(tmp_path / "journal")
     with CutoutJournal(tmp_path / "journal", "same") as journal:
         journal.finish({}, failed=False)
     assert not (tmp_path / "journal").exists()
 
 
-def test_links_of_damaged_files_are_not_used(tmp_path):
+def test_links_of_damaged_files_are_not_used(tmp_path: Path) -> None:
     (tmp_path / "ledger.parquet").write_bytes(b"no table")
     with CutoutJournal(tmp_path / "journal", "same") as journal:
         journal.finish({"ledger.parquet": tmp_path / "ledger.parquet"}, failed=True)

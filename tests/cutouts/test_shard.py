@@ -1,6 +1,9 @@
 """Cut-outs of a shard, its ledger, and the gate before the catalogue."""
 
 import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -9,7 +12,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from sky_images import FRAME, positions, write_image
 
-from claran_core.common.cutout import Cutout
+from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.errors import InputError, TooManyFailures
 from claran_core.common.files import read_table
 from claran_core.common.flags import Flag
@@ -27,17 +30,17 @@ FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
 PLACES = {"whole": (30.0, 10.0), "half": (40.0, 10.0), "blank": (50.0, 10.0), "broken": (60.0, 10.0)}
 
 
-def table(places):
+def table(places: dict[str, tuple[float, float]]) -> pd.DataFrame:
     rows = [(name, *place, "none", "00000") for name, place in places.items()]
     return pd.DataFrame(rows, columns=["subject_id", "ra", "dec", "split", "shard"])
 
 
-def blank_south(data):
+def blank_south(data: np.ndarray) -> None:
     data[:40] = np.nan
 
 
 @pytest.fixture
-def radio(tmp_path):
+def radio(tmp_path: Path) -> DirectoryProvider:
     """A folder with a whole, a half blank, a blank and a truncated image."""
     folder = tmp_path / "images"
     write_image(folder / "whole.fits", *PLACES["whole"])
@@ -49,16 +52,16 @@ def radio(tmp_path):
 
 
 @pytest.fixture
-def results(tmp_path):
+def results(tmp_path: Path) -> Results:
     return Results(tmp_path / "results")
 
 
-def ledger_of(results, shard="00000"):
+def ledger_of(results: Results, shard: str = "00000") -> dict[str, pd.DataFrame]:
     ledger = read_table(results.ledger(shard), LEDGER.names)
     return {band: rows.set_index("subject_id") for band, rows in ledger.groupby("band")}
 
 
-def test_every_subject_has_a_row_in_every_band(radio, results):
+def test_every_subject_has_a_row_in_every_band(radio: DirectoryProvider, results: Results) -> None:
     cut_shard(table(PLACES | {"outside": (200.0, 0.0)}), radio, None, FRAME, results=results, shard="00000")
     rows = ledger_of(results)["radio"]
     assert rows["status"].to_dict() == {
@@ -77,7 +80,7 @@ def test_every_subject_has_a_row_in_every_band(radio, results):
     assert rows.loc["blank", "reason"] == "blank.fits has only blank pixels there"
 
 
-def test_the_files_hold_what_the_ledger_says(radio, results):
+def test_the_files_hold_what_the_ledger_says(radio: DirectoryProvider, results: Results) -> None:
     cut_shard(table(PLACES), radio, None, FRAME, results=results, shard="00000")
     with read_cutouts(results.cutouts("00000", "radio")) as cutouts:
         assert list(cutouts) == ["whole", "half"]
@@ -87,14 +90,16 @@ def test_the_files_hold_what_the_ledger_says(radio, results):
         assert len(cutouts) == 0
 
 
-def test_without_infrared_every_row_says_so(radio, results):
+def test_without_infrared_every_row_says_so(radio: DirectoryProvider, results: Results) -> None:
     cut_shard(table(PLACES), radio, None, FRAME, results=results, shard="00000")
     rows = ledger_of(results)["infrared"]
     assert set(rows["status"]) == {"no_coverage"} and set(rows["reason"]) == {"radio only"}
     assert set(rows["flags"]) == {int(Flag.INFRARED_MISSING)} and set(rows["coverage"]) == {0.0}
 
 
-def test_infrared_flags_are_infrareds(tmp_path, radio, results):
+def test_infrared_rows_have_infrared_flags(
+    tmp_path: Path, radio: DirectoryProvider, results: Results
+) -> None:
     write_image(tmp_path / "w1" / "a.fits", *PLACES["whole"], BUNIT="DN", change=blank_south)
     infrared = DirectoryProvider(WISE, tmp_path / "w1")
     cut_shard(table(PLACES), radio, infrared, FRAME, results=results, shard="00000")
@@ -107,13 +112,15 @@ def test_infrared_flags_are_infrareds(tmp_path, radio, results):
 class Faulty(DirectoryProvider):
     """A provider that raises an unexpected error for one subject."""
 
-    def cutout(self, subject_id, ra_deg, dec_deg, width_arcsec):
+    def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
         if subject_id == "half":
             raise RuntimeError("something\nunexpected")
         return super().cutout(subject_id, ra_deg, dec_deg, width_arcsec)
 
 
-def test_a_fault_of_one_subject_is_its_row_and_nobody_elses(radio, results, caplog):
+def test_an_error_of_one_subject_affects_only_its_row(
+    radio: DirectoryProvider, results: Results, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING, "claran_core"):
         cut_shard(table(PLACES), Faulty(FIRST, radio.path), None, FRAME, results=results, shard="00000")
     rows = ledger_of(results)["radio"]
@@ -122,9 +129,9 @@ def test_a_fault_of_one_subject_is_its_row_and_nobody_elses(radio, results, capl
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_a_killed_job_leaves_nothing_that_looks_finished(radio, results):
+def test_a_killed_job_leaves_nothing_that_looks_finished(radio: DirectoryProvider, results: Results) -> None:
     class Killed(DirectoryProvider):
-        def cutout(self, *_):
+        def cutout(self, *_: object) -> NoReturn:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -132,7 +139,9 @@ def test_a_killed_job_leaves_nothing_that_looks_finished(radio, results):
     assert [path for path in results.root.rglob("*") if path.is_file()] == []
 
 
-def test_ledgers_are_joined_in_one_order_whatever_the_shards(radio, results):
+def test_ledgers_are_joined_in_one_order_whatever_the_shards(
+    radio: DirectoryProvider, results: Results
+) -> None:
     halves = [dict(list(PLACES.items())[:2]), dict(list(PLACES.items())[2:])]
     for shard, places in zip(("00000", "00001"), halves, strict=True):
         cut_shard(table(places), radio, None, FRAME, results=results, shard=shard)
@@ -146,7 +155,7 @@ def test_ledgers_are_joined_in_one_order_whatever_the_shards(radio, results):
         merge_ledgers([results.ledger("00009")], results.catalogue_ledger)
 
 
-def ledger_with(failed, rows=100):
+def ledger_with(failed: Iterable[int], rows: int = 100) -> pd.DataFrame:
     status = ["failed" if number in failed else "ok" for number in range(rows)]
     shards = [f"{number // 10:05d}" for number in range(rows)]
     ids = [f"s{number}" for number in range(rows)]
@@ -155,7 +164,7 @@ def ledger_with(failed, rows=100):
     )
 
 
-def test_the_gate_lets_pass_up_to_the_fraction():
+def test_the_gate_lets_pass_up_to_the_fraction() -> None:
     check_failures(ledger_with([]), 0.0)
     check_failures(ledger_with([5]), 0.01)
     check_failures(ledger_with(range(100)), 1.0)
@@ -163,7 +172,7 @@ def test_the_gate_lets_pass_up_to_the_fraction():
         check_failures(ledger_with([5]), 0.0)
 
 
-def test_the_gate_names_shards_and_the_command():
+def test_the_gate_names_shards_and_the_command() -> None:
     with pytest.raises(TooManyFailures) as error:
         check_failures(ledger_with([35, 77, 78]), 0.02)
     message = str(error.value)
@@ -176,7 +185,7 @@ def test_the_gate_names_shards_and_the_command():
 
 
 @pytest.mark.data
-def test_six_pairs_of_first_and_allwise(shared_data, results):
+def test_six_pairs_of_first_and_allwise(shared_data: Path, results: Results) -> None:
     names = sorted(path.stem for path in (shared_data / "pairs" / "radio").glob("*.fits"))
     places = {}
     for name in names:
@@ -193,7 +202,7 @@ def test_six_pairs_of_first_and_allwise(shared_data, results):
 
 
 @pytest.mark.data
-def test_hostile_files_beside_good_ones(shared_data, results, tmp_path):
+def test_hostile_files_beside_good_ones(shared_data: Path, results: Results, tmp_path: Path) -> None:
     for path in (*(shared_data / "hostile").iterdir(), *(shared_data / "pairs" / "radio").iterdir()):
         (tmp_path / path.name).symlink_to(path)
     places = {
@@ -231,7 +240,7 @@ def test_hostile_files_beside_good_ones(shared_data, results, tmp_path):
         np.testing.assert_array_equal(cutouts["good"].data, alone.data)
 
 
-def border_of_the_blank(path):
+def border_of_the_blank(path: Path) -> tuple[float, float]:
     """Position of a pixel with data whose neighbour has none."""
     with quiet_astropy(), fits.open(path) as hdus:
         data, wcs = hdus[0].data, WCS(hdus[0].header).celestial

@@ -1,6 +1,7 @@
-"""What a FITS file holds, by its headers, and its pixels a window at a time."""
+"""Images of a FITS file according to its headers, and windows of their pixels."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from claran_core.survey.footprint import PixelWindow
 WINDOW = PixelWindow(y0=10, y1=30, x0=5, x1=55, complete=False)
 
 
-def test_an_image_by_its_header(tmp_path):
+def test_an_image_by_its_header(tmp_path: Path) -> None:
     path = write_image(tmp_path / "a.fits")
     (image,), faults = scan_file(path, "deep/a.fits")
     assert faults == []
@@ -22,7 +23,7 @@ def test_an_image_by_its_header(tmp_path):
     assert image.footprint.shape == (80, 80)
 
 
-def test_pixels_of_a_window(tmp_path):
+def test_pixels_of_a_window(tmp_path: Path) -> None:
     path = write_image(tmp_path / "a.fits", change=lambda data: data.__setitem__((12, 7), np.inf))
     (image,), _ = scan_file(path, "a.fits")
     with open_odd(path) as hdus:
@@ -34,7 +35,7 @@ def test_pixels_of_a_window(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [">u1", ">i2", ">i4", ">i8", ">f4", ">f8"])
-def test_all_types_of_pixels(tmp_path, dtype):
+def test_all_types_of_pixels(tmp_path: Path, dtype: str) -> None:
     stored = np.arange(40 * 60).reshape(40, 60).astype(dtype)
     fits.PrimaryHDU(stored, image_header(30, 10)).writeto(tmp_path / "a.fits", output_verify="ignore")
     (image,), _ = scan_file(tmp_path / "a.fits", "a.fits")
@@ -69,7 +70,7 @@ def test_a_window_of_a_tile_compressed_image_reads_only_its_tiles(
     assert np.prod(np.subtract(last, first) + 1) == 20  # a tile is one row
 
 
-def test_several_images_of_one_file(tmp_path):
+def test_several_images_of_one_file(tmp_path: Path) -> None:
     images = [fits.ImageHDU(np.zeros((8, 8), np.float32), image_header(ra, 10)) for ra in (30, 40)]
     thumbnail = fits.PrimaryHDU(np.zeros((4, 4), np.float32))
     fits.HDUList([thumbnail, *images]).writeto(tmp_path / "a.fits", output_verify="ignore")
@@ -86,7 +87,7 @@ def test_several_images_of_one_file(tmp_path):
         ({"CDELT1": 0.0}, "its WCS cannot be used"),
     ],
 )
-def test_images_that_cannot_be_placed(tmp_path, cards, reason):
+def test_images_that_cannot_be_placed(tmp_path: Path, cards: dict[str, Any], reason: str) -> None:
     header = image_header(30, 10, **cards)
     fits.PrimaryHDU(np.zeros((8, 8), np.float32), header).writeto(tmp_path / "a.fits", output_verify="ignore")
     images, (fault,) = scan_file(tmp_path / "a.fits", "a.fits")
@@ -94,7 +95,7 @@ def test_images_that_cannot_be_placed(tmp_path, cards, reason):
     assert fault.reason.startswith(reason) and "\n" not in fault.reason
 
 
-def test_an_image_that_shrank_raises_what_is_caught(tmp_path):
+def test_an_image_that_shrank_raises_what_is_caught(tmp_path: Path) -> None:
     path = write_image(tmp_path / "a.fits")
     (image,), _ = scan_file(path, "a.fits")
     path.write_bytes(path.read_bytes()[:9000])

@@ -1,4 +1,4 @@
-"""Where an image lies, and which of its pixels a subject needs."""
+"""Footprints of images, and windows of subjects on them."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from claran_core.survey.footprint import Footprint
 FRAME = Frame(size_px=40, pixel_scale_arcsec=1.8)
 
 
-def tangent(ra=30.0, dec=10.0, size=200, scale=1.8):
+def tangent(ra: float = 30.0, dec: float = 10.0, size: int = 200, scale: float = 1.8) -> Footprint:
     frame = Frame(size_px=size, pixel_scale_arcsec=scale)
     return Footprint.of(frame.fits_wcs(ra, dec), (size, size))
 
 
-def test_the_circle_holds_the_image_and_little_more():
+def test_the_circle_holds_the_image_and_little_more() -> None:
     footprint = tangent()
     corner_deg = 100 * np.sqrt(2) * 1.8 / 3600
     assert corner_deg < footprint.radius_deg < 1.05 * corner_deg
@@ -24,13 +24,13 @@ def test_the_circle_holds_the_image_and_little_more():
     assert footprint.pixel_scale_arcsec == pytest.approx(1.8)
 
 
-def test_an_image_over_the_pole_is_centred_on_it():
+def test_an_image_over_the_pole_is_centred_on_it() -> None:
     footprint = tangent(123.0, 90.0)
     np.testing.assert_allclose(footprint.centre, [0, 0, 1], atol=1e-9)
     assert footprint.window(FRAME, 300.0, 90.0).complete
 
 
-def test_window_by_hand():
+def test_window_by_hand() -> None:
     # The subject's middle is the image's: FITS position 99.5, half a subject is 20 pixels.
     window = tangent().window(FRAME, 30.0, 10.0)
     assert (window.y0, window.y1, window.x0, window.x1) == (76, 124, 76, 124)
@@ -38,20 +38,20 @@ def test_window_by_hand():
     assert window.slices == (slice(76, 124), slice(76, 124))
 
 
-def test_window_at_the_edge_is_clipped_and_not_complete():
+def test_window_at_the_edge_is_clipped_and_not_complete() -> None:
     # 90 pixels to the north: the subject wants FITS rows 169.5 to 209.5 of 0 to 199.
     window = tangent().window(FRAME, 30.0, 10.0 + 90 * 1.8 / 3600)
     assert (window.y1, window.complete) == (200, False)
     assert window.y0 == pytest.approx(166, abs=1)
 
 
-def test_no_window_outside_and_on_the_far_side_of_the_sky():
+def test_no_window_outside_and_on_the_far_side_of_the_sky() -> None:
     footprint = tangent()
     assert footprint.window(FRAME, 30.0, 10.2) is None
     assert footprint.window(FRAME, 210.0, -10.0) is None
 
 
-def test_an_all_sky_map_may_show_anything():
+def test_an_all_sky_map_may_show_anything() -> None:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---AIT", "DEC--AIT"]
     wcs.wcs.cdelt = [-1.0, 1.0]
@@ -62,7 +62,7 @@ def test_an_all_sky_map_may_show_anything():
         assert footprint.window(FRAME, *place).complete
 
 
-def test_unit_vectors():
+def test_unit_vectors() -> None:
     np.testing.assert_allclose(
         unit_vectors(np.array([0, 90, 7]), np.array([0, 0, -90])),
         [[1, 0, 0], [0, 1, 0], [0, 0, -1]],

@@ -29,25 +29,25 @@ FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
         ("nonsense", None),
     ],
 )
-def test_radio_units(unit, factor):
+def test_radio_units(unit: str, factor: float | None) -> None:
     assert unit_factor(unit, FIRST) == (None if factor is None else pytest.approx(factor))
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("DN", 1.0), ("", 1.0), ("counts", 1.0), ("Jy", None)])
-def test_infrared_units(unit, factor):
+def test_infrared_units(unit: str, factor: float | None) -> None:
     assert unit_factor(unit, WISE) == factor
 
 
 @pytest.mark.parametrize(
     ("ratio", "fits"), [(1, True), (25, True), (1 / 25, True), (40, False), (1 / 40, False), (1e3, False)]
 )
-def test_noise_far_from_the_surveys_does_not_fit(ratio, fits):
+def test_noise_far_from_the_surveys_does_not_fit(ratio: float, fits: bool) -> None:
     data = np.random.default_rng(1).normal(0, FIRST.rms * ratio, (100, 100)).astype(np.float32)
     data[:30] = np.nan
     assert noise_fits(data, FIRST) is fits
 
 
-def test_too_few_or_constant_pixels_are_not_judged():
+def test_too_few_or_constant_pixels_are_not_judged() -> None:
     assert noise_fits(np.full((100, 100), 5.0), FIRST)
     few = np.full((100, 100), np.nan)
     few[0, :50] = np.arange(50.0)

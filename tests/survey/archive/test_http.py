@@ -1,7 +1,10 @@
-"""The client against a server that misbehaves in every way it knows: what is tried again, and what is not."""
+"""The client against a faulty mock server: which requests are repeated, and which are not."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from archive_server import HASTY, ArchiveServer, patient
@@ -21,10 +24,12 @@ from claran_core.survey.archive.http import (
 from claran_core.survey.archive.limits import ServiceDown
 from claran_core.survey.archive.services import described_services
 
-# What the server answers to this is small and always the same.
+Ask = Callable[..., Any]
+
+# The answer to this form is small and constant.
 FORM = {"RA": "10.0 20.0", "Equinox": "J2000", "ImageSize": "1.2", "ImageType": "FITS File"}
 FORM["MaxImSize"] = "1024"
-# Faults that HTTP tells; the others are seen by who looks at what came.
+# Faults visible in HTTP, and their messages; the others need a look at the content.
 TOLD = {
     "busy": "HTTP 429",
     "error": "HTTP 500",
@@ -38,15 +43,21 @@ TOLD = {
 
 
 def whole(answer: Answer) -> bytes:
-    """Reader that takes what comes."""
+    """Accept any answer."""
     return answer.content
 
 
 @pytest.fixture
-def ask(tmp_path):
-    """Ask a stand-in; returns what the client makes of it."""
+def ask(tmp_path: Path) -> Ask:
+    """Return a function that sends a request to a mock server through the client."""
 
-    def asked(server, read=whole, *, url=None, **changes):
+    def asked(
+        server: ArchiveServer,
+        read: Callable[[Answer], Any] = whole,
+        *,
+        url: str | None = None,
+        **changes: Any,
+    ) -> Any:
         options = patient(tmp_path, **changes)
         service = described_services(server.settings, options.limits)["first"]
         with Client(options) as client:
@@ -56,13 +67,13 @@ def ask(tmp_path):
 
 
 @pytest.fixture
-def truth(ask):
+def truth(ask: Ask) -> bytes:
     with ArchiveServer() as server:
         return ask(server)
 
 
 @pytest.mark.parametrize("fault", TOLD)
-def test_faults_of_http_are_tried_again_then_told(ask, fault):
+def test_http_faults_are_retried_then_reported(ask: Ask, fault: str) -> None:
     with ArchiveServer(fraction=1.0, faults=[fault], stuck_s=1.5) as server:
         with pytest.raises(Fault, match=TOLD[fault]):
             ask(server, tries=2, **HASTY)
@@ -70,13 +81,13 @@ def test_faults_of_http_are_tried_again_then_told(ask, fault):
 
 
 @pytest.mark.parametrize("fault", sorted(TOLD))
-def test_a_try_after_faults_brings_the_whole_answer(ask, truth, fault):
+def test_a_retry_after_faults_returns_the_whole_answer(ask: Ask, truth: bytes, fault: str) -> None:
     with ArchiveServer(fraction=0.6, faults=[fault], stuck_s=1.0) as server:
         answers = {ask(server, tries=30, **HASTY)}
     assert answers == {truth} and len(truth) % 2880 == 0
 
 
-def test_requests_say_whose_they_are(ask):
+def test_the_user_agent_names_the_program_and_the_contact(ask: Ask) -> None:
     with ArchiveServer() as server:
         ask(server, contact="someone@observatory.example")
     agent = server.asked[0].user_agent
@@ -84,7 +95,7 @@ def test_requests_say_whose_they_are(ask):
     assert "someone@observatory.example" in agent
 
 
-def test_an_answer_tells_where_it_came_from(ask):
+def test_an_answer_has_provenance(ask: Ask) -> None:
     with ArchiveServer() as server:
         answer = ask(server, lambda answer: answer)
         assert answer.url.startswith(server.url("first") + "?RA=10.0+20.0&")
@@ -92,7 +103,7 @@ def test_an_answer_tells_where_it_came_from(ask):
     assert abs(datetime.fromisoformat(answer.fetched_at) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_a_refusal_is_believed_when_the_server_insists(tmp_path):
+def test_a_repeated_refusal_is_accepted(tmp_path: Path) -> None:
     with ArchiveServer() as server, Client(patient(tmp_path)) as client:
         service = described_services(server.settings)["hips2fits"]
         with pytest.raises(Refusal, match="HTTP 400: .*Bad hips"):
@@ -100,12 +111,12 @@ def test_a_refusal_is_believed_when_the_server_insists(tmp_path):
         assert len(server.asked) == 3 and client.options.tries > 3
 
 
-def test_a_refusal_in_passing_is_a_fault(ask, truth):
+def test_a_single_refusal_is_a_fault(ask: Ask, truth: bytes) -> None:
     class Moody(ArchiveServer):
-        def _first(self, path, fields):
+        def _first(self, path: str, fields: dict[str, str]) -> Reply:
             return Reply(b"what?", 404, "text/plain") if len(self.asked) < 3 else super()._first(path, fields)
 
-        def reply(self, service, path, fields):
+        def reply(self, service: str, path: str, fields: dict[str, str]) -> Reply:
             self._replies.clear()
             return super().reply(service, path, fields)
 
@@ -113,7 +124,7 @@ def test_a_refusal_in_passing_is_a_fault(ask, truth):
         assert ask(server) == truth
 
 
-def test_a_server_that_is_down_is_left_alone_by_the_next_request(ask):
+def test_failures_in_a_row_open_the_breaker(ask: Ask) -> None:
     with ArchiveServer() as server:
         server.down.add("first")
         with pytest.raises(ServiceDown, match="5 requests failed in a row, the last: HTTP 500"):
@@ -123,15 +134,15 @@ def test_a_server_that_is_down_is_left_alone_by_the_next_request(ask):
         assert len(server.asked) == 5
 
 
-def test_nobody_there_is_a_fault(ask):
+def test_a_refused_connection_is_a_fault(ask: Ask) -> None:
     with ArchiveServer() as server:
         pass
     with pytest.raises(Fault, match="no connection"):
         ask(server, tries=2)
 
 
-def test_a_doubtful_answer_is_believed_when_the_server_insists(ask):
-    def doubt(answer):
+def test_a_repeated_doubtful_answer_is_accepted(ask: Ask) -> None:
+    def doubt(answer: Answer) -> None:
         raise Doubtful("odd", "believed")
 
     with ArchiveServer() as server:
@@ -139,10 +150,10 @@ def test_a_doubtful_answer_is_believed_when_the_server_insists(ask):
         assert len(server.asked) == 3
 
 
-def test_a_doubtful_answer_is_dropped_when_a_better_one_comes(ask):
+def test_a_valid_answer_replaces_a_doubtful_one(ask: Ask) -> None:
     answers = iter([Doubtful("odd", 0), Doubtful("odd", 0), None])
 
-    def read(answer):
+    def read(answer: Answer) -> str:
         if (doubt := next(answers)) is not None:
             raise doubt
         return "good"
@@ -151,7 +162,7 @@ def test_a_doubtful_answer_is_dropped_when_a_better_one_comes(ask):
         assert ask(server, read) == "good"
 
 
-def test_a_pause_that_is_asked_for_is_kept(ask):
+def test_retry_after_is_honoured(ask: Ask) -> None:
     with ArchiveServer(fraction=1.0, faults=["busy"], retry_after="1") as server:
         with pytest.raises(Fault):
             ask(server, tries=2, max_pause_s=2.0)
@@ -159,15 +170,15 @@ def test_a_pause_that_is_asked_for_is_kept(ask):
     assert second - first >= 0.95
 
 
-def test_pauses_are_seconds_or_dates():
+def test_pauses_are_seconds_or_dates() -> None:
     assert _retry_after_s("7") == 7.0
     later = _retry_after_s(format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True))
-    assert 95 < later <= 100
+    assert later is not None and 95 < later <= 100
     assert _retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
     assert _retry_after_s("soon") is None and _retry_after_s(None) is None
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "limits").write_text("a file")
     with pytest.raises(ConfigError, match=r"cutouts\.archive\.limits_folder"):
         Client(patient(tmp_path))

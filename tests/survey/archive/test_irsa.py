@@ -1,4 +1,7 @@
-"""AllWISE cut-outs from IRSA: which tile, put together at an edge, lists of tiles that cannot be."""
+"""AllWISE cut-outs from IRSA: choice of tiles, subjects at an edge, and invalid lists of tiles."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,18 +21,19 @@ FRAME = Frame()
 WIDTH = FRAME.width_arcsec
 SEED = 7
 SKY = SimulatedProvider(WISE, seed=SEED)
-# The middle of a simulated tile, where the stand-in's two halves meet, and a place well inside one half.
+# The middle of a simulated tile, where the two halves of the mock server's tile meet, and a place well
+# inside one half.
 TILE = SKY.grid.tile_at(150.0, 20.0)
 SEAM = TILE.ra_deg, TILE.dec_deg
 INSIDE = TILE.ra_deg - 0.2, TILE.dec_deg
 
 
-def this_tile(band, ra, dec):
-    """Whether a tile is that one: its neighbours overlap it."""
+def this_tile(band: str, ra: float, dec: float) -> bool:
+    """Return whether a tile is that one, without its overlapping neighbours."""
     return (ra, dec) == (TILE.ra_deg, TILE.dec_deg)
 
 
-def cut(server, tmp_path, place, **changes):
+def cut(server: ArchiveServer, tmp_path: Path, place: tuple[float, float], **changes: Any) -> Any:
     source = open_archive(server, "WISE_W1", patient(tmp_path, **changes), WISE_W1=["irsa"])
     try:
         return source.cutout("x", *place, WIDTH)
@@ -37,7 +41,7 @@ def cut(server, tmp_path, place, **changes):
         source.close()
 
 
-def test_a_subject_inside_a_tile_is_cut_from_it_alone(tmp_path):
+def test_a_subject_inside_a_tile_is_cut_from_it_alone(tmp_path: Path) -> None:
     with ArchiveServer(SEED) as server:
         cutout = cut(server, tmp_path, INSIDE)
         assert len(server.images_asked("irsa")) == 1
@@ -46,7 +50,7 @@ def test_a_subject_inside_a_tile_is_cut_from_it_alone(tmp_path):
     assert "-w1-int-3.fits" in cutout.provenance.url and "gzip=false" in cutout.provenance.url
 
 
-def test_a_subject_at_an_edge_is_put_together_from_both_tiles(tmp_path):
+def test_a_subject_at_an_edge_is_combined_from_both_tiles(tmp_path: Path) -> None:
     assert 2 * SEAM_HALF_PX * WISE.pixel_scale_arcsec < WIDTH
     with ArchiveServer(SEED, covers=this_tile) as server:
         cutout = cut(server, tmp_path, SEAM)
@@ -57,7 +61,7 @@ def test_a_subject_at_an_edge_is_put_together_from_both_tiles(tmp_path):
     assert len(cutout.provenance.url.split()) == len(cutout.provenance.sha256.split()) == 2
 
 
-def test_faults_at_an_edge_change_nothing(tmp_path):
+def test_faults_at_an_edge_change_nothing(tmp_path: Path) -> None:
     with ArchiveServer(SEED) as server:
         clean = cut(server, tmp_path, SEAM)
     with ArchiveServer(
@@ -68,7 +72,7 @@ def test_faults_at_an_edge_change_nothing(tmp_path):
     np.testing.assert_array_equal(cutout.data, clean.data)
 
 
-def test_tiles_are_listed_once_for_a_patch_of_sky(tmp_path):
+def test_tiles_are_listed_once_for_a_patch_of_sky(tmp_path: Path) -> None:
     with ArchiveServer(SEED) as server:
         source = open_archive(server, "WISE_W1", patient(tmp_path))
         for offset in np.linspace(-0.05, 0.05, 5):
@@ -78,13 +82,13 @@ def test_tiles_are_listed_once_for_a_patch_of_sky(tmp_path):
         assert len(server.asked) == 6
 
 
-def test_where_no_tile_is_the_survey_does_not_cover(tmp_path):
+def test_a_position_without_a_tile_is_not_covered(tmp_path: Path) -> None:
     with ArchiveServer(SEED, covers=lambda band, ra, dec: False) as server:
         found = cut(server, tmp_path, INSIDE)
     assert found == NoImage("no_coverage", "no WISE_W1 tile covers it")
 
 
-def test_a_list_that_is_none_is_asked_for_again(tmp_path):
+def test_an_invalid_list_is_requested_again(tmp_path: Path) -> None:
     with ArchiveServer(SEED, fraction=0.6, faults=["page", "truncated", "empty"]) as server:
         assert isinstance(cut(server, tmp_path, INSIDE, tries=40), Cutout)
 
@@ -99,7 +103,7 @@ ROW = "<TR><TD>http://x/{0}</TD><TD>{1}</TD><TD>{2}</TD><TD>{3}</TD></TR>"
 REGION = "POLYGON ICRS 10.5 20.5 9.5 20.5 9.5 19.5 10.5 19.5"
 
 
-def test_images_of_the_band_are_taken_from_a_list():
+def test_images_of_the_band_are_taken_from_a_list() -> None:
     rows = [("a", REGION, "W1", "science"), ("b", REGION, "W2", "science"), ("c", REGION, "W1", "noise")]
     rows.append(("d", "CIRCLE ICRS 10 20 1", "W1", "science"))
     content = LIST.format(status="OK", rows="".join(ROW.format(*row) for row in rows)).encode()
@@ -120,7 +124,7 @@ def test_images_of_the_band_are_taken_from_a_list():
         (LIST.format(status="OK", rows="")[:300], "cannot be read"),
     ],
 )
-def test_lists_that_cannot_be_are_faults(content, message):
+def test_invalid_lists_are_faults(content: str, message: str) -> None:
     with pytest.raises(Fault, match=message):
         parse_tiles(content.encode(), "W1")
 
@@ -130,13 +134,13 @@ def test_lists_that_cannot_be_are_faults(content, message):
     ("dec", "depth", "whole"),
     [(20.3, 14.4, True), (20.38, 8.64, True), (20.45, 3.6, False), (20.6, -7.2, False)],
 )
-def test_depth_is_the_distance_to_the_nearest_side(turn, dec, depth, whole):
+def test_depth_is_the_distance_to_the_nearest_side(turn: int, dec: float, depth: float, whole: bool) -> None:
     tile = AtlasTile("x", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5))[::turn])
     found, covers = tile.depth_px(Frame(size_px=10, pixel_scale_arcsec=50.0), 10.0, dec)
     # 72 px are a degree; the northern side is a great circle, which bulges beyond the parallel by 0.05 px.
     assert found == pytest.approx(depth, abs=0.1) and covers == whole
 
 
-def test_a_tile_on_the_other_side_of_the_sky_is_far():
+def test_a_tile_on_the_other_side_of_the_sky_is_far() -> None:
     tile = AtlasTile("x", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5)))
     assert tile.depth_px(FRAME, 190.0, -20.0) == (-np.inf, False)

@@ -1,4 +1,4 @@
-"""Limits of a host: kept by threads and processes together, freed by the killed, closed when it is down."""
+"""Limits of a host: shared by threads and processes, released by killed ones, and the circuit breaker."""
 
 import multiprocessing
 import os
@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def limits(folder: Path, **changes: float) -> HostLimits:
     return HostLimits(folder, "host:80", **{**options, **changes})
 
 
-def take_turns(folder: Path, count: int, rate: float, queue) -> None:
+def take_turns(folder: Path, count: int, rate: float, queue: Any) -> None:
     host = limits(folder, requests_per_s=rate)
     for _ in range(count):
         with host.turn():
@@ -34,13 +35,13 @@ def take_turns(folder: Path, count: int, rate: float, queue) -> None:
             queue.put((begun, time.time()))
 
 
-def hold_a_turn(folder: Path, queue) -> None:
+def hold_a_turn(folder: Path, queue: Any) -> None:
     with limits(folder, connections=1).turn():
         queue.put(os.getpid())
         time.sleep(60)
 
 
-def test_processes_keep_the_rate_and_the_connections_together(tmp_path):
+def test_processes_keep_the_rate_and_the_connections_together(tmp_path: Path) -> None:
     queue = PROCESSES.Queue()
     jobs = [PROCESSES.Process(target=take_turns, args=(tmp_path, 6, 25.0, queue)) for _ in range(3)]
     for job in jobs:
@@ -55,7 +56,7 @@ def test_processes_keep_the_rate_and_the_connections_together(tmp_path):
     assert at_once <= 2
 
 
-def test_threads_keep_the_connections(tmp_path):
+def test_threads_keep_the_connections(tmp_path: Path) -> None:
     host, inside, most = limits(tmp_path), [0], [0]
 
     def work() -> None:
@@ -74,7 +75,7 @@ def test_threads_keep_the_connections(tmp_path):
     assert most == [2]
 
 
-def test_a_killed_process_frees_its_connection(tmp_path):
+def test_a_killed_process_frees_its_connection(tmp_path: Path) -> None:
     queue = PROCESSES.Queue()
     job = PROCESSES.Process(target=hold_a_turn, args=(tmp_path, queue))
     job.start()
@@ -84,7 +85,7 @@ def test_a_killed_process_frees_its_connection(tmp_path):
         pass
 
 
-def test_a_host_that_fails_is_closed_then_probed_once_then_open(tmp_path):
+def test_the_breaker_opens_then_lets_one_probe_through_then_closes(tmp_path: Path) -> None:
     host, other = limits(tmp_path), limits(tmp_path)
     for reason in ("one", "two", "three"):
         with host.turn():
@@ -105,7 +106,7 @@ def test_a_host_that_fails_is_closed_then_probed_once_then_open(tmp_path):
         pass
 
 
-def test_a_success_between_failures_starts_the_count_again(tmp_path):
+def test_a_success_between_failures_starts_the_count_again(tmp_path: Path) -> None:
     host = limits(tmp_path)
     for _ in range(4):
         for _ in range(2):
@@ -115,7 +116,7 @@ def test_a_success_between_failures_starts_the_count_again(tmp_path):
             host.succeeded()
 
 
-def test_a_pause_the_host_asks_for_holds_everyone_back(tmp_path):
+def test_a_requested_pause_holds_for_all_processes(tmp_path: Path) -> None:
     host, other = limits(tmp_path), limits(tmp_path)
     host.pause(0.2)
     begun = time.monotonic()
@@ -123,7 +124,7 @@ def test_a_pause_the_host_asks_for_holds_everyone_back(tmp_path):
         assert time.monotonic() - begun > 0.15
 
 
-def test_a_very_long_pause_closes_the_host(tmp_path):
+def test_a_pause_above_the_limit_opens_the_breaker(tmp_path: Path) -> None:
     host, other = limits(tmp_path), limits(tmp_path)
     with other.turn():
         host.failed("busy")
@@ -137,7 +138,7 @@ def test_a_very_long_pause_closes_the_host(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b'{"next_start": 1', b'{"colour": 1}', b'{"next_start": 9e12, "closed_until": 9e12}']
 )
-def test_a_damaged_state_or_a_clock_set_back_stops_nobody(tmp_path, content):
+def test_a_damaged_state_or_a_clock_set_back_stops_no_request(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "host_80.json").write_bytes(content)
     begun = time.monotonic()
     with limits(tmp_path).turn():

@@ -1,4 +1,7 @@
-"""The archives as an image source: unmodified client, stand-in servers, every fault they know."""
+"""The archive provider with the real client against mock servers with every fault."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +22,15 @@ SURVEY_OF = {"first": "FIRST", "skyview": "FIRST", "irsa": "WISE_W1", "hips2fits
 RESAMPLED = ("skyview", "hips2fits")
 
 
-def cut(server, tmp_path, name, *services, place=PLACE, width=WIDTH, **changes):
+def cut(
+    server: ArchiveServer,
+    tmp_path: Path,
+    name: str,
+    *services: str,
+    place: tuple[float, float] = PLACE,
+    width: float = WIDTH,
+    **changes: Any,
+) -> Any:
     source = open_archive(
         server, name, patient(tmp_path, **changes), **({name: services} if services else {})
     )
@@ -29,12 +40,12 @@ def cut(server, tmp_path, name, *services, place=PLACE, width=WIDTH, **changes):
         source.close()
 
 
-def truth(name, place=PLACE):
+def truth(name: str, place: tuple[float, float] = PLACE) -> np.ndarray:
     return reproject(SimulatedProvider(SURVEYS[name], seed=SEED).cutout("x", *place, WIDTH), FRAME, *place)
 
 
 @pytest.mark.parametrize("service", SURVEY_OF)
-def test_every_service_gives_the_sky_it_has(tmp_path, service):
+def test_every_service_gives_the_sky_it_has(tmp_path: Path, service: str) -> None:
     name = SURVEY_OF[service]
     with ArchiveServer(SEED) as server:
         cutout = cut(server, tmp_path, name, service)
@@ -49,7 +60,7 @@ def test_every_service_gives_the_sky_it_has(tmp_path, service):
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["FIRST", "WISE_W1"])
-def test_every_fault_is_lived_through(tmp_path, name, fault):
+def test_the_image_is_fetched_in_spite_of_every_fault(tmp_path: Path, name: str, fault: str) -> None:
     with ArchiveServer(SEED, fraction=0.5, faults=[fault, "error"], stuck_s=1.0) as server:
         cutout = cut(server, tmp_path, name, tries=40, **HASTY)
     np.testing.assert_allclose(reproject(cutout, FRAME, *PLACE), truth(name), atol=1e-9)
@@ -57,14 +68,14 @@ def test_every_fault_is_lived_through(tmp_path, name, fault):
 
 
 @pytest.mark.parametrize("service", SURVEY_OF)
-def test_outside_the_survey_is_no_failure(tmp_path, service):
+def test_outside_the_survey_is_no_failure(tmp_path: Path, service: str) -> None:
     with ArchiveServer(SEED, covers=lambda band, ra, dec: False) as server:
         found = cut(server, tmp_path, SURVEY_OF[service], service)
         assert len(server.asked) == 1
     assert isinstance(found, NoImage) and found.status == "no_coverage"
 
 
-def test_the_second_service_is_asked_when_the_first_is_down(tmp_path):
+def test_the_second_service_is_used_when_the_first_is_down(tmp_path: Path) -> None:
     with ArchiveServer(SEED) as server:
         server.down.add("first")
         cutout = cut(server, tmp_path, "FIRST", tries=3)
@@ -72,7 +83,7 @@ def test_the_second_service_is_asked_when_the_first_is_down(tmp_path):
         assert [asked.service for asked in server.asked] == ["first"] * 3 + ["skyview"]
 
 
-def test_a_failure_names_every_service_and_its_reason(tmp_path):
+def test_a_failure_names_every_service_and_its_reason(tmp_path: Path) -> None:
     with ArchiveServer(SEED) as server:
         server.down |= {"first", "skyview"}
         found = cut(server, tmp_path, "FIRST", tries=2)
@@ -80,14 +91,14 @@ def test_a_failure_names_every_service_and_its_reason(tmp_path):
     assert found.reason == "first: HTTP 500 Internal Server Error; skyview: HTTP 500 Internal Server Error"
 
 
-def test_a_subject_wider_than_a_service_can_is_told(tmp_path):
+def test_a_subject_wider_than_the_service_delivers_fails(tmp_path: Path) -> None:
     with ArchiveServer(SEED) as server:
         found = cut(server, tmp_path, "FIRST", "first", width=1900.0)
         assert not server.asked
     assert found == NoImage("failed", "first: 1068 px are needed, it delivers at most 1024")
 
 
-def test_identity_tells_what_decides_about_pixels(tmp_path):
+def test_identity_depends_on_the_services_not_on_retries(tmp_path: Path) -> None:
     with ArchiveServer(SEED) as server:
         sources = [
             open_archive(server, "FIRST", patient(tmp_path, tries=tries), FIRST=order)

@@ -1,4 +1,4 @@
-"""Services as data: the configuration changes and adds them, and is told what is wrong."""
+"""Services as data: the configuration changes and adds them; invalid entries are refused."""
 
 import re
 
@@ -13,7 +13,7 @@ from claran_core.survey.archive.services import (
 )
 
 
-def test_surveys_with_an_archive_have_services_and_they_serve_it():
+def test_surveys_with_an_archive_have_services_and_they_serve_it() -> None:
     assert set(ORDER) == {"FIRST", "WISE_W1"}
     for survey in ORDER:
         chosen = chosen_services(survey, {}, SERVICES)
@@ -21,7 +21,7 @@ def test_surveys_with_an_archive_have_services_and_they_serve_it():
         assert all(service.url.startswith("https://") and service.reference for service in chosen)
 
 
-def test_a_change_leaves_the_rest_and_the_shipped_services_alone():
+def test_a_change_leaves_the_rest_and_the_shipped_services_alone() -> None:
     services = described_services(
         {"first": {"url": "http://mirror/x"}}, {"first": {"requests_per_s": 0.5, "connections": 3}}
     )
@@ -30,7 +30,7 @@ def test_a_change_leaves_the_rest_and_the_shipped_services_alone():
     assert SERVICES["first"].url != "http://mirror/x"
 
 
-def test_a_site_adds_a_service_without_code():
+def test_a_site_adds_a_service_without_code() -> None:
     mine = {"survey": "WISE_W1", "protocol": "hips2fits", "url": "http://mine", "dataset": "X/unWISE"}
     services = described_services({"mine": mine})
     assert [
@@ -51,7 +51,7 @@ def test_a_site_adds_a_service_without_code():
         ({"first": {"protocol": "ftp"}}, "services.first.protocol is 'ftp'; write one of: first, skyview"),
     ],
 )
-def test_services_that_cannot_be_are_refused(changes, message):
+def test_invalid_services_are_refused(changes: dict[str, dict[str, str]], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         described_services(changes)
 
@@ -64,18 +64,18 @@ def test_services_that_cannot_be_are_refused(changes, message):
         ({"FIRST": ["irsa"]}, "service 'irsa' serves WISE_W1, not FIRST"),
     ],
 )
-def test_orders_that_cannot_be_are_refused(order, message):
+def test_invalid_orders_are_refused(order: dict[str, list[str]], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         chosen_services("FIRST", order, SERVICES)
 
 
-def test_a_survey_without_a_service_says_where_to_describe_one():
+def test_a_survey_without_a_service_says_where_to_describe_one() -> None:
     message = "order.NVSS: no service given; describe one in survey.archive.services"
     with pytest.raises(ConfigError, match=re.escape(message)):
         chosen_services("NVSS", {}, SERVICES)
 
 
-def test_pages_about_the_survey_are_told_from_pages_about_trouble():
+def test_pages_about_the_survey_are_told_from_pages_about_trouble() -> None:
     outside = re.compile(SERVICES["first"].outside, re.I)
     for page in (
         "Position is outside of the area of the FIRST survey",

@@ -1,9 +1,11 @@
-"""What is looked at before an image is kept: complete, at its place, in the survey's unit, with its beam."""
+"""Verification of answers: completeness, requested position, unit and beam of the survey."""
 
 import gzip
 import hashlib
 import io
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from claran_core.survey.archive.http import Answer, Doubtful, Fault
 from claran_core.survey.archive.services import SERVICES
 from claran_core.survey.archive.verify import _cards, _plain_wcs, image_reader
 from claran_core.survey.fits_image import quiet_astropy, scan_file
-from claran_core.survey.surveys import SURVEYS
+from claran_core.survey.surveys import SURVEYS, Survey
 
 FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
 RA, DEC, WIDTH = 30.0, 10.0, 72.0
@@ -30,7 +32,7 @@ def answer(content: bytes) -> Answer:
     return Answer(content, "http://x", hashlib.sha256(content).hexdigest(), "2026-01-01T00:00:00+00:00")
 
 
-def fits_bytes(data=NOISE, ra=RA, dec=DEC, **cards) -> bytes:
+def fits_bytes(data: np.ndarray = NOISE, ra: float = RA, dec: float = DEC, **cards: Any) -> bytes:
     header = image_header(ra, dec, size_px=data.shape[-1], **cards)
     buffer = io.BytesIO()
     with quiet_astropy():
@@ -38,11 +40,11 @@ def fits_bytes(data=NOISE, ra=RA, dec=DEC, **cards) -> bytes:
     return buffer.getvalue()
 
 
-def read(content, *, service="first", survey=FIRST, **options):
+def read(content: bytes, *, service: str = "first", survey: Survey = FIRST, **options: Any) -> Any:
     return image_reader(SERVICES[service], survey, RA, DEC, WIDTH, **options)(answer(content))
 
 
-def test_a_sound_image_becomes_a_cutout_with_its_provenance():
+def test_a_valid_image_becomes_a_cutout_with_provenance() -> None:
     content = fits_bytes()
     cutout = read(content)
     assert isinstance(cutout, Cutout) and not cutout.flags and cutout.origin == "first"
@@ -54,7 +56,7 @@ def test_a_sound_image_becomes_a_cutout_with_its_provenance():
     assert cutout.data.shape[0] < 60 and np.isin(cutout.data, NOISE).all()
 
 
-def test_first_images_have_four_axes_in_their_header_and_two_in_their_pixels():
+def test_first_images_have_four_axes_in_their_header_and_two_in_their_pixels() -> None:
     header = image_header(RA, DEC, size_px=60, projection="SIN", BMAJ=1.5e-3, BMIN=1.5e-3)
     for axis, name in ((3, "FREQ"), (4, "STOKES")):
         header.update({f"CTYPE{axis}": name, f"CRVAL{axis}": 1.0, f"CDELT{axis}": 1.0, f"CRPIX{axis}": 1.0})
@@ -67,18 +69,18 @@ def test_first_images_have_four_axes_in_their_header_and_two_in_their_pixels():
     assert cutout.wcs.naxis == 2 and cutout.pixel_scale_arcsec == pytest.approx(1.8)
 
 
-def test_gzip_is_unpacked_whatever_was_asked_for():
+def test_gzip_is_always_decompressed() -> None:
     cutout = read(gzip.compress(fits_bytes()))
     np.testing.assert_array_equal(cutout.data, read(fits_bytes()).data)
 
 
-def test_millijansky_become_jansky():
+def test_millijansky_become_jansky() -> None:
     cutout = read(fits_bytes(NOISE * 1000, BUNIT="mJy/beam"))
     assert not cutout.flags
     np.testing.assert_allclose(cutout.data, read(fits_bytes()).data, rtol=1e-6)
 
 
-def test_pixels_that_do_not_fit_their_unit_are_flagged():
+def test_pixels_that_do_not_fit_their_unit_are_flagged() -> None:
     assert read(fits_bytes(NOISE * 1000)).flags == Flag.SUSPECT_UNIT
 
 
@@ -101,19 +103,19 @@ def test_pixels_that_do_not_fit_their_unit_are_flagged():
         (fits_bytes(CTYPE1="X", CTYPE2="Y"), "no celestial WCS"),
     ],
 )
-def test_anything_else_is_a_fault(content, message):
+def test_invalid_answers_are_faults(content: bytes, message: str) -> None:
     with pytest.raises(Fault, match=message):
         read(content)
 
 
-def test_a_page_about_the_survey_means_no_coverage():
+def test_a_page_about_the_survey_means_no_coverage() -> None:
     found = read(b"<html>Position is outside of the area of the FIRST survey</html>")
     assert isinstance(found, NoImage) and found.status == "no_coverage"
     assert found.reason.startswith("first says: Position is outside") and found.provenance.url == "http://x"
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, 3.0])
-def test_images_without_signal_are_doubtful_unless_that_means_outside(value):
+def test_images_without_signal_are_doubtful_unless_that_means_outside(value: float) -> None:
     content = fits_bytes(np.full((60, 60), value, np.float32))
     with pytest.raises(Doubtful, match="all pixels are blank or equal") as doubt:
         read(content)
@@ -121,7 +123,7 @@ def test_images_without_signal_are_doubtful_unless_that_means_outside(value):
     assert read(content, service="skyview").status == "no_coverage"
 
 
-def test_an_image_of_a_part_of_the_subject_is_doubtful_unless_it_was_to_be_expected():
+def test_an_image_of_a_part_of_the_subject_is_doubtful_unless_it_was_to_be_expected() -> None:
     content = fits_bytes(dec=DEC + 50 / 3600)
     with pytest.raises(Doubtful, match="only part of the subject") as doubt:
         read(content)
@@ -129,18 +131,18 @@ def test_an_image_of_a_part_of_the_subject_is_doubtful_unless_it_was_to_be_expec
     assert isinstance(read(content, shown=lambda points: points[:, 1] < 20), Cutout)
 
 
-def test_some_blank_pixels_are_the_surveys():
+def test_some_blank_pixels_are_the_surveys() -> None:
     data = NOISE.copy()
     data[:30] = np.nan
     assert np.isnan(read(fits_bytes(data)).data).any()
 
 
-def test_infrared_counts_need_no_unit():
+def test_infrared_counts_need_no_unit() -> None:
     content = fits_bytes(NOISE / FIRST.rms * WISE.rms + 10, BUNIT="")
     assert not read(content, service="irsa", survey=WISE).flags
 
 
-def test_an_answer_of_the_real_first_server_is_understood():
+def test_an_answer_of_the_real_first_server_is_understood() -> None:
     # Of 2020, 1 arcmin around J105007.2+304037; astroquery ships it for its own tests.
     path = files("astroquery.image_cutouts.first") / "tests" / "data" / "image.fits"
     if not path.is_file():
@@ -157,7 +159,7 @@ def test_an_answer_of_the_real_first_server_is_understood():
 
 @pytest.mark.data
 @pytest.mark.parametrize(("folder", "service"), [("radio", "first"), ("infrared", "irsa")])
-def test_real_images_pass(shared_data, folder, service):
+def test_real_images_pass(shared_data: Path, folder: str, service: str) -> None:
     survey = SURVEYS[SERVICES[service].survey]
     paths = sorted((shared_data / "pairs" / folder).glob("*.fits"))
     assert len(paths) == 6
@@ -171,7 +173,7 @@ def test_real_images_pass(shared_data, folder, service):
 
 @pytest.mark.parametrize("projection", ["TAN", "SIN", "NCP", "ZEA"])
 @pytest.mark.parametrize("cards", [{}, {"EPOCH": 1950.0, "EQUINOX": 1950.0}, {"CROTA2": 30.0}, {"NAXIS3": 1}])
-def test_the_quick_way_to_a_wcs_is_the_long_one(projection, cards):
+def test_the_quick_way_to_a_wcs_is_the_long_one(projection: str, cards: dict[str, Any]) -> None:
     content = fits_bytes(projection=projection, **cards)
     with quiet_astropy():
         long = WCS(fits.Header.fromstring(content[:2880].decode()))
@@ -182,7 +184,7 @@ def test_the_quick_way_to_a_wcs_is_the_long_one(projection, cards):
     assert quick.wcs.radesys == long.wcs.radesys and quick.wcs.equinox == long.wcs.equinox
 
 
-def test_distortions_are_kept():
+def test_distortions_are_kept() -> None:
     sip = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "B_0_2": 1e-4}
     content = fits_bytes(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", **sip)
     assert read(content).wcs.sip is not None

@@ -1,7 +1,9 @@
-"""Which images a folder holds: the same with an index as without, and nothing outdated is read."""
+"""The index of a folder: the same answers as without it, and no outdated entries."""
 
 import gzip
 import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,8 +32,8 @@ WIDTH = FRAME.width_arcsec
 PATTERN = "**/*.fits*"
 
 
-def plain_of(path):
-    """Pixels and header of an image, without the keyword that stands in many files and means nothing."""
+def plain_of(path: Path) -> tuple[np.ndarray, fits.Header]:
+    """Return pixels and header of an image, without the meaningless BLANK of `write_image`."""
     with open_odd(path) as hdus:
         data, header = hdus[0].data.copy(), hdus[0].header.copy()
     header.remove("BLANK", ignore_missing=True)
@@ -39,7 +41,7 @@ def plain_of(path):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     """Images of all kinds: plain, compressed, one of three extensions, elsewhere, unreadable."""
     folder = tmp_path / "images"
     plain = write_image(folder / "a" / "plain.fits")
@@ -54,11 +56,11 @@ def folder(tmp_path):
     return folder
 
 
-def index_of(folder, **options) -> ImageIndex:
+def index_of(folder: Path, **options: Any) -> ImageIndex:
     return ImageIndex.scan(folder, matching_files(FIRST, folder, PATTERN), **options)
 
 
-def test_each_image_and_each_fault_is_a_row(folder):
+def test_each_image_and_each_fault_is_a_row(folder: Path) -> None:
     rows = index_of(folder).rows
     assert rows["name"].tolist() == [
         *("a/plain.fits", "compressed.fits.gz", "cut.fits", "far.fits"),
@@ -69,7 +71,7 @@ def test_each_image_and_each_fault_is_a_row(folder):
     assert (rows["size"] == [(folder / name).stat().st_size for name in rows["file"]]).all()
 
 
-def test_what_is_near_a_subject(folder):
+def test_what_is_near_a_subject(folder: Path) -> None:
     index, frame = index_of(folder), FRAME
     assert index.near(frame, *TARGET) == ["a/plain.fits", "compressed.fits.gz", "cut.fits", "several.fits"]
     assert index.near(frame, *FAR) == ["far.fits"]
@@ -77,7 +79,7 @@ def test_what_is_near_a_subject(folder):
     assert index.unplaced() == ["text.fits"]
 
 
-def test_answers_are_those_of_a_source_without_index(folder, tmp_path):
+def test_answers_are_those_of_a_source_without_index(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "index.parquet"
     write_index(path, FIRST, folder, pattern=PATTERN)
     with_index = DirectoryProvider(FIRST, folder, index=ImageIndex.read(path))
@@ -91,14 +93,16 @@ def test_answers_are_those_of_a_source_without_index(folder, tmp_path):
             assert one == other
 
 
-def test_several_processes_find_the_same(tmp_path):
+def test_several_processes_find_the_same(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     for k in range(CHUNK + 2):
         write_image(folder / f"{k:02d}.fits", 10.0 + k, 5.0)
     pd.testing.assert_frame_equal(index_of(folder, processes=2).rows, index_of(folder).rows)
 
 
-def test_a_refreshed_index_reads_only_what_is_new_or_changed(folder, tmp_path, monkeypatch):
+def test_a_refreshed_index_reads_only_what_is_new_or_changed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "index.parquet"
     write_index(path, FIRST, folder, pattern=PATTERN)
     (folder / "text.fits").unlink()
@@ -113,7 +117,7 @@ def test_a_refreshed_index_reads_only_what_is_new_or_changed(folder, tmp_path, m
     pd.testing.assert_frame_equal(ImageIndex.read(path).rows, rows)
 
 
-def test_a_file_that_changed_after_it_was_indexed_is_read_as_it_is(folder, tmp_path):
+def test_a_file_that_changed_after_it_was_indexed_is_read_as_it_is(folder: Path, tmp_path: Path) -> None:
     for name in ("compressed.fits.gz", "several.fits", "cut.fits"):
         (folder / name).unlink()
     index = index_of(folder)
@@ -125,7 +129,7 @@ def test_a_file_that_changed_after_it_was_indexed_is_read_as_it_is(folder, tmp_p
     np.testing.assert_array_equal(one.data, other.data)
 
 
-def test_a_file_that_vanished_after_it_was_indexed_is_a_failure(folder):
+def test_a_file_that_vanished_after_it_was_indexed_is_a_failure(folder: Path) -> None:
     index = index_of(folder)
     (folder / "far.fits").unlink()
     answer = DirectoryProvider(FIRST, folder, index=index).cutout("subject", *FAR, WIDTH)
@@ -133,7 +137,7 @@ def test_a_file_that_vanished_after_it_was_indexed_is_a_failure(folder):
     assert "No such file" in answer.reason and "\n" not in answer.reason
 
 
-def test_a_file_that_became_readable_after_it_was_indexed_is_read(folder):
+def test_a_file_that_became_readable_after_it_was_indexed_is_read(folder: Path) -> None:
     (folder / "far.fits").rename(folder / "kept")
     (folder / "far.fits").write_text("not yet")
     index = index_of(folder)
@@ -142,7 +146,7 @@ def test_a_file_that_became_readable_after_it_was_indexed_is_read(folder):
     assert isinstance(answer, Cutout) and answer.origin == "far.fits"
 
 
-def test_rows_of_another_folder_are_not_taken_over(tmp_path):
+def test_rows_of_another_folder_are_not_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "index.parquet"
     for name, ra_deg in (("one", 10.0), ("other", 50.0)):
         os.utime(write_image(tmp_path / name / "a.fits", ra_deg, 5.0), (1, 1))
@@ -150,7 +154,7 @@ def test_rows_of_another_folder_are_not_taken_over(tmp_path):
     assert ImageIndex.read(path).near(FRAME, 50.0, 5.0) == ["a.fits"]
 
 
-def test_the_digest_changes_with_the_files_alone(folder):
+def test_the_digest_changes_with_the_files_alone(folder: Path) -> None:
     first = files_digest(FIRST, folder, PATTERN)
     assert files_digest(FIRST, folder, PATTERN) == first
     (folder / "notes.txt").write_text("no image")
@@ -161,7 +165,9 @@ def test_the_digest_changes_with_the_files_alone(folder):
     assert len({first, second, files_digest(FIRST, folder, PATTERN)}) == 3
 
 
-def test_bad_files_are_told_when_the_index_is_made(folder, tmp_path, caplog):
+def test_unreadable_files_are_logged_when_the_index_is_made(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_index(tmp_path / "index.parquet", FIRST, folder, pattern=PATTERN)
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert [line.split(": left out")[0] for line in told] == [
@@ -170,7 +176,7 @@ def test_bad_files_are_told_when_the_index_is_made(folder, tmp_path, caplog):
     ]
 
 
-def test_what_is_no_index_is_one_line(tmp_path):
+def test_an_invalid_index_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "index.parquet"
     path.write_bytes(b"no Parquet")
     with pytest.raises(InputError, match=rf"{path}: not a complete Parquet file .* remove it"):
@@ -183,7 +189,7 @@ def test_what_is_no_index_is_one_line(tmp_path):
         write_index(path, FIRST, tmp_path / "images", pattern=PATTERN)
 
 
-def test_no_folder_and_no_match_are_one_line(tmp_path):
+def test_no_folder_and_no_match_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no folder"):
         write_index(tmp_path / "index.parquet", FIRST, tmp_path / "nowhere", pattern=PATTERN)
     (tmp_path / "notes.txt").write_text("")

@@ -1,7 +1,10 @@
-"""Images found in a folder by their WCS, and honest answers where there is none."""
+"""Images found in a folder by their WCS, and the reasons where there is none."""
 
 import gzip
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,18 +21,25 @@ from claran_core.common.errors import ConfigError
 from claran_core.common.flags import Flag
 from claran_core.common.reprojection import reproject
 from claran_core.survey.directory.provider import DirectoryProvider
-from claran_core.survey.surveys import SURVEYS
+from claran_core.survey.surveys import SURVEYS, Survey
 
 FIRST = SURVEYS["FIRST"]
 TARGET = (30.0, 10.0)
 WIDTH = FRAME.width_arcsec
 
 
-def cut(folder, ra_deg=TARGET[0], dec_deg=TARGET[1], *, width=WIDTH, survey=FIRST):
+def cut(
+    folder: Path,
+    ra_deg: float = TARGET[0],
+    dec_deg: float = TARGET[1],
+    *,
+    width: float = WIDTH,
+    survey: Survey = FIRST,
+) -> Any:
     return DirectoryProvider(survey, folder).cutout("subject", ra_deg, dec_deg, width)
 
 
-def assert_shows(cutout, ra_deg=TARGET[0], dec_deg=TARGET[1]):
+def assert_shows(cutout: Cutout | NoImage, ra_deg: float = TARGET[0], dec_deg: float = TARGET[1]) -> None:
     """The cut-out holds, all over the frame, the values that belong to these places on the sky."""
     assert isinstance(cutout, Cutout), cutout
     image = reproject(cutout, FRAME, ra_deg, dec_deg)
@@ -39,13 +49,13 @@ def assert_shows(cutout, ra_deg=TARGET[0], dec_deg=TARGET[1]):
 
 @pytest.mark.parametrize("projection", ["TAN", "SIN", "NCP", "ARC", "STG"])
 @pytest.mark.parametrize("position", [(30.0, 45.0), (0.0, 10.0), (359.9999, -60.0), (120.0, 89.9)])
-def test_projections(tmp_path, projection, position):
+def test_projections(tmp_path: Path, projection: str, position: tuple[float, float]) -> None:
     write_image(tmp_path / "a.fits", *position, projection=projection)
     assert_shows(cut(tmp_path, *position), *position)
 
 
 @pytest.mark.parametrize("dec", [90.0, -90.0, 89.999])
-def test_poles(tmp_path, dec):
+def test_poles(tmp_path: Path, dec: float) -> None:
     write_image(tmp_path / "a.fits", 77.0, dec, target=(200.0, dec))
     assert_shows(cut(tmp_path, 200.0, dec), 200.0, dec)
 
@@ -58,7 +68,9 @@ def test_poles(tmp_path, dec):
     st.sampled_from("ab"),
 )
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_target_anywhere_in_an_image_anywhere(tmp_path_factory, ra, dec, east, north, _name):
+def test_a_target_anywhere_in_an_image_anywhere(
+    tmp_path_factory: pytest.TempPathFactory, ra: float, dec: float, east: float, north: float, _name: str
+) -> None:
     folder = tmp_path_factory.mktemp("sky")
     centre = SkyCoord(ra * u.deg, dec * u.deg)
     target = centre.spherical_offsets_by(east * u.arcsec, north * u.arcsec)
@@ -67,12 +79,12 @@ def test_a_target_anywhere_in_an_image_anywhere(tmp_path_factory, ra, dec, east,
     assert_shows(cut(folder, *place), *place)
 
 
-def test_a_target_beside_ra_zero_in_an_image_on_the_other_side(tmp_path):
+def test_a_target_beside_ra_zero_in_an_image_on_the_other_side(tmp_path: Path) -> None:
     write_image(tmp_path / "a.fits", 359.99, 10.0, size_px=200, target=(0.01, 10.0))
     assert_shows(cut(tmp_path, 0.01, 10.0), 0.01, 10.0)
 
 
-def test_fk4_images_are_precessed(tmp_path):
+def test_fk4_images_are_precessed(tmp_path: Path) -> None:
     old = SkyCoord(*TARGET, unit="deg").transform_to(FK4(equinox="B1950"))
     assert abs(old.ra.deg - TARGET[0]) > 0.5
     options = {"RADESYS": "FK4", "EQUINOX": 1950.0, "target": TARGET}
@@ -80,7 +92,7 @@ def test_fk4_images_are_precessed(tmp_path):
     assert_shows(cut(tmp_path))
 
 
-def test_galactic_images(tmp_path):
+def test_galactic_images(tmp_path: Path) -> None:
     place = SkyCoord(*TARGET, unit="deg").galactic
     cards = {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRVAL2": 0.0}
     header = image_header(place.l.deg, place.b.deg, size_px=120, **cards)
@@ -91,7 +103,7 @@ def test_galactic_images(tmp_path):
     assert_shows(cut(tmp_path))
 
 
-def test_degenerate_axes_and_extensions(tmp_path):
+def test_degenerate_axes_and_extensions(tmp_path: Path) -> None:
     header = image_header(*TARGET)
     data = sky_pixels(header, (80, 80), *TARGET)
     header.update({"CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CTYPE4": "STOKES", "CRVAL4": 1.0})
@@ -106,13 +118,13 @@ def test_degenerate_axes_and_extensions(tmp_path):
     assert cutout.origin == "a.fits[3]" and not source.index.rows["reason"].any()
 
 
-def test_header_axes_without_data_axes(tmp_path):
+def test_header_axes_without_data_axes(tmp_path: Path) -> None:
     cards = {"CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CDELT3": 1.0, "CRPIX3": 1.0}
     write_image(tmp_path / "a.fits", *TARGET, **cards)
     assert_shows(cut(tmp_path))
 
 
-def test_latitude_as_the_first_axis(tmp_path):
+def test_latitude_as_the_first_axis(tmp_path: Path) -> None:
     header = image_header(*TARGET)
     data = sky_pixels(header, (80, 80), *TARGET)
     for key in ("CTYPE", "CRVAL", "CRPIX", "CDELT"):
@@ -123,7 +135,7 @@ def test_latitude_as_the_first_axis(tmp_path):
     assert_shows(cut(tmp_path))
 
 
-def test_compressed_files(tmp_path):
+def test_compressed_files(tmp_path: Path) -> None:
     plain = write_image(tmp_path / "plain.fits")
     for folder in ("tiles", "gz"):
         (tmp_path / folder).mkdir()
@@ -135,7 +147,7 @@ def test_compressed_files(tmp_path):
     assert_shows(cut(tmp_path / "tiles"))
 
 
-def test_scaled_integers_with_blanks(tmp_path):
+def test_scaled_integers_with_blanks(tmp_path: Path) -> None:
     header = image_header(*TARGET)
     header.update({"BLANK": -32768, "BSCALE": 0.5, "BZERO": 10.0})
     stored = np.round((sky_pixels(header, (80, 80), *TARGET) - 10) / 0.5).astype(">i2")
@@ -149,11 +161,11 @@ def test_scaled_integers_with_blanks(tmp_path):
     np.testing.assert_allclose(shown[:-11], positions()[:-11], atol=0.5)
 
 
-def blank_left(data):
+def blank_left(data: np.ndarray) -> None:
     data[:, :40] = np.nan
 
 
-def test_the_best_covered_of_overlapping_images_wins(tmp_path):
+def test_the_best_covered_of_overlapping_images_wins(tmp_path: Path) -> None:
     write_image(tmp_path / "a_half.fits", change=blank_left)
     shifted = TARGET[0] - 30 * 1.8 / 3600, TARGET[1]
     write_image(tmp_path / "b_whole.fits", *shifted, size_px=120, target=TARGET)
@@ -163,7 +175,7 @@ def test_the_best_covered_of_overlapping_images_wins(tmp_path):
     assert_shows(cutout)
 
 
-def test_of_equals_the_finer_then_the_nearer_then_the_first_by_name_wins(tmp_path):
+def test_of_equals_the_finer_then_the_nearer_then_the_first_by_name_wins(tmp_path: Path) -> None:
     write_image(tmp_path / "d_coarser.fits", scale_arcsec=2.0)
     far = TARGET[0], TARGET[1] + 0.003
     write_image(tmp_path / "a_far.fits", *far, target=TARGET, scale_arcsec=1.80001)
@@ -176,7 +188,7 @@ def test_of_equals_the_finer_then_the_nearer_then_the_first_by_name_wins(tmp_pat
     assert cut(tmp_path).origin == "e_finer.fits"
 
 
-def test_a_window_is_all_that_interpolation_needs_and_little_more(tmp_path):
+def test_a_window_is_all_that_interpolation_needs_and_little_more(tmp_path: Path) -> None:
     write_image(tmp_path / "a.fits", size_px=400)
     data = cut(tmp_path).data
     assert max(data.shape) <= FRAME.size_px + 10
@@ -185,18 +197,20 @@ def test_a_window_is_all_that_interpolation_needs_and_little_more(tmp_path):
     np.testing.assert_array_equal(reproject(cut(tmp_path), FRAME, *TARGET), reproject(whole, FRAME, *TARGET))
 
 
-def test_outside_all_images(tmp_path):
+def test_outside_all_images(tmp_path: Path) -> None:
     write_image(tmp_path / "a.fits")
     answer = cut(tmp_path, 210.0, -10.0)
     assert answer == NoImage("no_coverage", f"no image in {tmp_path} covers it")
 
 
-def test_only_blank_pixels_are_no_coverage(tmp_path):
+def test_only_blank_pixels_are_no_coverage(tmp_path: Path) -> None:
     write_image(tmp_path / "a.fits", change=lambda data: data.fill(np.nan))
     assert cut(tmp_path) == NoImage("no_coverage", "a.fits has only blank pixels there")
 
 
-def test_bad_files_do_not_matter_where_a_good_one_covers(tmp_path, caplog):
+def test_unreadable_files_do_not_matter_where_a_good_one_covers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_image(tmp_path / "good.fits")
     (tmp_path / "empty.fits").write_bytes(b"")
     (tmp_path / "text.fits").write_text("not FITS at all\n" * 300)
@@ -211,7 +225,7 @@ def test_bad_files_do_not_matter_where_a_good_one_covers(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_truncated_file_that_covers_the_subject_is_named(tmp_path, compressed):
+def test_a_truncated_file_that_covers_the_subject_is_named(tmp_path: Path, compressed: bool) -> None:
     name = "a.fits.gz" if compressed else "a.fits"
     whole = write_image(tmp_path / "whole" / "a.fits").read_bytes()
     whole = gzip.compress(whole, mtime=0) if compressed else whole
@@ -225,14 +239,14 @@ def test_a_truncated_file_that_covers_the_subject_is_named(tmp_path, compressed)
     assert elsewhere.status == "no_coverage" or compressed
 
 
-def test_a_truncated_file_beside_a_good_one(tmp_path):
+def test_a_truncated_file_beside_a_good_one(tmp_path: Path) -> None:
     data = write_image(tmp_path / "a.fits").read_bytes()
     (tmp_path / "a.fits").write_bytes(data[:-4000])
     write_image(tmp_path / "b.fits")
     assert cut(tmp_path).origin == "b.fits"
 
 
-def test_missing_padding_at_the_end_is_no_loss(tmp_path):
+def test_missing_padding_at_the_end_is_accepted(tmp_path: Path) -> None:
     path = write_image(tmp_path / "a.fits")
     with open_odd(path) as hdus:
         end = hdus[0].fileinfo()["datLoc"] + 80 * 80 * 4
@@ -240,7 +254,7 @@ def test_missing_padding_at_the_end_is_no_loss(tmp_path):
     assert_shows(cut(tmp_path))
 
 
-def test_a_file_that_vanishes_after_the_scan_fails_with_its_name(tmp_path):
+def test_a_file_that_vanishes_after_the_scan_fails_with_its_name(tmp_path: Path) -> None:
     path = write_image(tmp_path / "a.fits")
     source = DirectoryProvider(FIRST, tmp_path)
     path.unlink()
@@ -248,7 +262,7 @@ def test_a_file_that_vanishes_after_the_scan_fails_with_its_name(tmp_path):
     assert answer.status == "failed" and "a.fits" in answer.reason
 
 
-def test_a_file_of_unknown_place_leaves_room_for_doubt(tmp_path):
+def test_a_file_without_a_known_position_makes_uncovered_subjects_fail(tmp_path: Path) -> None:
     fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1])]).writeto(tmp_path / "table.fits")
     fits.PrimaryHDU(np.zeros((9, 9))).writeto(tmp_path / "thumb.fits")
     answer = cut(tmp_path)
@@ -263,7 +277,7 @@ def test_a_file_of_unknown_place_leaves_room_for_doubt(tmp_path):
     assert with_pattern.cutout("subject", 99.0, 9.0, WIDTH).status == "no_coverage"
 
 
-def test_a_cube_is_not_guessed_at(tmp_path):
+def test_a_cube_of_several_planes_fails(tmp_path: Path) -> None:
     header = image_header(*TARGET)
     header.update({"CTYPE3": "FREQ", "CRVAL3": 1.4e9})
     fits.PrimaryHDU(np.zeros((3, 80, 80), np.float32), header).writeto(
@@ -274,8 +288,8 @@ def test_a_cube_is_not_guessed_at(tmp_path):
     assert cut(tmp_path, 210.0, 0.0).status == "no_coverage"
 
 
-def noise(rms):
-    def change(data):
+def noise(rms: float) -> Callable[[np.ndarray], None]:
+    def change(data: np.ndarray) -> None:
         data[:] = np.random.default_rng(1).normal(0, rms, data.shape)
 
     return change
@@ -292,23 +306,23 @@ def noise(rms):
         ("K", FIRST.rms, Flag.SUSPECT_UNIT),
     ],
 )
-def test_units_that_do_not_fit_are_flagged(tmp_path, unit, rms, expected):
+def test_units_that_do_not_fit_are_flagged(tmp_path: Path, unit: str, rms: float, expected: Flag) -> None:
     write_image(tmp_path / "a.fits", BUNIT=unit, change=noise(rms))
     assert cut(tmp_path).flags == expected
 
 
-def test_units_are_converted(tmp_path):
+def test_units_are_converted(tmp_path: Path) -> None:
     write_image(tmp_path / "a.fits", BUNIT="mJy/beam", change=noise(0.156))
     sigma = np.std(cut(tmp_path).data)
     assert sigma == pytest.approx(1.56e-4, rel=0.1)
 
 
-def test_pixels_wider_than_the_beam_are_flagged(tmp_path):
+def test_pixels_wider_than_the_beam_are_flagged(tmp_path: Path) -> None:
     write_image(tmp_path / "a.fits", scale_arcsec=5.5, change=noise(FIRST.rms))
     assert cut(tmp_path).flags == Flag.COARSE_PIXELS
 
 
-def test_folders_without_images_are_refused_at_once(tmp_path):
+def test_folders_without_images_are_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"survey\.radio\.path: no folder .*nowhere"):
         DirectoryProvider(FIRST, tmp_path / "nowhere")
     (tmp_path / "readme.txt").write_text("x")
@@ -316,7 +330,7 @@ def test_folders_without_images_are_refused_at_once(tmp_path):
         DirectoryProvider(SURVEYS["WISE_W1"], tmp_path)
 
 
-def test_links_to_folders_are_followed(tmp_path):
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
     write_image(tmp_path / "archive" / "deep" / "a.fits")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "linked").symlink_to(tmp_path / "archive")
@@ -324,7 +338,7 @@ def test_links_to_folders_are_followed(tmp_path):
 
 
 @pytest.mark.data
-def test_fields_as_mosaics_hold_several_subjects(shared_data):
+def test_fields_as_mosaics_hold_several_subjects(shared_data: Path) -> None:
     source = DirectoryProvider(FIRST, shared_data / "wide")
     places = [(215.319583, 43.188333), (215.375, 43.225), (239.426667, 35.513056)]
     cutouts = [source.cutout("subject", *place, 181.5) for place in places]
@@ -333,7 +347,7 @@ def test_fields_as_mosaics_hold_several_subjects(shared_data):
 
 
 @pytest.mark.data
-def test_bright_3c192_is_no_unit_error_but_atlas_is(shared_data):
+def test_bright_3c192_is_no_unit_error_but_atlas_is(shared_data: Path) -> None:
     source = DirectoryProvider(FIRST, shared_data / "hostile")
     assert source.cutout("3C192", 121.395827, 24.163995, 181.5).flags == Flag(0)
     assert source.cutout("ATLAS", 8.276555, -43.175087, 181.5).flags == Flag.SUSPECT_UNIT
