@@ -120,7 +120,7 @@ def kind_of(node: Schema, root: Schema) -> str:
 
 
 def limits_of(node: Schema, root: Schema) -> str:
-    """Say in words which bounds a schema without alternatives sets; empty if there are none."""
+    """Say in words which bounds a schema without alternatives sets; empty without bounds."""
     kind = node.get("type")
     if kind in ("integer", "number"):
         return _bounds(node)

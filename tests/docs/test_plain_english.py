@@ -22,7 +22,7 @@ PHRASES = (
     r"\b[Pp]atience towards\b",
     r"\bin a room of its own\b",
 )
-SUFFIXES = {".md", ".cff"}
+SUFFIXES = {".py", ".md", ".yaml", ".yml", ".smk", ".js", ".j2", ".css", ".toml", ".cff", ".def"}
 THIS = Path(__file__).resolve()
 
 

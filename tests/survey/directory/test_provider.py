@@ -1,4 +1,4 @@
-"""Images found in a folder by their WCS, and the reasons where there is none."""
+"""Images found in a folder by their WCS, and the reasons for missing ones."""
 
 import gzip
 import logging
