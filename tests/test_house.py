@@ -54,7 +54,7 @@ def tracked_files() -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def test_data_files_of_packages_are_installed_with_them():
+def test_data_files_of_packages_are_installed_with_them() -> None:
     patterns = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["package-data"]
     package = REPOSITORY / "claran_core"
     data = [path for path in tracked_files() if path.is_relative_to(package) and path.suffix != ".py"]
@@ -70,16 +70,16 @@ def rule_names() -> list[str]:
 
 
 @pytest.mark.parametrize("name", sorted(requirements()))
-def test_conda_environment_is_in_step_with_the_package(name):
+def test_conda_environment_is_in_step_with_the_package(name: str) -> None:
     assert environment()[CONDA_NAMES.get(name, name)] == requirements()[name]
 
 
-def test_conda_environment_holds_nothing_else():
+def test_conda_environment_holds_nothing_else() -> None:
     names = {CONDA_NAMES.get(name, name) for name in requirements()}
     assert set(environment()) - names == {"python", "pip"}
 
 
-def test_python_of_the_conda_environment_is_one_the_package_takes():
+def test_python_of_the_conda_environment_is_one_the_package_takes() -> None:
     lower = {spec.version for spec in environment()["python"] if spec.operator == ">="}
     assert lower == {spec.version for spec in SpecifierSet(project()["requires-python"])}
 
@@ -94,11 +94,11 @@ def test_tested_versions_are_plain_and_satisfy_every_direct_dependency() -> None
         assert tested[canonicalize_name(requirement.name)] in requirement.specifier, requirement
 
 
-def test_torch_is_pinned_to_one_version():
+def test_torch_is_pinned_to_one_version() -> None:
     assert [spec.operator for spec in requirements()["torch"]] == ["=="]
 
 
-def test_formatters_are_the_same_before_a_commit_and_in_the_tests():
+def test_formatters_are_the_same_before_a_commit_and_in_the_tests() -> None:
     pinned = {
         Requirement(line).name: Requirement(line) for line in project()["optional-dependencies"]["test"]
     }
@@ -112,23 +112,23 @@ def test_formatters_are_the_same_before_a_commit_and_in_the_tests():
     assert f"=={revisions['snakefmt']}" == str(pinned["snakefmt"].specifier)
 
 
-def test_default_settings_are_valid():
+def test_default_settings_are_valid() -> None:
     assert load_config().as_dict() == yaml.safe_load(read("config.yaml"))
 
 
-def test_settings_follow_the_stages():
+def test_settings_follow_the_stages() -> None:
     extra = {"seed", "shard_size", "survey", "model"}
     assert [key for key in yaml.safe_load(read("config.yaml")) if key not in extra] == STAGES
 
 
-def test_flags_are_distinct_powers_of_two_and_described():
+def test_flags_are_distinct_powers_of_two_and_described() -> None:
     assert [flag.value for flag in Flag] == [2**bit for bit in range(len(Flag))]
     assert list(DESCRIPTIONS) == list(Flag)
     assert all(text == text.strip() and len(text) > 20 for text in DESCRIPTIONS.values())
     assert describe(sum(Flag)) == [flag.name for flag in Flag]
 
 
-def test_citation_names_this_version_and_the_paper():
+def test_citation_names_this_version_and_the_paper() -> None:
     citation = yaml.safe_load(read("CITATION.cff"))
     assert citation["version"] == claran_core.__version__
     assert citation["license"] == project()["license"]
@@ -136,30 +136,30 @@ def test_citation_names_this_version_and_the_paper():
     assert citation["preferred-citation"]["authors"][0]["family-names"] == "Wu"
 
 
-def test_changelog_has_a_chapter_on_this_version():
+def test_changelog_has_a_chapter_on_this_version() -> None:
     headings = re.findall(r"^## \[([^\]]+)\]", read("CHANGELOG.md"), flags=re.MULTILINE)
     assert headings[0] == claran_core.__version__
 
 
-def test_entry_of_the_workflow_is_short_and_in_order():
+def test_entry_of_the_workflow_is_short_and_in_order() -> None:
     text = read("Snakefile")
     assert len(text.splitlines()) <= 60
     included = re.findall(r'^include: "workflow/rules/(\w+)\.smk"', text, flags=re.MULTILINE)
     assert included == ["common", *STAGES]
 
 
-def test_every_script_serves_the_rule_of_its_name():
+def test_every_script_serves_the_rule_of_its_name() -> None:
     scripts = {path.stem for path in (REPOSITORY / "workflow/scripts").glob("*.py")}
     assert scripts
     assert scripts <= set(rule_names())
 
 
-def test_readme_names_every_stage_and_rule():
+def test_readme_names_every_stage_and_rule() -> None:
     named = set(re.findall(r"`(\w+)`", read("README.md")))
     assert set(STAGES) <= set(rule_names()) <= named
 
 
-def test_no_tracked_file_holds_a_path_of_one_machine():
+def test_no_tracked_file_holds_a_path_of_one_machine() -> None:
     private = re.compile(r"(?<![\w./-])/(?:work|home|root|Users)/\w|" + re.escape(str(REPOSITORY)))
     for path in tracked_files():
         text = path.read_bytes().decode("utf-8", errors="replace")
@@ -176,7 +176,7 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", "-s", *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_make_alone_lists_every_verb(tmp_path):
+def test_make_alone_lists_every_verb(tmp_path: Path) -> None:
     listed = re.findall(r"^  make (\w+)", make(tmp_path).stdout, flags=re.MULTILINE)
     verbs = re.search(r"^\.PHONY: (.+)$", read("Makefile"), flags=re.MULTILINE)
     assert verbs is not None
@@ -187,7 +187,7 @@ def test_make_alone_lists_every_verb(tmp_path):
     ("interpreter", "said"),
     [("python-that-does-not-exist", "not found"), ("false", "too old")],  # `false` fails the version check
 )
-def test_make_says_in_one_line_which_python_it_needs(tmp_path, interpreter, said):
+def test_make_says_in_one_line_which_python_it_needs(tmp_path: Path, interpreter: str, said: str) -> None:
     ended = make(tmp_path, "demo", f"PYTHON={interpreter}")
     ours = [line for line in ended.stderr.splitlines() if not line.startswith("make")]
     assert ended.returncode != 0

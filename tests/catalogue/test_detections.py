@@ -1,6 +1,7 @@
 """Detections are checked before they become sources."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from claran_core.common.frame import Frame
 FRAME = Frame()
 
 
-def written(path, *rows):
+def written(path: Path, *rows: dict[str, Any]) -> Path:
     write_table(path, pd.DataFrame(rows, columns=tables.DETECTIONS.names), tables.DETECTIONS)
     return path
 

@@ -10,7 +10,7 @@ from detection_rows import detection
 from scipy import ndimage
 
 from claran_core.catalogue.product.schema import REJECTED, SOURCES
-from claran_core.catalogue.shard_sources import describe_shard, write_shard
+from claran_core.catalogue.shard_sources import ShardSources, describe_shard, write_shard
 from claran_core.common import tables
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
@@ -20,7 +20,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
 from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, nominal_components
 from claran_core.cutouts.cutout_file import CutoutWriter
-from claran_core.settings.config import load_config
+from claran_core.settings.config import CatalogueOptions, load_config
 from claran_core.survey.surveys import SURVEYS
 
 FRAME = Frame()
@@ -42,7 +42,7 @@ def cutout(*gaussians: tuple[float, float, float], seed: int = 0) -> Cutout:
     return Cutout(pixels.astype(np.float32), GRID.fits_wcs(RA, DEC), "made by hand")
 
 
-def components_of(image: Cutout, subject: str = "s"):
+def components_of(image: Cutout, subject: str = "s") -> pd.DataFrame:
     rows = component_rows(Subject(subject, RA, DEC, "none", FRAME), image, [NOMINAL_LEVEL])
     return pd.DataFrame(rows, columns=tables.COMPONENTS.names)
 
@@ -57,8 +57,8 @@ def described(
     *,
     infrared: dict[str, Cutout] | None = None,
     flags: int = 0,
-    options=OPTIONS,
-):
+    options: CatalogueOptions = OPTIONS,
+) -> ShardSources:
     found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
     table = components_of(image) if image is not None else pd.DataFrame(columns=tables.COMPONENTS.names)
     components = nominal_components(table)
@@ -135,7 +135,7 @@ def test_peaks_of_one_component_tell_sources_apart_and_are_counted() -> None:
 
 
 def test_flags_of_what_is_odd() -> None:
-    def flags(rows, image, **more):
+    def flags(rows: list[dict[str, Any]], image: Cutout | None, **more: Any) -> list[Flag]:
         return [Flag(int(value)) for value in described(rows, image, **more).sources["flags"]]
 
     point = detection("s", around(0, 0, 13))

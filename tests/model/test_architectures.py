@@ -1,5 +1,7 @@
 """The architectures: sizes and initial weights."""
 
+from typing import Any
+
 import pytest
 import torch
 from small_detectors import NARROW_VGG16
@@ -79,7 +81,7 @@ def test_weights_depend_on_the_seed_alone() -> None:
 
 
 @pytest.mark.parametrize(("architecture", "options"), [("association", {}), ("vgg16", NARROW_VGG16)])
-def test_every_convolution_and_dense_layer_is_drawn(architecture, options) -> None:
+def test_every_convolution_and_dense_layer_is_drawn(architecture: str, options: dict[str, Any]) -> None:
     # A layer left with torch's default weights would depend on the global generator.
     torch.manual_seed(0)
     first = build_detector(architecture, channel_means=MEANS, options=options).state_dict()

@@ -1,6 +1,7 @@
 """ImageNet weights: same response as in torchvision, and refusal of other files."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -104,7 +105,7 @@ def test_frozen_layers_are_loaded_too(tensors: dict[str, torch.Tensor], tmp_path
     ],
 )
 def test_other_layouts_are_refused(
-    tensors: dict[str, torch.Tensor], detector: FasterRCNN, tmp_path: Path, change, says: str
+    tensors: dict[str, torch.Tensor], detector: FasterRCNN, tmp_path: Path, change: dict[str, Any], says: str
 ) -> None:
     changed = {name: value for name, value in {**tensors, **change}.items() if value is not None}
     torch.save(changed, tmp_path / "other.pth")
@@ -116,7 +117,7 @@ def test_other_layouts_are_refused(
 class Exploit:
     """A pickle that runs code when it is opened."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("opened"),))
 
 

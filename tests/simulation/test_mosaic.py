@@ -42,7 +42,7 @@ def clear_caches() -> None:
     assert cleared > 5
 
 
-def written(path: Path, *arguments, **options) -> tuple[np.ndarray, fits.Header]:
+def written(path: Path, *arguments: Any, **options: int) -> tuple[np.ndarray, fits.Header]:
     clear_caches()
     write_mosaic(path, *arguments, **options)
     with fits.open(path) as hdus:

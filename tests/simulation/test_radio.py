@@ -1,5 +1,8 @@
 """The radio image of the simulated sky: noise level, negative bowls, order of addition."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -27,8 +30,13 @@ WINDOW = TileWindow(940, 940, 120, 120)
 
 
 def source(
-    *, peak_jy: float, compact=None, kind: str = "field", uncleaned_jy: float = UNCLEANED_JY, build=None
-):
+    *,
+    peak_jy: float,
+    compact: tuple[float, float, float] | None = None,
+    kind: str = "field",
+    uncleaned_jy: float = UNCLEANED_JY,
+    build: Callable[..., Any] | None = None,
+) -> RadioSource:
     return RadioSource(
         source_id="one",
         ra_deg=TILE.ra_deg,

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -139,7 +140,7 @@ def test_surroundings_of_a_candidate_are_tested_before_rendering(monkeypatch: py
         "far": [lone, replace(friend, dec_deg=10.1)],
     }
 
-    def promising(around: str, signature: str, candidate=lone) -> bool:
+    def promising(around: str, signature: str, candidate: Any = lone) -> bool:
         # The cell of the frame's middle holds them all; cells beside it are empty.
         home = sky_to_cell(120.0, 10.0, subjects.RADIO_NSIDE)
         subjects._positions.cache_clear()
@@ -198,7 +199,7 @@ def test_subjects_keep_away_from_the_border_of_their_region() -> None:
 
 
 def test_subjects_with_more_than_three_components_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def clipped(*arguments) -> pd.DataFrame:
+    def clipped(*arguments: Any) -> pd.DataFrame:
         return label_simulated(*arguments).assign(flags=int(Flag.COUNTS_CLIPPED))
 
     monkeypatch.setattr(subjects, "label_simulated", clipped)

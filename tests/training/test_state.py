@@ -23,7 +23,10 @@ ARCHITECTURES = pytest.mark.parametrize(
 
 
 def make_state(
-    training: TrainingOptions = TRAINING, architecture: str = "association", device: str = "cpu", **options
+    training: TrainingOptions = TRAINING,
+    architecture: str = "association",
+    device: str = "cpu",
+    **options: int,
 ) -> TrainingState:
     detector = build_detector(
         architecture, channel_means=(9.0, 8.0, 7.0), frame_px=64, seed=1, options=options

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,8 +24,8 @@ from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.paths import Results
 from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.model.weights_header import read_header, read_info
-from claran_core.settings.config import load_config
-from claran_core.training.dataset import FusedDataset
+from claran_core.settings.config import TrainingOptions, load_config
+from claran_core.training.dataset import FusedDataset, TrainingBatch
 from claran_core.training.validation_split import validation_mask
 
 SUPPORT = str(Path(__file__).resolve().parents[1] / "support")
@@ -34,13 +36,13 @@ class CutDataset(FusedDataset):
 
     cut_in = 2
 
-    def batch(self, indices, *, epoch: int, **options):
+    def batch(self, indices: np.ndarray, *, epoch: int, **options: int | str) -> TrainingBatch:
         if epoch == self.cut_in and 0 in indices:
             raise KeyboardInterrupt
         return super().batch(indices, epoch=epoch, **options)
 
 
-def cut_run(root: Path, **options) -> Path:
+def cut_run(root: Path, **options: TrainingOptions | int) -> Path:
     """Train until the middle of epoch 3, and return the path of the checkpoint."""
     results, shards = write_run(root, blob_sky(10))
     with pytest.raises(KeyboardInterrupt):
@@ -70,7 +72,7 @@ def left_behind(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def messages(caplog: pytest.LogCaptureFixture):
+def messages(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """Capture the messages of the package, for any state of its logger."""
     package = logging.getLogger("claran_core")
     before = package.level
@@ -316,7 +318,7 @@ def test_training_ends_when_validation_stops_improving(
     assert outputs(cut) == outputs(long)
 
 
-def raise_interrupt(*_, **__):
+def raise_interrupt(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt
 
 

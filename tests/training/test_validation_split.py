@@ -21,7 +21,7 @@ def sky() -> tuple[np.ndarray, np.ndarray]:
     return np.array([f"S{i:03d}" for i in range(N)], dtype=object), positions
 
 
-def test_neighbours_are_on_one_side(sky) -> None:
+def test_neighbours_are_on_one_side(sky: tuple[np.ndarray, np.ndarray]) -> None:
     held = validation_mask(*sky, fraction=0.3, seed=1)
     groups = linked_groups(sky[1], LINK_ARCSEC)
     assert (held == held[groups]).all()
@@ -29,7 +29,7 @@ def test_neighbours_are_on_one_side(sky) -> None:
     assert 0.2 < held.mean() < 0.4
 
 
-def test_seed_and_fraction_change_the_split(sky) -> None:
+def test_seed_and_fraction_change_the_split(sky: tuple[np.ndarray, np.ndarray]) -> None:
     held = validation_mask(*sky, fraction=0.3, seed=1)
     assert (held != validation_mask(*sky, fraction=0.3, seed=2)).any()
     more = validation_mask(*sky, fraction=0.5, seed=1)
@@ -40,7 +40,7 @@ def test_seed_and_fraction_change_the_split(sky) -> None:
     )
 
 
-def test_distant_subjects_do_not_change_the_split(sky) -> None:
+def test_distant_subjects_do_not_change_the_split(sky: tuple[np.ndarray, np.ndarray]) -> None:
     ids, positions = sky
     held, groups = (
         validation_mask(ids, positions, fraction=0.3, seed=1),

@@ -1,6 +1,7 @@
 """The classical baseline: made images with a known answer, and its score on real images."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ class Source:
     host_magnitude: float = 15.0
 
 
-def made(**sources):
+def made(**sources: list[tuple[int, int, int]]) -> Labelled:
     """Subject with sources of Gaussian blobs ``(x, y, peak)`` in units of the noise."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 20.0]
@@ -60,7 +61,7 @@ def made(**sources):
 DOUBLE_AND_NEIGHBOUR = {"double": [(40, 52, 60), (65, 52, 40)], "neighbour": [(80, 90, 30)]}
 
 
-def test_the_linking_length_decides_what_is_one_source():
+def test_the_linking_length_decides_what_is_one_source() -> None:
     one = made(**DOUBLE_AND_NEIGHBOUR)
     found = detect(one.subject, one.cutout, (None, 20.0, 60.0, 100.0))
     classes = {link: sorted(row["morphology"] for row in rows) for link, rows in found.items()}
@@ -71,7 +72,7 @@ def test_the_linking_length_decides_what_is_one_source():
     assert found[60.0][0]["probability"] == pytest.approx(60 / 70, abs=0.02)
 
 
-def test_what_is_grouped_rightly_scores_one_and_what_is_not_nothing():
+def test_what_is_grouped_rightly_scores_one_and_what_is_not_nothing() -> None:
     results = measure([made(**DOUBLE_AND_NEIGHBOUR)], (None, 60.0), n_resamplings=20)
     assert results[60.0]["ap"]["mean"] == 1.0
     # Ungrouped, the double is missed, and its two halves stand before the neighbour: 1/3.
@@ -79,7 +80,7 @@ def test_what_is_grouped_rightly_scores_one_and_what_is_not_nothing():
     assert results[None]["ap"]["1C_1P"] == pytest.approx(1 / 3)
 
 
-def test_nothing_to_measure_is_one_line(tmp_path, capsys):
+def test_nothing_to_measure_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["real", str(tmp_path)]) == 1
     empty = tmp_path / "targets.csv"
     empty.write_text("ra,dec,split\n150.0,20.0,none\n")
@@ -88,7 +89,7 @@ def test_nothing_to_measure_is_one_line(tmp_path, capsys):
     assert len(told) == 2 and "no such file" in told[0] and "no true source in 0 subjects" in told[1]
 
 
-def test_subjects_of_the_simulated_sky(tmp_path, capsys):
+def test_subjects_of_the_simulated_sky(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A compact source is found whatever the linking length; a double needs one."""
     mix = {"1C_1P": 2, "1C_2P": 1, "2C_2P": 1}
     chosen = select_subjects(seed=5, n_train=0, n_test=4, mix={"train": mix, "test": mix})
@@ -107,7 +108,7 @@ def test_subjects_of_the_simulated_sky(tmp_path, capsys):
 
 
 @pytest.mark.data
-def test_the_published_baseline_is_reproduced_on_real_images(shared_data):
+def test_the_published_baseline_is_reproduced_on_real_images(shared_data: Path) -> None:
     """facts.md section 2, column first_train: 0.28, 0.50, 0.44 and 0.46."""
     results = measure(real_subjects(shared_data / "first_train"), n_resamplings=20)
     means = [metrics["ap"]["mean"] for metrics in results.values()]
@@ -116,7 +117,7 @@ def test_the_published_baseline_is_reproduced_on_real_images(shared_data):
 
 
 @pytest.mark.data
-def test_matched_subjects_are_centred_on_labelled_sources(shared_data):
+def test_matched_subjects_are_centred_on_labelled_sources(shared_data: Path) -> None:
     labelled = list(matched_subjects(shared_data / "first_train", seed=1, n_pool=80))
     assert len(labelled) > 5
     assert all(len(one.labels) and one.subject.subject_id in set(one.labels["label_id"]) for one in labelled)

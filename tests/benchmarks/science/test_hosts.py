@@ -1,6 +1,7 @@
 """Hosts of some subjects of the simulated sky, found as `benchmarks/science/hosts.py` measures it for all."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,12 @@ TARGETS = Path(__file__).resolve().parents[3] / "resources/demo/targets.csv"
 
 
 @pytest.fixture(scope="module")
-def samples():
+def samples() -> list[Any]:
     targets = pd.read_csv(TARGETS)
     return list(simulated_samples(targets[targets["split"] == "test"].iloc[::16], load_config().seed))
 
 
-def test_seen_hosts_are_the_best_candidates(samples):
+def test_seen_hosts_are_the_best_candidates(samples: list[Any]) -> None:
     seen = [sample for sample in samples if sample.seen is not None]
     assert 0.5 < len(seen) / len(samples) < 0.95
     found = [host_of(sample.infrared, sample.radio) for sample in seen]
@@ -28,7 +29,7 @@ def test_seen_hosts_are_the_best_candidates(samples):
     assert np.mean(right) > 0.9
 
 
-def test_reliabilities_add_up_to_the_hosts_seen(samples):
+def test_reliabilities_add_up_to_the_hosts_seen(samples: list[Any]) -> None:
     said = [sum(host_of(sample.infrared, sample.radio).candidate_reliability) for sample in samples]
     seen = [sample.seen is not None for sample in samples]
     assert np.mean(said) == pytest.approx(np.mean(seen), abs=0.1)

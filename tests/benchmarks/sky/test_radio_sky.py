@@ -1,6 +1,7 @@
 """The comparison with the real sky: its statistics by hand, its choice of subjects, and a few of its rows."""
 
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -42,8 +43,16 @@ from claran_core.common.errors import InputError
 from claran_core.common.morphology import MORPHOLOGIES
 
 
-def source(morphology="1C_1P", *, snr=50.0, extent=20.0, area=10.0, name="", peaks=None):
-    """A source of which only these numbers matter."""
+def source(
+    morphology: str = "1C_1P",
+    *,
+    snr: float = 50.0,
+    extent: float = 20.0,
+    area: float = 10.0,
+    name: str = "",
+    peaks: int | None = None,
+) -> SourceFacts:
+    """Return a source with these values and arbitrary others."""
     n_components, n_peaks = int(morphology[0]), int(morphology[3])
     several = 0.5 if n_components > 1 else np.nan
     return SourceFacts(
@@ -63,19 +72,21 @@ def source(morphology="1C_1P", *, snr=50.0, extent=20.0, area=10.0, name="", pea
     )
 
 
-def subject(*sources, image=None, n_islands=1, weight=1.0):
+def subject(
+    *sources: SourceFacts, image: np.ndarray | None = None, n_islands: int = 1, weight: float = 1.0
+) -> SubjectFacts:
     image = np.zeros((96, 96), np.float32) if image is None else image
     return SubjectFacts(sources[0].name, image, 1.6e-4, n_islands, sources, weight=weight)
 
 
-def noise(seed=0):
+def noise(seed: int = 0) -> np.ndarray:
     """White noise with one bright pixel, which is where sources are."""
     image = np.random.default_rng(seed).standard_normal((96, 96)).astype(np.float32)
     image[48, 48] = 200.0
     return image
 
 
-def test_quantiles_give_each_value_half_of_its_own_weight():
+def test_quantiles_give_each_value_half_of_its_own_weight() -> None:
     even = Values(np.array([3.0, 1.0, 2.0]), np.ones(3))
     # At 1/6, 1/2 and 5/6 of the weight; linear between, level beyond.
     assert [quantile(even, part) for part in (0.1, 0.5, 2 / 3)] == pytest.approx([1.0, 2.0, 2.5])
@@ -84,7 +95,7 @@ def test_quantiles_give_each_value_half_of_its_own_weight():
     assert quantile(heavy, 0.5) == pytest.approx(2 + (0.5 - 0.375) / 0.375)
 
 
-def test_statistics_by_hand():
+def test_statistics_by_hand() -> None:
     of = sample([1.0, 2.0, np.nan, 6.0])
     assert statistic("mean")(of) == 3.0
     assert statistic("var/mean")(of) == pytest.approx((4 + 1 + 9) / 3 / 3)
@@ -93,7 +104,7 @@ def test_statistics_by_hand():
     assert statistic("mean")(weighted) == 1.75
 
 
-def test_a_difference_and_whether_chance_explains_it():
+def test_a_difference_and_whether_chance_explains_it() -> None:
     rng = np.random.default_rng(1)
     real, same, other = (sample(rng.normal(mean, 1, 400)) for mean in (10, 10, 12))
     assert not compared("mean", "mean", real, same).is_significant
@@ -107,7 +118,7 @@ def test_a_difference_and_whether_chance_explains_it():
     assert Statistic("mean", -0.2, -0.1, 0.0).difference_percent == 50.0
 
 
-def test_main_and_blind_sources():
+def test_main_and_blind_sources() -> None:
     two = subject(source(extent=20), source("2C_2P", extent=60.0, area=99.0), weight=0.5)
     one = subject(source(extent=30, area=7.0))
     assert of_main([two, one], "area_px", ["1C_1P", "2C_2P"]).values.tolist() == [99.0, 7.0]
@@ -119,7 +130,7 @@ def test_main_and_blind_sources():
     assert two.n_unlabelled_islands == 1 - 3
 
 
-def test_noise_of_known_autocorrelation():
+def test_noise_of_known_autocorrelation() -> None:
     white = noise()
     # The mean of two neighbours in a row is like its own neighbour by a half, along x only.
     pairs = (white + np.roll(white, 1, axis=1)).astype(np.float32)
@@ -129,7 +140,7 @@ def test_noise_of_known_autocorrelation():
     assert np.abs([x[2], y[1], y[5], *(curve[4] for curve in slanted)]).max() < 0.05
 
 
-def test_background_and_stripes():
+def test_background_and_stripes() -> None:
     row, column = np.indices((96, 96))
     image = (0.01 * noise() - 0.3).astype(np.float32)
     image[48, 48] = 2.0
@@ -143,10 +154,10 @@ def test_background_and_stripes():
     assert stripes(striped)[2:] == pytest.approx(0.02 / 3, abs=0.003)
 
 
-def test_matched_subjects_are_of_one_class_and_used_once():
+def test_matched_subjects_are_of_one_class_and_used_once() -> None:
     rng = np.random.default_rng(3)
 
-    def some(n):
+    def some(n: int) -> list[SubjectFacts]:
         numbers = enumerate(rng.uniform(10, 99, (n, 2)))
         return [subject(source(MORPHOLOGIES[k % 2], snr=a, extent=b, name=str(k))) for k, (a, b) in numbers]
 
@@ -168,13 +179,13 @@ def test_matched_subjects_are_of_one_class_and_used_once():
     assert sum(map(len, matched(real, pool[:3], 4))) == 3
 
 
-def test_subjects_of_several_sources_are_matched_by_such():
+def test_subjects_of_several_sources_are_matched_by_such() -> None:
     alone, beside = subject(source(name="a")), subject(source(name="b"), source(snr=12.0))
     groups = matched([beside, alone], [alone, beside, beside], 4)
     assert [[other.name for other in group] for group in groups] == [["b", "b"], ["a"]]
 
 
-def test_what_is_not_alike_is_left_out():
+def test_what_is_not_alike_is_left_out() -> None:
     real = [subject(source(extent=20.0)), subject(source("2C_2P"))]
     # 2 ln(1.25) = 0.45 and 2 ln(1.3) = 0.52.
     near, far = subject(source(extent=25.0)), subject(source(extent=26.0))
@@ -183,7 +194,7 @@ def test_what_is_not_alike_is_left_out():
     assert [one.weight for one in groups[0]] == [0.5, 0.5]
 
 
-def test_label_table_rows():
+def test_label_table_rows() -> None:
     rows = pd.DataFrame(
         {
             "num_cpnts": [1, 3],
@@ -199,7 +210,7 @@ def test_label_table_rows():
     assert np.isnan(facts["peaks_apart_arcsec"][0]) and facts["peaks_apart_arcsec"][1] == pytest.approx(3.6)
 
 
-def made_samples():
+def made_samples() -> Samples:
     real = [subject(source(kind, name=str(k)), image=noise(k)) for k, kind in enumerate(MORPHOLOGIES)]
     ours = [[subject(source(kind, snr=55, area=15.0, name="x"), image=noise(9))] for kind in MORPHOLOGIES]
     catalogue = pd.DataFrame(
@@ -209,7 +220,7 @@ def made_samples():
     return Samples(real, ours, blind, np.array([0, 0, 1, 0] * 9), catalogue)
 
 
-def test_the_table_of_made_up_samples(tmp_path):
+def test_the_table_of_made_up_samples(tmp_path: Path) -> None:
     samples = made_samples()
     measured = image_statistics(samples.real), image_statistics(samples.chosen)
     rows = table(samples, *measured)
@@ -229,7 +240,7 @@ def test_the_table_of_made_up_samples(tmp_path):
     assert imread(tmp_path / "beside.png").std() > 0.1
 
 
-def test_the_table_in_a_page(tmp_path):
+def test_the_table_in_a_page(tmp_path: Path) -> None:
     numbers = (
         Statistic("p5", 2.0, 3.0, 0.1),
         Statistic("p50", 0.1, 0.2, 1.0),
@@ -249,7 +260,7 @@ def test_the_table_in_a_page(tmp_path):
         write_between_marks(page, text)
 
 
-def test_islands_of_a_window():
+def test_islands_of_a_window() -> None:
     image = 0.01 * noise()
     rows, columns = np.indices(image.shape)
     image[48, 48] = 0
@@ -259,13 +270,13 @@ def test_islands_of_a_window():
     assert islands(image) == pytest.approx([2 * 4.9 * np.sqrt(2) * 1.8, 2 * 4.3 * np.sqrt(2) * 1.8], rel=0.05)
 
 
-def test_nothing_to_compare_with_is_one_line(tmp_path, capsys):
+def test_nothing_to_compare_with_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("error: ")
 
 
 @pytest.mark.data
-def test_the_simulated_sky_is_like_the_real_one(shared_data):
+def test_the_simulated_sky_is_like_the_real_one(shared_data: Path) -> None:
     """A few rows on small samples, with room for chance and for tuning."""
     real = real_subjects(shared_data / "first_train")[::4]
     assert len(real) == 38
@@ -286,7 +297,7 @@ def test_the_simulated_sky_is_like_the_real_one(shared_data):
     )
 
 
-def test_a_blind_sample_is_reproducible_and_weighted(tmp_path):
+def test_a_blind_sample_is_reproducible_and_weighted(tmp_path: Path) -> None:
     one, same = (list(islice(blind_sample(4, 10), 3)) for _ in range(2))
     assert [subject.name for subject in one] == [subject.name for subject in same]
     for subject_ in one:

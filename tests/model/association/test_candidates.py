@@ -17,7 +17,7 @@ def candidates_of(own: SubjectComponents) -> Candidates:
     return find_candidates([own])
 
 
-def members(found) -> list[tuple[int, ...]]:
+def members(found: Candidates) -> list[tuple[int, ...]]:
     return [tuple(int(k) for k in row if k >= 0) for row in found.members]
 
 
@@ -105,7 +105,7 @@ def test_a_source_of_many_peaks_has_the_nearest_class() -> None:
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (131.0, 5.0)])
-def test_candidates_at_the_border_are_not_clipped(place) -> None:
+def test_candidates_at_the_border_are_not_clipped(place: tuple[float, float]) -> None:
     found = candidates_of(components(place))
     assert (found.boxes[0, 2:] - found.boxes[0, :2]) == pytest.approx([72**0.5] * 2, rel=1e-5)
 

@@ -1,30 +1,32 @@
 """The association network: learning, losses, detections, independence of the batch."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from component_images import components
 
-from claran_core.components.component_table import NO_COMPONENTS
+from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 from claran_core.model.architectures import build_detector
 from claran_core.model.association.candidates import find_candidates
-from claran_core.model.association.network import label_candidates
+from claran_core.model.association.network import AssociationNetwork, label_candidates
 from claran_core.model.layers.boxes import box_iou
-from claran_core.model.layers.types import Truth
+from claran_core.model.layers.types import Detections, Truth
 
 MEANS = (120.0, 45.0, 14.0)
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
 
 
-def generators(n, seed=0):
+def generators(n: int, seed: int = 0) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed + 1000 * k) for k in range(n)]
 
 
-def network(**options):
+def network(**options: Any) -> AssociationNetwork:
     return build_detector("association", channel_means=MEANS, seed=3, **options)
 
 
-def scene(n, seed=5):
+def scene(n: int, seed: int = 5) -> tuple[torch.Tensor, list[Truth], list[SubjectComponents]]:
     """Return images of two components: one 2C_2P if a bridge links them, else two 1C_1P.
 
     Only the image distinguishes the two cases.
@@ -48,7 +50,7 @@ def scene(n, seed=5):
 
 
 @pytest.fixture(scope="module")
-def trained():
+def trained() -> tuple[AssociationNetwork, list[float]]:
     """Train a network on bridges, and return it with the loss of every step."""
     detector = network()
     images, truths, subjects = scene(32)
@@ -69,17 +71,25 @@ def trained():
     return detector.eval(), errors
 
 
-def detect(detector, images, subjects, *, min_probability=0.05):
+def detect(
+    detector: AssociationNetwork,
+    images: torch.Tensor,
+    subjects: list[SubjectComponents],
+    *,
+    min_probability: float = 0.05,
+) -> list[Detections]:
     return detector.detect(images, min_probability=min_probability, nms_iou=0.3, components=subjects)
 
 
-def same(one, other, *, atol):
+def same(one: Detections, other: Detections, *, atol: float) -> None:
     assert torch.equal(one.classes, other.classes)
     torch.testing.assert_close(one.boxes, other.boxes, atol=atol, rtol=0)
     torch.testing.assert_close(one.probabilities, other.probabilities, atol=atol, rtol=0)
 
 
-def test_the_image_shows_which_components_form_one_source(trained) -> None:
+def test_the_image_shows_which_components_form_one_source(
+    trained: tuple[AssociationNetwork, list[float]],
+) -> None:
     detector, errors = trained
     assert np.mean(errors[-5:]) < 0.4 * errors[0]
     images, truths, subjects = scene(32, seed=6)  # not those it has learned from
@@ -90,14 +100,14 @@ def test_the_image_shows_which_components_form_one_source(trained) -> None:
     assert right >= 28
 
 
-def test_boxes_are_those_of_the_rule(trained) -> None:
+def test_boxes_are_those_of_the_rule(trained: tuple[AssociationNetwork, list[float]]) -> None:
     images, truths, subjects = scene(6, seed=7)
     for rows, truth in zip(detect(trained[0], images, subjects), truths, strict=True):
         for box in rows.boxes[rows.scores > 0.5]:
             assert box_iou(box[None], truth.boxes).max() > 0.999
 
 
-def test_detections_do_not_depend_on_the_batch(trained) -> None:
+def test_detections_do_not_depend_on_the_batch(trained: tuple[AssociationNetwork, list[float]]) -> None:
     images, _, subjects = scene(7)
     subjects[2] = NO_COMPONENTS
     subjects[4] = components(*np.random.default_rng(0).uniform(20, 110, (5, 2)))

@@ -5,7 +5,7 @@ import torch
 from claran_core.model.faster_rcnn.heads import RecognitionHead
 
 
-def head(**options):
+def head(**options: float) -> RecognitionHead:
     torch.manual_seed(0)
     return RecognitionHead(4, 3, fc_width=16, **options)
 
@@ -27,7 +27,7 @@ def test_parameters_of_the_paper() -> None:
 def test_dropout_follows_its_generator_and_training_mode() -> None:
     layers, regions = head(dropout=0.5), torch.ones(6, 4, 3, 3)
 
-    def scores(seed=None):
+    def scores(seed: int | None = None) -> torch.Tensor:
         generators = [] if seed is None else [torch.Generator().manual_seed(seed)]
         return layers(regions, generators)[0]
 

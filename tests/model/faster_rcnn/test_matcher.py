@@ -10,20 +10,20 @@ from claran_core.model.layers.types import Truth
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
 
 
-def generator(seed=0):
+def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def truth(*rows):
+def truth(*rows: tuple[int, ...]) -> Truth:
     boxes = torch.tensor([row[:4] for row in rows], dtype=torch.float32)
     return Truth(boxes, torch.tensor([row[4] for row in rows]))
 
 
-def everywhere(anchors):
+def everywhere(anchors: torch.Tensor) -> torch.Tensor:
     return torch.ones(len(anchors), dtype=torch.bool)
 
 
-def scattered(n, seed=0):
+def scattered(n: int, seed: int = 0) -> torch.Tensor:
     corner = torch.rand(n, 2, generator=generator(seed)) * 100
     return torch.cat([corner, corner + 10], dim=1)
 
@@ -127,7 +127,7 @@ def test_background_near_the_sources_is_preferred() -> None:
 
 
 @pytest.mark.parametrize("proposals", [scattered(300), torch.zeros(0, 4)])
-def test_without_sources_all_regions_are_background(proposals) -> None:
+def test_without_sources_all_regions_are_background(proposals: torch.Tensor) -> None:
     regions = sample_rois(proposals, NONE, RoiMatching(), generator())
     assert int((regions.classes == 0).sum()) == min(len(proposals), 128)
     assert not (regions.classes > 0).any()
@@ -141,7 +141,7 @@ def test_without_proposals_the_true_boxes_are_the_foreground() -> None:
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.25, 0.0])
-def test_only_foreground_boxes_have_a_gradient(factor) -> None:
+def test_only_foreground_boxes_have_a_gradient(factor: float) -> None:
     proposals = torch.tensor([[1.0, 0, 11, 10], [0, 6, 10, 16]], requires_grad=True)
     options = RoiMatching(box_gradient=factor)
     regions = sample_rois(proposals, truth((0, 0, 10, 10, 1)), options, generator())

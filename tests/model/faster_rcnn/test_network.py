@@ -5,6 +5,7 @@ import torch
 from small_detectors import pyramid_detector
 
 from claran_core.model.architectures import build_detector
+from claran_core.model.faster_rcnn.network import FasterRCNN
 from claran_core.model.layers.boxes import box_iou
 from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.model.layers.processing import select_detections
@@ -14,11 +15,14 @@ MEANS = (120.0, 45.0, 14.0)
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
 
 
-def generators(n, seed=0):
+Trained = tuple[FasterRCNN, dict[str, float], dict[str, float]]
+
+
+def generators(n: int, seed: int = 0) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed + 1000 * k) for k in range(n)]
 
 
-def scene(n, side=132):
+def scene(n: int, side: int = 132) -> tuple[torch.Tensor, list[Truth]]:
     """Return images of one bright square on noise, and the truth; class 1 is small, class 6 is large."""
     (draw,) = generators(1, 5)
     images = torch.randint(0, 60, (n, side, side, 3), generator=draw, dtype=torch.uint8)
@@ -34,7 +38,7 @@ def scene(n, side=132):
 
 
 @pytest.fixture(scope="module")
-def trained():
+def trained() -> Trained:
     """Train a small detector on squares, and return it with its first and last losses."""
     detector = pyramid_detector(MEANS)
     images, truths = scene(32)
@@ -52,7 +56,7 @@ def trained():
     return detector.eval(), first, {name: loss.item() for name, loss in losses.items()}
 
 
-def same(one, other, *, atol):
+def same(one: Detections, other: Detections, *, atol: float) -> None:
     assert torch.equal(one.classes, other.classes)
     torch.testing.assert_close(one.boxes, other.boxes, atol=atol, rtol=0)
     torch.testing.assert_close(one.probabilities, other.probabilities, atol=atol, rtol=0)
@@ -65,7 +69,7 @@ def test_losses_have_their_names_and_are_scalars() -> None:
     assert all(loss.shape == () and loss.isfinite() and loss > 0 for loss in losses.values())
 
 
-def test_training_reduces_the_losses_and_finds_the_squares(trained) -> None:
+def test_training_reduces_the_losses_and_finds_the_squares(trained: Trained) -> None:
     detector, first, last = trained
     assert sum(last.values()) < 0.4 * sum(first.values())
     images, truths = scene(32)
@@ -79,7 +83,7 @@ def test_training_reduces_the_losses_and_finds_the_squares(trained) -> None:
     assert sum(right) >= 28
 
 
-def test_detections_have_the_documented_form(trained) -> None:
+def test_detections_have_the_documented_form(trained: Trained) -> None:
     images, _ = scene(6)
     for rows in trained[0].detect(images, min_probability=0.02, nms_iou=0.3):
         assert rows.boxes.dtype == torch.float32 and rows.classes.dtype == torch.int64
@@ -92,7 +96,7 @@ def test_detections_have_the_documented_form(trained) -> None:
             assert (overlap.triu(diagonal=1) <= 0.3).all()
 
 
-def test_detections_do_not_depend_on_the_batch(trained) -> None:
+def test_detections_do_not_depend_on_the_batch(trained: Trained) -> None:
     images, _ = scene(7)
     together = trained[0].detect(images, min_probability=0.05, nms_iou=0.3)
     assert sum(len(rows) for rows in together) > 0
@@ -101,7 +105,7 @@ def test_detections_do_not_depend_on_the_batch(trained) -> None:
         same(alone, rows, atol=2e-3)
 
 
-def test_float_images_equal_uint8_images(trained) -> None:
+def test_float_images_equal_uint8_images(trained: Trained) -> None:
     images, _ = scene(3)
     whole = trained[0].detect(images, min_probability=0.05, nms_iou=0.3)
     for one, other in zip(
@@ -140,7 +144,7 @@ def test_subjects_without_sources_have_class_losses_only() -> None:
     assert empty["anchor_class"] > 0 and empty["roi_class"] > 0
 
 
-def test_recognition_losses_reach_the_box_layer_of_the_proposal_network(trained) -> None:
+def test_recognition_losses_reach_the_box_layer_of_the_proposal_network(trained: Trained) -> None:
     # Section 4.4, end to end: with pooling that ignores the boxes' gradient this is exactly zero.
     detector, _, _ = trained
     images, truths = scene(4)
@@ -162,7 +166,7 @@ def test_no_proposals_give_no_detections() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_pixels_that_are_not_finite_are_set_to_the_mean(trained, value) -> None:
+def test_pixels_that_are_not_finite_are_set_to_the_mean(trained: Trained, value: float) -> None:
     images = scene(2)[0].float()
     marked, plain = images.clone(), images.clone()
     marked[0], plain[0] = value, torch.tensor(MEANS)
@@ -185,7 +189,7 @@ def test_a_diverged_network_detects_nothing_and_has_nan_losses() -> None:
     assert detector(images, truths, generators(len(images)))["anchor_class"].isnan()
 
 
-def test_fields_larger_than_a_subject(trained) -> None:
+def test_fields_larger_than_a_subject(trained: Trained) -> None:
     # The same square in the middle of a wide field is found at the same place.
     images, truths = scene(2)
     field = torch.full((1, 400, 400, 3), 30, dtype=torch.uint8)
@@ -252,7 +256,7 @@ def test_probabilities_at_the_threshold_are_not_reported() -> None:
     assert rows.classes.tolist() == [2]
 
 
-def test_an_empty_result_has_its_shapes(trained) -> None:
+def test_an_empty_result_has_its_shapes(trained: Trained) -> None:
     (rows,) = trained[0].detect(scene(1)[0], min_probability=1.0, nms_iou=0.3)
     assert isinstance(rows, Detections) and len(rows) == 0
     assert rows.boxes.shape == (0, 4) and rows.probabilities.shape == (0, 6)
@@ -260,7 +264,7 @@ def test_an_empty_result_has_its_shapes(trained) -> None:
 
 
 @pytest.mark.gpu
-def test_gpu_and_cpu_give_the_same_detections(trained) -> None:
+def test_gpu_and_cpu_give_the_same_detections(trained: Trained) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     images, _ = scene(4)

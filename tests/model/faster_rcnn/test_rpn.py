@@ -8,6 +8,7 @@ from hypothesis import given
 from claran_core.model.faster_rcnn.rpn import (
     AnchorScores,
     ProposalLimits,
+    Proposals,
     RegionProposalNetwork,
     RpnOptions,
     _best_first,
@@ -19,12 +20,16 @@ OPTIONS = RpnOptions(channels=8, anchor_sizes_px=(8, 16), min_side_px=4)
 
 
 @pytest.fixture
-def network():
+def network() -> RegionProposalNetwork:
     torch.manual_seed(0)
     return RegionProposalNetwork(4, 4, OPTIONS)
 
 
-def anchor_scores(anchors, scores, offsets=None):
+def anchor_scores(
+    anchors: list[list[int]], scores: list[float], offsets: torch.Tensor | None = None
+) -> AnchorScores:
+    anchors: list[list[int]], scores: list[float], offsets: torch.Tensor | None = None
+) -> AnchorScores:
     anchors = torch.tensor(anchors, dtype=torch.float32)
     source = torch.tensor([scores], dtype=torch.float32)
     pair = torch.stack([torch.zeros_like(source), source], dim=-1)
@@ -32,11 +37,11 @@ def anchor_scores(anchors, scores, offsets=None):
     return AnchorScores(pair, offsets, anchors)
 
 
-def propose(network, scored, after=3):
+def propose(network: RegionProposalNetwork, scored: AnchorScores, after: int = 3) -> Proposals:
     return network.propose(scored, width=100, height=100, limits=ProposalLimits(100, after))
 
 
-def test_scores_belong_to_their_anchors(network) -> None:
+def test_scores_belong_to_their_anchors(network: RegionProposalNetwork) -> None:
     # One cell and one size is made to answer; its anchor must be where that cell is.
     with torch.no_grad():
         for layer in (network.convolution, network.score, network.offset):
@@ -52,7 +57,7 @@ def test_scores_belong_to_their_anchors(network) -> None:
     assert answer.scores.shape == (1, 60, 2) and answer.offsets.shape == (1, 60, 4)
 
 
-def test_proposals_are_ranked_suppressed_and_padded(network) -> None:
+def test_proposals_are_ranked_suppressed_and_padded(network: RegionProposalNetwork) -> None:
     anchors = [[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]]
     proposals = propose(network, anchor_scores(anchors, [0.2, 0.9, 0.5]), after=4)
     assert proposals.counts == [2]
@@ -60,7 +65,7 @@ def test_proposals_are_ranked_suppressed_and_padded(network) -> None:
     assert proposals.boxes[0].tolist() == expected
 
 
-def test_proposals_are_clipped_and_small_ones_dropped(network) -> None:
+def test_proposals_are_clipped_and_small_ones_dropped(network: RegionProposalNetwork) -> None:
     anchors = [[-5, 95, 5, 105], [-7, 0, 3, 10], [10, 10, 13, 20]]
     proposals = propose(network, anchor_scores(anchors, [0.9, 0.8, 0.7]))
     assert proposals.counts == [1]
@@ -68,7 +73,7 @@ def test_proposals_are_clipped_and_small_ones_dropped(network) -> None:
 
 
 @pytest.mark.parametrize("what", ["scores", "offsets", "both"])
-def test_nan_is_not_a_proposal(network, what) -> None:
+def test_nan_is_not_a_proposal(network: RegionProposalNetwork, what: str) -> None:
     good = anchor_scores([[0, 0, 10, 10], [50, 50, 60, 60]], [0.9, 0.5])
     if what in ("scores", "both"):
         good.scores[0, 0] = torch.nan
@@ -80,19 +85,19 @@ def test_nan_is_not_a_proposal(network, what) -> None:
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(1, 50))
-def test_best_first_is_a_stable_sort(values, n) -> None:
+def test_best_first_is_a_stable_sort(values: list[int], n: int) -> None:
     scores = torch.tensor(values, dtype=torch.float32)
     expected = sorted(range(len(values)), key=lambda k: (-values[k], k))[:n]
     assert _best_first(scores, n).tolist() == expected
 
 
-def test_small_proposals_only_give_none(network) -> None:
+def test_small_proposals_only_give_none(network: RegionProposalNetwork) -> None:
     proposals = propose(network, anchor_scores([[10, 10, 12, 12]], [0.9]))
     assert proposals.counts == [0]
     assert not proposals.boxes.any()
 
 
-def test_proposals_pass_gradients_to_the_offsets(network) -> None:
+def test_proposals_pass_gradients_to_the_offsets(network: RegionProposalNetwork) -> None:
     offsets = torch.zeros(1, 2, 4, requires_grad=True)
     scored = anchor_scores([[10, 10, 20, 20], [50, 50, 60, 60]], [0.9, 0.5], offsets)
     (gradient,) = torch.autograd.grad(propose(network, scored).boxes[0, 0, 0], offsets)
@@ -100,7 +105,7 @@ def test_proposals_pass_gradients_to_the_offsets(network) -> None:
     assert gradient[0].tolist() == [[10, 0, -5, 0], [0, 0, 0, 0]]
 
 
-def test_the_network_learns_the_position_of_a_source(network) -> None:
+def test_the_network_learns_the_position_of_a_source(network: RegionProposalNetwork) -> None:
     features = torch.zeros(1, 4, 16, 16)
     features[:, :, 6:9, 6:9] = 1
     truth = Truth(torch.tensor([[22.0, 22, 38, 38]]), torch.tensor([1]))

@@ -24,7 +24,7 @@ def test_freeze_low_freezes_the_first_four_convolutions() -> None:
 
 
 @pytest.mark.parametrize(("side", "cells"), [(132, 33), (400, 100), (131, 33), (37, 10), (8, 2)])
-def test_feature_pyramid_takes_any_size(side, cells) -> None:
+def test_feature_pyramid_takes_any_size(side: int, cells: int) -> None:
     backbone = FeaturePyramid()
     assert backbone(torch.zeros(1, 3, side, side)).shape == (1, backbone.channels, cells, cells)
     assert backbone(torch.zeros(1, 3, side, 2 * side)).shape[2] == cells

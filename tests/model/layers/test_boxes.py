@@ -23,8 +23,12 @@ from claran_core.model.layers.boxes import (
 CORNER = st.integers(0, 12)
 
 
+# Boxes and their scores.
+ScoredBoxes = tuple[torch.Tensor, torch.Tensor]
+
+
 @st.composite
-def scored_boxes(draw, largest=40):
+def scored_boxes(draw: st.DrawFn, largest: int = 40) -> ScoredBoxes:
     rows = draw(st.lists(st.tuples(CORNER, CORNER, CORNER, CORNER, st.integers(0, 5)), max_size=largest))
     table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
     boxes = torch.cat(
@@ -33,14 +37,16 @@ def scored_boxes(draw, largest=40):
     return boxes, table[:, 4] / 5
 
 
-def plain_iou(a, b):
+def plain_iou(a: list[float], b: list[float]) -> float:
     width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
     height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
     return width * height / union if union > 0 else 0.0
 
 
-def plain_nms(boxes, scores, max_iou, limit=None):
+def plain_nms(
+    boxes: torch.Tensor, scores: torch.Tensor, max_iou: float, limit: int | None = None
+) -> list[int]:
     overlap = box_iou(boxes, boxes)
     kept = []
     for index in sorted(range(len(boxes)), key=lambda k: (-float(scores[k]), k)):
@@ -51,7 +57,7 @@ def plain_nms(boxes, scores, max_iou, limit=None):
     return kept
 
 
-def clustered(n, clusters, spread, seed=0):
+def clustered(n: int, clusters: int, spread: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     corner = torch.rand(clusters, 2, generator=generator) * 500
     centres = torch.cat([corner, corner + 20 + 80 * torch.rand(clusters, 2, generator=generator)], dim=1)
@@ -69,7 +75,7 @@ def test_iou_of_hand_computed_pairs() -> None:
 
 
 @given(scored_boxes(), scored_boxes())
-def test_iou_is_symmetric_and_agrees_with_the_definition(first, second) -> None:
+def test_iou_is_symmetric_and_agrees_with_the_definition(first: ScoredBoxes, second: ScoredBoxes) -> None:
     overlap = box_iou(first[0], second[0])
     assert torch.equal(overlap, box_iou(second[0], first[0]).T)
     expected = [[plain_iou(a, b) for b in second[0].tolist()] for a in first[0].tolist()]
@@ -90,7 +96,7 @@ places = st.floats(-100, 700)
 @given(
     st.lists(st.tuples(places, places, sides, sides, places, places, sides, sides), min_size=1, max_size=9)
 )
-def test_decode_inverts_encode(rows) -> None:
+def test_decode_inverts_encode(rows: list[tuple[float, ...]]) -> None:
     values = torch.tensor(rows, dtype=torch.float64)
     boxes = torch.cat([values[:, :2], values[:, :2] + values[:, 2:4]], dim=1)
     targets = torch.cat([values[:, 4:6], values[:, 4:6] + values[:, 6:]], dim=1)
@@ -120,7 +126,7 @@ def test_clip_cuts_at_every_border() -> None:
 
 @settings(max_examples=200)
 @given(scored_boxes(), st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]), st.none() | st.integers(0, 10))
-def test_nms_equals_the_plain_loop(candidates, max_iou, limit) -> None:
+def test_nms_equals_the_plain_loop(candidates: ScoredBoxes, max_iou: float, limit: int | None) -> None:
     boxes, scores = candidates
     assert nms(boxes, scores, max_iou=max_iou, limit=limit).tolist() == plain_nms(
         boxes, scores, max_iou, limit
@@ -130,7 +136,9 @@ def test_nms_equals_the_plain_loop(candidates, max_iou, limit) -> None:
 @pytest.mark.parametrize("spread", [0.05, 0.2])
 @pytest.mark.parametrize("limit", [None, 300])
 @pytest.mark.parametrize("blocks", [(256, 512), (400, 100), (2048, 4096)])
-def test_nms_equals_the_plain_loop_across_blocks(spread, limit, blocks, monkeypatch) -> None:
+def test_nms_equals_the_plain_loop_across_blocks(
+    spread: float, limit: int | None, blocks: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(BLOCKS, "cpu", blocks)
     boxes, scores = clustered(900, 60, spread)
     scores = torch.round(scores, decimals=2)
@@ -164,7 +172,7 @@ def test_nms_of_12000_boxes_is_fast() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 40, 900])
-def test_nms_of_groups_is_nms_of_each_group(n) -> None:
+def test_nms_of_groups_is_nms_of_each_group(n: int) -> None:
     rng = np.random.default_rng(n)
     boxes, scores = clustered(n, 8, 0.1) if n else (torch.empty(0, 4), torch.empty(0))
     # Many small groups, an empty one, and one that is larger than a block.

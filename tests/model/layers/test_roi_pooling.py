@@ -6,7 +6,7 @@ import torch
 from claran_core.model.layers.roi_pooling import STPooling
 
 
-def ramp(height, width, stride):
+def ramp(height: int, width: int, stride: int) -> torch.Tensor:
     """Return a map with the position of the cell centre as value: x + 1000 y, in input px."""
     y, x = torch.meshgrid(
         (torch.arange(height, dtype=torch.float64) + 0.5) * stride,
@@ -19,7 +19,7 @@ def ramp(height, width, stride):
 @pytest.mark.parametrize(
     "box", [(30.0, 40.0, 72.0, 61.0), (16.5, 9.25, 20.0, 100.0), (50.0, 50.0, 50.0, 50.0)]
 )
-def test_samples_of_a_ramp_are_their_positions(box) -> None:
+def test_samples_of_a_ramp_are_their_positions(box: tuple[float, ...]) -> None:
     # Equation 8 on a 37 x 29 map of stride 4; all samples lie between cell middles.
     pooled = STPooling(7, 4)(ramp(29, 37, 4), torch.tensor([[box]], dtype=torch.float64))
     part = (torch.arange(7, dtype=torch.float64) + 0.5) / 7
