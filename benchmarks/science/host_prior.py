@@ -8,6 +8,7 @@ them.  Six real images serve as a comparison.
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def fit_spreads(samples: dict[str, list[HostSample]]) -> None:
     )
 
 
-def show(name: str, values) -> None:
+def show(name: str, values: Iterable[float]) -> None:
     """Print numbers as they stand in a module."""
     print(f"{name}: ({', '.join(f'{float(value):.3g}' for value in values)})", flush=True)
 

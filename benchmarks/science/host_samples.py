@@ -68,7 +68,9 @@ class HostSample:
         return int(apart.argmin()) if np.isfinite(apart).any() else None
 
 
-def sky_offsets(ra_deg: float, dec_deg: float, other_ra_deg, other_dec_deg) -> np.ndarray:
+def sky_offsets(
+    ra_deg: float, dec_deg: float, other_ra_deg: np.ndarray | float, other_dec_deg: np.ndarray | float
+) -> np.ndarray:
     """Return offsets to west and south of a position, arcsec; ``(2, ...)``."""
     frame = Frame(size_px=0, pixel_scale_arcsec=1.0)
     return np.array(frame.sky_to_frame(ra_deg, dec_deg, other_ra_deg, other_dec_deg))

@@ -120,7 +120,16 @@ def core_fwhm(image: np.ndarray, row: int, column: int) -> tuple[float, float]:
     core = np.hypot(x, y) < CORE_PX
     values = image[core] - np.median(image)
 
-    def gaussian(at: np.ndarray, level, height, x0, y0, a, b, turn) -> np.ndarray:
+    def gaussian(
+        at: np.ndarray,
+        level: float,
+        height: float,
+        x0: float,
+        y0: float,
+        a: float,
+        b: float,
+        turn: float,
+    ) -> np.ndarray:
         along = (at[0] - x0) * np.cos(turn) + (at[1] - y0) * np.sin(turn)
         across = (at[1] - y0) * np.cos(turn) - (at[0] - x0) * np.sin(turn)
         return level + height * np.exp(-0.5 * ((along / a) ** 2 + (across / b) ** 2))

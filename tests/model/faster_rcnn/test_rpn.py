@@ -28,8 +28,6 @@ def network() -> RegionProposalNetwork:
 def anchor_scores(
     anchors: list[list[int]], scores: list[float], offsets: torch.Tensor | None = None
 ) -> AnchorScores:
-    anchors: list[list[int]], scores: list[float], offsets: torch.Tensor | None = None
-) -> AnchorScores:
     anchors = torch.tensor(anchors, dtype=torch.float32)
     source = torch.tensor([scores], dtype=torch.float32)
     pair = torch.stack([torch.zeros_like(source), source], dim=-1)
