@@ -96,11 +96,11 @@ def test_a_changed_contour_level_reruns_fusion_and_later_stages(tiny: Run) -> No
     assert not {"assign_shards", "cut_out", "label_shard"} & set(jobs)
 
 
-def test_a_changed_filter_reruns_only_the_catalogue(tiny: Run) -> None:
+def test_a_changed_filter_reruns_only_the_catalogue_and_the_evaluations(tiny: Run) -> None:
     changed = Run(tiny.directory, {**tiny.settings, "catalogue": {"min_probability": 0.5}})
     jobs = changed.planned()
-    again = {"record_config", "measure_sources", "build_catalogue", "evaluate_catalogue", "write_report"}
-    assert set(jobs) - {"all", "total"} == again
+    catalogue = {"record_config", "measure_sources", "build_catalogue", "write_report"}
+    assert set(jobs) - {"all", "total"} == catalogue | {"evaluate", "evaluate_catalogue"}
 
 
 @pytest.mark.parametrize(
