@@ -27,11 +27,11 @@ from claran_core.common.paths import Results
 from claran_core.common.read_ahead import read_ahead
 from claran_core.common.reprojection import reproject
 from claran_core.common.tables import LEDGER
-from claran_core.cutouts.cutout_file import CutoutFile, CutoutWriter, read_cutouts
+from claran_core.cutouts.cutout_file import CutoutWriter
 from claran_core.cutouts.journal import CutoutJournal, Row
 from claran_core.survey.provider import ImageProvider
 
-__all__ = ["CutoutFile", "check_failures", "cut_shard", "merge_ledgers", "read_cutouts"]
+__all__ = ["check_failures", "cut_shard", "merge_ledgers"]
 
 logger = logging.getLogger(__name__)
 

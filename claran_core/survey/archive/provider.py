@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import assert_never
 
 from claran_core.common.cutout import Cutout, NoImage
 from claran_core.survey.archive.first import first_request
@@ -17,17 +18,23 @@ __all__ = ["ArchiveProvider", "open_service"]
 
 logger = logging.getLogger(__name__)
 
-REQUESTS = {"first": first_request, "skyview": skyview_request, "hips2fits": hips2fits_request}
-
 
 def open_service(service: Service, survey: Survey, client: Client) -> ImageService:
     """Return a service ready for requests, according to its protocol."""
-    if service.protocol == "irsa":
-        # Imported here: pyvo is slow to import, and FIRST does not need it.
-        from claran_core.survey.archive.irsa import IrsaImages
+    match service.protocol:
+        case "first":
+            return OneRequest(service, survey, client, first_request)
+        case "skyview":
+            return OneRequest(service, survey, client, skyview_request)
+        case "hips2fits":
+            return OneRequest(service, survey, client, hips2fits_request)
+        case "irsa":
+            # Imported here: pyvo is slow to import, and FIRST does not need it.
+            from claran_core.survey.archive.irsa import IrsaImages
 
-        return IrsaImages(service, survey, client)
-    return OneRequest(service, survey, client, REQUESTS[service.protocol])
+            return IrsaImages(service, survey, client)
+        case unknown:
+            assert_never(unknown)
 
 
 class ArchiveProvider:

@@ -9,13 +9,23 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_args
 
 from claran_core.common.errors import ConfigError
 
-__all__ = ["ORDER", "PROTOCOLS", "SERVICES", "Service", "chosen_services", "described_services"]
+__all__ = [
+    "ORDER",
+    "PROTOCOLS",
+    "SERVICES",
+    "ProtocolName",
+    "Service",
+    "chosen_services",
+    "described_services",
+]
 
-PROTOCOLS = ("first", "skyview", "irsa", "hips2fits")
+# `claran_core.survey.archive.provider.open_service` implements each; mypy checks that none is forgotten.
+ProtocolName = Literal["first", "skyview", "irsa", "hips2fits"]
+PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Service:
     survey : str
         Key of `claran_core.survey.surveys.SURVEYS`.
     protocol : str
-        One of `PROTOCOLS`.
+        One of `PROTOCOLS`, the way it is queried.
     url : str
         URL of the service.
     dataset : str
@@ -53,7 +63,7 @@ class Service:
 
     name: str
     survey: str
-    protocol: str
+    protocol: ProtocolName
     url: str
     dataset: str = ""
     band: str = ""

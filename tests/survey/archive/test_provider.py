@@ -1,5 +1,6 @@
 """The archive provider with the real client against mock servers with every fault."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
 from claran_core.simulation.provider import SimulatedProvider
+from claran_core.survey.archive.http import Client
+from claran_core.survey.archive.provider import open_service
+from claran_core.survey.archive.services import PROTOCOLS, SERVICES, ProtocolName
 from claran_core.survey.surveys import SURVEYS
 
 SEED = 7
@@ -106,3 +110,10 @@ def test_identity_depends_on_the_services_not_on_retries(tmp_path: Path) -> None
         ]
     one, same, other = (source.identity for source in sources)
     assert one == same != other
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_protocol_opens_a_service(protocol: ProtocolName, tmp_path: Path) -> None:
+    service = dataclasses.replace(SERVICES["first"], protocol=protocol)
+    opened = open_service(service, SURVEYS["FIRST"], Client(patient(tmp_path), tmp_path))
+    assert opened.service is service
