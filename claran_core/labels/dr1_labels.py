@@ -33,6 +33,7 @@ from claran_core.components.contour_rule import (
 from claran_core.labels.consensus import consensus_level, difficulty_of
 
 __all__ = [
+    "LocatedSource",
     "TrueSource",
     "components_in_frame",
     "label_from_table",
@@ -51,8 +52,8 @@ MIN_FLUX_SHARE = 1 / 3
 LABELLED_SNR = 10.0
 
 
-class TrueSource(Protocol):
-    """A source of a sky with known truth, and its emission in the window of a cut-out."""
+class LocatedSource(Protocol):
+    """A source of a sky with known truth: its name and the position of its host."""
 
     @property
     def source_id(self) -> str:
@@ -68,6 +69,10 @@ class TrueSource(Protocol):
     def dec_deg(self) -> float:
         """Declination of the host, deg, ICRS."""
         ...
+
+
+class TrueSource(LocatedSource, Protocol):
+    """A source of a sky with known truth, and its emission in the window of a cut-out."""
 
     @property
     def host_magnitude(self) -> float:

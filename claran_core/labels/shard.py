@@ -14,7 +14,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.subject import Subject
 from claran_core.common.tables import LABELS
-from claran_core.labels.dr1_labels import TrueSource, label_from_table, label_simulated
+from claran_core.labels.dr1_labels import LocatedSource, TrueSource, label_from_table, label_simulated
 from claran_core.labels.rgz_table import is_label_table, read_label_table
 
 __all__ = [
@@ -40,25 +40,6 @@ class TrueSky(Protocol):
 
     def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> Sequence[TrueSource]:
         """Return the sources whose emission reaches that image."""
-        ...
-
-
-class LocatedSource(Protocol):
-    """A source of a sky with known truth: its name and the position of its host."""
-
-    @property
-    def source_id(self) -> str:
-        """Unique name."""
-        ...
-
-    @property
-    def ra_deg(self) -> float:
-        """Right ascension of the host, deg, ICRS."""
-        ...
-
-    @property
-    def dec_deg(self) -> float:
-        """Declination of the host, deg, ICRS."""
         ...
 
 
