@@ -18,7 +18,17 @@ __all__ = ["catalogue_provenance", "ledger_counts"]
 # Packages whose version can change a number in the catalogue: those that calculate among the imports of the
 # stages before it (tests/catalogue/test_provenance.py).  Reproject combines images, scikit-image draws
 # contours, and pandas parses positions.
-PACKAGES = ("astropy", "astropy-healpix", "numpy", "pandas", "reproject", "scikit-image", "scipy", "torch")
+PACKAGES = (
+    "astropy",
+    "astropy-healpix",
+    "numba",
+    "numpy",
+    "pandas",
+    "reproject",
+    "scikit-image",
+    "scipy",
+    "torch",
+)
 
 
 def catalogue_provenance(

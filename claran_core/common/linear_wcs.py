@@ -1,0 +1,129 @@
+"""The geometry of a cut-out: a linear celestial world coordinate system in ICRS.
+
+Only two projections occur, gnomonic (TAN) and orthographic (SIN), in which radio and infrared surveys publish
+their images.  The formulae are those of Calabretta & Greisen 2002, sections 5.1.3 and 5.1.5, written with
+unit vectors, so that no trigonometric function is computed per pixel.  Other systems are converted in the
+cut-outs stage (`claran_core.survey.regular`).
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.sky import FloatOrArray, unit_vectors
+
+__all__ = ["LinearWCS", "Projection", "local_axes", "sky_of_vectors"]
+
+Projection = Literal["TAN", "SIN"]
+
+
+@dataclass(frozen=True)
+class LinearWCS:
+    """World coordinate system of an image whose pixels are linear in the plane of projection.
+
+    Positions in the image are 0-based FITS array positions ``x y`` with pixel centres at whole numbers.
+
+    Attributes
+    ----------
+    projection : {"TAN", "SIN"}
+        Projection onto the plane that touches the sky at the reference position.
+    ra_deg, dec_deg : float
+        Reference position, ICRS.
+    x, y : float
+        Pixel of the reference position.
+    matrix : tuple of float
+        ``CD1_1, CD1_2, CD2_1, CD2_2``: east and north offsets in the plane, deg per pixel.
+    """
+
+    projection: Projection
+    ra_deg: float
+    dec_deg: float
+    x: float
+    y: float
+    matrix: tuple[float, float, float, float]
+
+    @property
+    def pixel_scale_arcsec(self) -> float:
+        """Width of a pixel in arcsec: the square root of its area at the reference position."""
+        a, b, c, d = self.matrix
+        return float(np.sqrt(abs(a * d - b * c)) * ARCSEC_PER_DEG)
+
+    @cached_property
+    def axes(self) -> np.ndarray:
+        """Unit vectors to the east, to the north and to the reference position itself; ``(3, 3)``."""
+        return local_axes(self.ra_deg, self.dec_deg)
+
+    @cached_property
+    def _per_pixel(self) -> np.ndarray:
+        """The matrix in rad per pixel; ``(2, 2)``."""
+        return np.deg2rad(np.array(self.matrix, float).reshape(2, 2))
+
+    @cached_property
+    def _to_pixels(self) -> np.ndarray:
+        return np.linalg.inv(self._per_pixel)
+
+    def window(self, x0: int, y0: int) -> "LinearWCS":
+        """Return the system of the part of the image that starts at pixel ``x0 y0``."""
+        return replace(self, x=self.x - x0, y=self.y - y0)
+
+    def pixels_to_vectors(self, x: FloatOrArray, y: FloatOrArray) -> np.ndarray:
+        """Return vectors ``(..., 3)`` towards positions in the image, of unit length for SIN only.
+
+        NaN for positions that are not on the sphere (SIN).
+        """
+        dx, dy = np.asarray(x, float) - self.x, np.asarray(y, float) - self.y
+        (a, b), (c, d) = self._per_pixel
+        east, north = a * dx + b * dy, c * dx + d * dy
+        if self.projection == "TAN":
+            towards = np.ones_like(east)
+        else:
+            square = 1 - east**2 - north**2
+            towards = np.sqrt(np.where(square >= 0, square, np.nan))
+        # Not a matrix product, whose last bits depend on the number of positions.
+        one, two, three = self.axes
+        return east[..., None] * one + north[..., None] * two + towards[..., None] * three
+
+    def vectors_to_pixels(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return positions ``x, y`` in the image of vectors ``(..., 3)`` of any length.
+
+        NaN for directions 90 degrees or more from the reference position.
+        """
+        local = np.asarray(vectors, float) @ self.axes.T
+        length = local[..., 2] if self.projection == "TAN" else np.sqrt((local**2).sum(axis=-1))
+        scale = np.where(local[..., 2] > 0, length, np.nan)
+        east, north = local[..., 0] / scale, local[..., 1] / scale
+        (a, b), (c, d) = self._to_pixels
+        return self.x + a * east + b * north, self.y + c * east + d * north
+
+    def pixels_to_sky(self, x: FloatOrArray, y: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sky positions (RA in [0, 360), Dec; deg, ICRS) of positions in the image.
+
+        The result depends on the distance from the reference pixel alone, so it has the same bits in every
+        window of an image.
+        """
+        return sky_of_vectors(self.pixels_to_vectors(x, y))
+
+    def sky_to_pixels(self, ra_deg: FloatOrArray, dec_deg: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions ``x, y`` in the image of sky positions (deg, ICRS).
+
+        NaN for positions 90 degrees or more from the reference position.
+        """
+        return self.vectors_to_pixels(unit_vectors(ra_deg, dec_deg))
+
+
+def local_axes(ra_deg: float, dec_deg: float) -> np.ndarray:
+    """Return the unit vectors to the east, to the north and outwards at a position, as rows; ``(3, 3)``."""
+    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
+    outwards = unit_vectors(ra_deg, dec_deg)
+    east = np.array([-np.sin(ra), np.cos(ra), 0.0])
+    north = np.array([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)])
+    return np.stack([east, north, outwards])
+
+
+def sky_of_vectors(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions (RA in [0, 360), Dec; deg) of vectors ``(..., 3)`` of any length."""
+    x, y, z = np.moveaxis(np.asarray(vectors, float), -1, 0)
+    return np.rad2deg(np.arctan2(y, x)) % 360.0, np.rad2deg(np.arctan2(z, np.hypot(x, y)))
