@@ -1,9 +1,12 @@
 """Read and write the files of the pipeline: atomic writes, typed tables, checked reads.
 
 A file is written under a temporary name in its folder and renamed when complete, so a killed job leaves no
-file that looks finished.
+file that looks finished.  Parquet pages carry checksums, which are verified when they are read.  A table
+records the digest of its content, and the digests of the files it was made from, so that a file of another
+shard, seed or run in its place is noticed.
 """
 
+import hashlib
 import json
 import os
 import tempfile
@@ -21,6 +24,8 @@ from claran_core.common.errors import InputError
 
 __all__ = [
     "atomic_path",
+    "check_made_from",
+    "digest_of",
     "parquet_writer",
     "read_array",
     "read_arrow",
@@ -34,6 +39,10 @@ __all__ = [
 
 # Key of a Parquet file's metadata under which the pipeline stores its own metadata, as JSON.
 METADATA_KEY = b"claran"
+
+# Keys of the digest of a table's content, and of the digests of what it was made from, as JSON by name.
+DIGEST_KEY = b"claran_digest"
+MADE_FROM_KEY = b"claran_made_from"
 
 
 @contextmanager
@@ -60,6 +69,7 @@ def write_table(
     schema: pa.Schema,
     *,
     metadata: Mapping[str, Any] | None = None,
+    made_from: Mapping[str, str] | None = None,
 ) -> None:
     """Write a table as Parquet with exactly the columns, order and types of `schema`.
 
@@ -73,6 +83,8 @@ def write_table(
         Names, types and nullability; field metadata (unit, UCD, description) is kept.
     metadata : mapping, optional
         JSON-serialisable metadata of the file, which `read_metadata` returns.
+    made_from : mapping of str to str, optional
+        Digests of the files that the table was made from, by name; `check_made_from` compares them.
 
     Raises
     ------
@@ -83,8 +95,66 @@ def write_table(
     if unknown:
         raise ValueError(f"{path}: columns differ from the schema: {sorted(unknown)}")
     columns = [_arrow_column(path, table[field.name], field) for field in schema]
-    with parquet_writer(path, schema, metadata=metadata) as writer:
-        writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
+    content = pa.Table.from_arrays(columns, schema=schema)
+    facts = {
+        DIGEST_KEY: _digest(content).encode(),
+        MADE_FROM_KEY: json.dumps(dict(made_from or {})).encode(),
+    }
+    described = schema.with_metadata({**(schema.metadata or {}), **facts})
+    with parquet_writer(path, described, metadata=metadata) as writer:
+        writer.write_table(content.cast(writer.schema))
+
+
+def _digest(table: pa.Table) -> str:
+    """Return the SHA-256 (hex) of the names, types and values of a table."""
+    sink = pa.BufferOutputStream()
+    plain = pa.schema([field.remove_metadata() for field in table.schema])
+    with pa.ipc.new_stream(sink, plain) as stream:
+        stream.write_table(table.cast(plain))
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """Return the digest of the content of a table that `write_table` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not a complete Parquet file, or has no digest.
+    """
+    digest = _file_facts(path).get(DIGEST_KEY)
+    if digest is None:
+        raise InputError(
+            f"{path}: does not say what it contains, as files of an earlier version; "
+            "remove it and rerun the stage that writes it"
+        )
+    return digest.decode()
+
+
+def check_made_from(path: Path, digests: Mapping[str, str], *, redo: str) -> None:
+    """Refuse a table that was made from other files than those at hand.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    digests : mapping of str to str
+        Digests of the files at hand, by the name that `write_table` was given in `made_from`.
+    redo : str
+        Stage that writes the table.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or one of the digests differs; the message names both files.
+    """
+    recorded = json.loads(_file_facts(path).get(MADE_FROM_KEY, b"{}"))
+    for name, digest in digests.items():
+        if recorded.get(name) != digest:
+            raise InputError(
+                f"{path}: made from other {name} than those of this run (another shard, seed or setting); "
+                f"remove it and rerun the stage {redo}"
+            )
 
 
 @contextmanager
@@ -104,7 +174,9 @@ def parquet_writer(
     facts = {**(schema.metadata or {}), METADATA_KEY: json.dumps(dict(metadata or {})).encode()}
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema.with_metadata(facts), compression="zstd") as writer,
+        pq.ParquetWriter(
+            temporary, schema.with_metadata(facts), compression="zstd", write_page_checksum=True
+        ) as writer,
     ):
         yield writer
 
@@ -144,7 +216,7 @@ def read_arrow(path: Path, columns: Iterable[str] | None = None) -> pa.Table:
     try:
         present = _present(path, wanted)
         # No partitioning: a folder named like `key=value` above the file must not add a column.
-        return pq.read_table(path, columns=present, partitioning=None)
+        return pq.read_table(path, columns=present, partitioning=None, page_checksum_verification=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that writes it") from None
     except (pa.ArrowException, OSError) as error:
@@ -171,13 +243,17 @@ def read_metadata(path: Path) -> dict[str, Any]:
     InputError
         If the file is missing or is not a complete Parquet file.
     """
+    return json.loads(_file_facts(path).get(METADATA_KEY, b"{}"))
+
+
+def _file_facts(path: Path) -> dict[bytes, bytes]:
+    """Return the metadata of a Parquet file."""
     try:
-        raw = (pq.read_schema(path).metadata or {}).get(METADATA_KEY, b"{}")
+        return pq.read_schema(path).metadata or {}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that writes it") from None
     except (pa.ArrowException, OSError) as error:
         raise InputError(_not_parquet(path, error)) from None
-    return json.loads(raw)
 
 
 def _not_parquet(path: Path, error: Exception) -> str:

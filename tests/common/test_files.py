@@ -61,6 +61,46 @@ def test_missing_truncated_and_foreign_tables_are_refused_in_one_line(tmp_path: 
         files.read_table(path, ["name", "flux"])
 
 
+def test_flipped_byte_is_refused_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    values = np.random.default_rng(1).normal(size=1000)
+    files.write_table(path, pd.DataFrame({"x": values}), pa.schema([("x", pa.float64())]))
+    whole, refused = path.read_bytes(), 0
+    places = range(0, len(whole), 37)
+    for place in places:
+        flipped = bytearray(whole)
+        flipped[place] ^= 0x10
+        path.write_bytes(flipped)
+        try:
+            # Some bytes of headers are not used, such as statistics.
+            assert np.array_equal(files.read_table(path)["x"], values)
+        except InputError as error:
+            assert "table.parquet: not a complete Parquet file" in str(error) and "\n" not in str(error)
+            refused += 1
+    assert refused > 0.8 * len(places)
+
+
+def test_digest_tells_contents_apart_and_ignores_metadata(tmp_path: Path) -> None:
+    digests = []
+    for number, table in enumerate((TABLE, TABLE, TABLE.assign(value=[1.5, 2.5]))):
+        path = tmp_path / f"{number}.parquet"
+        files.write_table(path, table, SCHEMA, metadata={"number": number})
+        digests.append(files.digest_of(path))
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_table_made_from_other_files_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    files.write_table(path, TABLE, SCHEMA, made_from={"targets": "abc", "radio": "def"})
+    files.check_made_from(path, {"targets": "abc", "radio": "def"}, redo="components")
+    for digests in ({"targets": "xyz"}, {"targets": "abc", "infrared": "def"}):
+        with pytest.raises(InputError, match=r"t\.parquet: made from other .* rerun the stage components"):
+            files.check_made_from(path, digests, redo="components")
+    pq.write_table(pa.table({"x": [1]}), path)
+    with pytest.raises(InputError, match=r"t\.parquet: does not say what it contains"):
+        files.digest_of(path)
+
+
 def test_array_is_memory_mapped_read_only(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     files.write_array(path, np.arange(12, dtype=np.uint8).reshape(3, 4))
