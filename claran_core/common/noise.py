@@ -22,8 +22,19 @@ def noise_sigma(image: np.ndarray) -> float:
     values = image[np.isfinite(image)].astype(np.float64)
     if values.size == 0:
         return float("nan")
-    deviation = np.abs(values - np.median(values))
-    spread = np.median(deviation)
+    deviation = np.abs(values - _median(values))
+    spread = _median(deviation)
     if spread == 0 and np.any(deviation > 0):
         return noise_sigma(values[deviation > 0]) if np.ptp(values[deviation > 0]) > 0 else 0.0
     return float(MAD_TO_SIGMA * spread)
+
+
+def _median(values: np.ndarray) -> float:
+    """Return the median of finite values, as `numpy.median` does, in a fraction of its time.
+
+    One partition finds the upper middle value, and the maximum of the smaller ones is the lower.
+    """
+    half = values.size // 2
+    ordered = np.partition(values, half)
+    upper = ordered[half]
+    return float(upper if values.size % 2 else (ordered[:half].max() + upper) / 2)

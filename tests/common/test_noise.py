@@ -29,3 +29,10 @@ def test_blank_images() -> None:
     one = np.zeros((9, 9))
     one[4, 4] = 1.0
     assert noise_sigma(one) == 0.0
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 1001, 4096])
+def test_the_noise_is_the_median_absolute_deviation(size: int) -> None:
+    values = np.random.default_rng(size).normal(1.0, 2.0, size)
+    expected = 1.4826 * np.median(np.abs(values - np.median(values)))
+    assert noise_sigma(values) == expected
