@@ -7,11 +7,21 @@ its total flux.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage
 
+from claran_core.catalogue.measure.gaussian_filter import smoothed
 from claran_core.catalogue.measure.infrared_background import background
+from claran_core.catalogue.measure.point_fit import (
+    FIT_RADIUS,
+    Optics,
+    Points,
+    fit_points,
+    nearest_pixels,
+    render,
+)
+from claran_core.common.compiled import compiled
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
@@ -40,16 +50,8 @@ PEAK_SNR = 3.0
 # the beam's FWHM: galaxies and the elongated core; halos and diffraction spikes.  It is noise to neighbours.
 RESIDUAL = ((0.06, 1.7), (0.0012, 7.0))
 
-# Radius of the pixels in a fit, in units of the beam's FWHM.
-FIT_RADIUS = 0.8
-
-# Number of steps of the two fits; the largest move per step (px) and from the peak (units of the FWHM).
+# Number of steps of the two fits.
 FIRST_STEPS, STEPS = 3, 5
-LONGEST_STEP_PX, LONGEST_MOVE = 0.5, 0.5
-
-# Fraction of each step that is taken, since neighbours move at the same time; regularisation for points with
-# few pixels.
-DAMPING, RIDGE = 0.8, 1e-3
 
 # Lowest fraction of valid pixels in the fit of a point.
 MIN_SHARE = 0.4
@@ -92,38 +94,6 @@ class InfraredSources:
         return self.ra.size
 
 
-@dataclass(frozen=True)
-class _Points:
-    """Point sources in pixels: (n,) arrays of position and height."""
-
-    x: np.ndarray
-    y: np.ndarray
-    height: np.ndarray
-
-    def __len__(self) -> int:
-        return self.x.size
-
-    def take(self, which: np.ndarray) -> "_Points":
-        return _Points(self.x[which], self.y[which], self.height[which])
-
-    def join(self, other: "_Points") -> "_Points":
-        return _Points(*(np.concatenate([getattr(self, k), getattr(other, k)]) for k in ("x", "y", "height")))
-
-
-@dataclass(frozen=True)
-class _Optics:
-    """Point-spread function in pixels: height and sigma (k,) of its Gaussians, and FWHM of the beam."""
-
-    height: np.ndarray
-    sigma: np.ndarray
-    fwhm: float
-
-    @property
-    def counts(self) -> float:
-        """Total counts of a source of height 1."""
-        return float(2 * np.pi * self.height @ self.sigma**2)
-
-
 def find_infrared_sources(cutout: Cutout, survey: Survey) -> InfraredSources:
     """Return the point-like sources of an infrared cut-out.
 
@@ -163,15 +133,13 @@ def find_infrared_sources(cutout: Cutout, survey: Survey) -> InfraredSources:
     )
 
 
-def _optics(survey: Survey, pixel_scale_arcsec: float) -> _Optics:
+@lru_cache(maxsize=64)
+def _optics(survey: Survey, pixel_scale_arcsec: float) -> Optics:
     parts = POINT_SPREAD.get(survey.name, ((1.0, survey.beam_arcsec),))
-    height, fwhm = np.array(parts).T
-    return _Optics(
-        height, fwhm / FWHM_PER_SIGMA / pixel_scale_arcsec, survey.beam_arcsec / pixel_scale_arcsec
-    )
+    return Optics.of(parts, survey.beam_arcsec, pixel_scale_arcsec)
 
 
-def _listed(points: _Points, noise: np.ndarray, shape: tuple[int, ...]) -> tuple[_Points, np.ndarray]:
+def _listed(points: Points, noise: np.ndarray, shape: tuple[int, ...]) -> tuple[Points, np.ndarray]:
     """Return the points inside the image and above the noise, brightest first, and their noise."""
     ny, nx = shape
     inside = (np.abs(points.x - (nx - 1) / 2) <= nx / 2) & (np.abs(points.y - (ny - 1) / 2) <= ny / 2)
@@ -180,134 +148,76 @@ def _listed(points: _Points, noise: np.ndarray, shape: tuple[int, ...]) -> tuple
     return points.take(chosen), noise[chosen]
 
 
-def _fitted_points(data: np.ndarray, optics: _Optics) -> tuple[_Points, np.ndarray]:
+def _fitted_points(data: np.ndarray, optics: Optics) -> tuple[Points, np.ndarray]:
     """Return the points fitted to an image, and the noise of each height."""
     finite = np.isfinite(data)
-    points = _Points(*np.empty((3, 0)))
+    points = Points(np.empty((0, 3)))
     if not noise_sigma(data) > 0:  # blank or constant
         return points, np.empty(0)
-    model = np.zeros(data.shape)
+    ny, nx = data.shape
+    model = np.zeros((ny, nx))
     for steps in (FIRST_STEPS, STEPS):
         image = np.where(finite, data - background(data - model, finite, CELL * optics.fwhm), 0.0)
         points = points.join(_peaks(image - model * finite, finite, points, optics))
-        points = _fit(points, image, finite, optics, steps)
-        model = _render(points, data.shape, optics)
+        points = fit_points(points, image, finite, optics, steps)
+        model = render(points, (ny, nx), optics)
     rest = np.where(finite, image - model, 0.0)
     return points, _height_noise(points, rest, finite, optics)
 
 
-def _render(points: _Points, shape: tuple[int, ...], optics: _Optics) -> np.ndarray:
-    """Return the image of points: for each Gaussian the product of profiles along the two axes."""
-    sigma = optics.sigma[:, None, None]
-    down = np.exp(-0.5 * ((np.arange(shape[0]) - points.y[:, None]) / sigma) ** 2)  # (k, n, ny)
-    along = np.exp(-0.5 * ((np.arange(shape[1]) - points.x[:, None]) / sigma) ** 2)
-    down *= optics.height[:, None, None] * points.height[:, None]
-    return down.reshape(-1, shape[0]).T @ along.reshape(-1, shape[1])
-
-
-def _peaks(rest: np.ndarray, finite: np.ndarray, known: _Points, optics: _Optics) -> _Points:
+def _peaks(rest: np.ndarray, finite: np.ndarray, known: Points, optics: Optics) -> Points:
     """Return the peaks of the residual as points: pixel position and a first estimate of the height."""
-    sharp, gain = _sharpened(rest, optics)
-    sigma = noise_sigma(sharp[finite][::4])
-    unexplained = _residual(known, rest.shape, optics)
-    around = 2 * int(FIT_RADIUS * optics.fwhm) + 1
-    is_peak = (sharp == ndimage.maximum_filter(sharp, 3)) & finite
-    is_peak &= ndimage.uniform_filter(finite.astype(float), around, mode="constant") >= MIN_SHARE
-    is_peak &= sharp > np.maximum(PEAK_SNR * sigma, DETECTION_SNR * gain * unexplained)
-    y, x = np.nonzero(is_peak)
-    return _Points(x.astype(np.float64), y.astype(np.float64), sharp[y, x] / gain)
-
-
-def _sharpened(image: np.ndarray, optics: _Optics) -> tuple[np.ndarray, float]:
-    """Return the difference of two smoothings, and its height for a point of height 1."""
     narrow, wide = (scale * optics.fwhm / FWHM_PER_SIGMA for scale in (NARROW, WIDE))
-    smooth = [ndimage.gaussian_filter(image, sigma, truncate=3.0) for sigma in (narrow, wide)]
+    sharp = smoothed(rest, narrow, truncate=3.0) - smoothed(rest, wide, truncate=3.0)
     spread = optics.sigma**2
-    gain = optics.height @ (spread / (spread + narrow**2) - spread / (spread + wide**2))
-    return smooth[0] - smooth[1], float(gain)
+    gain = float(optics.height @ (spread / (spread + narrow**2) - spread / (spread + wide**2)))
+    floor = PEAK_SNR * noise_sigma(sharp[finite][::4])
+    found = _maxima(sharp, finite, floor, int(FIT_RADIUS * optics.fwhm), MIN_SHARE)
+    value = sharp[found[:, 1], found[:, 0]]
+    tall = value > DETECTION_SNR * gain * _residual(known, found, optics)
+    return Points(np.column_stack([found, value / gain])[tall])
 
 
-def _residual(points: _Points, shape: tuple[int, ...], optics: _Optics) -> np.ndarray:
-    """Return the standard deviation of the residuals that points leave, as heights of points."""
-    height, width = np.array(RESIDUAL).T
-    return _render(points, shape, _Optics(height, width * optics.fwhm / FWHM_PER_SIGMA, optics.fwhm))
+@compiled
+def _maxima(image: np.ndarray, finite: np.ndarray, floor: float, reach: int, min_share: float) -> np.ndarray:
+    """Return the column and row (n, 2) of the local maxima of an image above `floor`.
 
-
-def _fit(points: _Points, image: np.ndarray, finite: np.ndarray, optics: _Optics, steps: int) -> _Points:
-    """Fit all points together by least squares, step by step."""
-    offset = _fit_pixels(optics)
-    reach = int(np.abs(offset).max())
-    use = np.pad(finite, reach)
-    start = points
-    for _ in range(steps):
-        rest = np.pad(np.where(finite, image - _render(points, image.shape, optics), 0.0), reach)
-        points = _step(points, start, rest, use, offset, optics)
-    return points
-
-
-def _fit_pixels(optics: _Optics) -> np.ndarray:
-    """Return the offsets ``x y`` of the pixels in the fit of a point, ``(p, 2)``."""
-    reach = max(1, int(FIT_RADIUS * optics.fwhm))
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    near = np.hypot(x, y) <= max(1.5, FIT_RADIUS * optics.fwhm)
-    return np.column_stack([x[near], y[near]])
-
-
-def _step(
-    points: _Points, start: _Points, rest: np.ndarray, use: np.ndarray, offset: np.ndarray, optics: _Optics
-) -> _Points:
-    """Take one least-squares step: fit each point to the residual of all points.
-
-    `rest` and `use` are padded by the largest offset.  Steps are short, because the problem is linear only
-    near the solution, and neighbours move at the same time.
+    In the square of `reach` pixels to each side, at least a fraction `min_share` has to be valid pixels.
     """
-    reach = int(np.abs(offset).max())
-    row, column = (
-        at[:, None] for at in _pixel(start, (rest.shape[0] - 2 * reach, rest.shape[1] - 2 * reach))
-    )
-    dx, dy = column + offset[:, 0] - points.x[:, None], row + offset[:, 1] - points.y[:, None]  # (n, p)
-    pixel = (row + offset[:, 1] + reach, column + offset[:, 0] + reach)
-    slopes = _profile(dx, dy, optics) * use[pixel]  # (3, n, p)
-    normal = np.einsum("inp,jnp->nij", slopes, slopes) + RIDGE * np.eye(3)
-    change = np.linalg.solve(normal, np.einsum("inp,np->ni", slopes, rest[pixel])[..., None])[..., 0]
-    height = np.maximum(points.height + DAMPING * change[:, 0], 0.0)
-    by = DAMPING * change[:, 1:] / np.maximum(height, 1e-9)[:, None]
-    by = np.clip(by, -LONGEST_STEP_PX, LONGEST_STEP_PX)
-    move = LONGEST_MOVE * optics.fwhm
-    x = start.x + np.clip(points.x + by[:, 0] - start.x, -move, move)
-    y = start.y + np.clip(points.y + by[:, 1] - start.y, -move, move)
-    return _Points(x, y, height)
+    ny, nx = image.shape
+    found = np.empty((ny * nx, 2), np.int64)
+    n = 0
+    for row in range(ny):
+        for column in range(nx):
+            value = image[row, column]
+            if not (value > floor and finite[row, column]):
+                continue
+            around = image[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
+            square = finite[
+                max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1
+            ]
+            if around.max() <= value and square.sum() >= min_share * (2 * reach + 1) ** 2:
+                found[n] = column, row
+                n += 1
+    return found[:n]
 
 
-def _pixel(points: _Points, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and columns of the pixels nearest to the points."""
-    row, column = (
-        np.clip(np.rint(at).astype(int), 0, size - 1)
-        for at, size in zip((points.y, points.x), shape, strict=True)
-    )
-    return row, column
+def _residual(points: Points, pixels: np.ndarray, optics: Optics) -> np.ndarray:
+    """Return the standard deviation of the residuals of points at pixels (n, 2), as heights of points."""
+    squared = ((pixels[:, None] - points.table[:, :2]) ** 2).sum(axis=2)
+    total = np.zeros(len(pixels))
+    for height, width in RESIDUAL:
+        total += height * np.exp(-0.5 * squared / (width * optics.fwhm / FWHM_PER_SIGMA) ** 2) @ points.height
+    return total
 
 
-def _profile(dx: np.ndarray, dy: np.ndarray, optics: _Optics) -> np.ndarray:
-    """Return the point-spread function and its derivatives with the point's x and y; ``(3, ...)``."""
-    square = -0.5 * (dx * dx + dy * dy)
-    value, pull = np.zeros(dx.shape), np.zeros(dx.shape)
-    for height, sigma in zip(optics.height, optics.sigma, strict=True):
-        part = height * np.exp(square / sigma**2)
-        value += part
-        pull += part / sigma**2
-    return np.stack([value, dx * pull, dy * pull])
-
-
-def _height_noise(points: _Points, rest: np.ndarray, finite: np.ndarray, optics: _Optics) -> np.ndarray:
+def _height_noise(points: Points, rest: np.ndarray, finite: np.ndarray, optics: Optics) -> np.ndarray:
     """Return the standard deviation of each height: that of fits to the residual, plus the neighbours'."""
     if not len(points):
         return np.empty(0)
-    sigma = optics.fwhm / FWHM_PER_SIGMA
     # Least-squares height of a Gaussian: sum(g r) / sum(g^2), twice the smoothed image.
-    found = 2.0 * ndimage.gaussian_filter(rest, sigma, truncate=2.0)
+    found = 2.0 * smoothed(rest, optics.fwhm / FWHM_PER_SIGMA, truncate=2.0)
     typical = noise_sigma(found[finite][::4])
-    others = _residual(points, rest.shape, optics)
-    row, column = _pixel(points, rest.shape)
-    unexplained = others[row, column] - RESIDUAL[0][0] * points.height - RESIDUAL[1][0] * points.height
+    others = _residual(points, nearest_pixels(points, (rest.shape[0], rest.shape[1])), optics)
+    unexplained = others - RESIDUAL[0][0] * points.height - RESIDUAL[1][0] * points.height
     return np.hypot(typical, np.maximum(unexplained, 0.0))

@@ -8,6 +8,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from scipy import ndimage
 
+from claran_core.catalogue.measure import infrared_sources
 from claran_core.catalogue.measure.infrared_sources import (
     DETECTION_SNR,
     POINT_SPREAD,
@@ -223,3 +224,15 @@ def test_real_images_hold_as_many_sources_as_wise_sees(shared_data: Path) -> Non
         density.append(len(find_infrared_sources(window, W1)) / area)
     # 12.4 sources in 3' x 3' exceed 5 times the confusion noise; fitting all together goes deeper.
     assert 8 < min(density) and max(density) < 40
+
+
+def test_peaks_are_maxima_with_enough_valid_pixels_around_them() -> None:
+    image, finite = np.zeros((20, 30)), np.ones((20, 30), bool)
+    image[5, 7], image[0, 29], image[12, 3], image[12, 4] = 5.0, 4.0, 3.0, 2.0
+    finite[15:], image[17, 20] = False, 9.0
+    finite[17, 20] = True
+    arguments = (image, finite, 1.0, 2, 0.3)
+    found = infrared_sources._maxima(*arguments)
+    np.testing.assert_array_equal(found, [[29, 0], [7, 5], [3, 12]])
+    written = infrared_sources._maxima.py_func(*arguments)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(found, written)
