@@ -30,7 +30,7 @@ from benchmarks.sky.matching import like_real
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import ClaranError, InputError
-from claran_core.common.frame import Frame, pixels_to_sky
+from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject, visible_in_frame
@@ -135,7 +135,7 @@ def detect(
     visible = visible_in_frame(subject, cutout)
     sigma = noise_sigma(visible)
     components = find_components(visible, sigma)
-    native_px = float(np.sqrt(np.abs(np.linalg.det(cutout.wcs.pixel_scale_matrix))) * 3600.0)
+    native_px = cutout.pixel_scale_arcsec
     x, y = components.brightest.T
     snr = visible[y, x] / sigma
     return {
@@ -151,7 +151,7 @@ def _source(
     subject: Subject, cutout: Cutout, components: Components, own: np.ndarray, snr: float, native_px: float
 ) -> dict[str, Any]:
     boxes = components.boxes[own]
-    ra, dec = pixels_to_sky(cutout.wcs, *union_centre(boxes))
+    ra, dec = cutout.wcs.pixels_to_sky(*union_centre(boxes))
     box = truth_box(subject, float(ra), float(dec), dr1_extent(boxes) * native_px)
     return {
         "subject_id": subject.subject_id,

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.science.real_cutouts import components_at, real_subjects
-from claran_core.common.frame import sky_to_pixels
 from claran_core.common.morphology import morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import visible_in_frame
@@ -51,7 +50,7 @@ def unrelated_islands(folder: Path) -> np.ndarray:
         owner = np.full(len(components), -1)
         for number, row in enumerate(real.rows.itertuples()):
             owner[components_at(components, cutout, row.component_ra, row.component_dec)] = number
-        x, y = sky_to_pixels(cutout.wcs, subject.ra_deg, subject.dec_deg)
+        x, y = cutout.wcs.sky_to_pixels(subject.ra_deg, subject.dec_deg)
         middle = components.at(float(x), float(y), reach_px=4)
         main = owner[middle] if middle is not None and owner[middle] >= 0 else 0
         for k in np.flatnonzero(owner != main):

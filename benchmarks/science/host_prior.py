@@ -22,10 +22,10 @@ from claran_core.catalogue.measure import host
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import pixels_to_sky
 from claran_core.settings.config import load_config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.fits_image import quiet_astropy
+from claran_core.survey.regular import regular_image
 
 EDGES = np.append(np.array(host.MAGNITUDES) - 0.5, host.MAGNITUDES[-1] + 0.5)
 
@@ -59,11 +59,10 @@ def real_windows(folder: Path) -> np.ndarray:
     found, area = [], 0.0
     for path in sorted(folder.glob("infrared/*.fits")):
         with quiet_astropy(), fits.open(path) as hdus:
-            cutout = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header).celestial, str(path))
+            image = regular_image(hdus[0].data.astype(np.float32), WCS(hdus[0].header).celestial)
+        cutout = Cutout(*image, str(path))
         sources = find_infrared_sources(cutout, W1)
-        middle = [
-            float(v) for v in pixels_to_sky(cutout.wcs, *((n - 1) / 2 for n in cutout.data.shape[::-1]))
-        ]
+        middle = [float(v) for v in cutout.wcs.pixels_to_sky(*((n - 1) / 2 for n in cutout.data.shape[::-1]))]
         far = np.hypot(*sky_offsets(*middle, sources.ra, sources.dec)) > HOST_ARCSEC
         found.append(InfraredSources(*(values[far] for values in vars(sources).values())))
         area += np.isfinite(cutout.data).sum() * cutout.pixel_scale_arcsec**2 - np.pi * HOST_ARCSEC**2

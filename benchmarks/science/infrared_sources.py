@@ -17,11 +17,11 @@ from astropy.wcs import WCS
 from benchmarks.science.host_samples import FRAME, W1
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import sky_to_pixels
 from claran_core.settings.config import load_config
 from claran_core.simulation import infrared
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.fits_image import quiet_astropy
+from claran_core.survey.regular import regular_image
 
 # Stars per image, distance from its border, and limits of a recovery.
 STARS, BORDER_PX, FOUND_ARCSEC, FOUND_MAGNITUDES = 3, 8, 3.0, 1.0
@@ -40,7 +40,8 @@ def real_windows(folder: Path, n: int) -> Iterator[Cutout]:
     paths = sorted(folder.glob("infrared/*.fits"))
     for k in range(n):
         with quiet_astropy(), fits.open(paths[k % len(paths)]) as hdus:
-            yield Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header).celestial, "real")
+            image = regular_image(hdus[0].data.astype(np.float32), WCS(hdus[0].header).celestial)
+        yield Cutout(*image, "real")
 
 
 def star(shape: tuple[int, ...], x: float, y: float, magnitude: float, angle: float) -> np.ndarray:
@@ -67,7 +68,7 @@ def injected(windows: Iterator[Cutout]) -> np.ndarray:
         for place, magnitude in zip(places, magnitudes, strict=True):
             image = image + star(image.shape, *place, magnitude, rng.uniform(0, np.pi))
         sources = find_infrared_sources(Cutout(image.astype(np.float32), window.wcs, "test"), W1)
-        at = np.array(sky_to_pixels(window.wcs, sources.ra, sources.dec))
+        at = np.array(window.wcs.sky_to_pixels(sources.ra, sources.dec))
         for place, magnitude in zip(places, magnitudes, strict=True):
             rows.append([magnitude, *recovered(sources, at, place, magnitude)])
     return np.array(rows)

@@ -26,7 +26,6 @@ from astropy.io import fits
 from benchmarks.science.classical_baseline import HALF_SCORE_SNR, Labelled, linked_boxes, simulated_subjects
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import pixels_to_sky
 from claran_core.common.morphology import MORPHOLOGIES, morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, union_centre
@@ -36,6 +35,7 @@ from claran_core.labels.dr1_labels import truth_box
 from claran_core.settings.config import load_config
 from claran_core.settings.evaluation import ScoringOptions
 from claran_core.simulation.provider import SimulatedProvider
+from claran_core.survey.regular import wcs_cards
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.target_table import read_targets
 
@@ -45,11 +45,11 @@ LINKS_ARCSEC = (0.0, 20.0, 35.0, 60.0)
 
 def gaussians(cutout: Cutout, folder: Path) -> list[Any]:
     """Return the Gaussians that PyBDSF fits to a cut-out."""
-    header = cutout.wcs.to_header()
+    header = fits.Header(wcs_cards(cutout.wcs))
     beam = SURVEY.beam_arcsec / 3600
     header.update({"BUNIT": "JY/BEAM", "BMAJ": beam, "BMIN": beam, "BPA": 0.0})
     path = folder / "subject.fits"
-    fits.writeto(path, cutout.data, fits.Header(header), overwrite=True)
+    fits.writeto(path, cutout.data, header, overwrite=True)
     with (
         Path(os.devnull).open("w") as null,
         contextlib.redirect_stdout(null),
@@ -93,7 +93,7 @@ def detections(one: Labelled, folder: Path) -> dict[float, list[dict[str, Any]]]
 
 
 def _source(one: Labelled, boxes: np.ndarray, n_peaks: int, snr: float) -> dict[str, Any]:
-    ra, dec = pixels_to_sky(one.cutout.wcs, *union_centre(boxes))
+    ra, dec = one.cutout.wcs.pixels_to_sky(*union_centre(boxes))
     box = truth_box(one.subject, float(ra), float(dec), dr1_extent(boxes) * SURVEY.pixel_scale_arcsec)
     return {
         "subject_id": one.subject.subject_id,

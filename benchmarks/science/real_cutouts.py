@@ -10,10 +10,11 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import Frame, sky_to_pixels
+from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
 from claran_core.components.contour_rule import Components
 from claran_core.labels.rgz_table import read_label_table
+from claran_core.survey.regular import regular_image
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ def real_subjects(folder: Path) -> Iterator[RealSubject]:
         first = rows.iloc[0]
         split = "train" if first["training"] == 1 else "test"
         subject = Subject(str(name), first["ra"], first["dec"], split, Frame())
-        yield RealSubject(subject, Cutout(image, WCS(header).celestial, str(name)), rows)
+        yield RealSubject(subject, Cutout(*regular_image(image, WCS(header).celestial), str(name)), rows)
 
 
 def components_at(
     components: Components, cutout: Cutout, ra_deg: Sequence[float], dec_deg: Sequence[float]
 ) -> list[int]:
     """Indices of the components at positions (deg, ICRS), each once; positions without one are left out."""
-    x, y = sky_to_pixels(cutout.wcs, np.asarray(ra_deg), np.asarray(dec_deg))
+    x, y = cutout.wcs.sky_to_pixels(np.asarray(ra_deg), np.asarray(dec_deg))
     return sorted({components.at(*position) for position in zip(x, y, strict=True)} - {None})

@@ -19,7 +19,7 @@ def resampled(cutout: Cutout, rng: np.random.Generator) -> Cutout:
     other, with straight seams between them.
     """
     ny, nx = cutout.data.shape
-    dec = float(cutout.wcs.pixel_to_world(nx / 2, ny / 2).dec.deg)
+    dec = float(cutout.wcs.pixels_to_sky(nx / 2, ny / 2)[1])
     angle = np.deg2rad(rng.uniform(-OFF_MERIDIAN_DEG, OFF_MERIDIAN_DEG)) * np.sin(np.deg2rad(dec))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     middle = np.array([nx - 1, ny - 1]) / 2
@@ -27,8 +27,7 @@ def resampled(cutout: Cutout, rng: np.random.Generator) -> Cutout:
     # Arrays count rows first, so that the turn is the opposite one.
     start = there[::-1] - turn.T @ middle[::-1]
     image = ndimage.affine_transform(cutout.data, turn.T, start, order=0, mode="grid-constant", cval=np.nan)
-    wcs = cutout.wcs.deepcopy()
-    wcs.wcs.crpix = middle + 1 - turn.T @ (there + 1 - wcs.wcs.crpix)
-    wcs.wcs.pc = wcs.wcs.get_pc() @ turn
-    wcs.wcs.set()
+    x, y = middle - turn.T @ (there - (cutout.wcs.x, cutout.wcs.y))
+    a, b, c, d = (np.reshape(cutout.wcs.matrix, (2, 2)) @ turn).ravel().tolist()
+    wcs = replace(cutout.wcs, x=float(x), y=float(y), matrix=(a, b, c, d))
     return replace(cutout, data=image, wcs=wcs)

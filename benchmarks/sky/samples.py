@@ -16,7 +16,7 @@ from scipy import ndimage
 from benchmarks.science import real_cutouts
 from benchmarks.sky.resampling import resampled
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import Frame, sky_to_pixels
+from claran_core.common.frame import Frame
 from claran_core.common.morphology import MAX_COUNT, morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.common.sky import offset_to_sky
@@ -185,7 +185,7 @@ def _source_facts(
     fluxes = sorted((float(cutout.data[mask].sum()) for mask in masks), reverse=True) + [np.nan, np.nan]
     union = found.boxes[own]
     low, high = union[:, :2].min(axis=0), union[:, 2:].max(axis=0)
-    centre = np.ravel(sky_to_pixels(cutout.wcs, np.array([subject.ra_deg]), np.array([subject.dec_deg])))
+    centre = np.array(cutout.wcs.sky_to_pixels(subject.ra_deg, subject.dec_deg))
     inside = np.any(masks, axis=0)
     values = cutout.data[inside]
     n_peaks = int(found.n_peaks[own].sum())
@@ -217,8 +217,8 @@ def _widest_arcsec(points: np.ndarray) -> float:
 
 def middle(subject: Subject, cutout: Cutout) -> np.ndarray:
     """Native pixels around the subject's centre, ``(WIDTH_PX, WIDTH_PX)``; NaN beyond the cut-out."""
-    x, y = sky_to_pixels(cutout.wcs, np.array([subject.ra_deg]), np.array([subject.dec_deg]))
-    x0, y0 = int(np.rint(x[0])) - WIDTH_PX // 2, int(np.rint(y[0])) - WIDTH_PX // 2
+    x, y = cutout.wcs.sky_to_pixels(subject.ra_deg, subject.dec_deg)
+    x0, y0 = int(np.rint(x)) - WIDTH_PX // 2, int(np.rint(y)) - WIDTH_PX // 2
     padded = np.pad(cutout.data, WIDTH_PX, constant_values=np.nan)
     return padded[y0 + WIDTH_PX : y0 + 2 * WIDTH_PX, x0 + WIDTH_PX : x0 + 2 * WIDTH_PX].astype(np.float32)
 

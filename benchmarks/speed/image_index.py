@@ -15,6 +15,7 @@ from astropy.io import fits
 from claran_core.common.frame import Frame
 from claran_core.survey.directory.image_index import ImageIndex, files_digest, write_index
 from claran_core.survey.directory.provider import DirectoryProvider
+from claran_core.survey.regular import wcs_cards
 from claran_core.survey.surveys import SURVEYS
 
 FIRST = SURVEYS["FIRST"]
@@ -27,7 +28,7 @@ def write_images(folder: Path, n: int) -> None:
     frame = Frame(size_px=64, pixel_scale_arcsec=1.8)
     data = np.zeros((64, 64), np.float32)
     for k in range(n):
-        header = frame.fits_wcs(360.0 * k / n, 0.0).to_header()
+        header = fits.Header(wcs_cards(frame.wcs(360.0 * k / n, 0.0)))
         fits.writeto(folder / f"{k:06d}.fits", data, header)
 
 

@@ -17,6 +17,7 @@ from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame, flip_rows
 from claran_core.common.noise import noise_sigma
 from claran_core.common.reprojection import reproject
+from claran_core.survey.regular import astropy_wcs, regular_image
 
 
 def main() -> None:
@@ -29,13 +30,13 @@ def main() -> None:
     for path in sorted(folder.rglob("*.fits")):
         with fits.open(path) as hdus:
             data = hdus[0].data.squeeze().astype(np.float32)
-            cutout = Cutout(data, WCS(hdus[0].header).celestial, path.name)
-        centre = cutout.wcs.pixel_to_world(*(np.array(data.shape[::-1]) / 2)).icrs
-        ra, dec = centre.ra.deg, centre.dec.deg
+            wcs = WCS(hdus[0].header).celestial
+        cutout = Cutout(*regular_image(data, wcs), path.name)
+        ra, dec = (float(value) for value in cutout.wcs.pixels_to_sky(*(np.array(data.shape[::-1]) / 2)))
         started = time.perf_counter()
         ours = reproject(cutout, frame, ra, dec)
         middle = time.perf_counter()
-        theirs, _ = reproject_interp((data, cutout.wcs), frame.fits_wcs(ra, dec), shape_out=ours.shape)
+        theirs, _ = reproject_interp((data, wcs), astropy_wcs(frame.wcs(ra, dec)), shape_out=ours.shape)
         times.append((middle - started, time.perf_counter() - middle))
         differences.append(np.nanmax(np.abs(ours - flip_rows(theirs))) / noise_sigma(data))
     ours_ms, theirs_ms = np.median(times, axis=0) * 1e3

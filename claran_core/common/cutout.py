@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from astropy.wcs import WCS
 
-from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.flags import Flag
+from claran_core.common.linear_wcs import LinearWCS
 
-__all__ = ["Band", "Cutout", "NoImage", "Provenance"]
+__all__ = ["Band", "Beam", "Cutout", "NoImage", "Provenance"]
 
 Band = Literal["radio", "infrared"]
 
@@ -37,6 +36,23 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Beam:
+    """Gaussian beam of an image, as its header states it (BMAJ, BMIN, BPA).
+
+    Attributes
+    ----------
+    major_arcsec, minor_arcsec : float
+        FWHM along the axes, arcsec.
+    angle_deg : float
+        Position angle of the major axis, deg, from north to east.
+    """
+
+    major_arcsec: float
+    minor_arcsec: float
+    angle_deg: float
+
+
+@dataclass(frozen=True)
 class Cutout:
     """A window of a survey image, in the pixels of that image.
 
@@ -44,26 +60,32 @@ class Cutout:
     ----------
     data : (ny, nx) float32 array
         Pixels in the survey's unit, FITS order (row 0 is FITS row 1); NaN marks missing data.
-    wcs : astropy.wcs.WCS
-        Two-dimensional celestial WCS of `data`.
+    wcs : LinearWCS
+        World coordinate system of `data`.
     origin : str
         Origin of the pixels, for the ledger: a file name, a URL, ``"simulated"``.
     flags : Flag
         Known problems of the image (suspect unit, coarse pixels).
     provenance : Provenance, optional
         Provenance, for an image from an archive.
+    unit : str
+        Unit that the file states, as it spells it; empty if it states none.
+    beam : Beam, optional
+        Beam that the file states.
     """
 
     data: np.ndarray
-    wcs: WCS
+    wcs: LinearWCS
     origin: str
     flags: Flag = Flag(0)
     provenance: Provenance | None = None
+    unit: str = ""
+    beam: Beam | None = None
 
     @property
     def pixel_scale_arcsec(self) -> float:
         """Width of a pixel in arcsec: the square root of its area at the reference position."""
-        return float(np.sqrt(np.abs(np.linalg.det(self.wcs.pixel_scale_matrix))) * ARCSEC_PER_DEG)
+        return self.wcs.pixel_scale_arcsec
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.sky import FloatOrArray, sky_to_tangent_plane, tangent_plane_to_sky
 
 __all__ = ["Frame", "flip_rows", "pixels_to_sky", "sky_to_pixels"]
@@ -25,9 +26,9 @@ def flip_rows(image: np.ndarray) -> np.ndarray:
 
 
 def sky_to_pixels(wcs: WCS, ra_deg: FloatOrArray, dec_deg: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 0-based FITS array positions of ICRS positions, for any celestial system of `wcs`.
+    """Return the 0-based FITS array positions of ICRS positions, for any celestial system of astropy.
 
-    Positions outside the projection give NaN.
+    Positions outside the projection give NaN.  Cut-outs have their own, linear system (`LinearWCS`).
     """
     system = wcs_to_celestial_frame(wcs)
     if not isinstance(system, ICRS):
@@ -66,17 +67,10 @@ class Frame:
         """Width of the whole frame in arcsec."""
         return self.size_px * self.pixel_scale_arcsec
 
-    def fits_wcs(self, ra_deg: float, dec_deg: float) -> WCS:
-        """Return the WCS of the subject at (`ra_deg`, `dec_deg`, ICRS) as a FITS array (row 0 south)."""
-        wcs = WCS(naxis=2)
-        wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-        wcs.wcs.crval = [ra_deg, dec_deg]
-        wcs.wcs.crpix = [(self.size_px + 1) / 2] * 2
-        wcs.wcs.cdelt = np.array([-1.0, 1.0]) * self.pixel_scale_arcsec / ARCSEC_PER_DEG
-        wcs.wcs.radesys = "ICRS"
-        wcs.array_shape = (self.size_px, self.size_px)
-        wcs.wcs.set()
-        return wcs
+    def wcs(self, ra_deg: float, dec_deg: float) -> LinearWCS:
+        """Return the geometry of the subject at (`ra_deg`, `dec_deg`, ICRS) as a FITS array (row 0 south)."""
+        middle, scale_deg = (self.size_px - 1) / 2, self.pixel_scale_arcsec / ARCSEC_PER_DEG
+        return LinearWCS("TAN", ra_deg, dec_deg, middle, middle, (-scale_deg, 0.0, 0.0, scale_deg))
 
     def sky_to_frame(
         self,

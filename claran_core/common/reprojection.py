@@ -8,11 +8,11 @@ about 1e-5 pixel, at a small part of the cost.
 from functools import lru_cache
 
 import numpy as np
-from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import Frame, flip_rows, sky_to_pixels
+from claran_core.common.frame import Frame, flip_rows
+from claran_core.common.linear_wcs import LinearWCS
 
 __all__ = ["reproject"]
 
@@ -48,12 +48,12 @@ def reproject(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> np
     return np.ascontiguousarray(flip_rows(image))
 
 
-def _pixel_map(wcs: WCS, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[np.ndarray, np.ndarray]:
+def _pixel_map(wcs: LinearWCS, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the 0-based cut-out positions of all pixels of the frame, as FITS arrays (row 0 south)."""
     nodes, weights = _nodes(frame.size_px)
     columns, rows = np.meshgrid(nodes, nodes)
     sky = frame.frame_to_sky(ra_deg, dec_deg, *frame.pixel_centres(rows.ravel(), columns.ravel()))
-    x, y = sky_to_pixels(wcs, *sky)
+    x, y = wcs.sky_to_pixels(*sky)
     shape = rows.shape
     return weights @ x.reshape(shape) @ weights.T, weights @ y.reshape(shape) @ weights.T
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import Frame, pixels_to_sky
+from claran_core.common.frame import Frame
 
 __all__ = ["Subject", "frame_positions", "visible_at", "visible_in_frame"]
 
@@ -48,6 +48,6 @@ def visible_at(subject: Subject, cutout: Cutout, x: np.ndarray, y: np.ndarray) -
 def frame_positions(subject: Subject, cutout: Cutout) -> tuple[np.ndarray, np.ndarray]:
     """Return the frame positions (px) of the pixel centres of a cut-out: ``x, y``, each ``(ny, nx)``."""
     rows, columns = np.indices(cutout.data.shape)
-    sky = pixels_to_sky(cutout.wcs, columns.ravel(), rows.ravel())
+    sky = cutout.wcs.pixels_to_sky(columns.ravel(), rows.ravel())
     x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky)
     return x.reshape(cutout.data.shape), y.reshape(cutout.data.shape)

@@ -16,7 +16,6 @@ import pandas as pd
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.cutout import Cutout
 from claran_core.common.files import read_table
-from claran_core.common.frame import pixels_to_sky
 from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject, visible_in_frame
 from claran_core.common.tables import COMPONENTS
@@ -177,7 +176,7 @@ def _rows_at(
 
 def _in_frame(subject: Subject, cutout: Cutout, pixels: np.ndarray) -> np.ndarray:
     """Return positions (n, 2) in the cut-out (px) as frame positions (px)."""
-    sky = pixels_to_sky(cutout.wcs, *pixels.T)
+    sky = cutout.wcs.pixels_to_sky(*pixels.T)
     return np.stack(subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky), axis=1)
 
 

@@ -18,6 +18,7 @@ from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
 from claran_core.survey.fits_image import READ_ERRORS, quiet_astropy
+from claran_core.survey.regular import regular_image, wcs_cards
 
 __all__ = ["CutoutFile", "CutoutWriter", "read_cutouts"]
 
@@ -54,8 +55,7 @@ class CutoutWriter:
     def extension(self, subject_id: str, cutout: Cutout) -> bytes:
         """Return a cut-out as the bytes of an image extension named after its subject.  Thread-safe."""
         with quiet_astropy():
-            # relax: distortion terms are kept, although they are not in the standard.
-            header = fits.ImageHDU(cutout.data, cutout.wcs.to_header(relax=True)).header
+            header = fits.ImageHDU(cutout.data, fits.Header(wcs_cards(cutout.wcs))).header
             header["EXTNAME"] = subject_id
             header["BUNIT"] = self.unit
             header["SURVEY"] = self.survey
@@ -100,7 +100,7 @@ class CutoutFile(Mapping[str, Cutout]):
         try:
             with quiet_astropy():
                 data = np.array(hdu.data, dtype=np.float32)  # a copy, in native byte order
-                wcs = WCS(hdu.header)
+            data, wcs = regular_image(data, WCS(hdu.header))
             return Cutout(data=data, wcs=wcs, origin=hdu.header["ORIGIN"], flags=Flag(hdu.header["FLAGS"]))
         except READ_ERRORS as error:
             raise InputError(_damaged(self._path, f"{subject_id}: {error}")) from None

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import Frame, pixels_to_sky, sky_to_pixels
+from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.noise import noise_sigma
 from claran_core.common.sky import chord_angle, unit_vectors
@@ -189,11 +189,11 @@ def _seen(subject: Subject, cutout: Cutout, label: pd.Series) -> dict[str, Any]:
     found = find_components(visible, sigma)
     x, y = (
         np.rint(axis).astype(int)
-        for axis in sky_to_pixels(cutout.wcs, label["component_ra"], label["component_dec"])
+        for axis in cutout.wcs.sky_to_pixels(label["component_ra"], label["component_dec"])
     )
     snr = visible[y, x] / sigma
     boxes = found.boxes[found.labels[y, x] - 1]
-    contour_ra, contour_dec = pixels_to_sky(cutout.wcs, *(boxes[:, :2] + boxes[:, 2:]).T / 2)
+    contour_ra, contour_dec = cutout.wcs.pixels_to_sky(*(boxes[:, :2] + boxes[:, 2:]).T / 2)
     size = (boxes[:, 2:] - boxes[:, :2]) * cutout.pixel_scale_arcsec
     measured = ["ra", "dec", "morphology", "n_components", "n_peaks", "angular_size", *BOX_COLUMNS]
     return {

@@ -18,7 +18,6 @@ import pandas as pd
 
 from claran_core.common.cutout import Cutout
 from claran_core.common.flags import Flag
-from claran_core.common.frame import pixels_to_sky, sky_to_pixels
 from claran_core.common.morphology import morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject, visible_in_frame
@@ -216,8 +215,8 @@ def _measured_row(
 ) -> dict[str, Any]:
     """Measure the source that consists of components `own` by the DR1 rule."""
     boxes = components.boxes[own]
-    centre = pixels_to_sky(cutout.wcs, *union_centre(boxes))
-    positions = pixels_to_sky(cutout.wcs, *components.brightest[own].T)
+    centre = cutout.wcs.pixels_to_sky(*union_centre(boxes))
+    positions = cutout.wcs.pixels_to_sky(*components.brightest[own].T)
     return _row(
         subject,
         centre=(float(centre[0]), float(centre[1])),
@@ -259,11 +258,11 @@ def _centre_of(
 ) -> tuple[float, float]:
     """Return the centre of a source: of its contours if the image shows them all, else of its positions."""
     if cutout is not None and components is not None:
-        x, y = sky_to_pixels(cutout.wcs, np.asarray(ra_deg), np.asarray(dec_deg))
+        x, y = cutout.wcs.sky_to_pixels(np.asarray(ra_deg), np.asarray(dec_deg))
         indices = [components.at(*position) for position in zip(x, y, strict=True)]
         found = [index for index in indices if index is not None]
         if len(found) == len(indices):
-            centre = pixels_to_sky(cutout.wcs, *union_centre(components.boxes[found]))
+            centre = cutout.wcs.pixels_to_sky(*union_centre(components.boxes[found]))
             return float(centre[0]), float(centre[1])
     # Offsets from the first position are continuous across RA 0.
     offset = (np.asarray(ra_deg) - ra_deg[0] + 180.0) % 360.0 - 180.0

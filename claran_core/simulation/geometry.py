@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 from astropy import units as u
-from astropy.wcs import WCS
 from astropy_healpix import (
     healpix_to_xyz,
     nside_to_pixel_area,
@@ -21,6 +20,7 @@ from astropy_healpix import (
 )
 
 from claran_core.common.frame import Frame
+from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.sky import FloatOrArray, offset_to_sky
 
 __all__ = [
@@ -215,13 +215,9 @@ class Tile:
         x1, y1 = math.ceil(x.max()) + MARGIN_PX, math.ceil(y.max()) + MARGIN_PX
         return TileWindow(x0, y0, x1 - x0 + 1, y1 - y0 + 1)
 
-    def wcs(self, window: TileWindow) -> WCS:
-        """Return the celestial WCS of a window's array."""
-        wcs = self._frame.fits_wcs(self.ra_deg, self.dec_deg)
-        wcs.wcs.crpix = [wcs.wcs.crpix[0] - window.x0, wcs.wcs.crpix[1] - window.y0]
-        wcs.array_shape = window.shape
-        wcs.wcs.set()
-        return wcs
+    def wcs(self, window: TileWindow) -> LinearWCS:
+        """Return the celestial system of a window's array."""
+        return self._frame.wcs(self.ra_deg, self.dec_deg).window(window.x0, window.y0)
 
 
 def cells_around(tile: Tile, window: TileWindow, reach_arcsec: float, nside: int) -> tuple[int, ...]:

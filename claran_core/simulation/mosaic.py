@@ -19,6 +19,7 @@ from claran_core.common.log import Progress
 from claran_core.simulation.geometry import Tile, TileWindow, cells_around
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
+from claran_core.survey.regular import wcs_cards
 
 __all__ = ["mosaic_window", "sources_in", "write_mosaic"]
 
@@ -121,7 +122,7 @@ def _header(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> fits.Head
     survey = sky.survey
     header = fits.PrimaryHDU(np.empty((0, 0), np.float32)).header
     header["NAXIS1"], header["NAXIS2"] = window.nx, window.ny
-    _add_wcs(header, tile, window)
+    header.update(wcs_cards(tile.wcs(window)))
     header["BUNIT"] = survey.unit
     if survey.band == "radio":
         beam_deg = survey.beam_arcsec / ARCSEC_PER_DEG
@@ -139,13 +140,3 @@ def _header(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> fits.Head
     header["CREATOR"] = f"claran_core {__version__}"
     header["HISTORY"] = f"Sources: {sky.population}"
     return header
-
-
-def _add_wcs(header: fits.Header, tile: Tile, window: TileWindow) -> None:
-    """Add the WCS with all digits, so that positions equal those of cut-outs."""
-    wcs = tile.wcs(window).wcs
-    for axis in (0, 1):
-        for name in ("ctype", "crval", "crpix", "cdelt", "cunit"):
-            value = getattr(wcs, name)[axis]
-            header[f"{name.upper()}{axis + 1}"] = str(value) if name in ("ctype", "cunit") else float(value)
-    header["RADESYS"] = wcs.radesys

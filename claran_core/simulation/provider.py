@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.cutout import Beam, Cutout, NoImage
 from claran_core.common.errors import ConfigError
 from claran_core.simulation import infrared
 from claran_core.simulation.gaussians import PixelGaussians
@@ -135,7 +135,10 @@ class SimulatedProvider:
         image = np.full(window.shape, np.nan, np.float32)
         inside, _ = window.overlap(tile.limits)
         image[inside] = self.render(tile, window)[inside]
-        return Cutout(image, tile.wcs(window), "simulated")
+        beam = None
+        if self.survey.band == "radio":
+            beam = Beam(self.survey.beam_arcsec, self.survey.beam_arcsec, 0.0)
+        return Cutout(image, tile.wcs(window), "simulated", unit=self.survey.unit, beam=beam)
 
     def render(self, tile: Tile, window: TileWindow) -> np.ndarray:
         """Return the image of a window of a tile's plane, float64 ``(ny, nx)``.

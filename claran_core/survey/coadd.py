@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from astropy.wcs import WCS, Sip
+from astropy.wcs import WCS
 from scipy.ndimage import distance_transform_edt
 
 from claran_core.common.cutout import Cutout, Provenance
 from claran_core.common.flags import Flag
-from claran_core.common.frame import Frame, sky_to_pixels
+from claran_core.common.frame import Frame
+from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.reprojection import reproject
-from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.footprint import WINDOW_MARGIN_PX, frame_points
+from claran_core.survey.regular import astropy_wcs
 
 __all__ = ["coadd"]
 
@@ -52,7 +53,8 @@ def coadd(
     Returns
     -------
     Cutout
-        Flagged `COADDED`, with the origins of all images used; if one image suffices, that cut-out unchanged.
+        Flagged `COADDED`, with the origins of all images used, unit and beam of the first; if one image
+        suffices, that cut-out unchanged.
     """
     if len(cutouts) == 1:
         return cutouts[0]
@@ -69,6 +71,8 @@ def coadd(
         origin=" + ".join(dict.fromkeys(cutout.origin for cutout in chosen)),
         flags=flags,
         provenance=_joined_provenance(chosen),
+        unit=chosen[0].unit,
+        beam=chosen[0].beam,
     )
 
 
@@ -93,34 +97,25 @@ def _choose(
     return chosen
 
 
-def _output_grid(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[WCS, tuple[int, int]]:
-    """Return WCS and shape of a cut-out's pixel grid, extended or trimmed to the subject and a margin.
+def _output_grid(
+    cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float
+) -> tuple[LinearWCS, tuple[int, int]]:
+    """Return system and shape of a cut-out's pixel grid, extended or trimmed to the subject and a margin.
 
     Where the projection of the cut-out cannot show the subject without tearing or stretching it, this is the
     subject's own tangent plane.
     """
-    x, y = sky_to_pixels(cutout.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
+    x, y = cutout.wcs.sky_to_pixels(*frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
     if np.isfinite(x).all() and np.isfinite(y).all():
         x0, y0 = (int(np.floor(axis.min())) - WINDOW_MARGIN_PX for axis in (x, y))
         x1, y1 = (int(np.ceil(axis.max())) + 1 + WINDOW_MARGIN_PX for axis in (x, y))
         if max(np.ptp(x), np.ptp(y)) <= MAX_STRETCH * frame.width_arcsec / cutout.pixel_scale_arcsec:
-            return _shifted(cutout.wcs, x0, y0), (y1 - y0, x1 - x0)
+            return cutout.wcs.window(x0, y0), (y1 - y0, x1 - x0)
     wide = replace(frame, size_px=frame.size_px + 2 * WINDOW_MARGIN_PX)
-    return wide.fits_wcs(ra_deg, dec_deg), (wide.size_px, wide.size_px)
+    return wide.wcs(ra_deg, dec_deg), (wide.size_px, wide.size_px)
 
 
-def _shifted(wcs: WCS, x0: int, y0: int) -> WCS:
-    """Return the WCS of an image whose first pixel is at (`x0`, `y0`), which may be negative."""
-    with quiet_astropy():
-        shifted = wcs.deepcopy()
-    shifted.wcs.crpix = shifted.wcs.crpix - [x0, y0]
-    if wcs.sip is not None:
-        shifted.sip = Sip(wcs.sip.a, wcs.sip.b, wcs.sip.ap, wcs.sip.bp, wcs.sip.crpix - [x0, y0])
-    shifted.pixel_shape = None
-    return shifted
-
-
-def _weighted_mean(cutouts: Sequence[Cutout], wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
+def _weighted_mean(cutouts: Sequence[Cutout], wcs: LinearWCS, shape: tuple[int, int]) -> np.ndarray:
     # Imported here: it takes half a second, and few subjects need it.
     from reproject import reproject_interp
     from reproject.mosaicking import reproject_and_coadd
@@ -128,7 +123,7 @@ def _weighted_mean(cutouts: Sequence[Cutout], wcs: WCS, shape: tuple[int, int]) 
     images, weights = zip(*map(_without_gaps, cutouts), strict=True)
     mean, weight = reproject_and_coadd(
         images,
-        wcs,
+        astropy_wcs(wcs),
         shape_out=shape,
         input_weights=weights,
         reproject_function=reproject_interp,
@@ -147,7 +142,7 @@ def _without_gaps(cutout: Cutout) -> tuple[tuple[np.ndarray, WCS], np.ndarray]:
     valid = np.isfinite(padded)
     nearest = distance_transform_edt(~valid, return_distances=False, return_indices=True)
     weights = np.minimum(distance_transform_edt(valid) / FADE_PX, 1.0)
-    return (padded[tuple(nearest)], _shifted(cutout.wcs, -1, -1)), weights
+    return (padded[tuple(nearest)], astropy_wcs(cutout.wcs.window(-1, -1))), weights
 
 
 def _joined_provenance(cutouts: Sequence[Cutout]) -> Provenance | None:

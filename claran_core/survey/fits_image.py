@@ -19,6 +19,8 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, WCSSUB_LATITUDE, WCSSUB_LONGITUDE
 
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.cutout import Beam
 from claran_core.survey.footprint import Footprint, PixelWindow
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "FitsImage",
     "UnreadableFile",
     "UnusableImage",
+    "beam_of",
     "celestial_plane",
     "quiet_astropy",
     "read_window",
@@ -83,6 +86,8 @@ class FitsImage:
         Its area on the sky.
     unit : str
         BUNIT as the header spells it; empty if it is absent.
+    beam : Beam or None
+        Beam of the header.
     transposed : bool
         Whether latitude is the first axis of the file.
     layout : PixelLayout or None
@@ -94,6 +99,7 @@ class FitsImage:
     hdu: int
     footprint: Footprint
     unit: str
+    beam: Beam | None
     transposed: bool
     layout: PixelLayout | None
 
@@ -190,6 +196,15 @@ def read_window(image: FitsImage, window: PixelWindow) -> np.ndarray:
     return np.ascontiguousarray(data.T) if image.transposed else data
 
 
+def beam_of(header: fits.Header) -> Beam | None:
+    """Return the beam that a header states (BMAJ, BMIN, BPA); None if it states none, or no positive one."""
+    major, minor, angle = (header.get(name) for name in ("BMAJ", "BMIN", "BPA"))
+    minor, angle = major if minor is None else minor, 0.0 if angle is None else angle
+    if not all(isinstance(value, int | float) for value in (major, minor, angle)) or min(major, minor) <= 0:
+        return None
+    return Beam(float(major) * ARCSEC_PER_DEG, float(minor) * ARCSEC_PER_DEG, float(angle))
+
+
 def celestial_plane(wcs: WCS, shape: tuple[int, ...]) -> tuple[Footprint, bool]:
     """Return the footprint of the single plane of an image, and whether latitude is its first axis.
 
@@ -235,7 +250,7 @@ def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HD
         if layout.offset + nx * ny * layout.dtype.itemsize > path.stat().st_size:
             raise UnusableImage("it is truncated: pixels are missing at its end", footprint)
     unit = str(hdu.header.get("BUNIT", ""))
-    return FitsImage(path, name, number, footprint, unit, transposed, layout)
+    return FitsImage(path, name, number, footprint, unit, beam_of(hdu.header), transposed, layout)
 
 
 def _layout(hdu: fits.ImageHDU) -> PixelLayout:

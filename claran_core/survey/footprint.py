@@ -1,7 +1,7 @@
 """Footprint of an image on the sky, and the window of its pixels that a subject needs."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from astropy.wcs import WCS
@@ -9,7 +9,9 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.frame import Frame, pixels_to_sky, sky_to_pixels
-from claran_core.common.sky import unit_vectors
+from claran_core.common.linear_wcs import LinearWCS
+from claran_core.common.sky import FloatOrArray, unit_vectors
+from claran_core.survey.regular import exact_linear_wcs, regular_image
 from claran_core.survey.surveys import Survey
 
 __all__ = ["Footprint", "PixelWindow", "frame_points", "sampling_frame"]
@@ -82,12 +84,32 @@ class Footprint:
         # Slightly larger, because the border may curve outwards between its points.
         return cls(wcs, shape, centre, min(180.0, 1.02 * radius_deg + scale / ARCSEC_PER_DEG), scale)
 
+    @cached_property
+    def linear_wcs(self) -> LinearWCS | None:
+        """Its system as a linear one, if it is one."""
+        return exact_linear_wcs(self.wcs)
+
+    def sky_to_pixels(self, ra_deg: FloatOrArray, dec_deg: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions ``x, y`` in the image of sky positions (deg, ICRS); NaN off the projection."""
+        if self.linear_wcs is not None:
+            return self.linear_wcs.sky_to_pixels(ra_deg, dec_deg)
+        return sky_to_pixels(self.wcs, ra_deg, dec_deg)
+
+    def regular(
+        self, data: np.ndarray, window: PixelWindow, frame: Frame, ra_deg: float, dec_deg: float
+    ) -> tuple[np.ndarray, LinearWCS]:
+        """Return the pixels of a subject's window and their linear system (`claran_core.survey.regular`)."""
+        if self.linear_wcs is not None:
+            return data, self.linear_wcs.window(window.x0, window.y0)
+        sky = frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame))
+        return regular_image(data, self.wcs, x0=window.x0, y0=window.y0, sky=sky)
+
     def window(self, frame: Frame, ra_deg: float, dec_deg: float) -> PixelWindow | None:
         """Return the pixels needed to interpolate anywhere in a subject.
 
         None if the image has none of them.
         """
-        x, y = sky_to_pixels(self.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
+        x, y = self.sky_to_pixels(*frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
         seen = np.isfinite(x) & np.isfinite(y)
         if not seen.any():
             return None

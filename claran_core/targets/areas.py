@@ -12,7 +12,6 @@ from astropy_healpix import healpix_to_lonlat
 
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.errors import ConfigError, InputError
-from claran_core.common.frame import sky_to_pixels
 from claran_core.common.optional_packages import import_optional
 from claran_core.common.sky import unit_vectors
 from claran_core.survey.fits_image import FitsImage, scan_file
@@ -161,7 +160,7 @@ class ImageArea:
             reach = np.cos(np.deg2rad(min(180.0, footprint.radius_deg + margin_deg)))
             near = np.flatnonzero(~shown & (vectors @ footprint.centre >= reach))
             if len(near):
-                x, y = sky_to_pixels(footprint.wcs, ra_deg[near], dec_deg[near])
+                x, y = footprint.sky_to_pixels(ra_deg[near], dec_deg[near])
                 margin = 0.5 + margin_deg * ARCSEC_PER_DEG / footprint.pixel_scale_arcsec
                 ny, nx = footprint.shape
                 # Positions outside the projection are NaN and compare false.

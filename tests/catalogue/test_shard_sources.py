@@ -39,7 +39,7 @@ def cutout(*gaussians: tuple[float, float, float], seed: int = 0) -> Cutout:
     for east, north, snr in gaussians:
         apart = (columns - 50 + east / SCALE) ** 2 + (rows - 50 - north / SCALE) ** 2
         pixels = pixels + snr * SIGMA * np.exp(-0.5 * apart / (3.0 / 2.3548) ** 2)
-    return Cutout(pixels.astype(np.float32), GRID.fits_wcs(RA, DEC), "made by hand")
+    return Cutout(pixels.astype(np.float32), GRID.wcs(RA, DEC), "made by hand")
 
 
 def components_of(image: Cutout, subject: str = "s") -> pd.DataFrame:
@@ -163,7 +163,7 @@ def test_the_infrared_source_on_a_compact_source_is_its_host() -> None:
     grid = Frame(size_px=140, pixel_scale_arcsec=1.375)
     star = 30 * np.exp(-0.5 * ((columns - 69.5) ** 2 + (rows - 69.5) ** 2) / (8.36 / 1.375 / 2.3548) ** 2)
     noise = np.random.default_rng(0).normal(4.1, 0.1, star.shape)
-    image = Cutout((star + noise).astype(np.float32), grid.fits_wcs(RA, DEC), "made by hand")
+    image = Cutout((star + noise).astype(np.float32), grid.wcs(RA, DEC), "made by hand")
     point = detection("s", around(0, 0, 13))
     row = described([point], cutout((0, 0, 40)), infrared={"s": image}).sources.iloc[0]
     assert row["host_reliability"] > 0.9 and row["host_separation"] < 1.0

@@ -12,12 +12,13 @@ from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame, flip_rows
 from claran_core.common.noise import noise_sigma
 from claran_core.common.reprojection import reproject
+from claran_core.survey.regular import astropy_wcs, regular_image
 
 
-def both(cutout: Cutout, frame: Frame, ra: float, dec: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the image of `reproject` and that of `reproject_interp`."""
+def both(cutout: Cutout, wcs: WCS, frame: Frame, ra: float, dec: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the image of `reproject` and that of `reproject_interp` with the file's own system."""
     ours = reproject(cutout, frame, ra, dec)
-    theirs, _ = reproject_interp((cutout.data, cutout.wcs), frame.fits_wcs(ra, dec), shape_out=ours.shape)
+    theirs, _ = reproject_interp((cutout.data, wcs), astropy_wcs(frame.wcs(ra, dec)), shape_out=ours.shape)
     return ours, flip_rows(theirs)
 
 
@@ -27,8 +28,8 @@ def made(
     crval: list[float],
     shape: tuple[int, int] = (130, 120),
     rotation_deg: float = 7.0,
-) -> Cutout:
-    """Return a cut-out of noise in a projection."""
+) -> tuple[Cutout, WCS]:
+    """Return a cut-out of noise in a projection, and its system as in a file."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = [f"RA---{projection}", f"DEC--{projection}"]
     wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = crval, [40.0, -30.0], [-5e-4, 5e-4]
@@ -38,7 +39,7 @@ def made(
     data[60:63, 50:55] = 300.0
     data[:8] = np.nan
     data[100, 20] = np.nan
-    return Cutout(data, wcs, "made")
+    return Cutout(*regular_image(data, wcs), "made"), wcs
 
 
 @pytest.mark.parametrize("projection", ["TAN", "SIN"])
@@ -46,22 +47,22 @@ def made(
 @pytest.mark.parametrize("crval", [(0.01, 0.0), (200.0, 45.0), (10.0, 89.99), (350.0, -89.0)])
 @pytest.mark.parametrize("size_px", [132, 45])
 def test_equals_reproject_interp(projection: str, radesys: str, crval: list[float], size_px: int) -> None:
-    cutout = made(projection, radesys, crval)
-    ra, dec = cutout.wcs.wcs_pix2world(60, 65, 0)
-    ours, theirs = both(cutout, Frame(size_px=size_px), float(ra), float(dec))
+    cutout, wcs = made(projection, radesys, crval)
+    ra, dec = cutout.wcs.pixels_to_sky(60, 65)
+    ours, theirs = both(cutout, wcs, Frame(size_px=size_px), float(ra), float(dec))
     assert np.array_equal(np.isfinite(ours), np.isfinite(theirs))
     # 1e-3 of the noise, where no pixel differs from its neighbour by more than a few hundred sigma.
     np.testing.assert_allclose(ours, theirs, atol=1e-3, equal_nan=True)
 
 
 def test_cutout_outside_the_frame_gives_a_blank_image() -> None:
-    image = reproject(made("TAN", "ICRS", (200.0, 45.0)), Frame(), 20.0, -45.0)
+    image = reproject(made("TAN", "ICRS", (200.0, 45.0))[0], Frame(), 20.0, -45.0)
     assert image.shape == (132, 132) and np.isnan(image).all() and image.dtype == np.float32
 
 
 def test_orientation() -> None:
     frame = Frame()
-    wcs = frame.fits_wcs(30.0, 0.0)
+    wcs = frame.wcs(30.0, 0.0)
     data = np.zeros((132, 132), np.float32)
     data[131, 0] = 1.0  # FITS: last row is north, first column east
     image = reproject(Cutout(data, wcs, "made"), frame, 30.0, 0.0)
@@ -75,10 +76,9 @@ def test_equals_reproject_interp_on_real_images(shared_data: Path) -> None:
     assert len(files) == 12
     for path in files:
         with fits.open(path) as hdus:
-            cutout = Cutout(
-                hdus[0].data.squeeze().astype(np.float32), WCS(hdus[0].header).celestial, path.name
-            )
-        centre = cutout.wcs.pixel_to_world(*(np.array(cutout.data.shape[::-1]) / 2)).icrs
-        ours, theirs = both(cutout, Frame(), centre.ra.deg, centre.dec.deg)
+            data, wcs = hdus[0].data.squeeze().astype(np.float32), WCS(hdus[0].header).celestial
+        cutout = Cutout(*regular_image(data, wcs), path.name)
+        ra, dec = (float(value) for value in cutout.wcs.pixels_to_sky(*(np.array(data.shape[::-1]) / 2)))
+        ours, theirs = both(cutout, wcs, Frame(), ra, dec)
         assert np.array_equal(np.isfinite(ours), np.isfinite(theirs)), path.name
         assert np.nanmax(np.abs(ours - theirs)) < 1e-3 * noise_sigma(cutout.data), path.name

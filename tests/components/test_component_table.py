@@ -30,7 +30,7 @@ def made(
     image = np.random.default_rng(seed).normal(0, 1, (size, size))
     for x, y, peak, fwhm in blobs:
         image += blob(image.shape, x, y, peak, fwhm)
-    return Cutout(image.astype(np.float32), Frame(size, scale).fits_wcs(180.0, 40.0), "made")
+    return Cutout(image.astype(np.float32), Frame(size, scale).wcs(180.0, 40.0), "made")
 
 
 def measured(cutout: Cutout, level: float = NOMINAL_LEVEL) -> SubjectComponents:
@@ -69,7 +69,7 @@ def test_prominence_of_a_secondary_peak_by_hand() -> None:
     image = np.zeros((101, 101), np.float32)
     image[::3], image[1::3] = 0.1, -0.1  # 1.4826 x MAD: 0.148
     image[50, 40:45] = [30, 15, 10, 15, 20]
-    cutout = Cutout(image, Frame(101, 1.8).fits_wcs(180.0, 40.0), "made")
+    cutout = Cutout(image, Frame(101, 1.8).wcs(180.0, 40.0), "made")
     found = measured(cutout)
     assert len(found) == 1
     assert found.prominences[0] == pytest.approx([np.log(20 / 10) / np.log(3**0.5), 0, 0])
@@ -79,7 +79,7 @@ def test_saddles_below_the_level_separate_components() -> None:
     image = np.zeros((101, 101), np.float32)
     image[::3], image[1::3] = 0.1, -0.1
     image[50, 40:43] = [8, 0.9, 6]  # the levels are 0.71 and 1.18
-    cutout = Cutout(image, Frame(101, 1.8).fits_wcs(180.0, 40.0), "made")
+    cutout = Cutout(image, Frame(101, 1.8).wcs(180.0, 40.0), "made")
     together, apart = measured(cutout, 0.9), measured(cutout, 1.5)
     assert len(together) == 1 and together.prominences[0, 0] > 3
     assert len(apart) == 2 and (apart.prominences == 0).all()
@@ -87,7 +87,7 @@ def test_saddles_below_the_level_separate_components() -> None:
 
 @pytest.mark.parametrize("data", [np.full((60, 60), np.nan), np.zeros((60, 60)), np.full((60, 60), 7.0)])
 def test_images_without_noise_have_no_components(data: np.ndarray) -> None:
-    cutout = Cutout(data.astype(np.float32), Frame(60, 1.8).fits_wcs(180.0, 40.0), "made")
+    cutout = Cutout(data.astype(np.float32), Frame(60, 1.8).wcs(180.0, 40.0), "made")
     assert component_rows(SUBJECT, cutout, LEVELS["train"]) == []
 
 

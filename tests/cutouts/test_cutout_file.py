@@ -14,6 +14,7 @@ from claran_core.common.flags import Flag
 from claran_core.common.reprojection import reproject
 from claran_core.cutouts.cutout_file import CutoutWriter, read_cutouts
 from claran_core.survey.fits_image import quiet_astropy
+from claran_core.survey.regular import regular_image
 
 NO_FLAGS = Flag(0)
 
@@ -23,7 +24,8 @@ def cutout(
 ) -> Cutout:
     header = image_header(ra, dec, size_px=60, projection=projection)
     with quiet_astropy():
-        return Cutout(sky_pixels(header, (60, 60), ra, dec)[:, :55], WCS(header), origin, flags)
+        data = sky_pixels(header, (60, 60), ra, dec)[:, :55]
+        return Cutout(*regular_image(data, WCS(header)), origin, flags)
 
 
 def write(path: Path, cutouts: dict[str, Cutout]) -> Path:

@@ -46,7 +46,7 @@ class MadeProvider:
     def cutout(self, subject_id: str, ra_deg: float, dec_deg: float, width_arcsec: float) -> Cutout | NoImage:
         if subject_id == "empty" or (subject_id == "no_infrared" and self.band == "infrared"):
             return NoImage("no_coverage", "outside")
-        wcs = OPTIONS.frame.fits_wcs(ra_deg, dec_deg)
+        wcs = OPTIONS.frame.wcs(ra_deg, dec_deg)
         data = np.random.default_rng(len(subject_id)).normal(0, 1e-4, (48, 48))
         data[22:26, 22:26] += 5e-3
         if subject_id == "blank" and self.band == "radio":

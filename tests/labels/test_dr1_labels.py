@@ -14,10 +14,12 @@ from benchmarks.science.dr1_labels import measure
 from claran_core.common.cutout import Cutout
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
+from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.subject import Subject
 from claran_core.common.tables import LABELS
 from claran_core.labels.dr1_labels import label_from_table, label_simulated, truth_box
 from claran_core.labels.rgz_table import position_of_name, read_label_table
+from claran_core.survey.regular import regular_image
 
 FRAME = Frame()
 SUBJECT = Subject("here", 150.0, 20.0, "train", FRAME)
@@ -35,11 +37,8 @@ class Source:
     host_magnitude: float = 15.0
 
 
-def native_wcs() -> WCS:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 20.0]
-    wcs.wcs.cdelt, wcs.wcs.crpix = [-5e-4, 5e-4], [(SIZE + 1) / 2] * 2
-    return wcs
+def native_wcs() -> LinearWCS:
+    return LinearWCS("TAN", 150.0, 20.0, (SIZE - 1) / 2, (SIZE - 1) / 2, (-5e-4, 0.0, 0.0, 5e-4))
 
 
 def gaussian(x: float, y: float, peak: float, fwhm: float = 3.0) -> np.ndarray:
@@ -163,9 +162,9 @@ def test_hosts_of_the_label_table_are_kept() -> None:
 
 def test_label_table_with_an_image_uses_the_contours() -> None:
     image = observe(gaussian(40, 52, 60), gaussian(65, 52, 50, fwhm=9.0))
-    ra, dec = native_wcs().wcs_pix2world([40, 65], [52, 52], 0)
+    ra, dec = native_wcs().pixels_to_sky(np.array([40, 65]), np.array([52, 52]))
     labels = label_from_table(SUBJECT, image, table_row(component_ra=list(ra), component_dec=list(dec)))
-    x, _ = native_wcs().wcs_world2pix(labels.ra[0], labels.dec[0], 0)
+    x, _ = native_wcs().sky_to_pixels(labels.ra[0], labels.dec[0])
     assert x > 54  # the wider blob moves the centre of the boxes, not that of the positions
 
 
@@ -195,7 +194,7 @@ def test_centres_from_contours_are_those_of_the_labels(shared_data: Path) -> Non
     offsets_arcsec = []
     for name, rows in read_label_table(folder / "labels.csv").groupby("first_id"):
         with fits.open(folder / "radio" / f"{name}.fits") as hdus:
-            cutout = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header), name)
+            cutout = Cutout(*regular_image(hdus[0].data.astype(np.float32), WCS(hdus[0].header)), name)
         ra, dec = position_of_name(name)
         labels = label_from_table(
             Subject(name, ra, dec, "train", FRAME), cutout, rows.assign(source_ra=np.nan)

@@ -100,7 +100,7 @@ def test_sources_have_the_class_extent_and_positions_of_their_labels(ordinary: O
         counts = len(found), int(found.n_peaks.sum())
         right.append(counts == (row.num_cpnts, row.num_peaks))
         extents.append(dr1_extent(found.boxes) * 1.8 / row.ang_extent)
-        x, y = cutout.wcs.wcs_world2pix(row.component_ra, row.component_dec, 0)
+        x, y = cutout.wcs.sky_to_pixels(row.component_ra, row.component_dec)
         off += [np.hypot(*(found.brightest - place).T).min() for place in zip(x, y, strict=True)]
     assert np.mean(right) >= 0.95
     assert np.median(extents) == pytest.approx(1.0, abs=0.05)
@@ -251,7 +251,7 @@ def test_hosts_appear_in_the_infrared(ordinary: Ordinary) -> None:
     assert len(bright) >= 3
     for source in bright:
         cutout = sky(population, "WISE_W1").cutout("", source.ra_deg, source.dec_deg, 60.0)
-        x, y = (int(np.rint(v)) for v in cutout.wcs.wcs_world2pix(source.ra_deg, source.dec_deg, 0))
+        x, y = (int(np.rint(v)) for v in cutout.wcs.sky_to_pixels(source.ra_deg, source.dec_deg))
         assert cutout.data[y, x] - np.median(cutout.data) > 5.0
 
 

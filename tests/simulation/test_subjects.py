@@ -73,7 +73,7 @@ def test_labels_are_those_of_the_noisy_images_at_the_positions_in_the_names(sele
         labels = label_simulated(subject, cutout, sky.truth(row.ra, row.dec, 181.5))
         expected = selection.labels[selection.labels.subject_id == row.subject_id]
         pd.testing.assert_frame_equal(labels, expected.reset_index(drop=True), check_dtype=False)
-        x, y = np.rint(cutout.wcs.wcs_world2pix(row.ra, row.dec, 0)).astype(int)
+        x, y = np.rint(cutout.wcs.sky_to_pixels(row.ra, row.dec)).astype(int)
         bright.append(cutout.data[y - 1 : y + 2, x - 1 : x + 2].max() > 5 * 1.56e-4)
     # Centred on a component: some peaks of sources of two are too faint to show.
     assert np.mean(bright) > 0.9
@@ -264,5 +264,5 @@ def test_demo_targets_belong_to_the_sky_of_the_default_configuration() -> None:
     for row in demo.sample(20, random_state=0).itertuples():
         assert (row.ra, row.dec) == position_of_name(row.subject_id)
         cutout = sky.cutout(row.subject_id, row.ra, row.dec, 20.0)
-        x, y = np.rint(cutout.wcs.wcs_world2pix(row.ra, row.dec, 0)).astype(int)
+        x, y = np.rint(cutout.wcs.sky_to_pixels(row.ra, row.dec)).astype(int)
         assert cutout.data[y - 1 : y + 2, x - 1 : x + 2].max() > 5 * 1.56e-4

@@ -12,10 +12,11 @@ from astropy.io.votable import from_table, writeto
 from astropy.io.votable.tree import Info
 from astropy.table import Table
 
-from claran_core.common.frame import Frame, flip_rows, pixels_to_sky
+from claran_core.common.frame import Frame, flip_rows
 from claran_core.common.reprojection import reproject
 from claran_core.simulation.geometry import Tile, TileWindow, cells_near
 from claran_core.simulation.provider import SimulatedProvider
+from claran_core.survey.regular import wcs_cards
 from claran_core.survey.surveys import SIMULATED, SURVEYS
 
 __all__ = ["SEAM_HALF_PX", "ArchiveSky", "Reply"]
@@ -70,7 +71,7 @@ class ArchiveSky:
             page = b"<html><body>Position is outside of the area of the FIRST survey</body></html>"
             return Reply(page, kind="text/html")
         cutout = self._sources["radio"].cutout("", hours * 15, dec, size_px * 1.8)
-        header = cutout.wcs.to_header()
+        header = fits.Header(wcs_cards(cutout.wcs))
         for axis, (name, value) in enumerate((("FREQ", 1.3649e9), ("STOKES", 1.0)), 3):
             header.update(
                 {f"CTYPE{axis}": name, f"CRVAL{axis}": value, f"CDELT{axis}": 1.0, f"CRPIX{axis}": 1.0}
@@ -97,7 +98,7 @@ class ArchiveSky:
         self, band: str, ra: float, dec: float, size_px: int, width_deg: float
     ) -> tuple[np.ndarray, fits.Header]:
         frame = Frame(size_px=size_px, pixel_scale_arcsec=width_deg * 3600 / size_px)
-        header = frame.fits_wcs(ra, dec).to_header()
+        header = fits.Header(wcs_cards(frame.wcs(ra, dec)))
         if not self.covers(band, ra, dec):
             return np.full((size_px, size_px), np.nan, np.float32), header
         cutout = self._sources[band].cutout("", ra, dec, width_deg * 3600)
@@ -117,7 +118,7 @@ class ArchiveSky:
             return Reply(b"the cutout does not overlap the image", 400, "text/plain")
         rows, columns = inside
         clipped = TileWindow(window.x0 + columns.start, window.y0 + rows.start, data.shape[1], data.shape[0])
-        content = _fits(data, tile.wcs(clipped).to_header() + fits.Header({"BUNIT": "DN", "BAND": 1}))
+        content = _fits(data, fits.Header(wcs_cards(tile.wcs(clipped)) | {"BUNIT": "DN", "BAND": 1}))
         packed = fields.get("gzip") != "false"
         return Reply(gzip.compress(content, mtime=0) if packed else content)
 
@@ -137,7 +138,7 @@ class ArchiveSky:
     def _tile_rows(self, cell: int, half: str, tile: Tile, limits: TileWindow) -> list[tuple[str, ...]]:
         x = np.array([0, limits.nx - 1, limits.nx - 1, 0])
         y = np.array([0, 0, limits.ny - 1, limits.ny - 1])
-        corners = np.stack(pixels_to_sky(tile.wcs(limits), x, y), axis=1).ravel()
+        corners = np.stack(tile.wcs(limits).pixels_to_sky(x, y), axis=1).ravel()
         region = "POLYGON ICRS " + " ".join(f"{value:.8f}" for value in corners)
         base = f"{self._image_root()}/{cell:06d}{half}"
         return [

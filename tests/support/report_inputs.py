@@ -235,7 +235,7 @@ def _write_cutouts(path: Path, subjects: pd.DataFrame, band: str) -> None:
             if band == "infrared" and row.subject_id == "S000":
                 continue
             data = getattr(planes_of(row.subject_id), band)[::-1]
-            writer.add(row.subject_id, Cutout(data, FRAME.fits_wcs(row.ra, row.dec), "made", Flag(0)))
+            writer.add(row.subject_id, Cutout(data, FRAME.wcs(row.ra, row.dec), "made", Flag(0)))
         writer.close()
 
 

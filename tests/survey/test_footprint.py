@@ -7,13 +7,14 @@ from astropy.wcs import WCS
 from claran_core.common.frame import Frame
 from claran_core.common.sky import unit_vectors
 from claran_core.survey.footprint import Footprint
+from claran_core.survey.regular import astropy_wcs
 
 FRAME = Frame(size_px=40, pixel_scale_arcsec=1.8)
 
 
 def tangent(ra: float = 30.0, dec: float = 10.0, size: int = 200, scale: float = 1.8) -> Footprint:
     frame = Frame(size_px=size, pixel_scale_arcsec=scale)
-    return Footprint.of(frame.fits_wcs(ra, dec), (size, size))
+    return Footprint.of(astropy_wcs(frame.wcs(ra, dec)), (size, size))
 
 
 def test_the_circle_holds_the_image_and_little_more() -> None:

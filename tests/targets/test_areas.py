@@ -14,6 +14,7 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.frame import Frame
 from claran_core.common.sky import unit_vectors
+from claran_core.survey.regular import astropy_wcs
 from claran_core.targets.areas import BoxArea, Circle, CircleArea, ImageArea, MocArea, image_area
 from claran_core.targets.subject_grid import DEFAULT_LARGEST_ARCSEC, SkyGrid, tile
 
@@ -43,7 +44,7 @@ def test_box_contains_only_positions_between_its_borders() -> None:
 @pytest.fixture
 def mosaic(tmp_path: Path) -> tuple[Path, WCS]:
     """Return the path and WCS of an image of 500 x 300 px at 2 arcsec around (210, 52)."""
-    wcs = Frame(size_px=300, pixel_scale_arcsec=2.0).fits_wcs(210.0, 52.0)
+    wcs = astropy_wcs(Frame(size_px=300, pixel_scale_arcsec=2.0).wcs(210.0, 52.0))
     wcs.wcs.crpix = [250.5, 150.5]
     path = tmp_path / "mosaic.fits"
     fits.writeto(path, np.zeros((300, 500), np.float32), wcs.to_header())
@@ -64,7 +65,7 @@ def test_image_is_covered_to_its_corners(mosaic: tuple[Path, WCS]) -> None:
 
 
 def test_image_across_the_pole_is_covered(tmp_path: Path) -> None:
-    wcs = Frame(size_px=400, pixel_scale_arcsec=2.0).fits_wcs(10.0, 89.95)
+    wcs = astropy_wcs(Frame(size_px=400, pixel_scale_arcsec=2.0).wcs(10.0, 89.95))
     path = tmp_path / "pole.fits"
     fits.writeto(path, np.zeros((400, 400), np.float32), wcs.to_header())
     subjects = tile(image_area(path), GRID)

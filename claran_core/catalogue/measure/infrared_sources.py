@@ -25,7 +25,6 @@ from claran_core.common.compiled import compiled
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
-from claran_core.common.frame import pixels_to_sky
 from claran_core.common.noise import noise_sigma
 from claran_core.survey.surveys import Survey
 
@@ -119,13 +118,13 @@ def find_infrared_sources(cutout: Cutout, survey: Survey) -> InfraredSources:
     optics = _optics(survey, cutout.pixel_scale_arcsec)
     points, noise = _fitted_points(np.asarray(cutout.data, np.float64), optics)
     points, noise = _listed(points, noise, cutout.data.shape)
-    ra, dec = pixels_to_sky(cutout.wcs, points.x, points.y)
+    ra, dec = cutout.wcs.pixels_to_sky(points.x, points.y)
     counts = points.height * optics.counts
     relative = np.hypot(noise / points.height, MAGNITUDE_FLOOR * np.log(10) / 2.5)
     snr = points.height / noise
     return InfraredSources(
-        ra=np.asarray(ra, np.float64) % 360.0,
-        dec=np.asarray(dec, np.float64),
+        ra=ra,
+        dec=dec,
         magnitude=survey.magnitude_zero_point - 2.5 * np.log10(counts),
         magnitude_err=2.5 / np.log(10) * relative,
         snr=snr,

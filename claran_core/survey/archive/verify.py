@@ -11,7 +11,6 @@ import io
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from astropy.io import fits
@@ -20,13 +19,15 @@ from astropy.wcs import WCS, Wcsprm
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Cutout, NoImage, Provenance
 from claran_core.common.flags import Flag
-from claran_core.common.frame import Frame, sky_to_pixels
+from claran_core.common.frame import Frame
+from claran_core.common.linear_wcs import LinearWCS
 from claran_core.survey.archive.http import MAX_BYTES, Answer, Doubtful, Fault
 from claran_core.survey.archive.services import Service
 from claran_core.survey.fits_image import (
     FITS_START,
     READ_ERRORS,
     UnusableImage,
+    beam_of,
     celestial_plane,
     quiet_astropy,
 )
@@ -82,7 +83,8 @@ def image_reader(
         _check_beam(hdu.header, survey)
         with hdus:
             data = _pixels(hdu, footprint, transposed, window)
-        cutout = _cutout(data, footprint, window, hdu.header, answer, service, survey)
+        image = footprint.regular(data, window, frame, ra_deg, dec_deg)
+        cutout = _cutout(*image, hdu.header, answer, service, survey)
         if not _has_signal(data):
             outside = NoImage("no_coverage", f"{service.name} has only blank pixels there", cutout.provenance)
             if service.blank_is_outside:
@@ -193,7 +195,7 @@ def _shows(
     points = frame_points(frame).T
     if shown is not None:
         points = points[shown(points)]
-    x, y = sky_to_pixels(footprint.wcs, *frame.frame_to_sky(ra_deg, dec_deg, *points.T))
+    x, y = footprint.sky_to_pixels(*frame.frame_to_sky(ra_deg, dec_deg, *points.T))
     ny, nx = footprint.shape
     # Points without a projection are NaN and compare false.
     return bool(((x >= -0.5) & (x <= nx - 0.5) & (y >= -0.5) & (y <= ny - 0.5)).all())
@@ -219,8 +221,7 @@ def _check_beam(header: fits.Header, survey: Survey) -> None:
 
 def _cutout(
     data: np.ndarray,
-    footprint: Footprint,
-    window: PixelWindow,
+    wcs: LinearWCS,
     header: fits.Header,
     answer: Answer,
     service: Service,
@@ -233,7 +234,12 @@ def _cutout(
     if factor != 1:
         data *= np.float32(factor)
     flags = Flag(0) if noise_fits(data, survey) else Flag.SUSPECT_UNIT
-    with quiet_astropy():
-        wcs = footprint.wcs[window.slices]
-    cutout = Cutout(data, wcs, service.name, flags)
-    return replace(cutout, provenance=provenance_of(answer, service))
+    return Cutout(
+        data,
+        wcs,
+        service.name,
+        flags,
+        provenance_of(answer, service),
+        unit=unit,
+        beam=beam_of(header),
+    )

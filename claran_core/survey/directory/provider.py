@@ -22,7 +22,6 @@ from claran_core.survey.fits_image import (
     READ_ERRORS,
     FitsImage,
     UnreadableFile,
-    quiet_astropy,
     read_window,
     scan_file,
 )
@@ -143,7 +142,7 @@ class DirectoryProvider:
         found = _Found(faults=faults)
         for image, window in candidates:
             try:
-                cutout = self._read(image, window)
+                cutout = self._read(image, window, frame, ra_deg, dec_deg)
             except READ_ERRORS as error:
                 found.faults.append(UnreadableFile(image.name, " ".join(str(error).split()), image.footprint))
                 logger.warning("%s: cannot read %s: %s", subject_id, image.path, found.faults[-1].reason)
@@ -200,7 +199,9 @@ class DirectoryProvider:
             self._scans[name] = scan_file(self.path / name, name)
         return self._scans[name]
 
-    def _read(self, image: FitsImage, window: PixelWindow) -> Cutout:
+    def _read(
+        self, image: FitsImage, window: PixelWindow, frame: Frame, ra_deg: float, dec_deg: float
+    ) -> Cutout:
         data = read_window(image, window)
         factor = unit_factor(image.unit, self.survey)
         flags = Flag(0)
@@ -210,9 +211,8 @@ class DirectoryProvider:
             flags |= Flag.SUSPECT_UNIT
         if image.footprint.pixel_scale_arcsec > self.survey.beam_arcsec:
             flags |= Flag.COARSE_PIXELS
-        with quiet_astropy():
-            wcs = image.footprint.wcs[window.slices]
-        return Cutout(data=data, wcs=wcs, origin=image.name, flags=flags)
+        data, wcs = image.footprint.regular(data, window, frame, ra_deg, dec_deg)
+        return Cutout(data=data, wcs=wcs, origin=image.name, flags=flags, unit=image.unit, beam=image.beam)
 
     def _why_not(
         self, faults: list[UnreadableFile], unplaced: list[UnreadableFile], blank: list[str]

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from astropy.wcs import WCS
 
 from benchmarks.science.classical_baseline import (
     Labelled,
@@ -19,6 +18,7 @@ from benchmarks.science.classical_baseline import (
 )
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
+from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.subject import Subject
 from claran_core.labels.dr1_labels import label_simulated
 from claran_core.simulation.provider import SimulatedProvider
@@ -42,9 +42,8 @@ class Source:
 
 def made(**sources: list[tuple[int, int, int]]) -> Labelled:
     """Subject with sources of Gaussian blobs ``(x, y, peak)`` in units of the noise."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 20.0]
-    wcs.wcs.cdelt, wcs.wcs.crpix = [-5e-4, 5e-4], [(SIZE + 1) / 2] * 2
+    middle = (SIZE - 1) / 2
+    wcs = LinearWCS("TAN", 150.0, 20.0, middle, middle, (-5e-4, 0.0, 0.0, 5e-4))
     rows, columns = np.indices((SIZE, SIZE))
     models = {
         name: sum(

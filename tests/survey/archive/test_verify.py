@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from sky_images import image_header
+from sky_images import FRAME, image_header, positions, sky_pixels
 
-from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.cutout import Beam, Cutout, NoImage
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame, pixels_to_sky
 from claran_core.common.reprojection import reproject
@@ -66,7 +66,8 @@ def test_first_images_have_four_axes_in_their_header_and_two_in_their_pixels() -
     # Nor is their last block filled.
     content = buffer.getvalue().rstrip(b"\0")
     cutout = read(content + bytes(-len(content) % 4))
-    assert cutout.wcs.naxis == 2 and cutout.pixel_scale_arcsec == pytest.approx(1.8)
+    assert cutout.wcs.projection == "SIN" and cutout.pixel_scale_arcsec == pytest.approx(1.8)
+    assert cutout.unit == "JY/BEAM" and cutout.beam == Beam(5.4, 5.4, 0.0)
 
 
 def test_gzip_is_always_decompressed() -> None:
@@ -186,5 +187,11 @@ def test_the_quick_way_to_a_wcs_is_the_long_one(projection: str, cards: dict[str
 
 def test_distortions_are_kept() -> None:
     sip = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "B_0_2": 1e-4}
-    content = fits_bytes(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", **sip)
-    assert read(content).wcs.sip is not None
+    cards: dict[str, Any] = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", **sip}
+    data = sky_pixels(image_header(RA, DEC, size_px=60, **cards), (60, 60), RA, DEC)
+    cutout = read(fits_bytes(data, **cards))
+    np.testing.assert_allclose(reproject(cutout, FRAME, RA, DEC), positions(), atol=0.3)
+    # Without the distortions, the border would be off by 0.04 px, or 4.
+    header = image_header(RA, DEC, size_px=60)
+    plain = read(fits_bytes(data, **header))
+    assert np.abs(reproject(plain, FRAME, RA, DEC) - positions()).max() > 1

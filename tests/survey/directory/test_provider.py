@@ -21,6 +21,7 @@ from claran_core.common.errors import ConfigError
 from claran_core.common.flags import Flag
 from claran_core.common.reprojection import reproject
 from claran_core.survey.directory.provider import DirectoryProvider
+from claran_core.survey.regular import regular_image
 from claran_core.survey.surveys import SURVEYS, Survey
 
 FIRST = SURVEYS["FIRST"]
@@ -193,7 +194,7 @@ def test_a_window_is_all_that_interpolation_needs_and_little_more(tmp_path: Path
     data = cut(tmp_path).data
     assert max(data.shape) <= FRAME.size_px + 10
     with open_odd(tmp_path / "a.fits") as hdus:
-        whole = Cutout(hdus[0].data.astype(np.float32), WCS(hdus[0].header), "a.fits")
+        whole = Cutout(*regular_image(hdus[0].data.astype(np.float32), WCS(hdus[0].header)), "a.fits")
     np.testing.assert_array_equal(reproject(cut(tmp_path), FRAME, *TARGET), reproject(whole, FRAME, *TARGET))
 
 
