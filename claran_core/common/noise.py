@@ -19,22 +19,24 @@ def noise_sigma(image: np.ndarray) -> float:
     float
         NaN for an image without finite pixels, 0 for a constant one.
     """
-    values = image[np.isfinite(image)].astype(np.float64)
+    values = image[np.isfinite(image)]
     if values.size == 0:
         return float("nan")
-    deviation = np.abs(values - _median(values))
+    centre = _median(values)
+    deviation = np.abs(values.astype(np.float64) - centre)
     spread = _median(deviation)
-    if spread == 0 and np.any(deviation > 0):
-        return noise_sigma(values[deviation > 0]) if np.ptp(values[deviation > 0]) > 0 else 0.0
-    return float(MAD_TO_SIGMA * spread)
+    if spread == 0 and deviation.any():
+        others = values[values != centre]
+        return noise_sigma(others) if np.ptp(others) > 0 else 0.0
+    return MAD_TO_SIGMA * spread
 
 
 def _median(values: np.ndarray) -> float:
-    """Return the median of finite values, as `numpy.median` does, in a fraction of its time.
+    """Return the median of finite values (n,), as `numpy.median` does, and leave them in another order.
 
     One partition finds the upper middle value, and the maximum of the smaller ones is the lower.
     """
     half = values.size // 2
-    ordered = np.partition(values, half)
-    upper = ordered[half]
-    return float(upper if values.size % 2 else (ordered[:half].max() + upper) / 2)
+    values.partition(half)
+    upper = float(values[half])
+    return upper if values.size % 2 else (float(values[:half].max()) + upper) / 2

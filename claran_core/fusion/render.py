@@ -1,13 +1,13 @@
 """Draw the five fused images F, D1, D2, D3, D4 of paper section 3.4 from a radio and an infrared image."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from claran_core.common.compiled import compiled
 from claran_core.common.flags import Flag
-from claran_core.fusion.colour import cool, gist_heat, log_minmax, to_rgb, zscale
-from claran_core.fusion.contours import contour_lines, hull_mask, line_coverage
+from claran_core.fusion.colour import RGB, cool, gist_heat, log_minmax, zscale
+from claran_core.fusion.contours import ContourLines, contour_lines, hull_mask, line_coverage
 
 __all__ = ["METHODS", "Drawing", "Planes", "render"]
 
@@ -30,11 +30,11 @@ class Drawing:
     contour_sigma : float
         Base contour in units of the noise.
     hull_fill : tuple of int
-        RGB of pixels without infrared data (D3, D4) and outside the hull of the contours (D4).
+        Colour of pixels without infrared data (D3, D4) and outside the hull of the contours (D4).
     """
 
     contour_sigma: float
-    hull_fill: tuple[int, int, int]
+    hull_fill: RGB
 
 
 @dataclass(frozen=True)
@@ -90,25 +90,18 @@ def render(planes: Planes, method: str, drawing: Drawing) -> tuple[np.ndarray, i
     n_contours : int
         Number of base contours of the radio image.
     """
-    lines = contour_lines(planes.radio, drawing.contour_sigma * planes.sigma)
-    n_contours = len(lines[0]) if lines else 0
+    levels = contour_lines(planes.radio, drawing.contour_sigma * planes.sigma)
+    n_contours = len(levels[0]) if levels else 0
     if method == "F":
-        return _radio(planes.radio, zscale), n_contours
+        return cool(zscale(planes.radio), RADIO_BLANK_RGB), n_contours
     if method == "D1":
-        return _radio(planes.radio, log_minmax), n_contours
+        return cool(log_minmax(planes.radio), RADIO_BLANK_RGB), n_contours
     if method == "D2":
-        return _with_red(_radio(planes.radio, log_minmax), planes.infrared), n_contours
+        return _with_red(cool(log_minmax(planes.radio), RADIO_BLANK_RGB), planes.infrared), n_contours
     if method not in METHODS:
         raise ValueError(f"unknown fusion method {method!r}; the methods are {', '.join(METHODS)}")
-    image = _contours_over_infrared(planes.infrared, lines, drawing.hull_fill)
-    if method == "D4":
-        image[~hull_mask(lines[0] if lines else [], len(image))] = drawing.hull_fill
-    return image, n_contours
-
-
-def _radio(radio: np.ndarray, scale: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Draw F or D1: the radio image in the colour map `cool`."""
-    return to_rgb(cool(scale(radio)), ~np.isfinite(radio), RADIO_BLANK_RGB)
+    shown = hull_mask(levels, len(planes.radio)) if method == "D4" else None
+    return _contours_over_infrared(planes.infrared, levels, drawing.hull_fill, shown), n_contours
 
 
 def _with_red(image: np.ndarray, infrared: np.ndarray) -> np.ndarray:
@@ -119,9 +112,25 @@ def _with_red(image: np.ndarray, infrared: np.ndarray) -> np.ndarray:
 
 
 def _contours_over_infrared(
-    infrared: np.ndarray, lines: list[list[np.ndarray]], fill: tuple[int, int, int]
+    infrared: np.ndarray, levels: list[ContourLines], fill: RGB, shown: np.ndarray | None
 ) -> np.ndarray:
-    """Draw D3: radio contours in blue over the infrared image; missing infrared pixels get `fill`."""
-    image = to_rgb(gist_heat(log_minmax(infrared)), ~np.isfinite(infrared), fill)
-    cover = line_coverage([line for level in lines for line in level], len(image), CONTOUR_WIDTH_PX)
-    return np.rint(image * (1 - cover[..., None]) + np.multiply.outer(cover, CONTOUR_RGB)).astype(np.uint8)
+    """Draw radio contours in blue over the infrared image; its missing pixels get `fill`.
+
+    This is D3, and D4 with the mask `shown`: other pixels get `fill`.
+    """
+    image = gist_heat(log_minmax(infrared, shown), fill)
+    cover = line_coverage(levels, len(image), CONTOUR_WIDTH_PX)
+    _draw_lines(image, cover if shown is None else cover * shown, CONTOUR_RGB)
+    return image
+
+
+@compiled
+def _draw_lines(image: np.ndarray, cover: np.ndarray, colour: RGB) -> None:
+    """Mix a colour into an image ``(ny, nx, 3)`` uint8, where `cover` ``(ny, nx)`` is the fraction of it."""
+    for row in range(cover.shape[0]):
+        for column in range(cover.shape[1]):
+            fraction = cover[row, column]
+            if fraction > 0:
+                for channel in range(3):
+                    mixed = image[row, column, channel] * (1 - fraction) + fraction * colour[channel]
+                    image[row, column, channel] = int(np.rint(mixed))

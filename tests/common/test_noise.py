@@ -31,8 +31,11 @@ def test_blank_images() -> None:
     assert noise_sigma(one) == 0.0
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 1001, 4096])
-def test_the_noise_is_the_median_absolute_deviation(size: int) -> None:
-    values = np.random.default_rng(size).normal(1.0, 2.0, size)
+def test_the_noise_is_the_median_absolute_deviation(size: int, dtype: type) -> None:
+    image = np.random.default_rng(size).normal(1.0, 2.0, size).astype(dtype)
+    values = image.astype(np.float64)
     expected = 1.4826 * np.median(np.abs(values - np.median(values)))
-    assert noise_sigma(values) == expected
+    assert noise_sigma(image) == expected
+    assert np.array_equal(image, values)  # the image keeps its order

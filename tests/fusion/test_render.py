@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from claran_core.common.flags import Flag
+from claran_core.fusion import render as module
 from claran_core.fusion.render import METHODS, Drawing, Planes, render
 
 SIZE = 60
@@ -102,6 +103,12 @@ def test_d4_is_d3_inside_the_hull_and_constant_outside() -> None:
 def test_d4_without_contours_is_constant() -> None:
     image, n_contours = render(Planes(radio() * 0 + 1e-9, infrared(), 1.0), "D4", DRAWING)
     assert n_contours == 0 and (image == FILL).all()
+
+
+def test_compiled_function_gives_the_result_of_the_written_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = render(PLANES, "D3", DRAWING)[0]
+    monkeypatch.setattr(module, "_draw_lines", module._draw_lines.py_func)  # type: ignore[attr-defined]
+    assert np.array_equal(render(PLANES, "D3", DRAWING)[0], image)
 
 
 def test_fill_is_an_option() -> None:
