@@ -9,42 +9,17 @@ is at 0.5 and a box over all pixels of the default frame is 0 0 132 132.
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.coordinates import ICRS, SkyCoord
-from astropy.wcs import WCS
-from astropy.wcs.utils import wcs_to_celestial_frame
 
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.sky import FloatOrArray, sky_to_tangent_plane, tangent_plane_to_sky
 
-__all__ = ["Frame", "flip_rows", "pixels_to_sky", "sky_to_pixels"]
+__all__ = ["Frame", "flip_rows"]
 
 
 def flip_rows(image: np.ndarray) -> np.ndarray:
     """Convert a FITS array ``(ny, nx, ...)`` (row 0 south) to a frame array (row 0 north), or back."""
     return image[::-1]
-
-
-def sky_to_pixels(wcs: WCS, ra_deg: FloatOrArray, dec_deg: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 0-based FITS array positions of ICRS positions, for any celestial system of astropy.
-
-    Positions outside the projection give NaN.  Cut-outs have their own, linear system (`LinearWCS`).
-    """
-    system = wcs_to_celestial_frame(wcs)
-    if not isinstance(system, ICRS):
-        sky = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs").transform_to(system).spherical
-        ra_deg, dec_deg = sky.lon.deg, sky.lat.deg
-    return wcs.all_world2pix(ra_deg, dec_deg, 0, quiet=True)
-
-
-def pixels_to_sky(wcs: WCS, x: FloatOrArray, y: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ICRS positions (deg) of 0-based FITS array positions; inverse of `sky_to_pixels`."""
-    ra_deg, dec_deg = wcs.all_pix2world(x, y, 0)
-    system = wcs_to_celestial_frame(wcs)
-    if isinstance(system, ICRS):
-        return ra_deg, dec_deg
-    sky = SkyCoord(ra_deg, dec_deg, unit="deg", frame=system).icrs
-    return sky.ra.deg, sky.dec.deg
 
 
 @dataclass(frozen=True)

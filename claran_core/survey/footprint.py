@@ -8,9 +8,10 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from claran_core.common.constants import ARCSEC_PER_DEG
-from claran_core.common.frame import Frame, pixels_to_sky, sky_to_pixels
+from claran_core.common.frame import Frame
 from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.sky import FloatOrArray, unit_vectors
+from claran_core.survey.celestial import pixels_to_sky, sky_to_pixels
 from claran_core.survey.regular import exact_linear_wcs, regular_image
 from claran_core.survey.surveys import Survey
 

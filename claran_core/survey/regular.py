@@ -16,9 +16,9 @@ from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from scipy.ndimage import map_coordinates
 
 from claran_core.common.constants import ARCSEC_PER_DEG
-from claran_core.common.frame import pixels_to_sky, sky_to_pixels
 from claran_core.common.linear_wcs import LinearWCS, Projection, local_axes, sky_of_vectors
 from claran_core.common.sky import sky_to_tangent_plane, unit_vectors
+from claran_core.survey.celestial import pixels_to_sky, sky_to_pixels
 
 __all__ = ["astropy_wcs", "exact_linear_wcs", "regular_image", "wcs_cards"]
 

@@ -22,7 +22,7 @@ from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
 from claran_core.common.files import read_table
 from claran_core.common.morphology import MORPHOLOGIES
-from claran_core.common.sky import is_near
+from claran_core.common.neighbours import is_near
 from claran_core.components.component_table import (
     NO_COMPONENTS,
     NOMINAL_LEVEL,

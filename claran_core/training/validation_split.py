@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from claran_core.common.errors import InputError
-from claran_core.common.sky import linked_groups
+from claran_core.common.neighbours import linked_groups
 from claran_core.training.dataset import FusedDataset
 
 __all__ = ["LINK_ARCSEC", "split_validation", "validation_mask"]

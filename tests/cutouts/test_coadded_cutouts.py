@@ -12,11 +12,11 @@ from sky_images import FRAME, image_header
 from claran_core.common.cutout import Cutout
 from claran_core.common.files import read_table
 from claran_core.common.flags import Flag
-from claran_core.common.frame import pixels_to_sky
 from claran_core.common.paths import Results
 from claran_core.common.reprojection import reproject
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import cut_shard
+from claran_core.survey.celestial import pixels_to_sky
 from claran_core.survey.directory import provider
 from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.fits_image import quiet_astropy

@@ -16,12 +16,13 @@ from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.errors import InputError, TooManyFailures
 from claran_core.common.files import read_table
 from claran_core.common.flags import Flag
-from claran_core.common.frame import Frame, pixels_to_sky
+from claran_core.common.frame import Frame
 from claran_core.common.paths import Results
 from claran_core.common.reprojection import reproject
 from claran_core.common.tables import LEDGER
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import check_failures, cut_shard, merge_ledgers
+from claran_core.survey.celestial import pixels_to_sky
 from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.surveys import SURVEYS

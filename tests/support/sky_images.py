@@ -9,7 +9,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from claran_core.common.frame import Frame, pixels_to_sky
+from claran_core.common.frame import Frame
+from claran_core.survey.celestial import pixels_to_sky
 from claran_core.survey.fits_image import quiet_astropy
 
 FRAME = Frame(size_px=40, pixel_scale_arcsec=1.8)

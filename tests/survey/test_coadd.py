@@ -8,8 +8,9 @@ from astropy.wcs import WCS, Sip
 
 from claran_core.common.cutout import Cutout, Provenance
 from claran_core.common.flags import Flag
-from claran_core.common.frame import Frame, pixels_to_sky
+from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
+from claran_core.survey.celestial import pixels_to_sky
 from claran_core.survey.coadd import coadd
 from claran_core.survey.footprint import Footprint
 from claran_core.survey.regular import exact_linear_wcs, regular_image

@@ -7,10 +7,10 @@ from astropy.wcs import WCS
 from sky_images import FRAME, image_header, positions, sky_pixels
 
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import pixels_to_sky
 from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.reprojection import reproject
 from claran_core.common.sky import unit_vectors
+from claran_core.survey.celestial import pixels_to_sky
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.regular import astropy_wcs, exact_linear_wcs, regular_image
 

@@ -7,7 +7,7 @@ import pytest
 from fused_runs import blob_sky, open_run
 
 from claran_core.common.errors import InputError
-from claran_core.common.sky import linked_groups
+from claran_core.common.neighbours import linked_groups
 from claran_core.training.validation_split import LINK_ARCSEC, split_validation, validation_mask
 
 N = 600

@@ -14,7 +14,7 @@ from workflow_runs import OVERLAYS, Run
 
 from claran_core.common.files import read_array
 from claran_core.common.flags import Flag
-from claran_core.common.frame import pixels_to_sky
+from claran_core.survey.celestial import pixels_to_sky
 
 pytestmark = pytest.mark.data
 RealRun = Callable[[str], Run]

@@ -15,11 +15,12 @@ from sky_images import FRAME, image_header, positions, sky_pixels
 
 from claran_core.common.cutout import Beam, Cutout, NoImage
 from claran_core.common.flags import Flag
-from claran_core.common.frame import Frame, pixels_to_sky
+from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
 from claran_core.survey.archive.http import Answer, Doubtful, Fault
 from claran_core.survey.archive.services import SERVICES
 from claran_core.survey.archive.verify import _cards, _plain_wcs, image_reader
+from claran_core.survey.celestial import pixels_to_sky
 from claran_core.survey.fits_image import quiet_astropy, scan_file
 from claran_core.survey.surveys import SURVEYS, Survey
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
 
-from claran_core.common.sky import is_near, linked_groups
+from claran_core.common.neighbours import is_near, linked_groups
 from claran_core.labels.rgz_table import positions_of_names
 
 
