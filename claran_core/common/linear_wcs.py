@@ -98,6 +98,17 @@ class LinearWCS:
         (a, b), (c, d) = self._to_pixels
         return self.x + a * east + b * north, self.y + c * east + d * north
 
+    def plane_to_pixels(self, axes: np.ndarray) -> np.ndarray:
+        """Return the matrix ``(3, 3)`` from another tangent plane to pixels.
+
+        It leads from ``east north 1`` in the plane with unit vectors `axes` (`local_axes`) to offsets ``x y``
+        from the reference pixel and the distance along the axis of projection, all three still to be divided:
+        by that distance for TAN, and by the length of ``east north 1`` for SIN.
+        """
+        matrix = self.axes @ axes.T
+        matrix[:2] = self._to_pixels @ matrix[:2]
+        return matrix
+
     def pixels_to_sky(self, x: FloatOrArray, y: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
         """Return the sky positions (RA in [0, 360), Dec; deg, ICRS) of positions in the image.
 

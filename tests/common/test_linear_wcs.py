@@ -56,6 +56,18 @@ def test_windows_of_an_image_give_the_same_bits() -> None:
     assert np.array_equal(whole[:, 5], part.pixels_to_sky(x[5] - 123, y[5] + 77))
 
 
+@pytest.mark.parametrize("projection", ["TAN", "SIN"])
+def test_matrix_from_another_plane_leads_to_the_same_pixels(projection: Projection) -> None:
+    wcs = made(projection)
+    axes = local_axes(0.3, 51.0)
+    east, north = np.random.default_rng(3).uniform(-0.01, 0.01, (2, 20))
+    plane = np.stack([east, north, np.ones(20)])
+    dx, dy, towards = wcs.plane_to_pixels(axes) @ plane
+    length = towards if projection == "TAN" else np.linalg.norm(plane, axis=0)
+    x, y = wcs.vectors_to_pixels(plane.T @ axes)
+    assert np.allclose([wcs.x + dx / length, wcs.y + dy / length], [x, y], rtol=0, atol=1e-8)
+
+
 def test_pixel_scale_is_the_root_of_the_area() -> None:
     assert made("TAN").pixel_scale_arcsec == pytest.approx(np.sqrt(1.8 * 1.5))
 
