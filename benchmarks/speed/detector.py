@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from claran_core.common.files import read_array, write_array
+from claran_core.common.files import read_array
 from claran_core.common.subject import Subject
 from claran_core.common.tables import COMPONENTS
 from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, components_by_subject
@@ -98,7 +98,7 @@ def measure(
     options = InferenceOptions(batch_size=batch_size, min_probability=0.05, nms_iou=0.3, device=device)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "images.npy"
-        write_array(path, images[:n])
+        np.save(path, images[:n])
         shard = read_array(path), index.iloc[:n], components, detector, options, FUSION.frame
         infer_shard(shard[0][:batch_size], index.iloc[:batch_size], *shard[2:], threads=threads)
         start = time.perf_counter()

@@ -10,12 +10,13 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from claran_core.common.errors import InputError
 
 __all__ = [
+    "array_writer",
     "atomic_path",
     "check_made_from",
     "digest_of",
@@ -31,7 +33,6 @@ __all__ = [
     "read_arrow",
     "read_metadata",
     "read_table",
-    "write_array",
     "write_json",
     "write_table",
     "write_text",
@@ -261,10 +262,46 @@ def _not_parquet(path: Path, error: Exception) -> str:
     return f"{path}: not a complete Parquet file ({reason}); remove it and rerun the stage that writes it"
 
 
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array as ``.npy`` (no pickled objects) that `read_array` can memory-map."""
+@contextmanager
+def array_writer(
+    path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Open a ``.npy`` file for writing in parts; the file appears under its name on success.
+
+    `read_array` can memory-map it.  Memory holds one part, whatever the size of the array.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    shape, dtype
+        Of the whole array.
+
+    Yields
+    ------
+    callable
+        Appends one entry of the first axis.
+
+    Raises
+    ------
+    ValueError
+        If an entry has another shape or type, or their number is not that of `shape`.
+    """
+    dtype, n = np.dtype(dtype), 0
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.save(handle, array, allow_pickle=False)
+        np.lib.format.write_array_header_1_0(handle, header)
+
+        def append(entry: np.ndarray) -> None:
+            nonlocal n
+            if entry.shape != shape[1:] or entry.dtype != dtype:
+                raise ValueError(f"{path}: an entry is {entry.dtype} {entry.shape}, not {dtype} {shape[1:]}")
+            handle.write(np.ascontiguousarray(entry).data)
+            n += 1
+
+        yield append
+        if n != shape[0]:
+            raise ValueError(f"{path}: {n} entries were written, not {shape[0]}")
 
 
 def read_array(path: Path) -> np.ndarray:

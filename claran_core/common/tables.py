@@ -83,6 +83,7 @@ FUSED = pa.schema(
         _column("infrared_coverage", pa.float32(), "fraction of the frame with infrared data"),
         _column("n_contours", pa.int32(), "number of base contours"),
         _column("flags", pa.int32(), "bit mask, see claran_core.common.flags"),
+        _column("crc32", pa.int64(), "CRC-32 (zlib) of the bytes of the image"),
     ]
 )
 

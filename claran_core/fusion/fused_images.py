@@ -1,5 +1,7 @@
 """Read the fused images of one shard and their index."""
 
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import read_array, read_table
 from claran_core.common.flags import Flag
 
-__all__ = ["has_radio", "open_shard"]
+__all__ = ["check_images", "checksum", "has_radio", "open_shard"]
 
 
 def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataFrame]:
@@ -41,6 +43,37 @@ def open_shard(fused_path: Path, index_path: Path) -> tuple[np.ndarray, pd.DataF
             "remove both and rerun fusion"
         )
     return images, index
+
+
+def checksum(image: np.ndarray) -> int:
+    """Return the CRC-32 of the bytes of an image, as the index has it."""
+    return zlib.crc32(np.ascontiguousarray(image).data)
+
+
+def check_images(images: np.ndarray, index: pd.DataFrame, rows: Iterable[int], path: Path) -> None:
+    """Refuse images whose pixels differ from those that fusion wrote.
+
+    Parameters
+    ----------
+    images, index
+        Result of `open_shard`.
+    rows : iterable of int
+        Images to compare with their checksums.
+    path : Path
+        File of the images, for the message.
+
+    Raises
+    ------
+    InputError
+        If a checksum differs.
+    """
+    expected = index["crc32"].to_numpy()
+    for row in rows:
+        if checksum(images[row]) != expected[row]:
+            raise InputError(
+                f"{path}: the image of {index['subject_id'].iloc[row]} is damaged (its checksum differs); "
+                "remove the file and rerun fusion"
+            )
 
 
 def has_radio(index: pd.DataFrame) -> np.ndarray:

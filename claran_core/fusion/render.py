@@ -1,6 +1,7 @@
 """Draw the five fused images F, D1, D2, D3, D4 of paper section 3.4 from a radio and an infrared image."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -55,20 +56,33 @@ class Planes:
     infrared: np.ndarray
     sigma: float
 
+    @cached_property
+    def radio_coverage(self) -> float:
+        """Fraction of the frame with radio data."""
+        return _coverage(self.radio)
+
+    @cached_property
+    def infrared_coverage(self) -> float:
+        """Fraction of the frame with infrared data."""
+        return _coverage(self.infrared)
+
     @property
     def flags(self) -> Flag:
         """Flags for missing images, missing pixels and a blank radio image."""
         flags = Flag(0)
-        for plane, missing, partial in (
-            (self.radio, Flag.RADIO_MISSING, Flag.RADIO_PARTIAL),
-            (self.infrared, Flag.INFRARED_MISSING, Flag.INFRARED_PARTIAL),
+        for coverage, missing, partial in (
+            (self.radio_coverage, Flag.RADIO_MISSING, Flag.RADIO_PARTIAL),
+            (self.infrared_coverage, Flag.INFRARED_MISSING, Flag.INFRARED_PARTIAL),
         ):
-            finite = np.isfinite(plane)
-            if not finite.all():
-                flags |= partial if finite.any() else missing
+            if coverage < 1:
+                flags |= partial if coverage > 0 else missing
         if not flags & Flag.RADIO_MISSING and not self.sigma > 0:
             flags |= Flag.RADIO_BLANK
         return flags
+
+
+def _coverage(plane: np.ndarray) -> float:
+    return np.count_nonzero(np.isfinite(plane)) / plane.size
 
 
 def render(planes: Planes, method: str, drawing: Drawing) -> tuple[np.ndarray, int]:

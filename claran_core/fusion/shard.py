@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from claran_core.common.cutout import Cutout
-from claran_core.common.files import read_table, write_array, write_table
+from claran_core.common.files import array_writer, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
@@ -17,6 +17,7 @@ from claran_core.common.reprojection import reproject
 from claran_core.common.subject import Subject
 from claran_core.common.tables import COMPONENTS, FUSED
 from claran_core.components.component_table import LEVELS, component_rows
+from claran_core.fusion.fused_images import checksum
 from claran_core.fusion.render import Drawing, Planes, render
 
 __all__ = ["fuse_shard", "make_planes"]
@@ -78,30 +79,38 @@ def fuse_shard(
     InputError
         If an input cannot be read.
     """
-    ledger = read_table(ledger_path, ["subject_id", "flags"])
-    carried = ledger.groupby("subject_id")["flags"].agg(np.bitwise_or.reduce) & int(CARRIED)
-    images = np.empty((len(targets), frame.size_px, frame.size_px, 3), np.uint8)
+    carried = _carried_flags(ledger_path)
     rows, components = [], []
     progress = Progress(f"{images_path}: subjects fused", len(targets))
-    target: Any
-    for number, target in enumerate(targets.itertuples()):
-        name = target.subject_id
-        image = radio.get(name)
-        planes = make_planes(image, infrared.get(name), frame, ra_deg=target.ra, dec_deg=target.dec)
-        images[number], n_contours = render(planes, method, drawing)
-        if image is not None:
-            subject = Subject(name, target.ra, target.dec, target.split, frame)
-            components += component_rows(subject, image, LEVELS[target.split])
-        rows.append(_index_row(target, planes, n_contours, int(carried.get(name, 0))))
-        progress.step()
-    write_array(images_path, images)
+    with array_writer(images_path, (len(targets), frame.size_px, frame.size_px, 3), np.uint8) as append:
+        target: Any
+        for target in targets.itertuples():
+            name = target.subject_id
+            cutout = radio.get(name)
+            planes = make_planes(cutout, infrared.get(name), frame, ra_deg=target.ra, dec_deg=target.dec)
+            image, n_contours = render(planes, method, drawing)
+            append(image)
+            rows.append(_index_row(target, planes, n_contours, carried.get(name, Flag(0)), checksum(image)))
+            if cutout is not None:
+                subject = Subject(name, target.ra, target.dec, target.split, frame)
+                components += component_rows(subject, cutout, LEVELS[target.split])
+            progress.step()
     write_table(components_path, pd.DataFrame(components, columns=COMPONENTS.names), COMPONENTS)
     write_table(index_path, pd.DataFrame(rows, columns=FUSED.names), FUSED, metadata={"method": method})
 
 
-def _index_row(target: Any, planes: Planes, n_contours: int, carried: int) -> dict[str, object]:
+def _carried_flags(ledger_path: Path) -> dict[str, Flag]:
+    """Return the flags that images take over from the ledger, by subject."""
+    ledger = read_table(ledger_path, ["subject_id", "flags"])
+    carried: dict[str, Flag] = {}
+    for name, mask in zip(ledger["subject_id"], ledger["flags"], strict=True):
+        carried[name] = carried.get(name, Flag(0)) | (Flag(mask) & CARRIED)
+    return carried
+
+
+def _index_row(target: Any, planes: Planes, n_contours: int, carried: Flag, crc32: int) -> dict[str, object]:
     """Return the row of `claran_core.common.tables.FUSED` for one subject."""
-    flags = planes.flags | Flag(carried)
+    flags = planes.flags | carried
     if n_contours == 0 and not flags & Flag.RADIO_MISSING:
         flags |= Flag.NO_CONTOUR
     return {
@@ -109,8 +118,9 @@ def _index_row(target: Any, planes: Planes, n_contours: int, carried: int) -> di
         "ra": target.ra,
         "dec": target.dec,
         "sigma": planes.sigma,
-        "radio_coverage": np.isfinite(planes.radio).mean(),
-        "infrared_coverage": np.isfinite(planes.infrared).mean(),
+        "radio_coverage": planes.radio_coverage,
+        "infrared_coverage": planes.infrared_coverage,
         "n_contours": n_contours,
         "flags": int(flags),
+        "crc32": crc32,
     }

@@ -13,9 +13,10 @@ from claran_core import __version__
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_array, read_table
+from claran_core.common.files import read_table
 from claran_core.common.paths import Results
 from claran_core.cutouts.cutout_file import read_cutouts
+from claran_core.fusion.fused_images import check_images, open_shard
 from claran_core.fusion.shard import make_planes
 from claran_core.report.pictures import SubjectImages
 from claran_core.settings.config import Config
@@ -174,7 +175,9 @@ def _image_reader(
 def _shard_images(
     results: Results, config: Config, shard: str, rows: pd.DataFrame
 ) -> Iterator[SubjectImages]:
-    fused = read_array(results.fused(config.catalogue.method, shard))
+    method = config.catalogue.method
+    path = results.fused(method, shard)
+    fused, index = open_shard(path, results.fused_index(method, shard))
     with (
         read_cutouts(results.cutouts(shard, "radio")) as radio,
         read_cutouts(results.cutouts(shard, "infrared")) as infrared,
@@ -184,6 +187,7 @@ def _shard_images(
             planes = make_planes(
                 radio.get(name), infrared.get(name), config.fusion.frame, ra_deg=ra, dec_deg=dec
             )
+            check_images(fused, index, [row], path)
             yield SubjectImages(name, planes, np.array(fused[row]))
 
 

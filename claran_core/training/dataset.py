@@ -29,7 +29,7 @@ from claran_core.components.component_table import (
     SubjectComponents,
     read_components,
 )
-from claran_core.fusion.fused_images import has_radio, open_shard
+from claran_core.fusion.fused_images import check_images, has_radio, open_shard
 from claran_core.model.layers.types import Truth
 from claran_core.settings.training import Augmentation
 
@@ -146,6 +146,8 @@ class FusedDataset:
         keep_apart_arcsec: float = 0.0,
     ) -> None:
         self._images: list[np.ndarray] = []
+        self._indexes: list[pd.DataFrame] = []
+        self._paths = [files.images for files in shards]
         self._components: dict[str, dict[float, SubjectComponents]] = {}
         frames = [self._open(files, number) for number, files in enumerate(shards)]
         self.frame_px = _common_size(self._images, shards)
@@ -162,6 +164,7 @@ class FusedDataset:
     def _open(self, files: FusedShard, number: int) -> pd.DataFrame:
         images, index = open_shard(files.images, files.index)
         self._images.append(images)
+        self._indexes.append(index)
         self._components |= read_components(files.components)
         rows = index[["subject_id", "ra", "dec"]].assign(shard=number, row=range(len(index)))
         return rows[has_radio(index)]
@@ -194,9 +197,20 @@ class FusedDataset:
         return part
 
     def images(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Read the images of some subjects, (n, ny, nx, 3) uint8."""
-        read = [self._images[self._shard[i]][self._row[i]] for i in indices]
+        """Read the images of some subjects, (n, ny, nx, 3) uint8.
+
+        Raises
+        ------
+        InputError
+            If an image is damaged.
+        """
+        read = [self._image(self._shard[i], self._row[i]) for i in indices]
         return np.stack(read) if read else np.empty((0, self.frame_px, self.frame_px, 3), np.uint8)
+
+    def _image(self, shard: int, row: int) -> np.ndarray:
+        """Return one image, after a comparison with its checksum."""
+        check_images(self._images[shard], self._indexes[shard], [row], self._paths[shard])
+        return self._images[shard][row]
 
     def truths(self, indices: Sequence[int] | np.ndarray) -> list[Truth]:
         """Return the true sources of some subjects, in the order of their label ids."""
@@ -240,7 +254,7 @@ class FusedDataset:
             raise InputError("no subject of this split has a radio image; check the ledger of the cut-outs")
         sums = np.zeros(3, dtype=np.uint64)
         for shard, row in zip(self._shard, self._row, strict=True):
-            sums += self._images[shard][row].sum(axis=(0, 1), dtype=np.uint64)
+            sums += self._image(shard, row).sum(axis=(0, 1), dtype=np.uint64)
         red, green, blue = (int(total) / (len(self) * self.frame_px**2) for total in sums)
         return red, green, blue
 
@@ -251,7 +265,7 @@ class FusedDataset:
             boxes, classes = self._truth_arrays(i)
             digest.update(f"{subject_id}\n{len(boxes)}\n".encode())
             digest.update(boxes.tobytes() + classes.tobytes())
-            digest.update(self._images[self._shard[i]][self._row[i]].tobytes())
+            digest.update(self._image(self._shard[i], self._row[i]).tobytes())
             for level, components in sorted(self._levels(i).items()):
                 digest.update(f"{level}\n{len(components)}\n".encode())
                 for values in dataclasses.astuple(components):

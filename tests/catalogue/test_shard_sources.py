@@ -195,7 +195,10 @@ def shard_files(folder: Path, rows: list[dict[str, Any]], image: Cutout) -> dict
     files |= {band: folder / f"{band}.fits" for band in ("radio", "infrared")}
     found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
     write_table(files["detections"], found, tables.DETECTIONS, metadata={"method": "D4", "model_id": "m"})
-    nothing = dict.fromkeys(["sigma", "radio_coverage", "infrared_coverage"], 1.0) | {"n_contours": 1}
+    nothing = dict.fromkeys(["sigma", "radio_coverage", "infrared_coverage"], 1.0) | {
+        "n_contours": 1,
+        "crc32": 0,
+    }
     write_table(files["index"], index("s").assign(**nothing), tables.FUSED)
     write_table(files["components"], components_of(image), tables.COMPONENTS)
     for band, cutouts in (("radio", [image]), ("infrared", [])):

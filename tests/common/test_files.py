@@ -102,17 +102,44 @@ def test_table_made_from_other_files_is_refused(tmp_path: Path) -> None:
 
 
 def test_array_is_memory_mapped_read_only(tmp_path: Path) -> None:
-    path = tmp_path / "a.npy"
-    files.write_array(path, np.arange(12, dtype=np.uint8).reshape(3, 4))
+    path = tmp_path / "new" / "a.npy"
+    with files.array_writer(path, (3, 4), np.uint8) as append:
+        for row in np.arange(12, dtype=np.uint8).reshape(3, 4):
+            append(row)
+        assert not path.exists()
+    np.testing.assert_array_equal(np.load(path), np.arange(12).reshape(3, 4))
     array = files.read_array(path)
     assert isinstance(array, np.memmap) and array[2, 3] == 11
     with pytest.raises(ValueError, match="read-only"):
         array[0, 0] = 1
 
 
+def test_array_of_no_entries(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    with files.array_writer(path, (0, 4), np.uint8):
+        pass
+    assert files.read_array(path).shape == (0, 4)
+
+
+def test_unsuitable_or_missing_entries_leave_no_array(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    for entry in (np.zeros(3, np.uint8), np.zeros(4)):
+        with pytest.raises(ValueError, match=r"a\.npy: an entry is"):
+            _write(path, entry, entry)
+    with pytest.raises(ValueError, match=r"a\.npy: 1 entries were written, not 2"):
+        _write(path, np.zeros(4, np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def _write(path: Path, *entries: np.ndarray) -> None:
+    with files.array_writer(path, (2, 4), np.uint8) as append:
+        for entry in entries:
+            append(entry)
+
+
 def test_damaged_arrays_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
-    files.write_array(path, np.arange(1000))
+    np.save(path, np.arange(1000))
     (tmp_path / "cut.npy").write_bytes(path.read_bytes()[:500])
     np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "empty.npy").write_bytes(b"")

@@ -15,6 +15,7 @@ from claran_core.common.tables import FUSED
 from claran_core.components.component_table import LEVELS, NOMINAL_LEVEL, read_components
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import cut_shard
+from claran_core.fusion.fused_images import check_images, open_shard
 from claran_core.fusion.shard import fuse_shard
 from claran_core.settings.config import load_config
 from claran_core.survey.surveys import SURVEYS
@@ -123,6 +124,18 @@ def test_components_of_each_subject_are_listed_in_its_frame(results: Results) ->
     assert components.n_pixels[brightest] == 16
     box = components.boxes[brightest]
     assert box == pytest.approx([22, 22, 26, 26], abs=0.6)
+
+
+def test_index_has_the_checksums_of_the_images(results: Results) -> None:
+    fuse(results)
+    path = results.fused("D4", "00000")
+    images, index = open_shard(path, results.fused_index("D4", "00000"))
+    check_images(images, index, range(5), path)
+    damaged = np.array(images)
+    damaged[3, 10, 11, 2] ^= 1
+    check_images(damaged, index, [0, 1, 2, 4], path)
+    with pytest.raises(InputError, match=r"00000\.npy: the image of blank is damaged .* rerun fusion"):
+        check_images(damaged, index, range(5), path)
 
 
 def test_same_input_gives_the_same_bytes(results: Results) -> None:

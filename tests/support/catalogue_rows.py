@@ -18,7 +18,7 @@ from astropy_healpix import HEALPix
 from claran_core import __version__
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.catalogue.product.voparquet import votable_metadata
-from claran_core.common.files import write_array, write_table
+from claran_core.common.files import write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
@@ -109,7 +109,7 @@ def write_random_run(root: Path, n: int = 40, seed: int = 1) -> pd.DataFrame:
         write_table(
             results.fused_index("D4", str(shard)), part[["subject_id", "ra", "dec"]].assign(**nothing), FUSED
         )
-        write_array(results.fused("D4", str(shard)), np.zeros((len(part), 1, 1, 3), np.uint8))
+        np.save(results.fused("D4", str(shard)), np.zeros((len(part), 1, 1, 3), np.uint8))
     return subjects
 
 

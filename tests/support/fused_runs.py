@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from claran_core.common import tables
-from claran_core.common.files import write_array, write_table
+from claran_core.common.files import write_table
 from claran_core.common.paths import Results
+from claran_core.fusion.fused_images import checksum
 from claran_core.training.dataset import FusedDataset, FusedShard
 
 __all__ = ["blob_sky", "component_rows", "index_of", "label_row", "open_run", "write_run"]
@@ -95,8 +96,9 @@ def write_run(
             results.fused_components("D4", shard),
         )
         of_shard = labels["subject_id"].isin(index.iloc[rows]["subject_id"])
-        write_array(files.images, images[rows])
-        write_table(files.index, index.iloc[rows], tables.FUSED)
+        checksums = [checksum(image) for image in images[rows]]
+        write_table(files.index, index.iloc[rows].assign(crc32=checksums), tables.FUSED)
+        np.save(files.images, images[rows])
         write_table(files.components, component_rows(labels[of_shard]), tables.COMPONENTS)
         shards.append(files)
     targets = index[["subject_id", "ra", "dec"]].drop_duplicates("subject_id").assign(shard="00000")

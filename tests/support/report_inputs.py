@@ -12,7 +12,7 @@ from catalogue_rows import random_catalogue
 
 from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.common.cutout import Cutout
-from claran_core.common.files import atomic_path, write_array, write_table
+from claran_core.common.files import atomic_path, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES
@@ -24,6 +24,7 @@ from claran_core.evaluation.figures import plot_losses
 from claran_core.evaluation.listing import CatalogueRule
 from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources
 from claran_core.evaluation.published import published_values
+from claran_core.fusion.fused_images import checksum
 from claran_core.fusion.render import Planes
 from claran_core.report.inputs import ReportInputs
 from claran_core.report.pictures import SubjectImages
@@ -218,10 +219,10 @@ def write_run(root: Path, inputs: ReportInputs) -> Results:
     filler = {"sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1}
     for shard, ids in inputs.targets.groupby("shard")["subject_id"]:
         rows = inputs.fused[inputs.fused["subject_id"].isin(ids)]
-        write_table(results.fused_index("D4", str(shard)), rows.assign(**filler)[FUSED.names], FUSED)
-        write_array(
-            results.fused("D4", str(shard)), np.stack([fused_of(name) for name in rows["subject_id"]])
-        )
+        images = np.stack([fused_of(name) for name in rows["subject_id"]])
+        index = rows.assign(**filler, crc32=[checksum(image) for image in images])
+        write_table(results.fused_index("D4", str(shard)), index[FUSED.names], FUSED)
+        np.save(results.fused("D4", str(shard)), images)
         for band in ("radio", "infrared"):
             _write_cutouts(results.cutouts(str(shard), band), rows, band)
     return results

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from claran_core.common import tables
 from claran_core.common.errors import InputError
-from claran_core.common.files import write_array, write_table
+from claran_core.common.files import write_table
 from claran_core.common.flags import Flag
 from claran_core.fusion.fused_images import open_shard
 from claran_core.training.dataset import AUGMENTATIONS, FusedDataset, orient
@@ -222,13 +222,26 @@ def test_empty_split(tmp_path: Path) -> None:
 def test_index_and_images_must_agree(tmp_path: Path) -> None:
     images, index, _ = blob_sky(3)
     fused, index_path = tmp_path / "00000.npy", tmp_path / "00000.parquet"
-    write_table(index_path, index, tables.FUSED)
-    write_array(fused, images[:2])
+    write_table(index_path, index.assign(crc32=0), tables.FUSED)
+    np.save(fused, images[:2])
     with pytest.raises(InputError, match=r"00000\.npy: 2 images, but 3 rows"):
         open_shard(fused, index_path)
-    write_array(fused, images.astype(np.float32))
+    np.save(fused, images.astype(np.float32))
     with pytest.raises(InputError, match=r"00000\.npy: holds float32"):
         open_shard(fused, index_path)
+
+
+def test_flipped_byte_of_an_image_is_refused(tmp_path: Path) -> None:
+    results, shards = write_run(tmp_path, blob_sky(6), cuts=(3,))
+    pixels = bytearray(shards[1].images.read_bytes())
+    pixels[-100] ^= 1
+    shards[1].images.write_bytes(pixels)
+    dataset = FusedDataset(shards, targets=[results.targets], labels=results.labels)
+    dataset.images(range(5))
+    message = r"00001\.npy: the image of S005 is damaged .* rerun fusion"
+    for read in (lambda: dataset.images([5]), dataset.channel_means, dataset.fingerprint):
+        with pytest.raises(InputError, match=message):
+            read()
 
 
 def test_subject_in_two_shards_or_in_no_target_list(tmp_path: Path) -> None:
@@ -245,7 +258,7 @@ def test_subject_in_two_shards_or_in_no_target_list(tmp_path: Path) -> None:
 
 def test_shards_of_different_frames(tmp_path: Path) -> None:
     results, shards = write_run(tmp_path, blob_sky(4), cuts=(2,))
-    write_array(shards[1].images, np.zeros((2, 66, 66, 3), np.uint8))
+    np.save(shards[1].images, np.zeros((2, 66, 66, 3), np.uint8))
     with pytest.raises(InputError, match=r"00001\.npy: images of \(66, 66\) px, but 64 x 64"):
         FusedDataset(shards, targets=[results.targets], labels=results.labels)
 
