@@ -8,16 +8,16 @@ source of 10 sigma.  Errors account for the correlation of the noise between pix
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage, signal
-from skimage.measure import find_contours
 
+from claran_core.catalogue.measure import component_pixels
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.noise import noise_sigma
 from claran_core.survey.surveys import Survey
 
-__all__ = ["RadioImage", "RadioMeasurement", "interpolated_peak", "largest_extent", "measure"]
+__all__ = ["BEAM_AREA", "JY_TO_MJY", "RadioImage", "RadioMeasurement", "measure"]
 
 # Solid angle of a beam of FWHM 1.
 BEAM_AREA = np.pi / (4 * np.log(2))
@@ -41,9 +41,9 @@ class RadioImage:
 
     Attributes
     ----------
-    pixels : (ny, nx) array
+    pixels : (ny, nx) float64 array
         Surface brightness, Jy/beam; NaN where there is no data or outside the subject's frame.
-    labels : (ny, nx) int array
+    labels : (ny, nx) int32 array
         Component of each pixel, from 1; 0 outside components
         (`claran_core.components.contour_rule.label_components`).
     base : float
@@ -72,8 +72,9 @@ class RadioImage:
         cls, pixels: np.ndarray, labels: np.ndarray, base: float, pixel_scale_arcsec: float, survey: Survey
     ) -> "RadioImage":
         """Measure the noise and the extremes of an image; arguments as the attributes."""
-        reach = survey.beam_arcsec / pixel_scale_arcsec
-        empty = pixels[ndimage.distance_transform_edt(labels == 0) > reach] if labels.any() else pixels
+        pixels = np.ascontiguousarray(pixels, np.float64)
+        around = _disc(survey.beam_arcsec / pixel_scale_arcsec)
+        empty = pixels[~component_pixels.near_components(labels, around)]
         enough = np.isfinite(empty).sum() >= MIN_NOISE_PX
         return cls(
             pixels=pixels,
@@ -105,7 +106,7 @@ class RadioMeasurement:
     centroid : (2,) array
         Flux-weighted mean position of the components' pixels.
     outline : (n, 2) array
-        Points of the components' contours.
+        Points of the components' contours: where they cross the lines between neighbouring pixels.
     component_peak_flux, component_flux : (k,) arrays
         Peak brightness and flux density of each component, in the order given; mJy/beam and mJy.
     is_blended, is_cut, is_suspect : bool
@@ -142,125 +143,56 @@ def measure(image: RadioImage, members: Sequence[int], brightest: np.ndarray) ->
     RadioMeasurement
     """
     numbers = np.asarray(members) + 1
-    window = _window(image, numbers)
-    pixels, labels = np.nan_to_num(image.pixels[window]), image.labels[window]
-    own = np.isin(labels, numbers)
-    to_own, nearest = ndimage.distance_transform_edt(~own, return_indices=True)
-    other = (labels > 0) & ~own
-    to_other = ndimage.distance_transform_edt(~other) if other.any() else np.full(own.shape, np.inf)
-    aperture = (to_own <= image.beam_px) & (to_own < to_other) & np.isfinite(image.pixels[window])
-    owner = labels[tuple(nearest)]
+    own = component_pixels.pixels_of(image.labels, numbers)
+    aperture = component_pixels.aperture(image.pixels, image.labels, numbers, own, _disc(image.beam_px))
     per_beam = JY_TO_MJY / (BEAM_AREA * image.beam_px**2)
-    fluxes = ndimage.sum_labels(pixels * aperture, owner, numbers) * per_beam
-    peaks = np.array([interpolated_peak(image.pixels, x, y) for x, y in brightest])
-    origin = np.array([window[1].start, window[0].start])
+    counted = np.bincount(
+        aperture[:, 2], image.pixels[aperture[:, 1], aperture[:, 0]], image.labels.max() + 1
+    )
+    fluxes = counted[numbers] * per_beam
+    peaks = np.array([component_pixels.interpolated_peak(image.pixels, x, y) for x, y in brightest])
     return RadioMeasurement(
         peak_flux=float(peaks.max() * JY_TO_MJY),
         peak_flux_err=float(image.rms * JY_TO_MJY),
         integrated_flux=float(fluxes.sum()),
         integrated_flux_err=float(_noise_of_sum(aperture, image) * per_beam),
-        centroid=origin + _centroid(pixels, own),
-        outline=origin + _outline(pixels, own, other, image.base),
+        centroid=_centroid(image.pixels, own),
+        outline=component_pixels.outline(image.pixels, image.labels, own, image.base),
         component_peak_flux=peaks * JY_TO_MJY,
         component_flux=fluxes,
-        is_blended=bool(to_other[own].min() <= BLEND_BEAMS * image.beam_px),
-        is_cut=_touches_border(image.pixels, image.labels, numbers),
+        is_blended=component_pixels.is_near_others(
+            image.labels, numbers, own, _disc(BLEND_BEAMS * image.beam_px)
+        ),
+        is_cut=component_pixels.touches_border(image.pixels, own),
         is_suspect=bool(peaks.max() < SIDELOBE_LEVEL * image.brightest or -image.deepest >= peaks.max()),
     )
 
 
-def interpolated_peak(pixels: np.ndarray, x: int, y: int) -> float:
-    """Return the height of the Gaussian through the brightest pixel and its neighbours along each axis.
+@lru_cache(maxsize=64)
+def _disc(radius_px: float) -> np.ndarray:
+    """Return the offsets ``x y`` and squared distances of the pixels within a radius, nearest first.
 
-    The brightest pixel alone is up to 4 % below the peak of a point source in FIRST.  Along an axis where a
-    neighbour is missing, negative or brighter, nothing is interpolated.
+    Pixels at exactly this distance are left out, however the pixel scale is rounded.
+    Among equal distances, lower columns and then lower rows come first.
     """
-    centre = float(pixels[y, x])
-    gain = 0.0
-    for before, after in (
-        (_pixel(pixels, y, x - 1), _pixel(pixels, y, x + 1)),
-        (_pixel(pixels, y - 1, x), _pixel(pixels, y + 1, x)),
-    ):
-        if 0 < before <= centre and 0 < after <= centre and (before < centre or after < centre):
-            one, two = np.log(before / centre), np.log(after / centre)
-            gain -= (two - one) ** 2 / (8 * (one + two))
-    return centre * float(np.exp(gain))
-
-
-def _pixel(pixels: np.ndarray, y: int, x: int) -> float:
-    inside = 0 <= y < pixels.shape[0] and 0 <= x < pixels.shape[1]
-    return float(pixels[y, x]) if inside else float("nan")
-
-
-def _window(image: RadioImage, numbers: np.ndarray) -> tuple[slice, slice]:
-    """Return the part of the image with the components of a source and all emission that may blend."""
-    found = ndimage.find_objects(np.isin(image.labels, numbers).astype(np.int8))[0]
-    margin = int(np.ceil(BLEND_BEAMS * image.beam_px)) + 1
-    rows, columns = (
-        slice(max(0, part.start - margin), min(size, part.stop + margin))
-        for part, size in zip(found, image.labels.shape, strict=True)
-    )
-    return rows, columns
+    reach = int(radius_px + 1)
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = np.stack([x.ravel(), y.ravel(), (x**2 + y**2).ravel()], axis=1)
+    disc = disc[disc[:, 2] < radius_px**2 * (1 - 1e-9)]
+    return disc[np.lexsort((disc[:, 1], disc[:, 0], disc[:, 2]))]
 
 
 def _noise_of_sum(aperture: np.ndarray, image: RadioImage) -> float:
     """Return the standard deviation of the sum of the aperture's pixels, Jy/beam.
 
-    The variance is that of the noise times the sum of its correlation over all pairs of pixels.  The number
-    of pairs at each separation is the autocorrelation of the aperture.
+    The variance is that of the noise times the sum of its correlation over all pairs of pixels.
     """
-    mask = aperture.astype(np.float64)
-    pairs = signal.fftconvolve(mask, mask[::-1, ::-1])
-    rows, columns = (np.arange(n) - (n - 1) / 2 for n in pairs.shape)
-    apart = np.hypot(rows[:, None], columns[None]) * image.pixel_scale_arcsec
-    return float(image.rms * np.sqrt(max((pairs * _correlation(apart, image.survey)).sum(), 0.0)))
-
-
-def _correlation(apart_arcsec: np.ndarray, survey: Survey) -> np.ndarray:
-    """Return the autocorrelation of a survey's noise at each distance."""
-    parts = survey.noise_correlation or ((1.0, np.sqrt(2) * survey.beam_arcsec),)
-    return sum(weight * np.exp(-0.5 * (FWHM_PER_SIGMA * apart_arcsec / fwhm) ** 2) for weight, fwhm in parts)
+    parts = image.survey.noise_correlation or ((1.0, np.sqrt(2) * image.survey.beam_arcsec),)
+    weights, fwhm = np.array(parts, np.float64).T
+    sigma = fwhm / FWHM_PER_SIGMA / image.pixel_scale_arcsec
+    return float(image.rms * np.sqrt(max(component_pixels.correlated_pairs(aperture, weights, sigma), 0.0)))
 
 
 def _centroid(pixels: np.ndarray, own: np.ndarray) -> np.ndarray:
-    rows, columns = np.nonzero(own)
-    weights = pixels[own]
-    return np.array([columns @ weights, rows @ weights]) / weights.sum()
-
-
-def _outline(pixels: np.ndarray, own: np.ndarray, other: np.ndarray, base: float) -> np.ndarray:
-    """Return the points ``x y`` of the contours of a source, without those of other components."""
-    padded = np.pad(np.where(other, 0.0, pixels), 1)
-    rim = ndimage.binary_dilation(np.pad(own, 1), iterations=1)
-    contours = find_contours(padded, base)  # type: ignore[no-untyped-call]  # annotated in part
-    inside = [contour for contour in contours if rim[tuple(np.rint(contour).astype(int).T)].all()]
-    return np.concatenate(inside)[:, ::-1] - 1
-
-
-def _touches_border(pixels: np.ndarray, labels: np.ndarray, numbers: np.ndarray) -> bool:
-    """Return whether a source touches pixels without data or the border of the image."""
-    outside = np.pad(~np.isfinite(pixels), 1, constant_values=True)
-    around = ndimage.binary_dilation(np.pad(np.isin(labels, numbers), 1))
-    return bool((outside & around).any())
-
-
-def largest_extent(points: np.ndarray) -> tuple[float, float]:
-    """Return the largest distance between two points, and its position angle.
-
-    Parameters
-    ----------
-    points : (n, 2) array
-        Offsets to east and north, arcsec; at least one.
-
-    Returns
-    -------
-    extent : float
-        Largest distance, arcsec.
-    angle : float
-        Position angle from north through east, deg, in [0, 180).
-    """
-    apart = points[:, None] - points[None]
-    squared = (apart**2).sum(axis=2)
-    one, other = np.unravel_index(squared.argmax(), squared.shape)
-    east, north = points[one] - points[other]
-    return float(np.sqrt(squared[one, other])), float(np.rad2deg(np.arctan2(east, north)) % 180.0)
+    weights = np.nan_to_num(pixels[own[:, 1], own[:, 0]])
+    return weights @ own / weights.sum()

@@ -1,0 +1,239 @@
+"""Loops over the pixels of a source's components, compiled.
+
+Positions are 0-based array positions ``x y``.  `labels` is the ``(ny, nx)`` int32 array of the component of
+each pixel, from 1, with 0 outside; `numbers` are the labels of one source; `own` is the ``(n, 2)`` array of
+its pixels; `disc` holds the offsets ``x y`` and squared distances ``(k, 3)`` of the pixels within a radius,
+nearest first.
+"""
+
+import numpy as np
+
+from claran_core.common.compiled import compiled
+
+__all__ = [
+    "aperture",
+    "correlated_pairs",
+    "interpolated_peak",
+    "is_near_others",
+    "largest_extent",
+    "near_components",
+    "outline",
+    "pixels_of",
+    "touches_border",
+]
+
+# A pixel and its neighbours along the axes, as differences of x and y.
+NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+
+@compiled
+def near_components(labels: np.ndarray, disc: np.ndarray) -> np.ndarray:
+    """Return which pixels are within the disc's radius of any component; ``(ny, nx)`` bool."""
+    ny, nx = labels.shape
+    near = np.zeros((ny, nx), np.bool_)
+    for y in range(ny):
+        for x in range(nx):
+            if labels[y, x] == 0:
+                continue
+            for k in range(len(disc)):
+                column, row = x + disc[k, 0], y + disc[k, 1]
+                if 0 <= column < nx and 0 <= row < ny:
+                    near[row, column] = True
+    return near
+
+
+@compiled
+def pixels_of(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return the pixels ``x y`` of the components of a source, in array order; ``(n, 2)``."""
+    is_own = _members(labels, numbers)
+    own = np.empty((labels.size, 2), np.int64)
+    n = 0
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            if is_own[labels[y, x]]:
+                own[n, 0], own[n, 1] = x, y
+                n += 1
+    return own[:n].copy()
+
+
+@compiled
+def _members(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return whether each label is one of the source; an array from label 0 on."""
+    is_own = np.zeros(max(labels.max(), numbers.max()) + 1, np.bool_)
+    for number in numbers:
+        is_own[number] = True
+    return is_own
+
+
+@compiled
+def aperture(
+    pixels: np.ndarray, labels: np.ndarray, numbers: np.ndarray, own: np.ndarray, disc: np.ndarray
+) -> np.ndarray:
+    """Return the pixels over which the flux density of a source is summed.
+
+    These are the valid pixels within the disc's radius of the source that are nearer to it than to any other
+    component.
+
+    Returns
+    -------
+    (n, 3) int64 array
+        Position ``x y`` and label of the nearest component.  Among equally near ones it is that of the lowest
+        column, then of the lowest row.
+    """
+    ny, nx = labels.shape
+    is_own = _members(labels, numbers)
+    reach = np.abs(disc[:, 0]).max()
+    x0, x1 = max(0, own[:, 0].min() - reach), min(nx, own[:, 0].max() + reach + 1)
+    y0, y1 = max(0, own[:, 1].min() - reach), min(ny, own[:, 1].max() + reach + 1)
+    found = np.empty(((y1 - y0) * (x1 - x0), 3), np.int64)
+    n = 0
+    for y in range(y0, y1):
+        for x in range(x0, x1):
+            owner = _owner(labels, is_own, x, y, disc)
+            if owner > 0 and np.isfinite(pixels[y, x]):
+                found[n, 0], found[n, 1], found[n, 2] = x, y, owner
+                n += 1
+    return found[:n].copy()
+
+
+@compiled
+def _owner(labels: np.ndarray, is_own: np.ndarray, x: int, y: int, disc: np.ndarray) -> int:
+    """Return the label of the component nearest to a pixel; 0 if none is near, or another's is as near."""
+    owner, squared = 0, 0
+    for k in range(len(disc)):
+        if owner and disc[k, 2] > squared:
+            break
+        column, row = x + disc[k, 0], y + disc[k, 1]
+        if not (0 <= column < labels.shape[1] and 0 <= row < labels.shape[0]) or labels[row, column] == 0:
+            continue
+        if not is_own[labels[row, column]]:
+            return 0
+        if not owner:
+            owner, squared = labels[row, column], disc[k, 2]
+    return owner
+
+
+@compiled
+def is_near_others(labels: np.ndarray, numbers: np.ndarray, own: np.ndarray, disc: np.ndarray) -> bool:
+    """Return whether a component of another source is within the disc's radius of a source."""
+    is_own = _members(labels, numbers)
+    for pixel in own:
+        for k in range(len(disc)):
+            column, row = pixel[0] + disc[k, 0], pixel[1] + disc[k, 1]
+            inside = 0 <= column < labels.shape[1] and 0 <= row < labels.shape[0]
+            if inside and labels[row, column] and not is_own[labels[row, column]]:
+                return True
+    return False
+
+
+@compiled
+def touches_border(pixels: np.ndarray, own: np.ndarray) -> bool:
+    """Return whether a source touches the border of the image or pixels without data."""
+    for pixel in own:
+        for right, up in NEIGHBOURS:
+            column, row = pixel[0] + right, pixel[1] + up
+            inside = 0 <= column < pixels.shape[1] and 0 <= row < pixels.shape[0]
+            if not inside or not np.isfinite(pixels[row, column]):
+                return True
+    return False
+
+
+@compiled
+def outline(pixels: np.ndarray, labels: np.ndarray, own: np.ndarray, base: float) -> np.ndarray:
+    """Return the points ``x y`` where the contours of a source cross the lines between pixels; ``(n, 2)``.
+
+    Values are interpolated along these lines, as by marching squares.  Missing pixels and the border of the
+    image count as 0.
+    """
+    points = np.empty((4 * len(own), 2))
+    n = 0
+    for pixel in own:
+        high = pixels[pixel[1], pixel[0]]
+        for right, up in NEIGHBOURS:
+            column, row = pixel[0] + right, pixel[1] + up
+            low = 0.0
+            if 0 <= column < pixels.shape[1] and 0 <= row < pixels.shape[0]:
+                if labels[row, column]:
+                    continue  # neighbours above the contour are in the same component
+                low = pixels[row, column] if np.isfinite(pixels[row, column]) else 0.0
+            part = (high - base) / (high - low)
+            points[n, 0], points[n, 1] = pixel[0] + right * part, pixel[1] + up * part
+            n += 1
+    return points[:n].copy()
+
+
+@compiled
+def correlated_pairs(aperture: np.ndarray, weights: np.ndarray, sigma: np.ndarray) -> float:
+    """Return the sum of a correlation over all pairs of an aperture's pixels, each with itself included.
+
+    Parameters
+    ----------
+    aperture : (n, 3) int array
+        Pixels; the first two columns are ``x y``.
+    weights, sigma : (k,) arrays
+        The correlation is a sum of Gaussians of distance: weight and standard deviation (px) of each.
+        They are products of a function of x and one of y, so rows are summed first.
+    """
+    x, y = aperture[:, 0] - aperture[:, 0].min(), aperture[:, 1] - aperture[:, 1].min()
+    nx, ny = x.max() + 1, y.max() + 1
+    apart = np.arange(max(nx, ny))
+    total = 0.0
+    for k in range(weights.size):
+        correlation = np.exp(-0.5 * (apart / sigma[k]) ** 2)
+        rows = np.zeros((nx, ny))  # sum over the pixels of each row, seen from each column
+        for i in range(x.size):
+            for column in range(nx):
+                rows[column, y[i]] += correlation[abs(column - x[i])]
+        for i in range(x.size):
+            for row in range(ny):
+                total += weights[k] * correlation[abs(row - y[i])] * rows[x[i], row]
+    return total
+
+
+@compiled
+def interpolated_peak(pixels: np.ndarray, x: int, y: int) -> float:
+    """Return the height of the Gaussian through the brightest pixel and its neighbours along each axis.
+
+    The brightest pixel alone is up to 4 % below the peak of a point source in FIRST.  Along an axis where a
+    neighbour is missing, negative or brighter, nothing is interpolated.
+    """
+    centre = pixels[y, x]
+    gain = 0.0
+    for right, up in ((1, 0), (0, 1)):
+        before, after = _pixel(pixels, x - right, y - up), _pixel(pixels, x + right, y + up)
+        if 0 < before <= centre and 0 < after <= centre and (before < centre or after < centre):
+            one, two = np.log(before / centre), np.log(after / centre)
+            gain -= (two - one) ** 2 / (8 * (one + two))
+    return centre * np.exp(gain)
+
+
+@compiled
+def _pixel(pixels: np.ndarray, x: int, y: int) -> float:
+    inside = 0 <= y < pixels.shape[0] and 0 <= x < pixels.shape[1]
+    return pixels[y, x] if inside else np.nan
+
+
+@compiled
+def largest_extent(points: np.ndarray) -> tuple[float, float]:
+    """Return the largest distance between two points, and its position angle.
+
+    Parameters
+    ----------
+    points : (n, 2) float64 array
+        Offsets to east and north, arcsec; at least one.
+
+    Returns
+    -------
+    extent : float
+        Largest distance, arcsec.
+    angle : float
+        Position angle from north through east, deg, in [0, 180).
+    """
+    largest, one, other = 0.0, 0, 0
+    for i in range(len(points)):
+        for j in range(i + 1, len(points)):
+            squared = (points[i, 0] - points[j, 0]) ** 2 + (points[i, 1] - points[j, 1]) ** 2
+            if squared > largest:
+                largest, one, other = squared, i, j
+    east, north = points[one, 0] - points[other, 0], points[one, 1] - points[other, 1]
+    return np.sqrt(largest), np.rad2deg(np.arctan2(east, north)) % 180.0

@@ -1,0 +1,139 @@
+"""Loops over the pixels of components give what scipy and scikit-image give for whole images."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage, signal
+from skimage.measure import find_contours
+
+from claran_core.catalogue.measure import component_pixels
+from claran_core.catalogue.measure.component_pixels import interpolated_peak, largest_extent
+from claran_core.catalogue.measure.radio import _disc
+
+RADIUS, BASE = 3.0, 1.0
+
+
+def plane(seed: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return an image with missing pixels, and the labels and number of its components."""
+    rng = np.random.default_rng(seed)
+    image = ndimage.gaussian_filter(rng.standard_normal((40, 50)), 1.5)
+    image *= 1.0 / image.std()
+    image[:, 44:46] = np.nan
+    image[rng.random(image.shape) > 0.995] = np.nan
+    labels, count = ndimage.label(np.nan_to_num(image) > BASE)
+    return image, labels.astype(np.int32), count
+
+
+def source(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return an image, its labels, and the labels of a source of three components."""
+    image, labels, count = plane(seed)
+    return image, labels, np.random.default_rng(seed).choice(np.arange(1, count + 1), 3, replace=False)
+
+
+def test_the_disc_leaves_out_pixels_at_its_radius() -> None:
+    assert len(_disc(1.0)) == 1 and len(_disc(1.001)) == 5 and len(_disc(3.0)) == 25
+    np.testing.assert_array_equal(_disc(3.0000000000000004), _disc(2.9999999999999996))
+    assert (np.diff(_disc(6.0)[:, 2]) >= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pixels_and_apertures_follow_the_distance_transforms(seed: int) -> None:
+    image, labels, numbers = source(seed)
+    own = np.isin(labels, numbers)
+    found = component_pixels.pixels_of(labels, numbers)
+    np.testing.assert_array_equal(found[:, ::-1], np.argwhere(own))
+    to_own, nearest = ndimage.distance_transform_edt(~own, return_indices=True)
+    to_other = ndimage.distance_transform_edt(own | (labels == 0))
+    expected = (to_own < RADIUS) & (to_own < to_other) & np.isfinite(image)
+    aperture = component_pixels.aperture(image, labels, numbers, found, _disc(RADIUS))
+    np.testing.assert_array_equal(aperture[:, 1::-1], np.argwhere(expected))
+    np.testing.assert_array_equal(aperture[:, 2], labels[tuple(nearest)][expected])
+    for radius in (2.0, 4.5):
+        is_near = component_pixels.is_near_others(labels, numbers, found, _disc(radius))
+        assert is_near == (to_other[own].min() < radius)
+    near = component_pixels.near_components(labels, _disc(RADIUS))
+    np.testing.assert_array_equal(near, ndimage.distance_transform_edt(labels == 0) < RADIUS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_outlines_are_those_of_marching_squares(seed: int) -> None:
+    image, labels, numbers = source(seed)
+    own = np.isin(labels, numbers)
+    alone = np.pad(np.where((labels > 0) & ~own, 0.0, np.nan_to_num(image)), 1)
+    contours = np.concatenate(find_contours(alone, BASE))[:, ::-1] - 1  # type: ignore[no-untyped-call]
+    points = component_pixels.outline(image, labels, component_pixels.pixels_of(labels, numbers), BASE)
+    expected = np.unique(np.round(contours, 9), axis=0)
+    np.testing.assert_allclose(np.unique(np.round(points, 9), axis=0), expected, atol=2e-9)
+
+
+def test_the_noise_of_a_sum_counts_all_pairs_of_pixels() -> None:
+    image, labels, numbers = source(1)
+    own = component_pixels.pixels_of(labels, numbers)
+    aperture = component_pixels.aperture(image, labels, numbers, own, _disc(RADIUS))
+    mask = np.zeros(labels.shape)
+    mask[aperture[:, 1], aperture[:, 0]] = 1.0
+    pairs = signal.fftconvolve(mask, mask[::-1, ::-1])
+    rows, columns = (np.arange(n) - (n - 1) / 2 for n in pairs.shape)
+    square = rows[:, None] ** 2 + columns**2
+    weights, sigma = np.array([0.8, 0.2]), np.array([1.2, 7.0])
+    correlation = sum(w * np.exp(-0.5 * square / s**2) for w, s in zip(weights, sigma, strict=True))
+    expected = (pairs * correlation).sum()
+    assert component_pixels.correlated_pairs(aperture, weights, sigma) == pytest.approx(expected, rel=1e-9)
+
+
+def test_sources_at_the_border_or_at_missing_pixels_touch_it() -> None:
+    image = np.ones((5, 6))
+    image[1, 4] = np.nan
+    inside = [(1, 1), (2, 1), (1, 2), (2, 2), (3, 2), (1, 3), (2, 3), (3, 3), (4, 3)]
+    for x, y in np.ndindex(6, 5):
+        if (x, y) != (4, 1):
+            assert component_pixels.touches_border(image, np.array([[x, y]])) is ((x, y) not in inside)
+
+
+def test_compiled_and_written_functions_agree() -> None:
+    image, labels, numbers = source(2)
+    own = component_pixels.pixels_of(labels, numbers)
+    disc = _disc(RADIUS)
+    aperture = component_pixels.aperture(image, labels, numbers, own, disc)
+    arguments: dict[str, tuple[Any, ...]] = {
+        "near_components": (labels, disc),
+        "pixels_of": (labels, numbers),
+        "aperture": (image, labels, numbers, own, disc),
+        "is_near_others": (labels, numbers, own, disc),
+        "touches_border": (image, own),
+        "outline": (image, labels, own, BASE),
+        "correlated_pairs": (aperture, np.ones(1), np.ones(1)),
+        "largest_extent": (own.astype(float),),
+        "interpolated_peak": (image, own[0, 0], own[0, 1]),
+    }
+    assert sorted(arguments) == component_pixels.__all__ == sorted(component_pixels.__all__)
+    for name, values in arguments.items():
+        function: Any = getattr(component_pixels, name)
+        np.testing.assert_allclose(function(*values), function.py_func(*values), rtol=1e-12)
+
+
+def test_peaks_are_interpolated_between_pixels() -> None:
+    for dx, dy in ((0.0, 0.0), (0.5, 0.5), (0.3, -0.4)):
+        rows, columns = np.indices((11, 11))
+        pixels = 2.0 * np.exp(-0.5 * ((columns - 5 - dx) ** 2 + (rows - 5 - dy) ** 2) / 1.3**2)
+        y, x = np.unravel_index(pixels.argmax(), pixels.shape)
+        assert interpolated_peak(pixels, x, y) == pytest.approx(2.0, rel=1e-6)
+
+
+def test_a_peak_without_valid_neighbours_is_not_interpolated() -> None:
+    pixels = np.full((3, 3), np.nan)
+    pixels[1, 1] = 2.0
+    assert interpolated_peak(pixels, 1, 1) == 2.0
+    pixels[:] = -1.0
+    pixels[1, 1] = 2.0
+    assert interpolated_peak(pixels, 1, 1) == 2.0
+    assert interpolated_peak(np.full((3, 3), 2.0), 1, 1) == 2.0
+    assert interpolated_peak(np.array([[2.0, 1.0]]), 0, 0) == 2.0
+
+
+def test_largest_extent_of_points() -> None:
+    assert largest_extent(np.array([[0.0, 0.0]])) == (0.0, 0.0)
+    extent, angle = largest_extent(np.array([[0.0, 0.0], [3.0, 4.0], [1.0, 1.0]]))
+    assert extent == 5.0 and angle == pytest.approx(np.rad2deg(np.arctan2(3, 4)))
+    assert largest_extent(np.array([[0.0, 0.0], [3.0, -4.0]]))[1] == pytest.approx(180 - angle)
