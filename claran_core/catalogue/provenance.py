@@ -16,8 +16,8 @@ from claran_core.settings.config import Config
 __all__ = ["catalogue_provenance", "ledger_counts"]
 
 # Packages whose version can change a number in the catalogue: those that calculate among the imports of the
-# stages before it (tests/catalogue/test_provenance.py).  Reproject combines images, scikit-image draws
-# contours, and pandas parses positions.
+# stages before it (tests/catalogue/test_provenance.py).  Reproject combines images, and pandas
+# parses positions.
 PACKAGES = (
     "astropy",
     "astropy-healpix",
@@ -25,7 +25,6 @@ PACKAGES = (
     "numpy",
     "pandas",
     "reproject",
-    "scikit-image",
     "scipy",
     "torch",
 )
