@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from claran_core.catalogue.associate.membership import members_of_table
 from claran_core.catalogue.associate.post_filter import (
     FilterResult,
     select_detections,
@@ -38,6 +37,7 @@ from claran_core.components.component_table import (
     nominal_components,
 )
 from claran_core.cutouts.cutout_file import read_cutouts
+from claran_core.inference.membership import members_of_table
 from claran_core.settings.catalogue import CatalogueOptions
 from claran_core.survey.surveys import Survey
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from claran_core.catalogue.associate.membership import members_of_table
 from claran_core.catalogue.associate.post_filter import FilterResult, select_detections, select_paper
 from claran_core.common.frame import Frame
 from claran_core.components.component_table import SubjectComponents
+from claran_core.inference.membership import members_of_table
 from claran_core.settings.catalogue import PostFilterOptions
 
 __all__ = ["PAPER_RULE", "CatalogueRule", "Listing"]

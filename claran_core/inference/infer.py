@@ -5,8 +5,9 @@ do not depend on the other subjects of its batch or shard.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,25 +16,21 @@ import torch
 from claran_core.common import tables
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
-from claran_core.common.files import write_table
+from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
-from claran_core.components.component_table import (
-    NO_COMPONENTS,
-    NOMINAL_LEVEL,
-    SubjectComponents,
-    read_components,
-)
+from claran_core.common.read_ahead import read_ahead
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.fusion.fused_images import has_radio, open_shard
 from claran_core.model.device import choose_device, reproducible
 from claran_core.model.layers.detector import Detector
-from claran_core.model.layers.types import Detections
+from claran_core.model.layers.types import Candidates, Detections
 from claran_core.model.weights import load_weights, model_id
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.inference import InferenceOptions
 
-__all__ = ["batches", "infer_shard", "run_inference"]
+__all__ = ["InferenceBatch", "infer_shard", "read_batches", "run_inference"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +38,7 @@ logger = logging.getLogger(__name__)
 def infer_shard(
     images: np.ndarray,
     index: pd.DataFrame,
-    components: Mapping[str, Mapping[float, SubjectComponents]],
+    components: pd.DataFrame,
     detector: Detector,
     options: InferenceOptions,
     frame: Frame,
@@ -56,8 +53,8 @@ def infer_shard(
         Fused images, row 0 in the north; may be memory-mapped.
     index : DataFrame
         N rows of `claran_core.common.tables.FUSED`.  Subjects without a radio image are skipped.
-    components : mapping
-        Components by subject and level (`read_components`); subjects without components may be missing.
+    components : DataFrame
+        Rows of `claran_core.common.tables.COMPONENTS`.
     detector : Detector
         A trained detector; it is moved to the device of `options`.
     options : InferenceOptions
@@ -86,25 +83,25 @@ def infer_shard(
         )
     device = choose_device(options.device)
     detector = detector.to(device).eval()
-    with_radio = np.flatnonzero(has_radio(index))
     names = index["subject_id"].to_numpy()
-    progress = Progress("subjects searched for sources", len(with_radio))
+    batch, _ = ComponentBatch.from_table(components, names)
+    searched = has_radio(index)
+    if detector.groups_components:
+        searched &= batch.has_usable
+    rows = np.flatnonzero(searched)
+    progress = Progress("subjects searched for sources", len(rows))
     found: list[Detections] = []
     with reproducible(threads), torch.inference_mode():
-        for rows, batch in batches(images, with_radio, options.batch_size, device):
-            batch_components = [
-                components.get(name, {}).get(NOMINAL_LEVEL, NO_COMPONENTS) for name in names[rows]
-            ]
-            batch_components += [NO_COMPONENTS] * (options.batch_size - len(rows))
+        for part in read_batches(images, rows, batch, detector.candidates, options.batch_size, device):
             results = detector.detect(
-                batch,
+                part.images,
+                part.candidates,
                 min_probability=options.min_probability,
                 nms_iou=options.nms_iou,
-                components=batch_components,
             )
-            found += results[: len(rows)]
-            progress.step(len(rows))
-    return _table(with_radio, found, index, frame)
+            found += results[: len(part.rows)]
+            progress.step(len(part.rows))
+    return _table(rows, found, index, frame)
 
 
 def run_inference(
@@ -146,27 +143,71 @@ def run_inference(
         weights_path, method=method, fusion_options=fusion.pixel_options, survey=survey
     )
     images, index = open_shard(fused_path, index_path)
-    components = read_components(components_path)
+    components = read_table(components_path, tables.COMPONENTS.names)
     table = infer_shard(images, index, components, detector, options, fusion.frame, threads=threads)
     metadata = {"model_id": model_id(weights_path), "method": method}
     write_table(output_path, table, tables.DETECTIONS, metadata=metadata)
     logger.info("%s: %d boxes in %d subjects", output_path, len(table), table["subject_id"].nunique())
 
 
-def batches(
-    images: np.ndarray, rows: np.ndarray, size: int, device: torch.device
-) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
-    """Read some rows of `images` in batches: yield their indices, and (size, ny, nx, 3) uint8 on `device`.
+class InferenceBatch(NamedTuple):
+    """Input of the detector for some subjects.
 
-    The last batch is padded with blank images.  On a CPU each batch overwrites the previous one.
+    Attributes
+    ----------
+    rows : (n,) int64 array
+        Rows of the subjects in the index.
+    images : (size, ny, nx, 3) uint8 tensor
+        Their images, then blank images, on the device of the network.
+    candidates : Candidates or None
+        Their candidates (`Detector.candidates`).
     """
-    buffer = torch.zeros((size, *images.shape[1:]), dtype=torch.uint8, pin_memory=device.type == "cuda")
-    pixels = buffer.numpy()
-    for start in range(0, len(rows), size):
-        batch = rows[start : start + size]
-        pixels[: len(batch)] = images[batch]
-        pixels[len(batch) :] = 0
-        yield batch, buffer.to(device)
+
+    rows: np.ndarray
+    images: torch.Tensor
+    candidates: Candidates | None
+
+
+def read_batches(
+    images: np.ndarray,
+    rows: np.ndarray,
+    components: ComponentBatch,
+    candidates: Callable[[ComponentBatch], Candidates | None],
+    size: int,
+    device: torch.device,
+) -> Iterator[InferenceBatch]:
+    """Yield subjects in batches of one size, each read in another thread while the one before is in use.
+
+    A batch is overwritten two batches later.
+
+    Parameters
+    ----------
+    images : (N, ny, nx, 3) uint8 array
+        Images of all subjects; may be memory-mapped.
+    rows : (n,) int64 array
+        Subjects to read.
+    components : ComponentBatch
+        Components of all subjects.
+    candidates : callable
+        Called with the components of each batch (`Detector.candidates`).
+    size : int
+        Subjects per batch.
+    device : torch.device
+        Where the images go.
+    """
+    # Pinned memory is copied to a GPU while the GPU computes.
+    pinned = device.type == "cuda"
+    buffers = [torch.zeros((size, *images.shape[1:]), dtype=torch.uint8, pin_memory=pinned) for _ in range(2)]
+
+    def read(number: int) -> InferenceBatch:
+        own, buffer = rows[number * size : (number + 1) * size], buffers[number % len(buffers)]
+        pixels = buffer.numpy()
+        np.take(images, own, axis=0, out=pixels[: len(own)])
+        pixels[len(own) :] = 0
+        return InferenceBatch(own, buffer, candidates(components.take(own, size)))
+
+    for batch in read_ahead(read, range(-(-len(rows) // size))):
+        yield batch._replace(images=batch.images.to(device, non_blocking=True))
 
 
 def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame: Frame) -> pd.DataFrame:

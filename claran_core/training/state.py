@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from claran_core.common.errors import ConfigError
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.model.layers.detector import LOSS_NAMES, Detector, total_loss
 from claran_core.settings.training import TrainingOptions
 from claran_core.training.checkpoint import read_checkpoint, write_checkpoint
@@ -112,7 +113,8 @@ class TrainingState:
         """Return the losses of a batch that is not empty, in single precision for any precision of layers."""
         images = torch.from_numpy(batch.images).to(self.device)
         with self._autocast():
-            return self.detector(images, batch.truths, generators, components=batch.components)
+            components = ComponentBatch.of(batch.components)
+            return self.detector(images, batch.truths, generators, components=components)
 
     def step(self, batch: TrainingBatch, generators: list[torch.Generator], *, fraction: float) -> None:
         """Take one step of the optimiser.

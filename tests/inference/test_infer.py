@@ -17,7 +17,6 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.common.paths import Results
-from claran_core.components.component_table import components_by_subject
 from claran_core.inference.infer import infer_shard, run_inference
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
@@ -82,7 +81,7 @@ def detector(request: pytest.FixtureRequest) -> Detector:
 
 def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes: Any) -> pd.DataFrame:
     options = OPTIONS.changed(**changes)
-    components = components_by_subject(component_rows(blob_sky(N)[2]))
+    components = component_rows(blob_sky(N)[2])
     return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1)
 
 

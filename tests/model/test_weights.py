@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from claran_core.common.errors import WeightsError
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
 from claran_core.model.weights import load_weights, model_id, save_weights
@@ -68,8 +69,9 @@ def test_round_trip(path: Path, detector: Detector) -> None:
     expected = detector.state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.state_dict().items())
     image = torch.randint(0, 255, (1, 132, 132, 3), dtype=torch.uint8)
+    own = ComponentBatch.of([components((40, 50))])
     (one,), (other,) = (
-        model.detect(image, min_probability=0.01, nms_iou=0.3, components=[components((40, 50))])
+        model.detect(image, model.candidates(own), min_probability=0.01, nms_iou=0.3)
         for model in (loaded, detector)
     )
     assert len(one) > 0 and torch.equal(one.boxes, other.boxes)

@@ -18,16 +18,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import MAX_MEMBERS
-from claran_core.components.component_table import SubjectComponents
-from claran_core.model.association.candidates import N_FEATURES, Candidates, find_candidates
+from claran_core.model.association.candidates import N_FEATURES, find_candidates
 from claran_core.model.layers.backbones import Backbone
 from claran_core.model.layers.boxes import box_iou, clip
 from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.dropout import keep_mask
 from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
 from claran_core.model.layers.roi_pooling import STPooling
-from claran_core.model.layers.types import Detections, Truth
+from claran_core.model.layers.types import Candidates, Detections, Truth
 
 __all__ = ["AssociationNetwork", "label_candidates"]
 
@@ -62,6 +62,7 @@ class AssociationNetwork(Detector):
     """
 
     loss_names = ("roi_class",)
+    groups_components = True
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class AssociationNetwork(Detector):
         truths: Sequence[Truth],
         generators: Sequence[torch.Generator],
         *,
-        components: Sequence[SubjectComponents],
+        components: ComponentBatch,
     ) -> dict[str, Tensor]:
         """Return the loss ``roi_class`` as `Detector.forward`.
 
@@ -110,24 +111,31 @@ class AssociationNetwork(Detector):
         total = F.cross_entropy(scores, torch.cat(labels).to(scores.device), reduction="sum")
         return {"roi_class": total / len(images)}
 
+    def candidates(self, components: ComponentBatch) -> Candidates:
+        """Return the groups of neighbouring components of some subjects (`find_candidates`)."""
+        return find_candidates(components)
+
     @torch.inference_mode()
     def detect(
-        self,
-        images: Tensor,
-        *,
-        min_probability: float,
-        nms_iou: float,
-        components: Sequence[SubjectComponents],
+        self, images: Tensor, candidates: Candidates | None, *, min_probability: float, nms_iou: float
     ) -> list[Detections]:
         """Find sources as `Detector.detect`."""
-        candidates = find_candidates(components)
+        if candidates is None:
+            raise ValueError("the association network needs the candidates of the images")
         probabilities = self._scores(images, candidates, ()).softmax(dim=-1)[:, 1:]
         # Rounded before any threshold: the last bits differ between machines and batch sizes.
         probabilities = torch.round(probabilities, decimals=SCORE_DECIMALS).cpu()
         height, width = images.shape[1:3]
         boxes = clip(torch.round(torch.from_numpy(candidates.boxes), decimals=BOX_DECIMALS), width, height)
         boxes = boxes[:, None].expand(-1, probabilities.shape[1], -1)
-        return select_detections(boxes, probabilities, candidates.counts.tolist(), min_probability, nms_iou)
+        return select_detections(
+            boxes,
+            probabilities,
+            candidates.counts,
+            min_probability,
+            nms_iou,
+            members=torch.from_numpy(candidates.members),
+        )
 
     def _scores(
         self, images: Tensor, candidates: Candidates, generators: Sequence[torch.Generator]

@@ -9,11 +9,12 @@ magnified by ``input_px / frame_px``, in the paper 600 / 132.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from claran_core.components.component_table import SubjectComponents
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.model.faster_rcnn.heads import RecognitionHead
 from claran_core.model.faster_rcnn.losses import class_loss, roi_box_loss
 from claran_core.model.faster_rcnn.matcher import RoiMatching, RoiTargets, sample_rois
@@ -23,7 +24,7 @@ from claran_core.model.layers.boxes import clip, decode
 from claran_core.model.layers.detector import LOSS_NAMES, Detector
 from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
 from claran_core.model.layers.roi_pooling import STPooling
-from claran_core.model.layers.types import Detections, Truth
+from claran_core.model.layers.types import Candidates, Detections, Truth
 
 __all__ = ["FasterRCNN"]
 
@@ -46,6 +47,7 @@ class FasterRCNN(Detector):
     """
 
     loss_names = LOSS_NAMES
+    groups_components = False
     offset_std: Tensor
 
     def __init__(
@@ -74,7 +76,7 @@ class FasterRCNN(Detector):
         truths: Sequence[Truth],
         generators: Sequence[torch.Generator],
         *,
-        components: Sequence[SubjectComponents] = (),
+        components: ComponentBatch | None = None,
     ) -> dict[str, Tensor]:
         """Return the losses of `Detector.forward`: all four, equations 4, 6, 9 and 10.
 
@@ -97,16 +99,20 @@ class FasterRCNN(Detector):
         ]
         return losses | self._roi_losses(features, regions, generators)
 
+    def candidates(self, components: ComponentBatch) -> None:
+        """Return nothing: the network proposes its own regions."""
+        del components
+
     @torch.inference_mode()
     def detect(
         self,
         images: Tensor,
+        candidates: Candidates | None = None,
         *,
         min_probability: float,
         nms_iou: float,
-        components: Sequence[SubjectComponents] = (),
     ) -> list[Detections]:
-        """Find sources as `Detector.detect`; `components` is unused."""
+        """Find sources as `Detector.detect`; `candidates` is unused."""
         inputs, scale = self._magnified(images)
         height, width = inputs.shape[-2:]
         features = self.backbone(inputs)
@@ -116,7 +122,11 @@ class FasterRCNN(Detector):
         boxes, probabilities = self._recognised(features, proposals, scale, images.shape[1:3])
         is_proposal = torch.arange(boxes.shape[1]) < torch.as_tensor(proposals.counts)[:, None]
         return select_detections(
-            boxes[is_proposal], probabilities[is_proposal], proposals.counts, min_probability, nms_iou
+            boxes[is_proposal],
+            probabilities[is_proposal],
+            np.array(proposals.counts),
+            min_probability,
+            nms_iou,
         )
 
     def _magnified(self, images: Tensor) -> tuple[Tensor, Tensor]:

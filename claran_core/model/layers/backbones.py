@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from claran_core.model.layers.normalisation import NormalisedReLU
+
 __all__ = ["Backbone", "FeaturePyramid", "Vgg16Backbone"]
 
 # Table 4, layers 1-17: channels of the 3 x 3 convolutions of each block.  A 2 x 2 max pooling of stride 2
@@ -79,10 +81,10 @@ class _Convolution(nn.Module):
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(channels_in, channels, 3, padding=1, bias=False)
-        self.norm = nn.GroupNorm(NORM_GROUPS, channels)
+        self.norm = NormalisedReLU(NORM_GROUPS, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.convolution(x)))
+        return self.norm(self.convolution(x))
 
 
 class _Downsampling(nn.Module):
@@ -95,13 +97,13 @@ class _Downsampling(nn.Module):
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(channels_in, channels, 4, stride=2, padding=1, bias=False)
-        self.norm = nn.GroupNorm(NORM_GROUPS, channels)
+        self.norm = NormalisedReLU(NORM_GROUPS, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         odd_height, odd_width = x.shape[-2] % 2, x.shape[-1] % 2
         if odd_height or odd_width:
             x = F.pad(x, (0, odd_width, 0, odd_height))
-        return F.relu(self.norm(self.convolution(x)))
+        return self.norm(self.convolution(x))
 
 
 class _Residual(nn.Module):
@@ -111,10 +113,10 @@ class _Residual(nn.Module):
         super().__init__()
         self.first = _Convolution(channels, channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm = nn.GroupNorm(NORM_GROUPS, channels)
+        self.norm = NormalisedReLU(NORM_GROUPS, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.norm(self.second(self.first(x))))
+        return self.norm(self.second(self.first(x)), skip=x)
 
 
 class FeaturePyramid(Backbone):
@@ -154,11 +156,11 @@ class FeaturePyramid(Backbone):
             levels.append(lateral(x))
         top = levels.pop()
         while levels:
-            top = _upsampled(top, levels[-1].shape[-2:]) + levels.pop()
+            finer = levels.pop()
+            top = finer.add_(_upsampled(top, finer.shape[-2:]))
         return self.merged(top)
 
 
 def _upsampled(x: Tensor, shape: Sequence[int]) -> Tensor:
     """Return the map at twice the resolution, cut to `shape`: cell k fills cells 2k and 2k + 1."""
-    x = x.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
-    return x[..., : shape[0], : shape[1]]
+    return F.interpolate(x, scale_factor=2, mode="nearest")[..., : shape[0], : shape[1]]

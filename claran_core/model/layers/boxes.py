@@ -5,12 +5,11 @@ Boxes are corners ``x1 y1 x2 y2`` with continuous edges: pixel i covers ``[i, i 
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-__all__ = ["box_iou", "clip", "decode", "encode", "nms", "nms_of_groups"]
+__all__ = ["box_iou", "clip", "decode", "encode", "nms"]
 
 # Largest growth of a box by `decode`, as the log of a ratio, so that an untrained or diverged network does
 # not overflow the exponential.  1000/16 is usual in Faster R-CNN implementations.
@@ -124,51 +123,6 @@ def nms(boxes: Tensor, scores: Tensor, *, max_iou: float, limit: int | None = No
             block = block[_iou(columns[:, block], better).amax(dim=1) <= max_iou]
         kept = torch.cat([kept, block[_greedy(_iou(columns[:, block], columns[:, block]) > max_iou)]])
     return order[kept[:limit]]
-
-
-def nms_of_groups(boxes: Tensor, scores: Tensor, groups: Tensor, *, max_iou: float) -> Tensor:
-    """Apply `nms` to each group of boxes.
-
-    Parameters
-    ----------
-    boxes : (N, 4) float tensor
-        Corners, finite.
-    scores : (N,) float tensor
-        Higher is better.
-    groups : (N,) int64 tensor
-        Boxes of different groups do not suppress each other.
-    max_iou : float
-        Overlap above which the worse box of a group is dropped.
-
-    Returns
-    -------
-    (K,) int64 tensor
-        Indices of the kept boxes: groups in ascending order, best first in each.
-    """
-    order = torch.sort(groups, stable=True).indices
-    sizes = torch.unique_consecutive(groups[order], return_counts=True)[1]
-    # Small groups are compared many at a time, a large group alone.
-    kept = [order.new_empty(0)]
-    for part in torch.split(order, _runs(sizes.tolist(), BLOCKS[order.device.type][0])):
-        if groups[part[0]] == groups[part[-1]]:
-            kept.append(part[nms(boxes[part], scores[part], max_iou=max_iou)])
-            continue
-        part = part[torch.sort(scores[part], descending=True, stable=True).indices]
-        part = part[torch.sort(groups[part], stable=True).indices]
-        columns, group = _columns(boxes[part]), groups[part]
-        kept.append(part[_greedy((_iou(columns, columns) > max_iou) & (group[:, None] == group))])
-    return torch.cat(kept)
-
-
-def _runs(sizes: Sequence[int], limit: int) -> list[int]:
-    """Return the sizes of runs of consecutive groups: up to `limit` boxes, or one larger group."""
-    runs: list[int] = []
-    for size in sizes:
-        if runs and runs[-1] + size <= limit:
-            runs[-1] += size
-        else:
-            runs.append(size)
-    return runs
 
 
 def _greedy(overlapping: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from claran_core.components.component_table import SubjectComponents
-from claran_core.model.layers.types import Detections, Truth
+from claran_core.components.component_batch import ComponentBatch
+from claran_core.model.layers.types import Candidates, Detections, Truth
 
 __all__ = ["LOSS_NAMES", "Detector", "total_loss"]
 
@@ -38,9 +38,13 @@ class Detector(nn.Module, ABC):
     ----------
     loss_names : tuple of str
         Losses that `forward` returns, a subset of `LOSS_NAMES`.
+    groups_components : bool
+        Whether sources are groups of the listed components.  A subject without components then has no
+        source, whatever its image shows.
     """
 
     loss_names: ClassVar[tuple[str, ...]]
+    groups_components: ClassVar[bool]
     channel_means: Tensor
 
     def __init__(
@@ -57,7 +61,7 @@ class Detector(nn.Module, ABC):
         truths: Sequence[Truth],
         generators: Sequence[torch.Generator],
         *,
-        components: Sequence[SubjectComponents],
+        components: ComponentBatch,
     ) -> dict[str, Tensor]:
         """Return the training losses of a batch.
 
@@ -69,7 +73,7 @@ class Detector(nn.Module, ABC):
             True sources of each image, frame pixels.
         generators : sequence of torch.Generator
             One per image, on the CPU; all random numbers come from them.
-        components : sequence of SubjectComponents
+        components : ComponentBatch
             Radio components of each image.
 
         Returns
@@ -79,13 +83,15 @@ class Detector(nn.Module, ABC):
         """
 
     @abstractmethod
+    def candidates(self, components: ComponentBatch) -> Candidates | None:
+        """Return what `detect` needs to know of the components of a batch, None if it needs nothing.
+
+        The network is not used, so that another thread can list the candidates of the next batch.
+        """
+
+    @abstractmethod
     def detect(
-        self,
-        images: Tensor,
-        *,
-        min_probability: float,
-        nms_iou: float,
-        components: Sequence[SubjectComponents],
+        self, images: Tensor, candidates: Candidates | None, *, min_probability: float, nms_iou: float
     ) -> list[Detections]:
         """Find the sources in a batch of images.
 
@@ -93,12 +99,12 @@ class Detector(nn.Module, ABC):
         ----------
         images : (N, H, W, 3) uint8 or float tensor
             Fused RGB images, grey levels 0..255, on any device.
+        candidates : Candidates or None
+            What `candidates` returns for the components of the images.
         min_probability : float
             A box is returned for each class with a probability above this.
         nms_iou : float
             Of two boxes of one class with a larger overlap, the less probable one is dropped.
-        components : sequence of SubjectComponents
-            Radio components of each image.
 
         Returns
         -------

@@ -1,11 +1,10 @@
 """Pre- and post-processing shared by all detectors: centred images in, selected detections out."""
 
-from collections.abc import Sequence
-
+import numpy as np
 import torch
 from torch import Tensor
 
-from claran_core.model.layers.boxes import nms_of_groups
+from claran_core.common.compiled import compiled
 from claran_core.model.layers.types import Detections
 
 __all__ = ["BOX_DECIMALS", "SCORE_DECIMALS", "centred", "select_detections"]
@@ -18,14 +17,23 @@ SCORE_DECIMALS = 6
 def centred(images: Tensor, channel_means: Tensor) -> Tensor:
     """Subtract the channel means from images (N, H, W, 3) in grey levels.
 
-    Pixels that are not finite are set to the mean.  Returns float32 (N, 3, H, W), on the device of the means.
+    Pixels that are not finite are set to the mean.  Returns float32 (N, 3, H, W), on the device of the means,
+    with the channels last in memory as in the images: convolutions are then faster, and nothing is copied.
     """
     around_zero = images.to(channel_means.device).float() - channel_means
-    return torch.nan_to_num(around_zero, nan=0.0, posinf=0.0, neginf=0.0).permute(0, 3, 1, 2).contiguous()
+    if images.is_floating_point():
+        around_zero = torch.nan_to_num(around_zero, nan=0.0, posinf=0.0, neginf=0.0)
+    return around_zero.permute(0, 3, 1, 2)
 
 
 def select_detections(
-    boxes: Tensor, probabilities: Tensor, counts: Sequence[int], min_probability: float, nms_iou: float
+    boxes: Tensor,
+    probabilities: Tensor,
+    counts: np.ndarray,
+    min_probability: float,
+    nms_iou: float,
+    *,
+    members: Tensor | None = None,
 ) -> list[Detections]:
     """Select the detections of each subject from its regions.
 
@@ -34,28 +42,95 @@ def select_detections(
 
     Parameters
     ----------
-    boxes : (R, C, 4) float tensor
-        Box of each region for each class, on the CPU, subject after subject.
-    probabilities : (R, C) float tensor
-        Probability of each class for each region.
-    counts : sequence of int
+    boxes : (R, C, 4) float32 tensor
+        Box of each region for each class, on the CPU, subject after subject.  A region with a box that is not
+        finite gives no detection of that class.
+    probabilities : (R, C) float32 tensor
+        Probability of each class for each region; NaN gives no detection.
+    counts : (N,) int64 array
         Number of regions of each subject; their sum is R.
     min_probability : float
         Detections have a probability above this.
     nms_iou : float
         Of two boxes of one class in one subject with a larger overlap, the less probable one is dropped.
+    members : (R, MAX_MEMBERS) int64 tensor, optional
+        Components of each region.
+    """
+    chosen, sizes = _selected(
+        boxes.contiguous().numpy(),
+        probabilities.contiguous().numpy(),
+        counts,
+        np.float32(min_probability),
+        np.float32(nms_iou),
+    )
+    row, column = torch.from_numpy(chosen)
+    columns = [boxes[row, column], column + 1, probabilities[row]]
+    columns += [] if members is None else [members[row]]
+    parts = (torch.split(values, sizes.tolist()) for values in columns)
+    return [Detections(*subject_parts) for subject_parts in zip(*parts, strict=True)]
+
+
+@compiled
+def _selected(
+    boxes: np.ndarray,
+    probabilities: np.ndarray,
+    counts: np.ndarray,
+    min_probability: np.float32,
+    nms_iou: np.float32,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return regions and columns (2, K) of the detections, and the number (N,) of each subject.
+
+    This is `claran_core.model.layers.boxes.nms` for many small sets of boxes.
     """
     n_classes = probabilities.shape[1]
-    subject = torch.repeat_interleave(torch.arange(len(counts)), torch.as_tensor(counts))
+    chosen = np.empty((2, probabilities.size), np.int64)
+    sizes = np.zeros(len(counts), np.int64)
+    first = total = 0
+    for subject in range(len(counts)):
+        own = slice(first, first + counts[subject])
+        start = total
+        for column in range(n_classes):
+            kept = first + _suppressed(
+                boxes[own, column], probabilities[own, column], min_probability, nms_iou
+            )
+            chosen[0, total : total + len(kept)], chosen[1, total : total + len(kept)] = kept, column
+            total += len(kept)
+        likeliest = np.empty(total - start, np.float32)
+        for k in range(len(likeliest)):
+            likeliest[k] = probabilities[chosen[0, start + k], chosen[1, start + k]]
+        order = start + np.argsort(-likeliest, kind="mergesort")
+        chosen[:, start:total] = chosen[:, order]
+        sizes[subject] = total - start
+        first += counts[subject]
+    return chosen[:, :total].copy(), sizes
+
+
+@compiled
+def _suppressed(
+    boxes: np.ndarray, probabilities: np.ndarray, min_probability: np.float32, nms_iou: np.float32
+) -> np.ndarray:
+    """Return the boxes that greedy non-maximum suppression keeps, the most probable first."""
     # Comparisons with NaN are false: a diverged network detects nothing.
-    likely = (probabilities > min_probability) & boxes.isfinite().all(dim=2)
-    column, row = likely.T.nonzero(as_tuple=True)
-    group = subject[row] * n_classes + column
-    kept = nms_of_groups(boxes[row, column], probabilities[row, column], group, max_iou=nms_iou)
-    row, column = row[kept], column[kept]
-    best = torch.sort(probabilities[row, column], descending=True, stable=True).indices
-    best = best[torch.sort(subject[row[best]], stable=True).indices]
-    row, column = row[best], column[best]
-    sizes = torch.bincount(subject[row], minlength=len(counts)).tolist()
-    parts = (torch.split(values, sizes) for values in (boxes[row, column], column + 1, probabilities[row]))
-    return [Detections(*subject_parts) for subject_parts in zip(*parts, strict=True)]
+    likely = np.flatnonzero(probabilities > min_probability)
+    order = likely[np.argsort(-probabilities[likely], kind="mergesort")]
+    n_kept = 0
+    for k in order:
+        keep = bool(np.isfinite(boxes[k]).all())
+        for other in order[:n_kept]:
+            keep = keep and not _iou(boxes[k], boxes[other]) > nms_iou
+        if keep:
+            order[n_kept] = k
+            n_kept += 1
+    return order[:n_kept]
+
+
+@compiled
+def _iou(box: np.ndarray, other: np.ndarray) -> np.float32:
+    """Return the intersection over union of two boxes, 0 if neither has an area."""
+    zero = np.float32(0)
+    width = max(min(box[2], other[2]) - max(box[0], other[0]), zero)
+    height = max(min(box[3], other[3]) - max(box[1], other[1]), zero)
+    overlap = width * height
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    union = area + (other[2] - other[0]) * (other[3] - other[1]) - overlap
+    return overlap / union if union > zero else zero

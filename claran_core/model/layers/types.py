@@ -1,11 +1,43 @@
-"""True and detected sources of one subject, as detectors take and return them."""
+"""Candidate, true and detected sources, as detectors take and return them."""
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Detections", "Truth"]
+__all__ = ["Candidates", "Detections", "Truth"]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidate sources of N subjects, subject after subject, in frame px.
+
+    Attributes
+    ----------
+    counts : (N,) int64 array
+        Number of candidates of each subject; their sum is K.
+    boxes : (K, 4) float32 array
+        Squares ``x1 y1 x2 y2`` with the extent by the DR1 rule as side; not clipped.
+    members : (K, MAX_MEMBERS) int64 array
+        Indices of its components in the subject; -1 in unused columns.
+    points : (K, N_POINTS, 2) float32 array
+        Positions ``x y``: the brightest pixels of the members, then points between linked members.
+    is_point : (K, N_POINTS) bool array
+        Which points are used.
+    features : (K, N_FEATURES) float32 array
+        Features of the candidate and its surroundings, each of the order of one.
+    """
+
+    counts: np.ndarray
+    boxes: np.ndarray
+    members: np.ndarray
+    points: np.ndarray
+    is_point: np.ndarray
+    features: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.boxes)
 
 
 @dataclass(frozen=True)
@@ -41,11 +73,15 @@ class Detections:
         Class of the row, 1..6.
     probabilities : (K, 6) float32 tensor
         Softmax over the classes for the region of the row, without the background: rows sum to at most 1.
+    members : (K, MAX_MEMBERS) int64 tensor or None
+        Indices of the components of each row in the subject, then -1; None from a detector that predicts
+        boxes.
     """
 
     boxes: Tensor
     classes: Tensor
     probabilities: Tensor
+    members: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.classes)

@@ -1,6 +1,7 @@
 """Candidate sources: groups, boxes, points and features."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -8,13 +9,18 @@ from component_images import components
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claran_core.common.morphology import MORPHOLOGIES, morphology_of
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import MAX_CANDIDATES, MAX_MEMBERS, REACH_PX
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
-from claran_core.model.association.candidates import BRIDGE_SAMPLES, N_FEATURES, Candidates, find_candidates
+from claran_core.components.contour_rule import box_gaps, dr1_extent
+from claran_core.model.association import candidates
+from claran_core.model.association.candidates import BRIDGE_SAMPLES, N_FEATURES, find_candidates
+from claran_core.model.layers.types import Candidates
 
 
 def candidates_of(own: SubjectComponents) -> Candidates:
-    return find_candidates([own])
+    return find_candidates(ComponentBatch.of([own]))
 
 
 def members(found: Candidates) -> list[tuple[int, ...]]:
@@ -22,7 +28,7 @@ def members(found: Candidates) -> list[tuple[int, ...]]:
 
 
 def test_no_components_give_no_candidates() -> None:
-    found = find_candidates([NO_COMPONENTS])
+    found = candidates_of(NO_COMPONENTS)
     assert len(found) == 0 and found.features.shape == (0, N_FEATURES)
 
 
@@ -113,11 +119,11 @@ def test_candidates_at_the_border_are_not_clipped(place: tuple[float, float]) ->
 def test_candidates_do_not_depend_on_the_other_subjects() -> None:
     rng = np.random.default_rng(1)
     subjects = [components(*rng.uniform(0, 132, (n, 2)), snr=rng.uniform(6, 90, n)) for n in (3, 0, 7, 1, 40)]
-    together = find_candidates(subjects)
+    together = find_candidates(ComponentBatch.of(subjects))
     ends = np.cumsum(together.counts)
     assert ends[-1] == len(together) and together.counts[1] == 0
     for own, count, end in zip(subjects, together.counts, ends, strict=True):
-        alone = find_candidates([own])
+        alone = candidates_of(own)
         for name in ("boxes", "members", "points", "is_point", "features"):
             np.testing.assert_array_equal(getattr(together, name)[end - count : end], getattr(alone, name))
 
@@ -129,3 +135,89 @@ def test_links_form_a_minimum_spanning_tree() -> None:
     bridge = found.points[triple][found.is_point[triple]][3:]
     np.testing.assert_allclose(np.sort(bridge[:BRIDGE_SAMPLES, 0]), 10 + 20 / 7 * np.arange(1, 7), rtol=1e-6)
     np.testing.assert_allclose(np.sort(bridge[BRIDGE_SAMPLES:, 0]), 30 + 30 / 7 * np.arange(1, 7), rtol=1e-6)
+
+
+def random_components(n: int, seed: int) -> SubjectComponents:
+    """Return components with different values in every column."""
+    rng = np.random.default_rng(seed)
+    middles, half = rng.uniform(0, 132, (n, 2)), rng.uniform(1, 9, (n, 2))
+    return SubjectComponents(
+        boxes=np.concatenate([middles - half, middles + half], axis=1).astype(np.float32),
+        peaks=(middles + rng.uniform(-1, 1, (n, 2))).astype(np.float32),
+        n_peaks=rng.integers(1, 4, n),
+        snr=rng.uniform(5, 500, n).astype(np.float32),
+        flux=rng.uniform(0.5, 900, n).astype(np.float32),
+        area=rng.uniform(0.5, 90, n).astype(np.float32),
+        prominences=(rng.uniform(0, 4, (n, 3)) * rng.integers(0, 2, (n, 3))).astype(np.float32),
+        n_pixels=rng.integers(1, 9, n),
+    )
+
+
+def expected_features(own: list[int], found: SubjectComponents, bridge: list[float]) -> list[float]:
+    """Return the features of one group by their definition; `bridge` holds the gaps of its links."""
+    gaps, others = box_gaps(found.boxes.astype(float)), [k for k in range(len(found)) if k not in own]
+    highest = sorted(found.prominences[own].astype(float).ravel())[::-1][:3]
+    flux = [*sorted(found.flux[own].astype(float))[::-1], 0.0, 0.0]
+    nearest = min(others, key=lambda k: gaps[own, k].min(), default=None)
+    boxes, peaks = found.boxes[own], found.peaks
+    inside = [
+        k
+        for k in others
+        if (peaks[k] >= boxes[:, :2].min(0)).all() and (peaks[k] <= boxes[:, 2:].max(0)).all()
+    ]
+    n_peaks = int(found.n_peaks[own].sum())
+    rule = MORPHOLOGIES.index(morphology_of(len(own), n_peaks)[0])
+    return [
+        len(own) / 3,
+        n_peaks / 3,
+        (len(own) + sum(min(value, 1.0) for value in highest)) / 3,
+        *(min(value, 3.0) for value in highest),
+        math.log(found.snr[own].max()) / 3,
+        math.log(found.snr[own].min()) / 3,
+        math.log(max(sum(flux), 1.0)) / 3,
+        flux[1] / flux[0],
+        flux[2] / flux[0],
+        math.log(max(found.area[own].min(), 1.0)) / 3,
+        max(bridge, default=0.0) / 20,
+        sum(bridge) / 20,
+        dr1_extent(found.boxes[own]) / 40,
+        2 * REACH_PX / 20 if nearest is None else min(gaps[own, nearest].min(), 2 * REACH_PX) / 20,
+        0.0 if nearest is None else math.log(found.snr[nearest]) / 3,
+        0.0 if nearest is None else math.log(found.snr[others].max()) / 3,
+        len(found) / 3,
+        len(inside) / 3,
+        *(float(k == rule) for k in range(len(MORPHOLOGIES))),
+    ]
+
+
+def link_gaps(own: list[int], gaps: np.ndarray) -> list[float]:
+    """Return the gaps of the minimum spanning tree of a group, shortest first (Kruskal 1956)."""
+    tree = {k: {k} for k in own}
+    chosen = []
+    for gap, one, other in sorted((gaps[i, j], i, j) for i in own for j in own if i < j):
+        if tree[one] is not tree[other]:
+            chosen.append(float(gap))
+            joined = tree[one] | tree[other]
+            tree |= dict.fromkeys(joined, joined)
+    return chosen
+
+
+@pytest.mark.parametrize(("n", "seed"), [(1, 0), (3, 1), (6, 2), (14, 3)])
+def test_features_follow_their_definition(n: int, seed: int) -> None:
+    own = random_components(n, seed)
+    found, gaps = candidates_of(own), box_gaps(own.boxes.astype(float))
+    for number, group in enumerate(map(list, members(found))):
+        expected = expected_features(group, own, link_gaps(group, gaps))
+        np.testing.assert_allclose(found.features[number], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_compiled_code_gives_what_is_written() -> None:
+    own, found = random_components(5, 4), candidates_of(random_components(5, 4))
+    numbers = np.stack([own.n_peaks, own.snr, own.flux, own.area], axis=1).astype(float)
+    first, end = np.zeros(len(found), np.int64), np.full(len(found), len(own))
+    squares, boxes = found.boxes.astype(float), own.boxes.astype(float)
+    arguments = found.members, first, end, squares, boxes, own.peaks, numbers, own.prominences.astype(float)
+    for one, other in zip(
+        candidates._described(*arguments), candidates._described.py_func(*arguments), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)

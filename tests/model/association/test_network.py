@@ -7,12 +7,13 @@ import pytest
 import torch
 from component_images import components
 
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 from claran_core.model.architectures import build_detector
 from claran_core.model.association.candidates import find_candidates
 from claran_core.model.association.network import AssociationNetwork, label_candidates
 from claran_core.model.layers.boxes import box_iou
-from claran_core.model.layers.types import Detections, Truth
+from claran_core.model.layers.types import Candidates, Detections, Truth
 
 MEANS = (120.0, 45.0, 14.0)
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
@@ -26,6 +27,10 @@ def network(**options: Any) -> AssociationNetwork:
     return build_detector("association", channel_means=MEANS, seed=3, **options)
 
 
+def candidates_of(subjects: list[SubjectComponents]) -> Candidates:
+    return find_candidates(ComponentBatch.of(subjects))
+
+
 def scene(n: int, seed: int = 5) -> tuple[torch.Tensor, list[Truth], list[SubjectComponents]]:
     """Return images of two components: one 2C_2P if a bridge links them, else two 1C_1P.
 
@@ -37,7 +42,7 @@ def scene(n: int, seed: int = 5) -> tuple[torch.Tensor, list[Truth], list[Subjec
     for k in range(n):
         x, y = rng.uniform(30, 70, 2).round()
         own = components((x, y), (x + 32, y))
-        found = find_candidates([own])
+        found = candidates_of([own])
         for px, py in own.peaks.astype(int):
             images[k, py - 3 : py + 3, px - 3 : px + 3] = 255
         if k % 2:
@@ -62,7 +67,7 @@ def trained() -> tuple[AssociationNetwork, list[float]]:
             images[batch],
             [truths[k] for k in batch],
             draws,
-            components=[subjects[k] for k in batch],
+            components=ComponentBatch.of([subjects[k] for k in batch]),
         )
         errors.append(losses["roi_class"].item())
         optimiser.zero_grad()
@@ -78,7 +83,8 @@ def detect(
     *,
     min_probability: float = 0.05,
 ) -> list[Detections]:
-    return detector.detect(images, min_probability=min_probability, nms_iou=0.3, components=subjects)
+    found = candidates_of(subjects)
+    return detector.detect(images, found, min_probability=min_probability, nms_iou=0.3)
 
 
 def same(one: Detections, other: Detections, *, atol: float) -> None:
@@ -121,7 +127,7 @@ def test_detections_do_not_depend_on_the_batch(trained: tuple[AssociationNetwork
 def test_subjects_without_components_have_no_detections() -> None:
     images, _, _ = scene(2)
     assert [len(rows) for rows in detect(network().eval(), images, [NO_COMPONENTS] * 2)] == [0, 0]
-    losses = network()(images, [NONE, NONE], generators(2), components=[NO_COMPONENTS] * 2)
+    losses = network()(images, [NONE, NONE], generators(2), components=ComponentBatch.of([NO_COMPONENTS] * 2))
     assert losses["roi_class"] == 0
     losses["roi_class"].backward()
 
@@ -130,7 +136,9 @@ def test_losses_depend_only_on_the_given_generators() -> None:
     images, truths, subjects = scene(4)
     before = torch.random.get_rng_state()
     first, again, other = (
-        network()(images, truths, generators(len(images), seed), components=subjects)["roi_class"]
+        network()(images, truths, generators(len(images), seed), components=ComponentBatch.of(subjects))[
+            "roi_class"
+        ]
         for seed in (1, 1, 2)
     )
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -140,7 +148,9 @@ def test_losses_depend_only_on_the_given_generators() -> None:
 def test_gradients_reach_every_part() -> None:
     images, truths, subjects = scene(4)
     detector = network(options={"blind": 0.0})
-    detector(images, truths, generators(len(images)), components=subjects)["roi_class"].backward()
+    detector(images, truths, generators(len(images)), components=ComponentBatch.of(subjects))[
+        "roi_class"
+    ].backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in detector.parameters())
     assert detector.backbone.stem.convolution.weight.grad.abs().sum() > 0
     assert detector.numbers.weight.grad.abs().sum() > 0
@@ -155,7 +165,7 @@ def test_a_diverged_network_detects_nothing() -> None:
 
 
 def test_labels_of_candidates() -> None:
-    found = find_candidates([components((30, 66), (60, 66), (100, 66))])
+    found = candidates_of([components((30, 66), (60, 66), (100, 66))])
     pair = [tuple(row) for row in found.members].index((0, 1, -1, -1))
     truth = Truth(torch.from_numpy(found.boxes[[pair, 2]]), torch.tensor([4, 2]))
     expected = torch.zeros(len(found), dtype=torch.int64)
@@ -168,7 +178,7 @@ def test_labels_of_candidates() -> None:
 
 def test_candidates_worse_than_the_best_do_not_match() -> None:
     # The truth is the pair; all three together overlap it by more than a half, but less than the pair does.
-    found = find_candidates([components((40, 66), (80, 66), (92, 66))])
+    found = candidates_of([components((40, 66), (80, 66), (92, 66))])
     named = {tuple(int(m) for m in row if m >= 0): k for k, row in enumerate(found.members)}
     truth = Truth(torch.from_numpy(found.boxes[[named[0, 1]]]), torch.tensor([4]))
     overlap = box_iou(torch.from_numpy(found.boxes), truth.boxes)[:, 0]
@@ -178,7 +188,7 @@ def test_candidates_worse_than_the_best_do_not_match() -> None:
 
 
 def test_sources_truncated_by_the_border_are_matched() -> None:
-    found = find_candidates([components((2, 66))])
+    found = candidates_of([components((2, 66))])
     truth = Truth(torch.from_numpy(found.boxes).clamp(0, 132), torch.tensor([1]))
     assert label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132).tolist() == [1]
 

@@ -1,5 +1,6 @@
 """The Faster R-CNN: losses, gradients, detections, independence of the batch."""
 
+import numpy as np
 import pytest
 import torch
 from small_detectors import pyramid_detector
@@ -231,7 +232,7 @@ def test_a_region_is_reported_for_every_likely_class() -> None:
     probabilities = torch.zeros(3, 6)
     probabilities[0, 0], probabilities[0, 3] = 0.6, 0.3
     probabilities[1, 0], probabilities[2, 3] = 0.5, 0.3
-    (rows,) = select_detections(boxes, probabilities, [3], 0.05, 0.3)
+    (rows,) = select_detections(boxes, probabilities, np.array([3]), 0.05, 0.3)
     # Region 1 loses to region 0 in class 1; the tie in class 4 goes to the first region.
     assert rows.classes.tolist() == [1, 4, 4]
     assert rows.boxes[:, 0].tolist() == [0, 0, 50]
@@ -243,7 +244,7 @@ def test_regions_of_one_subject_do_not_suppress_those_of_another() -> None:
     boxes = torch.tensor([0.0, 0, 10, 10]).expand(3, 6, 4)
     probabilities = torch.zeros(3, 6)
     probabilities[:, 1] = torch.tensor([0.3, 0.6, 0.5])
-    first, none, last = select_detections(boxes, probabilities, [2, 0, 1], 0.05, 0.3)
+    first, none, last = select_detections(boxes, probabilities, np.array([2, 0, 1]), 0.05, 0.3)
     assert len(first) == 1 and first.scores.item() == pytest.approx(0.6)
     assert len(none) == 0 and none.boxes.shape == (0, 4)
     assert len(last) == 1 and last.scores.item() == pytest.approx(0.5)
@@ -252,7 +253,7 @@ def test_regions_of_one_subject_do_not_suppress_those_of_another() -> None:
 def test_probabilities_at_the_threshold_are_not_reported() -> None:
     boxes = torch.tensor([0.0, 0, 10, 10]).expand(1, 6, 4)
     probabilities = torch.tensor([[0.05, 0.050001, 0, 0, 0, 0]])
-    (rows,) = select_detections(boxes, probabilities, [1], 0.05, 0.3)
+    (rows,) = select_detections(boxes, probabilities, np.array([1]), 0.05, 0.3)
     assert rows.classes.tolist() == [2]
 
 

@@ -3,7 +3,6 @@
 import time
 
 import hypothesis.strategies as st
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,7 +15,6 @@ from claran_core.model.layers.boxes import (
     decode,
     encode,
     nms,
-    nms_of_groups,
 )
 
 # Whole numbers make exact ties, equal boxes and flat boxes common.
@@ -169,16 +167,3 @@ def test_nms_of_12000_boxes_is_fast() -> None:
     kept = nms(boxes, scores, max_iou=0.7, limit=2000)
     assert len(kept) == 2000
     assert time.process_time() - before < 1.0
-
-
-@pytest.mark.parametrize("n", [0, 1, 40, 900])
-def test_nms_of_groups_is_nms_of_each_group(n: int) -> None:
-    rng = np.random.default_rng(n)
-    boxes, scores = clustered(n, 8, 0.1) if n else (torch.empty(0, 4), torch.empty(0))
-    # Many small groups, an empty one, and one that is larger than a block.
-    groups = torch.from_numpy(rng.choice([0, 2, 3, 4, 5, 9], n, p=[0.02, 0.02, 0.02, 0.8, 0.04, 0.1]))
-    expected = [
-        own[nms(boxes[own], scores[own], max_iou=0.3)]
-        for own in ((groups == group).nonzero().squeeze(1) for group in range(10))
-    ]
-    assert torch.equal(nms_of_groups(boxes, scores, groups, max_iou=0.3), torch.cat(expected))

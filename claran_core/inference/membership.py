@@ -1,9 +1,9 @@
 """Find the radio components that a detection consists of.
 
-A detector reports boxes.  Flux densities, counts and the search for duplicates need the components of each.
-A box in the convention of DR1 does not enclose the emission: the components of a double may extend beyond it.
-The search is therefore inverse: of all groups of neighbouring components, it takes the one whose DR1 box fits
-the detection best.
+Flux densities, counts and the search for duplicates need the components of each detection, which a detector
+that predicts boxes does not know.  A box in the convention of DR1 does not enclose the emission: the
+components of a double may extend beyond it.  The search is therefore inverse: of all groups of neighbouring
+components, it takes the one whose DR1 box fits the detection best.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ import pandas as pd
 from claran_core.common.boxes import box_array, paired_iou
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import morphology_of
-from claran_core.components.component_groups import as_rows, component_groups, dr1_boxes
+from claran_core.components.component_batch import ComponentBatch
+from claran_core.components.component_groups import component_groups, dr1_boxes
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
-from claran_core.components.contour_rule import MIN_COMPONENT_PX, box_gaps
 
 __all__ = ["members_of", "members_of_table"]
 
@@ -52,17 +52,17 @@ def members_of(
         detection's class comes first, then the larger one.  If no group fits, the components whose
         brightest pixel is in the box; possibly none.
     """
-    usable = np.flatnonzero(components.n_pixels >= MIN_COMPONENT_PX)
-    if not len(usable) or not len(boxes):
+    batch = ComponentBatch.of([components])
+    groups, _ = component_groups(components.boxes.astype(np.float64), batch.usable, batch.starts)
+    if not len(groups) or not len(boxes):
         return [()] * len(boxes)
-    sets = component_groups(usable, box_gaps(components.boxes.astype(np.float64)))
-    members = as_rows(sets)
-    squares = np.clip(dr1_boxes(components.boxes[members], members >= 0), 0.0, frame.size_px)
+    sets = [tuple(row[row >= 0].tolist()) for row in groups]
+    squares = np.clip(dr1_boxes(components.boxes[groups], groups >= 0), 0.0, frame.size_px)
     classes = [morphology_of(len(own), int(components.n_peaks[list(own)].sum()))[0] for own in sets]
     fits = paired_iou(np.asarray(boxes, float)[:, None], squares[None])  # (n, len(sets))
     return [
         _best(fit, sets, np.array([name == morphology for name in classes]))
-        or _inside(box, components, usable)
+        or _inside(box, components, np.flatnonzero(batch.usable))
         for box, morphology, fit in zip(boxes, morphologies, fits, strict=True)
     ]
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from claran_core.catalogue.associate.membership import members_of
 from claran_core.common.frame import Frame
 from claran_core.components.component_groups import dr1_boxes
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
+from claran_core.inference.membership import members_of
 
 FRAME = Frame()
 
