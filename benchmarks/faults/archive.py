@@ -137,7 +137,7 @@ def peak_mb(folder: Path) -> float:
 def sound_files(folder: Path) -> int:
     """Return the number of readable images with finite pixels in the files of all shards."""
     count = 0
-    for path in sorted((folder / "results" / "cutouts").glob("*/*.fits")):
+    for path in sorted((folder / "results" / "cutouts").glob("*/*.arrow")):
         with read_cutouts(path) as cutouts:
             count += sum(bool(np.isfinite(cutout.data).any()) for cutout in cutouts.values())
     return count
@@ -228,7 +228,7 @@ def report_cutouts(name: str, folder: Path, asked: list[Any], targets: pd.DataFr
 
 def shard_bytes(folder: Path) -> list[str]:
     """Return the digests of the image files of all shards."""
-    paths = sorted((folder / "results" / "cutouts").glob("*/*.fits"))
+    paths = sorted((folder / "results" / "cutouts").glob("*/*.arrow"))
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 

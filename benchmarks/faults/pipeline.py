@@ -47,7 +47,7 @@ TABLES = {
 # One file of each kind that one rule writes and another reads, and the rule that reads it.
 INTERMEDIATE = {
     "targets/00000.parquet": "cut_out",
-    "cutouts/00000/radio.fits": "fuse",
+    "cutouts/00000/radio.arrow": "fuse",
     "cutouts/00000/ledger.parquet": "gather_ledger",
     "labels/00000.parquet": "gather_labels",
     "fused/D4/00000.npy": "infer",

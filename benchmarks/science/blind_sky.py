@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from astropy.io import fits
 from scipy.spatial import cKDTree
 
 from claran_core.common.constants import ARCSEC_PER_DEG
@@ -18,7 +17,7 @@ from claran_core.common.names import position_names
 from claran_core.common.paths import Results
 from claran_core.common.sky import offset_to_sky, unit_vectors
 from claran_core.common.tables import COMPONENTS, DETECTIONS, FUSED, TARGETS
-from claran_core.cutouts.cutout_file import FITS_BLOCK, CutoutWriter, read_cutouts
+from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
 from claran_core.cutouts.shard import cut_shard
 from claran_core.fusion.shard import fuse_shard
 from claran_core.inference.infer import run_inference
@@ -133,17 +132,13 @@ def join(layout: Results, results: Results, method: str, shard: str, parts: Sequ
         table = pd.concat([read_table(one, schema.names) for one in paths], ignore_index=True)
         write_table(path(layout, method, shard), table, schema, metadata=read_metadata(paths[0]))
     for band, survey in (("radio", "FIRST"), ("infrared", "WISE_W1")):
-        joined = layout.cutouts(shard, band)
-        joined.parent.mkdir(parents=True, exist_ok=True)
-        _join_cutouts([results.cutouts(part, band) for part in parts], joined, SURVEYS[survey].unit)
+        _join_cutouts([results.cutouts(part, band) for part in parts], layout.cutouts(shard, band), survey)
 
 
-def _join_cutouts(parts: Sequence[Path], joined: Path, unit: str) -> None:
-    """Copy the extensions of several files of cut-outs into one."""
-    with joined.open("wb") as handle:
-        writer = CutoutWriter(handle, unit=unit)
+def _join_cutouts(parts: Sequence[Path], joined: Path, survey: str) -> None:
+    """Copy the cut-outs of several files into one."""
+    with cutout_writer(joined, survey=survey, unit=SURVEYS[survey].unit) as writer:
         for part in parts:
-            content = part.read_bytes()
-            handle.write(content[FITS_BLOCK:])
-            writer.count += fits.Header.fromstring(content[:FITS_BLOCK])["NCUTOUTS"]
-        writer.close()
+            with read_cutouts(part) as cutouts:
+                for subject_id in cutouts:
+                    writer.append(cutouts.row(subject_id))

@@ -27,6 +27,7 @@ __all__ = [
     "array_writer",
     "atomic_path",
     "check_made_from",
+    "compare_digests",
     "digest_of",
     "parquet_writer",
     "read_array",
@@ -149,7 +150,19 @@ def check_made_from(path: Path, digests: Mapping[str, str], *, redo: str) -> Non
     InputError
         If the file cannot be read, or one of the digests differs; the message names both files.
     """
-    recorded = json.loads(_file_facts(path).get(MADE_FROM_KEY, b"{}"))
+    compare_digests(path, json.loads(_file_facts(path).get(MADE_FROM_KEY, b"{}")), digests, redo=redo)
+
+
+def compare_digests(
+    path: Path, recorded: Mapping[str, str], digests: Mapping[str, str], *, redo: str
+) -> None:
+    """Refuse a file if a digest that it records (of what it was made from) differs from that at hand.
+
+    Raises
+    ------
+    InputError
+        As for `check_made_from`.
+    """
     for name, digest in digests.items():
         if recorded.get(name) != digest:
             raise InputError(

@@ -48,7 +48,7 @@ class Results:
 
     def cutouts(self, shard: str, band: str) -> Path:
         """Raw cut-outs of one shard and band: FITS, one image extension per subject."""
-        return self.root / "cutouts" / shard / f"{band}.fits"
+        return self.root / "cutouts" / shard / f"{band}.arrow"
 
     def ledger(self, shard: str) -> Path:
         """Status of each (subject, survey) of a shard (`claran_core.common.tables.LEDGER`)."""

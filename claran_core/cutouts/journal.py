@@ -20,11 +20,14 @@ from typing import Any, BinaryIO
 
 from claran_core.common import files
 from claran_core.common.errors import InputError
-from claran_core.cutouts.cutout_file import read_cutouts
+from claran_core.cutouts.cutout_file import CutoutFile, read_cutouts
+from claran_core.cutouts.cutout_rows import Row, deserialised, serialised
 
-__all__ = ["CutoutJournal", "Row"]
+__all__ = ["CutoutJournal", "Entry", "LedgerRow"]
 
-Row = dict[str, Any]
+LedgerRow = dict[str, Any]
+# A row of the ledger, and the cut-out as a row of its file, if there is one.
+Entry = tuple[LedgerRow, Row | None]
 Key = tuple[str, str]
 
 # Head of a record: a mark, the lengths of its two parts, and the SHA-256 of both.
@@ -34,10 +37,9 @@ MARK = b"CLRN"
 
 @dataclass(frozen=True)
 class _Place:
-    """Place of the bytes of a cut-out; the length is 0 if there is no image."""
+    """Place of a cut-out in the journal; the length is 0 if there is no image."""
 
-    row: Row
-    path: Path
+    row: LedgerRow
     offset: int
     length: int
 
@@ -58,37 +60,37 @@ class CutoutJournal:
         self.folder = folder
         self._journal_path = folder / "journal"
         self._lock = threading.Lock()
-        self._places: dict[Key, _Place] = {}
         self._prepare(identity)
-        self._places.update(self._earlier())
-        self._places.update(self._recorded())
+        self._kept: dict[str, CutoutFile] = {}
+        self._kept_rows = self._earlier()
+        self._places = self._recorded()
         self._journal = self._journal_path.open("ab", buffering=0)
 
-    def get(self, subject_id: str, band: str) -> tuple[Row, bytes] | None:
-        """Return ledger row and image extension (empty if there is no image) of a finished.
+    def get(self, subject_id: str, band: str) -> Entry | None:
+        """Return ledger row and cut-out (None if there is no image) of a finished subject and band.
 
-        See subject, band.
+        Thread-safe.
         """
         place = self._places.get((subject_id, band))
         if place is None:
-            return None
+            return self._kept_entry(subject_id, band)
         if not place.length:
-            return place.row, b""
-        with place.path.open("rb") as handle:
+            return place.row, None
+        with self._journal_path.open("rb") as handle:
             handle.seek(place.offset)
-            return place.row, handle.read(place.length)
+            return place.row, deserialised(handle.read(place.length))
 
-    def add(self, row: Row, extension: bytes) -> None:
-        """Record a finished row with its image extension.  Thread-safe."""
-        described = json.dumps(row).encode()
-        digest = hashlib.sha256(described + extension).digest()
-        record = RECORD.pack(MARK, len(described), len(extension), digest) + described + extension
+    def add(self, row: LedgerRow, cutout: Row | None) -> None:
+        """Record a finished ledger row with its cut-out, made by `row_of`.  Thread-safe."""
+        described, pixels = json.dumps(row).encode(), b"" if cutout is None else serialised(cutout)
+        digest = hashlib.sha256(described + pixels).digest()
+        record = RECORD.pack(MARK, len(described), len(pixels), digest) + described + pixels
         with self._lock:
             self._journal.write(record)
 
     def finish(self, shard_files: dict[str, Path], *, failed: bool) -> None:
         """Finish a complete shard: keep links to its files (by name) if rows failed, else nothing."""
-        self._journal.close()
+        self.close()
         if not failed:
             shutil.rmtree(self.folder)
             return
@@ -102,7 +104,13 @@ class CutoutJournal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all files."""
         self._journal.close()
+        for cutouts in self._kept.values():
+            cutouts.close()
 
     def _prepare(self, identity: str) -> None:
         path = self.folder / "identity"
@@ -111,22 +119,31 @@ class CutoutJournal:
         if not path.exists():
             files.write_text(path, identity)
 
-    def _earlier(self) -> dict[Key, _Place]:
-        """Return the rows of an earlier, complete run of the shard that did not fail."""
+    def _kept_entry(self, subject_id: str, band: str) -> Entry | None:
+        """Return the entry of an earlier, complete run; None if there is none, or it is damaged."""
+        row, cutouts = self._kept_rows.get((subject_id, band)), self._kept.get(band)
+        if row is None or cutouts is None:
+            return None
+        try:
+            return row, cutouts.row(subject_id) if subject_id in cutouts else None
+        except InputError:
+            return None  # fetched again
+
+    def _earlier(self) -> dict[Key, LedgerRow]:
+        """Return the rows of an earlier, complete run of the shard that did not fail; open its cut-outs."""
         ledger_path = self.folder / "ledger.parquet"
         if not ledger_path.exists():
             return {}
         try:
             ledger = files.read_table(ledger_path)
-            extents = {band: _extents(self.folder / f"{band}.fits") for band in ledger["band"].unique()}
+            for band in ledger["band"].unique():
+                self._kept[band] = read_cutouts(self.folder / f"{band}.arrow")
         except InputError:
             return {}  # damaged: fetched again
         found = {}
         for record in ledger[ledger["status"] != "failed"].to_dict("records"):
-            row: Row = {str(name): None if value != value else value for name, value in record.items()}
-            key = row["subject_id"], row["band"]
-            offset, length = extents[row["band"]].get(row["subject_id"], (0, 0))
-            found[key] = _Place(row, self.folder / f"{row['band']}.fits", offset, length)
+            row: LedgerRow = {str(name): None if value != value else value for name, value in record.items()}
+            found[row["subject_id"], row["band"]] = row
         return found
 
     def _recorded(self) -> dict[Key, _Place]:
@@ -136,14 +153,14 @@ class CutoutJournal:
         found, whole = {}, 0
         with self._journal_path.open("rb") as handle:
             for row, offset, length in _records(handle):
-                found[row["subject_id"], row["band"]] = _Place(row, self._journal_path, offset, length)
+                found[row["subject_id"], row["band"]] = _Place(row, offset, length)
                 whole = offset + length
         os.truncate(self._journal_path, whole)
         return found
 
 
-def _records(handle: BinaryIO) -> Iterator[tuple[Row, int, int]]:
-    """Yield the rows of complete records of a journal, with offset and length of their extensions."""
+def _records(handle: BinaryIO) -> Iterator[tuple[LedgerRow, int, int]]:
+    """Yield the rows of complete records of a journal, with offset and length of their cut-outs."""
     while len(head := handle.read(RECORD.size)) == RECORD.size:
         mark, described_length, length, digest = RECORD.unpack(head)
         if mark != MARK:
@@ -152,12 +169,6 @@ def _records(handle: BinaryIO) -> Iterator[tuple[Row, int, int]]:
         if len(body) < described_length + length or hashlib.sha256(body).digest() != digest:
             return
         yield json.loads(body[:described_length]), handle.tell() - length, length
-
-
-def _extents(path: Path) -> dict[str, tuple[int, int]]:
-    """Return offset and length of each image extension in a file of cut-outs."""
-    with read_cutouts(path) as cutouts:
-        return cutouts.extents()
 
 
 def _link(path: Path, link: Path) -> None:

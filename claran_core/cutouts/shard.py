@@ -6,10 +6,11 @@ checked before the catalogue is built.
 """
 
 import hashlib
+import json
 import logging
 import shutil
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,12 @@ from claran_core.common.paths import Results
 from claran_core.common.read_ahead import read_ahead
 from claran_core.common.reprojection import reproject
 from claran_core.common.tables import LEDGER
-from claran_core.cutouts.cutout_file import CutoutWriter
-from claran_core.cutouts.journal import CutoutJournal, Row
+from claran_core.cutouts.cutout_file import CutoutWriter, cutout_writer
+from claran_core.cutouts.cutout_rows import row_of
+from claran_core.cutouts.journal import CutoutJournal, Entry, LedgerRow
 from claran_core.survey.provider import ImageProvider
 
-__all__ = ["check_failures", "cut_shard", "merge_ledgers"]
+__all__ = ["check_failures", "cut_shard", "merge_ledgers", "settings_digest"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ def cut_shard(
     *,
     results: Results,
     shard: str,
+    made_from: Mapping[str, str] | None = None,
 ) -> None:
     """Take the cut-outs of one shard, and write them and their ledger (the ledger last).
 
@@ -71,6 +74,9 @@ def cut_shard(
         File names of the run.
     shard : str
         Name of the shard.
+    made_from : mapping of str to str, optional
+        Digests that the files record: of the ``targets`` of the shard, and of the ``settings`` that decide
+        the pixels (`settings_digest`).
     """
     providers: dict[Band, ImageProvider | None] = {"radio": radio, "infrared": infrared}
     paths = {band: results.cutouts(shard, band) for band in providers}
@@ -78,25 +84,29 @@ def cut_shard(
     progress = Progress(f"shard {shard}: subjects cut out", len(targets))
     with ExitStack() as stack:
         journal = _open_journal(stack, targets, providers, frame, results.journal(shard))
-        writers = {band: _open_writer(stack, paths[band], provider) for band, provider in providers.items()}
-        cutters = [
-            _BandCutter(band, provider, frame, writers[band], journal) for band, provider in providers.items()
-        ]
+        writers = {
+            band: stack.enter_context(_open_writer(paths[band], provider, made_from))
+            for band, provider in providers.items()
+        }
+        cutters = [_BandCutter(band, provider, frame, journal) for band, provider in providers.items()]
         # Closed explicitly, so that an interrupted job stops its requests at once.
         streams = [stack.enter_context(closing(cutter.cut(targets))) for cutter in cutters]
         for pieces in zip(*streams, strict=True):
-            for (row, extension), writer in zip(pieces, writers.values(), strict=True):
+            for (row, cutout), writer in zip(pieces, writers.values(), strict=True):
                 rows.append({**row, "shard": shard})
-                if extension:
-                    writer.append(extension)
+                if cutout is not None:
+                    writer.append(cutout)
             progress.step()
-        for writer in writers.values():
-            writer.close()
     ledger = pd.DataFrame(rows, columns=LEDGER.names)
-    files.write_table(results.ledger(shard), ledger, LEDGER)
+    files.write_table(results.ledger(shard), ledger, LEDGER, made_from=made_from)
     if journal is not None:
         kept = {path.name: path for path in (*paths.values(), results.ledger(shard))}
         journal.finish(kept, failed=bool((ledger["status"] == "failed").any()))
+
+
+def settings_digest(settings: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hexadecimal) of settings, which are JSON-serialisable."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFrame:
@@ -144,15 +154,15 @@ def check_failures(ledger: pd.DataFrame, max_failed_fraction: float) -> None:
     )
 
 
-def _open_writer(stack: ExitStack, path: Path, provider: ImageProvider | None) -> CutoutWriter:
-    handle = stack.enter_context(stack.enter_context(files.atomic_path(path)).open("wb"))
-    if provider is None:
-        return CutoutWriter(handle)
-    return CutoutWriter(handle, survey=provider.survey.name, unit=provider.survey.unit)
+def _open_writer(
+    path: Path, provider: ImageProvider | None, made_from: Mapping[str, str] | None
+) -> AbstractContextManager[CutoutWriter]:
+    survey, unit = ("", "") if provider is None else (provider.survey.name, provider.survey.unit)
+    return cutout_writer(path, survey=survey, unit=unit, made_from=made_from)
 
 
 class _BandCutter:
-    """Takes the cut-outs of one band: the ledger row and image extension of each subject.
+    """Takes the cut-outs of one band: the ledger row and cut-out of each subject.
 
     Where the provider has an identity, finished rows are journalled, unless they failed, and later read from
     the journal.
@@ -163,14 +173,13 @@ class _BandCutter:
         band: Band,
         provider: ImageProvider | None,
         frame: Frame,
-        writer: CutoutWriter,
         journal: CutoutJournal | None,
     ) -> None:
-        self.band, self.provider, self.frame, self.writer = band, provider, frame, writer
+        self.band, self.provider, self.frame = band, provider, frame
         self.journal = journal if provider is not None and provider.identity is not None else None
 
-    def cut(self, targets: pd.DataFrame) -> Generator[tuple[Row, bytes], None, None]:
-        """Yield ledger row and image extension of each target, in order."""
+    def cut(self, targets: pd.DataFrame) -> Generator[Entry, None, None]:
+        """Yield ledger row and cut-out of each target, in order."""
         if self.provider is None or self.provider.workers == 1:
             return read_ahead(self._cut_one, targets.itertuples(), ahead=0)
         workers = self.provider.workers
@@ -182,16 +191,16 @@ class _BandCutter:
             stop=self.provider.stop,
         )
 
-    def _cut_one(self, target: Any) -> tuple[Row, bytes]:
+    def _cut_one(self, target: Any) -> Entry:
         kept = None if self.journal is None else self.journal.get(target.subject_id, self.band)
         if kept is not None:
             return kept
         cutout, row = _take(self.provider, self.band, target.subject_id, target.ra, target.dec, self.frame)
         row["subject_id"] = target.subject_id
-        extension = b"" if cutout is None else self.writer.extension(target.subject_id, cutout)
+        entry = None if cutout is None else row_of(target.subject_id, cutout)
         if self.journal is not None and row["status"] != "failed":
-            self.journal.add(row, extension)
-        return row, extension
+            self.journal.add(row, entry)
+        return row, entry
 
 
 def _open_journal(
@@ -216,7 +225,7 @@ def _open_journal(
 
 def _take(
     provider: ImageProvider | None, band: Band, subject_id: str, ra_deg: float, dec_deg: float, frame: Frame
-) -> tuple[Cutout | None, Row]:
+) -> tuple[Cutout | None, LedgerRow]:
     """Return the cut-out of one subject and band, if there is one, and its ledger row."""
     coverage = 0.0
     answer: Cutout | NoImage = RADIO_ONLY
@@ -234,8 +243,10 @@ def _take(
     return _row(answer, band, survey, coverage)
 
 
-def _row(answer: Cutout | NoImage, band: Band, survey: str, coverage: float) -> tuple[Cutout | None, Row]:
-    row: Row = {"band": band, "survey": survey, "coverage": coverage, "origin": ""}
+def _row(
+    answer: Cutout | NoImage, band: Band, survey: str, coverage: float
+) -> tuple[Cutout | None, LedgerRow]:
+    row: LedgerRow = {"band": band, "survey": survey, "coverage": coverage, "origin": ""}
     row |= dict.fromkeys(PROVENANCE) if answer.provenance is None else asdict(answer.provenance)
     if isinstance(answer, NoImage):
         return None, row | {"status": answer.status, "reason": answer.reason, "flags": int(MISSING[band])}

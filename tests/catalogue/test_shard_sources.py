@@ -14,12 +14,12 @@ from claran_core.catalogue.shard_sources import ShardSources, describe_shard, wr
 from claran_core.common import tables
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
-from claran_core.common.files import atomic_path, read_metadata, read_table, write_table
+from claran_core.common.files import read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
 from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, nominal_components
-from claran_core.cutouts.cutout_file import CutoutWriter
+from claran_core.cutouts.cutout_file import cutout_writer
 from claran_core.settings.config import CatalogueOptions, load_config
 from claran_core.survey.surveys import SURVEYS
 
@@ -192,7 +192,7 @@ def test_paper_filter_keeps_the_best_of_a_blank_field() -> None:
 def shard_files(folder: Path, rows: list[dict[str, Any]], image: Cutout) -> dict[str, Path]:
     files = {name: folder / f"{name}.parquet" for name in ("detections", "index", "components", "sources")}
     files |= {"rejected": folder / "rejected.parquet"}
-    files |= {band: folder / f"{band}.fits" for band in ("radio", "infrared")}
+    files |= {band: folder / f"{band}.arrow" for band in ("radio", "infrared")}
     found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
     write_table(files["detections"], found, tables.DETECTIONS, metadata={"method": "D4", "model_id": "m"})
     nothing = dict.fromkeys(["sigma", "radio_coverage", "infrared_coverage"], 1.0) | {
@@ -202,11 +202,9 @@ def shard_files(folder: Path, rows: list[dict[str, Any]], image: Cutout) -> dict
     write_table(files["index"], index("s").assign(**nothing), tables.FUSED)
     write_table(files["components"], components_of(image), tables.COMPONENTS)
     for band, cutouts in (("radio", [image]), ("infrared", [])):
-        with atomic_path(files[band]) as path, path.open("wb") as handle:
-            writer = CutoutWriter(handle, survey="FIRST", unit="Jy/beam")
+        with cutout_writer(files[band], survey="FIRST", unit="Jy/beam") as writer:
             for one in cutouts:
                 writer.add("s", one)
-            writer.close()
     return files
 
 

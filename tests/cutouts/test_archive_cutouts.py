@@ -215,7 +215,7 @@ def test_other_subjects_invalidate_the_journal(targets: pd.DataFrame, tmp_path: 
 def test_cutouts_can_be_read(
     clean: tuple[pd.DataFrame, list[bytes]], targets: pd.DataFrame, tmp_path: Path
 ) -> None:
-    path = tmp_path / "radio.fits"
+    path = tmp_path / "radio.arrow"
     path.write_bytes(clean[1][0])
     with read_cutouts(path) as cutouts:
         assert list(cutouts) == targets.loc[targets["dec"] < 20.2, "subject_id"].tolist()

@@ -2,26 +2,38 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from claran_core.cutouts.journal import CutoutJournal
+from claran_core.common.cutout import Beam, Cutout
+from claran_core.common.frame import Frame
+from claran_core.cutouts.cutout_rows import Row, row_of, serialised
+from claran_core.cutouts.journal import CutoutJournal, Entry, LedgerRow
 
 ROW = {"subject_id": "a", "band": "radio", "status": "ok", "coverage": 1.0, "url": None}
-PIXELS = bytes(range(256)) * 20
+DATA = np.random.default_rng(1).random((30, 40), np.float32)
+BEAM = Beam(5.4, 5.4, 0.0)
+CUTOUT = row_of("a", Cutout(DATA, Frame().wcs(1.0, 2.0), "a.fits", beam=BEAM))
+OTHER = row_of("b", Cutout(-DATA, Frame().wcs(1.0, 2.0), "b.fits", beam=BEAM))
+
+
+def assert_entry(entry: Entry | None, row: LedgerRow, cutout: Row) -> None:
+    assert entry is not None and entry[1] is not None
+    assert entry[0] == row and serialised(entry[1]) == serialised(cutout)
 
 
 def fill(folder: Path, identity: str = "same") -> Path:
     with CutoutJournal(folder, identity) as journal:
-        journal.add(ROW, PIXELS)
-        journal.add({**ROW, "band": "infrared", "status": "no_coverage"}, b"")
+        journal.add(ROW, CUTOUT)
+        journal.add({**ROW, "band": "infrared", "status": "no_coverage"}, None)
     return folder / "journal"
 
 
 def test_added_rows_are_read_back(tmp_path: Path) -> None:
     fill(tmp_path / "journal")
     with CutoutJournal(tmp_path / "journal", "same") as journal:
-        assert journal.get("a", "radio") == (ROW, PIXELS)
-        assert journal.get("a", "infrared")[1] == b""
+        assert_entry(journal.get("a", "radio"), ROW, CUTOUT)
+        assert journal.get("a", "infrared") == ({**ROW, "band": "infrared", "status": "no_coverage"}, None)
         assert journal.get("b", "radio") is None
 
 
@@ -39,9 +51,9 @@ def test_a_truncated_record_is_dropped_and_overwritten(tmp_path: Path, lost: int
     journal.write_bytes(journal.read_bytes()[:-lost])
     with CutoutJournal(tmp_path / "journal", "same") as journal:
         assert journal.get("a", "infrared") is None
-        journal.add({**ROW, "subject_id": "b"}, PIXELS[::-1])
+        journal.add({**ROW, "subject_id": "b"}, OTHER)
     with CutoutJournal(tmp_path / "journal", "same") as journal:
-        assert journal.get("b", "radio") == ({**ROW, "subject_id": "b"}, PIXELS[::-1])
+        assert_entry(journal.get("b", "radio"), {**ROW, "subject_id": "b"}, OTHER)
 
 
 def test_a_damaged_record_and_all_after_it_are_dropped(tmp_path: Path) -> None:

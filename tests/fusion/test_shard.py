@@ -157,6 +157,6 @@ def test_truncated_cutout_file_is_refused_without_output(results: Results, tmp_p
         copy.write_bytes(path.read_bytes())
     radio = broken.cutouts("00000", "radio")
     radio.write_bytes(radio.read_bytes()[:-5000])
-    with pytest.raises(InputError, match="radio.fits"):
+    with pytest.raises(InputError, match="radio.arrow"):
         fuse(broken)
     assert not broken.fused("D4", "00000").exists()

@@ -12,13 +12,13 @@ from catalogue_rows import random_catalogue
 
 from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.common.cutout import Cutout
-from claran_core.common.files import atomic_path, write_table
+from claran_core.common.files import write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import Results
 from claran_core.common.tables import FUSED, LABELS, LEDGER, LOSSES, TARGETS
-from claran_core.cutouts.cutout_file import CutoutWriter
+from claran_core.cutouts.cutout_file import cutout_writer
 from claran_core.evaluation.draw import plot_figures
 from claran_core.evaluation.figures import plot_losses
 from claran_core.evaluation.listing import CatalogueRule
@@ -230,14 +230,12 @@ def write_run(root: Path, inputs: ReportInputs) -> Results:
 
 def _write_cutouts(path: Path, subjects: pd.DataFrame, band: str) -> None:
     """Write the images of `planes_of`; the first subject has no infrared image."""
-    with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        writer = CutoutWriter(handle, survey=band, unit="")
+    with cutout_writer(path, survey=band) as writer:
         for row in subjects.itertuples():
             if band == "infrared" and row.subject_id == "S000":
                 continue
             data = getattr(planes_of(row.subject_id), band)[::-1]
             writer.add(row.subject_id, Cutout(data, FRAME.wcs(row.ra, row.dec), "made", Flag(0)))
-        writer.close()
 
 
 class Page(HTMLParser):

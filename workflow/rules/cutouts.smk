@@ -2,8 +2,8 @@
 # the sky is simulated or the targets are a label table.
 #
 # REQUIRED INPUTS: results/targets/{shard}.parquet; the surveys of `survey`.
-# OUTPUTS: results/images/{band}.parquet for images on disk; per shard results/cutouts/{shard}/radio.fits,
-# infrared.fits, ledger.parquet, and where truth is known results/labels/{shard}.parquet; results/labels.parquet;
+# OUTPUTS: results/images/{band}.parquet for images on disk; per shard results/cutouts/{shard}/radio.arrow,
+# infrared.arrow, ledger.parquet, and where truth is known results/labels/{shard}.parquet; results/labels.parquet;
 # results/catalogue/ledger.parquet.
 
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from claran_core.common.files import read_table
+from claran_core.common.files import digest_of, read_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import job
 from claran_core.common.paths import Results
 from claran_core.common.tables import TARGETS
 from claran_core.cutouts.providers import open_provider
-from claran_core.cutouts.shard import cut_shard
+from claran_core.cutouts.shard import cut_shard, settings_digest
 from claran_core.settings.config import Config
 from claran_core.settings.survey import SurveysOptions
 
@@ -31,4 +31,8 @@ with job(snakemake.log[0]):
         Frame(**pixels["frame"]),
         results=results,
         shard=snakemake.wildcards.shard,
+        made_from={
+            "targets": digest_of(Path(snakemake.input.targets)),
+            "settings": settings_digest(pixels),
+        },
     )
