@@ -120,7 +120,7 @@ class CutoutJournal:
             files.write_text(path, identity)
 
     def _kept_entry(self, subject_id: str, band: str) -> Entry | None:
-        """Return the entry of an earlier, complete run; None if there is none, or it is damaged."""
+        """Return the entry of an earlier, complete run; None without one, or if it is damaged."""
         row, cutouts = self._kept_rows.get((subject_id, band)), self._kept.get(band)
         if row is None or cutouts is None:
             return None

@@ -43,7 +43,7 @@ Sky = tuple[np.ndarray, np.ndarray]
 
 
 def exact_linear_wcs(wcs: WCS) -> LinearWCS | None:
-    """Return the same system as a `LinearWCS`; None if there is none.
+    """Return the same system as a `LinearWCS`; None if it is not linear.
 
     Parameters
     ----------

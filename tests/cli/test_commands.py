@@ -26,6 +26,7 @@ Run = Callable[..., tuple[int, str, str]]
 COMMANDS = [
     "archive check",
     "columns",
+    "cutout",
     "export",
     "show",
     "simulate image",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,7 +28,11 @@ from workflow_runs import demo_targets
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.cli.commands import claran
+from claran_core.common.cutout import Cutout
+from claran_core.common.files import read_table
+from claran_core.common.frame import Frame
 from claran_core.common.paths import REPOSITORY, Results
+from claran_core.cutouts.cutout_file import cutout_writer
 from claran_core.settings.config import load_config
 from claran_core.simulation.mosaic import write_mosaic
 from claran_core.simulation.provider import SimulatedProvider
@@ -40,6 +45,7 @@ NOT_TESTED = 12
 OPTIONS_ONLY = 7
 
 SHOWN_SOURCE = "J104556.7+243312"  # the source that the documents show
+SHOWN_SUBJECT = "FIRSTJ104556.7+243312"
 # Folders of images that the documents name, and the simulated survey whose images stand there.
 IMAGE_FOLDERS = {
     "images/first": "FIRST",
@@ -107,6 +113,12 @@ def write_run(root: Path) -> None:
     }
     described = votable_metadata(CATALOGUE, string_lengths=lengths)
     pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **described}), path)
+    for shard, subjects in read_table(Results(root).targets).groupby("shard"):
+        with cutout_writer(Results(root).cutouts(str(shard), "radio"), survey="FIRST") as writer:
+            for subject in subjects.itertuples():
+                frame = Frame(size_px=20)
+                image = np.zeros((20, 20), np.float32)
+                writer.add(subject.subject_id, Cutout(image, frame.wcs(subject.ra, subject.dec), "made"))
 
 
 def test_list_of_commands_is_up_to_date() -> None:
@@ -172,9 +184,13 @@ def test_python_and_claran_commands_run(document: str, clone: Path) -> None:
 
 
 def run_claran(words: list[str]) -> None:
-    """Run ``claran``; a list of targets may be replaced, and any source stands for the one that is shown."""
-    source = pq.read_table(Results().catalogue, columns=["source_id"])["source_id"][0].as_py()
-    arguments = [source if word == SHOWN_SOURCE else word for word in words[1:]]
+    """Run ``claran``; a list of targets may be replaced, and any source stands for the one that is shown.
+
+    So does its subject.
+    """
+    rows = pq.read_table(Results().catalogue, columns=["source_id", "subject_id"]).slice(0, 1).to_pylist()
+    shown = {SHOWN_SOURCE: rows[0]["source_id"], SHOWN_SUBJECT: rows[0]["subject_id"]}
+    arguments = [shown.get(word, word) for word in words[1:]]
     if arguments[0] == "tile":
         Path(arguments[-1]).unlink(missing_ok=True)
     claran.main(arguments, prog_name="claran", standalone_mode=False)

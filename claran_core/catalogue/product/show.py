@@ -54,7 +54,7 @@ def source_lines(values: dict[str, Any]) -> Iterator[str]:
 
 
 def image_lines(values: dict[str, Any], results: Results) -> Iterator[str]:
-    """Yield one line per existing image of a source, with its file.
+    """Yield where each existing image of a source is, and the command that writes it as FITS.
 
     Parameters
     ----------
@@ -76,7 +76,9 @@ def image_lines(values: dict[str, Any], results: Results) -> Iterator[str]:
             yield f"fused      {results.fused(method, shard)}, image {row} (from 0)"
     for band in ("radio", "infrared"):
         if results.cutouts(shard, band).exists():
-            yield f"{band:9}  {results.cutouts(shard, band)}[{subject}]"
+            yield f"{band:9}  {results.cutouts(shard, band)}"
+            command = f"claran cutout {subject} --band {band} --results {results.root}"
+            yield f"           as FITS: {command} --output {band}.fits"
 
 
 def column_lines(schema: pa.Schema = CATALOGUE, *, width: int = 100) -> Iterator[str]:

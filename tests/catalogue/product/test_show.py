@@ -64,7 +64,9 @@ def test_images_are_named_where_they_are(tmp_path: Path) -> None:
     cutouts = results.cutouts(shard, "radio")
     cutouts.parent.mkdir(parents=True)
     cutouts.touch()
-    assert list(image_lines(row, results))[1] == f"radio      {cutouts}[{row['subject_id']}]"
+    lines = list(image_lines(row, results))
+    assert lines[1] == f"radio      {cutouts}"
+    assert f"claran cutout {row['subject_id']} --band radio --results {tmp_path}" in lines[2]
     assert "no subject 'other'" in next(iter(image_lines(row | {"subject_id": "other"}, results)))
 
 
