@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from claran_core.common.constants import ARCSEC_PER_DEG
-from claran_core.common.linear_wcs import LinearWCS
+from claran_core.common.linear_wcs import LinearWCS, local_axes
 from claran_core.common.sky import FloatOrArray, sky_to_tangent_plane, tangent_plane_to_sky
 
 __all__ = ["Frame", "flip_rows"]
@@ -73,6 +73,15 @@ class Frame:
         east = (self.size_px / 2 - np.asarray(x, float)) * per_px
         north = (self.size_px / 2 - np.asarray(y, float)) * per_px
         return tangent_plane_to_sky(ra_deg, dec_deg, east, north)
+
+    def vectors_to_frame(
+        self, ra_deg: float, dec_deg: float, vectors: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the frame positions ``x, y`` of vectors ``(..., 3)``; NaN as by `sky_to_frame`."""
+        local = np.asarray(vectors, float) @ local_axes(ra_deg, dec_deg).T
+        per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
+        towards = per_px * np.where(local[..., 2] > 0, local[..., 2], np.nan)
+        return self.size_px / 2 - local[..., 0] / towards, self.size_px / 2 - local[..., 1] / towards
 
     def pixel_centres(self, fits_rows: np.ndarray, fits_columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the frame positions ``x, y`` of 0-based rows and columns of a FITS array of the frame."""

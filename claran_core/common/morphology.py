@@ -1,7 +1,5 @@
 """The six morphology classes ``iC_jP`` of the paper (Table 3), and the class of given counts."""
 
-import numpy as np
-
 __all__ = ["MAX_COUNT", "MORPHOLOGIES", "morphology_of", "probability_columns"]
 
 # Class k of the detector is MORPHOLOGIES[k - 1]; class 0 is background (paper section 4.3.2).
@@ -22,7 +20,7 @@ def morphology_of(n_components: int, n_peaks: int) -> tuple[str, bool]:
     if n_components < 1 or n_peaks < 1:
         raise ValueError(f"a source has at least one component and one peak, not {n_components}, {n_peaks}")
     components = min(n_components, MAX_COUNT)
-    peaks = int(np.clip(n_peaks, components, MAX_COUNT))
+    peaks = min(max(n_peaks, components), MAX_COUNT)
     return f"{components}C_{peaks}P", (components, peaks) != (n_components, n_peaks)
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claran_core.common.frame import Frame, flip_rows
+from claran_core.common.sky import unit_vectors
 from claran_core.survey.regular import astropy_wcs
 
 ANY_RA = st.floats(0, 360, exclude_max=True)
@@ -54,3 +55,13 @@ def test_first_row_of_a_fits_array_is_in_the_south() -> None:
     assert x.tolist() == [0.5, 3.5] and y.tolist() == [3.5, 0.5]
     image = np.arange(16).reshape(4, 4)
     assert flip_rows(image)[0].tolist() == [12, 13, 14, 15]
+
+
+def test_vectors_have_the_frame_positions_of_their_sky_positions() -> None:
+    frame = Frame()
+    x, y = np.array([66.0, 0.0, 130.0, -20.0]), np.array([66.0, 10.0, 1.0, 140.0])
+    ra, dec = frame.frame_to_sky(359.99, 40.0, x, y)
+    found = frame.vectors_to_frame(359.99, 40.0, 3.0 * unit_vectors(ra, dec))
+    np.testing.assert_allclose(found, [x, y], atol=1e-8)
+    away = frame.vectors_to_frame(359.99, 40.0, unit_vectors(np.array([180.0]), np.array([-40.0])))
+    assert np.isnan(away).all()

@@ -80,11 +80,8 @@ def aperture(
         Position ``x y`` and label of the nearest component.  Among equally near ones it is that of the lowest
         column, then of the lowest row.
     """
-    ny, nx = labels.shape
     is_own = _members(labels, numbers)
-    reach = np.abs(disc[:, 0]).max()
-    x0, x1 = max(0, own[:, 0].min() - reach), min(nx, own[:, 0].max() + reach + 1)
-    y0, y1 = max(0, own[:, 1].min() - reach), min(ny, own[:, 1].max() + reach + 1)
+    x0, x1, y0, y1 = _window(labels, own, disc)
     found = np.empty(((y1 - y0) * (x1 - x0), 3), np.int64)
     n = 0
     for y in range(y0, y1):
@@ -117,13 +114,26 @@ def _owner(labels: np.ndarray, is_own: np.ndarray, x: int, y: int, disc: np.ndar
 def is_near_others(labels: np.ndarray, numbers: np.ndarray, own: np.ndarray, disc: np.ndarray) -> bool:
     """Return whether a component of another source is within the disc's radius of a source."""
     is_own = _members(labels, numbers)
-    for pixel in own:
-        for k in range(len(disc)):
-            column, row = pixel[0] + disc[k, 0], pixel[1] + disc[k, 1]
-            inside = 0 <= column < labels.shape[1] and 0 <= row < labels.shape[0]
-            if inside and labels[row, column] and not is_own[labels[row, column]]:
-                return True
+    x0, x1, y0, y1 = _window(labels, own, disc)
+    for y in range(y0, y1):
+        for x in range(x0, x1):
+            if labels[y, x] == 0 or is_own[labels[y, x]]:
+                continue
+            for k in range(len(disc)):
+                column, row = x + disc[k, 0], y + disc[k, 1]
+                inside = x0 <= column < x1 and y0 <= row < y1
+                if inside and labels[row, column] and is_own[labels[row, column]]:
+                    return True
     return False
+
+
+@compiled
+def _window(labels: np.ndarray, own: np.ndarray, disc: np.ndarray) -> tuple[int, int, int, int]:
+    """Return columns ``x0 x1`` and rows ``y0 y1`` around the pixels of a source, with the disc of each."""
+    reach = np.abs(disc[:, 0]).max()
+    x0, x1 = max(0, own[:, 0].min() - reach), min(labels.shape[1], own[:, 0].max() + reach + 1)
+    y0, y1 = max(0, own[:, 1].min() - reach), min(labels.shape[0], own[:, 1].max() + reach + 1)
+    return x0, x1, y0, y1
 
 
 @compiled

@@ -158,12 +158,12 @@ def _brightest_first(pixels: np.ndarray, brightest: np.ndarray, members: tuple[i
 
 def _extent(subject: Subject, outline: np.ndarray) -> dict[str, float]:
     """Return tight box, largest angular size and position angle; vectors towards the contours are given."""
-    x, y = subject.frame.wcs(subject.ra_deg, subject.dec_deg).vectors_to_pixels(outline)
-    points = np.stack(subject.frame.pixel_centres(y, x), axis=1)
-    scale = subject.frame.pixel_scale_arcsec
+    frame = subject.frame
+    points = np.stack(frame.vectors_to_frame(subject.ra_deg, subject.dec_deg, outline), axis=1)
+    scale = frame.pixel_scale_arcsec
     low, high = points.min(axis=0), points.max(axis=0)
     middle = (low + high) / 2
-    ra, dec = subject.frame.frame_to_sky(subject.ra_deg, subject.dec_deg, middle[0], middle[1])
+    ra, dec = frame.frame_to_sky(subject.ra_deg, subject.dec_deg, middle[0], middle[1])
     extent, angle = largest_extent(-scale * points)  # frame columns run west, rows south
     return {
         "tight_ra": float(ra),

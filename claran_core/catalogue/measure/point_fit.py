@@ -104,9 +104,9 @@ class Optics:
 
 def render(points: Points, shape: tuple[int, int], optics: Optics) -> np.ndarray:
     """Return the image ``(ny, nx)`` of points."""
-    down = _profiles(points.y, optics.parts, shape[0], 0)
-    along = _profiles(points.x, optics.parts, shape[1], 0)
-    return (down * np.outer(points.height, optics.height).ravel()) @ along.T
+    down = _profiles(points.y, optics.parts, optics.height, shape[0], 0)
+    along = _profiles(points.x, optics.parts, np.ones(len(optics.height)), shape[1], 0)
+    return (down * np.repeat(points.height, len(optics.height))) @ along.T
 
 
 def nearest_pixels(points: Points, shape: tuple[int, int]) -> np.ndarray:
@@ -155,8 +155,10 @@ def _fit_pixels(fwhm: float) -> np.ndarray:
 
 
 @compiled
-def _profiles(places: np.ndarray, parts: np.ndarray, size: int, margin: int) -> np.ndarray:
-    """Return the profile of each Gaussian of each point along an axis, of height 1.
+def _profiles(
+    places: np.ndarray, parts: np.ndarray, height: np.ndarray, size: int, margin: int
+) -> np.ndarray:
+    """Return the profile of each Gaussian of each point along an axis.
 
     Parameters
     ----------
@@ -164,6 +166,8 @@ def _profiles(places: np.ndarray, parts: np.ndarray, size: int, margin: int) -> 
         Positions of the points along the axis.
     parts : (k, 4) array
         `Optics.parts`.
+    height : (k,) array
+        Height of the profile of each Gaussian.
     size, margin : int
         Length of the axis, and number of pixels to add at both ends.
 
@@ -182,7 +186,7 @@ def _profiles(places: np.ndarray, parts: np.ndarray, size: int, margin: int) -> 
             if first < last:
                 middle = min(max(int(np.rint(place)), first), last - 1)
                 away = middle - place
-                value = np.exp(-0.5 * away**2 * parts[k, 3])
+                value = height[k] * np.exp(-0.5 * away**2 * parts[k, 3])
                 up, down = np.exp(-(away + 0.5) * parts[k, 3]), np.exp((away - 0.5) * parts[k, 3])
                 line = profiles[:, i * len(parts) + k]
                 _fill_gaussian(line, middle, last, 1, value, up, change[k])
@@ -221,10 +225,9 @@ def _fitted(
     margin = size // 2
     start, points = points, points.copy()
     for _ in range(steps):
-        down = _profiles(points[:, 1], parts, image.shape[0], margin)
-        along = _profiles(points[:, 0], parts, image.shape[1], margin)
-        along *= np.outer(np.ones(len(points)), parts[:, 0]).ravel()
-        scaled = down * np.outer(points[:, 2], np.ones(n_parts)).ravel()
+        down = _profiles(points[:, 1], parts, np.ones(n_parts), image.shape[0], margin)
+        along = _profiles(points[:, 0], parts, parts[:, 0].copy(), image.shape[1], margin)
+        scaled = down * np.repeat(points[:, 2], n_parts)
         moved = points.copy()
         for i in range(len(points)):
             # With the margin, a window starts at the pixel in its middle.
