@@ -4,7 +4,7 @@
     snakemake --cores 4 --configfile my.yaml --directory my_run
     snakemake --cores 4 fusion                            # up to a stage; stages are target names
 
-Stages: targets, cutouts, fusion, training, inference, catalogue, evaluation, report.
+Stages: targets, cutouts, components, fusion, training, inference, catalogue, evaluation, report.
 """
 
 from pathlib import Path
@@ -20,6 +20,7 @@ configfile: Path(workflow.basedir) / "config.yaml"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/cutouts.smk"
+include: "workflow/rules/components.smk"
 include: "workflow/rules/fusion.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/inference.smk"

@@ -4,6 +4,7 @@ Used by blind_survey.py.  Files that exist are not drawn again.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from claran_core.common.names import position_names
 from claran_core.common.paths import Results
 from claran_core.common.sky import offset_to_sky, unit_vectors
 from claran_core.common.tables import COMPONENTS, DETECTIONS, FUSED, TARGETS
+from claran_core.components.component_table import read_noise
+from claran_core.components.shard import find_shard_components
 from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
 from claran_core.cutouts.shard import cut_shard
 from claran_core.fusion.shard import fuse_shard
@@ -84,15 +87,14 @@ def cut(results: Results, config: Config, shard: str) -> None:
     radio, infrared = (SimulatedProvider(SURVEYS[name], seed=config.seed) for name in ("FIRST", "WISE_W1"))
     cut_shard(targets, radio, infrared, frame, results=results, shard=shard)
     with read_cutouts(results.cutouts(shard, "radio")) as cutouts:
+        components, noise = results.components(shard), results.noise(shard)
+        find_shard_components(targets, cutouts, frame, components_path=components, noise_path=noise)
         label_simulated_shard(targets, radio, frame, radio=cutouts, output_path=results.shard_labels(shard))
 
 
 def search(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
     """Fuse and search one shard."""
-    made = {
-        "index_path": results.fused_index(method, shard),
-        "components_path": results.fused_components(method, shard),
-    }
+    index = results.fused_index(method, shard)
     with (
         read_cutouts(results.cutouts(shard, "radio")) as radio,
         read_cutouts(results.cutouts(shard, "infrared")) as infrared,
@@ -102,11 +104,12 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
             method,
             radio,
             infrared,
+            read_noise(results.noise(shard)),
             frame=config.fusion.frame,
             drawing=config.fusion.drawing,
             ledger_path=results.ledger(shard),
             images_path=results.fused(method, shard),
-            **made,
+            index_path=index,
         )
     run_inference(
         weights,
@@ -114,23 +117,24 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
         fusion=config.fusion,
         options=config.inference,
         fused_path=results.fused(method, shard),
+        index_path=index,
+        components_path=results.components(shard),
         output_path=results.detections(method, shard),
         survey=config.survey.radio.name,
         threads=1,
-        **made,
     )
 
 
 def join(layout: Results, results: Results, method: str, shard: str, parts: Sequence[str]) -> None:
     """Join the inputs of the catalogue stage of several shards into one shard of another layout."""
     for path, schema in (
-        (Results.detections, DETECTIONS),
-        (Results.fused_index, FUSED),
-        (Results.fused_components, COMPONENTS),
+        (partial(Results.detections, method=method), DETECTIONS),
+        (partial(Results.fused_index, method=method), FUSED),
+        (Results.components, COMPONENTS),
     ):
-        paths = [path(results, method, part) for part in parts]
+        paths = [path(results, shard=part) for part in parts]
         table = pd.concat([read_table(one, schema.names) for one in paths], ignore_index=True)
-        write_table(path(layout, method, shard), table, schema, metadata=read_metadata(paths[0]))
+        write_table(path(layout, shard=shard), table, schema, metadata=read_metadata(paths[0]))
     for band, survey in (("radio", "FIRST"), ("infrared", "WISE_W1")):
         _join_cutouts([results.cutouts(part, band) for part in parts], layout.cutouts(shard, band), survey)
 

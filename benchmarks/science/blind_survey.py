@@ -54,7 +54,7 @@ def imitate_shard(results: Results, into: Results, method: str, rates: Rates, sh
     table = imitate(
         read_table(results.shard_labels(shard), LABELS.names),
         read_table(results.fused_index(method, shard), FUSED.names),
-        read_table(results.fused_components(method, shard), COMPONENTS.names),
+        read_table(results.components(shard), COMPONENTS.names),
         rates,
         load_config().fusion.frame,
         np.random.default_rng([2, int(shard)]),
@@ -63,7 +63,7 @@ def imitate_shard(results: Results, into: Results, method: str, rates: Rates, sh
     write_table(into.detections(method, shard), table, DETECTIONS, metadata=metadata)
     for path in (
         partial(Results.fused_index, method=method, shard=shard),
-        partial(Results.fused_components, method=method, shard=shard),
+        partial(Results.components, shard=shard),
         partial(Results.cutouts, shard=shard, band="radio"),
         partial(Results.cutouts, shard=shard, band="infrared"),
     ):
@@ -77,7 +77,7 @@ def measure_shard(results: Results, config: Config, method: str, shard: str) -> 
     write_shard(
         detections_path=results.detections(method, shard),
         index_path=results.fused_index(method, shard),
-        components_path=results.fused_components(method, shard),
+        components_path=results.components(shard),
         radio_path=results.cutouts(shard, "radio"),
         infrared_path=results.cutouts(shard, "infrared"),
         sources_path=results.shard_sources(shard),

@@ -24,7 +24,8 @@ import pandas as pd
 
 from claran_core import __version__
 from claran_core.common.errors import ClaranError
-from claran_core.common.subject import Subject
+from claran_core.common.noise import noise_sigma
+from claran_core.common.subject import Subject, visible_in_frame
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
 from claran_core.labels.dr1_labels import label_simulated
@@ -62,9 +63,10 @@ def measure(targets: pd.DataFrame, seed: int, options: FusionOptions) -> tuple[d
             pair = radio.cutout(target.subject_id, *window), infrared.cutout(target.subject_id, *window)
         subject = Subject(target.subject_id, target.ra, target.dec, target.split, options.frame)
         with clock.step("labelled"):
-            tables.append(label_simulated(subject, pair[0], radio.truth(*window)))
+            sigma = noise_sigma(visible_in_frame(subject, pair[0]))
+            tables.append(label_simulated(subject, pair[0], radio.truth(*window), sigma=sigma))
         with clock.step("fused"):
-            planes = make_planes(*pair, options.frame, ra_deg=target.ra, dec_deg=target.dec)
+            planes = make_planes(*pair, options.frame, ra_deg=target.ra, dec_deg=target.dec, sigma=sigma)
             images.update(render(planes, "D4", options.drawing)[0].tobytes())
     labels = pd.concat(tables, ignore_index=True)
     return {

@@ -15,13 +15,12 @@ from claran_core.catalogue.measure.measure_subject import SubjectImage, measured
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
-from claran_core.common.tables import COMPONENTS
 from claran_core.components.component_table import (
     NO_COMPONENTS,
     NOMINAL_LEVEL,
-    component_rows,
     components_by_subject,
 )
+from claran_core.components.find import component_tables
 from claran_core.labels.dr1_labels import label_simulated
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
@@ -110,7 +109,7 @@ def measured_labels(subject: Subject, radio: Cutout, labels: pd.DataFrame) -> It
 
 def subject_image_of(subject: Subject, radio: Cutout) -> SubjectImage:
     """Return a subject with its components by the contour rule."""
-    table = pd.DataFrame(component_rows(subject, radio, (NOMINAL_LEVEL,)), columns=COMPONENTS.names)
+    table = component_tables([(subject, radio, (NOMINAL_LEVEL,))], subject.frame).components
     components = components_by_subject(table).get(subject.subject_id, {NOMINAL_LEVEL: NO_COMPONENTS})[
         NOMINAL_LEVEL
     ]

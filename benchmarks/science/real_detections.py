@@ -18,8 +18,8 @@ import pandas as pd
 from benchmarks.science import real_cutouts
 from claran_core.common.boxes import box_array, paired_iou
 from claran_core.common.errors import ClaranError
-from claran_core.common.tables import COMPONENTS
-from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, components_by_subject
+from claran_core.components.component_table import NOMINAL_LEVEL, components_by_subject
+from claran_core.components.find import component_tables
 from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate, summary_line
 from claran_core.fusion.render import render
@@ -48,22 +48,30 @@ def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, lis
     images, components, labels, index = [], [], [], []
     for real in real_cutouts.real_subjects(folder):
         subject = real.subject
-        planes = make_planes(real.cutout, None, options.frame, ra_deg=subject.ra_deg, dec_deg=subject.dec_deg)
+        found = component_tables([(subject, real.cutout, (NOMINAL_LEVEL,))], options.frame)
+        components.append(found.components)
+        planes = make_planes(
+            real.cutout,
+            None,
+            options.frame,
+            ra_deg=subject.ra_deg,
+            dec_deg=subject.dec_deg,
+            sigma=found.noise["sigma"][0],
+        )
         images.append(render(planes, info.method, options.drawing)[0])
-        components += component_rows(subject, real.cutout, (NOMINAL_LEVEL,))
         labels.append(label_from_table(subject, real.cutout, real.rows))
         index.append(
             {"subject_id": subject.subject_id, "ra": subject.ra_deg, "dec": subject.dec_deg, "flags": 0}
         )
-    found = infer_shard(
+    detections = infer_shard(
         np.stack(images),
         pd.DataFrame(index),
-        components_by_subject(pd.DataFrame(components, columns=COMPONENTS.names)),
+        components_by_subject(pd.concat([table for table in components if len(table)])),
         detector,
         INFERENCE,
         options.frame,
     )
-    return found, pd.concat(labels, ignore_index=True), [row["subject_id"] for row in index]
+    return detections, pd.concat(labels, ignore_index=True), [row["subject_id"] for row in index]
 
 
 def mistakes(found: pd.DataFrame, truth: pd.DataFrame) -> list[str]:

@@ -21,8 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from claran_core.common.files import read_array
 from claran_core.common.subject import Subject
-from claran_core.common.tables import COMPONENTS
-from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, components_by_subject
+from claran_core.components.component_table import NOMINAL_LEVEL, components_by_subject
+from claran_core.components.find import component_tables
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
 from claran_core.inference.infer import batches, infer_shard
@@ -62,16 +62,18 @@ def subjects(n: int) -> tuple[np.ndarray, pd.DataFrame, dict]:
     for target in targets.itertuples():
         window = target.ra, target.dec, FUSION.frame.width_arcsec
         radio, infrared = (source.cutout(target.subject_id, *window) for source in sources)
-        planes = make_planes(radio, infrared, FUSION.frame, ra_deg=target.ra, dec_deg=target.dec)
-        images.append(render(planes, "D4", FUSION.drawing)[0])
         subject = Subject(target.subject_id, target.ra, target.dec, "none", FUSION.frame)
-        rows += component_rows(subject, radio, (NOMINAL_LEVEL,))
+        found = component_tables([(subject, radio, (NOMINAL_LEVEL,))], FUSION.frame)
+        rows.append(found.components)
+        sigma = found.noise["sigma"][0]
+        planes = make_planes(radio, infrared, FUSION.frame, ra_deg=target.ra, dec_deg=target.dec, sigma=sigma)
+        images.append(render(planes, "D4", FUSION.drawing)[0])
     repeated = np.arange(n) % len(targets)
     index = targets[["subject_id", "ra", "dec"]].assign(flags=0).iloc[repeated].reset_index(drop=True)
     return (
         np.stack(images)[repeated],
         index,
-        components_by_subject(pd.DataFrame(rows, columns=COMPONENTS.names)),
+        components_by_subject(pd.concat([table for table in rows if len(table)])),
     )
 
 

@@ -58,6 +58,14 @@ class Results:
         """Folder of the images that an unfinished or partly failed shard has fetched from archives."""
         return self.root / "cutouts" / shard / ".journal"
 
+    def components(self, shard: str) -> Path:
+        """Components of the subjects of one shard (`claran_core.common.tables.COMPONENTS`)."""
+        return self.root / "components" / f"{shard}.parquet"
+
+    def noise(self, shard: str) -> Path:
+        """Noise of the radio images of one shard (`claran_core.common.tables.NOISE`)."""
+        return self.root / "components" / f"{shard}.noise.parquet"
+
     def fused(self, method: str, shard: str) -> Path:
         """Fused images ``(n, ny, nx, 3)`` uint8 of one shard."""
         return self.root / "fused" / method / f"{shard}.npy"
@@ -65,10 +73,6 @@ class Results:
     def fused_index(self, method: str, shard: str) -> Path:
         """One row per fused image, in the same order (`claran_core.common.tables.FUSED`)."""
         return self.root / "fused" / method / f"{shard}.parquet"
-
-    def fused_components(self, method: str, shard: str) -> Path:
-        """Components of these subjects by the contour rule (`claran_core.common.tables.COMPONENTS`)."""
-        return self.root / "fused" / method / f"{shard}.components.parquet"
 
     def shard_labels(self, shard: str) -> Path:
         """Truth of one shard (`claran_core.common.tables.LABELS`)."""

@@ -5,10 +5,13 @@ from typing import Literal
 
 import numpy as np
 
+from claran_core.common.compiled import compiled
+from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
+from claran_core.common.linear_wcs import local_axes
 
-__all__ = ["Subject", "frame_positions", "visible_at", "visible_in_frame"]
+__all__ = ["Subject", "visible_in_frame"]
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,55 @@ class Subject:
 
 def visible_in_frame(subject: Subject, cutout: Cutout) -> np.ndarray:
     """Return the pixels of a cut-out ``(ny, nx)``, NaN if their centres lie outside the subject's frame."""
-    return visible_at(subject, cutout, *frame_positions(subject, cutout))
+    wcs, frame = cutout.wcs, subject.frame
+    turn = local_axes(subject.ra_deg, subject.dec_deg) @ wcs.axes.T
+    inside = _is_in_frame(
+        cutout.data.shape,
+        np.array([wcs.x, wcs.y]),
+        np.deg2rad(np.array(wcs.matrix).reshape(2, 2)),
+        wcs.projection == "SIN",
+        np.ascontiguousarray(turn),
+        0.5 * np.deg2rad(frame.width_arcsec / ARCSEC_PER_DEG),
+    )
+    return np.where(inside, cutout.data, np.nan)
 
 
-def visible_at(subject: Subject, cutout: Cutout, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the same as `visible_in_frame`, given the `frame_positions` ``x, y`` of the pixels."""
-    size = subject.frame.size_px
-    return np.where((x >= 0) & (x <= size) & (y >= 0) & (y <= size), cutout.data, np.nan)
+@compiled
+def _is_in_frame(
+    shape: tuple[int, int],
+    reference: np.ndarray,
+    per_pixel: np.ndarray,
+    is_orthographic: bool,
+    turn: np.ndarray,
+    half_width: float,
+) -> np.ndarray:
+    """Return which pixels of an image have their centres in a square of the tangent plane; (ny, nx) bool.
 
-
-def frame_positions(subject: Subject, cutout: Cutout) -> tuple[np.ndarray, np.ndarray]:
-    """Return the frame positions (px) of the pixel centres of a cut-out: ``x, y``, each ``(ny, nx)``."""
-    rows, columns = np.indices(cutout.data.shape)
-    sky = cutout.wcs.pixels_to_sky(columns.ravel(), rows.ravel())
-    x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky)
-    return x.reshape(cutout.data.shape), y.reshape(cutout.data.shape)
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the image.
+    reference : (2,) array
+        Pixel ``x y`` of the image's reference position.
+    per_pixel : (2, 2) array
+        Offsets to the east and north in the image's plane of projection, rad per pixel.
+    is_orthographic : bool
+        Whether the projection is SIN rather than TAN (`claran_core.common.linear_wcs`).
+    turn : (3, 3) array
+        Rotation from the axes (east, north, outwards) at the reference position to those at the centre of
+        the square.
+    half_width : float
+        Half the width of the square, rad.
+    """
+    inside = np.zeros(shape, np.bool_)
+    for row in range(shape[0]):
+        for column in range(shape[1]):
+            dx, dy = column - reference[0], row - reference[1]
+            east = per_pixel[0, 0] * dx + per_pixel[0, 1] * dy
+            north = per_pixel[1, 0] * dx + per_pixel[1, 1] * dy
+            towards = np.sqrt(1.0 - east**2 - north**2) if is_orthographic else 1.0
+            across = turn[0, 0] * east + turn[0, 1] * north + turn[0, 2] * towards
+            up = turn[1, 0] * east + turn[1, 1] * north + turn[1, 2] * towards
+            limit = half_width * (turn[2, 0] * east + turn[2, 1] * north + turn[2, 2] * towards)
+            inside[row, column] = abs(across) <= limit and abs(up) <= limit
+    return inside

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from claran_core.common.morphology import probability_columns
 
-__all__ = ["COMPONENTS", "DETECTIONS", "FUSED", "LABELS", "LEDGER", "LOSSES", "SPLITS", "TARGETS"]
+__all__ = ["COMPONENTS", "DETECTIONS", "FUSED", "LABELS", "LEDGER", "LOSSES", "NOISE", "SPLITS", "TARGETS"]
 
 SPLITS = ("train", "test", "none")
 
@@ -21,6 +21,7 @@ _POSITION = [
     _column("ra", pa.float64(), "right ascension, deg, ICRS"),
     _column("dec", pa.float64(), "declination, deg, ICRS"),
 ]
+_LIST = pa.list_(pa.float64())
 _BOX = [
     _column("box_x1", pa.float32(), "left edge, frame px"),
     _column("box_y1", pa.float32(), "top edge, frame px"),
@@ -69,6 +70,53 @@ IMAGES = pa.schema(
     ]
 )
 
+COMPONENTS = pa.schema(
+    [
+        _column(
+            "component_id",
+            pa.int64(),
+            "HEALPix index (order 29, nested) of the brightest pixel; the same in each subject that shows it",
+        ),
+        _column("subject_id", pa.string(), "subject"),
+        _column("scale", pa.int32(), "size of a frame pixel in units of the frame's smallest"),
+        _column("level", pa.float64(), "base contour in units of the rule's 5.3 sigma; 1 is the rule"),
+        _column("ra", pa.float64(), "right ascension of the brightest pixel, deg, ICRS"),
+        _column("dec", pa.float64(), "declination of the brightest pixel, deg, ICRS"),
+        _column("pixel_x", pa.int32(), "column of the brightest pixel in the cut-out, from 0"),
+        _column("pixel_y", pa.int32(), "row of the brightest pixel in the cut-out, from 0"),
+        *_BOX,
+        _column("peak_x", pa.float32(), "brightest pixel, frame px"),
+        _column("peak_y", pa.float32(), "brightest pixel, frame px"),
+        _column("n_peaks", pa.int32(), "peaks by the contour rule"),
+        _column("snr", pa.float32(), "brightest pixel over the noise of the frame"),
+        _column("flux", pa.float32(), "sum of the pixels over the noise, times a pixel's area in frame px"),
+        _column("area", pa.float32(), "area in frame px"),
+        _column("n_pixels", pa.int32(), "pixels of the cut-out"),
+        *[
+            _column(f"prominence_{k}", pa.float32(), "ln(peak / saddle) / ln(sqrt(3)) of a secondary peak")
+            for k in (1, 2, 3)
+        ],
+        _column("at_edge", pa.bool_(), "touches the border of the frame or missing pixels"),
+        _column("secondary_ra", _LIST, "right ascension of the secondary peaks, most prominent first, deg"),
+        _column("secondary_dec", _LIST, "declination of the secondary peaks, deg"),
+        _column("secondary_snr", _LIST, "secondary peaks over the noise"),
+        _column("secondary_saddle", _LIST, "highest saddles to higher peaks over the noise"),
+    ]
+)
+
+NOISE = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("scale", pa.int32(), "size of a frame pixel in units of the frame's smallest"),
+        _column(
+            "sigma",
+            pa.float64(),
+            "1.4826 x MAD of the radio pixels inside the frame, survey's unit; NaN without image",
+        ),
+        _column("n_components", pa.int32(), "components at level 1"),
+    ]
+)
+
 FUSED = pa.schema(
     [
         _column("subject_id", pa.string(), "subject"),
@@ -87,25 +135,6 @@ FUSED = pa.schema(
     ]
 )
 
-COMPONENTS = pa.schema(
-    [
-        _column("subject_id", pa.string(), "subject"),
-        _column("level", pa.float64(), "base contour in units of the rule's 5.3 sigma; 1 is the rule"),
-        *_BOX,
-        _column("peak_x", pa.float32(), "brightest pixel, frame px"),
-        _column("peak_y", pa.float32(), "brightest pixel, frame px"),
-        _column("n_peaks", pa.int32(), "peaks by the contour rule"),
-        _column("snr", pa.float32(), "brightest pixel over the noise of the frame"),
-        _column("flux", pa.float32(), "sum of the pixels over the noise, times a pixel's area in frame px"),
-        _column("area", pa.float32(), "area in frame px"),
-        _column("n_pixels", pa.int32(), "pixels of the cut-out"),
-        *[
-            _column(f"prominence_{k}", pa.float32(), "ln(peak / saddle) / ln(sqrt(3)) of a secondary peak")
-            for k in (1, 2, 3)
-        ],
-    ]
-)
-
 LABELS = pa.schema(
     [
         _column("subject_id", pa.string(), "subject"),
@@ -121,8 +150,8 @@ LABELS = pa.schema(
         _column("host_ra", pa.float64(), "right ascension of the host, deg, if known", nullable=True),
         _column("host_dec", pa.float64(), "declination of the host, deg, if known", nullable=True),
         _column("flags", pa.int32(), "bit mask, see claran_core.common.flags"),
-        _column("component_ra", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
-        _column("component_dec", pa.list_(pa.float64()), "brightest pixel of each component, deg"),
+        _column("component_ra", _LIST, "brightest pixel of each component, deg"),
+        _column("component_dec", _LIST, "brightest pixel of each component, deg"),
     ]
 )
 

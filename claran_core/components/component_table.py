@@ -1,42 +1,31 @@
-"""The table of components: the components of each subject by the contour rule, in the subject's frame.
+"""The tables of components and noise: what the contour rule finds in the radio image of each subject.
 
-The rule runs on the pixels of the cut-out (`claran_core.components.contour_rule`).  Its result depends on
-the noise estimate, which is uncertain by several per cent.  Training subjects therefore list the components
-at several contour levels, to cover those at which DR1 may have found the labelled components.
+The rule runs on the pixels of the cut-out (`claran_core.components.find`).  Its result depends on the noise
+estimate, which is uncertain by several per cent.  Training subjects therefore list the components at several
+contour levels, to cover those at which DR1 may have found the labelled components.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from claran_core.common.boxes import BOX_COLUMNS
-from claran_core.common.cutout import Cutout
-from claran_core.common.files import read_table
-from claran_core.common.noise import noise_sigma
-from claran_core.common.subject import Subject, visible_in_frame
-from claran_core.common.tables import COMPONENTS
-from claran_core.components.contour_rule import (
-    COMPONENT_SIGMA,
-    LEVEL_RATIO,
-    Components,
-    SecondaryPeaks,
-    find_components,
-    secondary_peaks,
-)
+from claran_core.common.files import read_arrow, read_table
+from claran_core.common.tables import COMPONENTS, NOISE
 
 __all__ = [
     "LEVELS",
     "NOMINAL_LEVEL",
     "NO_COMPONENTS",
+    "PLAIN_COLUMNS",
     "SubjectComponents",
-    "component_rows",
     "components_by_subject",
     "nominal_components",
     "read_components",
+    "read_noise",
 ]
 
 # Base contours of the listed components, in units of the rule's 5.3 sigma: the rule itself, and for training
@@ -52,6 +41,9 @@ LEVELS: Mapping[str, tuple[float, ...]] = {
     "none": (NOMINAL_LEVEL,),
 }
 
+# All columns but the lists, which are slow to read.
+PLAIN_COLUMNS = [name for name in COMPONENTS.names if not name.startswith("secondary_")]
+
 # Columns of the secondary peaks of a component, the most prominent one first.
 PROMINENCE_COLUMNS = [name for name in COMPONENTS.names if name.startswith("prominence_")]
 
@@ -62,6 +54,8 @@ class SubjectComponents:
 
     Attributes
     ----------
+    ids : (n,) int64 array
+        Identities on the sky: the same for the same component seen from another subject.
     boxes : (n, 4) float32 array
         Contour boxes ``x1 y1 x2 y2``, frame px.
     peaks : (n, 2) float32 array
@@ -78,6 +72,7 @@ class SubjectComponents:
         Number of pixels of the cut-out.
     """
 
+    ids: np.ndarray
     boxes: np.ndarray
     peaks: np.ndarray
     n_peaks: np.ndarray
@@ -94,6 +89,7 @@ class SubjectComponents:
     def from_rows(cls, rows: Mapping[str, np.ndarray]) -> "SubjectComponents":
         """Make an instance from columns of `claran_core.common.tables.COMPONENTS`, as arrays."""
         return cls(
+            ids=np.asarray(rows["component_id"], np.int64),
             boxes=np.stack([rows[name] for name in BOX_COLUMNS], axis=1).astype(np.float32),
             peaks=np.stack([rows["peak_x"], rows["peak_y"]], axis=1).astype(np.float32),
             n_peaks=np.asarray(rows["n_peaks"], np.int64),
@@ -108,90 +104,6 @@ class SubjectComponents:
 NO_COMPONENTS = SubjectComponents.from_rows({name: np.empty(0) for name in COMPONENTS.names})
 
 
-def component_rows(subject: Subject, cutout: Cutout, levels: Sequence[float]) -> list[dict[str, Any]]:
-    """Return the rows of `claran_core.common.tables.COMPONENTS` for one subject.
-
-    Parameters
-    ----------
-    subject : Subject
-        The subject.
-    cutout : Cutout
-        Its radio image; pixels outside the frame are ignored.
-    levels : sequence of float
-        Base contours in units of 5.3 sigma.
-
-    Notes
-    -----
-    The centres of boxes are converted through the sky.  Their widths are those along the axes of the
-    cut-out, whose north may differ from the frame's by about a degree.
-    """
-    visible = visible_in_frame(subject, cutout)
-    sigma = noise_sigma(visible)
-    if not sigma > 0:
-        return []
-    base = COMPONENT_SIGMA * sigma
-    secondary = secondary_peaks(visible, min(levels) * base)
-    return [row for level in levels for row in _rows_at(subject, cutout, visible, sigma, level, secondary)]
-
-
-def _rows_at(
-    subject: Subject,
-    cutout: Cutout,
-    visible: np.ndarray,
-    sigma: float,
-    level: float,
-    secondary: SecondaryPeaks,
-) -> list[dict[str, Any]]:
-    """Return the rows of one level."""
-    found = find_components(visible, sigma, threshold=level * COMPONENT_SIGMA)
-    if not len(found):
-        return []
-    zoom = cutout.pixel_scale_arcsec / subject.frame.pixel_scale_arcsec
-    flat = found.labels.ravel()
-    pixels = np.bincount(flat, minlength=len(found) + 1)[1:]
-    flux = np.bincount(flat, np.nan_to_num(visible).ravel(), len(found) + 1)[1:]
-    centres = 0.5 * (found.boxes[:, :2] + found.boxes[:, 2:])
-    centres, peaks = np.split(_in_frame(subject, cutout, np.concatenate([centres, found.brightest])), 2)
-    half = 0.5 * zoom * (found.boxes[:, 2:] - found.boxes[:, :2])
-    boxes = np.concatenate([centres - half, centres + half], axis=1)
-    x, y = found.brightest.T
-    prominences = _prominences(found, secondary, level * COMPONENT_SIGMA * sigma)
-    return [
-        {
-            "subject_id": subject.subject_id,
-            "level": level,
-            **dict(zip(BOX_COLUMNS, boxes[k], strict=True)),
-            "peak_x": peaks[k, 0],
-            "peak_y": peaks[k, 1],
-            "n_peaks": found.n_peaks[k],
-            "snr": visible[y[k], x[k]] / sigma,
-            "flux": flux[k] / sigma * zoom**2,
-            "area": pixels[k] * zoom**2,
-            "n_pixels": pixels[k],
-            **dict(zip(PROMINENCE_COLUMNS, prominences[k], strict=True)),
-        }
-        for k in range(len(found))
-    ]
-
-
-def _in_frame(subject: Subject, cutout: Cutout, pixels: np.ndarray) -> np.ndarray:
-    """Return positions (n, 2) in the cut-out (px) as frame positions (px)."""
-    sky = cutout.wcs.pixels_to_sky(*pixels.T)
-    return np.stack(subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, *sky), axis=1)
-
-
-def _prominences(found: Components, secondary: SecondaryPeaks, base: float) -> np.ndarray:
-    """Return the largest prominences (n, 3) of each component, for saddles inside it."""
-    prominences = np.zeros((len(found), len(PROMINENCE_COLUMNS)))
-    inside = secondary.saddle > base
-    owner = found.labels[secondary.y[inside], secondary.x[inside]]
-    heights = np.log(secondary.peak[inside] / secondary.saddle[inside]) / np.log(LEVEL_RATIO)
-    for k in np.unique(owner[owner > 0]):
-        own = np.sort(heights[owner == k])[::-1][: len(PROMINENCE_COLUMNS)]
-        prominences[k - 1, : len(own)] = own
-    return prominences
-
-
 def read_components(path: Path) -> dict[str, dict[float, SubjectComponents]]:
     """Read the components of a shard, by subject and level; subjects without components are absent.
 
@@ -200,7 +112,19 @@ def read_components(path: Path) -> dict[str, dict[float, SubjectComponents]]:
     InputError
         If the file cannot be read or lacks columns.
     """
-    return components_by_subject(read_table(path, COMPONENTS.names))
+    return components_by_subject(read_table(path, PLAIN_COLUMNS))
+
+
+def read_noise(path: Path) -> dict[str, float]:
+    """Read the noise of a shard by subject, in the survey's unit; NaN for subjects without a radio image.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or lacks columns.
+    """
+    table = read_arrow(path, NOISE.names)
+    return dict(zip(table["subject_id"].to_pylist(), table["sigma"].to_pylist(), strict=True))
 
 
 def components_by_subject(table: pd.DataFrame) -> dict[str, dict[float, SubjectComponents]]:

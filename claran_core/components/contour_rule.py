@@ -12,41 +12,65 @@ DR1 labels on real FIRST images.  The rule is:
 Positions are 0-based array positions with pixel centres at whole numbers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import ndimage
+
+from claran_core.components.islands import (
+    contour_boxes,
+    count_innermost,
+    finite_pixels,
+    island_pixels,
+    label_islands,
+    maxima_above,
+)
 
 __all__ = [
     "COMPONENT_SIGMA",
     "LEVEL_RATIO",
     "MIN_COMPONENT_PX",
     "Components",
-    "SecondaryPeaks",
+    "Maxima",
     "box_gaps",
-    "brightest_pixels",
     "dr1_extent",
     "dr1_extents",
     "find_components",
-    "label_components",
-    "secondary_peaks",
+    "find_maxima",
     "union_centre",
     "union_centres",
 ]
 
 # RGZ contours start at 9 / sqrt(3) = 5.2 sigma of their noise estimate, 5.3 sigma of 1.4826 x MAD.
 COMPONENT_SIGMA = 5.3
-LEVEL_RATIO = np.sqrt(3.0)
+LEVEL_RATIO = float(np.sqrt(3.0))
 
 # Labels need components of at least this many pixels: in 151 real subjects, 0 of 19 single-pixel islands
 # outside the central source are labelled (benchmarks/science/dr1_labels.py).  `find_components` returns
 # smaller components too.
 MIN_COMPONENT_PX = 2
 
-# Pixels that touch only at a corner belong to separate contours (as in marching squares here).
-FOUR_CONNECTED = ndimage.generate_binary_structure(2, 1)
+
+@dataclass(frozen=True)
+class Maxima:
+    """The local maxima of an image above some level, one entry per maximum, the highest first.
+
+    Whether the contour rule counts a maximum as a peak depends on the contour levels.  Its height above the
+    saddle does not.
+
+    Attributes
+    ----------
+    places : (n, 2) int64 array
+        Pixel ``x y`` of the maximum.
+    peak, saddle : (n,) float64 arrays
+        Value of the maximum, and value of the highest saddle towards a higher maximum, in the image's unit;
+        minus infinity for the highest maximum of an island.
+    """
+
+    places: np.ndarray
+    peak: np.ndarray
+    saddle: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -73,17 +97,39 @@ class Components:
     @cached_property
     def boxes(self) -> np.ndarray:
         """Bounding boxes ``x1 y1 x2 y2`` of the contours, interpolated between pixels; ``(n, 4)`` float64."""
-        return _contour_boxes(self.image, self.labels, self.count, self.base)
+        return contour_boxes(self.image, self.labels, self.count, self.base)
 
-    @cached_property
+    @property
     def brightest(self) -> np.ndarray:
         """Position ``x y`` of the brightest pixel; ``(n, 2)`` int64."""
-        return brightest_pixels(self.image, self.labels, self.count)
+        return self._pixels[0]
+
+    @property
+    def flux(self) -> np.ndarray:
+        """Sum of the pixels; ``(n,)`` float64."""
+        return self._pixels[1]
+
+    @property
+    def n_pixels(self) -> np.ndarray:
+        """Number of pixels; ``(n,)`` int64."""
+        return self._pixels[2]
 
     @cached_property
     def n_peaks(self) -> np.ndarray:
         """Number of innermost contours; ``(n,)`` int64."""
-        return _count_innermost(self.image, self.labels, self.count, self.base)
+        if not self.count:
+            return np.zeros(0, np.int64)
+        return self.count_peaks(find_maxima(self.image, self.base))
+
+    def count_peaks(self, maxima: Maxima) -> np.ndarray:
+        """Return `n_peaks`, given the maxima of the image above the base contour or a lower level."""
+        return count_innermost(
+            self.labels, self.count, maxima.places, maxima.peak, maxima.saddle, self.base, LEVEL_RATIO
+        )
+
+    @cached_property
+    def _pixels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return island_pixels(self.image, self.labels, self.count)
 
     def __len__(self) -> int:
         return self.count
@@ -116,117 +162,14 @@ def find_components(image: np.ndarray, sigma: float, *, threshold: float = COMPO
     threshold : float
         Base contour in units of `sigma`.
     """
-    filled = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    base = threshold * sigma
-    labels, count = label_components(filled, base)
-    return Components(filled, labels.astype(np.int32), count, base)
+    filled = finite_pixels(np.ascontiguousarray(image, np.float64))
+    base = float(threshold * sigma)
+    labels, count = label_islands(filled, base if np.isfinite(base) and base > 0 else np.inf)
+    return Components(filled, labels, count, base)
 
 
-def label_components(image: np.ndarray, base: float) -> tuple[np.ndarray, int]:
-    """Label the pixels of each component of an image with finite pixels, and count the components.
-
-    Parameters
-    ----------
-    image : (ny, nx) array
-        Surface brightness.
-    base : float
-        Base contour in the image's unit; without a positive level there are no components.
-
-    Returns
-    -------
-    labels : (ny, nx) int array
-        As `Components.labels`, in the same order.
-    count : int
-    """
-    above = image > base if np.isfinite(base) and base > 0 else np.zeros(image.shape, bool)
-    return ndimage.label(above, FOUR_CONNECTED)
-
-
-def _contour_boxes(image: np.ndarray, labels: np.ndarray, count: int, level: float) -> np.ndarray:
-    """Return the bounding box of each component's contour; a border of zeros closes it at the image's edge.
-
-    A contour crosses between a pixel inside the component and a neighbour outside, at the position where
-    the interpolated value equals the level.
-    """
-    values, owners = np.pad(image, 1), np.pad(labels, 1)
-    inside = owners > 0
-    boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (count, 1))
-    for right, up, first, second in ((1, 0, np.s_[:, :-1], np.s_[:, 1:]), (0, 1, np.s_[:-1], np.s_[1:])):
-        y, x = np.nonzero(inside[first] != inside[second])
-        low, high = values[y, x], values[y + up, x + right]
-        part = (level - low) / (high - low)
-        owner = np.maximum(owners[y, x], owners[y + up, x + right]) - 1  # one of the two is in no component
-        corner = np.stack([x + right * part, y + up * part], axis=1) - 1
-        np.minimum.at(boxes[:, :2], owner, corner)
-        np.maximum.at(boxes[:, 2:], owner, corner)
-    return boxes
-
-
-def brightest_pixels(image: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
-    """Return the position ``x y`` of the brightest pixel of each component; ``(count, 2)``.
-
-    Among equal pixels, the first in array order counts.
-    """
-    inside = np.flatnonzero(labels)[::-1]
-    inside = inside[np.argsort(image.flat[inside], kind="stable")]
-    brightest = np.zeros(count, int)
-    brightest[labels.flat[inside] - 1] = inside  # later values overwrite earlier ones
-    rows, columns = np.unravel_index(brightest, labels.shape)
-    return np.stack([columns, rows], axis=1)
-
-
-def _count_innermost(image: np.ndarray, labels: np.ndarray, count: int, base: float) -> np.ndarray:
-    """Return the number of contours in each component that contain no further contour."""
-    innermost = np.zeros(count, int)
-    if count == 0:
-        return innermost
-    part = ndimage.find_objects((labels > 0).astype(int))[0]  # the box around all of them
-    image, labels = image[part], labels[part]
-    for outer, inner in _nested_levels(image, labels, base):
-        owner = np.zeros(outer.max() + 1, int)
-        owner[outer] = labels
-        holds_more = np.zeros(owner.size, bool)
-        holds_more[outer[inner > 0]] = True
-        ends = np.flatnonzero(~holds_more[1:]) + 1
-        np.add.at(innermost, owner[ends] - 1, 1)
-    return innermost
-
-
-def _nested_levels(
-    image: np.ndarray, labels: np.ndarray, base: float
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the label images of each level and of the next higher one, up to the first empty level."""
-    level, outer = base, labels
-    while outer.any():
-        level *= LEVEL_RATIO
-        inner, _ = ndimage.label(image > level, FOUR_CONNECTED)
-        yield outer, inner
-        outer = inner
-
-
-@dataclass(frozen=True)
-class SecondaryPeaks:
-    """Local maxima that are connected to a higher maximum above some level, one entry per maximum.
-
-    Attributes
-    ----------
-    x, y : (n,) int64 arrays
-        Pixel of the maximum.
-    peak, saddle : (n,) float64 arrays
-        Value of the maximum, and value of the highest saddle towards a higher maximum; in the image's unit.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    peak: np.ndarray
-    saddle: np.ndarray
-
-
-def secondary_peaks(image: np.ndarray, floor: float) -> SecondaryPeaks:
-    """Find the maxima of an image that are not the highest of their island above `floor`.
-
-    Whether the contour rule counts such a maximum as a peak depends on the contour levels.  Its height above
-    the saddle does not.
+def find_maxima(image: np.ndarray, floor: float) -> Maxima:
+    """Find the local maxima of an image above a level; a plateau has one.
 
     Parameters
     ----------
@@ -235,41 +178,7 @@ def secondary_peaks(image: np.ndarray, floor: float) -> SecondaryPeaks:
     floor : float
         Positive level in the image's unit; pixels at or below it are outside all islands.
     """
-    ny, nx = image.shape
-    filled = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    padded = np.pad(filled, 1, constant_values=-np.inf).ravel()
-    width = nx + 2
-    inside = np.flatnonzero(padded > floor)
-    order = inside[np.argsort(-padded[inside], kind="stable")]
-    values = padded[order].tolist()
-    parent: dict[int, int] = {}  # of each pixel seen so far; an island's root is its highest pixel
-    top: dict[int, float] = {}
-    found = []
-    for pixel, value in zip(order.tolist(), values, strict=True):
-        roots = set()
-        for neighbour in (pixel - 1, pixel + 1, pixel - width, pixel + width):
-            if neighbour in parent:
-                root = neighbour
-                while parent[root] != root:
-                    parent[root] = parent[parent[root]]
-                    root = parent[root]
-                roots.add(root)
-        if not roots:
-            parent[pixel], top[pixel] = pixel, value
-            continue
-        ranked = sorted(roots, key=lambda root: (-top[root], root))
-        parent[pixel] = ranked[0]
-        for root in ranked[1:]:
-            parent[root] = ranked[0]
-            if top[root] > value:
-                found.append((root, top[root], value))
-    places = np.array([entry[0] for entry in found], dtype=np.int64)
-    return SecondaryPeaks(
-        x=places % width - 1,
-        y=places // width - 1,
-        peak=np.array([entry[1] for entry in found], dtype=np.float64),
-        saddle=np.array([entry[2] for entry in found], dtype=np.float64),
-    )
+    return Maxima(*maxima_above(finite_pixels(np.ascontiguousarray(image, np.float64)), float(floor)))
 
 
 def dr1_extent(boxes: Sequence[Sequence[float]] | np.ndarray) -> float:

@@ -12,11 +12,8 @@ from claran_core.common.files import array_writer, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
-from claran_core.common.noise import noise_sigma
 from claran_core.common.reprojection import reproject
-from claran_core.common.subject import Subject
-from claran_core.common.tables import COMPONENTS, FUSED
-from claran_core.components.component_table import LEVELS, component_rows
+from claran_core.common.tables import FUSED
 from claran_core.fusion.fused_images import checksum
 from claran_core.fusion.render import Drawing, Planes, render
 
@@ -27,17 +24,23 @@ CARRIED = Flag.SUSPECT_UNIT | Flag.COARSE_PIXELS | Flag.COADDED
 
 
 def make_planes(
-    radio: Cutout | None, infrared: Cutout | None, frame: Frame, *, ra_deg: float, dec_deg: float
+    radio: Cutout | None,
+    infrared: Cutout | None,
+    frame: Frame,
+    *,
+    ra_deg: float,
+    dec_deg: float,
+    sigma: float,
 ) -> Planes:
     """Reproject both cut-outs of a subject to its frame; a missing cut-out becomes a plane of NaN.
 
-    The noise is measured in the pixels of the radio cut-out, because interpolation would lower it.
+    The noise `sigma` is that of the pixels of the radio cut-out, because interpolation would lower it.
     """
     blank = np.full((frame.size_px, frame.size_px), np.nan, np.float32)
     return Planes(
         radio=blank if radio is None else reproject(radio, frame, ra_deg, dec_deg),
         infrared=blank if infrared is None else reproject(infrared, frame, ra_deg, dec_deg),
-        sigma=float("nan") if radio is None else noise_sigma(radio.data),
+        sigma=sigma,
     )
 
 
@@ -46,15 +49,15 @@ def fuse_shard(
     method: str,
     radio: Mapping[str, Cutout],
     infrared: Mapping[str, Cutout],
+    noise: Mapping[str, float],
     *,
     frame: Frame,
     drawing: Drawing,
     ledger_path: Path,
     images_path: Path,
     index_path: Path,
-    components_path: Path,
 ) -> None:
-    """Fuse all subjects of a shard and write images, index and components.
+    """Fuse all subjects of a shard and write images and index.
 
     Parameters
     ----------
@@ -64,15 +67,16 @@ def fuse_shard(
         One of `claran_core.fusion.render.METHODS`.
     radio, infrared : mapping of str to Cutout
         Cut-outs of the shard by subject, such as `claran_core.cutouts.cutout_file.read_cutouts` opens.
+    noise : mapping of str to float
+        Noise of the radio image by subject (`claran_core.components.component_table.read_noise`).
     frame : Frame
         Geometry of the subjects.
     drawing : Drawing
         Contour level and fill colour.
     ledger_path : Path
         Ledger of the shard.
-    images_path, index_path, components_path : Path
-        Files to write: images ``(n, ny, nx, 3)`` uint8, the index (`claran_core.common.tables.FUSED`) and
-        the components by the contour rule (`claran_core.common.tables.COMPONENTS`).
+    images_path, index_path : Path
+        Files to write: images ``(n, ny, nx, 3)`` uint8, and the index (`claran_core.common.tables.FUSED`).
 
     Raises
     ------
@@ -80,22 +84,24 @@ def fuse_shard(
         If an input cannot be read.
     """
     carried = _carried_flags(ledger_path)
-    rows, components = [], []
+    rows = []
     progress = Progress(f"{images_path}: subjects fused", len(targets))
     with array_writer(images_path, (len(targets), frame.size_px, frame.size_px, 3), np.uint8) as append:
         target: Any
         for target in targets.itertuples():
             name = target.subject_id
-            cutout = radio.get(name)
-            planes = make_planes(cutout, infrared.get(name), frame, ra_deg=target.ra, dec_deg=target.dec)
+            planes = make_planes(
+                radio.get(name),
+                infrared.get(name),
+                frame,
+                ra_deg=target.ra,
+                dec_deg=target.dec,
+                sigma=noise[name],
+            )
             image, n_contours = render(planes, method, drawing)
             append(image)
             rows.append(_index_row(target, planes, n_contours, carried.get(name, Flag(0)), checksum(image)))
-            if cutout is not None:
-                subject = Subject(name, target.ra, target.dec, target.split, frame)
-                components += component_rows(subject, cutout, LEVELS[target.split])
             progress.step()
-    write_table(components_path, pd.DataFrame(components, columns=COMPONENTS.names), COMPONENTS)
     write_table(index_path, pd.DataFrame(rows, columns=FUSED.names), FUSED, metadata={"method": method})
 
 

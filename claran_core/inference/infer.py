@@ -22,6 +22,7 @@ from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.common.read_ahead import read_ahead
 from claran_core.components.component_batch import ComponentBatch
+from claran_core.components.component_table import PLAIN_COLUMNS
 from claran_core.fusion.fused_images import has_radio, open_shard
 from claran_core.model.device import choose_device, reproducible
 from claran_core.model.layers.detector import Detector
@@ -143,7 +144,7 @@ def run_inference(
         weights_path, method=method, fusion_options=fusion.pixel_options, survey=survey
     )
     images, index = open_shard(fused_path, index_path)
-    components = read_table(components_path, tables.COMPONENTS.names)
+    components = read_table(components_path, PLAIN_COLUMNS)
     table = infer_shard(images, index, components, detector, options, fusion.frame, threads=threads)
     metadata = {"model_id": model_id(weights_path), "method": method}
     write_table(output_path, table, tables.DETECTIONS, metadata=metadata)

@@ -23,6 +23,7 @@ from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject, visible_in_frame
 from claran_core.common.tables import LABELS
 from claran_core.components.contour_rule import (
+    COMPONENT_SIGMA,
     MIN_COMPONENT_PX,
     Components,
     dr1_extent,
@@ -37,6 +38,9 @@ __all__ = [
     "components_in_frame",
     "label_from_table",
     "label_simulated",
+    "label_table",
+    "rows_from_table",
+    "simulated_rows",
     "truth_box",
 ]
 
@@ -95,7 +99,12 @@ def truth_box(subject: Subject, ra_deg: float, dec_deg: float, extent_arcsec: fl
 
 
 def label_simulated(
-    subject: Subject, cutout: Cutout, sources: Sequence[TrueSource], *, faintest_snr: float = LABELLED_SNR
+    subject: Subject,
+    cutout: Cutout,
+    sources: Sequence[TrueSource],
+    *,
+    sigma: float | None = None,
+    faintest_snr: float = LABELLED_SNR,
 ) -> pd.DataFrame:
     """Label the simulated sources of a subject by the DR1 rule.
 
@@ -107,6 +116,8 @@ def label_simulated(
         Its radio image with noise.
     sources : sequence of TrueSource
         Sources whose emission reaches the cut-out.
+    sigma : float, optional
+        Noise of the image inside the frame, if it is known.
     faintest_snr : float
         Sources whose brightest pixel is below this many sigma have no label; 0 labels all sources that the
         contour rule detects.
@@ -117,13 +128,23 @@ def label_simulated(
         Columns of `claran_core.common.tables.LABELS`; sources without a component have no row.  The
         consensus level is that of `claran_core.labels.consensus`.
     """
-    visible = visible_in_frame(subject, cutout)
-    sigma = noise_sigma(visible)
-    components = find_components(visible, sigma)
-    owners = _owners(components, cutout.data, [source.image for source in sources])
+    return label_table(simulated_rows(subject, cutout, sources, sigma=sigma, faintest_snr=faintest_snr))
+
+
+def simulated_rows(
+    subject: Subject,
+    cutout: Cutout,
+    sources: Sequence[TrueSource],
+    *,
+    sigma: float | None = None,
+    faintest_snr: float = LABELLED_SNR,
+) -> list[dict[str, Any]]:
+    """Return the rows of `label_simulated`, which `label_table` turns into a table."""
+    components = components_in_frame(subject, cutout, sigma)
+    owners = _owners(components, [source.image for source in sources])
     x, y = components.brightest.T
-    snr = visible[y, x] / sigma
-    owners[np.bincount(components.labels.ravel(), minlength=len(components) + 1)[1:] < MIN_COMPONENT_PX] = -1
+    snr = components.image[y, x] * (COMPONENT_SIGMA / components.base)
+    owners[components.n_pixels < MIN_COMPONENT_PX] = -1
     rows = []
     for index in np.unique(owners[owners >= 0]):
         if snr[owners == index].max() < faintest_snr:
@@ -132,7 +153,7 @@ def label_simulated(
         magnitude = sources[index].host_magnitude
         hardness = difficulty_of(components, snr, owners, index, host_magnitude=magnitude)
         rows.append(row | _known(sources[index], consensus_level(row["morphology"], hardness)))
-    return _label_table(row for row in rows if _is_in_frame(row))
+    return [row for row in rows if _is_in_frame(row)]
 
 
 def _known(source: TrueSource, consensus: float) -> dict[str, Any]:
@@ -145,7 +166,9 @@ def _known(source: TrueSource, consensus: float) -> dict[str, Any]:
     }
 
 
-def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame) -> pd.DataFrame:
+def label_from_table(
+    subject: Subject, cutout: Cutout | None, rows: pd.DataFrame, *, sigma: float | None = None
+) -> pd.DataFrame:
     """Label one subject from the RGZ label table.
 
     Parameters
@@ -156,6 +179,8 @@ def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame
         Its radio image, if there is one.
     rows : DataFrame
         Rows of the subject from `claran_core.labels.rgz_table.read_label_table`.
+    sigma : float, optional
+        Noise of the image inside the frame, if it is known.
 
     Returns
     -------
@@ -167,7 +192,14 @@ def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame
     The centre of a source is ``source_ra, source_dec`` if the table has them.  Otherwise it is the centre of
     the contours at the labelled component positions, or without an image the centre of those positions.
     """
-    components = None if cutout is None else components_in_frame(subject, cutout)
+    return label_table(rows_from_table(subject, cutout, rows, sigma=sigma))
+
+
+def rows_from_table(
+    subject: Subject, cutout: Cutout | None, rows: pd.DataFrame, *, sigma: float | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of `label_from_table`, which `label_table` turns into a table."""
+    components = None if cutout is None else components_in_frame(subject, cutout, sigma)
     labels = []
     row: Any
     for row in rows.itertuples():
@@ -188,26 +220,24 @@ def label_from_table(subject: Subject, cutout: Cutout | None, rows: pd.DataFrame
             "host_dec": float(row.host_dec),
         }
         labels.append(measured | known)
-    return _label_table(label for label in labels if _is_in_frame(label))
+    return [label for label in labels if _is_in_frame(label)]
 
 
-def components_in_frame(subject: Subject, cutout: Cutout) -> Components:
+def components_in_frame(subject: Subject, cutout: Cutout, sigma: float | None = None) -> Components:
     """Find the components in the part of a cut-out inside the frame; the noise is that of the same part."""
     visible = visible_in_frame(subject, cutout)
-    return find_components(visible, noise_sigma(visible))
+    return find_components(visible, noise_sigma(visible) if sigma is None else sigma)
 
 
-def _owners(components: Components, image: np.ndarray, models: Sequence[np.ndarray]) -> np.ndarray:
+def _owners(components: Components, models: Sequence[np.ndarray]) -> np.ndarray:
     """Return the index of the source of each component, -1 for noise; ``(len(components),)``."""
     if not len(components) or not models:
         return np.full(len(components), -1)
-    flat = components.labels.ravel()
-    sums = [
-        np.bincount(flat, plane.ravel(), len(components) + 1)[1:] for plane in (np.nan_to_num(image), *models)
-    ]
-    measured, parts = sums[0], np.stack(sums[1:])
+    inside = np.flatnonzero(components.labels)
+    own = components.labels.ravel()[inside] - 1
+    parts = np.stack([np.bincount(own, plane.ravel()[inside], len(components)) for plane in models])
     owner = parts.argmax(axis=0)
-    return np.where(parts.max(axis=0) >= MIN_FLUX_SHARE * measured, owner, -1)
+    return np.where(parts.max(axis=0) >= MIN_FLUX_SHARE * components.flux, owner, -1)
 
 
 def _measured_row(
@@ -277,5 +307,6 @@ def _is_in_frame(row: Mapping[str, Any]) -> bool:
     return row["box_x2"] > row["box_x1"] and row["box_y2"] > row["box_y1"]
 
 
-def _label_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def label_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows as a table with the columns of `claran_core.common.tables.LABELS`."""
     return pd.DataFrame(list(rows), columns=LABELS.names)

@@ -14,7 +14,13 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.subject import Subject
 from claran_core.common.tables import LABELS
-from claran_core.labels.dr1_labels import LocatedSource, TrueSource, label_from_table, label_simulated
+from claran_core.labels.dr1_labels import (
+    LocatedSource,
+    TrueSource,
+    label_table,
+    rows_from_table,
+    simulated_rows,
+)
 from claran_core.labels.rgz_table import is_label_table, read_label_table
 
 __all__ = [
@@ -59,7 +65,14 @@ def truth_kind(radio_source: str, target_table: Path) -> TruthKind | None:
 
 
 def label_simulated_shard(
-    targets: pd.DataFrame, sky: TrueSky, frame: Frame, *, radio: Mapping[str, Cutout], output_path: Path
+    targets: pd.DataFrame,
+    sky: TrueSky,
+    frame: Frame,
+    *,
+    radio: Mapping[str, Cutout],
+    noise: Mapping[str, float],
+    output_path: Path,
+    made_from: Mapping[str, str] | None = None,
 ) -> None:
     """Label the simulated sources of one shard from its noisy cut-outs, and write the table.
 
@@ -73,8 +86,12 @@ def label_simulated_shard(
         Geometry of the subjects.
     radio : mapping of str to Cutout
         Radio cut-outs of the shard by subject.
+    noise : mapping of str to float
+        Their noise (`claran_core.components.component_table.read_noise`).
     output_path : Path
         File to write.
+    made_from : mapping of str to str, optional
+        Digests of the inputs by name, recorded in the file.
 
     Raises
     ------
@@ -82,20 +99,27 @@ def label_simulated_shard(
         If the cut-outs cannot be read.
     """
     progress = Progress(f"{output_path}: subjects labelled", len(targets))
-    tables = []
+    rows: list[dict[str, Any]] = []
     target: Any
     for target in targets.itertuples():
         cutout = radio.get(target.subject_id)
         if cutout is not None:
-            subject = _subject(target, frame)
             sources = sky.truth(target.ra, target.dec, frame.width_arcsec)
-            tables.append(label_simulated(subject, cutout, sources))
+            sigma = noise[target.subject_id]
+            rows += simulated_rows(_subject(target, frame), cutout, sources, sigma=sigma)
         progress.step()
-    _write(output_path, tables)
+    write_table(output_path, label_table(rows), LABELS, made_from=made_from)
 
 
 def label_shard_from_table(
-    targets: pd.DataFrame, label_table: Path, frame: Frame, *, radio: Mapping[str, Cutout], output_path: Path
+    targets: pd.DataFrame,
+    table_path: Path,
+    frame: Frame,
+    *,
+    radio: Mapping[str, Cutout],
+    noise: Mapping[str, float],
+    output_path: Path,
+    made_from: Mapping[str, str] | None = None,
 ) -> None:
     """Label the subjects of one shard from the RGZ label table, and write the labels.
 
@@ -106,16 +130,17 @@ def label_shard_from_table(
     InputError
         If the label table is invalid or the cut-outs cannot be read.
     """
-    rows = read_label_table(label_table)
-    in_shard = rows[rows["first_id"].isin(targets["subject_id"])]
+    table = read_label_table(table_path)
+    in_shard = table[table["first_id"].isin(targets["subject_id"])]
     by_subject = {str(name): group for name, group in in_shard.groupby("first_id")}
-    tables = []
+    rows: list[dict[str, Any]] = []
     target: Any
     for target in targets.itertuples():
-        if target.subject_id in by_subject:
-            own = by_subject[target.subject_id]
-            tables.append(label_from_table(_subject(target, frame), radio.get(target.subject_id), own))
-    _write(output_path, tables)
+        name = target.subject_id
+        if name in by_subject:
+            subject = _subject(target, frame)
+            rows += rows_from_table(subject, radio.get(name), by_subject[name], sigma=noise[name])
+    write_table(output_path, label_table(rows), LABELS, made_from=made_from)
 
 
 def sky_truth(sky: TrueSky, sources: Iterable[LocatedSource], frame: Frame) -> pd.DataFrame:
@@ -139,16 +164,16 @@ def sky_truth(sky: TrueSky, sources: Iterable[LocatedSource], frame: Frame) -> p
     """
     sources = list(sources)
     progress = Progress("sources labelled", len(sources))
-    tables = []
+    rows: list[dict[str, Any]] = []
     for source in sources:
         subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", frame)
         window = source.ra_deg, source.dec_deg, frame.width_arcsec
         cutout = sky.cutout(source.source_id, *window)
         assert isinstance(cutout, Cutout)  # a sky with known truth has an image everywhere
-        labels = label_simulated(subject, cutout, sky.truth(*window), faintest_snr=0.0)
-        tables.append(labels[labels["label_id"] == source.source_id])
+        labels = simulated_rows(subject, cutout, sky.truth(*window), faintest_snr=0.0)
+        rows += [row for row in labels if row["label_id"] == source.source_id]
         progress.step()
-    return _joined(tables)
+    return label_table(rows)
 
 
 def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
@@ -174,13 +199,3 @@ def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
 def _subject(target: Any, frame: Frame) -> Subject:
     """Return the subject of a row of `claran_core.common.tables.TARGETS`."""
     return Subject(target.subject_id, target.ra, target.dec, target.split, frame)
-
-
-def _write(path: Path, tables: Sequence[pd.DataFrame]) -> None:
-    write_table(path, _joined(tables), LABELS)
-
-
-def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of all tables; an empty table of labels without any."""
-    filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=LABELS.names)

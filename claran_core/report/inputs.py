@@ -15,6 +15,7 @@ from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
 from claran_core.common.files import read_table
 from claran_core.common.paths import Results
+from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.fusion.fused_images import check_images, open_shard
 from claran_core.fusion.shard import make_planes
@@ -182,10 +183,16 @@ def _shard_images(
         read_cutouts(results.cutouts(shard, "radio")) as radio,
         read_cutouts(results.cutouts(shard, "infrared")) as infrared,
     ):
+        sigma = read_noise(results.noise(shard))
         columns = (rows[name].tolist() for name in ("subject_id", "ra", "dec", "row"))
         for name, ra, dec, row in zip(*columns, strict=True):
             planes = make_planes(
-                radio.get(name), infrared.get(name), config.fusion.frame, ra_deg=ra, dec_deg=dec
+                radio.get(name),
+                infrared.get(name),
+                config.fusion.frame,
+                ra_deg=ra,
+                dec_deg=dec,
+                sigma=sigma[name],
             )
             check_images(fused, index, [row], path)
             yield SubjectImages(name, planes, np.array(fused[row]))

@@ -18,7 +18,8 @@ from claran_core.common.files import read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
-from claran_core.components.component_table import NOMINAL_LEVEL, component_rows, nominal_components
+from claran_core.components.component_table import NOMINAL_LEVEL, nominal_components
+from claran_core.components.find import component_tables
 from claran_core.cutouts.cutout_file import cutout_writer
 from claran_core.settings.config import CatalogueOptions, load_config
 from claran_core.survey.surveys import SURVEYS
@@ -43,8 +44,8 @@ def cutout(*gaussians: tuple[float, float, float], seed: int = 0) -> Cutout:
 
 
 def components_of(image: Cutout, subject: str = "s") -> pd.DataFrame:
-    rows = component_rows(Subject(subject, RA, DEC, "none", FRAME), image, [NOMINAL_LEVEL])
-    return pd.DataFrame(rows, columns=tables.COMPONENTS.names)
+    one = Subject(subject, RA, DEC, "none", FRAME), image, [NOMINAL_LEVEL]
+    return component_tables([one], FRAME).components
 
 
 def index(*names: str, flags: int = 0) -> pd.DataFrame:

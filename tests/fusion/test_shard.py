@@ -10,9 +10,9 @@ from claran_core.common.cutout import Band, Cutout, NoImage
 from claran_core.common.errors import InputError
 from claran_core.common.files import read_array, read_table
 from claran_core.common.flags import Flag
+from claran_core.common.noise import noise_sigma
 from claran_core.common.paths import Results
 from claran_core.common.tables import FUSED
-from claran_core.components.component_table import LEVELS, NOMINAL_LEVEL, read_components
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import cut_shard
 from claran_core.fusion.fused_images import check_images, open_shard
@@ -77,17 +77,20 @@ def fuse(results: Results, method: str = "D4", shard: str = "00000") -> tuple[np
         read_cutouts(results.cutouts(shard, "radio")) as radio,
         read_cutouts(results.cutouts(shard, "infrared")) as infrared,
     ):
+        noise = {
+            name: noise_sigma(radio[name].data) if name in radio else np.nan for name in TARGETS.subject_id
+        }
         fuse_shard(
             TARGETS,
             method,
             radio,
             infrared,
+            noise,
             frame=OPTIONS.frame,
             drawing=OPTIONS.drawing,
             ledger_path=results.ledger(shard),
             images_path=results.fused(method, shard),
             index_path=results.fused_index(method, shard),
-            components_path=results.fused_components(method, shard),
         )
     return read_array(results.fused(method, shard)), read_table(results.fused_index(method, shard))
 
@@ -108,22 +111,6 @@ def test_rows_and_images_follow_the_targets(results: Results) -> None:
     assert good.radio_coverage == 1.0 and good.infrared_coverage == 1.0
     assert np.isnan(index.sigma[1])
     assert (images[1] == OPTIONS.hull_fill).all() and (images[0] != OPTIONS.hull_fill).any()
-
-
-def test_components_of_each_subject_are_listed_in_its_frame(results: Results) -> None:
-    fuse(results)
-    found = read_components(results.fused_components("D4", "00000"))
-    assert set(found) == {"good", "no_infrared", "odd"}
-    split = TARGETS.set_index("subject_id")["split"]
-    for name, levels in found.items():
-        assert sorted(levels) == sorted(LEVELS[split[name]])
-    components = found["good"][NOMINAL_LEVEL]
-    (brightest,) = np.flatnonzero(components.snr > 20)
-    # The square of pixels 22 to 25, counted from the south.
-    assert components.peaks[brightest] == pytest.approx([24, 24], abs=2.1)
-    assert components.n_pixels[brightest] == 16
-    box = components.boxes[brightest]
-    assert box == pytest.approx([22, 22, 26, 26], abs=0.6)
 
 
 def test_index_has_the_checksums_of_the_images(results: Results) -> None:

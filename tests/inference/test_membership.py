@@ -16,6 +16,7 @@ def components(*places: tuple[float, float], half: float = 3.0, n_pixels: int = 
     middles = np.array(places, np.float32).reshape(-1, 2)
     n = len(middles)
     return SubjectComponents(
+        ids=np.arange(len(places)),
         boxes=np.concatenate([middles - half, middles + half], axis=1),
         peaks=middles,
         n_peaks=np.ones(n, np.int64),

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from claran_core.common.files import read_table
+from claran_core.common.files import check_made_from, read_table
 from claran_core.common.frame import Frame
 from claran_core.common.paths import Results
 from claran_core.common.tables import LABELS
+from claran_core.components.component_table import read_noise
+from claran_core.components.shard import find_shard_components
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import cut_shard
 from claran_core.labels.shard import (
@@ -44,6 +46,14 @@ def shard(selection: Selection, tmp_path_factory: pytest.TempPathFactory) -> Sha
     results = Results(tmp_path_factory.mktemp("truth"))
     sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
     cut_shard(targets, sky, None, FRAME, results=results, shard="00000")
+    with read_cutouts(results.cutouts("00000", "radio")) as radio:
+        find_shard_components(
+            targets,
+            radio,
+            FRAME,
+            components_path=results.components("00000"),
+            noise_path=results.noise("00000"),
+        )
     return targets, results, sky
 
 
@@ -60,7 +70,16 @@ def test_origin_of_the_truth(tmp_path: Path) -> None:
 def test_simulated_labels_equal_those_of_the_selection(shard: Shard, selection: Selection) -> None:
     targets, results, sky = shard
     with read_cutouts(results.cutouts("00000", "radio")) as radio:
-        label_simulated_shard(targets, sky, FRAME, radio=radio, output_path=results.shard_labels("00000"))
+        label_simulated_shard(
+            targets,
+            sky,
+            FRAME,
+            radio=radio,
+            noise=read_noise(results.noise("00000")),
+            output_path=results.shard_labels("00000"),
+            made_from={"components": "a digest"},
+        )
+    check_made_from(results.shard_labels("00000"), {"components": "a digest"}, redo="components")
     labels = read_table(results.shard_labels("00000"))
     assert labels.columns.tolist() == LABELS.names
     assert labels[["subject_id", "label_id", "morphology"]].values.tolist() == (
@@ -101,7 +120,8 @@ def test_labels_from_a_table(shard: Shard, tmp_path: Path) -> None:
     table.write_text(HEADER + "\n".join(rows) + "\n")
     output = tmp_path / "labels.parquet"
     with read_cutouts(results.cutouts("00000", "radio")) as radio:
-        label_shard_from_table(targets, table, FRAME, radio=radio, output_path=output)
+        noise = read_noise(results.noise("00000"))
+        label_shard_from_table(targets, table, FRAME, radio=radio, noise=noise, output_path=output)
     labels = read_table(output)
     assert labels.label_id.tolist() == ["11", "12", "13"]
     assert labels.morphology.tolist() == ["1C_2P", "1C_1P", "2C_2P"]
@@ -113,7 +133,8 @@ def test_gathered_labels_do_not_depend_on_the_shards(shard: Shard, tmp_path: Pat
     for number, rows in enumerate((targets.iloc[3:], targets.iloc[:3])):
         parts.append(tmp_path / f"{number}.parquet")
         with read_cutouts(results.cutouts("00000", "radio")) as radio:
-            label_simulated_shard(rows, sky, FRAME, radio=radio, output_path=parts[-1])
+            noise = read_noise(results.noise("00000"))
+            label_simulated_shard(rows, sky, FRAME, radio=radio, noise=noise, output_path=parts[-1])
     gather_labels(parts, tmp_path / "forward.parquet")
     gather_labels(parts[::-1], tmp_path / "backward.parquet")
     forward = read_table(tmp_path / "forward.parquet")
@@ -124,5 +145,5 @@ def test_gathered_labels_do_not_depend_on_the_shards(shard: Shard, tmp_path: Pat
 def test_shard_without_sources_has_an_empty_table(tmp_path: Path, shard: Shard) -> None:
     targets, _, sky = shard
     output = tmp_path / "labels.parquet"
-    label_simulated_shard(targets.head(0), sky, FRAME, radio={}, output_path=output)
+    label_simulated_shard(targets.head(0), sky, FRAME, radio={}, noise={}, output_path=output)
     assert read_table(output).empty

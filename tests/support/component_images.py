@@ -26,6 +26,7 @@ def components(
     middles = np.array(positions, np.float32).reshape(-1, 2)
     n = len(middles)
     return SubjectComponents(
+        ids=np.arange(n),
         boxes=np.concatenate([middles - half, middles + half], axis=1),
         peaks=middles,
         n_peaks=np.array(n_peaks if n_peaks is not None else [1] * n, np.int64),

@@ -1,5 +1,6 @@
 """Small runs of fused images of round blobs with labels, in the files of the stages."""
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from claran_core.fusion.fused_images import checksum
 from claran_core.training.dataset import FusedDataset, FusedShard
 
 __all__ = ["blob_sky", "component_rows", "index_of", "label_row", "open_run", "write_run"]
+
+# Lists of secondary peaks of a component without any.
+NO_SECONDARY: dict[str, Any] = {f"secondary_{name}": [] for name in ("ra", "dec", "snr", "saddle")}
 
 
 def blob_sky(n: int, *, size_px: int = 64, seed: int = 1) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame]:
@@ -73,7 +77,11 @@ def component_rows(labels: pd.DataFrame, levels: tuple[float, ...] = (1.0, 1.1))
                 box = {"box_x1": place - half, "box_y1": y - half, "box_x2": place + half, "box_y2": y + half}
                 about = {"n_peaks": 1, "snr": 20.0, "flux": 99.0, "area": 4 * half**2, "n_pixels": 9}
                 peaks = {"peak_x": place, "peak_y": y} | {f"prominence_{k}": 0.0 for k in (1, 2, 3)}
-                rows.append({"subject_id": label.subject_id, "level": level} | box | about | peaks)
+                identity = 2 * zlib.crc32(label.subject_id.encode()) + int(offset > 0)
+                known = {"component_id": identity, "subject_id": label.subject_id}
+                known |= {"scale": 1, "level": level, "at_edge": False}
+                places = {"ra": label.ra, "dec": label.dec, "pixel_x": 0, "pixel_y": 0}
+                rows.append(known | places | box | about | peaks | NO_SECONDARY)
     return pd.DataFrame(rows, columns=tables.COMPONENTS.names)
 
 
@@ -93,7 +101,7 @@ def write_run(
         files = FusedShard(
             results.fused("D4", shard),
             results.fused_index("D4", shard),
-            results.fused_components("D4", shard),
+            results.components(shard),
         )
         of_shard = labels["subject_id"].isin(index.iloc[rows]["subject_id"])
         checksums = [checksum(image) for image in images[rows]]

@@ -17,7 +17,7 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import Results
-from claran_core.common.tables import FUSED, LABELS, LEDGER, LOSSES, TARGETS
+from claran_core.common.tables import FUSED, LABELS, LEDGER, LOSSES, NOISE, TARGETS
 from claran_core.cutouts.cutout_file import cutout_writer
 from claran_core.evaluation.draw import plot_figures
 from claran_core.evaluation.figures import plot_losses
@@ -223,6 +223,8 @@ def write_run(root: Path, inputs: ReportInputs) -> Results:
         index = rows.assign(**filler, crc32=[checksum(image) for image in images])
         write_table(results.fused_index("D4", str(shard)), index[FUSED.names], FUSED)
         np.save(results.fused("D4", str(shard)), images)
+        noise = {"subject_id": rows["subject_id"], "scale": 1, "sigma": 1e-4, "n_components": 1}
+        write_table(results.noise(str(shard)), pd.DataFrame(noise), NOISE)
         for band in ("radio", "infrared"):
             _write_cutouts(results.cutouts(str(shard), band), rows, band)
     return results

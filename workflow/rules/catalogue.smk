@@ -1,7 +1,8 @@
 # This part of the workflow turns the detections of one method into the catalogue: it filters and measures
 # them shard by shard, then merges them on the sky.
 #
-# REQUIRED INPUTS: results/detections/{method}/*, results/fused/{method}/*.parquet, results/cutouts/*, the ledger.
+# REQUIRED INPUTS: results/detections/{method}/*, results/fused/{method}/*.parquet, results/components/*,
+# results/cutouts/*, the ledger.
 # OUTPUTS: results/catalogue/catalogue.parquet, what became of every detection in detections.parquet, and on
 # the way results/catalogue/sources/{shard}.parquet and rejected/{shard}.parquet.
 
@@ -16,7 +17,7 @@ rule measure_sources:
     input:
         detections=RESULTS.detections(CONFIG.catalogue.method, "{shard}"),
         index=RESULTS.fused_index(CONFIG.catalogue.method, "{shard}"),
-        components=RESULTS.fused_components(CONFIG.catalogue.method, "{shard}"),
+        components=RESULTS.components("{shard}"),
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),
     output:

@@ -110,11 +110,6 @@ def get_fused_index(wildcards):
     return for_shards(RESULTS.fused_index, method=wildcards.method)
 
 
-def get_fused_components(wildcards):
-    """Return the component tables of one method's images, all shards."""
-    return for_shards(RESULTS.fused_components, method=wildcards.method)
-
-
 def get_detections(wildcards):
     """Return the detections of one method, all shards."""
     return for_shards(RESULTS.detections, method=wildcards.method)

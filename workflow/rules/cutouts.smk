@@ -1,17 +1,14 @@
-# This part of the workflow takes radio and infrared cut-outs around all targets, and their truth where
-# the sky is simulated or the targets are a label table.
+# This part of the workflow takes radio and infrared cut-outs around all targets.
 #
 # REQUIRED INPUTS: results/targets/{shard}.parquet; the surveys of `survey`.
 # OUTPUTS: results/images/{band}.parquet for images on disk; per shard results/cutouts/{shard}/radio.arrow,
-# infrared.arrow, ledger.parquet, and where truth is known results/labels/{shard}.parquet; results/labels.parquet;
-# results/catalogue/ledger.parquet.
+# infrared.arrow, ledger.parquet; results/catalogue/ledger.parquet.
 
 
 rule cutouts:
     input:
         for_shards(RESULTS.ledger),
         RESULTS.catalogue_ledger,
-        [RESULTS.labels] if TRUTH else [],
 
 
 rule index_images:
@@ -87,53 +84,3 @@ rule gather_ledger:
         "Cut-outs: ledger of all shards"
     script:
         "../scripts/gather_ledger.py"
-
-
-rule label_shard:
-    input:
-        targets=RESULTS.shard_targets("{shard}"),
-        radio=RESULTS.cutouts("{shard}", "radio"),
-        table=[TARGET_TABLE] if TRUTH == "label table" else [],
-    output:
-        labels=RESULTS.shard_labels("{shard}"),
-    log:
-        LOGS / "label_shard" / "{shard}.log",
-    benchmark:
-        BENCHMARKS / "label_shard" / "{shard}.tsv"
-    conda:
-        CONDA_ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    params:
-        pixels=get_sampled_pixels(),
-        truth=TRUTH,
-        version=__version__,
-    message:
-        "Truth: shard {wildcards.shard}"
-    script:
-        "../scripts/label_shard.py"
-
-
-rule gather_labels:
-    input:
-        labels=for_shards(RESULTS.shard_labels),
-    output:
-        labels=RESULTS.labels,
-    log:
-        LOGS / "gather_labels.log",
-    benchmark:
-        BENCHMARKS / "gather_labels.tsv"
-    conda:
-        CONDA_ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        version=__version__,
-    message:
-        "Truth: all shards"
-    script:
-        "../scripts/gather_labels.py"

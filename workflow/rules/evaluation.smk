@@ -19,7 +19,7 @@ rule evaluate:
     input:
         detections=get_detections,
         index=get_fused_index,
-        components=get_fused_components,
+        components=for_shards(RESULTS.components),
         labels=RESULTS.labels,
         targets=RESULTS.targets,
     output:

@@ -1,7 +1,7 @@
 # This part of the workflow draws radio and infrared cut-outs into one RGB image per subject.
 #
-# REQUIRED INPUTS: results/targets/{shard}.parquet, results/cutouts/{shard}/*.
-# OUTPUTS: results/fused/{method}/{shard}.npy, .parquet and .components.parquet.
+# REQUIRED INPUTS: results/targets/{shard}.parquet, results/cutouts/{shard}/*, results/components/{shard}.noise.parquet.
+# OUTPUTS: results/fused/{method}/{shard}.npy and .parquet.
 
 
 rule fusion:
@@ -15,10 +15,10 @@ rule fuse:
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),
         ledger=RESULTS.ledger("{shard}"),
+        noise=RESULTS.noise("{shard}"),
     output:
         images=RESULTS.fused("{method}", "{shard}"),
         index=RESULTS.fused_index("{method}", "{shard}"),
-        components=RESULTS.fused_components("{method}", "{shard}"),
     log:
         LOGS / "fuse" / "{method}" / "{shard}.log",
     benchmark:

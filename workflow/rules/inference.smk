@@ -1,6 +1,6 @@
 # This part of the workflow runs the detector over the fused images.
 #
-# REQUIRED INPUTS: results/fused/{method}/{shard}.*; weights, given or trained.
+# REQUIRED INPUTS: results/fused/{method}/{shard}.*; results/components/{shard}.parquet; weights, given or trained.
 # OUTPUTS: results/detections/{method}/{shard}.parquet.
 
 
@@ -13,7 +13,7 @@ rule infer:
     input:
         images=RESULTS.fused("{method}", "{shard}"),
         index=RESULTS.fused_index("{method}", "{shard}"),
-        components=RESULTS.fused_components("{method}", "{shard}"),
+        components=RESULTS.components("{shard}"),
         weights=get_weights,
     output:
         detections=RESULTS.detections("{method}", "{shard}"),

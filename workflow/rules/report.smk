@@ -1,6 +1,6 @@
 # This part of the workflow writes the report: a page and its gallery.
 #
-# REQUIRED INPUTS: the catalogue, the ledger, the settings; cut-outs and fused images; truth and metrics where
+# REQUIRED INPUTS: the catalogue, the ledger, the settings; cut-outs with their noise, and fused images; truth and metrics where
 # there are any.
 # OUTPUTS: results/report.html, and its gallery in results/report/.
 
@@ -23,6 +23,7 @@ rule write_report:
         images=for_shards(RESULTS.fused, method=CONFIG.catalogue.method),
         index=for_shards(RESULTS.fused_index, method=CONFIG.catalogue.method),
         radio=for_shards(RESULTS.cutouts, band="radio"),
+        noise=for_shards(RESULTS.noise),
         infrared=for_shards(RESULTS.cutouts, band="infrared"),
         labels=[RESULTS.labels] if TRUTH else [],
         metrics=expand(RESULTS.metrics("{method}"), method=METHODS if TRUTH else []),

@@ -1,6 +1,6 @@
 # This part of the workflow trains the detector of each fusion method that was given no weights.
 #
-# REQUIRED INPUTS: results/targets/*, results/fused/{method}/*, results/labels.parquet.
+# REQUIRED INPUTS: results/targets/*, results/components/*, results/fused/{method}/*, results/labels.parquet.
 # OUTPUTS: results/model/{method}/weights.safetensors and losses.parquet.
 
 
@@ -14,7 +14,7 @@ rule train:
         targets=for_shards(RESULTS.shard_targets),
         images=get_fused,
         index=get_fused_index,
-        components=get_fused_components,
+        components=for_shards(RESULTS.components),
         labels=RESULTS.labels,
         pretrained=PRETRAINED,
     output:

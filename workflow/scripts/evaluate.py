@@ -7,8 +7,8 @@ import pandas as pd
 from claran_core.common.files import read_table, write_json, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import job, logger
-from claran_core.common.tables import COMPONENTS, DETECTIONS, FUSED, LABELS, TARGETS
-from claran_core.components.component_table import nominal_components
+from claran_core.common.tables import DETECTIONS, FUSED, LABELS, TARGETS
+from claran_core.components.component_table import PLAIN_COLUMNS, nominal_components
 from claran_core.evaluation.completeness import THRESHOLDS
 from claran_core.evaluation.draw import plot_figures
 from claran_core.evaluation.listing import CatalogueRule
@@ -24,7 +24,7 @@ with job(snakemake.log[0]):
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     index = pd.concat([read_table(Path(path), FUSED.names) for path in snakemake.input.index])
     detections = pd.concat([read_table(Path(path), DETECTIONS.names) for path in snakemake.input.detections])
-    components = pd.concat([read_table(Path(path), COMPONENTS.names) for path in snakemake.input.components])
+    components = pd.concat([read_table(Path(path), PLAIN_COLUMNS) for path in snakemake.input.components])
     rule = CatalogueRule(
         CatalogueOptions.model_validate(snakemake.params.catalogue),
         nominal_components(components),

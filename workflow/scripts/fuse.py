@@ -5,6 +5,7 @@ from pathlib import Path
 from claran_core.common.files import read_table
 from claran_core.common.log import job
 from claran_core.common.tables import TARGETS
+from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.fusion.shard import fuse_shard
 from claran_core.settings.fusion import ImageOptions
@@ -18,10 +19,10 @@ with job(snakemake.log[0]):
             snakemake.wildcards.method,
             radio,
             infrared,
+            read_noise(Path(snakemake.input.noise)),
             frame=fusion.frame,
             drawing=fusion.drawing,
             ledger_path=Path(snakemake.input.ledger),
             images_path=Path(snakemake.output.images),
             index_path=Path(snakemake.output.index),
-            components_path=Path(snakemake.output.components),
         )

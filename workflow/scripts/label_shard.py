@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from claran_core.common.files import read_table
+from claran_core.common.files import check_made_from, digest_of, read_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import job
 from claran_core.common.tables import TARGETS
+from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.providers import open_provider
 from claran_core.labels.shard import label_shard_from_table, label_simulated_shard
@@ -13,12 +14,20 @@ from claran_core.settings.survey import SurveysOptions
 
 with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
     pixels = snakemake.params.pixels
+    made_from = {"targets": digest_of(Path(snakemake.input.targets)), "radio": radio.digest}
+    for name in ("components", "noise"):
+        check_made_from(Path(snakemake.input[name]), made_from, redo="components")
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
-    frame, output = Frame(**pixels["frame"]), Path(snakemake.output.labels)
+    frame = Frame(**pixels["frame"])
+    files = {
+        "radio": radio,
+        "noise": read_noise(Path(snakemake.input.noise)),
+        "output_path": Path(snakemake.output.labels),
+        "made_from": {"components": digest_of(Path(snakemake.input.components))},
+    }
     if snakemake.params.truth == "simulated":
         survey = SurveysOptions.model_validate(pixels["survey"])
         sky = open_provider(survey.radio, seed=pixels["seed"], simulated=survey.simulated)
-        label_simulated_shard(targets, sky, frame, radio=radio, output_path=output)
+        label_simulated_shard(targets, sky, frame, **files)
     else:
-        table = Path(snakemake.input.table[0])
-        label_shard_from_table(targets, table, frame, radio=radio, output_path=output)
+        label_shard_from_table(targets, Path(snakemake.input.table[0]), frame, **files)

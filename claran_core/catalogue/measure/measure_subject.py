@@ -19,7 +19,7 @@ from claran_core.common.morphology import morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject, visible_in_frame
 from claran_core.components.component_table import SubjectComponents
-from claran_core.components.contour_rule import Components, find_components, secondary_peaks
+from claran_core.components.contour_rule import Components, find_components, find_maxima
 from claran_core.labels.dr1_labels import LABELLED_SNR
 from claran_core.survey.surveys import Survey
 
@@ -89,7 +89,7 @@ class SubjectImage:
         if len(found) != len(components):
             raise InputError(
                 f"subject {subject.subject_id!r} has {len(found)} components in its radio image but "
-                f"{len(components)} in the table of the fused images; rerun the fusion stage"
+                f"{len(components)} in the table of components; rerun the stage components"
             )
         image = RadioImage.of(visible, found.labels, found.base, cutout.pixel_scale_arcsec, survey)
         return cls(subject, components, image, cutout.wcs, _secondary(found, sigma), found.brightest)
@@ -97,9 +97,10 @@ class SubjectImage:
 
 def _secondary(found: Components, sigma: float) -> np.ndarray:
     """Return the secondary peaks of the components: component, ``x``, ``y``."""
-    peaks = secondary_peaks(found.image, found.base)
-    tall = peaks.peak - peaks.saddle >= MIN_RISE_SIGMA * sigma
-    x, y = peaks.x[tall], peaks.y[tall]
+    maxima = find_maxima(found.image, found.base)
+    order = np.argsort(-maxima.saddle, kind="stable")
+    tall = (maxima.saddle > found.base) & (maxima.peak - maxima.saddle >= MIN_RISE_SIGMA * sigma)
+    x, y = maxima.places[order[tall[order]]].T
     return np.stack([found.labels[y, x] - 1, x, y], axis=1)
 
 

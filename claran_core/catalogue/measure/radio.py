@@ -45,7 +45,7 @@ class RadioImage:
         Surface brightness, Jy/beam; NaN where there is no data or outside the subject's frame.
     labels : (ny, nx) int32 array
         Component of each pixel, from 1; 0 outside components
-        (`claran_core.components.contour_rule.label_components`).
+        (`claran_core.components.contour_rule.find_components`).
     base : float
         Level of the contour that bounds components, Jy/beam.
     pixel_scale_arcsec : float

@@ -1,0 +1,90 @@
+# This part of the workflow finds the components of all subjects by the contour rule, and measures the noise of
+# their radio images.  Where the sky is simulated or the targets are a label table, it labels the true sources.
+#
+# REQUIRED INPUTS: results/targets/{shard}.parquet, results/cutouts/{shard}/radio.arrow.
+# OUTPUTS: per shard results/components/{shard}.parquet and {shard}.noise.parquet, and where truth is known
+# results/labels/{shard}.parquet; results/labels.parquet.
+
+
+rule components:
+    input:
+        for_shards(RESULTS.components),
+        [RESULTS.labels] if TRUTH else [],
+
+
+rule find_components:
+    input:
+        targets=RESULTS.shard_targets("{shard}"),
+        radio=RESULTS.cutouts("{shard}", "radio"),
+    output:
+        components=RESULTS.components("{shard}"),
+        noise=RESULTS.noise("{shard}"),
+    log:
+        LOGS / "find_components" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "find_components" / "{shard}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        frame=vars(CONFIG.fusion.frame),
+        version=__version__,
+    message:
+        "Components: shard {wildcards.shard}"
+    script:
+        "../scripts/find_components.py"
+
+
+rule label_shard:
+    input:
+        targets=RESULTS.shard_targets("{shard}"),
+        radio=RESULTS.cutouts("{shard}", "radio"),
+        components=RESULTS.components("{shard}"),
+        noise=RESULTS.noise("{shard}"),
+        table=[TARGET_TABLE] if TRUTH == "label table" else [],
+    output:
+        labels=RESULTS.shard_labels("{shard}"),
+    log:
+        LOGS / "label_shard" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "label_shard" / "{shard}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        pixels=get_sampled_pixels(),
+        truth=TRUTH,
+        version=__version__,
+    message:
+        "Truth: shard {wildcards.shard}"
+    script:
+        "../scripts/label_shard.py"
+
+
+rule gather_labels:
+    input:
+        labels=for_shards(RESULTS.shard_labels),
+    output:
+        labels=RESULTS.labels,
+    log:
+        LOGS / "gather_labels.log",
+    benchmark:
+        BENCHMARKS / "gather_labels.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        version=__version__,
+    message:
+        "Truth: all shards"
+    script:
+        "../scripts/gather_labels.py"
