@@ -15,7 +15,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from claran_core.common import files
@@ -26,11 +25,11 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.paths import Results
 from claran_core.common.read_ahead import read_ahead
-from claran_core.common.reprojection import reproject
 from claran_core.common.tables import LEDGER
 from claran_core.cutouts.cutout_file import CutoutWriter, cutout_writer
 from claran_core.cutouts.cutout_rows import row_of
 from claran_core.cutouts.journal import CutoutJournal, Entry, LedgerRow
+from claran_core.survey.coverage import coverage_of
 from claran_core.survey.provider import ImageProvider
 
 __all__ = ["check_failures", "cut_shard", "merge_ledgers", "settings_digest"]
@@ -233,7 +232,7 @@ def _take(
         if provider is not None:
             answer = provider.cutout(subject_id, ra_deg, dec_deg, frame.width_arcsec)
         if isinstance(answer, Cutout):
-            coverage = float(np.isfinite(reproject(answer, frame, ra_deg, dec_deg)).mean())
+            coverage = coverage_of(answer, frame, ra_deg, dec_deg)
     except Exception as error:  # any error, because it must not affect the other subjects
         logger.warning("%s: %s image failed", subject_id, band, exc_info=True)
         answer = NoImage("failed", " ".join(f"{type(error).__name__}: {error}".split()))

@@ -45,6 +45,8 @@ FITS_START = b"SIMPLE"
 # A file compressed as a whole is read whole.  Subjects of a shard are close on the sky, so a few kept images
 # are enough.
 DECOMPRESSED_IMAGES = 2
+# Opening and mapping a file takes longer than reading a window of it.
+MAPPED_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,8 @@ def read_window(image: FitsImage, window: PixelWindow) -> np.ndarray:
     stored_shape = (nx, ny) if image.transposed else (ny, nx)
     rows, columns = reversed(window.slices) if image.transposed else window.slices
     if image.layout is not None:
-        mapped = np.memmap(image.path, image.layout.dtype, "r", image.layout.offset, stored_shape)
+        stat = image.path.stat()
+        mapped = _mapped(image.path, image.layout, stored_shape, (stat.st_size, stat.st_mtime_ns))
         data = _physical(np.array(mapped[rows, columns]), image.layout)
     elif _is_plain(image.path):
         data = _section(image, stored_shape, rows, columns)
@@ -273,6 +276,12 @@ def _physical(stored: np.ndarray, layout: PixelLayout) -> np.ndarray:
     if layout.blank is not None:
         data[stored == layout.blank] = np.nan
     return data
+
+
+@lru_cache(maxsize=MAPPED_IMAGES)
+def _mapped(path: Path, layout: PixelLayout, shape: tuple[int, int], stamp: tuple[int, int]) -> np.ndarray:
+    """Map the stored pixels of an uncompressed image; `stamp` (size, time) is that of the file now."""
+    return np.memmap(path, layout.dtype, "r", layout.offset, shape)
 
 
 def _section(image: FitsImage, stored_shape: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:

@@ -12,7 +12,7 @@ import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +97,18 @@ class ImageIndex:
 
         In order.
         """
+        centres, radius_deg, files = self._circles
         reach_deg = frame.width_arcsec / ARCSEC_PER_DEG / np.sqrt(2)
-        radius = self.rows["radius_deg"].to_numpy(float)
-        cosines = self.rows[["x", "y", "z"]].to_numpy(float) @ unit_vectors(ra_deg, dec_deg)
         # An unknown position is NaN and compares false.
-        meets = cosines >= np.cos(np.deg2rad(np.minimum(radius + reach_deg, 180.0)))
-        return self.rows["file"][meets].drop_duplicates().tolist()
+        least = np.cos(np.deg2rad(np.minimum(radius_deg + reach_deg, 180.0)))
+        meets = np.flatnonzero(centres @ unit_vectors(ra_deg, dec_deg) >= least)
+        return list(dict.fromkeys(files[place] for place in meets.tolist()))
+
+    @cached_property
+    def _circles(self) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        """Centres (unit vectors), radii (deg) and files of the rows; pandas is slow for each subject."""
+        centres = self.rows[["x", "y", "z"]].to_numpy(float)
+        return centres, self.rows["radius_deg"].to_numpy(float), self.rows["file"].tolist()
 
     def warn(self, folder: Path) -> None:
         """Log each file that cannot be used."""

@@ -15,8 +15,8 @@ import numpy as np
 from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
-from claran_core.common.reprojection import reproject
 from claran_core.survey.coadd import coadd
+from claran_core.survey.coverage import coverage_of
 from claran_core.survey.directory.image_index import ImageIndex, matching_files
 from claran_core.survey.fits_image import (
     READ_ERRORS,
@@ -147,7 +147,7 @@ class DirectoryProvider:
                 found.faults.append(UnreadableFile(image.name, " ".join(str(error).split()), image.footprint))
                 logger.warning("%s: cannot read %s: %s", subject_id, image.path, found.faults[-1].reason)
                 continue
-            coverage = _coverage(cutout, window, frame, ra_deg, dec_deg)
+            coverage = coverage_of(cutout, frame, ra_deg, dec_deg)
             if coverage == 0:
                 found.blank.append(image.name)
             else:
@@ -168,8 +168,7 @@ class DirectoryProvider:
         # Infrared images have a sky background, which differs from image to image.
         match_backgrounds = self.survey.band == "infrared"
         combined = coadd(sound, frame, ra_deg, dec_deg, match_backgrounds=match_backgrounds)
-        covers_more = np.isfinite(reproject(combined, frame, ra_deg, dec_deg)).mean() > coverage
-        return combined if covers_more else best
+        return combined if coverage_of(combined, frame, ra_deg, dec_deg) > coverage else best
 
     def _candidates(
         self, names: list[str], frame: Frame, ra_deg: float, dec_deg: float
@@ -229,10 +228,3 @@ class DirectoryProvider:
         if blank:
             return NoImage("no_coverage", f"{blank[0]} has only blank pixels there")
         return NoImage("no_coverage", f"no image in {self.path} covers it")
-
-
-def _coverage(cutout: Cutout, window: PixelWindow, frame: Frame, ra_deg: float, dec_deg: float) -> float:
-    """Return the fraction of the frame's pixels that the cut-out can fill."""
-    if window.complete and np.isfinite(cutout.data).all():
-        return 1.0
-    return float(np.isfinite(reproject(cutout, frame, ra_deg, dec_deg)).mean())
