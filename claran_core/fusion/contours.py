@@ -87,7 +87,7 @@ def contour_lines(image: np.ndarray, base_level: float) -> list[ContourLines]:
 
     Parameters
     ----------
-    image : (ny, nx) array
+    image : (ny, nx) float32 array
         NaN and the outside of the image count as zero, so all lines are closed.
     base_level : float
         Lowest level; there are no contours unless it is a positive number.

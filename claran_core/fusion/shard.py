@@ -56,6 +56,7 @@ def fuse_shard(
     ledger_path: Path,
     images_path: Path,
     index_path: Path,
+    made_from: Mapping[str, str] | None = None,
 ) -> None:
     """Fuse all subjects of a shard and write images and index.
 
@@ -77,6 +78,8 @@ def fuse_shard(
         Ledger of the shard.
     images_path, index_path : Path
         Files to write: images ``(n, ny, nx, 3)`` uint8, and the index (`claran_core.common.tables.FUSED`).
+    made_from : mapping of str to str, optional
+        Digests of the inputs by name, recorded in the index.
 
     Raises
     ------
@@ -102,7 +105,8 @@ def fuse_shard(
             append(image)
             rows.append(_index_row(target, planes, n_contours, carried.get(name, Flag(0)), checksum(image)))
             progress.step()
-    write_table(index_path, pd.DataFrame(rows, columns=FUSED.names), FUSED, metadata={"method": method})
+    index = pd.DataFrame(rows, columns=FUSED.names)
+    write_table(index_path, index, FUSED, metadata={"method": method}, made_from=made_from)
 
 
 def _carried_flags(ledger_path: Path) -> dict[str, Flag]:

@@ -8,7 +8,7 @@ import pytest
 
 from claran_core.common.cutout import Band, Cutout, NoImage
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_array, read_table
+from claran_core.common.files import check_made_from, read_array, read_table
 from claran_core.common.flags import Flag
 from claran_core.common.noise import noise_sigma
 from claran_core.common.paths import Results
@@ -91,6 +91,7 @@ def fuse(results: Results, method: str = "D4", shard: str = "00000") -> tuple[np
             ledger_path=results.ledger(shard),
             images_path=results.fused(method, shard),
             index_path=results.fused_index(method, shard),
+            made_from={"radio": radio.digest, "infrared": infrared.digest},
         )
     return read_array(results.fused(method, shard)), read_table(results.fused_index(method, shard))
 
@@ -123,6 +124,15 @@ def test_index_has_the_checksums_of_the_images(results: Results) -> None:
     check_images(damaged, index, [0, 1, 2, 4], path)
     with pytest.raises(InputError, match=r"00000\.npy: the image of blank is damaged .* rerun fusion"):
         check_images(damaged, index, range(5), path)
+
+
+def test_index_says_what_it_was_made_from(results: Results) -> None:
+    fuse(results)
+    path = results.fused_index("D4", "00000")
+    with read_cutouts(results.cutouts("00000", "radio")) as radio:
+        check_made_from(path, {"radio": radio.digest}, redo="fusion")
+        with pytest.raises(InputError, match=r"00000\.parquet: made from other infrared .* fusion"):
+            check_made_from(path, {"infrared": radio.digest}, redo="fusion")
 
 
 def test_same_input_gives_the_same_bytes(results: Results) -> None:

@@ -1,6 +1,6 @@
 # This part of the workflow draws radio and infrared cut-outs into one RGB image per subject.
 #
-# REQUIRED INPUTS: results/targets/{shard}.parquet, results/cutouts/{shard}/*, results/components/{shard}.noise.parquet.
+# REQUIRED INPUTS: results/targets/{shard}.parquet, results/cutouts/{shard}/*, results/components/{shard}.*.
 # OUTPUTS: results/fused/{method}/{shard}.npy and .parquet.
 
 
@@ -15,6 +15,7 @@ rule fuse:
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),
         ledger=RESULTS.ledger("{shard}"),
+        components=RESULTS.components("{shard}"),
         noise=RESULTS.noise("{shard}"),
     output:
         images=RESULTS.fused("{method}", "{shard}"),

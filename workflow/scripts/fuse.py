@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from claran_core.common.files import read_table
+from claran_core.common.files import check_made_from, digest_of, read_table
 from claran_core.common.log import job
 from claran_core.common.tables import TARGETS
 from claran_core.components.component_table import read_noise
@@ -10,19 +10,35 @@ from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.fusion.shard import fuse_shard
 from claran_core.settings.fusion import ImageOptions
 
-with job(snakemake.log[0]):
+with (
+    job(snakemake.log[0]),
+    read_cutouts(Path(snakemake.input.radio)) as radio,
+    read_cutouts(Path(snakemake.input.infrared)) as infrared,
+):
     fusion = ImageOptions.model_validate(snakemake.params.fusion)
-    cutouts = (Path(snakemake.input.radio), Path(snakemake.input.infrared))
-    with read_cutouts(cutouts[0]) as radio, read_cutouts(cutouts[1]) as infrared:
-        fuse_shard(
-            read_table(Path(snakemake.input.targets), TARGETS.names),
-            snakemake.wildcards.method,
-            radio,
-            infrared,
-            read_noise(Path(snakemake.input.noise)),
-            frame=fusion.frame,
-            drawing=fusion.drawing,
-            ledger_path=Path(snakemake.input.ledger),
-            images_path=Path(snakemake.output.images),
-            index_path=Path(snakemake.output.index),
-        )
+    targets, ledger, components, noise = (
+        Path(snakemake.input[name]) for name in ("targets", "ledger", "components", "noise")
+    )
+    of_shard = {"targets": digest_of(targets)}
+    for cutouts in (radio, infrared):
+        cutouts.check_made_from(of_shard)
+    check_made_from(ledger, of_shard, redo="cutouts")
+    for path in (components, noise):
+        check_made_from(path, of_shard | {"radio": radio.digest}, redo="components")
+    fuse_shard(
+        read_table(targets, TARGETS.names),
+        snakemake.wildcards.method,
+        radio,
+        infrared,
+        read_noise(noise),
+        frame=fusion.frame,
+        drawing=fusion.drawing,
+        ledger_path=ledger,
+        images_path=Path(snakemake.output.images),
+        index_path=Path(snakemake.output.index),
+        made_from={
+            "components": digest_of(components),
+            "radio": radio.digest,
+            "infrared": infrared.digest,
+        },
+    )
