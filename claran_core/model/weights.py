@@ -16,10 +16,12 @@ from claran_core.common.files import atomic_path
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
 from claran_core.model.weights_header import (
+    DIGEST_NAME,
     HEADER_KEY,
     WeightsInfo,
     check_compatible,
-    read_header,
+    parsed_header,
+    read_header_text,
     read_info,
 )
 
@@ -29,6 +31,8 @@ __all__ = ["load_weights", "model_id", "save_weights"]
 def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
     """Write weights and header atomically; equal input gives equal bytes.
 
+    The header holds a digest of the rest of the header and of the tensors, which `load_weights` checks.
+
     Raises
     ------
     ValueError
@@ -37,8 +41,9 @@ def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
     if info.architecture != detector.architecture:
         raise ValueError(f"{path}: header says {info.architecture!r}, detector is {detector.architecture!r}")
     header = dataclasses.asdict(info) | {"architecture_options": detector.options}
-    text = json.dumps(header, sort_keys=True, allow_nan=False)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
+    header[DIGEST_NAME] = _content_digest(header, tensors)
+    text = json.dumps(header, sort_keys=True, allow_nan=False)
     with atomic_path(Path(path)) as temporary:
         save_file(tensors, temporary, metadata={HEADER_KEY: text})
 
@@ -46,7 +51,9 @@ def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
 def load_weights(
     path: Path, *, method: str, fusion_options: Mapping[str, Any], survey: str
 ) -> tuple[Detector, WeightsInfo]:
-    """Read weights that are compatible with the images of a run.
+    """Read weights that are compatible with the images of a run, and check that no byte has changed.
+
+    Older files have no digest, and are not checked for changed bytes.
 
     Parameters
     ----------
@@ -69,10 +76,12 @@ def load_weights(
     Raises
     ------
     WeightsError
-        If the file cannot be read safely, or the weights are not compatible.
+        If the file cannot be read safely, its content differs from its digest, or the weights are not
+        compatible.
     """
     path = Path(path)
-    info, options = read_header(path)
+    text = read_header_text(path)
+    info, options = parsed_header(path, text)
     check_compatible(path, info, method=method, fusion_options=fusion_options, survey=survey)
     try:
         detector = build_detector(
@@ -84,6 +93,7 @@ def load_weights(
     except ConfigError as error:
         raise WeightsError(f"{path}: {error}; train again with this version of the program") from None
     tensors = load_file(path)
+    _check_digest(path, json.loads(text or "{}"), tensors)
     _check_tensors(path, detector, tensors)
     detector.load_state_dict(tensors)
     return detector.eval(), info
@@ -101,6 +111,24 @@ def model_id(path: Path) -> str:
     with Path(path).open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return f"{info.architecture}-{info.method}-{digest[:12]}"
+
+
+def _content_digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 (hex) of the header, then of the names and bytes of the tensors in order of name."""
+    others = {name: value for name, value in header.items() if name != DIGEST_NAME}
+    digest = hashlib.sha256(json.dumps(others, sort_keys=True, allow_nan=False).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _check_digest(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    if header.get(DIGEST_NAME, "") not in ("", _content_digest(header, tensors)):
+        raise WeightsError(
+            f"{path}: its content differs from the digest in its header: a byte has changed; "
+            "copy the file again, or train again"
+        )
 
 
 def _check_tensors(path: Path, detector: Detector, tensors: Mapping[str, Tensor]) -> None:

@@ -18,11 +18,24 @@ from claran_core.common.paths import resolve_path
 from claran_core.settings.config import Config
 from claran_core.survey.surveys import survey_named
 
-__all__ = ["HEADER_KEY", "WeightsInfo", "check_compatible", "given_weights", "read_header", "read_info"]
+__all__ = [
+    "DIGEST_NAME",
+    "HEADER_KEY",
+    "WeightsInfo",
+    "check_compatible",
+    "given_weights",
+    "parsed_header",
+    "read_header",
+    "read_header_text",
+    "read_info",
+]
 
 # The only key of the header; its value is one JSON string.  safetensors writes several keys in random order,
 # and the same training must give the same bytes.
 HEADER_KEY = "claran"
+
+# Entry of the header: SHA-256 (hex) of the other entries and the tensors.  Older files have none.
+DIGEST_NAME = "content_sha256"
 
 # Largest relative difference in pixels per beam between the images of a run and those of the training.
 SCALE_TOLERANCE = 0.05
@@ -132,6 +145,11 @@ def given_weights(config: Config) -> tuple[dict[str, Path], list[str]]:
 
 def read_header(path: Path) -> tuple[WeightsInfo, dict[str, Any]]:
     """Return header and options of the architecture; errors as for `read_info`."""
+    return parsed_header(path, read_header_text(path))
+
+
+def read_header_text(path: Path) -> str | None:
+    """Return the header as it is written, None in a file of another program; errors as for `read_info`."""
     _refuse_pickle(path)
     try:
         with safe_open(path, framework="np") as file:
@@ -141,7 +159,7 @@ def read_header(path: Path) -> tuple[WeightsInfo, dict[str, Any]]:
         raise WeightsError(
             f"{path}: not a complete safetensors file ({reason}); copy it again, or train again"
         ) from None
-    return _parsed_header(path, metadata)
+    return metadata.get(HEADER_KEY)
 
 
 def _refuse_pickle(path: Path) -> None:
@@ -161,9 +179,11 @@ def _refuse_pickle(path: Path) -> None:
         )
 
 
-def _parsed_header(path: Path, metadata: Mapping[str, str]) -> tuple[WeightsInfo, dict[str, Any]]:
+def parsed_header(path: Path, text: str | None) -> tuple[WeightsInfo, dict[str, Any]]:
+    """Return header and options of the architecture from the text of a header; errors as for `read_info`."""
     try:
-        header = json.loads(metadata[HEADER_KEY])
+        header = json.loads(text or "{}")
+        header.pop(DIGEST_NAME, None)
         options = header.pop("architecture_options")
         header["class_names"] = tuple(header["class_names"])
         header["channel_means"] = tuple(float(mean) for mean in header["channel_means"])

@@ -17,7 +17,13 @@ from claran_core.components.component_batch import ComponentBatch
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
 from claran_core.model.weights import load_weights, model_id, save_weights
-from claran_core.model.weights_header import WeightsInfo, check_compatible, read_info
+from claran_core.model.weights_header import (
+    DIGEST_NAME,
+    WeightsInfo,
+    check_compatible,
+    read_header_text,
+    read_info,
+)
 
 FUSION = {"contour_sigma": 5.0, "hull_fill": (213, 45, 14), "size_px": 132, "pixel_scale_arcsec": 1.375}
 INFO = WeightsInfo(
@@ -183,6 +189,30 @@ def test_tensors_must_be_those_of_the_architecture(path: Path) -> None:
     for problem, change in cases.items():
         save_file(original, path)
         assert problem in changed_tensors(path, change)
+
+
+def test_a_changed_byte_is_refused(path: Path) -> None:
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    means = content.index(b"212.5")
+    for place in (start, start + 4321, len(content) - 1, means + 2, means + 4):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        assert "a byte has changed" in refusal(path)
+
+
+def test_weights_without_a_digest_are_loaded(path: Path) -> None:
+    rewritten(path)
+    loaded, _ = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
+    assert torch.equal(loaded.state_dict()["score.bias"], load_file(path)["score.bias"])
+
+
+@pytest.mark.parametrize("method", ["D1", "D4"])
+def test_the_shipped_weights_have_a_digest(method: str) -> None:
+    path = Path(__file__).parents[2] / "resources" / "models" / f"{method}.safetensors"
+    load_weights(path, method=method, fusion_options=FUSION, survey="FIRST")
+    assert DIGEST_NAME in (read_header_text(path) or "")
 
 
 def test_values_that_json_does_not_allow_are_refused_before_writing(
