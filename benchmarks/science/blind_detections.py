@@ -11,8 +11,9 @@ from claran_core.common.frame import Frame
 from claran_core.common.morphology import morphology_of, probability_columns
 from claran_core.common.tables import DETECTIONS
 from claran_core.components.component_groups import dr1_boxes
-from claran_core.components.component_table import NOMINAL_LEVEL
+from claran_core.components.component_table import NOMINAL_LEVEL, nominal_components
 from claran_core.evaluation.component_links import LINK_ARCSEC
+from claran_core.inference.membership import component_ids_of
 
 # Boxes closer to the border than this are truncated, frame px; rates are measured without them.
 BORDER_PX = 1.0
@@ -70,6 +71,7 @@ def imitate(
             boxes = _parts(label, groups[label.subject_id], centre, frame)
         found += [_detection(label.subject_id, centre, *box, rates.jitter, frame, rng) for box in boxes]
     table = pd.DataFrame(found, columns=DETECTIONS.names)
+    table["component_ids"] = component_ids_of(table, nominal_components(components), frame)
     order = pd.Index(index["subject_id"]).get_indexer(table["subject_id"])
     return table.iloc[np.lexsort((-table["probability"].to_numpy(float), order))].reset_index(drop=True)
 
@@ -113,7 +115,8 @@ def _detection(
     probability = rng.uniform(0.8, 1.0)
     shares = {name: 0.0 for name in probability_columns()} | {f"p_{morphology.lower()}": probability}
     place = {"ra": float(ra), "dec": float(dec), **dict(zip(BOX_COLUMNS, moved, strict=True))}
-    return {"subject_id": subject_id, **place, "morphology": morphology, "probability": probability, **shares}
+    about = {"subject_id": subject_id, "scale": 1, "morphology": morphology, "probability": probability}
+    return {**about, **place, **shares}
 
 
 def measured_rates(

@@ -1,5 +1,6 @@
-"""Read and check the detections of a shard."""
+"""Read and check the detections of a shard, and find their components."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import read_table
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
+from claran_core.components.component_table import SubjectComponents
 
-__all__ = ["read_detections"]
+__all__ = ["members_in", "read_detections"]
 
 # The remedy for every fault of a detections file.
 REDO = "remove the file and rerun the inference stage"
@@ -40,6 +42,39 @@ def read_detections(path: Path, frame: Frame) -> pd.DataFrame:
     has_area = np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
     _refuse(path, found, BOX_COLUMNS, ~(is_inside & has_area))
     return found
+
+
+def members_in(
+    detections: pd.DataFrame, components: Mapping[str, SubjectComponents]
+) -> list[tuple[int, ...]]:
+    """Return the components of each detection as indices into the components of its subject.
+
+    Parameters
+    ----------
+    detections : DataFrame
+        Columns ``subject_id`` and ``component_ids``.
+    components : mapping of str to SubjectComponents
+        Components of each subject that has any.
+
+    Raises
+    ------
+    InputError
+        If a component is not one of the subject.
+    """
+    places = {
+        name: dict(zip(own.ids.tolist(), range(len(own)), strict=True)) for name, own in components.items()
+    }
+    members = []
+    for subject_id, ids in zip(detections["subject_id"], detections["component_ids"], strict=True):
+        own = places.get(subject_id, {})
+        unknown = [component for component in ids if component not in own]
+        if unknown:
+            raise InputError(
+                f"a detection of subject {subject_id!r} consists of component {unknown[0]}, which is not in "
+                f"the table of components; {REDO}"
+            )
+        members.append(tuple(sorted(own[component] for component in ids)))
+    return members
 
 
 def _refuse(path: Path, table: pd.DataFrame, columns: list[str], wrong: np.ndarray) -> None:

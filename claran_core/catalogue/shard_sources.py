@@ -16,7 +16,7 @@ from claran_core.catalogue.associate.post_filter import (
     select_detections,
     source_probability,
 )
-from claran_core.catalogue.detections import read_detections
+from claran_core.catalogue.detections import members_in, read_detections
 from claran_core.catalogue.measure.host import RadioPosition, host_of
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.catalogue.measure.measure_subject import NOTHING_MEASURED, SubjectImage, measured_columns
@@ -37,7 +37,6 @@ from claran_core.components.component_table import (
     nominal_components,
 )
 from claran_core.cutouts.cutout_file import read_cutouts
-from claran_core.inference.membership import members_of_table
 from claran_core.settings.catalogue import CatalogueOptions
 from claran_core.survey.surveys import Survey
 
@@ -166,13 +165,14 @@ def describe_shard(
     Raises
     ------
     InputError
-        If a detection belongs to no subject, or the components do not match the cut-out.
+        If a detection belongs to no subject or consists of unknown components, or the components do not
+        match the cut-out.
     """
     detections = detections.reset_index(drop=True)
     subjects = index.set_index("subject_id")
     _refuse_unknown_subjects(detections, subjects)
     groups = _rows_by_subject(detections)
-    members = members_of_table(detections, components, frame)
+    members = members_in(detections, components)
     verdict = select_detections(detections, members, options)
     kept: list[int] = []
     measured: list[dict[str, Any]] = []

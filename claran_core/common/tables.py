@@ -195,10 +195,16 @@ LOSSES = pa.schema(
 DETECTIONS = pa.schema(
     [
         _column("subject_id", pa.string(), "subject"),
+        _column("scale", pa.int32(), "size of a frame pixel in units of the frame's smallest"),
         *_POSITION,
         *_BOX,
         _column("morphology", pa.string(), "class of this detection"),
         _column("probability", pa.float32(), "probability of that class"),
         *[_column(name, pa.float32(), "probability of the class") for name in probability_columns()],
+        _column(
+            "component_ids",
+            pa.list_(pa.int64()),
+            "component_id of the components that it consists of; empty if there are none",
+        ),
     ]
 )

@@ -42,10 +42,8 @@ class ComponentBatch:
         return cls(_starts(np.array(counts, np.int64)), SubjectComponents(**joined))
 
     @classmethod
-    def from_table(
-        cls, table: pd.DataFrame, subject_ids: Sequence[str] | np.ndarray
-    ) -> tuple["ComponentBatch", np.ndarray]:
-        """Return the components of some subjects at `NOMINAL_LEVEL`.
+    def from_table(cls, table: pd.DataFrame, subject_ids: Sequence[str] | np.ndarray) -> "ComponentBatch":
+        """Return the components of some subjects at `NOMINAL_LEVEL`, those of a subject in table order.
 
         Parameters
         ----------
@@ -54,20 +52,13 @@ class ComponentBatch:
             other subjects are left out.
         subject_ids : sequence of str
             Names of the N subjects, each once.
-
-        Returns
-        -------
-        batch : ComponentBatch
-            Components of each subject in the order of the table.
-        rows : (n,) int64 array
-            Row of the table of each component.
         """
         subject = pd.Index(subject_ids).get_indexer(pd.Index(table["subject_id"]))
         wanted = np.flatnonzero((subject >= 0) & (table["level"] == NOMINAL_LEVEL).to_numpy())
         rows = wanted[np.argsort(subject[wanted], kind="stable")]
         columns = {name: table[name].to_numpy()[rows] for name in table.columns}
         counts = np.bincount(subject[rows], minlength=len(subject_ids))
-        return cls(_starts(counts), SubjectComponents.from_rows(columns)), rows
+        return cls(_starts(counts), SubjectComponents.from_rows(columns))
 
     def __len__(self) -> int:
         """Return the number of subjects."""

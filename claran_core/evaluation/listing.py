@@ -4,44 +4,18 @@ The post-filter works subject by subject.  The step after it, which merges detec
 overlapping subjects (`claran_core.catalogue.associate.merge`), is not applied: truth is labelled per subject.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from claran_core.catalogue.associate.post_filter import FilterResult, select_detections, select_paper
-from claran_core.common.frame import Frame
-from claran_core.components.component_table import SubjectComponents
-from claran_core.inference.membership import members_of_table
 from claran_core.settings.catalogue import PostFilterOptions
 
-__all__ = ["PAPER_RULE", "CatalogueRule", "Listing"]
-
-
-@dataclass(frozen=True)
-class CatalogueRule:
-    """The catalogue's post-filter and what it needs to know of each subject.
-
-    Attributes
-    ----------
-    options : PostFilterOptions
-        The filter and its minimum probability.
-    components : mapping of str to SubjectComponents
-        Components of each subject that has any
-        (`claran_core.components.component_table.nominal_components`).
-    frame : Frame
-        Geometry of the subjects.
-    """
-
-    options: PostFilterOptions
-    components: Mapping[str, SubjectComponents] = field(default_factory=dict)
-    frame: Frame = Frame()
-
+__all__ = ["PAPER_RULE", "Listing"]
 
 # The rule of paper section 6.1.1, for detections that know only the probability of their own class.
-PAPER_RULE = CatalogueRule(
-    PostFilterOptions(post_filter="paper", min_probability=None, one_source_per_field=False)
-)
+PAPER_RULE = PostFilterOptions(post_filter="paper", min_probability=None, one_source_per_field=False)
 
 
 @dataclass(frozen=True)
@@ -53,7 +27,7 @@ class Listing:
     detections : DataFrame
         Columns of `claran_core.common.tables.DETECTIONS`.
     members : sequence of tuple of int
-        Components of each row.
+        Components of each row; empty for the filter ``paper``, which does not use them.
     options : PostFilterOptions
         The catalogue's post-filter.
     """
@@ -63,10 +37,12 @@ class Listing:
     options: PostFilterOptions
 
     @classmethod
-    def of(cls, detections: pd.DataFrame, rule: CatalogueRule) -> "Listing":
-        """Find the components of each detection; the row index is reset."""
+    def of(cls, detections: pd.DataFrame, rule: PostFilterOptions) -> "Listing":
+        """Take the components of each detection from the table; the row index is reset."""
         detections = detections.reset_index(drop=True)
-        return cls(detections, members_of_table(detections, rule.components, rule.frame), rule.options)
+        by_component = rule.post_filter == "survey"
+        members = [tuple(ids) for ids in detections["component_ids"]] if by_component else []
+        return cls(detections, members, rule)
 
     def listed(self, min_probability: float | None = None) -> pd.DataFrame:
         """Return the rows that the catalogue's post-filter keeps.

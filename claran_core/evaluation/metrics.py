@@ -15,7 +15,7 @@ from claran_core.evaluation.calibration import calibration
 from claran_core.evaluation.completeness import completeness_ratios, threshold_rows
 from claran_core.evaluation.confusion import confusion_matrix, listed_classes, match_any_class
 from claran_core.evaluation.consensus_levels import probability_by_level
-from claran_core.evaluation.listing import CatalogueRule, Listing
+from claran_core.evaluation.listing import Listing
 from claran_core.evaluation.matching import NO_TRUTH, RankedClass, match_detections, rank_classes
 from claran_core.evaluation.precision import (
     Metric,
@@ -27,6 +27,7 @@ from claran_core.evaluation.precision import (
 )
 from claran_core.evaluation.resampling import interval
 from claran_core.evaluation.sources import true_sources
+from claran_core.settings.catalogue import PostFilterOptions
 from claran_core.settings.evaluation import ScoringOptions
 
 __all__ = ["Sample", "choose_sample", "evaluate", "evaluate_sources", "summary_line"]
@@ -83,7 +84,7 @@ def evaluate(
     sample: Sample,
     options: ScoringOptions,
     *,
-    rule: CatalogueRule,
+    rule: PostFilterOptions,
     method: str,
     seed: int,
     flags: pd.Series | None = None,
@@ -102,7 +103,7 @@ def evaluate(
         The evaluated subjects.
     options : ScoringOptions
         IoU of a true detection, and number of bootstrap samples.
-    rule : CatalogueRule
+    rule : PostFilterOptions
         How the catalogue chooses among the detections.
     method : str
         Fusion method, which is written to the result.
@@ -178,7 +179,7 @@ def evaluate_sources(
     sample: Sample,
     options: ScoringOptions,
     *,
-    rule: CatalogueRule,
+    rule: PostFilterOptions,
 ) -> pd.DataFrame:
     """Return the true sources of the sample with their detections; arguments as `evaluate`.
 

@@ -5,9 +5,8 @@ do not depend on the other subjects of its batch or shard.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,24 +15,28 @@ import torch
 from claran_core.common import tables
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_table, write_table
+from claran_core.common.files import digest_of, read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
-from claran_core.common.read_ahead import read_ahead
 from claran_core.components.component_batch import ComponentBatch
-from claran_core.components.component_table import PLAIN_COLUMNS
-from claran_core.fusion.fused_images import has_radio, open_shard
+from claran_core.components.component_table import PLAIN_COLUMNS, nominal_components
+from claran_core.fusion.fused_images import check_images, has_radio, open_shard
+from claran_core.inference.batches import read_batches
+from claran_core.inference.membership import component_ids_of
 from claran_core.model.device import choose_device, reproducible
 from claran_core.model.layers.detector import Detector
-from claran_core.model.layers.types import Candidates, Detections
+from claran_core.model.layers.types import Detections
 from claran_core.model.weights import load_weights, model_id
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.inference import InferenceOptions
 
-__all__ = ["InferenceBatch", "infer_shard", "read_batches", "run_inference"]
+__all__ = ["infer_shard", "run_inference"]
 
 logger = logging.getLogger(__name__)
+
+# Detections are in pixels of the frame.
+SCALE = 1
 
 
 def infer_shard(
@@ -45,6 +48,7 @@ def infer_shard(
     frame: Frame,
     *,
     threads: int | None = None,
+    images_path: Path | None = None,
 ) -> pd.DataFrame:
     """Detect sources in the fused images of one shard.
 
@@ -64,6 +68,8 @@ def infer_shard(
         Geometry of the subjects.
     threads : int, optional
         CPU threads to use; default PyTorch's.
+    images_path : Path, optional
+        File of the images.  If it is given, their pixels are compared with the checksums in the index.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def infer_shard(
     ConfigError
         If the device is not available.
     InputError
-        If the images do not have the size of the frame.
+        If the images do not have the size of the frame, or a checksum differs.
     """
     if images.shape[1:3] != (frame.size_px, frame.size_px):
         raise InputError(
@@ -85,15 +91,18 @@ def infer_shard(
     device = choose_device(options.device)
     detector = detector.to(device).eval()
     names = index["subject_id"].to_numpy()
-    batch, _ = ComponentBatch.from_table(components, names)
+    batch = ComponentBatch.from_table(components, names)
     searched = has_radio(index)
     if detector.groups_components:
         searched &= batch.has_usable
     rows = np.flatnonzero(searched)
+    check = None if images_path is None else partial(check_images, images, index, path=images_path)
     progress = Progress("subjects searched for sources", len(rows))
     found: list[Detections] = []
     with reproducible(threads), torch.inference_mode():
-        for part in read_batches(images, rows, batch, detector.candidates, options.batch_size, device):
+        for part in read_batches(
+            images, rows, batch, detector, size=options.batch_size, device=device, check=check
+        ):
             results = detector.detect(
                 part.images,
                 part.candidates,
@@ -102,7 +111,15 @@ def infer_shard(
             )
             found += results[: len(part.rows)]
             progress.step(len(part.rows))
-    return _table(rows, found, index, frame)
+    if not any(len(one) for one in found):
+        return tables.DETECTIONS.empty_table().to_pandas()
+    table = _table(rows, found, index, frame)
+    if not detector.groups_components:
+        table["component_ids"] = component_ids_of(table, nominal_components(components), frame)
+    else:
+        table["component_ids"] = _component_ids(rows, found, batch)
+    order = np.lexsort((table["box_x1"], table["class"], -table["probability"], table["row"]))
+    return table.iloc[order].reset_index(drop=True)[tables.DETECTIONS.names]
 
 
 def run_inference(
@@ -145,93 +162,47 @@ def run_inference(
     )
     images, index = open_shard(fused_path, index_path)
     components = read_table(components_path, PLAIN_COLUMNS)
-    table = infer_shard(images, index, components, detector, options, fusion.frame, threads=threads)
+    table = infer_shard(
+        images, index, components, detector, options, fusion.frame, threads=threads, images_path=fused_path
+    )
     metadata = {"model_id": model_id(weights_path), "method": method}
-    write_table(output_path, table, tables.DETECTIONS, metadata=metadata)
+    made_from = {"fused": digest_of(index_path), "components": digest_of(components_path)}
+    write_table(output_path, table, tables.DETECTIONS, metadata=metadata, made_from=made_from)
     logger.info("%s: %d boxes in %d subjects", output_path, len(table), table["subject_id"].nunique())
 
 
-class InferenceBatch(NamedTuple):
-    """Input of the detector for some subjects.
-
-    Attributes
-    ----------
-    rows : (n,) int64 array
-        Rows of the subjects in the index.
-    images : (size, ny, nx, 3) uint8 tensor
-        Their images, then blank images, on the device of the network.
-    candidates : Candidates or None
-        Their candidates (`Detector.candidates`).
-    """
-
-    rows: np.ndarray
-    images: torch.Tensor
-    candidates: Candidates | None
-
-
-def read_batches(
-    images: np.ndarray,
-    rows: np.ndarray,
-    components: ComponentBatch,
-    candidates: Callable[[ComponentBatch], Candidates | None],
-    size: int,
-    device: torch.device,
-) -> Iterator[InferenceBatch]:
-    """Yield subjects in batches of one size, each read in another thread while the one before is in use.
-
-    A batch is overwritten two batches later.
-
-    Parameters
-    ----------
-    images : (N, ny, nx, 3) uint8 array
-        Images of all subjects; may be memory-mapped.
-    rows : (n,) int64 array
-        Subjects to read.
-    components : ComponentBatch
-        Components of all subjects.
-    candidates : callable
-        Called with the components of each batch (`Detector.candidates`).
-    size : int
-        Subjects per batch.
-    device : torch.device
-        Where the images go.
-    """
-    # Pinned memory is copied to a GPU while the GPU computes.
-    pinned = device.type == "cuda"
-    buffers = [torch.zeros((size, *images.shape[1:]), dtype=torch.uint8, pin_memory=pinned) for _ in range(2)]
-
-    def read(number: int) -> InferenceBatch:
-        own, buffer = rows[number * size : (number + 1) * size], buffers[number % len(buffers)]
-        pixels = buffer.numpy()
-        np.take(images, own, axis=0, out=pixels[: len(own)])
-        pixels[len(own) :] = 0
-        return InferenceBatch(own, buffer, candidates(components.take(own, size)))
-
-    for batch in read_ahead(read, range(-(-len(rows) // size))):
-        yield batch._replace(images=batch.images.to(device, non_blocking=True))
-
-
 def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame: Frame) -> pd.DataFrame:
-    """Return the sorted table of all detections; ``found[i]`` belongs to row ``rows[i]`` of the index."""
-    row = np.repeat(rows, [len(one.classes) for one in found])
-    if not len(row):
-        return tables.DETECTIONS.empty_table().to_pandas()
-    boxes = torch.cat([one.boxes for one in found]).cpu().double().numpy()
-    probabilities = torch.cat([one.probabilities for one in found]).cpu().numpy()
-    classes = torch.cat([one.classes for one in found]).cpu().numpy()
-    probability = probabilities[np.arange(len(row)), classes - 1]
-    order = np.lexsort((boxes[:, 0], classes, -probability, row))
-    subjects = index.iloc[row[order]]
-    boxes, probabilities = boxes[order], probabilities[order]
+    """Return the table of all detections without components; ``found[i]`` belongs to row ``rows[i]``.
+
+    The columns ``row`` and ``class`` are those by which it is sorted.
+    """
+    row = np.repeat(rows, [len(one) for one in found])
+    boxes = torch.cat([one.boxes for one in found]).double().numpy()
+    probabilities = torch.cat([one.probabilities for one in found]).numpy()
+    classes = torch.cat([one.classes for one in found]).numpy()
+    subjects = index.iloc[row]
     centre_x, centre_y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     ra, dec = frame.frame_to_sky(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), centre_x, centre_y)
     columns = {
+        "row": row,
+        "class": classes,
         "subject_id": subjects["subject_id"].to_numpy(),
+        "scale": SCALE,
         "ra": ra,
         "dec": dec,
         **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
-        "morphology": [MORPHOLOGIES[k - 1] for k in classes[order]],
-        "probability": probability[order],
+        "morphology": [MORPHOLOGIES[k - 1] for k in classes],
+        "probability": probabilities[np.arange(len(row)), classes - 1],
         **dict(zip(probability_columns(), probabilities.T, strict=True)),
     }
     return pd.DataFrame(columns)
+
+
+def _component_ids(rows: np.ndarray, found: list[Detections], batch: ComponentBatch) -> list[np.ndarray]:
+    """Return the identities of the members of all detections."""
+    ids = []
+    for first, one in zip(batch.starts[rows], found, strict=True):
+        if one.members is None:
+            raise ValueError("the detector groups components but does not report the members")
+        ids += [batch.components.ids[first + own[own >= 0]] for own in one.members.numpy()]
+    return ids

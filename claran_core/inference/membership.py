@@ -18,7 +18,7 @@ from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import component_groups, dr1_boxes
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 
-__all__ = ["members_of", "members_of_table"]
+__all__ = ["component_ids_of", "members_of"]
 
 # A group of components fits a detection when the IoU of their boxes exceeds the paper's limit for a true
 # detection (section 5.2).
@@ -67,15 +67,15 @@ def members_of(
     ]
 
 
-def members_of_table(
+def component_ids_of(
     detections: pd.DataFrame, components: Mapping[str, SubjectComponents], frame: Frame
-) -> list[tuple[int, ...]]:
-    """Return the components of each detection of a table with any number of subjects.
+) -> list[np.ndarray]:
+    """Return the identities of the components of each detection of a table.
 
     Parameters
     ----------
     detections : DataFrame
-        Columns ``subject_id``, ``morphology`` and the box; any order.
+        Columns ``subject_id``, ``morphology`` and the box; any order, any number of subjects.
     components : mapping of str to SubjectComponents
         Components of each subject that has any, by subject.
     frame : Frame
@@ -83,17 +83,17 @@ def members_of_table(
 
     Returns
     -------
-    list of tuple of int
-        One entry per row, as `members_of` returns it.
+    list of int64 arrays
+        One entry per row, by the rule of `members_of`.
     """
-    members: list[tuple[int, ...]] = [()] * len(detections)
+    ids = [NO_COMPONENTS.ids] * len(detections)
     for subject_id, rows in detections.groupby("subject_id", sort=False).indices.items():
         part = detections.iloc[rows]
-        subject_components = components.get(str(subject_id), NO_COMPONENTS)
-        groups = members_of(box_array(part), part["morphology"].tolist(), subject_components, frame)
+        own = components.get(str(subject_id), NO_COMPONENTS)
+        groups = members_of(box_array(part), part["morphology"].tolist(), own, frame)
         for row, group in zip(rows, groups, strict=True):
-            members[row] = group
-    return members
+            ids[row] = own.ids[list(group)]
+    return ids
 
 
 def _best(fit: np.ndarray, sets: list[tuple[int, ...]], same_class: np.ndarray) -> tuple[int, ...]:

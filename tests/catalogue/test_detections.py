@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from component_images import components
 from detection_rows import detection
 
-from claran_core.catalogue.detections import read_detections
+from claran_core.catalogue.detections import members_in, read_detections
 from claran_core.common import tables
 from claran_core.common.errors import InputError
 from claran_core.common.files import write_table
@@ -68,3 +69,17 @@ def test_truncated_and_foreign_files_are_refused(tmp_path: Path) -> None:
         read_detections(path, FRAME)
     with pytest.raises(InputError, match="no such file"):
         read_detections(tmp_path / "none.parquet", FRAME)
+
+
+def test_members_are_found_by_their_identity() -> None:
+    own = {"a": components((9, 9), (20, 20), (30, 30)), "b": components((9, 9))}
+    rows = [
+        detection("a", (1, 1, 9, 9), component_ids=[2, 0]),
+        detection("b", (1, 1, 9, 9), component_ids=[0]),
+        detection("none", (1, 1, 9, 9)),
+    ]
+    assert members_in(pd.DataFrame(rows), own) == [(0, 2), (0,), ()]
+    for subject, unknown in (("b", 1), ("none", 0)):
+        table = pd.DataFrame([detection(subject, (1, 1, 9, 9), component_ids=[unknown])])
+        with pytest.raises(InputError, match=rf"'{subject}' consists of component {unknown}, which is not"):
+            members_in(table, own)

@@ -21,6 +21,7 @@ from claran_core.common.subject import Subject
 from claran_core.components.component_table import NOMINAL_LEVEL, nominal_components
 from claran_core.components.find import component_tables
 from claran_core.cutouts.cutout_file import cutout_writer
+from claran_core.inference.membership import component_ids_of
 from claran_core.settings.config import CatalogueOptions, load_config
 from claran_core.survey.surveys import SURVEYS
 
@@ -48,6 +49,13 @@ def components_of(image: Cutout, subject: str = "s") -> pd.DataFrame:
     return component_tables([one], FRAME).components
 
 
+def with_components(rows: list[dict[str, Any]], components: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of detections, each of which consists of the components that fit its box."""
+    found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
+    ids = component_ids_of(found, nominal_components(components), FRAME)
+    return found.assign(component_ids=pd.Series(ids, dtype=object))
+
+
 def index(*names: str, flags: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"subject_id": list(names), "ra": RA, "dec": DEC, "flags": flags})
 
@@ -60,9 +68,9 @@ def described(
     flags: int = 0,
     options: CatalogueOptions = OPTIONS,
 ) -> ShardSources:
-    found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
     table = components_of(image) if image is not None else pd.DataFrame(columns=tables.COMPONENTS.names)
     components = nominal_components(table)
+    found = with_components(rows, table)
     radio = {} if image is None else {"s": image}
     return describe_shard(
         found,
@@ -194,7 +202,7 @@ def shard_files(folder: Path, rows: list[dict[str, Any]], image: Cutout) -> dict
     files = {name: folder / f"{name}.parquet" for name in ("detections", "index", "components", "sources")}
     files |= {"rejected": folder / "rejected.parquet"}
     files |= {band: folder / f"{band}.arrow" for band in ("radio", "infrared")}
-    found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
+    found = with_components(rows, components_of(image))
     write_table(files["detections"], found, tables.DETECTIONS, metadata={"method": "D4", "model_id": "m"})
     nothing = dict.fromkeys(["sigma", "radio_coverage", "infrared_coverage"], 1.0) | {
         "n_contours": 1,

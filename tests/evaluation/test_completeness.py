@@ -7,13 +7,13 @@ from detection_rows import detection
 
 from claran_core.common import tables
 from claran_core.evaluation.completeness import THRESHOLDS, completeness_ratios, threshold_rows
-from claran_core.evaluation.listing import CatalogueRule, Listing
+from claran_core.evaluation.listing import Listing
 from claran_core.settings.config import load_config
 
 SUBJECTS = np.array(["blank", "empty", "one", "two"])  # nothing is, and nothing is found, in "empty"
 
 
-RULE = CatalogueRule(load_config().catalogue)
+RULE = load_config().catalogue
 
 
 def rows(*entries: tuple[str, str, float, float]) -> pd.DataFrame:

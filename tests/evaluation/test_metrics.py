@@ -13,13 +13,13 @@ from claran_core.common import tables
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES
-from claran_core.evaluation.listing import PAPER_RULE, CatalogueRule
+from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, choose_sample, evaluate, evaluate_sources, summary_line
 from claran_core.settings.config import load_config
 from claran_core.settings.evaluation import ScoringOptions
 
 OPTIONS = ScoringOptions(min_iou=0.5, bootstrap=50)
-SURVEY_RULE = CatalogueRule(load_config().catalogue)
+SURVEY_RULE = load_config().catalogue
 PUBLISHED = Path(__file__).resolve().parents[2] / "resources" / "published"
 
 
@@ -198,13 +198,13 @@ def test_confusion_and_sources_agree_by_hand(
         ("b", "1C_1P", 0.4, 80),  # on no source
     )
     options = load_config({"catalogue": {"post_filter": rule}}).catalogue
-    sample, catalogue = of_all(labels), CatalogueRule(options)
+    sample, catalogue = of_all(labels), options
     confusion = evaluate(detections, labels, sample, OPTIONS, rule=catalogue, method="D4", seed=0)[
         "confusion"
     ]
     assert (confusion["post_filter"], confusion["min_probability"]) == (
         rule,
-        catalogue.options.effective_min_probability,
+        catalogue.effective_min_probability,
     )
     counts = {
         (row, name): n for row, columns in confusion["counts"].items() for name, n in columns.items() if n

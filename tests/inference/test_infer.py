@@ -17,7 +17,10 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.common.paths import Results
+from claran_core.components.component_table import nominal_components
+from claran_core.fusion.fused_images import open_shard
 from claran_core.inference.infer import infer_shard, run_inference
+from claran_core.inference.membership import component_ids_of
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
 from claran_core.model.weights import load_weights, model_id
@@ -118,6 +121,33 @@ def test_rows_and_their_order(detector: Detector) -> None:
     np.testing.assert_array_equal(own, table["probability"])
 
 
+def test_detections_know_their_components(detector: Detector) -> None:
+    images, index, _ = blob_sky(N)
+    rows, table = component_rows(blob_sky(N)[2]), infer(detector, images, index)
+    by_subject = nominal_components(rows)
+    expected = component_ids_of(table, by_subject, FUSION.frame)
+    assert table["component_ids"].map(list).tolist() == [list(ids) for ids in expected]
+    assert table["component_ids"].map(len).max() == 2 and (table["scale"] == 1).all()
+
+
+def test_damaged_pixels_are_refused(
+    trained: tuple[Results, list[FusedShard]], trained_detector: Detector
+) -> None:
+    _, [files] = trained
+    images, index = open_shard(files.images, files.index)
+    damaged = images.copy()
+    damaged[5, 3, 3, 0] ^= 1
+    arguments = component_rows(blob_sky(N)[2]), trained_detector, OPTIONS, FUSION.frame
+    infer_shard(images, index, *arguments, images_path=files.images)
+    with pytest.raises(InputError, match=r"the image of S005 is damaged") as error:
+        infer_shard(damaged, index, *arguments, images_path=files.images)
+    assert str(files.images) in str(error.value)
+    # Subjects without components, such as S007, are not read.
+    damaged[5, 3, 3, 0] ^= 1
+    damaged[7, 3, 3, 0] ^= 1
+    infer_shard(damaged, index, *arguments, images_path=files.images)
+
+
 def test_sky_position_is_that_of_the_box_centre(detector: Detector) -> None:
     images, index, _ = blob_sky(N)
     row = infer(detector, images, index).iloc[0]
@@ -135,7 +165,8 @@ def test_detections_do_not_depend_on_the_batch(detector: Detector) -> None:
     # The detector rounds boxes to 1e-4 px and probabilities to 1e-6; a last bit may tip either one step.
     boxes = [f"box_{corner}" for corner in ("x1", "y1", "x2", "y2")]
     np.testing.assert_allclose(alone[boxes], together[boxes], rtol=0, atol=1.5e-4)
-    others = [name for name in tables.DETECTIONS.names if name not in texts + boxes]
+    others = [name for name in tables.DETECTIONS.names if name not in [*texts, *boxes, "component_ids"]]
+    assert alone["component_ids"].map(list).tolist() == together["component_ids"].map(list).tolist()
     np.testing.assert_allclose(alone[others], together[others], rtol=0, atol=1e-5)
 
 

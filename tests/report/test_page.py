@@ -9,7 +9,6 @@ from report_inputs import Page, make_inputs, outcomes_of, with_truth
 
 from claran_core.common.errors import InputError
 from claran_core.common.paths import EVALUATION_FIGURES
-from claran_core.evaluation.listing import CatalogueRule
 from claran_core.evaluation.metrics import choose_sample, evaluate
 from claran_core.report.gallery import SCRIPTS
 from claran_core.report.page import render_report, write_report
@@ -105,7 +104,7 @@ def test_classes_without_truth_have_dashes(tmp_path: Path) -> None:
     inputs = with_truth(make_inputs(), tmp_path)
     labels = inputs.labels.iloc[:1]
     sample = choose_sample(inputs.targets, labels)
-    rule = CatalogueRule(inputs.config.catalogue)
+    rule = inputs.config.catalogue
     metrics = evaluate(
         inputs.catalogue, labels, sample, inputs.config.evaluation, rule=rule, method="D4", seed=1
     )

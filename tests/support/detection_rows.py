@@ -1,5 +1,6 @@
 """Make rows of a table of detections."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from claran_core.common.boxes import BOX_COLUMNS
@@ -12,6 +13,7 @@ def detection(
     *,
     morphology: str = "1C_1P",
     probability: float = 0.9,
+    component_ids: Sequence[int] = (),
     **others: float,
 ) -> dict[str, Any]:
     """One row; its ra and dec are wrong on purpose: positions come from the index and the box.
@@ -20,7 +22,8 @@ def detection(
     """
     share = {name: 0.0 for name in probability_columns()} | {f"p_{morphology.lower()}": probability} | others
     corners = dict(zip(BOX_COLUMNS, box, strict=True))
-    return {"subject_id": subject, "ra": 1.0, "dec": 1.0, **corners, "morphology": morphology} | {
+    return {"subject_id": subject, "scale": 1, "ra": 1.0, "dec": 1.0, **corners, "morphology": morphology} | {
         "probability": probability,
         **share,
+        "component_ids": list(component_ids),
     }

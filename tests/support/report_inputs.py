@@ -21,7 +21,6 @@ from claran_core.common.tables import FUSED, LABELS, LEDGER, LOSSES, NOISE, TARG
 from claran_core.cutouts.cutout_file import cutout_writer
 from claran_core.evaluation.draw import plot_figures
 from claran_core.evaluation.figures import plot_losses
-from claran_core.evaluation.listing import CatalogueRule
 from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources
 from claran_core.evaluation.published import published_values
 from claran_core.fusion.fused_images import checksum
@@ -190,7 +189,7 @@ def with_truth(inputs: ReportInputs, folder: Path) -> ReportInputs:
     sample = choose_sample(inputs.targets, labels)
     options = inputs.config.evaluation
     published = published_values("D4")
-    rule = CatalogueRule(inputs.config.catalogue)
+    rule = inputs.config.catalogue
     metrics = evaluate(
         inputs.catalogue, labels, sample, options, rule=rule, method="D4", seed=1, published=published
     )

@@ -5,13 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from claran_core.common.files import read_table, write_json, write_table
-from claran_core.common.frame import Frame
 from claran_core.common.log import job, logger
 from claran_core.common.tables import DETECTIONS, FUSED, LABELS, TARGETS
-from claran_core.components.component_table import PLAIN_COLUMNS, nominal_components
 from claran_core.evaluation.completeness import THRESHOLDS
 from claran_core.evaluation.draw import plot_figures
-from claran_core.evaluation.listing import CatalogueRule
 from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources, summary_line
 from claran_core.evaluation.published import published_values
 from claran_core.evaluation.sources import TRUE_SOURCES
@@ -24,12 +21,7 @@ with job(snakemake.log[0]):
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     index = pd.concat([read_table(Path(path), FUSED.names) for path in snakemake.input.index])
     detections = pd.concat([read_table(Path(path), DETECTIONS.names) for path in snakemake.input.detections])
-    components = pd.concat([read_table(Path(path), PLAIN_COLUMNS) for path in snakemake.input.components])
-    rule = CatalogueRule(
-        CatalogueOptions.model_validate(snakemake.params.catalogue),
-        nominal_components(components),
-        Frame(**snakemake.params.frame),
-    )
+    rule = CatalogueOptions.model_validate(snakemake.params.catalogue)
     sample = choose_sample(targets, labels)
     options = ScoringOptions.model_validate(snakemake.params.evaluation)
     metrics = evaluate(

@@ -78,7 +78,7 @@ def select_detections(
     detections : DataFrame
         Columns of `claran_core.common.tables.DETECTIONS`; any order, any number of subjects.
     members : sequence of tuple of int
-        Components of each row (`claran_core.inference.membership.members_of_table`).
+        Components of each row, by any name that is unique in its subject.
     options : PostFilterOptions
         The filter and its settings.
     min_probability : float, optional
@@ -110,7 +110,7 @@ def select_survey(
     detections : DataFrame
         Columns of `claran_core.common.tables.DETECTIONS`; any order, any number of subjects.
     members : sequence of tuple of int
-        Components of each row, from `claran_core.inference.membership.members_of`.
+        Components of each row, as for `select_detections`.
     min_probability : float
         Lowest probability of a source of any class; it may be shared between classes.
     """
