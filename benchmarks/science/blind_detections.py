@@ -71,7 +71,8 @@ def imitate(
             boxes = _parts(label, groups[label.subject_id], centre, frame)
         found += [_detection(label.subject_id, centre, *box, rates.jitter, frame, rng) for box in boxes]
     table = pd.DataFrame(found, columns=DETECTIONS.names)
-    table["component_ids"] = component_ids_of(table, nominal_components(components), frame)
+    ids = component_ids_of(table, nominal_components(components), frame)
+    table["component_ids"] = pd.Series(ids, dtype=object)
     order = pd.Index(index["subject_id"]).get_indexer(table["subject_id"])
     return table.iloc[np.lexsort((-table["probability"].to_numpy(float), order))].reset_index(drop=True)
 

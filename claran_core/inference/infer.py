@@ -114,10 +114,11 @@ def infer_shard(
     if not any(len(one) for one in found):
         return tables.DETECTIONS.empty_table().to_pandas()
     table = _table(rows, found, index, frame)
-    if not detector.groups_components:
-        table["component_ids"] = component_ids_of(table, nominal_components(components), frame)
+    if detector.groups_components:
+        ids = _component_ids(rows, found, batch)
     else:
-        table["component_ids"] = _component_ids(rows, found, batch)
+        ids = component_ids_of(table, nominal_components(components), frame)
+    table["component_ids"] = pd.Series(ids, dtype=object)
     order = np.lexsort((table["box_x1"], table["class"], -table["probability"], table["row"]))
     return table.iloc[order].reset_index(drop=True)[tables.DETECTIONS.names]
 

@@ -105,9 +105,8 @@ def test_classes_without_truth_have_dashes(tmp_path: Path) -> None:
     labels = inputs.labels.iloc[:1]
     sample = choose_sample(inputs.targets, labels)
     rule = inputs.config.catalogue
-    metrics = evaluate(
-        inputs.catalogue, labels, sample, inputs.config.evaluation, rule=rule, method="D4", seed=1
-    )
+    detections = inputs.catalogue.assign(component_ids=[()] * len(inputs.catalogue))
+    metrics = evaluate(detections, labels, sample, inputs.config.evaluation, rule=rule, method="D4", seed=1)
     text = render_report(dataclasses.replace(inputs, metrics={"D4": metrics}))
     assert re.search(r"<td>3C_3P</td><td class=\"n\">0</td>.*<td class=\"n\">–</td>", text)
 

@@ -190,10 +190,11 @@ def with_truth(inputs: ReportInputs, folder: Path) -> ReportInputs:
     options = inputs.config.evaluation
     published = published_values("D4")
     rule = inputs.config.catalogue
+    detections = inputs.catalogue.assign(component_ids=[()] * len(inputs.catalogue))
     metrics = evaluate(
-        inputs.catalogue, labels, sample, options, rule=rule, method="D4", seed=1, published=published
+        detections, labels, sample, options, rule=rule, method="D4", seed=1, published=published
     )
-    sources = evaluate_sources(inputs.catalogue, labels, sample, options, rule=rule)
+    sources = evaluate_sources(detections, labels, sample, options, rule=rule)
     figures, losses = Results(folder).evaluation_figures("D4"), folder / "losses.png"
     plot_figures(figures, metrics, sources)
     steps = pd.DataFrame({name: np.linspace(2, 1, 20) for name in LOSSES.names})

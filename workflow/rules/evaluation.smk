@@ -1,7 +1,7 @@
 # This part of the workflow compares detections and catalogue with the truth, where there is any, the catalogue
 # with one of the user's, where one is given, and draws the training losses.
 #
-# REQUIRED INPUTS: results/detections/{method}/*, results/components/*, results/labels.parquet; results/model/{method}/losses.parquet;
+# REQUIRED INPUTS: results/detections/{method}/*, results/labels.parquet; results/model/{method}/losses.parquet;
 # the catalogue and the outcomes of all detections.
 # OUTPUTS: results/evaluation/{method}/metrics.json, sources.parquet, thresholds.parquet, *.png;
 # results/evaluation/catalogue/*, results/evaluation/comparison/*.
@@ -19,7 +19,6 @@ rule evaluate:
     input:
         detections=get_detections,
         index=get_fused_index,
-        components=for_shards(RESULTS.components),
         labels=RESULTS.labels,
         targets=RESULTS.targets,
     output:
@@ -40,7 +39,6 @@ rule evaluate:
     params:
         evaluation=CONFIG.evaluation.as_dict(exclude={"compare_with"}),
         catalogue=CONFIG.catalogue.as_dict(),
-        frame=vars(CONFIG.fusion.frame),
         seed=CONFIG.seed,
         version=__version__,
     message:
