@@ -142,6 +142,7 @@ def random_components(n: int, seed: int) -> SubjectComponents:
     rng = np.random.default_rng(seed)
     middles, half = rng.uniform(0, 132, (n, 2)), rng.uniform(1, 9, (n, 2))
     return SubjectComponents(
+        ids=np.arange(n),
         boxes=np.concatenate([middles - half, middles + half], axis=1).astype(np.float32),
         peaks=(middles + rng.uniform(-1, 1, (n, 2))).astype(np.float32),
         n_peaks=rng.integers(1, 4, n),
