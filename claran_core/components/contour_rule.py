@@ -18,6 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
+from claran_core.common.compiled import compiled
 from claran_core.components.islands import (
     contour_boxes,
     count_innermost,
@@ -194,25 +195,30 @@ def dr1_extent(boxes: Sequence[Sequence[float]] | np.ndarray) -> float:
     ValueError
         Without boxes.
     """
-    boxes = np.asarray(boxes, float).reshape(-1, 4)
+    boxes = np.ascontiguousarray(boxes, np.float64).reshape(-1, 4)
     if len(boxes) == 0:
         raise ValueError("the extent of a source without components is not defined")
     return float(dr1_extents(boxes[None], np.ones((1, len(boxes)), bool))[0])
 
 
+@compiled
 def dr1_extents(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:
     """Return the extents (K,) of many sources (`dr1_extent`).
 
-    Source k consists of the boxes (K, n, 4) for which `is_component` (K, n) is True.
+    Source k consists of the boxes (K, n, 4), float64, for which `is_component` (K, n) is True.
     """
-    width, height = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
-    diagonals = np.where(is_component, np.hypot(width, height), 0.0).max(axis=1)
-    corners = boxes[..., [[0, 1], [0, 3], [2, 1], [2, 3]]]  # (K, n, 4, 2)
-    apart = corners[:, :, None] - corners[:, None]  # (K, n, n, 4, 2)
-    distances = np.hypot(apart[..., 0], apart[..., 1]).max(axis=3)
-    pairs = is_component[:, :, None] & is_component[:, None]
-    largest = np.where(pairs, distances, 0.0).max(axis=(1, 2))
-    return np.where(is_component.sum(axis=1) == 1, diagonals, largest)
+    extents = np.zeros(len(boxes))
+    for k in range(len(boxes)):
+        own = np.flatnonzero(is_component[k])
+        if own.size == 1:
+            x1, y1, x2, y2 = boxes[k, own[0]]
+            extents[k] = np.hypot(x2 - x1, y2 - y1)
+        for i in range(own.size):
+            for j in range(i):
+                apart = np.abs(boxes[k, own[i]] - boxes[k, own[j]])
+                # The corners that are farthest apart in x and in y: all four combinations are corners.
+                extents[k] = max(extents[k], np.hypot(max(apart[0], apart[2]), max(apart[1], apart[3])))
+    return extents
 
 
 def box_gaps(boxes: np.ndarray) -> np.ndarray:
@@ -225,9 +231,8 @@ def box_gaps(boxes: np.ndarray) -> np.ndarray:
 
 def union_centre(boxes: Sequence[Sequence[float]] | np.ndarray) -> tuple[float, float]:
     """Return the centre ``x, y`` of the smallest box around `boxes` (n, 4): the centre of a source in DR1."""
-    boxes = np.asarray(boxes, float).reshape(-1, 4)
-    x, y = union_centres(boxes[None], np.ones((1, len(boxes)), bool))[0]
-    return float(x), float(y)
+    low_x, low_y, high_x, high_y = np.asarray(boxes, float).reshape(-1, 4).T
+    return float((low_x.min() + high_x.max()) / 2), float((low_y.min() + high_y.max()) / 2)
 
 
 def union_centres(boxes: np.ndarray, is_component: np.ndarray) -> np.ndarray:

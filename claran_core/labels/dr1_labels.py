@@ -95,7 +95,7 @@ def truth_box(subject: Subject, ra_deg: float, dec_deg: float, extent_arcsec: fl
     """
     x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, ra_deg, dec_deg)
     half = extent_arcsec / subject.frame.pixel_scale_arcsec / 2
-    return np.clip([x - half, y - half, x + half, y + half], 0.0, subject.frame.size_px)
+    return np.clip(np.array([x - half, y - half, x + half, y + half]), 0.0, subject.frame.size_px)
 
 
 def label_simulated(
@@ -245,14 +245,14 @@ def _measured_row(
 ) -> dict[str, Any]:
     """Measure the source that consists of components `own` by the DR1 rule."""
     boxes = components.boxes[own]
-    centre = cutout.wcs.pixels_to_sky(*union_centre(boxes))
-    positions = cutout.wcs.pixels_to_sky(*components.brightest[own].T)
+    points = np.concatenate([components.brightest[own], [union_centre(boxes)]])
+    ra, dec = (axis.tolist() for axis in cutout.wcs.pixels_to_sky(*points.T))
     return _row(
         subject,
-        centre=(float(centre[0]), float(centre[1])),
+        centre=(ra.pop(), dec.pop()),
         counts=(len(own), int(components.n_peaks[own].sum())),
         extent_arcsec=dr1_extent(boxes) * cutout.pixel_scale_arcsec,
-        positions=(positions[0].tolist(), positions[1].tolist()),
+        positions=(ra, dec),
     )
 
 

@@ -12,6 +12,7 @@ from claran_core.components.contour_rule import (
     COMPONENT_SIGMA,
     box_gaps,
     dr1_extent,
+    dr1_extents,
     find_components,
     union_centre,
 )
@@ -146,3 +147,18 @@ def test_gaps_between_boxes_by_hand() -> None:
     gaps = box_gaps(np.array([[0, 0, 2, 2], [5, 1, 6, 3], [5, 6, 6, 9], [1, 1, 3, 3]], float))
     np.testing.assert_allclose(gaps[0], [0, 3, 5, 0])
     np.testing.assert_allclose(gaps, gaps.T)
+
+
+def test_compiled_extents_are_those_of_all_pairs_of_corners() -> None:
+    rng = np.random.default_rng(2)
+    low = rng.uniform(0, 50, (40, 4, 2))
+    boxes = np.concatenate([low, low + rng.uniform(1, 20, (40, 4, 2))], axis=-1)
+    own = rng.random((40, 4)) < 0.6
+    own[0] = False
+    fast, plain = dr1_extents(boxes, own), dr1_extents.py_func(boxes, own)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(fast, plain, rtol=1e-14)
+    for extent, group, chosen in zip(fast, boxes, own, strict=True):
+        corners = group[chosen][:, [[0, 1], [0, 3], [2, 1], [2, 3]]]
+        apart = np.linalg.norm(corners[:, None] - corners[None], axis=-1)
+        single = [np.hypot(x2 - x1, y2 - y1) for x1, y1, x2, y2 in group[chosen]]
+        assert extent == pytest.approx(single[0] if len(single) == 1 else apart.max(initial=0.0))
