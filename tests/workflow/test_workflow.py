@@ -9,6 +9,8 @@ import pytest
 from workflow_runs import PROVENANCE, Run, demo_targets, messages_of, output_of
 
 from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
+from claran_core.cutouts.shard import settings_digest
 
 N_TRAIN, N_TEST = 28, 14
 TINY: dict[str, Any] = {
@@ -133,6 +135,21 @@ def test_added_targets_do_not_change_the_other_shards(tiny: Run, tmp_path: Path)
     new = run.table("targets.parquet").set_index("subject_id")
     assert (new.loc[old.subject_id, "shard"].to_numpy() == old.shard.to_numpy()).all()
     assert run.planned("fusion") == {}
+
+
+def test_cutouts_of_another_sky_are_refused(tiny: Run, tmp_path: Path) -> None:
+    run = tiny.copy(tmp_path / "swapped")
+    path = run.results / "cutouts" / "00000" / "radio.arrow"
+    with read_cutouts(path) as cutouts:
+        made_from, rows = cutouts.made_from, [cutouts.row(name) for name in cutouts]
+    other_seed = made_from | {"settings": settings_digest({"seed": 2})}
+    with cutout_writer(path, survey="FIRST", unit="Jy/beam", made_from=other_seed) as writer:
+        for row in rows:
+            writer.append(row)
+    assert run("components", check=False).returncode != 0
+    log = (run.results / "logs" / "find_components" / "00000.log").read_text()
+    assert "radio.arrow: made from other settings than those of this run" in log
+    assert "Traceback" not in log
 
 
 def test_one_shard_gives_the_same_catalogue_as_four(tiny: Run, tmp_path: Path) -> None:

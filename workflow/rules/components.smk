@@ -30,7 +30,7 @@ rule find_components:
         mem_mb=2000,
         runtime=30,
     params:
-        frame=vars(CONFIG.fusion.frame),
+        pixels=get_sampled_pixels(),
         version=__version__,
     message:
         "Components: shard {wildcards.shard}"

@@ -8,15 +8,16 @@ from claran_core.common.log import job
 from claran_core.common.tables import TARGETS
 from claran_core.components.shard import find_shard_components
 from claran_core.cutouts.cutout_file import read_cutouts
+from claran_core.cutouts.shard import settings_digest
 
 with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
     targets = Path(snakemake.input.targets)
     made_from = {"targets": digest_of(targets)}
-    radio.check_made_from(made_from)
+    radio.check_made_from(made_from | {"settings": settings_digest(snakemake.params.pixels)})
     find_shard_components(
         read_table(targets, TARGETS.names),
         radio,
-        Frame(**snakemake.params.frame),
+        Frame(**snakemake.params.pixels["frame"]),
         components_path=Path(snakemake.output.components),
         noise_path=Path(snakemake.output.noise),
         made_from=made_from | {"radio": radio.digest},
