@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from scipy import fft
 from scipy.ndimage import affine_transform, gaussian_filter
-from scipy.signal import fftconvolve
 
 from claran_core.simulation.random_streams import Stream, generator
 
@@ -87,11 +86,12 @@ def transfer(seed: int, tile: int) -> np.ndarray:
     rng = generator(seed, Stream.RADIO_BASELINES, tile)
     both = _transfer_of_set(int(rng.integers(N_SETS)))
     blur = np.clip(rng.normal(BLUR_PX2, BLUR_SCATTER_PX2), *BLUR_LIMITS_PX2)
-    both = both * np.exp(np.float32(-2 * np.pi**2 * blur) * _lengths() ** 2)
-    power = both[0] ** 2
+    both = both * np.exp(np.float32(-2 * np.pi**2 * blur) * _squares())
     # Every column except the first and the last represents two.
-    variance = (2 * power.sum() - power[:, [0, -1]].sum()) / TRANSFORM_PX**2
-    return both / np.sqrt(variance)
+    power = 2 * np.einsum("ij,ij->j", both[0], both[0], dtype=float)
+    variance = (power.sum() - (power[0] + power[-1]) / 2) / TRANSFORM_PX**2
+    both *= np.float32(1 / np.sqrt(variance))
+    return both
 
 
 @lru_cache(maxsize=N_SETS)
@@ -106,7 +106,7 @@ def noise_kernel(number: int) -> np.ndarray:
     A short observation samples the uv plane in clumps; the average over many observations is smooth.
     """
     rng = np.random.default_rng([SETS_SEED, number])
-    power = _stretched(np.abs(fft.fft2(_centred(FIRST_KERNEL))) ** 2, rng)[:, : TRANSFORM_PX // 2 + 1]
+    power = _stretched(_first_power(), rng)[:, : TRANSFORM_PX // 2 + 1]
     covered = power > COVERED_ABOVE * power.max()
     amplitude = np.sqrt(power) * (1 + np.interp(_lengths(), CLUMPS_AT, CLUMPINESS) * _clumps(rng))
     fade = np.clip(4 * (1 - _distances() / KERNEL_RADIUS_PX), 0, 1)
@@ -116,13 +116,18 @@ def noise_kernel(number: int) -> np.ndarray:
     return kernel / np.sqrt((kernel**2).sum())
 
 
+@lru_cache(maxsize=1)
+def _first_power() -> np.ndarray:
+    """Return the power spectrum of FIRST's noise, with the mean in the middle."""
+    return fft.fftshift(np.abs(fft.fft2(_centred(FIRST_KERNEL))) ** 2)
+
+
 def _stretched(power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the power spectrum of baselines under a slightly different projection."""
     turn, scales = np.deg2rad(rng.normal(0, TURN_DEG)), rng.normal(1, STRETCH, 2)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * scales
     middle = np.full(2, power.shape[0] // 2)
-    shifted = fft.fftshift(power)
-    turned = affine_transform(shifted, matrix, middle - matrix @ middle, order=1)
+    turned = affine_transform(power, matrix, middle - matrix @ middle, order=1)
     turned = 0.5 * (turned + np.roll(turned[::-1, ::-1], (1, 1), (0, 1)))  # noise is real
     return np.clip(fft.ifftshift(turned), 0, None)
 
@@ -141,6 +146,11 @@ def _clumps(rng: np.random.Generator) -> np.ndarray:
 def _lengths() -> np.ndarray:
     """Return the length of baselines, cycles per pixel, on half the plane of the transforms; float32."""
     return np.hypot(fft.fftfreq(TRANSFORM_PX)[:, None], fft.rfftfreq(TRANSFORM_PX)).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _squares() -> np.ndarray:
+    return _lengths() ** 2
 
 
 def _distances() -> np.ndarray:
@@ -187,7 +197,9 @@ def sidelobe_pattern() -> np.ndarray:
     there, because `claran_core.simulation.noise.surroundings` has the measured effect on the background.
     """
     width = 2 * SIDELOBES_PX + 1
-    beam = fftconvolve(FIRST_KERNEL, FIRST_KERNEL[::-1, ::-1])
+    size = 2 * FIRST_KERNEL.shape[0] - 1
+    beam = fft.irfft2(np.square(np.abs(fft.rfft2(FIRST_KERNEL, (size, size)))), (size, size))
+    beam = np.roll(beam, (size // 2, size // 2), (0, 1))
     margin = (beam.shape[0] - width) // 2
     beam = beam[margin:-margin, margin:-margin]
     y, x = np.indices(beam.shape) - SIDELOBES_PX

@@ -7,21 +7,17 @@ pixels (row 0 south, 0-based, whole numbers at centres).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
-from astropy import units as u
-from astropy_healpix import (
-    healpix_to_xyz,
-    nside_to_pixel_area,
-    nside_to_pixel_resolution,
-    xyz_to_healpix,
-)
 
+from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.frame import Frame
-from claran_core.common.linear_wcs import LinearWCS
-from claran_core.common.sky import FloatOrArray, offset_to_sky
+from claran_core.common.linear_wcs import LinearWCS, local_axes, sky_of_vectors
+from claran_core.common.sky import FloatOrArray, offset_to_sky, unit_vectors
+from claran_core.simulation.healpix import nested_cells, nested_vectors
 
 __all__ = [
     "Tile",
@@ -45,9 +41,8 @@ SQUARE = np.stack(np.meshgrid([1.0, 0.0, -1.0], [1.0, 0.0, -1.0])).reshape(2, -1
 
 def sky_to_cells(ra_deg: FloatOrArray, dec_deg: FloatOrArray, nside: int) -> np.ndarray:
     """Return the nested HEALPix cells that contain positions (deg, ICRS)."""
-    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
-    flat = np.cos(dec)
-    return xyz_to_healpix(flat * np.cos(ra), flat * np.sin(ra), np.sin(dec), nside, order="nested")
+    vectors = unit_vectors(ra_deg, dec_deg)
+    return nested_cells(vectors.reshape(-1, 3), nside).reshape(vectors.shape[:-1])
 
 
 def sky_to_cell(ra_deg: FloatOrArray, dec_deg: FloatOrArray, nside: int) -> int:
@@ -72,7 +67,7 @@ def _net(radius_arcsec: float, nside: int) -> np.ndarray:
     The points lie on a slightly larger circle, which finds cells with only a corner in the disc, and on a
     mesh inside it that is finer than a cell.
     """
-    cell_arcsec = float(nside_to_pixel_resolution(nside).to_value(u.arcsec))
+    cell_arcsec = math.sqrt(cell_area_deg2(nside)) * ARCSEC_PER_DEG
     beyond = max(min(radius_arcsec, cell_arcsec) / 16, 1.0)
     reach = radius_arcsec + beyond
     turn = np.linspace(0, 2 * np.pi, int(np.ceil(4 * np.pi * reach / beyond)))
@@ -83,18 +78,19 @@ def _net(radius_arcsec: float, nside: int) -> np.ndarray:
     return np.concatenate([reach * np.stack([np.sin(turn), np.cos(turn)]), within], axis=1)
 
 
-@lru_cache
 def cell_area_deg2(nside: int) -> float:
     """Return the area of a HEALPix cell in square degrees."""
-    return float(nside_to_pixel_area(nside).to_value(u.deg**2))
+    return math.degrees(math.degrees(4 * math.pi / (12 * nside * nside)))
 
 
 def cell_positions(
     cell: int, nside: int, across: FloatOrArray, along: FloatOrArray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return sky positions (deg) at fractions 0..1 `across` and `along` a cell (equal-area)."""
-    x, y, z = healpix_to_xyz(cell, nside, across, along, order="nested")
-    return np.rad2deg(np.arctan2(y, x)) % 360.0, np.rad2deg(np.arctan2(z, np.hypot(x, y)))
+    places = np.broadcast_arrays(np.asarray(across, float), np.asarray(along, float))
+    vectors = nested_vectors(cell, nside, *(np.ascontiguousarray(place).reshape(-1) for place in places))
+    ra, dec = sky_of_vectors(vectors)
+    return ra.reshape(places[0].shape), dec.reshape(places[0].shape)
 
 
 def subcells(cell: int, nside: int, finer_nside: int) -> np.ndarray:
@@ -154,6 +150,19 @@ class TileWindow:
             self.x0 - margin_x, self.y0 - margin_y, self.nx + 2 * margin_x, self.ny + 2 * margin_y
         )
 
+    @staticmethod
+    def around(windows: Sequence["TileWindow"]) -> "TileWindow":
+        """Return the smallest window that contains all of several windows, of which there is one."""
+        x0, y0 = min(one.x0 for one in windows), min(one.y0 for one in windows)
+        x1, y1 = max(one.x0 + one.nx for one in windows), max(one.y0 + one.ny for one in windows)
+        return TileWindow(x0, y0, x1 - x0, y1 - y0)
+
+    def within(self, other: "TileWindow") -> "TileWindow":
+        """Return the pixels that both windows have in common; they overlap."""
+        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+        x1, y1 = min(self.x0 + self.nx, other.x0 + other.nx), min(self.y0 + self.ny, other.y0 + other.ny)
+        return TileWindow(x0, y0, x1 - x0, y1 - y0)
+
     def overlap(self, other: "TileWindow") -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Return the rows and columns of the common pixels in this window's array and in the other's."""
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
@@ -187,6 +196,11 @@ class Tile:
     @property
     def _frame(self) -> Frame:
         return Frame(self.grid.size_px, self.grid.pixel_scale_arcsec)
+
+    @cached_property
+    def axes(self) -> np.ndarray:
+        """Unit vectors to the east, to the north and outwards at the tangent point; ``(3, 3)``."""
+        return local_axes(self.ra_deg, self.dec_deg)
 
     @property
     def limits(self) -> TileWindow:

@@ -5,14 +5,15 @@ background and noise are those of 12 AllWISE W1 images, the point-spread functio
 galaxies those of the stars and hosts in six of them; `benchmarks/sky/infrared_sky.py` compares.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
 
+from claran_core.common.compiled import compiled
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import cell_area_deg2, cell_positions
-from claran_core.simulation.population import RadioSource
 from claran_core.simulation.random_streams import Stream, generator, quantile_draw
 from claran_core.survey.surveys import SURVEYS
 
@@ -131,11 +132,13 @@ def half_light_arcsec(magnitude: np.ndarray) -> np.ndarray:
     return np.minimum(radius, LARGEST_HALF_LIGHT_ARCSEC)
 
 
-def scan_angle_deg(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+@compiled
+def scan_angle_deg(ra_deg: float, dec_deg: float) -> float:
     """Return the position angle of the scans, towards the north ecliptic pole, from north through east."""
-    ahead, dec = np.deg2rad(ECLIPTIC_POLE_RA_DEG - ra_deg), np.deg2rad(dec_deg)
-    north = np.cos(dec) * np.tan(np.deg2rad(ECLIPTIC_POLE_DEC_DEG)) - np.sin(dec) * np.cos(ahead)
-    return np.rad2deg(np.arctan2(np.sin(ahead), north))
+    ahead, dec = math.radians(ECLIPTIC_POLE_RA_DEG - ra_deg), math.radians(dec_deg)
+    pole = math.tan(math.radians(ECLIPTIC_POLE_DEC_DEG))
+    north = math.cos(dec) * pole - math.sin(dec) * math.cos(ahead)
+    return math.degrees(math.atan2(math.sin(ahead), north))
 
 
 def field(rng: np.random.Generator) -> tuple[float, float]:
@@ -159,16 +162,15 @@ def infrared_cell(seed: int, cell: int) -> Gaussians:
     return _sources(ra, dec, peak, radius, rng.uniform(0.4, 1, n), rng.uniform(0, 180, n))
 
 
-def host_gaussians(sources: tuple[RadioSource, ...]) -> Gaussians:
+def host_gaussians(ra_deg: np.ndarray, dec_deg: np.ndarray, magnitude: np.ndarray) -> Gaussians:
     """Return the hosts of radio sources: galaxies, of which bright and near ones are resolved.
 
-    The shape of a host comes from insignificant digits of its position, because it has no random stream.
+    All arguments are ``(n,)`` arrays; `magnitude` is that in W1 (Vega).  The shape of a host comes from
+    insignificant digits of its position, because it has no random stream.
     """
-    ra = np.array([source.ra_deg for source in sources])
-    dec = np.array([source.dec_deg for source in sources])
-    magnitude = np.array([source.host_magnitude for source in sources])
-    ratio, angle = 0.6 + 0.4 * (1e6 * dec % 1.0), 180.0 * (1e6 * ra % 1.0)
-    return _sources(ra, dec, peak_of_magnitude(magnitude), half_light_arcsec(magnitude), ratio, angle)
+    ratio, angle = 0.6 + 0.4 * (1e6 * dec_deg % 1.0), 180.0 * (1e6 * ra_deg % 1.0)
+    peak, radius = peak_of_magnitude(magnitude), half_light_arcsec(magnitude)
+    return _sources(ra_deg, dec_deg, peak, radius, ratio, angle)
 
 
 def _typical_half_light_arcsec(peak: np.ndarray) -> np.ndarray:
@@ -188,57 +190,37 @@ def _sources(
     `peak` is that of a point source of the same counts, DN; `radius_arcsec` is the half-light radius along
     the major axis, 0 for stars.
     """
-    plain = peak < ONE_PART_BELOW_DN
-    star, galaxy = ~plain & (radius_arcsec == 0), ~plain & (radius_arcsec > 0)
-    return Gaussians.join(
-        [
-            _plain(ra_deg[plain], dec_deg[plain], peak[plain], radius_arcsec[plain]),
-            _stars(ra_deg[star], dec_deg[star], peak[star]),
-            _galaxies(*(v[galaxy] for v in (ra_deg, dec_deg, peak, radius_arcsec, ratio, angle_deg))),
-        ]
-    )
+    return Gaussians(_parts(np.stack([ra_deg, dec_deg, peak, radius_arcsec, ratio, angle_deg], axis=1)))
 
 
-def _plain(ra_deg: np.ndarray, dec_deg: np.ndarray, peak: np.ndarray, radius_arcsec: np.ndarray) -> Gaussians:
-    """Return faint sources as circular Gaussians; galaxies are wider than stars."""
-    width = np.hypot(ONE_PART_ARCSEC, FWHM_PER_SIGMA * WHOLE_SIGMA * radius_arcsec)
-    height = ONE_PART_HEIGHT * peak * (ONE_PART_ARCSEC / width) ** 2
-    zero = np.zeros(peak.size)
-    return Gaussians(ra_deg, dec_deg, zero, zero, height, width, width, zero)
+@compiled
+def _parts(sources: np.ndarray) -> np.ndarray:
+    """Return the rows of `Gaussians` of sources, ``(m, 8)``; the columns of `sources` are as `_sources`.
 
-
-def _stars(ra_deg: np.ndarray, dec_deg: np.ndarray, peak: np.ndarray) -> Gaussians:
-    height, major, minor, turn = STAR_PARTS.T
-    angle = scan_angle_deg(ra_deg, dec_deg)[:, None] + turn
-    return _seen(ra_deg, dec_deg, peak[:, None] * height, major, minor, angle)
-
-
-def _galaxies(
-    ra_deg: np.ndarray,
-    dec_deg: np.ndarray,
-    peak: np.ndarray,
-    radius_arcsec: np.ndarray,
-    ratio: np.ndarray,
-    angle_deg: np.ndarray,
-) -> Gaussians:
-    height, width, sigma = GALAXY_PARTS.T
-    size = FWHM_PER_SIGMA * sigma * radius_arcsec[:, None]
-    major, minor = np.hypot(width, size), np.hypot(width, size * ratio[:, None])
-    height = peak[:, None] * height * width**2 / (major * minor)
-    return _seen(ra_deg, dec_deg, height, major, minor, angle_deg[:, None])
-
-
-def _seen(
-    ra_deg: np.ndarray,
-    dec_deg: np.ndarray,
-    peak: np.ndarray,
-    major_arcsec: np.ndarray,
-    minor_arcsec: np.ndarray,
-    angle_deg: np.ndarray,
-) -> Gaussians:
-    """Return the parts of sources, ``(n, parts)`` or broadcast to that, above the brightness limit."""
-    which = np.nonzero(peak > SEEN_DN)
-    ra, dec = ra_deg[which[0]], dec_deg[which[0]]
-    columns = (np.broadcast_to(v, peak.shape)[which] for v in (peak, major_arcsec, minor_arcsec, angle_deg))
-    zero = np.zeros(ra.size)
-    return Gaussians(ra, dec, zero, zero, *columns)
+    A faint source is one circular Gaussian; galaxies are wider than stars.  Of other sources, the parts above
+    the brightness limit are returned.
+    """
+    rows = np.zeros((6 * len(sources), 8))
+    m = 0
+    for k in range(len(sources)):
+        ra, dec, peak, radius, ratio, position_angle = sources[k]
+        is_star = radius == 0
+        n_parts = 1 if peak < ONE_PART_BELOW_DN else 6
+        scan = scan_angle_deg(ra, dec) if n_parts > 1 and is_star else 0.0
+        for part in range(n_parts):
+            if n_parts == 1:
+                major = math.hypot(ONE_PART_ARCSEC, FWHM_PER_SIGMA * WHOLE_SIGMA * radius)
+                minor, angle = major, 0.0
+                height = ONE_PART_HEIGHT * peak * (ONE_PART_ARCSEC / major) ** 2
+            elif is_star:
+                height, major, minor = peak * STAR_PARTS[part, 0], STAR_PARTS[part, 1], STAR_PARTS[part, 2]
+                angle = scan + STAR_PARTS[part, 3]
+            else:
+                width, size = GALAXY_PARTS[part, 1], FWHM_PER_SIGMA * GALAXY_PARTS[part, 2] * radius
+                major, minor, angle = math.hypot(width, size), math.hypot(width, size * ratio), position_angle
+                height = peak * GALAXY_PARTS[part, 0] * width**2 / (major * minor)
+            if n_parts == 1 or height > SEEN_DN:
+                rows[m, 0], rows[m, 1] = ra, dec
+                rows[m, 4], rows[m, 5], rows[m, 6], rows[m, 7] = height, major, minor, angle
+                m += 1
+    return rows[:m]

@@ -31,6 +31,7 @@ from claran_core.simulation.population import (
     SIDELOBE_GAIN,
     UNCLEANED_JY,
     UNCLEANED_SCATTER,
+    RadioCell,
     RadioSource,
     radio_cell,
 )
@@ -96,7 +97,7 @@ class LabelTablePopulation:
     def __repr__(self) -> str:
         return self._text
 
-    def cell(self, index: int) -> tuple[RadioSource, ...]:
+    def cell(self, index: int) -> RadioCell:
         """Return the sources of a cell; see `claran_core.simulation.population.Population`."""
         return _cell(self, index)
 
@@ -127,12 +128,13 @@ class _Site:
 
 
 @lru_cache(maxsize=512)
-def _cell(population: LabelTablePopulation, index: int) -> tuple[RadioSource, ...]:
+def _cell(population: LabelTablePopulation, index: int) -> RadioCell:
     field = [source for source in radio_cell(population.seed, index) if source.is_compact]
     # A label table of the same simulated sky contains field sources too.
     field = [source for source in field if source.source_id not in population._names]
     kept = population._clear.outside(field)
-    return (*kept, *(_source(population.seed, site) for site in population._by_cell.get(index, ())))
+    labelled = (_source(population.seed, site) for site in population._by_cell.get(index, ()))
+    return RadioCell.of([*kept, *labelled])
 
 
 class _Circles:

@@ -17,7 +17,6 @@ from scipy import ndimage
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, find_components
 from claran_core.simulation.gaussians import PixelGaussians
-from claran_core.simulation.geometry import TileWindow
 from claran_core.simulation.hotspot_models import FAINTEST, GAP_LEVEL, Part, direction, distances, draw_parts
 from claran_core.simulation.recipes import SourceRecipe
 from claran_core.simulation.source_models import (
@@ -221,12 +220,10 @@ def noise_free(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     to_sigma_px = 1 / (FWHM_PER_SIGMA * PIXEL_ARCSEC)
     major, minor, turn = major * to_sigma_px, minor * to_sigma_px, np.deg2rad(90 - angle_deg)
     placed = PixelGaussians.of_axes(east / PIXEL_ARCSEC, north / PIXEL_ARCSEC, peak, major, minor, turn)
-    centre = np.rint([placed.x, placed.y]).astype(int)
-    low, high = (centre - placed.half_px).min(axis=1), (centre + placed.half_px).max(axis=1)
-    window = TileWindow(int(low[0]), int(low[1]), int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
+    window = placed.box()
     image = np.zeros(window.shape)
-    placed.add_to(image, window, np.arange(len(rows)))
-    return image, PIXEL_ARCSEC * low
+    placed.add_to(image, window)
+    return image, PIXEL_ARCSEC * np.array([window.x0, window.y0])
 
 
 def _fitted(parts: list[Part], label: LabelledSource) -> _Candidate:

@@ -90,14 +90,15 @@ def mosaic_window(
 
 def sources_in(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> list[RadioSource]:
     """Return the radio sources with hosts in a window, whether detectable or not, cell by cell."""
-    cells = cells_around(tile, window, 0.0, RADIO_NSIDE)
-    sources = [source for cell in cells for source in sky.population.cell(cell)]
-    positions = np.array([(source.ra_deg, source.dec_deg) for source in sources]).reshape(-1, 2)
-    x, y = tile.sky_to_pixel(*positions.T)
-    inside = (np.abs(x - window.x0 - (window.nx - 1) / 2) <= window.nx / 2) & (
-        np.abs(y - window.y0 - (window.ny - 1) / 2) <= window.ny / 2
-    )
-    return [sources[number] for number in np.flatnonzero(inside)]
+    found = []
+    for cell in cells_around(tile, window, 0.0, RADIO_NSIDE):
+        sources = sky.population.cell(cell)
+        x, y = tile.sky_to_pixel(sources.ra_deg, sources.dec_deg)
+        inside = (np.abs(x - window.x0 - (window.nx - 1) / 2) <= window.nx / 2) & (
+            np.abs(y - window.y0 - (window.ny - 1) / 2) <= window.ny / 2
+        )
+        found += [sources[number] for number in np.flatnonzero(inside).tolist()]
+    return found
 
 
 def _bands(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> Iterator[np.ndarray]:

@@ -6,18 +6,17 @@ cannot reproduce.  It is computed in fixed blocks by Fourier transforms of one s
 different sizes differ in the last bits.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 from scipy import fft
-from scipy.ndimage import correlate1d
 
+from claran_core.common.compiled import compiled
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.simulation.baselines import KERNEL_RADIUS_PX, TRANSFORM_PX, transfer
 from claran_core.simulation.geometry import Tile, TileWindow
-from claran_core.simulation.random_streams import Stream, grid_normals
+from claran_core.simulation.random_streams import Stream, plane_normals
 
 __all__ = [
     "INFRARED_NOISE",
@@ -65,25 +64,6 @@ class NoiseLayer:
 INFRARED_NOISE = (NoiseLayer(0.5, 8.8, 8.8), NoiseLayer(0.5, 40.0, 40.0))
 
 
-@lru_cache(maxsize=1024)
-def _white_block(seed: int, stream: Stream, tile: int, layer: int, block_x: int, block_y: int) -> np.ndarray:
-    return grid_normals((BLOCK_PX, BLOCK_PX), seed, stream, tile, layer, x=block_x, y=block_y)
-
-
-def _put_together(window: TileWindow, size_px: int, block: Callable[[int, int], np.ndarray]) -> np.ndarray:
-    """Return a window of a plane, ``(..., ny, nx)``, assembled from square blocks.
-
-    `block` returns the block in a column and row of blocks, ``(..., size_px, size_px)``.
-    """
-    columns = range(window.x0 // size_px, (window.x0 + window.nx - 1) // size_px + 1)
-    rows = range(window.y0 // size_px, (window.y0 + window.ny - 1) // size_px + 1)
-    whole = np.concatenate(
-        [np.concatenate([block(column, row) for column in columns], axis=-1) for row in rows], axis=-2
-    )
-    left, bottom = window.x0 - columns[0] * size_px, window.y0 - rows[0] * size_px
-    return whole[..., bottom : bottom + window.ny, left : left + window.nx]
-
-
 def white_noise(seed: int, stream: Stream, tile: int, layer: int, window: TileWindow) -> np.ndarray:
     """Return white noise of unit variance in a window of a tile.
 
@@ -92,7 +72,8 @@ def white_noise(seed: int, stream: Stream, tile: int, layer: int, window: TileWi
     (ny, nx) float64 array
         A tile pixel has the same value in all windows.
     """
-    return _put_together(window, BLOCK_PX, partial(_white_block, seed, stream, tile, layer))
+    place = window.x0, window.y0
+    return plane_normals(window.shape, seed, stream, tile, layer, x0=place[0], y0=place[1], block_px=BLOCK_PX)
 
 
 @lru_cache(maxsize=16)
@@ -113,17 +94,6 @@ def kernels(fwhm_px: float) -> np.ndarray:
     distance = np.arange(spacing)[:, None] - spacing * np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (distance / sigma) ** 2)
     return weights / np.sqrt((weights**2).sum() / spacing)
-
-
-def _spread(nodes: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
-    """Interpolate nodes to pixels along an axis, without the outermost nodes, which lack neighbours."""
-    radius = weights.shape[1] // 2
-    inner = [slice(None)] * 2
-    inner[axis] = slice(radius, nodes.shape[axis] - radius)
-    parts = [correlate1d(nodes, row, axis=axis)[tuple(inner)] for row in weights]
-    shape = list(parts[0].shape)
-    shape[axis] *= len(weights)
-    return np.stack(parts, axis=axis + 1).reshape(shape)
 
 
 def _nodes(start: int, size: int, spacing: int) -> tuple[int, int]:
@@ -150,11 +120,52 @@ def correlated_noise(
         y0, ny = _nodes(window.y0, window.ny, len(along_y))
         wide = TileWindow(x0, y0, nx, ny).grown(along_x.shape[1] // 2, along_y.shape[1] // 2)
         white = white_noise(seed, stream, tile.index, number, wide)
-        fine = _spread(_spread(white, along_x, axis=1), along_y, axis=0)
         left, bottom = window.x0 - x0 * len(along_x), window.y0 - y0 * len(along_y)
-        shown = fine[bottom : bottom + window.ny, left : left + window.nx]
-        noise += np.sqrt(layer.variance) * shown
+        _add_layer(noise, white, along_x, along_y, left, bottom, np.sqrt(layer.variance))
     return noise
+
+
+@compiled
+def _add_layer(
+    noise: np.ndarray,
+    nodes: np.ndarray,
+    along_x: np.ndarray,
+    along_y: np.ndarray,
+    left: int,
+    bottom: int,
+    height: float,
+) -> None:
+    """Add one layer of noise to a window, interpolated from nodes along x and then along y.
+
+    Parameters
+    ----------
+    noise : (ny, nx) float64 array
+        The window.
+    nodes : (my, mx) float64 array
+        White noise at the nodes, with those beyond the window that the kernels need.
+    along_x, along_y : (spacing, 2 r + 1) float64 arrays
+        Kernels (`kernels`).
+    left, bottom : int
+        Pixels from the first inner node to the first pixel of the window.
+    height : float
+        Standard deviation of the layer.
+    """
+    ny, nx = noise.shape
+    rows = np.empty((len(nodes), nx))
+    spacing = len(along_x)
+    for j in range(len(nodes)):
+        for i in range(nx):
+            node, weights = (left + i) // spacing, along_x[(left + i) % spacing]
+            total = 0.0
+            for k in range(len(weights)):
+                total += weights[k] * nodes[j, node + k]
+            rows[j, i] = total
+    spacing = len(along_y)
+    for j in range(ny):
+        node, weights = (bottom + j) // spacing, height * along_y[(bottom + j) % spacing]
+        for k in range(len(weights)):
+            for i in range(nx):
+                noise[j, i] += weights[k] * rows[node + k, i]
 
 
 def first_noise(seed: int, tile: Tile, window: TileWindow) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -171,20 +182,63 @@ def first_noise(seed: int, tile: Tile, window: TileWindow) -> tuple[np.ndarray, 
         The first and the last have unit variance.  FITS order; a tile pixel has the same bits in all
         windows.
     """
-    noise, smooth, white = _put_together(window, FIRST_BLOCK_PX, partial(_first_block, seed, tile.index))
-    return noise, smooth, white
+    size = FIRST_BLOCK_PX
+    blocks = {
+        (seed, tile.index, column, row): TileWindow(column * size, row * size, size, size)
+        for row in range(window.y0 // size, (window.y0 + window.ny - 1) // size + 1)
+        for column in range(window.x0 // size, (window.x0 + window.nx - 1) // size + 1)
+    }
+    known = {name: _RECENT[name] for name in blocks if name in _RECENT}
+    known |= _first_blocks(seed, tile.index, {name: blocks[name] for name in blocks if name not in known})
+    _keep(known)
+    planes = np.empty((3, *window.shape), np.float32)
+    for name, block in blocks.items():
+        own, part = window.overlap(block)
+        planes[:, *own] = known[name][:, *part]
+    return planes[0], planes[1], planes[2]
 
 
-@lru_cache(maxsize=128)
-def _first_block(seed: int, tile: int, block_x: int, block_y: int) -> np.ndarray:
-    inner = TileWindow(block_x * FIRST_BLOCK_PX, block_y * FIRST_BLOCK_PX, FIRST_BLOCK_PX, FIRST_BLOCK_PX)
-    outer = inner.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
+# Seed, tile, column and row of a block of FIRST noise.
+BlockName = tuple[int, int, int, int]
+
+# The blocks computed last, which neighbouring windows need too.
+MAX_RECENT = 128
+_RECENT: dict[BlockName, np.ndarray] = {}
+
+
+def _keep(blocks: dict[BlockName, np.ndarray]) -> None:
+    """Keep blocks for later windows."""
+    _RECENT.update(blocks)
+    for name in list(_RECENT)[: max(len(_RECENT) - MAX_RECENT, 0)]:
+        _RECENT.pop(name, None)
+
+
+def _first_blocks(seed: int, tile: int, blocks: dict[BlockName, TileWindow]) -> dict[BlockName, np.ndarray]:
+    """Return blocks of FIRST noise as `first_noise`, ``(3, FIRST_BLOCK_PX, FIRST_BLOCK_PX)`` each.
+
+    White noise around all of them is drawn at once, because neighbouring blocks share it.
+    """
+    if not blocks:
+        return {}
+    around = TileWindow.around(list(blocks.values())).grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
     # Single precision is twice as fast, with an error of a millionth of the noise.
-    white = white_noise(seed, Stream.RADIO_NOISE, tile, 0, outer).astype(np.float32)
+    white = white_noise(seed, Stream.RADIO_NOISE, tile, 0, around).astype(np.float32)
+    both = transfer(seed, tile)
+    found = {}
+    for name, block in blocks.items():
+        outer = block.grown(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX)
+        found[name] = _first_block(white[around.overlap(outer)[0]], both)
+    return found
+
+
+def _first_block(white: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """Return a block of FIRST noise from white noise on the plane of the transforms."""
     cut = slice(KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + FIRST_BLOCK_PX)
     # Rows outside the block are not transformed back.
-    rows = fft.ifft(fft.rfft2(white) * transfer(seed, tile), axis=1)[:, cut]
-    return np.stack([*fft.irfft(rows, TRANSFORM_PX)[..., cut], white[cut, cut]])
+    rows = fft.ifft(fft.rfft2(white) * both, axis=1, overwrite_x=True)[:, cut]
+    block = np.empty((3, FIRST_BLOCK_PX, FIRST_BLOCK_PX), np.float32)
+    block[:2], block[2] = fft.irfft(rows, TRANSFORM_PX)[..., cut], white[cut, cut]
+    return block
 
 
 @lru_cache(maxsize=1)

@@ -2,11 +2,11 @@
 
 The sky is divided into HEALPix cells.  A cell's sources come from its own random stream, so any part of the
 sky can be computed alone.  Field sources are compact and follow the counts of FIRST, N(>S) ~ S^-0.89 in peak
-flux density; extended sources follow `claran_core.simulation.recipes`.  The model of a source is built on
+flux density; extended sources follow `claran_core.simulation.recipes`.  A source and its model are built on
 first access.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Protocol
@@ -17,7 +17,7 @@ from claran_core.common.sky import offset_to_sky
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import cell_area_deg2, cell_positions, sky_to_cell
 from claran_core.simulation.random_streams import Stream, StreamName, generator, quantile_draw
-from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY, SourceRecipe
+from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY
 from claran_core.simulation.source_models import SourceModel, build_compact, build_extended
 from claran_core.simulation.source_shapes import POINT_ARCSEC
 
@@ -27,8 +27,8 @@ __all__ = [
     "UNCLEANED_JY",
     "DrawnPopulation",
     "Population",
+    "RadioCell",
     "RadioSource",
-    "compact_gaussians",
     "radio_cell",
 ]
 
@@ -140,61 +140,142 @@ class RadioSource:
     @cached_property
     def gaussians(self) -> Gaussians:
         """Its emission, Jy/beam, after convolution with the beam."""
-        east, north, peak, major, minor, angle = self.model.gaussians.T
-        everything = Gaussians(
-            np.full(peak.size, self.ra_deg),
-            np.full(peak.size, self.dec_deg),
-            east,
-            north,
-            peak * SNR_UNIT_JY,
-            major,
-            minor,
-            angle,
-        )
+        rows = np.empty((len(self.model.gaussians), 8))
+        rows[:, :2], rows[:, 2:] = (self.ra_deg, self.dec_deg), self.model.gaussians
+        rows[:, 4] *= SNR_UNIT_JY
+        everything = Gaussians(rows)
         return everything.take(everything.reach_arcsec() <= self.reach_arcsec)
 
 
-@lru_cache(maxsize=512)
-def radio_cell(seed: int, cell: int) -> tuple[RadioSource, ...]:
-    """Return all radio sources with hosts in a nested HEALPix cell of `RADIO_NSIDE`, field sources first."""
-    rng = generator(seed, Stream.RADIO_SOURCES, cell)
-    drafts = [*_field(rng), *_extended(rng, seed, cell)]
-    ra, dec = cell_positions(cell, RADIO_NSIDE, rng.random(len(drafts)), rng.random(len(drafts)))
-    _move_companions(rng, cell, drafts, ra, dec)
-    magnitude = _host_magnitudes(rng, [draft.kind for draft in drafts])
-    uncleaned = UNCLEANED_JY * np.maximum(rng.normal(1, UNCLEANED_SCATTER, len(drafts)), 0)
-    gain = SIDELOBE_GAIN * rng.standard_t(3, len(drafts))
-    return tuple(
-        RadioSource(
-            source_id=f"sim-{cell:06d}-{k:03d}",
-            ra_deg=float(ra[k]),
-            dec_deg=float(dec[k]),
-            kind=draft.kind,
-            n_components=draft.n_components,
-            n_peaks=draft.n_peaks,
-            host_magnitude=float(magnitude[k]),
-            reach_arcsec=draft.reach_arcsec,
-            peak_jy=draft.peak_jy,
-            uncleaned_jy=float(uncleaned[k]),
-            sidelobe_gain=float(gain[k]),
-            compact=draft.compact,
-            build=draft.build,
-        )
-        for k, draft in enumerate(drafts)
-    )
-
-
-def compact_gaussians(rows: np.ndarray) -> Gaussians:
-    """Return the Gaussians of compact sources, one per source.
+class RadioCell:
+    """The radio sources of a cell: their properties as columns, and each source on demand.
 
     Parameters
     ----------
-    rows : (n, 6) array
-        RA and Dec (deg), peak (Jy/beam), FWHM of the axes before the beam (arcsec), position angle (deg).
+    columns : (n, 7) float64 array
+        RA and Dec, deg; ``peak_jy``, ``uncleaned_jy``, ``sidelobe_gain``, ``reach_arcsec`` and
+        ``host_magnitude`` of `RadioSource`.
+    compact : (n, 3) float64 array
+        ``compact`` of `RadioSource`; NaN for other sources.
+    source : callable
+        Returns the source with a number.
     """
-    ra, dec, peak, major, minor, angle = rows.T
-    major, minor, zero = np.hypot(POINT_ARCSEC, major), np.hypot(POINT_ARCSEC, minor), np.zeros(len(rows))
-    return Gaussians(ra, dec, zero, zero, peak, major, minor, angle)
+
+    def __init__(
+        self, columns: np.ndarray, compact: np.ndarray, source: Callable[[int], RadioSource]
+    ) -> None:
+        self.ra_deg, self.dec_deg, self.peak_jy, self.uncleaned_jy, self.sidelobe_gain = columns.T[:5]
+        self.reach_arcsec, self.host_magnitude = columns.T[5:]
+        self.compact = compact
+        self.is_compact = np.isfinite(compact[:, 0])
+        self._source = source
+        self._built: dict[int, RadioSource] = {}
+
+    @staticmethod
+    def of(sources: Sequence[RadioSource]) -> "RadioCell":
+        """Return a cell with these sources."""
+        columns = [
+            (
+                one.ra_deg,
+                one.dec_deg,
+                one.peak_jy,
+                one.uncleaned_jy,
+                one.sidelobe_gain,
+                one.reach_arcsec,
+                one.host_magnitude,
+            )
+            for one in sources
+        ]
+        compact = [one.compact or (np.nan,) * 3 for one in sources]
+        return RadioCell(
+            np.array(columns, float).reshape(-1, 7),
+            np.array(compact, float).reshape(-1, 3),
+            list(sources).__getitem__,
+        )
+
+    def __len__(self) -> int:
+        return len(self.ra_deg)
+
+    def __iter__(self) -> Iterator[RadioSource]:
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> RadioSource:
+        if number not in self._built:
+            self._built[number] = self._source(number)
+        return self._built[number]
+
+    @property
+    def peak_reach_arcsec(self) -> np.ndarray:
+        """`RadioSource.peak_reach_arcsec` of all sources."""
+        return np.where(self.is_compact, 0.0, self.reach_arcsec - REACH_BEYOND_ARCSEC)
+
+    def gaussians(self) -> Gaussians:
+        """Return one Gaussian per source: the emission of a compact source, a point at the host of others."""
+        rows, sizes = np.zeros((len(self), 8)), np.nan_to_num(self.compact)
+        rows[:, 0], rows[:, 1], rows[:, 4], rows[:, 7] = self.ra_deg, self.dec_deg, self.peak_jy, sizes[:, 2]
+        rows[:, 5:7] = np.hypot(POINT_ARCSEC, sizes[:, :2])
+        return Gaussians(rows)
+
+
+@lru_cache(maxsize=512)
+def radio_cell(seed: int, cell: int) -> RadioCell:
+    """Return all radio sources with hosts in a nested HEALPix cell of `RADIO_NSIDE`, field sources first."""
+    rng = generator(seed, Stream.RADIO_SOURCES, cell)
+    peak, compact = _field(rng)
+    extended = _extended(rng, seed, cell)
+    n_field, n = len(peak), len(peak) + len(extended)
+    ra, dec = cell_positions(cell, RADIO_NSIDE, rng.random(n), rng.random(n))
+    _move_companions(rng, cell, peak, ra, dec)
+    magnitude = _host_magnitudes(rng, n_field, n)
+    uncleaned = UNCLEANED_JY * np.maximum(rng.normal(1, UNCLEANED_SCATTER, n), 0)
+    gain = SIDELOBE_GAIN * rng.standard_t(3, n)
+    peak = np.append(peak, [draft.peak_snr * SNR_UNIT_JY for draft in extended])
+    reach = np.append(
+        np.full(n_field, FIELD_REACH_ARCSEC),
+        [draft.extent_arcsec + REACH_BEYOND_ARCSEC for draft in extended],
+    )
+    columns = np.stack([ra, dec, peak, uncleaned, gain, reach, magnitude], axis=1)
+    compact = np.concatenate([compact, np.full((len(extended), 3), np.nan)])
+    return RadioCell(columns, compact, partial(_source, cell, columns, compact, extended))
+
+
+@dataclass(frozen=True)
+class _Extended:
+    """An extended source before its position, host and sidelobes are drawn; `stream` is that of its model."""
+
+    kind: str
+    stream: StreamName
+    peak_snr: float
+    extent_arcsec: float
+
+    def build(self) -> SourceModel:
+        rng, recipe = generator(*self.stream), RECIPES[self.kind]
+        return build_extended(rng, recipe, peak_snr=self.peak_snr, extent_arcsec=self.extent_arcsec)
+
+
+def _source(
+    cell: int, columns: np.ndarray, compact: np.ndarray, extended: list[_Extended], number: int
+) -> RadioSource:
+    """Return one source of a cell whose last sources are extended."""
+    ra, dec, peak, uncleaned, gain, reach, magnitude = columns[number].tolist()
+    of_extended = number - (len(columns) - len(extended))
+    draft = extended[of_extended] if of_extended >= 0 else None
+    recipe = RECIPES[draft.kind] if draft else None
+    return RadioSource(
+        source_id=f"sim-{cell:06d}-{number:03d}",
+        ra_deg=ra,
+        dec_deg=dec,
+        kind=draft.kind if draft else "field",
+        n_components=recipe.n_components if recipe else 1,
+        n_peaks=recipe.n_peaks if recipe else 1,
+        host_magnitude=magnitude,
+        reach_arcsec=reach,
+        peak_jy=peak,
+        uncleaned_jy=uncleaned,
+        sidelobe_gain=gain,
+        compact=None if draft else tuple(compact[number].tolist()),
+        build=draft.build if draft else None,
+    )
 
 
 class Population(Protocol):
@@ -207,7 +288,7 @@ class Population(Protocol):
 
     def __hash__(self) -> int: ...
 
-    def cell(self, index: int) -> tuple[RadioSource, ...]:
+    def cell(self, index: int) -> RadioCell:
         """Return all radio sources with hosts in a nested HEALPix cell of `RADIO_NSIDE`, in fixed order."""
         ...
 
@@ -218,22 +299,9 @@ class DrawnPopulation:
 
     seed: int
 
-    def cell(self, index: int) -> tuple[RadioSource, ...]:
+    def cell(self, index: int) -> RadioCell:
         """See `Population`."""
         return radio_cell(self.seed, index)
-
-
-@dataclass
-class _Draft:
-    """The properties of a source before its position, host and sidelobes are drawn; as in `RadioSource`."""
-
-    kind: str
-    n_components: int
-    n_peaks: int
-    reach_arcsec: float
-    peak_jy: float
-    compact: tuple[float, float, float] | None = None
-    build: Callable[[], SourceModel] | None = None
 
 
 def _count(rng: np.random.Generator, density_deg2: float) -> int:
@@ -241,20 +309,16 @@ def _count(rng: np.random.Generator, density_deg2: float) -> int:
     return int(rng.poisson(density_deg2 * cell_area_deg2(RADIO_NSIDE)))
 
 
-def _field(rng: np.random.Generator) -> list[_Draft]:
-    """Draw the field sources of a cell from the power law within `FIELD_RANGE_JY`."""
+def _field(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the field sources of a cell from the power law within `FIELD_RANGE_JY`: peak, compact."""
     low, high = ((flux / FIELD_LIMIT_JY) ** -FIELD_SLOPE for flux in FIELD_RANGE_JY)
     n = _count(rng, FIELD_DENSITY_DEG2 * (low - high))
     peak = FIELD_LIMIT_JY * rng.uniform(high, low, n) ** (-1 / FIELD_SLOPE)
     size, ratio, angle = rng.exponential(FIELD_SIZE_ARCSEC, n), rng.random(n), rng.uniform(0, 180, n)
-    columns = (values.tolist() for values in (peak, size, size * ratio, angle))
-    return [
-        _Draft("field", 1, 1, FIELD_REACH_ARCSEC, height, compact=(major, minor, position_angle))
-        for height, major, minor, position_angle in zip(*columns, strict=True)
-    ]
+    return peak, np.stack([size, size * ratio, angle], axis=1)
 
 
-def _extended(rng: np.random.Generator, seed: int, cell: int) -> list[_Draft]:
+def _extended(rng: np.random.Generator, seed: int, cell: int) -> list[_Extended]:
     """Draw the extended sources of a cell from `RECIPES`."""
     drafts = []
     for number, (name, recipe) in enumerate(RECIPES.items()):
@@ -262,46 +326,33 @@ def _extended(rng: np.random.Generator, seed: int, cell: int) -> list[_Draft]:
             snr = quantile_draw(rng, recipe.peak_snr)
             extent = quantile_draw(rng, recipe.extent_arcsec)
             stream: StreamName = (seed, Stream.RADIO_STRUCTURE, cell, number, k)
-            drafts.append(
-                _Draft(
-                    kind=name,
-                    n_components=recipe.n_components,
-                    n_peaks=recipe.n_peaks,
-                    reach_arcsec=extent + REACH_BEYOND_ARCSEC,
-                    peak_jy=snr * SNR_UNIT_JY,
-                    build=partial(_build, stream, recipe, snr, extent),
-                )
-            )
+            drafts.append(_Extended(name, stream, snr, extent))
     return drafts
 
 
 def _move_companions(
-    rng: np.random.Generator, cell: int, drafts: list[_Draft], ra_deg: np.ndarray, dec_deg: np.ndarray
+    rng: np.random.Generator, cell: int, peak_jy: np.ndarray, ra_deg: np.ndarray, dec_deg: np.ndarray
 ) -> None:
     """Move some field sources next to extended sources of their cell, and make them bright enough to detect.
 
-    This stands for the clustering of radio galaxies in groups and clusters.
+    This stands for the clustering of radio galaxies in groups and clusters.  The field sources are those with
+    a `peak_jy`; the positions of the extended ones follow.
     """
-    free = [k for k, draft in enumerate(drafts) if draft.compact is not None]
-    for k in (k for k, draft in enumerate(drafts) if draft.compact is None):
+    n_free = len(peak_jy)
+    for k in range(len(peak_jy), len(ra_deg)):
         distance, angle = rng.uniform(*COMPANION_ARCSEC), rng.uniform(0, 2 * np.pi)
         peak = COMPANION_LIMIT_JY * rng.uniform(COMPANION_FAINTEST, 1) ** (-1 / FIELD_SLOPE)
-        if rng.random() < COMPANION_CHANCE and free:
+        if rng.random() < COMPANION_CHANCE and n_free:
             ra, dec = offset_to_sky(ra_deg[k], dec_deg[k], distance * np.sin(angle), distance * np.cos(angle))
             if sky_to_cell(ra, dec, RADIO_NSIDE) == cell:
-                moved = free.pop()
-                ra_deg[moved], dec_deg[moved] = ra, dec
-                drafts[moved].peak_jy = float(peak)
+                n_free -= 1
+                ra_deg[n_free], dec_deg[n_free], peak_jy[n_free] = ra, dec, peak
 
 
-def _build(stream: StreamName, recipe: SourceRecipe, peak_snr: float, extent_arcsec: float) -> SourceModel:
-    return build_extended(generator(*stream), recipe, peak_snr=peak_snr, extent_arcsec=extent_arcsec)
-
-
-def _host_magnitudes(rng: np.random.Generator, kinds: list[str]) -> np.ndarray:
-    field_source = np.array([kind == "field" for kind in kinds], dtype=bool)
+def _host_magnitudes(rng: np.random.Generator, n_field: int, n: int) -> np.ndarray:
+    """Draw the magnitudes of the hosts of `n` sources, of which the first are field sources."""
+    is_field = np.arange(n) < n_field
     mean, spread = (
-        np.where(field_source, *pair)
-        for pair in zip(FIELD_HOST_MAGNITUDE, EXTENDED_HOST_MAGNITUDE, strict=True)
+        np.where(is_field, *pair) for pair in zip(FIELD_HOST_MAGNITUDE, EXTENDED_HOST_MAGNITUDE, strict=True)
     )
     return np.maximum(BRIGHTEST_HOST_MAGNITUDE, rng.normal(mean, spread))

@@ -45,8 +45,12 @@ class RenderedSource:
         Unique on the sky and stable.
     ra_deg, dec_deg : float
         Position of its host, deg, ICRS: at the core, or between the lobes.
-    image : (ny, nx) float32 array
-        Noise-free emission of this source alone, Jy/beam, in the pixels of the cut-out.
+    part : tuple of 2 slice
+        Rows and columns of the cut-out that contain all of its emission.
+    emission : (ny, nx) float32 array
+        Noise-free emission of this source alone in these pixels, Jy/beam.
+    shape : tuple of int
+        Shape of the cut-out.
     kind : str
         ``field``, or the key of its recipe (`claran_core.simulation.recipes`).
     n_components, n_peaks : int
@@ -58,11 +62,20 @@ class RenderedSource:
     source_id: str
     ra_deg: float
     dec_deg: float
-    image: np.ndarray
+    part: tuple[slice, slice]
+    emission: np.ndarray
+    shape: tuple[int, int]
     kind: str
     n_components: int
     n_peaks: int
     host_magnitude: float
+
+    @property
+    def image(self) -> np.ndarray:
+        """The emission in all pixels of the cut-out, float32 ``(ny, nx)``."""
+        image = np.zeros(self.shape, np.float32)
+        image[self.part] = self.emission
+        return image
 
 
 class SimulatedProvider:
@@ -164,9 +177,9 @@ class SimulatedProvider:
         tile = self.grid.tile_at(ra_deg, dec_deg)
         window = tile.window(ra_deg, dec_deg, width_arcsec)
         found = []
-        for source, image in emission(self.population, tile, window):
+        for source, part, image in emission(self.population, tile, window):
             if image.max() >= REACHES_JY:
-                found.append(_true_source(source, image))
+                found.append(_true_source(source, window, part, image))
         return found
 
     def _infrared(self, tile: Tile, window: TileWindow) -> np.ndarray:
@@ -174,10 +187,10 @@ class SimulatedProvider:
         cells = cells_around(tile, window, infrared.MAX_REACH_ARCSEC, INFRARED_NSIDE)
         for cell in cells:
             placed = _placed_infrared(self.seed, tile, cell)
-            placed.add_to(image, window, placed.touching(window))
+            placed.add_to(image, window)
         for cell in sorted({cell // INFRARED_OF_RADIO for cell in cells}):
             placed = _placed_hosts(self.population, tile, cell)
-            placed.add_to(image, window, placed.touching(window))
+            placed.add_to(image, window)
         rng = generator(self.seed, Stream.INFRARED_FIELD, tile.index)
         background, rms = infrared.field(rng)
         noise = correlated_noise(self.seed, Stream.INFRARED_NOISE, tile, INFRARED_NOISE, window)
@@ -193,12 +206,16 @@ def _refusal(ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
     return None
 
 
-def _true_source(source: RadioSource, image: np.ndarray) -> RenderedSource:
+def _true_source(
+    source: RadioSource, window: TileWindow, part: TileWindow, image: np.ndarray
+) -> RenderedSource:
     return RenderedSource(
         source_id=source.source_id,
         ra_deg=source.ra_deg,
         dec_deg=source.dec_deg,
-        image=image.astype(np.float32),
+        part=window.overlap(part)[0],
+        emission=image.astype(np.float32),
+        shape=window.shape,
         kind=source.kind,
         n_components=source.n_components,
         n_peaks=source.n_peaks,
@@ -211,7 +228,9 @@ def _true_source(source: RadioSource, image: np.ndarray) -> RenderedSource:
 
 @lru_cache(maxsize=512)
 def _placed_hosts(population: Population, tile: Tile, cell: int) -> PixelGaussians:
-    return host_gaussians(population.cell(cell)).place(tile, infrared.DRAWN_TO_DN)
+    sources = population.cell(cell)
+    hosts = host_gaussians(sources.ra_deg, sources.dec_deg, sources.host_magnitude)
+    return hosts.place(tile, infrared.DRAWN_TO_DN)
 
 
 @lru_cache(maxsize=512)

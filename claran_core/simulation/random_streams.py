@@ -4,24 +4,17 @@ Every part of the sky (a cell's sources, a tile's noise level, a block of noise)
 from the seed, the stream and an index.  Results therefore do not depend on processes, shards or order.
 """
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 
 from claran_core.common.constants import QUANTILE_PROBABILITIES
+from claran_core.simulation.plane_normals import fill_normals
 
-__all__ = ["Stream", "StreamName", "generator", "grid_normals", "quantile_draw"]
-
-
-# Offset of block and node numbers, because counters must not be negative.
-GRID_ORIGIN = 1 << 20
-
-# One generator for all planes, set to a block each time: creating one takes as long as drawing a block.
-PLANES, PLANES_LOCK = np.random.Generator(np.random.Philox(0)), threading.Lock()
+__all__ = ["Stream", "StreamName", "generator", "plane_normals", "quantile_draw"]
 
 
 class Stream(IntEnum):
@@ -52,24 +45,22 @@ def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
 
 
 @lru_cache(maxsize=256)
-def _start(seed: int, stream: Stream, *index: int) -> Mapping[str, Any]:
-    """Return the state of `PLANES` at the start of a plane."""
-    key = np.random.SeedSequence([seed, int(stream), *index]).generate_state(2, np.uint64)
-    return np.random.Philox(key=key).state
+def _key(seed: int, stream: Stream, *index: int) -> np.ndarray:
+    """Return the key of a plane, ``(2,)`` uint64."""
+    return np.random.SeedSequence([seed, int(stream), *index]).generate_state(2, np.uint64)
 
 
-def grid_normals(
-    shape: tuple[int, ...], seed: int, stream: Stream, *index: int, x: int, y: int
+def plane_normals(
+    shape: tuple[int, int], seed: int, stream: Stream, *index: int, x0: int, y0: int, block_px: int
 ) -> np.ndarray:
-    """Return standard normal numbers of one block or node of a plane; `x` and `y` may be negative.
+    """Return standard normal numbers in a window ``(ny, nx)`` of a plane, float64.
 
-    The blocks of a plane are counters of one generator, about five times as fast as one stream per block.
+    The window starts at column `x0` and row `y0`, which may be negative.  The numbers of a plane are those of
+    blocks of `block_px` columns and rows, so that a place has the same number in all windows.
     """
-    state = _start(seed, stream, *index)
-    counter = np.array([0, 0, x + GRID_ORIGIN, y + GRID_ORIGIN], np.uint64)
-    with PLANES_LOCK:
-        PLANES.bit_generator.state = {**state, "state": {**state["state"], "counter": counter}}
-        return PLANES.standard_normal(shape)
+    plane = np.empty(shape)
+    fill_normals(plane, _key(seed, stream, *index), x0, y0, block_px)
+    return plane
 
 
 @overload
@@ -94,5 +85,10 @@ def quantile_draw(
     size : int, optional
         Number of draws; one float by default.
     """
-    drawn = np.exp(np.interp(rng.random(size), QUANTILE_PROBABILITIES, np.log(values)))
+    drawn = np.exp(np.interp(rng.random(size), QUANTILE_PROBABILITIES, _logarithms(tuple(values))))
     return float(drawn) if size is None else drawn
+
+
+@lru_cache(maxsize=64)
+def _logarithms(values: tuple[float, ...]) -> np.ndarray:
+    return np.log(values)

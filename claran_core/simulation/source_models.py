@@ -12,7 +12,11 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
+from claran_core.common.compiled import compiled
+from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.components.contour_rule import COMPONENT_SIGMA, Components, dr1_extent, find_components
+from claran_core.simulation.gaussians import PixelGaussians
+from claran_core.simulation.geometry import TileWindow
 from claran_core.simulation.recipes import SourceRecipe
 from claran_core.simulation.source_shapes import POINT_ARCSEC, SourceShape, draw_shape
 
@@ -30,6 +34,9 @@ TYPES_TRIED, LAST_TYPE = 8, "points"
 # Renderings to reach the requested size, and its relative tolerance.
 MAX_SIZES = 4
 SIZE_TOLERANCE = 0.1
+
+# Radius at which Gaussians end, in sigma: for the first guess of an image's size, and for its pixels.
+REACH_SIGMA, WIDE_SIGMA = 3 * FWHM_PER_SIGMA, 1e3
 
 # Limits of the length of the longer arm.
 SMALLEST_ARM_ARCSEC, LONGEST_ARM_ARCSEC = 0.5, 110.0
@@ -143,9 +150,8 @@ class _Rendering:
     def __init__(self, shape: SourceShape, arm_arcsec: float, peak_snr: float) -> None:
         self.shape, self.arm_arcsec, self.peak_snr = shape, arm_arcsec, peak_snr
         self._gaussians = shape.gaussians(arm_arcsec, peak_snr)
-        self.image, self._east, self._north = _noise_free(
-            self._gaussians, SURELY_BELOW * min(peak_snr, COMPONENT_SIGMA)
-        )
+        faintest = SURELY_BELOW * min(peak_snr, COMPONENT_SIGMA)
+        self.image, self._east, self._north = _noise_free(self._gaussians, faintest)
         scale = peak_snr / self.image.max()
         self._gaussians[:, 2] *= scale
         self.image *= scale
@@ -157,16 +163,7 @@ class _Rendering:
     @cached_property
     def n_maxima(self) -> int:
         """Number of pixels above the threshold that are at least as bright as their four neighbours."""
-        inner = self.image[1:-1, 1:-1]  # pixels at the border are below the threshold
-        is_peak = inner > COMPONENT_SIGMA
-        for beside in (
-            self.image[:-2, 1:-1],
-            self.image[2:, 1:-1],
-            self.image[1:-1, :-2],
-            self.image[1:-1, 2:],
-        ):
-            is_peak &= inner >= beside
-        return int(np.count_nonzero(is_peak))
+        return _count_maxima(self.image, COMPONENT_SIGMA)
 
     @property
     def n_components(self) -> int:
@@ -186,11 +183,11 @@ class _Rendering:
     @property
     def model(self) -> SourceModel:
         """The model of this rendering."""
-        columns, rows = local_maxima(self.image, self._found).T
+        first = np.array([self._east, self._north])
         return SourceModel(
             source_type=self.shape.source_type,
             gaussians=self._gaussians,
-            peaks=np.column_stack([self._east[columns], self._north[rows]]),
+            peaks=first + PIXEL_ARCSEC * local_maxima(self.image, self._found),
             n_components=self.n_components,
             n_peaks=self.n_peaks,
         )
@@ -212,33 +209,64 @@ def _sized(rendering: _Rendering, extent_arcsec: float) -> tuple[_Rendering, boo
     return rendering, False
 
 
-def _noise_free(gaussians: np.ndarray, faintest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the image ``(ny, nx)`` of Gaussians, and the east and north offsets of its columns and rows.
+def _noise_free(gaussians: np.ndarray, faintest: float) -> tuple[np.ndarray, float, float]:
+    """Return the image ``(ny, nx)`` of Gaussians, and the east and north offset of its first pixel.
 
     The image contains all pixels brighter than `faintest`; its border is fainter.  Offsets are in arcsec.
     """
-    east, north, peak, major, minor, angle_deg = gaussians.T.copy()
-    angle, reach = np.deg2rad(angle_deg), 3 * major
-    sin, cos = np.sin(angle), np.cos(angle)
-    sin_2, cos_2 = sin * sin, cos * cos
-    a, b = -4 * np.log(2) / (major * major), -4 * np.log(2) / (minor * minor)  # along the axes
-    axes, distances = [], []
-    for offset, spread in ((east, sin_2 / a + cos_2 / b), (north, cos_2 / a + sin_2 / b)):
-        low, high = (offset - reach).min() / PIXEL_ARCSEC, (offset + reach).max() / PIXEL_ARCSEC
-        axis = np.arange(math.floor(low), math.ceil(high) + 1) * PIXEL_ARCSEC
-        distance = axis - offset[:, None]
-        # Upper limit of a row or column: the sum of the maxima of all Gaussians in it.
-        seen = np.flatnonzero(peak @ np.exp(distance * distance / spread[:, None]) >= faintest)
-        shown = slice(seen[0] - 1, seen[-1] + 2)
-        axes.append(axis[shown])
-        distances.append(distance[:, shown])
-    dx, dy = distances
-    xx, yy, xy = a * sin_2 + b * cos_2, a * cos_2 + b * sin_2, 2 * (a - b) * sin * cos
-    of_rows = np.stack([yy[:, None] * dy * dy, np.ones_like(dy), xy[:, None] * dy], axis=2)
-    of_columns = np.stack([np.ones_like(dx), xx[:, None] * dx * dx, dx], axis=1)
-    values = of_rows @ of_columns  # (n, ny, nx), in one pass over memory
-    np.exp(values, out=values)
-    return np.tensordot(peak, values, axes=1), axes[0], axes[1]
+    east, north, peak, major, minor, angle_deg = gaussians.T
+    to_sigma_px = 1 / (FWHM_PER_SIGMA * PIXEL_ARCSEC)
+    place, turn = (east / PIXEL_ARCSEC, north / PIXEL_ARCSEC), np.deg2rad(90 - angle_deg)
+    # Not cut off: the boxes are wider than any image.
+    placed = PixelGaussians.of_axes(*place, peak, major * to_sigma_px, minor * to_sigma_px, turn, WIDE_SIGMA)
+    (x0, nx), (y0, ny) = (_shown(placed.rows, axis, faintest) for axis in (0, 1))
+    image = np.zeros((ny, nx))
+    placed.add_to(image, TileWindow(x0, y0, nx, ny))
+    return image, x0 * PIXEL_ARCSEC, y0 * PIXEL_ARCSEC
+
+
+@compiled
+def _shown(rows: np.ndarray, axis: int, faintest: float) -> tuple[int, int]:
+    """Return the first pixel and the number of pixels of an image along x (axis 0) or y (axis 1).
+
+    A pixel is shown if the sum of the maxima of all Gaussians in its column or row reaches `faintest`, and so
+    is one more on either side.  `rows` are those of `PixelGaussians`.
+    """
+    low, high = np.inf, -np.inf
+    spread = np.empty(len(rows))
+    for k in range(len(rows)):
+        xx, yy, xy = rows[k, 3], rows[k, 4], rows[k, 5]
+        spread[k] = (yy if axis == 0 else xx) / (xx * yy - xy * xy)
+        low = min(low, rows[k, axis] - REACH_SIGMA * math.sqrt(spread[k]))
+        high = max(high, rows[k, axis] + REACH_SIGMA * math.sqrt(spread[k]))
+    first, last = int(math.ceil(high)), int(math.floor(low))
+    for pixel in range(int(math.floor(low)), int(math.ceil(high)) + 1):
+        highest = 0.0
+        for k in range(len(rows)):
+            distance = pixel - rows[k, axis]
+            highest += rows[k, 2] * math.exp(-0.5 * distance * distance / spread[k])
+        if highest >= faintest:
+            first, last = min(first, pixel), max(last, pixel)
+    return first - 1, last - first + 3
+
+
+@compiled
+def _count_maxima(image: np.ndarray, threshold: float) -> int:
+    """Count pixels above a threshold and not below their four neighbours, except in the border."""
+    ny, nx = image.shape
+    n = 0
+    for j in range(1, ny - 1):
+        for i in range(1, nx - 1):
+            value = image[j, i]
+            if (
+                value > threshold
+                and value >= image[j - 1, i]
+                and value >= image[j + 1, i]
+                and value >= image[j, i - 1]
+                and value >= image[j, i + 1]
+            ):
+                n += 1
+    return n
 
 
 def local_maxima(image: np.ndarray, found: Components) -> np.ndarray:

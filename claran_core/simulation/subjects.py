@@ -36,7 +36,7 @@ from claran_core.simulation.class_mixes import (
     signature_of,
 )
 from claran_core.simulation.geometry import cells_near
-from claran_core.simulation.population import RADIO_NSIDE, RadioSource, radio_cell
+from claran_core.simulation.population import RADIO_NSIDE, RadioCell, RadioSource, radio_cell
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.random_streams import Stream, generator
 from claran_core.simulation.regions import FOOTPRINT_DEC_DEG, is_inside, regions
@@ -102,7 +102,7 @@ class _RenderedSubject:
         return signature_of(self.labels["morphology"])
 
 
-def _candidates(seed: int, cell: int) -> tuple[RadioSource, ...]:
+def _candidates(seed: int, cell: int) -> RadioCell:
     """Return the sources of a cell of `RADIO_NSIDE`."""
     return radio_cell(seed, cell)
 
@@ -322,8 +322,8 @@ def _neighbours(seed: int, candidate: RadioSource, margin_arcsec: float) -> tupl
 @lru_cache(maxsize=512)
 def _positions(seed: int, cell: int) -> np.ndarray:
     """Return RA, Dec (deg) of the sources of a cell, and 1 for extended ones; ``(n, 3)``."""
-    rows = [(one.ra_deg, one.dec_deg, one.kind != "field") for one in _candidates(seed, cell)]
-    return np.array(rows, dtype=float).reshape(-1, 3)
+    sources = _candidates(seed, cell)
+    return np.stack([sources.ra_deg, sources.dec_deg, ~sources.is_compact], axis=1)
 
 
 def _subject(seed: int, source: RadioSource, split: Literal["train", "test", "none"]) -> Subject:

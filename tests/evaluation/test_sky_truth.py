@@ -13,7 +13,7 @@ from claran_core.common.sky import offset_to_sky
 from claran_core.evaluation.sky_truth import PLACEMENTS, SKY_TRUTH, STATES, model_flux_mjy, sky_truth_over
 from claran_core.labels.shard import sky_truth
 from claran_core.simulation.geometry import sky_to_cell
-from claran_core.simulation.population import RADIO_NSIDE, RadioSource
+from claran_core.simulation.population import RADIO_NSIDE, RadioCell, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.source_shapes import POINT_ARCSEC
 from claran_core.simulation.subjects import sources_near
@@ -139,9 +139,9 @@ class Pair:
     sources: tuple[RadioSource, ...]
     seed: int = SEED
 
-    def cell(self, index: int) -> tuple[RadioSource, ...]:
-        return tuple(
-            one for one in self.sources if sky_to_cell(one.ra_deg, one.dec_deg, RADIO_NSIDE) == index
+    def cell(self, index: int) -> RadioCell:
+        return RadioCell.of(
+            [one for one in self.sources if sky_to_cell(one.ra_deg, one.dec_deg, RADIO_NSIDE) == index]
         )
 
 

@@ -87,19 +87,20 @@ def test_no_source_exceeds_the_search_radius(sources: list[population.RadioSourc
     assert np.sqrt(2) * (surroundings().shape[0] // 2) * 1.8 < population.MAX_REACH_ARCSEC
     stars = [infrared_cell(1, cell) for cell in range(300)]
     assert max(s.reach_arcsec(infrared.DRAWN_TO_DN).max() for s in stars) < infrared.MAX_REACH_ARCSEC
-    assert host_gaussians(tuple(sources)).reach_arcsec(infrared.DRAWN_TO_DN).max() < infrared.MAX_REACH_ARCSEC
+    columns = np.array([(s.ra_deg, s.dec_deg, s.host_magnitude) for s in sources]).T
+    assert host_gaussians(*columns).reach_arcsec(infrared.DRAWN_TO_DN).max() < infrared.MAX_REACH_ARCSEC
 
 
 def one_gaussian(ra: float, dec: float, **changed: float) -> Gaussians:
     values = {"east": 0.0, "north": 0.0, "peak": 2.0, "major": 20.0, "minor": 8.0, "angle": 0.0} | changed
-    return Gaussians(np.array([ra]), np.array([dec]), *(np.array([value]) for value in values.values()))
+    return Gaussians(np.array([[ra, dec, *values.values()]]))
 
 
 def drawn(gaussians: Gaussians, tile: Tile, half_px: int = 40) -> tuple[np.ndarray, TileWindow]:
     window = TileWindow(1000 - half_px, 1000 - half_px, 2 * half_px + 1, 2 * half_px + 1)
     image = np.zeros(window.shape)
     placed = gaussians.place(tile)
-    placed.add_to(image, window, placed.touching(window))
+    placed.add_to(image, window)
     return image, window
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from claran_core.common.noise import noise_sigma
 from claran_core.simulation.geometry import Tile, TileWindow
-from claran_core.simulation.population import UNCLEANED_JY, RadioSource
+from claran_core.simulation.population import UNCLEANED_JY, RadioCell, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.radio import add_pattern, emission, radio_image, radio_rms
 from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY
@@ -21,8 +21,9 @@ class OneSource:
     def __init__(self, tile: Tile, source: RadioSource | None, seed: int = 3) -> None:
         self.seed, self.tile, self.source = seed, tile, source
 
-    def cell(self, index: int) -> tuple[RadioSource, ...]:
-        return (self.source,) if self.source is not None and index == self.tile.index else ()
+    def cell(self, index: int) -> RadioCell:
+        is_here = self.source is not None and index == self.tile.index
+        return RadioCell.of([self.source] if is_here else [])
 
 
 TILE = SimulatedProvider(SURVEYS["FIRST"], seed=3).grid.tile_at(150.0, 30.0)
@@ -115,8 +116,10 @@ def test_extended_source_has_a_negative_bowl() -> None:
     bare = OneSource(TILE, None)
     there = OneSource(TILE, extended())
     added = radio_image(there, TILE, wide) - radio_image(bare, TILE, wide)
-    (_, own), *rest = emission(there, TILE, wide)
+    (_, part, emitted), *rest = emission(there, TILE, wide)
     assert not rest
+    own = np.zeros(wide.shape)
+    own[wide.overlap(part)[0]] = emitted
     rows, columns = np.indices(added.shape)
     distance = np.hypot(columns - 140, rows - 140) * 1.8
     far = (own < 1e-6) & (distance > 60) & (distance < 120)

@@ -24,12 +24,11 @@ N = 25
 def shown(model: SourceModel, *, half_px: int = 150) -> np.ndarray:
     """Return the signal-to-noise image of a model, with the host in the centre."""
     tile = GRID.tile(0)
-    east, north, peak, major, minor, angle = model.gaussians.T
-    at = np.full(peak.size, tile.ra_deg), np.full(peak.size, tile.dec_deg)
     window = TileWindow(1000 - half_px, 1000 - half_px, 2 * half_px, 2 * half_px)
     image = np.zeros(window.shape)
-    placed = Gaussians(*at, east, north, peak, major, minor, angle).place(tile)
-    placed.add_to(image, window, placed.touching(window))
+    hosts = np.tile([tile.ra_deg, tile.dec_deg], (len(model.gaussians), 1))
+    placed = Gaussians(np.hstack([hosts, model.gaussians])).place(tile)
+    placed.add_to(image, window)
     return image
 
 

@@ -3,7 +3,6 @@
 import logging
 import sys
 from collections import Counter
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from claran_core.labels.rgz_table import position_of_name
 from claran_core.simulation import subjects
 from claran_core.simulation.class_mixes import Quota
 from claran_core.simulation.geometry import TileGrid, cells_near, sky_to_cell
+from claran_core.simulation.population import RadioCell, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.regions import REGION_NSIDE, regions
 from claran_core.simulation.subjects import Selection, blind_subjects, select_subjects, sources_near
@@ -122,30 +122,40 @@ def test_progress_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "1 of 1 train subjects found" in caplog.text
 
 
-@dataclass(frozen=True)
-class Candidate:
-    kind: str = "double"
-    ra_deg: float = 120.0
-    dec_deg: float = 10.0
-    n_components: int = 1
-    n_peaks: int = 1
+def candidate(*, dec_deg: float = 10.0, compact: bool = False) -> RadioSource:
+    return RadioSource(
+        source_id="one",
+        ra_deg=120.0,
+        dec_deg=dec_deg,
+        kind="field" if compact else "1C_1P",
+        n_components=1,
+        n_peaks=1,
+        host_magnitude=15.0,
+        reach_arcsec=100.0,
+        peak_jy=0.01,
+        uncleaned_jy=0.0,
+        sidelobe_gain=0.0,
+        compact=(0.0, 0.0, 0.0) if compact else None,
+    )
 
 
 def test_surroundings_of_a_candidate_are_tested_before_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
-    lone, friend = Candidate(), Candidate(dec_deg=10.02)
+    lone, friend = candidate(), candidate(dec_deg=10.02)
     crowd = {
         "lone": [lone],
         "pair": [lone, friend],
-        "with field": [lone, replace(friend, kind="field")],
-        "far": [lone, replace(friend, dec_deg=10.1)],
+        "with field": [lone, candidate(dec_deg=10.02, compact=True)],
+        "far": [lone, candidate(dec_deg=10.1)],
     }
 
-    def promising(around: str, signature: str, candidate: Any = lone) -> bool:
+    def promising(around: str, signature: str, middle: RadioSource = lone) -> bool:
         # The cell of the frame's middle holds them all; cells beside it are empty.
         home = sky_to_cell(120.0, 10.0, subjects.RADIO_NSIDE)
         subjects._positions.cache_clear()
-        monkeypatch.setattr(subjects, "_candidates", lambda _, cell: crowd[around] if cell == home else [])
-        return subjects._promising(SEED, candidate, Quota("train", Counter({signature: 1})))
+        monkeypatch.setattr(
+            subjects, "_candidates", lambda _, cell: RadioCell.of(crowd[around] if cell == home else [])
+        )
+        return subjects._promising(SEED, middle, Quota("train", Counter({signature: 1})))
 
     assert promising("lone", "1C_1P")
     assert not promising("lone", "1C_2P")
@@ -153,7 +163,7 @@ def test_surroundings_of_a_candidate_are_tested_before_rendering(monkeypatch: py
     assert promising("with field", "1C_1P+1C_1P")
     assert promising("pair", "1C_1P+2C_2P") and not promising("with field", "1C_1P+2C_2P+2C_2P")
     # A compact source alone or beside another is no subject.
-    assert not promising("pair", "1C_1P+1C_1P", replace(lone, kind="field"))
+    assert not promising("pair", "1C_1P+1C_1P", candidate(compact=True))
     subjects._positions.cache_clear()
 
 
