@@ -12,12 +12,12 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from claran_core.common.constants import ARCSEC_PER_DEG
-from claran_core.common.files import read_metadata, read_table, write_table
+from claran_core.common.files import digest_of, read_metadata, read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.names import position_names
 from claran_core.common.paths import Results
 from claran_core.common.sky import offset_to_sky, unit_vectors
-from claran_core.common.tables import COMPONENTS, DETECTIONS, FUSED, TARGETS
+from claran_core.common.tables import COMPONENTS, DETECTIONS, FUSED, NOISE, TARGETS
 from claran_core.components.component_table import read_noise
 from claran_core.components.shard import find_shard_components
 from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
@@ -88,7 +88,14 @@ def cut(results: Results, config: Config, shard: str) -> None:
     cut_shard(targets, radio, infrared, frame, results=results, shard=shard)
     with read_cutouts(results.cutouts(shard, "radio")) as cutouts:
         components, noise = results.components(shard), results.noise(shard)
-        find_shard_components(targets, cutouts, frame, components_path=components, noise_path=noise)
+        find_shard_components(
+            targets,
+            cutouts,
+            frame,
+            components_path=components,
+            noise_path=noise,
+            made_from={"radio": cutouts.digest},
+        )
         label_simulated_shard(targets, radio, frame, radio=cutouts, output_path=results.shard_labels(shard))
 
 
@@ -110,6 +117,11 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
             ledger_path=results.ledger(shard),
             images_path=results.fused(method, shard),
             index_path=index,
+            made_from={
+                "components": digest_of(results.components(shard)),
+                "radio": radio.digest,
+                "infrared": infrared.digest,
+            },
         )
     run_inference(
         weights,
@@ -127,16 +139,37 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
 
 def join(layout: Results, results: Results, method: str, shard: str, parts: Sequence[str]) -> None:
     """Join the inputs of the catalogue stage of several shards into one shard of another layout."""
-    for path, schema in (
-        (partial(Results.detections, method=method), DETECTIONS),
-        (partial(Results.fused_index, method=method), FUSED),
-        (Results.components, COMPONENTS),
+    cutouts = {}
+    for band, survey in (("radio", "FIRST"), ("infrared", "WISE_W1")):
+        joined = layout.cutouts(shard, band)
+        _join_cutouts([results.cutouts(part, band) for part in parts], joined, survey)
+        with read_cutouts(joined) as opened:
+            cutouts[band] = opened.digest
+    components = layout.components(shard)
+    for path, schema, made_from in (
+        (Results.components, COMPONENTS, lambda: cutouts),
+        (Results.noise, NOISE, lambda: cutouts),
+        (
+            partial(Results.fused_index, method=method),
+            FUSED,
+            lambda: cutouts | {"components": digest_of(components)},
+        ),
+        (
+            partial(Results.detections, method=method),
+            DETECTIONS,
+            lambda: detected_in(layout, method, shard),
+        ),
     ):
         paths = [path(results, shard=part) for part in parts]
         table = pd.concat([read_table(one, schema.names) for one in paths], ignore_index=True)
-        write_table(path(layout, shard=shard), table, schema, metadata=read_metadata(paths[0]))
-    for band, survey in (("radio", "FIRST"), ("infrared", "WISE_W1")):
-        _join_cutouts([results.cutouts(part, band) for part in parts], layout.cutouts(shard, band), survey)
+        metadata = read_metadata(paths[0])
+        write_table(path(layout, shard=shard), table, schema, metadata=metadata, made_from=made_from())
+
+
+def detected_in(results: Results, method: str, shard: str) -> dict[str, str]:
+    """Return what the detections of a shard say that they were made from."""
+    index, components = results.fused_index(method, shard), results.components(shard)
+    return {"fused": digest_of(index), "components": digest_of(components)}
 
 
 def _join_cutouts(parts: Sequence[Path], joined: Path, survey: str) -> None:

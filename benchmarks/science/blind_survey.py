@@ -27,7 +27,14 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.science.blind_detections import Rates, described, imitate, measured_rates
-from benchmarks.science.blind_sky import draw, grid_positions, join, pair_positions, survey_targets
+from benchmarks.science.blind_sky import (
+    detected_in,
+    draw,
+    grid_positions,
+    join,
+    pair_positions,
+    survey_targets,
+)
 from claran_core.catalogue.build import ShardTables, write_catalogue
 from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.catalogue.shard_sources import write_shard
@@ -59,11 +66,17 @@ def imitate_shard(results: Results, into: Results, method: str, rates: Rates, sh
         load_config().fusion.frame,
         np.random.default_rng([2, int(shard)]),
     )
-    metadata = {"method": method, "model_id": "truth"}
-    write_table(into.detections(method, shard), table, DETECTIONS, metadata=metadata)
+    write_table(
+        into.detections(method, shard),
+        table,
+        DETECTIONS,
+        metadata={"method": method, "model_id": "truth"},
+        made_from=detected_in(results, method, shard),
+    )
     for path in (
         partial(Results.fused_index, method=method, shard=shard),
         partial(Results.components, shard=shard),
+        partial(Results.noise, shard=shard),
         partial(Results.cutouts, shard=shard, band="radio"),
         partial(Results.cutouts, shard=shard, band="infrared"),
     ):
@@ -78,6 +91,7 @@ def measure_shard(results: Results, config: Config, method: str, shard: str) -> 
         detections_path=results.detections(method, shard),
         index_path=results.fused_index(method, shard),
         components_path=results.components(shard),
+        noise_path=results.noise(shard),
         radio_path=results.cutouts(shard, "radio"),
         infrared_path=results.cutouts(shard, "infrared"),
         sources_path=results.shard_sources(shard),

@@ -12,13 +12,15 @@ import pandas as pd
 from claran_core.catalogue.measure.host import RadioPosition
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.catalogue.measure.measure_subject import SubjectImage, measured_columns
+from claran_core.catalogue.measure.stored_components import NOTHING_STORED, stored_components
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
 from claran_core.components.component_table import (
     NO_COMPONENTS,
     NOMINAL_LEVEL,
-    components_by_subject,
+    SubjectComponents,
+    nominal_components,
 )
 from claran_core.components.find import component_tables
 from claran_core.labels.dr1_labels import label_simulated
@@ -98,19 +100,18 @@ def simulated_samples(targets: pd.DataFrame, seed: int) -> Iterator[HostSample]:
 
 def measured_labels(subject: Subject, radio: Cutout, labels: pd.DataFrame) -> Iterator[tuple]:
     """Yield the labels of a subject with the measured columns of their components."""
-    subject_image = subject_image_of(subject, radio)
+    components, subject_image = subject_image_of(subject, radio)
     for label in labels.itertuples():
         at = subject.frame.sky_to_frame(
             subject.ra_deg, subject.dec_deg, np.array(label.component_ra), np.array(label.component_dec)
         )
-        apart = np.hypot(*(subject_image.components.peaks.T[:, :, None] - np.array(at)[:, None]))
+        apart = np.hypot(*(components.peaks.T[:, :, None] - np.array(at)[:, None]))
         yield label, measured_columns(subject_image, tuple(int(k) for k in apart.argmin(axis=0)))
 
 
-def subject_image_of(subject: Subject, radio: Cutout) -> SubjectImage:
-    """Return a subject with its components by the contour rule."""
-    table = component_tables([(subject, radio, (NOMINAL_LEVEL,))], subject.frame).components
-    components = components_by_subject(table).get(subject.subject_id, {NOMINAL_LEVEL: NO_COMPONENTS})[
-        NOMINAL_LEVEL
-    ]
-    return SubjectImage.of(subject, radio, components, FIRST)
+def subject_image_of(subject: Subject, radio: Cutout) -> tuple[SubjectComponents, SubjectImage]:
+    """Return the components of a subject by the contour rule, and the subject with them."""
+    table, noise = component_tables([(subject, radio, (NOMINAL_LEVEL,))], subject.frame)
+    stored = stored_components(table).get(subject.subject_id, NOTHING_STORED)
+    subject_image = SubjectImage.of(subject, radio, stored, float(noise["sigma"].iloc[0]), FIRST)
+    return nominal_components(table).get(subject.subject_id, NO_COMPONENTS), subject_image

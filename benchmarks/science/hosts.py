@@ -161,14 +161,14 @@ def speed(seed: int) -> None:
 
 def central_source(subject: Subject, radio: Cutout) -> RadioPosition | None:
     """Measure the components linked to the one nearest to the centre of the subject."""
-    subject_image = subject_image_of(subject, radio)
-    boxes = subject_image.components.boxes
+    components, subject_image = subject_image_of(subject, radio)
+    boxes = components.boxes
     if not len(boxes):
         return None
     linked = box_gaps(boxes) * FRAME.pixel_scale_arcsec < LINK_ARCSEC
     middle = FRAME.size_px / 2
     members = np.zeros(len(boxes), bool)
-    members[np.hypot(*(subject_image.components.peaks - middle).T).argmin()] = True
+    members[np.hypot(*(components.peaks - middle).T).argmin()] = True
     while (grown := members | linked[members].any(axis=0)).sum() > members.sum():
         members = grown
     columns = measured_columns(subject_image, tuple(int(k) for k in np.flatnonzero(members)))

@@ -12,7 +12,6 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import read_table
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
-from claran_core.components.component_table import SubjectComponents
 
 __all__ = ["members_in", "read_detections"]
 
@@ -44,26 +43,22 @@ def read_detections(path: Path, frame: Frame) -> pd.DataFrame:
     return found
 
 
-def members_in(
-    detections: pd.DataFrame, components: Mapping[str, SubjectComponents]
-) -> list[tuple[int, ...]]:
+def members_in(detections: pd.DataFrame, components: Mapping[str, np.ndarray]) -> list[tuple[int, ...]]:
     """Return the components of each detection as indices into the components of its subject.
 
     Parameters
     ----------
     detections : DataFrame
         Columns ``subject_id`` and ``component_ids``.
-    components : mapping of str to SubjectComponents
-        Components of each subject that has any.
+    components : mapping of str to int64 array
+        Identities of the components of each subject that has any.
 
     Raises
     ------
     InputError
         If a component is not one of the subject.
     """
-    places = {
-        name: dict(zip(own.ids.tolist(), range(len(own)), strict=True)) for name, own in components.items()
-    }
+    places = {name: dict(zip(ids.tolist(), range(len(ids)), strict=True)) for name, ids in components.items()}
     members = []
     for subject_id, ids in zip(detections["subject_id"], detections["component_ids"], strict=True):
         own = places.get(subject_id, {})

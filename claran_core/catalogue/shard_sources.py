@@ -20,22 +20,18 @@ from claran_core.catalogue.detections import members_in, read_detections
 from claran_core.catalogue.measure.host import RadioPosition, host_of
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.catalogue.measure.measure_subject import NOTHING_MEASURED, SubjectImage, measured_columns
+from claran_core.catalogue.measure.stored_components import NOTHING_STORED, STORED_COLUMNS, stored_components
 from claran_core.catalogue.product.schema import HOST_COLUMNS, MEASURED_COLUMNS, REJECTED, SOURCES
-from claran_core.common import tables
 from claran_core.common.boxes import box_array
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_metadata, read_table, write_table
+from claran_core.common.files import check_made_from, digest_of, read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.subject import Subject
-from claran_core.components.component_table import (
-    NO_COMPONENTS,
-    SubjectComponents,
-    nominal_components,
-)
+from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.settings.catalogue import CatalogueOptions
 from claran_core.survey.surveys import Survey
@@ -75,6 +71,7 @@ def write_shard(
     detections_path: Path,
     index_path: Path,
     components_path: Path,
+    noise_path: Path,
     radio_path: Path,
     infrared_path: Path,
     sources_path: Path,
@@ -89,8 +86,8 @@ def write_shard(
 
     Parameters
     ----------
-    detections_path, index_path, components_path, radio_path, infrared_path : Path
-        Detections, index of the fused images, components and cut-outs of the shard.
+    detections_path, index_path, components_path, noise_path, radio_path, infrared_path : Path
+        Detections, index of the fused images, components, noise and cut-outs of the shard.
     sources_path, rejected_path : Path
         Output tables `SOURCES` and `REJECTED`.
     shard : str
@@ -105,18 +102,27 @@ def write_shard(
     Raises
     ------
     InputError
-        If a file is missing or truncated, or contradicts another.
+        If a file is missing or truncated, contradicts another or was made from another.
     """
     detections = read_detections(detections_path, frame)
     metadata = read_metadata(detections_path)
     index = read_table(index_path, INDEX_COLUMNS)
-    components = nominal_components(read_table(components_path, tables.COMPONENTS.names))
+    components = read_table(components_path, STORED_COLUMNS)
+    noise = read_noise(noise_path)
+    of_components = {"components": digest_of(components_path)}
+    made_from = {"detections": digest_of(detections_path)} | of_components
+    check_made_from(detections_path, {"fused": digest_of(index_path)} | of_components, redo="inference")
     try:
         with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
+            digests = {"radio": radio.digest, "infrared": infrared.digest}
+            check_made_from(index_path, of_components | digests, redo="fusion")
+            for path in (components_path, noise_path):
+                check_made_from(path, {"radio": radio.digest}, redo="components")
             found = describe_shard(
                 detections,
                 index,
                 components,
+                noise,
                 radio,
                 infrared,
                 shard=shard,
@@ -127,17 +133,19 @@ def write_shard(
             )
     except InputError as error:
         message = str(error)
-        named = any(str(path) in message for path in (radio_path, infrared_path))
+        files = (radio_path, infrared_path, index_path, components_path, noise_path)
+        named = any(str(path) in message for path in files)
         raise InputError(message if named else f"{detections_path}: {message}") from None
     facts = {"method": metadata.get("method"), "model_id": metadata.get("model_id")}
-    write_table(rejected_path, found.rejected, REJECTED, metadata=facts)
-    write_table(sources_path, found.sources, SOURCES, metadata=facts)
+    write_table(rejected_path, found.rejected, REJECTED, metadata=facts, made_from=made_from)
+    write_table(sources_path, found.sources, SOURCES, metadata=facts, made_from=made_from)
 
 
 def describe_shard(
     detections: pd.DataFrame,
     index: pd.DataFrame,
-    components: Mapping[str, SubjectComponents],
+    components: pd.DataFrame,
+    noise: Mapping[str, float],
     radio: Mapping[str, Cutout],
     infrared: Mapping[str, Cutout],
     *,
@@ -155,8 +163,10 @@ def describe_shard(
         Columns of `claran_core.common.tables.DETECTIONS`, in the order of their file.
     index : DataFrame
         Columns ``subject_id``, ``ra``, ``dec``, ``flags``: one row per subject.
-    components : mapping
-        Components of each subject that has any, at the level of the contour rule.
+    components : DataFrame
+        Columns `STORED_COLUMNS` of `claran_core.common.tables.COMPONENTS`.
+    noise : mapping of str to float
+        Noise of each subject's radio image (`claran_core.common.tables.NOISE`).
     radio, infrared : mapping
         Cut-outs of each subject that has one.
     shard, options, frame, survey, infrared_survey
@@ -172,7 +182,8 @@ def describe_shard(
     subjects = index.set_index("subject_id")
     _refuse_unknown_subjects(detections, subjects)
     groups = _rows_by_subject(detections)
-    members = members_in(detections, components)
+    stored = stored_components(components)
+    members = members_in(detections, {name: own.ids for name, own in stored.items()})
     verdict = select_detections(detections, members, options)
     kept: list[int] = []
     measured: list[dict[str, Any]] = []
@@ -182,8 +193,8 @@ def describe_shard(
         kept_here = [int(row) for row in rows if verdict.outcome[row] == "kept"]
         if kept_here:
             subject = Subject(subject_id, float(ra[subject_id]), float(dec[subject_id]), "none", frame)
-            own = components.get(subject_id, NO_COMPONENTS)
-            subject_image = SubjectImage.of(subject, radio.get(subject_id), own, survey)
+            own, sigma = stored.get(subject_id, NOTHING_STORED), noise.get(subject_id, np.nan)
+            subject_image = SubjectImage.of(subject, radio.get(subject_id), own, sigma, survey)
             image = infrared.get(subject_id)
             seen = None if image is None else find_infrared_sources(image, infrared_survey)
             measured += [_described(subject_image, members[row], seen, survey) for row in kept_here]

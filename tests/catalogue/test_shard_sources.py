@@ -14,13 +14,13 @@ from claran_core.catalogue.shard_sources import ShardSources, describe_shard, wr
 from claran_core.common import tables
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_metadata, read_table, write_table
+from claran_core.common.files import check_made_from, digest_of, read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
 from claran_core.components.component_table import NOMINAL_LEVEL, nominal_components
-from claran_core.components.find import component_tables
-from claran_core.cutouts.cutout_file import cutout_writer
+from claran_core.components.find import ComponentTables, component_tables
+from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
 from claran_core.inference.membership import component_ids_of
 from claran_core.settings.config import CatalogueOptions, load_config
 from claran_core.survey.surveys import SURVEYS
@@ -44,9 +44,9 @@ def cutout(*gaussians: tuple[float, float, float], seed: int = 0) -> Cutout:
     return Cutout(pixels.astype(np.float32), GRID.wcs(RA, DEC), "made by hand")
 
 
-def components_of(image: Cutout, subject: str = "s") -> pd.DataFrame:
+def tables_of(image: Cutout | None, subject: str = "s") -> ComponentTables:
     one = Subject(subject, RA, DEC, "none", FRAME), image, [NOMINAL_LEVEL]
-    return component_tables([one], FRAME).components
+    return component_tables([one], FRAME)
 
 
 def with_components(rows: list[dict[str, Any]], components: pd.DataFrame) -> pd.DataFrame:
@@ -68,14 +68,14 @@ def described(
     flags: int = 0,
     options: CatalogueOptions = OPTIONS,
 ) -> ShardSources:
-    table = components_of(image) if image is not None else pd.DataFrame(columns=tables.COMPONENTS.names)
-    components = nominal_components(table)
-    found = with_components(rows, table)
+    components, noise = tables_of(image)
+    found = with_components(rows, components)
     radio = {} if image is None else {"s": image}
     return describe_shard(
         found,
         index("s", flags=flags),
         components,
+        dict(zip(noise["subject_id"], noise["sigma"], strict=True)),
         radio,
         infrared or {},
         shard="00000",
@@ -199,22 +199,42 @@ def test_paper_filter_keeps_the_best_of_a_blank_field() -> None:
 
 
 def shard_files(folder: Path, rows: list[dict[str, Any]], image: Cutout) -> dict[str, Path]:
-    files = {name: folder / f"{name}.parquet" for name in ("detections", "index", "components", "sources")}
-    files |= {"rejected": folder / "rejected.parquet"}
+    names = ("detections", "index", "components", "noise", "sources", "rejected")
+    files = {name: folder / f"{name}.parquet" for name in names}
     files |= {band: folder / f"{band}.arrow" for band in ("radio", "infrared")}
-    found = with_components(rows, components_of(image))
-    write_table(files["detections"], found, tables.DETECTIONS, metadata={"method": "D4", "model_id": "m"})
-    nothing = dict.fromkeys(["sigma", "radio_coverage", "infrared_coverage"], 1.0) | {
-        "n_contours": 1,
-        "crc32": 0,
-    }
-    write_table(files["index"], index("s").assign(**nothing), tables.FUSED)
-    write_table(files["components"], components_of(image), tables.COMPONENTS)
     for band, cutouts in (("radio", [image]), ("infrared", [])):
         with cutout_writer(files[band], survey="FIRST", unit="Jy/beam") as writer:
             for one in cutouts:
                 writer.add("s", one)
+    write_components(files, image)
+    write_index(files)
+    write_detections(files, with_components(rows, tables_of(image).components))
     return files
+
+
+def write_index(files: dict[str, Path]) -> None:
+    nothing = dict.fromkeys(["sigma", "radio_coverage", "infrared_coverage"], 1.0)
+    fused = index("s").assign(**nothing, n_contours=1, crc32=0)
+    made_from = {band: digest_of_cutouts(files[band]) for band in ("radio", "infrared")}
+    made_from |= {"components": digest_of(files["components"])}
+    write_table(files["index"], fused, tables.FUSED, made_from=made_from)
+
+
+def digest_of_cutouts(path: Path) -> str:
+    with read_cutouts(path) as cutouts:
+        return cutouts.digest
+
+
+def write_components(files: dict[str, Path], image: Cutout) -> None:
+    found, made_from = tables_of(image), {"radio": digest_of_cutouts(files["radio"])}
+    write_table(files["components"], found.components, tables.COMPONENTS, made_from=made_from)
+    write_table(files["noise"], found.noise, tables.NOISE, made_from=made_from)
+
+
+def write_detections(files: dict[str, Path], found: pd.DataFrame) -> None:
+    made_from = {"fused": digest_of(files["index"]), "components": digest_of(files["components"])}
+    metadata = {"method": "D4", "model_id": "m"}
+    write_table(files["detections"], found, tables.DETECTIONS, metadata=metadata, made_from=made_from)
 
 
 def run(files: dict[str, Path]) -> None:
@@ -237,7 +257,7 @@ def test_a_shard_without_detections(tmp_path: Path) -> None:
     assert len(read_table(files["sources"])) == len(read_table(files["rejected"])) == 0
 
 
-@pytest.mark.parametrize("name", ["detections", "index", "components", "radio", "infrared"])
+@pytest.mark.parametrize("name", ["detections", "index", "components", "noise", "radio", "infrared"])
 def test_a_truncated_file_gets_one_line_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     files = shard_files(tmp_path, [detection("s", around(0, 0, 13))], cutout((0, 0, 40)))
     files[name].write_bytes(files[name].read_bytes()[: -min(3000, files[name].stat().st_size // 2)])
@@ -253,7 +273,31 @@ def test_unknown_subjects_and_components_of_other_images_are_refused(tmp_path: P
         InputError, match=r"detections.parquet: subject 'x' has detections but no fused image"
     ):
         run(files)
-    files = shard_files(tmp_path, [detection("s", around(0, 0, 13))], cutout((0, 0, 40)))
-    write_table(files["components"], components_of(cutout((0, 0, 40), (30, 0, 40))), tables.COMPONENTS)
-    with pytest.raises(InputError, match=r"'s' has 1 components in its radio image but 2 in the table"):
+    image, other = cutout((0, 0, 40)), cutout((0, 0, 40), (30, 0, 40))
+    files = shard_files(tmp_path, [detection("s", around(0, 0, 13))], image)
+    write_components(files, other)
+    write_index(files)
+    found = with_components([detection("s", around(0, 0, 13))], tables_of(other).components)
+    write_detections(files, found)
+    with pytest.raises(InputError, match=r"'s' has 1 components in its radio image, which are not the 2 in"):
         run(files)
+
+
+@pytest.mark.parametrize("name", ["detections", "index", "components", "noise"])
+def test_a_file_of_another_shard_is_refused(tmp_path: Path, name: str) -> None:
+    files = shard_files(tmp_path / "one", [detection("s", around(0, 0, 13))], cutout((0, 0, 40)))
+    other = shard_files(tmp_path / "two", [detection("s", around(0, 0, 13))], cutout((0, 0, 50)))
+    files[name] = other[name]
+    with pytest.raises(InputError, match=r"made from other \w+ than those of this run") as error:
+        run(files)
+    refused = "detections" if name == "components" else name
+    assert str(files[refused]) in str(error.value)
+    assert not files["sources"].exists()
+
+
+def test_sources_say_what_they_were_made_from(tmp_path: Path) -> None:
+    files = shard_files(tmp_path, [detection("s", around(0, 0, 13))], cutout((0, 0, 40)))
+    run(files)
+    inputs = {name: digest_of(files[name]) for name in ("detections", "components")}
+    for name in ("sources", "rejected"):
+        check_made_from(files[name], inputs, redo="catalogue")

@@ -20,13 +20,14 @@ from claran_core.survey.surveys import SURVEYS
 FRAME = Frame()
 
 
-def components(*centres: tuple[float, float]) -> SubjectComponents:
-    """Return components of 6 px at positions in the frame."""
+def components(*centres: tuple[float, float]) -> pd.DataFrame:
+    """Return rows of components of 6 px at positions in the frame."""
     rows = pd.DataFrame(0.0, index=range(len(centres)), columns=tables.COMPONENTS.names)
+    for name in (name for name in rows if name.startswith("secondary_")):
+        rows[name] = [np.empty(0)] * len(rows)
     rows[BOX_COLUMNS] = [(x - 3, y - 3, x + 3, y + 3) for x, y in centres]
     rows[["peak_x", "peak_y"]] = centres
-    rows = rows.assign(component_id=rows.index, subject_id="s", level=NOMINAL_LEVEL, n_peaks=1, n_pixels=20)
-    return nominal_components(rows)["s"]
+    return rows.assign(component_id=rows.index, subject_id="s", level=NOMINAL_LEVEL, n_peaks=1, n_pixels=20)
 
 
 def box_of(found: SubjectComponents, *members: int) -> tuple[float, ...]:
@@ -36,7 +37,8 @@ def box_of(found: SubjectComponents, *members: int) -> tuple[float, ...]:
 
 @pytest.mark.parametrize("post_filter", ["survey", "paper"])
 def test_lists_what_the_catalogue_keeps(post_filter: str) -> None:
-    found = components((40, 60), (80, 60), (110, 110))
+    table = components((40, 60), (80, 60), (110, 110))
+    found = nominal_components(table)["s"]
     double: dict[str, Any] = {"p_2c_2p": 0.4, "p_2c_3p": 0.3, "component_ids": [0, 1]}
     detections = pd.DataFrame(
         [
@@ -53,7 +55,7 @@ def test_lists_what_the_catalogue_keeps(post_filter: str) -> None:
     index = pd.DataFrame({"subject_id": ["s", "blank"], "ra": 10.0, "dec": 10.0, "flags": 0})
     surveys = {"survey": SURVEYS["FIRST"], "infrared_survey": SURVEYS["WISE_W1"]}
     catalogue = describe_shard(
-        detections, index, {"s": found}, {}, {}, shard="00000", options=options, frame=FRAME, **surveys
+        detections, index, table, {}, {}, {}, shard="00000", options=options, frame=FRAME, **surveys
     )
     listed = Listing.of(detections, options).listed()
     kept = detections.index.isin(catalogue.sources["detection"])

@@ -18,6 +18,7 @@ rule measure_sources:
         detections=RESULTS.detections(CONFIG.catalogue.method, "{shard}"),
         index=RESULTS.fused_index(CONFIG.catalogue.method, "{shard}"),
         components=RESULTS.components("{shard}"),
+        noise=RESULTS.noise("{shard}"),
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),
     output:

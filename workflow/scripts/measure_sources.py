@@ -13,6 +13,7 @@ with job(snakemake.log[0]):
         detections_path=Path(snakemake.input.detections),
         index_path=Path(snakemake.input.index),
         components_path=Path(snakemake.input.components),
+        noise_path=Path(snakemake.input.noise),
         radio_path=Path(snakemake.input.radio),
         infrared_path=Path(snakemake.input.infrared),
         sources_path=Path(snakemake.output.sources),

@@ -14,11 +14,13 @@ survey (`InfraredSources.position_err`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from claran_core.catalogue.measure.infrared_sources import InfraredSources
+from claran_core.common.compiled import compiled
 from claran_core.common.constants import ARCSEC_PER_DEG, FWHM_PER_SIGMA
 from claran_core.common.sky import sky_to_offset
 
@@ -190,7 +192,7 @@ def host_of(sources: InfraredSources | None, radio: RadioPosition) -> Host:
         dec=float(sources.dec[best]),
         w1=float(sources.magnitude[best]),
         w1_err=float(sources.magnitude_err[best]),
-        separation=float(np.hypot(*_offsets(radio, sources.ra[best], sources.dec[best]))),
+        separation=_separation(radio, float(sources.ra[best]), float(sources.dec[best])),
         reliability=float(reliability[best]),
         candidate_ra=tuple(sources.ra[chosen].tolist()),
         candidate_dec=tuple(sources.dec[chosen].tolist()),
@@ -226,26 +228,69 @@ def position_densities(
     (5, n) array
         Densities by place and position; 0 for the inner peaks of a source without any.
     """
+    n = len(radio.peak_ra_deg)
+    east, north = sky_to_offset(
+        radio.centroid_ra_deg,
+        radio.centroid_dec_deg,
+        np.concatenate([radio.peak_ra_deg, ra_deg]),
+        np.concatenate([radio.peak_dec_deg, dec_deg]),
+    )
     turn = np.deg2rad(radio.position_angle_deg)
-    axes = np.array([[np.sin(turn), np.cos(turn)], [np.cos(turn), -np.sin(turn)]])
-    at = axes @ _offsets(radio, ra_deg, dec_deg)  # along, across; (2, n)
-    peaks = axes @ _offsets(radio, np.asarray(radio.peak_ra_deg), np.asarray(radio.peak_dec_deg))
-    peaks = peaks[:, np.argsort(peaks[0], kind="stable")]
-    inner, outer = peaks[:, 1:-1], peaks[:, [0, -1]]
+    along = np.sin(turn) * east + np.cos(turn) * north
+    across = np.cos(turn) * east - np.sin(turn) * north
+    order = np.argsort(along[:n], kind="stable")
     error = np.hypot(
         np.hypot(SYSTEMATIC_ARCSEC, error_arcsec), radio.beam_arcsec / FWHM_PER_SIGMA / radio.snr
     )
-    size = radio.largest_angular_size_arcsec
-    middle = at - outer.mean(axis=1, keepdims=True)
-    return np.stack(
-        [
-            _gaussian(at, error, error),
-            _gaussian(at, *(np.hypot(error, part * size) for part in CENTROID_SPREAD)),
-            _gaussian(middle, *(np.hypot(error, part * size) for part in MIDDLE_SPREAD)),
-            _around(at, inner, np.hypot(error, PEAK_ARCSEC)),
-            _around(at, outer, np.hypot(error, PEAK_ARCSEC)),
-        ]
+    return _densities(
+        np.stack([along[n:], across[n:]], axis=1),
+        np.stack([along[order], across[order]], axis=1),
+        np.broadcast_to(error, ra_deg.shape).copy(),
+        radio.largest_angular_size_arcsec,
     )
+
+
+@compiled
+def _densities(at: np.ndarray, peaks: np.ndarray, error: np.ndarray, size: float) -> np.ndarray:
+    """Return the densities of `position_densities`.
+
+    Parameters
+    ----------
+    at, peaks : (n, 2), (k, 2) arrays
+        Offsets from the centroid along and across the source, arcsec; peaks in their order along it.
+    error : (n,) array
+        Standard error of the positions `at` and of the source along each axis, arcsec.
+    size : float
+        Largest angular size, arcsec.
+    """
+    found = np.zeros((5, len(at)))
+    first, last = peaks[0], peaks[len(peaks) - 1]
+    for i in range(len(at)):
+        x, y, own = at[i, 0], at[i, 1], error[i]
+        wide, narrow = np.hypot(own, CENTROID_SPREAD[0] * size), np.hypot(own, CENTROID_SPREAD[1] * size)
+        found[0, i] = _normal(x, y, own, own)
+        found[1, i] = _normal(x, y, wide, narrow)
+        wide, narrow = np.hypot(own, MIDDLE_SPREAD[0] * size), np.hypot(own, MIDDLE_SPREAD[1] * size)
+        found[2, i] = _normal(x - 0.5 * (first[0] + last[0]), y - 0.5 * (first[1] + last[1]), wide, narrow)
+        own = np.hypot(own, PEAK_ARCSEC)
+        for k in range(1, len(peaks) - 1):
+            found[3, i] += _normal(x - peaks[k, 0], y - peaks[k, 1], own, own) / (len(peaks) - 2)
+        for peak in (first, last):
+            found[4, i] += 0.5 * _normal(x - peak[0], y - peak[1], own, own)
+    return found
+
+
+@compiled
+def _normal(along: float, across: float, sigma_along: float, sigma_across: float) -> float:
+    """Return the density of a bivariate normal distribution at an offset."""
+    square = (along / sigma_along) ** 2 + (across / sigma_across) ** 2
+    return np.exp(-0.5 * square) / (2 * np.pi * sigma_along * sigma_across)
+
+
+def _separation(radio: RadioPosition, ra_deg: float, dec_deg: float) -> float:
+    """Return the distance of a position from the centroid, arcsec, tangent plane."""
+    east, north = sky_to_offset(radio.centroid_ra_deg, radio.centroid_dec_deg, ra_deg, dec_deg)
+    return float(np.hypot(east, north))
 
 
 def _is_located(radio: RadioPosition) -> bool:
@@ -265,24 +310,11 @@ def _reliabilities(sources: InfraredSources, radio: RadioPosition) -> np.ndarray
     return ratio / (ratio.sum() + 1 - VISIBLE[hosts])
 
 
-def _at_magnitude(magnitude: np.ndarray, densities: Sequence[float]) -> np.ndarray:
+def _at_magnitude(magnitude: np.ndarray, densities: tuple[float, ...]) -> np.ndarray:
     """Interpolate densities as power laws of flux; they are constant beyond the range of `MAGNITUDES`."""
-    return 10 ** np.interp(magnitude, MAGNITUDES, np.log10(densities))
+    return 10 ** np.interp(magnitude, MAGNITUDES, _logarithm(densities))
 
 
-def _offsets(radio: RadioPosition, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Return the offsets to east and north of the centroid, arcsec, tangent plane; ``(2, ...)``."""
-    return np.array(sky_to_offset(radio.centroid_ra_deg, radio.centroid_dec_deg, ra_deg, dec_deg))
-
-
-def _gaussian(offset: np.ndarray, along: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """Return the density of a bivariate normal distribution at offsets (2, n)."""
-    square = (offset[0] / along) ** 2 + (offset[1] / across) ** 2
-    return np.exp(-0.5 * square) / (2 * np.pi * along * across)
-
-
-def _around(offset: np.ndarray, peaks: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Return the mean density at offsets (2, n) of normal distributions around peaks (2, k)."""
-    if not peaks.shape[1]:
-        return np.zeros(offset.shape[1])
-    return np.mean([_gaussian(offset - peak[:, None], error, error) for peak in peaks.T], axis=0)
+@lru_cache(maxsize=8)
+def _logarithm(values: tuple[float, ...]) -> np.ndarray:
+    return np.log10(values)

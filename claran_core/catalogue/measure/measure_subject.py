@@ -11,15 +11,14 @@ import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import interpolated_peak, largest_extent
 from claran_core.catalogue.measure.radio import RadioImage, RadioMeasurement, measure
+from claran_core.catalogue.measure.stored_components import StoredComponents
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
 from claran_core.common.linear_wcs import LinearWCS, sky_of_vectors
 from claran_core.common.morphology import morphology_of
-from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject, visible_in_frame
-from claran_core.components.component_table import SubjectComponents
-from claran_core.components.contour_rule import Components, find_components, find_maxima
+from claran_core.components.contour_rule import find_components
 from claran_core.labels.dr1_labels import LABELLED_SNR
 from claran_core.survey.surveys import Survey
 
@@ -51,57 +50,54 @@ class SubjectImage:
     ----------
     subject : Subject
         The subject.
-    components : SubjectComponents
+    components : StoredComponents
         Components of the subject, in the order of the labels of `image`.
     image : RadioImage or None
         None without a radio image or a component.
     wcs : LinearWCS or None
         Geometry of the radio image; None without one.
-    peaks : (n, 3) array
-        Component (from 0) and array position ``x y`` of each secondary peak.
-    brightest : (k, 2) int array
-        Brightest pixel ``x y`` of each component.
     """
 
     subject: Subject
-    components: SubjectComponents
+    components: StoredComponents
     image: RadioImage | None
     wcs: LinearWCS | None
-    peaks: np.ndarray
-    brightest: np.ndarray
 
     @classmethod
     def of(
-        cls, subject: Subject, cutout: Cutout | None, components: SubjectComponents, survey: Survey
+        cls,
+        subject: Subject,
+        cutout: Cutout | None,
+        components: StoredComponents,
+        sigma: float,
+        survey: Survey,
     ) -> "SubjectImage":
         """Prepare a subject; the cut-out may be missing and the components may be empty.
+
+        Parameters
+        ----------
+        subject, cutout, components, survey
+            The subject, its radio image, its components, and the radio survey.
+        sigma : float
+            Noise of the image, from which the components were found
+            (`claran_core.common.tables.NOISE`).
 
         Raises
         ------
         InputError
-            If the number of components is not that of the cut-out.
+            If the components are not those of the cut-out.
         """
         if cutout is None or not len(components):
-            return cls(subject, components, None, None, np.empty((0, 3)), np.empty((0, 2), int))
+            return cls(subject, components, None, None)
         visible = visible_in_frame(subject, cutout)
-        sigma = noise_sigma(visible)
         found = find_components(visible, sigma)
-        if len(found) != len(components):
+        if not np.array_equal(found.brightest, components.pixels):
             raise InputError(
-                f"subject {subject.subject_id!r} has {len(found)} components in its radio image but "
-                f"{len(components)} in the table of components; rerun the stage components"
+                f"subject {subject.subject_id!r} has {len(found)} components in its radio image, which are "
+                f"not the {len(components)} in the table of components; rerun the stage components"
             )
         image = RadioImage.of(visible, found.labels, found.base, cutout.pixel_scale_arcsec, survey)
-        return cls(subject, components, image, cutout.wcs, _secondary(found, sigma), found.brightest)
-
-
-def _secondary(found: Components, sigma: float) -> np.ndarray:
-    """Return the secondary peaks of the components: component, ``x``, ``y``."""
-    maxima = find_maxima(found.image, found.base)
-    order = np.argsort(-maxima.saddle, kind="stable")
-    tall = (maxima.saddle > found.base) & (maxima.peak - maxima.saddle >= MIN_RISE_SIGMA * sigma)
-    x, y = maxima.places[order[tall[order]]].T
-    return np.stack([found.labels[y, x] - 1, x, y], axis=1)
+        return cls(subject, components, image, cutout.wcs)
 
 
 def measured_columns(subject_image: SubjectImage, members: tuple[int, ...]) -> dict[str, Any]:
@@ -116,14 +112,12 @@ def measured_columns(subject_image: SubjectImage, members: tuple[int, ...]) -> d
     image, wcs = subject_image.image, subject_image.wcs
     if image is None or wcs is None or not members:
         return {**NOTHING_MEASURED, "flags": int(Flag.NO_COMPONENT)}
-    own = _brightest_first(image.pixels, subject_image.brightest, members)
-    brightest = subject_image.brightest[own]
-    radio = measure(image, own, brightest)
-    n_peaks = int(subject_image.components.n_peaks[own].sum())
-    others = subject_image.peaks[np.isin(subject_image.peaks[:, 0], own), 1:]
-    points = np.concatenate([radio.centroid[None], brightest, others])
-    ra, dec = sky_of_vectors(_vectors(wcs, points, image.pixels.shape))
-    components, peaks = slice(1, 1 + len(own)), slice(1, None)
+    components = subject_image.components
+    own = _brightest_first(image.pixels, components.pixels, members)
+    radio = measure(image, own, components.pixels[own])
+    n_peaks = int(components.n_peaks[own].sum())
+    others = _secondary(components, own)
+    ra, dec = sky_of_vectors(_vectors(wcs, radio.centroid[None], image.pixels.shape))
     row: dict[str, Any] = {
         "rule_components": len(own),
         "rule_peaks": n_peaks,
@@ -134,17 +128,27 @@ def measured_columns(subject_image: SubjectImage, members: tuple[int, ...]) -> d
         "integrated_flux_err": radio.integrated_flux_err,
         "local_rms": radio.peak_flux_err,
         "snr": radio.peak_flux / radio.peak_flux_err,
-        "centroid_ra": ra[0],
-        "centroid_dec": dec[0],
+        "centroid_ra": float(ra[0]),
+        "centroid_dec": float(dec[0]),
         **_extent(subject_image.subject, _vectors(wcs, radio.outline, image.pixels.shape)),
-        "component_ra": ra[components].tolist(),
-        "component_dec": dec[components].tolist(),
+        "component_ra": components.ra[own].tolist(),
+        "component_dec": components.dec[own].tolist(),
         "component_peak_flux": radio.component_peak_flux.tolist(),
         "component_flux": radio.component_flux.tolist(),
-        "peak_ra": ra[peaks].tolist(),
-        "peak_dec": dec[peaks].tolist(),
+        "peak_ra": [*components.ra[own].tolist(), *others[:, 0].tolist()],
+        "peak_dec": [*components.dec[own].tolist(), *others[:, 1].tolist()],
     }
     return row | {"flags": _measured_flags(radio, row["snr"], len(own), n_peaks)}
+
+
+def _secondary(components: StoredComponents, own: list[int]) -> np.ndarray:
+    """Return the secondary peaks (m, 4) of some components that count, the highest saddle first."""
+    _, _, height, saddle = components.secondary.T
+    counts = (height - saddle >= MIN_RISE_SIGMA) & np.array(
+        [owner in own for owner in components.owner], bool
+    )
+    found = components.secondary[counts]
+    return found[np.argsort(-found[:, 3], kind="stable")]
 
 
 def _vectors(wcs: LinearWCS, points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
