@@ -5,7 +5,7 @@ the subject centred on its host.  Other subjects at the same place have another 
 may be missing there, or two may be merged, which affects 0.5 % of 3,233 images of 817 extended sources.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,14 @@ from claran_core.common.log import Progress
 from claran_core.common.noise import noise_sigma
 from claran_core.common.sky import chord_angle, unit_vectors
 from claran_core.common.subject import Subject, visible_in_frame
-from claran_core.components.contour_rule import MIN_COMPONENT_PX, find_components
+from claran_core.components.contour_rule import (
+    COMPONENT_SIGMA,
+    MIN_COMPONENT_PX,
+    Components,
+    find_components,
+)
 from claran_core.evaluation.area import count_subjects
-from claran_core.labels.dr1_labels import label_simulated
+from claran_core.labels.dr1_labels import simulated_rows
 from claran_core.simulation.geometry import cells_near
 from claran_core.simulation.population import MAX_REACH_ARCSEC, RADIO_NSIDE, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
@@ -151,17 +156,13 @@ def _candidates(sky: SimulatedProvider, subjects: pd.DataFrame, frame: Frame) ->
     positions = subjects[["ra", "dec"]].to_numpy(float)
     reach = half_diagonal + MAX_REACH_ARCSEC
     cells = {cell for ra, dec in positions for cell in cells_near(ra, dec, reach, RADIO_NSIDE)}
-    sources = [source for cell in sorted(cells) for source in sky.population.cell(cell)]
-    if not sources:
-        return []
-    hosts = unit_vectors(*np.array([(source.ra_deg, source.dec_deg) for source in sources]).T)
-    apart, _ = cKDTree(unit_vectors(*positions.T)).query(hosts)
-    apart_arcsec = chord_angle(apart)
-    return [
-        source
-        for source, distance in zip(sources, apart_arcsec, strict=True)
-        if distance <= half_diagonal + source.peak_reach_arcsec + CONTOUR_REACH_ARCSEC
-    ]
+    tree, found = cKDTree(unit_vectors(*positions.T)), []
+    for cell in sorted(cells):
+        sources = sky.population.cell(cell)
+        apart, _ = tree.query(unit_vectors(sources.ra_deg, sources.dec_deg))
+        within = half_diagonal + sources.peak_reach_arcsec + CONTOUR_REACH_ARCSEC
+        found += [sources[number] for number in np.flatnonzero(chord_angle(apart) <= within).tolist()]
+    return found
 
 
 def _row(sky: SimulatedProvider, source: RadioSource, frame: Frame) -> dict[str, Any]:
@@ -170,28 +171,27 @@ def _row(sky: SimulatedProvider, source: RadioSource, frame: Frame) -> dict[str,
     window = source.ra_deg, source.dec_deg, frame.width_arcsec
     cutout, sources = sky.cutout(source.source_id, *window), sky.truth(*window)
     assert isinstance(cutout, Cutout)  # the simulated sky has no gaps
-    labels = label_simulated(subject, cutout, sources, faintest_snr=0.0)
-    source_labels = labels[labels["label_id"] == source.source_id]
-    known = {
+    visible = visible_in_frame(subject, cutout)
+    sigma = noise_sigma(visible)
+    rows = simulated_rows(subject, cutout, sources, sigma=sigma, faintest_snr=0.0)
+    own = [row for row in rows if row["label_id"] == source.source_id]
+    found = find_components(visible, sigma)
+    measured = _seen(own[0], cutout, found) if own else _unseen(subject, visible, sigma, sources, found)
+    return measured | {
         "source_id": source.source_id,
         "flux": model_flux_mjy(source, sky.survey.beam_arcsec),
         "host_ra": source.ra_deg,
         "host_dec": source.dec_deg,
     }
-    if not len(source_labels):
-        return known | _unseen(subject, cutout, sources)
-    return known | _seen(subject, cutout, source_labels.iloc[0])
 
 
-def _seen(subject: Subject, cutout: Cutout, label: pd.Series) -> dict[str, Any]:
-    visible = visible_in_frame(subject, cutout)
-    sigma = noise_sigma(visible)
-    found = find_components(visible, sigma)
+def _seen(label: Mapping[str, Any], cutout: Cutout, found: Components) -> dict[str, Any]:
+    """Return the columns of a source with components of its own."""
     x, y = (
         np.rint(axis).astype(int)
         for axis in cutout.wcs.sky_to_pixels(label["component_ra"], label["component_dec"])
     )
-    snr = visible[y, x] / sigma
+    snr = found.image[y, x] * (COMPONENT_SIGMA / found.base)
     boxes = found.boxes[found.labels[y, x] - 1]
     contour_ra, contour_dec = cutout.wcs.pixels_to_sky(*(boxes[:, :2] + boxes[:, 2:]).T / 2)
     size = (boxes[:, 2:] - boxes[:, :2]) * cutout.pixel_scale_arcsec
@@ -208,17 +208,17 @@ def _seen(subject: Subject, cutout: Cutout, label: pd.Series) -> dict[str, Any]:
     }
 
 
-def _unseen(subject: Subject, cutout: Cutout, sources: Sequence[Any]) -> dict[str, Any]:
+def _unseen(
+    subject: Subject, visible: np.ndarray, sigma: float, sources: Sequence[Any], found: Components
+) -> dict[str, Any]:
     """Return the columns of a source without a component of its own: a faint or a confused one."""
-    visible = visible_in_frame(subject, cutout)
-    sigma = noise_sigma(visible)
     image = next((one.image for one in sources if one.source_id == subject.subject_id), None)
     snr, state = float("nan"), "faint"
     if image is not None:
         y, x = np.unravel_index(np.argmax(np.where(np.isfinite(visible), image, -np.inf)), image.shape)
         snr = float(visible[y, x] / sigma)
-        labels = find_components(visible, sigma).labels
-        if labels[y, x] and (labels == labels[y, x]).sum() >= MIN_COMPONENT_PX:
+        number = found.labels[y, x]
+        if number and found.n_pixels[number - 1] >= MIN_COMPONENT_PX:
             state = "confused"
     nothing = dict.fromkeys(["angular_size", *BOX_COLUMNS], float("nan"))
     return nothing | {
