@@ -6,6 +6,7 @@ unit vectors, so that no trigonometric function is computed per pixel.  Other sy
 cut-outs stage (`claran_core.survey.regular`).
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -63,7 +64,9 @@ class LinearWCS:
 
     @cached_property
     def _to_pixels(self) -> np.ndarray:
-        return np.linalg.inv(self._per_pixel)
+        """Inverse of the matrix, px per rad; ``(2, 2)``."""
+        (a, b), (c, d) = self._per_pixel
+        return np.array([[d, -b], [-c, a]]) / (a * d - b * c)
 
     def window(self, x0: int, y0: int) -> "LinearWCS":
         """Return the system of the part of the image that starts at pixel ``x0 y0``."""
@@ -127,11 +130,15 @@ class LinearWCS:
 
 def local_axes(ra_deg: float, dec_deg: float) -> np.ndarray:
     """Return the unit vectors to the east, to the north and outwards at a position, as rows; ``(3, 3)``."""
-    ra, dec = np.deg2rad(ra_deg), np.deg2rad(dec_deg)
-    outwards = unit_vectors(ra_deg, dec_deg)
-    east = np.array([-np.sin(ra), np.cos(ra), 0.0])
-    north = np.array([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)])
-    return np.stack([east, north, outwards])
+    ra, dec = math.radians(ra_deg), math.radians(dec_deg)
+    sin_ra, cos_ra, sin_dec, cos_dec = math.sin(ra), math.cos(ra), math.sin(dec), math.cos(dec)
+    return np.array(
+        [
+            [-sin_ra, cos_ra, 0.0],
+            [-sin_dec * cos_ra, -sin_dec * sin_ra, cos_dec],
+            [cos_dec * cos_ra, cos_dec * sin_ra, sin_dec],
+        ]
+    )
 
 
 def sky_of_vectors(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """Draw the five fused images F, D1, D2, D3, D4 of paper section 3.4 from a radio and an infrared image."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,18 +112,23 @@ def render(planes: Planes, method: str, drawing: Drawing) -> tuple[np.ndarray, i
     if method == "D1":
         return cool(log_minmax(planes.radio), RADIO_BLANK_RGB), n_contours
     if method == "D2":
-        return _with_red(cool(log_minmax(planes.radio), RADIO_BLANK_RGB), planes.infrared), n_contours
+        image = cool(log_minmax(planes.radio), RADIO_BLANK_RGB)
+        _add_red(image, log_minmax(planes.infrared))
+        return image, n_contours
     if method not in METHODS:
         raise ValueError(f"unknown fusion method {method!r}; the methods are {', '.join(METHODS)}")
     shown = hull_mask(levels, len(planes.radio)) if method == "D4" else None
     return _contours_over_infrared(planes.infrared, levels, drawing.hull_fill, shown), n_contours
 
 
-def _with_red(image: np.ndarray, infrared: np.ndarray) -> np.ndarray:
-    """Draw D2: add the infrared intensity to the red channel; missing infrared adds nothing."""
-    intensity = np.rint(np.nan_to_num(log_minmax(infrared)) * 255.0)
-    image[..., 0] = np.minimum(image[..., 0] + intensity, 255.0).astype(np.uint8)
-    return image
+@compiled
+def _add_red(image: np.ndarray, intensity: np.ndarray) -> None:
+    """Add intensities 0..1 ``(ny, nx)`` to the red of an image ``(ny, nx, 3)`` uint8; NaN adds nothing."""
+    for row in range(intensity.shape[0]):
+        for column in range(intensity.shape[1]):
+            if not math.isnan(intensity[row, column]):
+                red = image[row, column, 0] + np.rint(intensity[row, column] * 255.0)
+                image[row, column, 0] = int(min(red, 255.0))
 
 
 def _contours_over_infrared(

@@ -105,10 +105,13 @@ def test_d4_without_contours_is_constant() -> None:
     assert n_contours == 0 and (image == FILL).all()
 
 
-def test_compiled_function_gives_the_result_of_the_written_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    image = render(PLANES, "D3", DRAWING)[0]
-    monkeypatch.setattr(module, "_draw_lines", module._draw_lines.py_func)  # type: ignore[attr-defined]
-    assert np.array_equal(render(PLANES, "D3", DRAWING)[0], image)
+@pytest.mark.parametrize(("method", "name"), [("D2", "_add_red"), ("D3", "_draw_lines")])
+def test_compiled_functions_give_the_results_of_the_written_ones(
+    method: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = render(PLANES, method, DRAWING)[0]
+    monkeypatch.setattr(module, name, getattr(module, name).py_func)
+    assert np.array_equal(render(PLANES, method, DRAWING)[0], image)
 
 
 def test_fill_is_an_option() -> None:
