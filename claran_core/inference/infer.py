@@ -15,7 +15,7 @@ import torch
 from claran_core.common import tables
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
-from claran_core.common.files import digest_of, read_table, write_table
+from claran_core.common.files import check_made_from, digest_of, read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
@@ -154,20 +154,22 @@ def run_inference(
     Raises
     ------
     ConfigError, InputError
-        As `infer_shard`.
+        As `infer_shard`; also if the images were made from other components.
     WeightsError
         If the weights cannot be read or are not compatible with the images.
     """
     detector, _ = load_weights(
         weights_path, method=method, fusion_options=fusion.pixel_options, survey=survey
     )
+    of_components = {"components": digest_of(components_path)}
+    check_made_from(index_path, of_components, redo="fusion")
     images, index = open_shard(fused_path, index_path)
     components = read_table(components_path, PLAIN_COLUMNS)
     table = infer_shard(
         images, index, components, detector, options, fusion.frame, threads=threads, images_path=fused_path
     )
     metadata = {"model_id": model_id(weights_path), "method": method}
-    made_from = {"fused": digest_of(index_path), "components": digest_of(components_path)}
+    made_from = {"fused": digest_of(index_path)} | of_components
     write_table(output_path, table, tables.DETECTIONS, metadata=metadata, made_from=made_from)
     logger.info("%s: %d boxes in %d subjects", output_path, len(table), table["subject_id"].nunique())
 

@@ -12,7 +12,7 @@ from small_detectors import NARROW_VGG16
 
 from claran_core.common import tables
 from claran_core.common.errors import InputError, WeightsError
-from claran_core.common.files import read_metadata, read_table, write_table
+from claran_core.common.files import check_made_from, digest_of, read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
@@ -211,8 +211,17 @@ def test_run_inference_writes_the_table_of_infer_shard(
     expected = infer(trained_detector, *blob_sky(N)[:2])
     pd.testing.assert_frame_equal(read_table(output), expected, check_dtype=False, rtol=1e-6)
     assert read_metadata(output) == {"model_id": model_id(results.weights("D4")), "method": "D4"}
+    check_made_from(
+        output,
+        {"fused": digest_of(files.index), "components": digest_of(files.components)},
+        redo="inference",
+    )
     with pytest.raises(WeightsError, match="D1"):
         run_inference(results.weights("D4"), method="D1", fusion=FUSION, options=OPTIONS, **paths)
+    paths["components_path"] = tmp_path / "components.parquet"
+    write_table(paths["components_path"], component_rows(blob_sky(3)[2]), tables.COMPONENTS)
+    with pytest.raises(InputError, match=r"made from other components .* rerun the stage fusion"):
+        run_inference(results.weights("D4"), method="D4", fusion=FUSION, options=OPTIONS, **paths)
 
 
 def test_images_of_another_size(detector: Detector) -> None:

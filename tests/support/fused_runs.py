@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from claran_core.common import tables
-from claran_core.common.files import write_table
+from claran_core.common.files import digest_of, write_table
 from claran_core.common.paths import Results
 from claran_core.fusion.fused_images import checksum
 from claran_core.training.dataset import FusedDataset, FusedShard
@@ -105,9 +105,11 @@ def write_run(
         )
         of_shard = labels["subject_id"].isin(index.iloc[rows]["subject_id"])
         checksums = [checksum(image) for image in images[rows]]
-        write_table(files.index, index.iloc[rows].assign(crc32=checksums), tables.FUSED)
-        np.save(files.images, images[rows])
         write_table(files.components, component_rows(labels[of_shard]), tables.COMPONENTS)
+        made_from = {"components": digest_of(files.components)}
+        of_images = index.iloc[rows].assign(crc32=checksums)
+        write_table(files.index, of_images, tables.FUSED, made_from=made_from)
+        np.save(files.images, images[rows])
         shards.append(files)
     targets = index[["subject_id", "ra", "dec"]].drop_duplicates("subject_id").assign(shard="00000")
     targets["split"] = [(split or {}).get(name, "train") for name in targets["subject_id"]]
