@@ -1,0 +1,157 @@
+"""Processor time per subject of each stage from cut-outs on disk to catalogue rows, on one core.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.speed.path                      # this version
+    OMP_NUM_THREADS=1 python -m benchmarks.speed.path --repository BEFORE  # a clone of another version
+
+The workflow takes the cut-outs of the first 512 targets of the demonstration, and of the first 8, then runs
+each further stage on its own, on one pinned core, as a survey without labels does.  The time per subject is
+the difference of the two runs over that of their subjects, so that the start of the jobs does not count; it
+is printed beside.  Two yardsticks are measured before and after: the resampling of one image by
+`reproject_interp`, and a product of float32 matrices.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from astropy.wcs import WCS
+from reproject import reproject_interp
+
+from claran_core.common.paths import REPOSITORY
+
+STAGES = ("components", "fusion", "inference", "catalogue")
+FEW = 8
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+PRODUCT = 1024
+SECONDS_TO_MS = 1e3
+
+
+def write_run(folder: Path, n: int) -> None:
+    """Write targets and settings of a run with the first `n` targets of the demonstration in one shard."""
+    folder.mkdir(parents=True)
+    targets = pd.read_csv(REPOSITORY / "resources" / "demo" / "targets.csv").head(n)
+    targets.drop(columns="split").to_csv(folder / "targets.csv", index=False)
+    settings = {"targets": {"path": "targets.csv"}, "shard_size": n}
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+
+
+def processor_time(repository: Path, folder: Path, stage: str, core: int) -> float:
+    """Run the workflow up to a stage on one core; return the processor time of all its processes, s."""
+    command = [sys.executable, "-m", "snakemake", stage, "--snakefile", str(repository / "Snakefile")]
+    command += ["--directory", str(folder), "--configfile", str(folder / "settings.yaml"), "--cores", "1"]
+    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(repository)}
+    with (folder / f"{stage}.log").open("w") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=folder,
+            preexec_fn=lambda: os.sched_setaffinity(0, [core]),
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit((folder / f"{stage}.log").read_text()[-3000:])
+    return used.ru_utime + used.ru_stime
+
+
+def measure(
+    repository: Path, folder: Path, n: int, repeats: int, core: int
+) -> dict[str, tuple[float, float]]:
+    """Return ms per subject, and s of the start of the jobs, of each stage."""
+    stages = [stage for stage in STAGES if (repository / f"workflow/rules/{stage}.smk").exists()]
+    times: dict[tuple[str, int], list[float]] = {}
+    for repeat in range(repeats):
+        for subjects in (FEW, n):
+            run = folder / f"{repeat}-{subjects}"
+            write_run(run, subjects)
+            processor_time(repository, run, "cutouts", core)
+            for stage in stages:
+                times.setdefault((stage, subjects), []).append(processor_time(repository, run, stage, core))
+    found = {}
+    for stage in stages:
+        few, many = min(times[stage, FEW]), min(times[stage, n])
+        per_subject = (many - few) / (n - FEW)
+        found[stage] = per_subject * SECONDS_TO_MS, few - FEW * per_subject
+    return found
+
+
+def yardsticks(core: int) -> dict[str, float]:
+    """Return the ms of one resampled image and of one matrix product, on one core."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, [core])
+    size_px, image = 132, np.random.default_rng(1).normal(size=(110, 110)).astype(np.float32)
+    source = WCS(naxis=2)
+    source.wcs.ctype, source.wcs.crval = ["RA---SIN", "DEC--SIN"], [180.0, 30.0]
+    source.wcs.crpix, source.wcs.cdelt = [55.5, 55.5], [-1.8 / 3600, 1.8 / 3600]
+    target = WCS(naxis=2)
+    target.wcs.ctype, target.wcs.crval = ["RA---TAN", "DEC--TAN"], [180.0, 30.0]
+    target.wcs.crpix, target.wcs.cdelt = [66.5, 66.5], [-1.375 / 3600, 1.375 / 3600]
+    shape = size_px, size_px
+    matrix = np.random.default_rng(2).normal(size=(PRODUCT, PRODUCT)).astype(np.float32)
+    found = {
+        "reproject_interp of one image": best(lambda: reproject_interp((image, source), target, shape)),
+        f"float32 product of {PRODUCT} x {PRODUCT}": best(lambda: matrix @ matrix),
+    }
+    os.sched_setaffinity(0, allowed)
+    return found
+
+
+def best(call: Callable[[], object], tries: int = 15) -> float:
+    """Return the shortest processor time of a call, ms."""
+    times = []
+    for _ in range(tries):
+        start = time.process_time()
+        call()
+        times.append(time.process_time() - start)
+    return min(times) * SECONDS_TO_MS
+
+
+def table(found: dict[str, tuple[float, float]], scale: dict[str, float]) -> str:
+    """Return a table of the stages, their sum, and the yardsticks, as Markdown."""
+    names, unit = list(scale), list(scale.values())
+    lines = [
+        f"| stage | ms per subject | {' | '.join(f'over {name}' for name in names)} | start of the jobs, s |"
+    ]
+    lines.append("|---|---|---|---|---|")
+    total = sum(ms for ms, _ in found.values()), sum(start for _, start in found.values())
+    for stage, (ms, start) in [*found.items(), ("all", total)]:
+        ratios = " | ".join(f"{ms / one:.3f}" for one in unit)
+        lines.append(f"| {stage} | {ms:.2f} | {ratios} | {start:.1f} |")
+    lines += ["", *(f"{name}: {one:.2f} ms" for name, one in scale.items())]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repository", type=Path, default=REPOSITORY, help="clone of the version to measure")
+    parser.add_argument("--subjects", type=int, default=512, help="number of subjects (512)")
+    parser.add_argument("--repeats", type=int, default=2, help="runs, of which the fastest counts (2)")
+    parser.add_argument("--core", type=int, default=0, help="core that everything runs on (0)")
+    options = parser.parse_args()
+    os.environ |= ONE_THREAD
+    before = yardsticks(options.core)
+    with tempfile.TemporaryDirectory(prefix="path-") as folder:
+        found = measure(
+            options.repository.resolve(), Path(folder), options.subjects, options.repeats, options.core
+        )
+    after = yardsticks(options.core)
+    scale = {name: min(before[name], after[name]) for name in before}
+    date = datetime.now(UTC).date().isoformat()
+    print(f"{date}, {options.subjects} subjects, fastest of {options.repeats}\n\n{table(found, scale)}")
+
+
+if __name__ == "__main__":
+    main()
