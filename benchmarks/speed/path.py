@@ -70,13 +70,16 @@ def measure(
     """Return ms per subject, and s of the start of the jobs, of each stage."""
     stages = [stage for stage in STAGES if (repository / f"workflow/rules/{stage}.smk").exists()]
     times: dict[tuple[str, int], list[float]] = {}
-    for repeat in range(repeats):
-        for subjects in (FEW, n):
+    # The first run compiles, and does not count.
+    for repeat in range(repeats + 1):
+        for subjects in (FEW, n) if repeat else (FEW,):
             run = folder / f"{repeat}-{subjects}"
             write_run(run, subjects)
             processor_time(repository, run, "cutouts", core)
             for stage in stages:
-                times.setdefault((stage, subjects), []).append(processor_time(repository, run, stage, core))
+                used = processor_time(repository, run, stage, core)
+                if repeat:
+                    times.setdefault((stage, subjects), []).append(used)
     found = {}
     for stage in stages:
         few, many = min(times[stage, FEW]), min(times[stage, n])
