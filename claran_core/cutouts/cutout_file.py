@@ -35,6 +35,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 
@@ -43,7 +44,7 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import MADE_FROM_KEY, atomic_path, compare_digests
 from claran_core.cutouts.cutout_rows import SCHEMA, ChecksumError, CutoutRows, Row, batch_of, row_of
 
-__all__ = ["CutoutFile", "CutoutWriter", "cutout_writer", "read_cutouts"]
+__all__ = ["CutoutFile", "CutoutWriter", "cutout_writer", "read_cutouts", "settings_digest"]
 
 CONTENT = b"CLARAN cut-outs"
 FORMAT_VERSION = b"1"
@@ -254,3 +255,8 @@ def _facts_of(digest: str, *, last: bool) -> dict[bytes, bytes]:
 def _damaged(path: Path, reason: str) -> str:
     line = reason.splitlines()[0] if reason else "damaged"
     return f"{path}: not a complete file of cut-outs ({line}); remove it and rerun the stage cutouts"
+
+
+def settings_digest(settings: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (hexadecimal) of settings, which are JSON-serialisable."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -6,7 +6,6 @@ checked before the catalogue is built.
 """
 
 import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Generator, Mapping, Sequence
@@ -32,7 +31,7 @@ from claran_core.cutouts.journal import CutoutJournal, Entry, LedgerRow
 from claran_core.survey.coverage import coverage_of
 from claran_core.survey.provider import ImageProvider
 
-__all__ = ["check_failures", "cut_shard", "merge_ledgers", "settings_digest"]
+__all__ = ["check_failures", "cut_shard", "merge_ledgers"]
 
 logger = logging.getLogger(__name__)
 
@@ -101,11 +100,6 @@ def cut_shard(
     if journal is not None:
         kept = {path.name: path for path in (*paths.values(), results.ledger(shard))}
         journal.finish(kept, failed=bool((ledger["status"] == "failed").any()))
-
-
-def settings_digest(settings: Mapping[str, Any]) -> str:
-    """Return the SHA-256 (hexadecimal) of settings, which are JSON-serialisable."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFrame:

@@ -9,8 +9,7 @@ import pytest
 from workflow_runs import PROVENANCE, Run, demo_targets, messages_of, output_of
 
 from claran_core.catalogue.product.schema import CATALOGUE
-from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
-from claran_core.cutouts.shard import settings_digest
+from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts, settings_digest
 
 N_TRAIN, N_TEST = 28, 14
 TINY: dict[str, Any] = {

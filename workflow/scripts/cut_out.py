@@ -7,8 +7,9 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import job
 from claran_core.common.paths import Results
 from claran_core.common.tables import TARGETS
+from claran_core.cutouts.cutout_file import settings_digest
 from claran_core.cutouts.providers import open_provider
-from claran_core.cutouts.shard import cut_shard, settings_digest
+from claran_core.cutouts.shard import cut_shard
 from claran_core.settings.config import Config
 from claran_core.settings.survey import SurveysOptions
 

@@ -7,8 +7,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import job
 from claran_core.common.tables import TARGETS
 from claran_core.components.shard import find_shard_components
-from claran_core.cutouts.cutout_file import read_cutouts
-from claran_core.cutouts.shard import settings_digest
+from claran_core.cutouts.cutout_file import read_cutouts, settings_digest
 
 with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
     targets = Path(snakemake.input.targets)
