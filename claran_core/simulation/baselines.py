@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from scipy import fft
-from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
+from claran_core.common.compiled import compiled
 from claran_core.simulation.random_streams import Stream, generator
 
 __all__ = [
@@ -108,7 +109,7 @@ def noise_kernel(number: int) -> np.ndarray:
     rng = np.random.default_rng([SETS_SEED, number])
     power = _stretched(_first_power(), rng)[:, : TRANSFORM_PX // 2 + 1]
     covered = power > COVERED_ABOVE * power.max()
-    amplitude = np.sqrt(power) * (1 + np.interp(_lengths(), CLUMPS_AT, CLUMPINESS) * _clumps(rng))
+    amplitude = np.sqrt(power) * (1 + _clumpiness() * _clumps(rng))
     fade = np.clip(4 * (1 - _distances() / KERNEL_RADIUS_PX), 0, 1)
     for _ in range(4):  # restrict to the baselines and to the radius in turn
         kernel = _cropped(fft.irfft2(amplitude * covered, s=(TRANSFORM_PX,) * 2)) * fade
@@ -126,10 +127,27 @@ def _stretched(power: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the power spectrum of baselines under a slightly different projection."""
     turn, scales = np.deg2rad(rng.normal(0, TURN_DEG)), rng.normal(1, STRETCH, 2)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * scales
-    middle = np.full(2, power.shape[0] // 2)
-    turned = affine_transform(power, matrix, middle - matrix @ middle, order=1)
+    turned = _resampled(power, matrix)
     turned = 0.5 * (turned + np.roll(turned[::-1, ::-1], (1, 1), (0, 1)))  # noise is real
     return np.clip(fft.ifftshift(turned), 0, None)
+
+
+@compiled
+def _resampled(plane: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return a square plane under a linear map ``(2, 2)`` about its middle, by bilinear interpolation."""
+    size = len(plane)
+    middle, found = size // 2, np.zeros(plane.shape)
+    for j in range(size):
+        for i in range(size):
+            y = matrix[0, 0] * (j - middle) + matrix[0, 1] * (i - middle) + middle
+            x = matrix[1, 0] * (j - middle) + matrix[1, 1] * (i - middle) + middle
+            if 0 <= y <= size - 1 and 0 <= x <= size - 1:
+                row, column = min(int(y), size - 2), min(int(x), size - 2)
+                up, right = y - row, x - column
+                low = plane[row, column] * (1 - right) + plane[row, column + 1] * right
+                high = plane[row + 1, column] * (1 - right) + plane[row + 1, column + 1] * right
+                found[j, i] = low * (1 - up) + high * up
+    return found
 
 
 def _clumps(rng: np.random.Generator) -> np.ndarray:
@@ -153,22 +171,32 @@ def _squares() -> np.ndarray:
     return _lengths() ** 2
 
 
+@lru_cache(maxsize=1)
+def _clumpiness() -> np.ndarray:
+    """Return the relative height of clumps on half the plane of the transforms."""
+    return np.interp(_lengths(), CLUMPS_AT, CLUMPINESS)
+
+
+@lru_cache(maxsize=1)
 def _distances() -> np.ndarray:
     """Return the distance from the centre of a kernel, px."""
     return np.hypot(*np.indices(FIRST_KERNEL.shape) - KERNEL_RADIUS_PX)
 
 
+# Rows and columns of a kernel on the plane of the transforms, with its centre at the first pixel.
+AROUND_FIRST = np.ix_(*(np.arange(-KERNEL_RADIUS_PX, KERNEL_RADIUS_PX + 1),) * 2)
+
+
 def _centred(kernel: np.ndarray) -> np.ndarray:
     """Return a kernel on the plane of the transforms, with its centre at the first pixel."""
     plane = np.zeros((TRANSFORM_PX, TRANSFORM_PX))
-    plane[: kernel.shape[0], : kernel.shape[1]] = kernel
-    return np.roll(plane, (-KERNEL_RADIUS_PX, -KERNEL_RADIUS_PX), (0, 1))
+    plane[AROUND_FIRST] = kernel
+    return plane
 
 
 def _cropped(plane: np.ndarray) -> np.ndarray:
     """Invert `_centred`."""
-    width = 2 * KERNEL_RADIUS_PX + 1
-    return np.roll(plane, (KERNEL_RADIUS_PX, KERNEL_RADIUS_PX), (0, 1))[:width, :width]
+    return plane[AROUND_FIRST]
 
 
 def _smoothed(kernel: np.ndarray) -> np.ndarray:
