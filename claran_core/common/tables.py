@@ -204,7 +204,7 @@ DETECTIONS = pa.schema(
         _column(
             "component_ids",
             pa.list_(pa.int64()),
-            "component_id of the components that it consists of; empty if there are none",
+            "component_id of the components that it consists of; may be empty",
         ),
     ]
 )
