@@ -76,7 +76,7 @@ def test_every_job_has_a_log_and_a_benchmark(tiny: Run) -> None:
             path.relative_to(tiny.results / folder).with_suffix("")
             for path in (tiny.results / folder).rglob(f"*{suffix}")
         }
-        assert len(jobs) == 4 * 5 + 10, sorted(map(str, jobs))
+        assert len(jobs) == 4 * 6 + 10, sorted(map(str, jobs))
 
 
 def test_a_second_run_has_nothing_to_do(tiny: Run) -> None:
@@ -87,14 +87,15 @@ def test_forcing_fusion_reruns_only_fusion_and_later_stages(tiny: Run) -> None:
     jobs = tiny.planned("-R", "fuse")
     assert jobs["fuse"] == 4
     assert {"train", "infer", "build_catalogue", "evaluate", "write_report"} <= set(jobs)
-    assert not {"assign_shards", "cut_out", "gather_ledger", "label_shard", "gather_labels"} & set(jobs)
+    earlier = {"assign_shards", "cut_out", "gather_ledger", "find_components", "label_shard", "gather_labels"}
+    assert not earlier & set(jobs)
 
 
 def test_a_changed_contour_level_reruns_fusion_and_later_stages(tiny: Run) -> None:
     changed = Run(tiny.directory, {**tiny.settings, "fusion": {"contour_sigma": 4.0}})
     jobs = changed.planned()
     assert jobs["fuse"] == 4 and jobs["train"] == 1
-    assert not {"assign_shards", "cut_out", "label_shard"} & set(jobs)
+    assert not {"assign_shards", "cut_out", "find_components", "label_shard"} & set(jobs)
 
 
 def test_a_changed_filter_reruns_only_the_catalogue_and_the_evaluations(tiny: Run) -> None:
@@ -109,6 +110,7 @@ def test_a_changed_filter_reruns_only_the_catalogue_and_the_evaluations(tiny: Ru
     [
         ("targets", "assign_shards"),
         ("cutouts", "cut_out"),
+        ("components", "find_components"),
         ("fusion", "fuse"),
         ("training", "train"),
         ("inference", "infer"),
@@ -130,7 +132,7 @@ def test_added_targets_do_not_change_the_other_shards(tiny: Run, tmp_path: Path)
     assert run.planned("fusion")["cut_out"] == 1
     run("fusion")
     after = {file.name: file.stat().st_mtime_ns for file in fused.iterdir()}
-    assert {name: after[name] for name in before} == before and len(after) == len(before) + 3
+    assert {name: after[name] for name in before} == before and len(after) == len(before) + 2
     new = run.table("targets.parquet").set_index("subject_id")
     assert (new.loc[old.subject_id, "shard"].to_numpy() == old.shard.to_numpy()).all()
     assert run.planned("fusion") == {}
