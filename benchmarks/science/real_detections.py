@@ -18,7 +18,7 @@ import pandas as pd
 from benchmarks.science import real_cutouts
 from claran_core.common.boxes import box_array, paired_iou
 from claran_core.common.errors import ClaranError
-from claran_core.components.component_table import NOMINAL_LEVEL, components_by_subject
+from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.components.find import component_tables
 from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate, summary_line
@@ -66,7 +66,7 @@ def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, lis
     detections = infer_shard(
         np.stack(images),
         pd.DataFrame(index),
-        components_by_subject(pd.concat([table for table in components if len(table)])),
+        pd.concat([table for table in components if len(table)]),
         detector,
         INFERENCE,
         options.frame,
