@@ -46,7 +46,9 @@ def write_run(folder: Path, n: int) -> None:
 
 def processor_time(repository: Path, folder: Path, stage: str, core: int) -> float:
     """Run the workflow up to a stage on one core; return the processor time of all its processes, s."""
-    command = [sys.executable, "-m", "snakemake", stage, "--snakefile", str(repository / "Snakefile")]
+    # The target `components` also makes the labels, where the truth is known.
+    target = "results/components/00000.parquet" if stage == "components" else stage
+    command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(repository / "Snakefile")]
     command += ["--directory", str(folder), "--configfile", str(folder / "settings.yaml"), "--cores", "1"]
     environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(repository)}
     with (folder / f"{stage}.log").open("w") as log:
