@@ -32,7 +32,7 @@ from claran_core.simulation.subjects import sources_near
 sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 import slurm_cluster
 
-STAGES = ("cut_out", "label_shard", "fuse", "infer", "measure_sources")
+STAGES = ("cut_out", "find_components", "label_shard", "fuse", "infer", "measure_sources")
 CENTRE = (180.0, 30.0)
 SOURCES_PER_SQUARE_DEGREE = 200
 PRODUCT_S = 10.0
