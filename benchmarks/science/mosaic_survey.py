@@ -1,6 +1,6 @@
 """Measure sources, run time and memory from a mosaic of 20,000 x 20,000 px to the catalogue.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.science.mosaic_survey FOLDER --size 20000 --side 3.16 --cores 2
+    OMP_NUM_THREADS=1 python -m benchmarks.science.mosaic_survey FOLDER --side 3.16 --shard-size 2048
 
 FIRST and W1 mosaics of the simulated sky are written once, tiled into overlapping subjects (all of them, or
 those of a square in the middle), and pass the workflow like any images on disk.  The catalogue is
@@ -71,12 +71,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=20_000, help="of the FIRST mosaic, px (20,000)")
     parser.add_argument("--side", type=float, help="search only a square of this side, deg")
     parser.add_argument("--cores", type=int, default=2, help="jobs at a time")
+    parser.add_argument("--shard-size", type=int, default=load_config().shard_size, help="subjects per shard")
     options = parser.parse_args()
     written(options.folder, options.size)
     write_tiles(options.folder / "targets.parquet", targets_of(options.folder, options.side), overwrite=True)
     sources = {band: {"source": "directory", "path": band} for band in MOSAICS}
     settings = options.folder / "settings.yaml"
-    settings.write_text(yaml.safe_dump({"targets": {"path": "targets.parquet"}, "survey": sources}))
+    run = {"targets": {"path": "targets.parquet"}, "survey": sources, "shard_size": options.shard_size}
+    settings.write_text(yaml.safe_dump(run))
     start = time.perf_counter()
     command = [sys.executable, "-m", "snakemake", "catalogue", "--snakefile", str(REPOSITORY / "Snakefile")]
     command += ["--directory", str(options.folder), "--cores", str(options.cores), "--quiet", "all"]
