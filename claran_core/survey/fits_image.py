@@ -5,6 +5,7 @@ standard, and BLANK where it has no meaning.  astropy repairs or ignores all tha
 suppressed, because the user can do nothing about them.
 """
 
+import mmap
 import threading
 import warnings
 import zlib
@@ -191,6 +192,7 @@ def read_window(image: FitsImage, window: PixelWindow) -> np.ndarray:
         stat = image.path.stat()
         mapped = _mapped(image.path, image.layout, stored_shape, (stat.st_size, stat.st_mtime_ns))
         data = _physical(np.array(mapped[rows, columns]), image.layout)
+        _release(mapped)
     elif _is_plain(image.path):
         data = _section(image, stored_shape, rows, columns)
     else:
@@ -282,6 +284,15 @@ def _physical(stored: np.ndarray, layout: PixelLayout) -> np.ndarray:
 def _mapped(path: Path, layout: PixelLayout, shape: tuple[int, int], stamp: tuple[int, int]) -> np.ndarray:
     """Map the stored pixels of an uncompressed image; `stamp` (size, time) is that of the file now."""
     return np.memmap(path, layout.dtype, "r", layout.offset, shape)
+
+
+def _release(mapped: np.ndarray) -> None:
+    """Take the pages of a map out of the memory of the process; the system may keep them in its cache.
+
+    With a page of each row come its neighbours, so that the windows of a shard would add up to whole images.
+    """
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def _section(image: FitsImage, stored_shape: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
