@@ -114,10 +114,7 @@ def infer_shard(
     if not any(len(one) for one in found):
         return tables.DETECTIONS.empty_table().to_pandas()
     table = _table(rows, found, index, frame)
-    if detector.groups_components:
-        ids = _component_ids(rows, found, batch)
-    else:
-        ids = component_ids_of(table, nominal_components(components), frame)
+    ids = component_ids_of(table, nominal_components(components), frame)
     table["component_ids"] = pd.Series(ids, dtype=object)
     order = np.lexsort((table["box_x1"], table["class"], -table["probability"], table["row"]))
     return table.iloc[order].reset_index(drop=True)[tables.DETECTIONS.names]
@@ -199,13 +196,3 @@ def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame
         **dict(zip(probability_columns(), probabilities.T, strict=True)),
     }
     return pd.DataFrame(columns)
-
-
-def _component_ids(rows: np.ndarray, found: list[Detections], batch: ComponentBatch) -> list[np.ndarray]:
-    """Return the identities of the members of all detections."""
-    ids = []
-    for first, one in zip(batch.starts[rows], found, strict=True):
-        if one.members is None:
-            raise ValueError("the detector groups components but does not report the members")
-        ids += [batch.components.ids[first + own[own >= 0]] for own in one.members.numpy()]
-    return ids

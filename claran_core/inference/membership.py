@@ -1,9 +1,13 @@
 """Find the radio components that a detection consists of.
 
-Flux densities, counts and the search for duplicates need the components of each detection, which a detector
-that predicts boxes does not know.  A box in the convention of DR1 does not enclose the emission: the
-components of a double may extend beyond it.  The search is therefore inverse: of all groups of neighbouring
-components, it takes the one whose DR1 box fits the detection best.
+Flux densities, counts and the search for duplicates need the components of each detection.  A box in the
+convention of DR1 does not enclose the emission: the components of a double may extend beyond it.  The search
+is therefore inverse: of all groups of neighbouring components, it takes the one whose DR1 box fits the
+detection best.
+
+The rule serves all detectors.  The association network scores groups, but a core between two lobes does not
+change their box: with and without it, both groups match the true source in training, and suppression keeps
+either.  Only the class of the detection tells whether the core belongs to it.
 """
 
 from collections.abc import Mapping, Sequence

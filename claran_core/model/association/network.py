@@ -128,14 +128,7 @@ class AssociationNetwork(Detector):
         height, width = images.shape[1:3]
         boxes = clip(torch.round(torch.from_numpy(candidates.boxes), decimals=BOX_DECIMALS), width, height)
         boxes = boxes[:, None].expand(-1, probabilities.shape[1], -1)
-        return select_detections(
-            boxes,
-            probabilities,
-            candidates.counts,
-            min_probability,
-            nms_iou,
-            members=torch.from_numpy(candidates.members),
-        )
+        return select_detections(boxes, probabilities, candidates.counts, min_probability, nms_iou)
 
     def _scores(
         self, images: Tensor, candidates: Candidates, generators: Sequence[torch.Generator]

@@ -32,8 +32,6 @@ def select_detections(
     counts: np.ndarray,
     min_probability: float,
     nms_iou: float,
-    *,
-    members: Tensor | None = None,
 ) -> list[Detections]:
     """Select the detections of each subject from its regions.
 
@@ -53,8 +51,6 @@ def select_detections(
         Detections have a probability above this.
     nms_iou : float
         Of two boxes of one class in one subject with a larger overlap, the less probable one is dropped.
-    members : (R, MAX_MEMBERS) int64 tensor, optional
-        Components of each region.
     """
     chosen, sizes = _selected(
         boxes.contiguous().numpy(),
@@ -65,7 +61,6 @@ def select_detections(
     )
     row, column = torch.from_numpy(chosen)
     columns = [boxes[row, column], column + 1, probabilities[row]]
-    columns += [] if members is None else [members[row]]
     parts = (torch.split(values, sizes.tolist()) for values in columns)
     return [Detections(*subject_parts) for subject_parts in zip(*parts, strict=True)]
 

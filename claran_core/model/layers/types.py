@@ -73,15 +73,11 @@ class Detections:
         Class of the row, 1..6.
     probabilities : (K, 6) float32 tensor
         Softmax over the classes for the region of the row, without the background: rows sum to at most 1.
-    members : (K, MAX_MEMBERS) int64 tensor or None
-        Indices of the components of each row in the subject, then -1; None from a detector that predicts
-        boxes.
     """
 
     boxes: Tensor
     classes: Tensor
     probabilities: Tensor
-    members: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.classes)

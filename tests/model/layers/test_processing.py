@@ -21,9 +21,7 @@ def regions(counts: list[int], n_classes: int = 3) -> tuple[torch.Tensor, torch.
 @pytest.mark.parametrize("counts", [[0], [3, 0, 1], [40, 7, 0, 90]])
 def test_each_class_of_each_subject_is_suppressed_alone(counts: list[int]) -> None:
     boxes, probabilities = regions(counts)
-    found = select_detections(
-        boxes, probabilities, np.array(counts), 0.2, 0.3, members=torch.arange(sum(counts))
-    )
+    found = select_detections(boxes, probabilities, np.array(counts), 0.2, 0.3)
     for own, rows in zip(torch.split(torch.arange(sum(counts)), counts), found, strict=True):
         expected = []
         for column in range(probabilities.shape[1]):
@@ -31,8 +29,7 @@ def test_each_class_of_each_subject_is_suppressed_alone(counts: list[int]) -> No
             best = nms(boxes[likely, column], probabilities[likely, column], max_iou=0.3)
             expected += [(int(row), column) for row in likely[best]]
         expected.sort(key=lambda pair: -float(probabilities[pair]))  # stable: class, then rank
-        assert rows.members is not None
-        assert [(int(k), int(c) - 1) for k, c in zip(rows.members, rows.classes, strict=True)] == expected
+        assert (rows.classes - 1).tolist() == [column for _, column in expected]
         for number, (row, column) in enumerate(expected):
             assert torch.equal(rows.boxes[number], boxes[row, column])
             assert torch.equal(rows.probabilities[number], probabilities[row])
@@ -42,10 +39,9 @@ def test_boxes_and_probabilities_that_are_not_finite_are_dropped() -> None:
     boxes, probabilities = regions([4])
     probabilities[:] = 0.5
     boxes[0, 0, 2], boxes[1, 0, 0], probabilities[2, 0] = torch.inf, torch.nan, torch.nan
-    (rows,) = select_detections(boxes, probabilities, np.array([4]), 0.2, 1.0, members=torch.arange(4))
-    assert rows.members is not None
-    assert rows.members[rows.classes == 1].tolist() == [3]
-    assert rows.members[rows.classes == 2].tolist() == [0, 1, 2, 3]
+    (rows,) = select_detections(boxes, probabilities, np.array([4]), 0.2, 1.0)
+    assert torch.equal(rows.boxes[rows.classes == 1], boxes[[3], 0])
+    assert torch.equal(rows.boxes[rows.classes == 2], boxes[:, 1])
 
 
 def test_compiled_code_gives_what_is_written() -> None:
