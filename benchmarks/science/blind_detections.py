@@ -10,8 +10,9 @@ from claran_core.common.boxes import BOX_COLUMNS, box_array
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import morphology_of, probability_columns
 from claran_core.common.tables import DETECTIONS
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import dr1_boxes
-from claran_core.components.component_table import NOMINAL_LEVEL, nominal_components
+from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.evaluation.component_links import LINK_ARCSEC
 from claran_core.inference.membership import component_ids_of
 
@@ -71,9 +72,10 @@ def imitate(
             boxes = _parts(label, groups[label.subject_id], centre, frame)
         found += [_detection(label.subject_id, centre, *box, rates.jitter, frame, rng) for box in boxes]
     table = pd.DataFrame(found, columns=DETECTIONS.names)
-    ids = component_ids_of(table, nominal_components(components), frame)
+    names = index["subject_id"]
+    ids = component_ids_of(table, ComponentBatch.from_table(components, names), names, frame)
     table["component_ids"] = pd.Series(ids, dtype=object)
-    order = pd.Index(index["subject_id"]).get_indexer(table["subject_id"])
+    order = pd.Index(names).get_indexer(table["subject_id"])
     return table.iloc[np.lexsort((-table["probability"].to_numpy(float), order))].reset_index(drop=True)
 
 

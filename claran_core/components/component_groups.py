@@ -6,12 +6,29 @@ The detector scores these groups, and inference looks up the components of a pre
 import numpy as np
 
 from claran_core.common.compiled import compiled
+from claran_core.common.morphology import MAX_COUNT, MORPHOLOGIES, morphology_of
 from claran_core.components.contour_rule import dr1_extents, union_centres
 
-__all__ = ["MAX_CANDIDATES", "MAX_MEMBERS", "REACH_PX", "box_gap", "component_groups", "dr1_boxes"]
+__all__ = [
+    "CLASS_BY_RULE",
+    "MAX_CANDIDATES",
+    "MAX_MEMBERS",
+    "REACH_PX",
+    "box_gap",
+    "component_groups",
+    "dr1_boxes",
+]
 
 # Components in one group.  RGZ labels have up to three; a fourth allows for lobes in two pieces.
 MAX_MEMBERS = 4
+
+# Index in `MORPHOLOGIES` of the class by the contour rule, for 1, 2, .. components and 1, 2, .. peaks.
+CLASS_BY_RULE = np.array(
+    [
+        [MORPHOLOGIES.index(morphology_of(n_components, n_peaks)[0]) for n_peaks in range(1, MAX_COUNT + 1)]
+        for n_components in range(1, MAX_MEMBERS + 1)
+    ]
+)
 
 # Largest gap between linked components, edge to edge: 100 arcsec in frame px.
 REACH_PX = 72.7

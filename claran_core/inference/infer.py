@@ -20,7 +20,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.components.component_batch import ComponentBatch
-from claran_core.components.component_table import PLAIN_COLUMNS, nominal_components
+from claran_core.components.component_table import PLAIN_COLUMNS
 from claran_core.fusion.fused_images import check_images, has_radio, open_shard
 from claran_core.inference.batches import read_batches
 from claran_core.inference.membership import component_ids_of
@@ -114,7 +114,7 @@ def infer_shard(
     if not any(len(one) for one in found):
         return tables.DETECTIONS.empty_table().to_pandas()
     table = _table(rows, found, index, frame)
-    ids = component_ids_of(table, nominal_components(components), frame)
+    ids = component_ids_of(table, batch, names, frame)
     table["component_ids"] = pd.Series(ids, dtype=object)
     order = np.lexsort((table["box_x1"], table["class"], -table["probability"], table["row"]))
     return table.iloc[order].reset_index(drop=True)[tables.DETECTIONS.names]

@@ -10,17 +10,16 @@ change their box: with and without it, both groups match the true source in trai
 either.  Only the class of the detection tells whether the core belongs to it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from claran_core.common.boxes import box_array, paired_iou
 from claran_core.common.frame import Frame
-from claran_core.common.morphology import morphology_of
+from claran_core.common.morphology import MAX_COUNT, MORPHOLOGIES
 from claran_core.components.component_batch import ComponentBatch
-from claran_core.components.component_groups import component_groups, dr1_boxes
-from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
+from claran_core.components.component_groups import CLASS_BY_RULE, component_groups, dr1_boxes
 
 __all__ = ["component_ids_of", "members_of"]
 
@@ -34,9 +33,13 @@ EQUAL_FIT = 0.03
 
 
 def members_of(
-    boxes: np.ndarray, morphologies: Sequence[str], components: SubjectComponents, frame: Frame
-) -> list[tuple[int, ...]]:
-    """Return the components of each detection of a subject.
+    boxes: np.ndarray,
+    morphologies: Sequence[str] | np.ndarray,
+    subject: np.ndarray,
+    components: ComponentBatch,
+    frame: Frame,
+) -> list[np.ndarray]:
+    """Return the components of detections.
 
     Parameters
     ----------
@@ -44,35 +47,53 @@ def members_of(
         Boxes ``x1 y1 x2 y2`` of the detections, frame px.
     morphologies : sequence of str
         Classes of the detections.
-    components : SubjectComponents
-        Components of the subject by the contour rule.
+    subject : (n,) int array
+        Place in `components` of the subject of each detection.
+    components : ComponentBatch
+        Components of the subjects by the contour rule.
     frame : Frame
-        Geometry of the subject; boxes are clipped to it.
+        Geometry of the subjects; boxes are clipped to it.
 
     Returns
     -------
-    list of tuple of int
-        Indices into `components` of the group whose box fits best.  Among equal fits, a group of the
-        detection's class comes first, then the larger one.  If no group fits, the components whose
+    list of int64 arrays
+        Indices into the components of the subject: the group whose box fits best.  Among equal fits, a group
+        of the detection's class comes first, then the larger one.  If no group fits, the components whose
         brightest pixel is in the box; possibly none.
     """
-    batch = ComponentBatch.of([components])
-    groups, _ = component_groups(components.boxes.astype(np.float64), batch.usable, batch.starts)
-    if not len(groups) or not len(boxes):
-        return [()] * len(boxes)
-    sets = [tuple(row[row >= 0].tolist()) for row in groups]
-    squares = np.clip(dr1_boxes(components.boxes[groups], groups >= 0), 0.0, frame.size_px)
-    classes = [morphology_of(len(own), int(components.n_peaks[list(own)].sum()))[0] for own in sets]
-    fits = paired_iou(np.asarray(boxes, float)[:, None], squares[None])  # (n, len(sets))
-    return [
-        _best(fit, sets, np.array([name == morphology for name in classes]))
-        or _inside(box, components, np.flatnonzero(batch.usable))
-        for box, morphology, fit in zip(boxes, morphologies, fits, strict=True)
-    ]
+    every = components.components
+    groups, counts = component_groups(every.boxes.astype(np.float64), components.usable, components.starts)
+    is_member = groups >= 0
+    rows = np.where(is_member, np.repeat(components.starts[:-1], counts)[:, None] + groups, 0)
+    squares = np.clip(dr1_boxes(every.boxes[rows], is_member), 0.0, frame.size_px)
+    n_members = is_member.sum(axis=1)
+    n_peaks = np.where(is_member, every.n_peaks[rows], 0).sum(axis=1)
+    rule = CLASS_BY_RULE[n_members - 1, np.minimum(n_peaks, MAX_COUNT) - 1]
+    # All pairs of a detection and a group of its subject.
+    n_pairs = counts[subject]
+    starts = np.cumsum(n_pairs) - n_pairs
+    detection = np.repeat(np.arange(len(subject)), n_pairs)
+    group = np.arange(len(detection)) - np.repeat(starts - (np.cumsum(counts) - counts)[subject], n_pairs)
+    fit = paired_iou(np.asarray(boxes, float)[detection], squares[group])
+    best = np.zeros(len(subject))
+    np.maximum.at(best, detection, fit)
+    good = np.flatnonzero((best[detection] > MIN_FIT_IOU) & (fit >= best[detection] - EQUAL_FIT))
+    detection, group, fit = detection[good], group[good], fit[good]
+    named = np.array([MORPHOLOGIES.index(name) for name in morphologies], np.int64)
+    order = np.lexsort((-group, fit, n_members[group], rule[group] == named[detection], detection))
+    chosen = np.full(len(subject), -1)
+    chosen[detection[order]] = group[order]  # the last of each detection is the best
+    members = []
+    for own, place, box in zip(chosen, subject, boxes, strict=True):
+        members.append(_inside(box, components, place) if own < 0 else groups[own, is_member[own]])
+    return members
 
 
 def component_ids_of(
-    detections: pd.DataFrame, components: Mapping[str, SubjectComponents], frame: Frame
+    detections: pd.DataFrame,
+    components: ComponentBatch,
+    subject_ids: Sequence[str] | np.ndarray,
+    frame: Frame,
 ) -> list[np.ndarray]:
     """Return the identities of the components of each detection of a table.
 
@@ -80,8 +101,10 @@ def component_ids_of(
     ----------
     detections : DataFrame
         Columns ``subject_id``, ``morphology`` and the box; any order, any number of subjects.
-    components : mapping of str to SubjectComponents
-        Components of each subject that has any, by subject.
+    components : ComponentBatch
+        Components of all these subjects.
+    subject_ids : sequence of str
+        Names of the subjects of `components`, in their order.
     frame : Frame
         Geometry of the subjects.
 
@@ -90,24 +113,17 @@ def component_ids_of(
     list of int64 arrays
         One entry per row, by the rule of `members_of`.
     """
-    ids = [NO_COMPONENTS.ids] * len(detections)
-    for subject_id, rows in detections.groupby("subject_id", sort=False).indices.items():
-        part = detections.iloc[rows]
-        own = components.get(str(subject_id), NO_COMPONENTS)
-        groups = members_of(box_array(part), part["morphology"].tolist(), own, frame)
-        for row, group in zip(rows, groups, strict=True):
-            ids[row] = own.ids[list(group)]
-    return ids
+    subject = pd.Index(subject_ids).get_indexer(pd.Index(detections["subject_id"]))
+    members = members_of(
+        box_array(detections), detections["morphology"].to_numpy(), subject, components, frame
+    )
+    ids = components.components.ids
+    return [ids[first + own] for first, own in zip(components.starts[subject], members, strict=True)]
 
 
-def _best(fit: np.ndarray, sets: list[tuple[int, ...]], same_class: np.ndarray) -> tuple[int, ...]:
-    if fit.max() <= MIN_FIT_IOU:
-        return ()
-    good = np.flatnonzero(fit >= fit.max() - EQUAL_FIT)
-    return sets[max(good, key=lambda k: (same_class[k], len(sets[k]), fit[k], -k))]
-
-
-def _inside(box: np.ndarray, components: SubjectComponents, usable: np.ndarray) -> tuple[int, ...]:
-    peaks = components.peaks[usable]
+def _inside(box: np.ndarray, components: ComponentBatch, subject: int) -> np.ndarray:
+    """Return the usable components of a subject whose brightest pixel is in a box."""
+    own = slice(components.starts[subject], components.starts[subject + 1])
+    peaks = components.components.peaks[own]
     inside = ((peaks >= box[:2]) & (peaks <= box[2:])).all(axis=1)
-    return tuple(int(k) for k in usable[inside])
+    return np.flatnonzero(components.usable[own] & inside)

@@ -18,7 +18,8 @@ from claran_core.common.files import check_made_from, digest_of, read_metadata, 
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
-from claran_core.components.component_table import NOMINAL_LEVEL, nominal_components
+from claran_core.components.component_batch import ComponentBatch
+from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.components.find import ComponentTables, component_tables
 from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
 from claran_core.inference.membership import component_ids_of
@@ -52,7 +53,8 @@ def tables_of(image: Cutout | None, subject: str = "s") -> ComponentTables:
 def with_components(rows: list[dict[str, Any]], components: pd.DataFrame) -> pd.DataFrame:
     """Return a table of detections, each of which consists of the components that fit its box."""
     found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
-    ids = component_ids_of(found, nominal_components(components), FRAME)
+    names = found["subject_id"].unique()
+    ids = component_ids_of(found, ComponentBatch.from_table(components, names), names, FRAME)
     return found.assign(component_ids=pd.Series(ids, dtype=object))
 
 

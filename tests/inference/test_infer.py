@@ -17,7 +17,7 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.common.paths import Results
-from claran_core.components.component_table import nominal_components
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.fusion.fused_images import open_shard
 from claran_core.inference.infer import infer_shard, run_inference
 from claran_core.inference.membership import component_ids_of
@@ -124,8 +124,8 @@ def test_rows_and_their_order(detector: Detector) -> None:
 def test_detections_know_their_components(detector: Detector) -> None:
     images, index, _ = blob_sky(N)
     rows, table = component_rows(blob_sky(N)[2]), infer(detector, images, index)
-    by_subject = nominal_components(rows)
-    expected = component_ids_of(table, by_subject, FUSION.frame)
+    batch = ComponentBatch.from_table(rows, index["subject_id"])
+    expected = component_ids_of(table, batch, index["subject_id"], FUSION.frame)
     assert table["component_ids"].map(list).tolist() == [list(ids) for ids in expected]
     assert table["component_ids"].map(len).max() == 2 and (table["scale"] == 1).all()
 

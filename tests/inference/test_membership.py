@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from claran_core.common.frame import Frame
+from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import dr1_boxes
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 from claran_core.inference.membership import members_of
@@ -32,7 +33,8 @@ def members(
     box: np.ndarray | tuple[float, ...], morphology: str, found: SubjectComponents
 ) -> tuple[int, ...]:
     """Return the components of one detection."""
-    return members_of(np.array([box]), [morphology], found, FRAME)[0]
+    one = members_of(np.array([box]), [morphology], np.zeros(1, int), ComponentBatch.of([found]), FRAME)[0]
+    return tuple(one.tolist())
 
 
 def square(found: SubjectComponents, *own: int) -> np.ndarray:
@@ -74,7 +76,7 @@ def test_without_a_fit_components_inside_the_box_are_taken() -> None:
     assert members((0, 0, 132, 132), "1C_1P", found) == (0, 1)
     assert members((100, 100, 120, 120), "1C_1P", found) == ()
     assert members((100, 100, 120, 120), "1C_1P", NO_COMPONENTS) == ()
-    assert members_of(np.empty((0, 4)), [], found, FRAME) == []
+    assert members_of(np.empty((0, 4)), [], np.zeros(0, int), ComponentBatch.of([found]), FRAME) == []
 
 
 def test_components_of_a_single_pixel_are_ignored() -> None:

@@ -7,9 +7,10 @@ certain the class is.
 import numpy as np
 
 from claran_core.common.compiled import compiled
-from claran_core.common.morphology import MAX_COUNT, MORPHOLOGIES, morphology_of
+from claran_core.common.morphology import MAX_COUNT, MORPHOLOGIES
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import (
+    CLASS_BY_RULE,
     MAX_MEMBERS,
     REACH_PX,
     box_gap,
@@ -42,14 +43,6 @@ N_FEATURES = N_MEMBER_FEATURES + N_PLACE_FEATURES + len(MORPHOLOGIES)
 
 # Columns of the numbers of each component that features are computed from.
 N_PEAKS, SNR, FLUX, AREA = range(4)
-
-# Index in `MORPHOLOGIES` of the class by the contour rule, for 1, 2, .. components and 1, 2, .. peaks.
-CLASS_BY_RULE = np.array(
-    [
-        [MORPHOLOGIES.index(morphology_of(n_components, n_peaks)[0]) for n_peaks in range(1, MAX_COUNT + 1)]
-        for n_components in range(1, MAX_MEMBERS + 1)
-    ]
-)
 
 
 def find_candidates(batch: ComponentBatch) -> Candidates:
