@@ -98,7 +98,7 @@ def simulated_subjects(targets: pd.DataFrame, sky: SimulatedProvider) -> Iterato
     `targets` as `claran_core.targets.target_table.read_targets` gives them.
     """
     for target in targets.itertuples():
-        subject = Subject(target.subject_id, target.ra, target.dec, target.split, Frame())
+        subject = Subject.of_target(target, Frame())
         window = target.ra, target.dec, subject.frame.width_arcsec
         cutout = sky.cutout(target.subject_id, *window)
         yield Labelled(subject, cutout, label_simulated(subject, cutout, sky.truth(*window)))

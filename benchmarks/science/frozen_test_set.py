@@ -61,7 +61,7 @@ def measure(targets: pd.DataFrame, seed: int, options: FusionOptions) -> tuple[d
         window = target.ra, target.dec, options.frame.width_arcsec
         with clock.step("rendered"):
             pair = radio.cutout(target.subject_id, *window), infrared.cutout(target.subject_id, *window)
-        subject = Subject(target.subject_id, target.ra, target.dec, target.split, options.frame)
+        subject = Subject.of_target(target, options.frame)
         with clock.step("labelled"):
             sigma = noise_sigma(visible_in_frame(subject, pair[0]))
             tables.append(label_simulated(subject, pair[0], radio.truth(*window), sigma=sigma))

@@ -81,7 +81,7 @@ def simulated_samples(targets: pd.DataFrame, seed: int) -> Iterator[HostSample]:
     """Yield the labelled sources of some subjects of the simulated sky."""
     skies = SimulatedProvider(FIRST, seed=seed), SimulatedProvider(W1, seed=seed)
     for target in targets.itertuples():
-        subject = Subject(target.subject_id, target.ra, target.dec, target.split, FRAME)
+        subject = Subject.of_target(target, FRAME)
         window = target.ra, target.dec, FRAME.width_arcsec
         radio, infrared = (sky.cutout(target.subject_id, *window) for sky in skies)
         sources = skies[0].truth(*window)

@@ -148,7 +148,7 @@ def check_made_from(path: Path, digests: Mapping[str, str], *, redo: str) -> Non
     Raises
     ------
     InputError
-        If the file cannot be read, or one of the digests differs; the message names both files.
+        If the file cannot be read, or one of the digests differs.
     """
     compare_digests(path, json.loads(_file_facts(path).get(MADE_FROM_KEY, b"{}")), digests, redo=redo)
 

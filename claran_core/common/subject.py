@@ -1,7 +1,7 @@
 """A subject: one target with its image frame, and the pixels of a cut-out inside that frame."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,6 +35,11 @@ class Subject:
     dec_deg: float
     split: Literal["train", "test", "none"]
     frame: Frame
+
+    @classmethod
+    def of_target(cls, target: Any, frame: Frame) -> "Subject":
+        """Return the subject of a row of `claran_core.common.tables.TARGETS` (a named tuple)."""
+        return cls(target.subject_id, target.ra, target.dec, target.split, frame)
 
 
 def visible_in_frame(subject: Subject, cutout: Cutout) -> np.ndarray:

@@ -8,9 +8,24 @@ import pyarrow as pa
 
 from claran_core.common.morphology import probability_columns
 
-__all__ = ["COMPONENTS", "DETECTIONS", "FUSED", "LABELS", "LEDGER", "LOSSES", "NOISE", "SPLITS", "TARGETS"]
+__all__ = [
+    "COMPONENTS",
+    "DETECTIONS",
+    "FUSED",
+    "LABELS",
+    "LEDGER",
+    "LOSSES",
+    "NATIVE_SCALE",
+    "NOISE",
+    "SPLITS",
+    "TARGETS",
+]
 
 SPLITS = ("train", "test", "none")
+
+# Column `scale` of components, noise and detections: the pixel of a view in units of the frame's.  There is
+# one view of each subject.
+NATIVE_SCALE = 1
 
 
 def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:

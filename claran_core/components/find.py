@@ -18,7 +18,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.linear_wcs import sky_of_vectors
 from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject, visible_in_frame
-from claran_core.common.tables import COMPONENTS, NOISE
+from claran_core.common.tables import COMPONENTS, NATIVE_SCALE, NOISE
 from claran_core.components.component_table import NOMINAL_LEVEL, PROMINENCE_COLUMNS
 from claran_core.components.contour_rule import (
     COMPONENT_SIGMA,
@@ -32,9 +32,6 @@ from claran_core.components.islands import finite_pixels, touching_gaps, window_
 from claran_core.components.sky_identity import healpix_index
 
 __all__ = ["ComponentTables", "component_tables"]
-
-# The only size of a frame pixel, in units of the smallest.
-SCALE = 1
 
 
 class ComponentTables(NamedTuple):
@@ -95,7 +92,7 @@ def component_tables(
     places, zooms = [], []
     for number, (subject, cutout, levels) in enumerate(subjects):
         places.append((subject.subject_id, subject.ra_deg, subject.dec_deg))
-        zooms.append(np.nan if cutout is None else cutout.wcs.pixel_scale_arcsec / frame.pixel_scale_arcsec)
+        zooms.append(np.nan if cutout is None else cutout.pixel_scale_arcsec / frame.pixel_scale_arcsec)
         if cutout is None:
             found.sigma.append(float("nan"))
             found.n_components.append(0)
@@ -105,7 +102,7 @@ def component_tables(
     noise = pd.DataFrame(
         {
             "subject_id": about["subject_id"],
-            "scale": SCALE,
+            "scale": NATIVE_SCALE,
             "sigma": np.array(found.sigma, float),
             "n_components": np.array(found.n_components, int),
         },
@@ -204,7 +201,7 @@ def _component_table(found: _Found, about: pd.DataFrame, zooms: np.ndarray, fram
     columns = {
         "component_id": healpix_index(ra, dec),
         "subject_id": about["subject_id"].to_numpy()[number],
-        "scale": SCALE,
+        "scale": NATIVE_SCALE,
         "level": rows["level"],
         "ra": ra,
         "dec": dec,

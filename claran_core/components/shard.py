@@ -52,7 +52,7 @@ def find_shard_components(
     def subjects() -> Iterator[tuple[Subject, Cutout | None, Sequence[float]]]:
         target: Any
         for target in targets.itertuples():
-            subject = Subject(target.subject_id, target.ra, target.dec, target.split, frame)
+            subject = Subject.of_target(target, frame)
             yield subject, radio.get(target.subject_id), LEVELS[target.split]
             progress.step()
 

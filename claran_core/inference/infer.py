@@ -35,9 +35,6 @@ __all__ = ["infer_shard", "run_inference"]
 
 logger = logging.getLogger(__name__)
 
-# Detections are in pixels of the frame.
-SCALE = 1
-
 
 def infer_shard(
     images: np.ndarray,
@@ -187,7 +184,7 @@ def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame
         "row": row,
         "class": classes,
         "subject_id": subjects["subject_id"].to_numpy(),
-        "scale": SCALE,
+        "scale": tables.NATIVE_SCALE,
         "ra": ra,
         "dec": dec,
         **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),

@@ -106,7 +106,7 @@ def label_simulated_shard(
         if cutout is not None:
             sources = sky.truth(target.ra, target.dec, frame.width_arcsec)
             sigma = noise[target.subject_id]
-            rows += simulated_rows(_subject(target, frame), cutout, sources, sigma=sigma)
+            rows += simulated_rows(Subject.of_target(target, frame), cutout, sources, sigma=sigma)
         progress.step()
     write_table(output_path, label_table(rows), LABELS, made_from=made_from)
 
@@ -138,7 +138,7 @@ def label_shard_from_table(
     for target in targets.itertuples():
         name = target.subject_id
         if name in by_subject:
-            subject = _subject(target, frame)
+            subject = Subject.of_target(target, frame)
             rows += rows_from_table(subject, radio.get(name), by_subject[name], sigma=noise[name])
     write_table(output_path, label_table(rows), LABELS, made_from=made_from)
 
@@ -194,8 +194,3 @@ def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
         labels["subject_id"].nunique(),
         ", ".join(f"{name} {count}" for name, count in counts.items()),
     )
-
-
-def _subject(target: Any, frame: Frame) -> Subject:
-    """Return the subject of a row of `claran_core.common.tables.TARGETS`."""
-    return Subject(target.subject_id, target.ra, target.dec, target.split, frame)
