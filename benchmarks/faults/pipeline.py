@@ -20,16 +20,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
+from benchmarks.faults.damage import EXCHANGED, INTERMEDIATE, exchange, flip, garble, truncate
+from benchmarks.faults.trial import Trial, error_message
 from claran_core.common.paths import REPOSITORY
 
-__all__ = ["FAULTS", "Trial", "main"]
+__all__ = ["FAULTS", "main"]
 
 N_TRAIN, N_TEST, SHARD_SIZE = 16, 8, 8
 SETTINGS = {
@@ -44,24 +45,6 @@ TABLES = {
     "catalogue/detections.parquet": None,
     "catalogue/catalogue.parquet": ["source_id"],
 }
-# One file of each kind that one rule writes and another reads, and the rule that reads it.
-INTERMEDIATE = {
-    "targets/00000.parquet": "cut_out",
-    "cutouts/00000/radio.arrow": "find_components",
-    "cutouts/00000/infrared.arrow": "fuse",
-    "cutouts/00000/ledger.parquet": "gather_ledger",
-    "components/00000.parquet": "infer",
-    "components/00000.noise.parquet": "fuse",
-    "labels/00000.parquet": "gather_labels",
-    "fused/D4/00000.npy": "infer",
-    "fused/D4/00000.parquet": "infer",
-    "model/D4/weights.safetensors": "infer",
-    "detections/D4/00000.parquet": "measure_sources",
-    "catalogue/sources/00000.parquet": "build_catalogue",
-    "catalogue/catalogue.parquet": "write_report",
-}
-# Those of a shard that must not be exchanged with those of another.
-EXCHANGED = tuple(name for name in INTERMEDIATE if "00000" in name and not name.startswith("targets"))
 KILLED = (
     "assign_shards",
     "cut_out",
@@ -75,48 +58,6 @@ KILLED = (
     "evaluate",
     "write_report",
 )
-
-
-@dataclass
-class Trial:
-    """A copy of the reference run in a separate folder."""
-
-    folder: Path
-
-    @property
-    def results(self) -> Path:
-        """Folder of the products."""
-        return self.folder / "results"
-
-    def start(self, *arguments: str) -> subprocess.Popen:
-        """Start the workflow."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-        command += ["--directory", str(self.folder), "--cores", "1", *arguments]
-        command += ["--configfile", str(self.folder / "settings.yaml")]
-        return subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        """Run the workflow to its end; return exit status and output."""
-        process = self.start(*arguments)
-        output = process.communicate(timeout=1800)[0]
-        return process.returncode, output
-
-
-def error_message(trial: Trial, output: str) -> str:
-    """Return the error message: of the newest log with an error, else of Snakemake."""
-    logs = sorted(trial.results.rglob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in logs:
-        lines = [line for line in path.read_text().splitlines() if " ERROR " in line]
-        if lines:
-            return lines[0].split(": ", 1)[1].replace(str(trial.folder) + "/", "")
-    errors = [line for line in output.splitlines() if "rror" in line and "job execution" not in line]
-    return (errors or [""])[0].replace(str(trial.folder), "FOLDER").strip()
 
 
 def compare(trial: Trial, reference: Trial) -> tuple[int, int]:
@@ -188,44 +129,6 @@ def kill_workflow(trial: Trial, rule: str) -> str:
     status, output = trial.run("--dry-run", "--quiet")
     trial.run("--unlock")
     return f"restart: {'continues' if not status else 'locked until --unlock'}"
-
-
-def truncate(trial: Trial, name: str) -> str:
-    """Remove the second half of an intermediate file."""
-    whole = (trial.results / name).read_bytes()
-    return replaced(trial, name, whole[: len(whole) // 2])
-
-
-def garble(trial: Trial, name: str) -> str:
-    """Overwrite 64 bytes in the middle of a file."""
-    content = bytearray((trial.results / name).read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 64] = b"\xa5" * len(content[middle : middle + 64])
-    return replaced(trial, name, content)
-
-
-def flip(trial: Trial, name: str) -> str:
-    """Change one bit in the middle of a file."""
-    content = bytearray((trial.results / name).read_bytes())
-    content[len(content) // 2] ^= 0x04
-    return replaced(trial, name, content)
-
-
-def exchange(trial: Trial, name: str) -> str:
-    """Put the file of another shard in the place of a file."""
-    return replaced(trial, name, (trial.results / name.replace("00000", "00001")).read_bytes())
-
-
-def replaced(trial: Trial, name: str, content: bytes) -> str:
-    """Replace the content of a file, but not its date; return the message of the rule that reads it."""
-    path = trial.results / name
-    then = path.stat()
-    path.write_bytes(content)
-    os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
-    status, output = trial.run("-R", INTERMEDIATE[name], "--until", INTERMEDIATE[name], "--keep-incomplete")
-    message = error_message(trial, output) if status else "not noticed"
-    path.unlink()
-    return message
 
 
 @contextmanager
