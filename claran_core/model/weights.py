@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from claran_core.common.calibration import Calibration
 from claran_core.common.errors import ConfigError, WeightsError
 from claran_core.common.files import atomic_path
 from claran_core.model.architectures import build_detector
@@ -25,7 +26,7 @@ from claran_core.model.weights_header import (
     read_info,
 )
 
-__all__ = ["load_weights", "model_id", "save_weights"]
+__all__ = ["calibrate_weights", "load_weights", "model_id", "save_weights"]
 
 
 def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
@@ -42,10 +43,32 @@ def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
         raise ValueError(f"{path}: header says {info.architecture!r}, detector is {detector.architecture!r}")
     header = dataclasses.asdict(info) | {"architecture_options": detector.options}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
-    header[DIGEST_NAME] = _content_digest(header, tensors)
-    text = json.dumps(header, sort_keys=True, allow_nan=False)
-    with atomic_path(Path(path)) as temporary:
-        save_file(tensors, temporary, metadata={HEADER_KEY: text})
+    _write(Path(path), header, tensors)
+
+
+def calibrate_weights(path: Path, calibration: Calibration) -> None:
+    """Write the calibration of the probabilities into a weights file; everything else stays.
+
+    Raises
+    ------
+    WeightsError
+        As `read_info`, or if the content of the file differs from its digest.
+    """
+    text = read_header_text(path)
+    parsed_header(path, text)
+    header, tensors = json.loads(text or "{}"), load_file(path)
+    _check_digest(path, header, tensors)
+    _write(path, header | {"calibration": calibration.knots}, tensors)
+
+
+def _write(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Write a header with a new digest, and the tensors."""
+    # Tuples become lists, as the digest of a file that is read has them.
+    plain = json.loads(json.dumps(dict(header), allow_nan=False))
+    plain[DIGEST_NAME] = _content_digest(plain, tensors)
+    text = json.dumps(plain, sort_keys=True, allow_nan=False)
+    with atomic_path(path) as temporary:
+        save_file(dict(tensors), temporary, metadata={HEADER_KEY: text})
 
 
 def load_weights(

@@ -12,7 +12,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from claran_core.common.errors import WeightsError
+from claran_core.common.calibration import Calibration
+from claran_core.common.errors import InputError, WeightsError
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import resolve_path
 from claran_core.settings.config import Config
@@ -74,6 +75,9 @@ class WeightsInfo:
         Version of this package.
     metrics : mapping
         Final losses; finite numbers.
+    calibration : tuple of (float, float)
+        Knots of the `claran_core.common.calibration.Calibration` of the probability of a source; empty
+        without one, as in older files.
     """
 
     architecture: str
@@ -86,6 +90,7 @@ class WeightsInfo:
     data: Mapping[str, Any]
     package_version: str
     metrics: Mapping[str, Any]
+    calibration: tuple[tuple[float, float], ...] = ()
 
 
 def read_info(path: Path) -> WeightsInfo:
@@ -187,8 +192,9 @@ def parsed_header(path: Path, text: str | None) -> tuple[WeightsInfo, dict[str, 
         options = header.pop("architecture_options")
         header["class_names"] = tuple(header["class_names"])
         header["channel_means"] = tuple(float(mean) for mean in header["channel_means"])
+        header["calibration"] = Calibration.of(header.get("calibration", ())).knots
         return WeightsInfo(**header), dict(options)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
         raise WeightsError(
             f"{path}: no header of this program ({type(error).__name__}: {error}); "
             "give the weights.safetensors that training writes"

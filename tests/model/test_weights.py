@@ -11,12 +11,13 @@ import torch
 from component_images import components
 from safetensors.torch import load_file, save_file
 
+from claran_core.common.calibration import Calibration
 from claran_core.common.errors import WeightsError
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
-from claran_core.model.weights import load_weights, model_id, save_weights
+from claran_core.model.weights import calibrate_weights, load_weights, model_id, save_weights
 from claran_core.model.weights_header import (
     DIGEST_NAME,
     WeightsInfo,
@@ -38,6 +39,8 @@ INFO = WeightsInfo(
     package_version="0.1.0",
     metrics={"training_error": 0.5},
 )
+
+KNOTS = ((-1.0, 0.25), (2.0, 0.75))
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,26 @@ def test_round_trip(path: Path, detector: Detector) -> None:
         for model in (loaded, detector)
     )
     assert len(one) > 0 and torch.equal(one.boxes, other.boxes)
+
+
+def test_a_calibration_is_added_and_nothing_else_changes(path: Path) -> None:
+    before, calibration = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST"), KNOTS
+    calibrate_weights(path, Calibration(calibration))
+    detector, info = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
+    assert info == dataclasses.replace(before[1], calibration=calibration)
+    for name, tensor in before[0].state_dict().items():
+        assert torch.equal(tensor, detector.state_dict()[name])
+
+
+def test_weights_without_a_calibration_have_no_knots(path: Path) -> None:
+    assert read_info(path).calibration == ()
+
+
+def test_a_calibration_that_does_not_rise_is_refused(tmp_path: Path, detector: Detector) -> None:
+    wrong = dataclasses.replace(INFO, calibration=((0.0, 0.5), (1.0, 0.4)))
+    save_weights(tmp_path / "weights.safetensors", detector, wrong)
+    with pytest.raises(WeightsError, match=r"weights.safetensors: .*knots of a calibration must rise"):
+        read_info(tmp_path / "weights.safetensors")
 
 
 def test_options_of_the_architecture_are_restored(tmp_path: Path) -> None:
