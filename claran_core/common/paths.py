@@ -78,6 +78,10 @@ class Results:
         """Truth of one shard (`claran_core.common.tables.LABELS`)."""
         return self.root / "labels" / f"{shard}.parquet"
 
+    def owners(self, shard: str) -> Path:
+        """True source of each component of one shard (`claran_core.common.tables.OWNERS`)."""
+        return self.root / "labels" / f"{shard}.owners.parquet"
+
     @property
     def labels(self) -> Path:
         """Truth of the whole run (`claran_core.common.tables.LABELS`)."""

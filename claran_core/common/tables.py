@@ -17,6 +17,7 @@ __all__ = [
     "LOSSES",
     "NATIVE_SCALE",
     "NOISE",
+    "OWNERS",
     "SPLITS",
     "TARGETS",
 ]
@@ -167,6 +168,26 @@ LABELS = pa.schema(
         _column("flags", pa.int32(), "bit mask, see claran_core.common.flags"),
         _column("component_ra", _LIST, "brightest pixel of each component, deg"),
         _column("component_dec", _LIST, "brightest pixel of each component, deg"),
+    ]
+)
+
+OWNERS = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("scale", pa.int32(), "size of a frame pixel in units of the frame's smallest"),
+        _column("level", pa.float64(), "base contour in units of the rule's 5.3 sigma; 1 is the rule"),
+        _column("component_id", pa.int64(), "component of the subject at this scale and level"),
+        _column(
+            "source_id",
+            pa.string(),
+            "true source with most of its flux (simulated id or RGZ catalog_id); empty without",
+        ),
+        _column("kind", pa.string(), "source, artefact (or noise), or unknown (the truth does not say)"),
+        _column(
+            "morphology",
+            pa.string(),
+            "class of the source in this subject by the rule at level 1; empty without",
+        ),
     ]
 )
 

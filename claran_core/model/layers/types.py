@@ -6,7 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Candidates", "Detections", "Truth"]
+__all__ = ["ARTEFACT", "MIXED", "UNKNOWN", "Candidates", "Detections", "Ownership", "Truth"]
+
+# Owners of units that no single source owns: no source has enough of its flux, the truth does not say, or
+# several sources own parts of it.
+ARTEFACT, UNKNOWN, MIXED = -1, -2, -3
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,23 @@ class Truth:
         """Return the truth on the device of `scale` (4,), with its boxes multiplied by `scale`."""
         boxes = self.boxes.to(scale.device, torch.float32).reshape(-1, 4) * scale
         return Truth(boxes, self.classes.to(scale.device, torch.int64).reshape(-1))
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """Which true source owns each unit of one subject (`ComponentBatch`), at the level of these units.
+
+    Attributes
+    ----------
+    owner : (n,) int64 array
+        Source of each unit, 0 to M - 1, or `ARTEFACT`, `UNKNOWN` or `MIXED`.
+    classes : (M,) int64 array
+        Class of each source, 1..6.  0 for a source that is no set of units, because a mixed unit contains a
+        part of it; -1 for a source without a class.
+    """
+
+    owner: np.ndarray
+    classes: np.ndarray
 
 
 @dataclass(frozen=True)
