@@ -111,6 +111,19 @@ class Results:
         """Detections of one shard, before any filter (`claran_core.common.tables.DETECTIONS`)."""
         return self.root / "detections" / method / f"{shard}.parquet"
 
+    def candidates(self, method: str, shard: str) -> Path:
+        """Scored groups of components of one shard (`claran_core.common.tables.CANDIDATES`)."""
+        return self.root / "candidates" / method / f"{shard}.parquet"
+
+    def associated(self, shard: str) -> Path:
+        """Sources that subjects of one shard show best (`claran_core.common.tables.ASSOCIATED`)."""
+        return self.root / "catalogue" / "associated" / f"{shard}.parquet"
+
+    @property
+    def atoms(self) -> Path:
+        """Components on the sky with their outcomes (`claran_core.common.tables.ATOMS`)."""
+        return self.root / "catalogue" / "atoms.parquet"
+
     def shard_sources(self, shard: str) -> Path:
         """Filtered and measured detections of one shard (`claran_core.catalogue.product.schema.SOURCES`)."""
         return self.root / "catalogue" / "sources" / f"{shard}.parquet"

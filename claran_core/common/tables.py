@@ -9,6 +9,9 @@ import pyarrow as pa
 from claran_core.common.morphology import probability_columns
 
 __all__ = [
+    "ASSOCIATED",
+    "ATOMS",
+    "CANDIDATES",
     "COMPONENTS",
     "DETECTIONS",
     "FUSED",
@@ -242,5 +245,62 @@ DETECTIONS = pa.schema(
             pa.list_(pa.int64()),
             "component_id of the components that it consists of; may be empty",
         ),
+    ]
+)
+
+CANDIDATES = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject"),
+        _column("scale", pa.int32(), "size of a frame pixel in units of the frame's smallest"),
+        *_POSITION,
+        *_BOX,
+        *[_column(name, pa.float32(), "probability of the class") for name in probability_columns()],
+        _column("p_artefact", pa.float32(), "probability of an artefact; 0 for several units"),
+        _column("unit_ids", pa.list_(pa.int64()), "component_id of the units that it consists of"),
+        _column("at_edge", pa.bool_(), "one of the units touches the border of the frame or missing pixels"),
+        _column("room", pa.float32(), "least distance of the units from the border of the frame, arcsec"),
+    ]
+)
+
+ASSOCIATED = pa.schema(
+    [
+        _column("subject_id", pa.string(), "subject that shows the source best"),
+        _column("scale", pa.int32(), "size of its frame's pixel in units of the frame's smallest"),
+        *_POSITION,
+        *_BOX,
+        _column("unit_ids", pa.list_(pa.int64()), "component_id of the units of the source in this subject"),
+        _column(
+            "component_ids",
+            pa.list_(pa.int64()),
+            "component_id of its components here: those of scale 1, and coarser ones that contain none",
+        ),
+        _column("atoms", pa.list_(pa.int64()), "sky components of the source: rows of `ATOMS`, ascending"),
+        _column("morphology", pa.string(), "most probable class"),
+        _column("probability", pa.float32(), "probability of that class"),
+        *[_column(name, pa.float32(), "probability of the class") for name in probability_columns()],
+        _column("source_probability", pa.float32(), "probability that the components are one source"),
+        _column(
+            "second_grouping",
+            pa.list_(pa.int32()),
+            "source that each of component_ids belongs to in the next best grouping, from 0; -1: none",
+        ),
+        _column("second_probability", pa.float32(), "mean probability of the components in that grouping"),
+        _column("n_merged", pa.int32(), "subjects that show exactly these sky components"),
+        _column("views_disagree", pa.bool_(), "one of them finds a source probable and another one does not"),
+        _column("at_edge", pa.bool_(), "no subject shows the source whole: the image data end there"),
+    ]
+)
+
+ATOMS = pa.schema(
+    [
+        _column("component_id", pa.int64(), "HEALPix index (order 29, nested) of the brightest pixel"),
+        _column("scale", pa.int32(), "finest scale that shows the component"),
+        *_POSITION,
+        _column("snr", pa.float32(), "brightest pixel over the noise, highest value of all subjects"),
+        _column("n_views", pa.int32(), "subjects that show it"),
+        _column("shard", pa.string(), "shard of the first subject, by scale and name, that shows it"),
+        _column("source", pa.int64(), "row of its source in `ASSOCIATED` of all shards in order; -1: none"),
+        _column("outcome", pa.string(), "source, artefact, noise or below_limit"),
+        _column("probability", pa.float32(), "probability of the outcome"),
     ]
 )
