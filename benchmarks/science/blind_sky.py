@@ -69,7 +69,7 @@ def survey_targets(positions: tuple[np.ndarray, np.ndarray], n_shards: int) -> p
     """Return subjects at some positions, in `n_shards` shards."""
     ra, dec = positions
     names = position_names(ra, dec, ra_decimals=2, dec_decimals=1)
-    targets = pd.DataFrame({"subject_id": names, "ra": ra, "dec": dec, "split": "none"})
+    targets = pd.DataFrame({"subject_id": names, "ra": ra, "dec": dec, "scale": 1, "split": "none"})
     targets = targets.drop_duplicates("subject_id", ignore_index=True)
     return assign_shards(targets, None, -(-len(targets) // n_shards))
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from astropy.io import fits
 from astropy.wcs import WCS
 from scipy.optimize import minimize
@@ -26,6 +25,7 @@ from claran_core.settings.config import load_config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.regular import regular_image
+from claran_core.targets.target_table import read_targets
 
 EDGES = np.append(np.array(host.MAGNITUDES) - 0.5, host.MAGNITUDES[-1] + 0.5)
 
@@ -128,7 +128,7 @@ def main() -> None:
     show("UNRELATED_DEG2", random_windows(args.windows, args.seed))
     if args.pairs:
         show("the same of real images", real_windows(args.pairs))
-    targets = pd.read_csv(args.targets)
+    targets = read_targets(args.targets)
     samples = list(simulated_samples(targets[targets["split"] == "train"], args.seed))
     single = [len(sample.radio.peak_ra_deg) == 1 for sample in samples]
     for name, wanted in (("1 peak", True), ("more peaks", False)):

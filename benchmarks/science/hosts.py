@@ -35,6 +35,7 @@ from claran_core.components.contour_rule import box_gaps
 from claran_core.settings.config import load_config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.directory.provider import DirectoryProvider
+from claran_core.targets.target_table import read_targets
 
 HEADINGS = (
     "class | sources | host seen | best if seen | right of R >= 0.5 | right and R >= 0.5 if seen"
@@ -129,7 +130,7 @@ def outcome(samples: Sequence[HostSample]) -> str:
 
 def simulated(targets: Path, seed: int) -> None:
     """Print the results for the simulated sources."""
-    table = pd.read_csv(targets)
+    table = read_targets(targets)
     samples = list(simulated_samples(table[table["split"] == "test"], seed))
     found = [host_of(sample.infrared, sample.radio) for sample in samples]
     print(HEADINGS)

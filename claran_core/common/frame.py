@@ -4,9 +4,11 @@ A subject is a square image in tangent-plane (TAN) projection, north up, east to
 target.  Arrays of the frame are ``(ny, nx)`` with row 0 in the north, as in a PNG; FITS arrays have row 0
 in the south.  Positions in the frame are continuous: pixel i covers ``[i, i + 1)``, so the centre of pixel 0
 is at 0.5 and a box over all pixels of the default frame is 0 0 132 132.
+
+A subject may be seen at a coarser scale: its frame has the same number of larger pixels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +16,10 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.linear_wcs import LinearWCS, local_axes
 from claran_core.common.sky import FloatOrArray, sky_to_tangent_plane, tangent_plane_to_sky
 
-__all__ = ["Frame", "flip_rows"]
+__all__ = ["SCALES", "Frame", "flip_rows"]
+
+# Scales of the views of the sky: the pixel of a view in units of the finest view's.
+SCALES = (1, 2, 4, 8)
 
 
 def flip_rows(image: np.ndarray) -> np.ndarray:
@@ -24,7 +29,7 @@ def flip_rows(image: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Frame:
-    """Geometry of all subjects of a run.
+    """Geometry of the subjects of a run.
 
     Attributes
     ----------
@@ -42,6 +47,10 @@ class Frame:
         """Width of the whole frame in arcsec."""
         return self.size_px * self.pixel_scale_arcsec
 
+    def at_scale(self, scale: int) -> "Frame":
+        """Return the frame of the same number of pixels, each `scale` times as wide."""
+        return replace(self, pixel_scale_arcsec=scale * self.pixel_scale_arcsec)
+
     def wcs(self, ra_deg: float, dec_deg: float) -> LinearWCS:
         """Return the geometry of the subject at (`ra_deg`, `dec_deg`, ICRS) as a FITS array (row 0 south)."""
         middle, scale_deg = (self.size_px - 1) / 2, self.pixel_scale_arcsec / ARCSEC_PER_DEG
@@ -53,23 +62,31 @@ class Frame:
         dec_deg: FloatOrArray,
         sky_ra_deg: FloatOrArray,
         sky_dec_deg: FloatOrArray,
+        scale: FloatOrArray = 1,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the frame positions ``x, y`` of sky positions; the subject is at (`ra_deg`, `dec_deg`).
 
-        Positions 90 degrees or more from the centre have no projection and give NaN.
+        Positions 90 degrees or more from the centre have no projection and give NaN.  With `scale`, the
+        positions are those in the frame `at_scale`; all arguments broadcast.
         """
         east, north = sky_to_tangent_plane(ra_deg, dec_deg, sky_ra_deg, sky_dec_deg)
-        per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
+        per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG) * scale
         return self.size_px / 2 - east / per_px, self.size_px / 2 - north / per_px
 
     def frame_to_sky(
-        self, ra_deg: FloatOrArray, dec_deg: FloatOrArray, x: FloatOrArray, y: FloatOrArray
+        self,
+        ra_deg: FloatOrArray,
+        dec_deg: FloatOrArray,
+        x: FloatOrArray,
+        y: FloatOrArray,
+        scale: FloatOrArray = 1,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the sky positions (RA in [0, 360), Dec; deg, ICRS) of frame positions.
 
-        The inverse of `sky_to_frame`.  The arguments broadcast, so one call can convert many subjects.
+        The inverse of `sky_to_frame`.  The arguments broadcast, so one call can convert many subjects, each
+        at its own `scale`.
         """
-        per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG)
+        per_px = np.deg2rad(self.pixel_scale_arcsec / ARCSEC_PER_DEG) * scale
         east = (self.size_px / 2 - np.asarray(x, float)) * per_px
         north = (self.size_px / 2 - np.asarray(y, float)) * per_px
         return tangent_plane_to_sky(ra_deg, dec_deg, east, north)

@@ -1,4 +1,4 @@
-"""A subject: one target with its image frame, and the pixels of a cut-out inside that frame."""
+"""A subject: one view of a target in its image frame, and the pixels of a cut-out inside that frame."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
 from claran_core.common.linear_wcs import local_axes
+from claran_core.common.tables import NATIVE_SCALE
 
 __all__ = ["Subject", "visible_in_frame"]
 
@@ -27,7 +28,9 @@ class Subject:
     split : {"train", "test", "none"}
         Permitted use of its labels.
     frame : Frame
-        Geometry of the image.
+        Geometry of the image, at the scale of the view.
+    scale : int
+        Pixel of the view in units of the finest view's (`claran_core.common.frame.SCALES`).
     """
 
     subject_id: str
@@ -35,11 +38,16 @@ class Subject:
     dec_deg: float
     split: Literal["train", "test", "none"]
     frame: Frame
+    scale: int = NATIVE_SCALE
 
     @classmethod
     def of_target(cls, target: Any, frame: Frame) -> "Subject":
-        """Return the subject of a row of `claran_core.common.tables.TARGETS` (a named tuple)."""
-        return cls(target.subject_id, target.ra, target.dec, target.split, frame)
+        """Return the subject of a row of `claran_core.common.tables.TARGETS` (a named tuple).
+
+        `frame` is that of the finest views.
+        """
+        scale = int(target.scale)
+        return cls(target.subject_id, target.ra, target.dec, target.split, frame.at_scale(scale), scale)
 
 
 def visible_in_frame(subject: Subject, cutout: Cutout) -> np.ndarray:

@@ -27,8 +27,7 @@ __all__ = [
 
 SPLITS = ("train", "test", "none")
 
-# Column `scale` of components, noise and detections: the pixel of a view in units of the frame's.  There is
-# one view of each subject.
+# Column `scale`: the pixel of a view in units of the finest view's (`claran_core.common.frame.SCALES`).
 NATIVE_SCALE = 1
 
 
@@ -41,6 +40,7 @@ _POSITION = [
     _column("dec", pa.float64(), "declination, deg, ICRS"),
 ]
 _LIST = pa.list_(pa.float64())
+_SCALE = "size of a frame pixel in units of the frame's smallest"
 _BOX = [
     _column("box_x1", pa.float32(), "left edge, frame px"),
     _column("box_y1", pa.float32(), "top edge, frame px"),
@@ -52,6 +52,7 @@ TARGETS = pa.schema(
     [
         _column("subject_id", pa.string(), "unique name of the subject, safe as a file name"),
         *_POSITION,
+        _column("scale", pa.int32(), _SCALE),
         _column("split", pa.string(), "train, test or none"),
         _column("shard", pa.string(), "shard of the subject"),
     ]
@@ -97,7 +98,7 @@ COMPONENTS = pa.schema(
             "HEALPix index (order 29, nested) of the brightest pixel; the same in each subject that shows it",
         ),
         _column("subject_id", pa.string(), "subject"),
-        _column("scale", pa.int32(), "size of a frame pixel in units of the frame's smallest"),
+        _column("scale", pa.int32(), _SCALE),
         _column("level", pa.float64(), "base contour in units of the rule's 5.3 sigma; 1 is the rule"),
         _column("ra", pa.float64(), "right ascension of the brightest pixel, deg, ICRS"),
         _column("dec", pa.float64(), "declination of the brightest pixel, deg, ICRS"),
@@ -126,7 +127,7 @@ COMPONENTS = pa.schema(
 NOISE = pa.schema(
     [
         _column("subject_id", pa.string(), "subject"),
-        _column("scale", pa.int32(), "size of a frame pixel in units of the frame's smallest"),
+        _column("scale", pa.int32(), _SCALE),
         _column(
             "sigma",
             pa.float64(),
@@ -141,6 +142,7 @@ FUSED = pa.schema(
         _column("subject_id", pa.string(), "subject"),
         _column("ra", pa.float64(), "right ascension of the frame's centre, deg, ICRS"),
         _column("dec", pa.float64(), "declination of the frame's centre, deg, ICRS"),
+        _column("scale", pa.int32(), _SCALE),
         _column(
             "sigma",
             pa.float32(),
@@ -234,7 +236,7 @@ LOSSES = pa.schema(
 DETECTIONS = pa.schema(
     [
         _column("subject_id", pa.string(), "subject"),
-        _column("scale", pa.int32(), "size of a frame pixel in units of the frame's smallest"),
+        _column("scale", pa.int32(), _SCALE),
         *_POSITION,
         *_BOX,
         _column("morphology", pa.string(), "class of this detection"),

@@ -67,7 +67,7 @@ def cut_shard(
     radio, infrared : ImageProvider
         Where images come from; None for a run without infrared.
     frame : Frame
-        Geometry of the subjects.
+        Geometry of the finest subjects.
     results : Results
         File names of the run.
     shard : str
@@ -188,7 +188,8 @@ class _BandCutter:
         kept = None if self.journal is None else self.journal.get(target.subject_id, self.band)
         if kept is not None:
             return kept
-        cutout, row = _take(self.provider, self.band, target.subject_id, target.ra, target.dec, self.frame)
+        place = target.subject_id, target.ra, target.dec
+        cutout, row = _take(self.provider, self.band, *place, self.frame.at_scale(target.scale))
         row["subject_id"] = target.subject_id
         entry = None if cutout is None else row_of(target.subject_id, cutout)
         if self.journal is not None and row["status"] != "failed":
@@ -211,7 +212,7 @@ def _open_journal(
     if not identities:
         shutil.rmtree(folder, ignore_errors=True)  # left by a run whose images came from an archive
         return None
-    places = targets[["subject_id", "ra", "dec"]].to_csv(index=False, float_format="%.9f")
+    places = targets[["subject_id", "ra", "dec", "scale"]].to_csv(index=False, float_format="%.9f")
     parts = [hashlib.sha256(places.encode()).hexdigest(), f"{frame}", f"{identities}"]
     return stack.enter_context(CutoutJournal(folder, "\n".join(parts)))
 

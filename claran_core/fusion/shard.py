@@ -71,7 +71,7 @@ def fuse_shard(
     noise : mapping of str to float
         Noise of the radio image by subject (`claran_core.components.component_table.read_noise`).
     frame : Frame
-        Geometry of the subjects.
+        Geometry of the finest subjects.
     drawing : Drawing
         Contour level and fill colour.
     ledger_path : Path
@@ -92,11 +92,11 @@ def fuse_shard(
     with array_writer(images_path, (len(targets), frame.size_px, frame.size_px, 3), np.uint8) as append:
         target: Any
         for target in targets.itertuples():
-            name = target.subject_id
+            name, own = target.subject_id, frame.at_scale(target.scale)
             planes = make_planes(
                 radio.get(name),
                 infrared.get(name),
-                frame,
+                own,
                 ra_deg=target.ra,
                 dec_deg=target.dec,
                 sigma=noise[name],
@@ -127,6 +127,7 @@ def _index_row(target: Any, planes: Planes, n_contours: int, carried: Flag, crc3
         "subject_id": target.subject_id,
         "ra": target.ra,
         "dec": target.dec,
+        "scale": target.scale,
         "sigma": planes.sigma,
         "radio_coverage": planes.radio_coverage,
         "infrared_coverage": planes.infrared_coverage,

@@ -1,8 +1,10 @@
 """Section ``targets``: the positions to work on."""
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
-from claran_core.common.options import Options, Text
+from claran_core.common.options import Options, Text, Unique
 
 __all__ = ["TargetOptions"]
 
@@ -13,4 +15,8 @@ class TargetOptions(Options):
     path: Text = Field(
         description="table of positions (CSV, Parquet, FITS or VOTable; `ra` and `dec` in deg, ICRS), "
         "or the RGZ label table"
+    )
+    scales: Annotated[tuple[Literal[1, 2, 4, 8], ...], Field(min_length=1), Unique()] = Field(
+        description="how wide the views of each target are, in units of the frame; "
+        "not used for a table with a column `scale`"
     )

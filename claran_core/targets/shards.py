@@ -52,13 +52,13 @@ class ShardPlan:
 def assign_shards(targets: pd.DataFrame, existing: pd.DataFrame | None, shard_size: int) -> pd.DataFrame:
     """Assign every target to a shard of at most `shard_size` subjects close on the sky.
 
-    A target with the same id and position in `existing` keeps its shard; all others go to new shards with
-    the next numbers.  The result does not depend on the order of the rows.
+    A target with the same id, position and scale in `existing` keeps its shard; all others go to new shards
+    with the next numbers.  The result does not depend on the order of the rows.
 
     Parameters
     ----------
     targets : DataFrame
-        Columns ``subject_id``, ``ra``, ``dec`` (deg), ``split``.
+        Columns ``subject_id``, ``ra``, ``dec`` (deg), ``scale``, ``split``.
     existing : DataFrame or None
         The table of an earlier run with the same shard size.
     shard_size : int
@@ -92,7 +92,9 @@ def plan(config: Config, targets_path: Path, results: Results) -> ShardPlan:
         If the targets are invalid (see `claran_core.targets.target_table.read_targets`).
     """
     stored = _stored(results)
-    if stored.get("shard_size") == config.shard_size and _is_source(stored.get("source"), targets_path):
+    settings = _settings(config)
+    same_settings = {name: stored.get(name) for name in settings} == settings
+    if same_settings and _is_source(stored.get("source"), targets_path):
         return _plan_of(stored["digests"], stored, results)
     return _plan_of(_digests(_assigned(config, targets_path, results)), stored, results)
 
@@ -111,7 +113,7 @@ def write_targets(config: Config, targets_path: Path, results: Results) -> None:
     for shard, rows in assigned.groupby("shard", sort=False):
         if shard in stale:
             files.write_table(results.shard_targets(str(shard)), rows, TARGETS)
-    metadata = {"shard_size": config.shard_size, "source": _source(targets_path), "digests": digests}
+    metadata = {**_settings(config), "source": _source(targets_path), "digests": digests}
     files.write_table(results.targets, assigned, TARGETS, metadata=metadata)
 
 
@@ -123,6 +125,7 @@ def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.nda
     old = existing.iloc[rows]  # row -1, for unknown ids, is masked below
     same = (rows >= 0) & (old["ra"].to_numpy() == targets["ra"].to_numpy())
     same &= old["dec"].to_numpy() == targets["dec"].to_numpy()
+    same &= old["scale"].to_numpy() == targets["scale"].to_numpy()
     shards = old["shard"].to_numpy(dtype=object, copy=True)
     shards[~same] = None
     return shards
@@ -142,7 +145,7 @@ def _digests(assigned: pd.DataFrame) -> dict[str, str]:
     for shard, rows in assigned.groupby("shard", sort=False):
         rows = rows.sort_values("subject_id")
         digest = hashlib.sha256("\n".join(rows["subject_id"] + " " + rows["split"]).encode())
-        digest.update(rows[["ra", "dec"]].to_numpy(dtype="<f8").tobytes())
+        digest.update(rows[["ra", "dec", "scale"]].to_numpy(dtype="<f8").tobytes())
         digests[str(shard)] = digest.hexdigest()
     return digests
 
@@ -164,7 +167,12 @@ def _assigned(config: Config, targets_path: Path, results: Results) -> pd.DataFr
     """Return the targets with their shards; a changed shard size assigns all of them again."""
     same_size = _stored(results).get("shard_size") == config.shard_size
     existing = files.read_table(results.targets, TARGETS.names) if same_size else None
-    return assign_shards(read_targets(targets_path), existing, config.shard_size)
+    return assign_shards(read_targets(targets_path, config.targets.scales), existing, config.shard_size)
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Return the settings that decide the targets of a table and their shards."""
+    return {"shard_size": config.shard_size, "scales": list(config.targets.scales)}
 
 
 def _stored(results: Results) -> dict[str, Any]:

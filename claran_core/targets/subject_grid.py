@@ -21,6 +21,7 @@ from claran_core.common.files import atomic_path
 from claran_core.common.frame import Frame
 from claran_core.common.names import position_names
 from claran_core.common.sky import offset_to_sky
+from claran_core.common.tables import NATIVE_SCALE
 from claran_core.targets.areas import Area, Circle
 
 __all__ = ["DEFAULT_LARGEST_ARCSEC", "SkyGrid", "tile", "write_tiles"]
@@ -131,9 +132,9 @@ def tile(area: Area, grid: SkyGrid) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``subject_id``, ``ra``, ``dec`` (deg, ICRS), sorted by declination, then right ascension: a
-        target table that `claran_core.targets.target_table.read_targets` reads.  It may include a few
-        subjects just outside the area.
+        Columns ``subject_id``, ``ra``, ``dec`` (deg, ICRS), ``scale``, sorted by declination, then right
+        ascension: a target table that `claran_core.targets.target_table.read_targets` reads.  It may include
+        a few subjects just outside the area.
     """
     found = [np.stack(grid.near(circle), axis=1) for circle in area.circles()]
     positions = np.unique(np.concatenate(found), axis=0)  # dec, ra
@@ -143,7 +144,8 @@ def tile(area: Area, grid: SkyGrid) -> pd.DataFrame:
     ]
     dec_deg, ra_deg = np.concatenate(chosen).T
     names = position_names(ra_deg, dec_deg, ra_decimals=2, dec_decimals=1)
-    return pd.DataFrame({"subject_id": names.astype(object), "ra": ra_deg, "dec": dec_deg})
+    places = {"ra": ra_deg, "dec": dec_deg, "scale": NATIVE_SCALE}
+    return pd.DataFrame({"subject_id": names.astype(object), **places})
 
 
 def _reaches(area: Area, centres: np.ndarray, half_deg: float) -> np.ndarray:

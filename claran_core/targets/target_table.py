@@ -12,33 +12,37 @@ import pandas as pd
 
 from claran_core.common.errors import InputError
 from claran_core.common.external_tables import ExternalTable, column_names, read_external_table
+from claran_core.common.frame import SCALES
 from claran_core.common.names import position_names
-from claran_core.common.tables import SPLITS
+from claran_core.common.tables import NATIVE_SCALE, SPLITS
 from claran_core.labels import rgz_table
 
 __all__ = ["read_targets"]
 
-COLUMNS = ("subject_id", "ra", "dec", "split")
+COLUMNS = ("subject_id", "ra", "dec", "scale", "split")
 MAX_ID_LENGTH = 100
 # Letters, digits and ._+- only, no leading dot: ids become file names and FITS extension names.
 SAFE_ID = rf"[A-Za-z0-9_+\-][A-Za-z0-9._+\-]{{0,{MAX_ID_LENGTH - 1}}}"
 
 
-def read_targets(path: Path) -> pd.DataFrame:
+def read_targets(path: Path, scales: Sequence[int] = (NATIVE_SCALE,)) -> pd.DataFrame:
     """Read and check the targets of a run.
 
     Parameters
     ----------
     path : Path
         CSV, Parquet, FITS table or VOTable with columns ``ra`` and ``dec`` (deg, ICRS; upper or lower
-        case) and optionally ``subject_id`` (default: the IAU-style name of the position) and
-        ``split`` (train, test or none; default none); or an RGZ label table.
+        case) and optionally ``subject_id`` (default: the IAU-style name of the position), ``scale`` (1, 2,
+        4 or 8) and ``split`` (train, test or none; default none); or an RGZ label table.
+    scales : sequence of int
+        Scales at which each target is seen if the table has no column ``scale``.  The view at the first one
+        has the id of the target, a view at scale s has ``_xs`` appended.
 
     Returns
     -------
     DataFrame
-        Columns ``subject_id`` (str), ``ra``, ``dec`` (float64, deg), ``split`` (str), in the order of
-        the file; for a label table one row per ``first_id``.
+        Columns ``subject_id`` (str), ``ra``, ``dec`` (float64, deg), ``scale`` (int32), ``split`` (str), in
+        the order of the file; for a label table one row per ``first_id`` and scale.
 
     Raises
     ------
@@ -47,8 +51,27 @@ def read_targets(path: Path) -> pd.DataFrame:
     """
     names = column_names(path)
     if rgz_table.is_label_table(names):
-        return _from_labels(path)
-    return _from_positions(read_external_table(path, _choose(path, names)))
+        return _at_scales(path, _from_labels(path), scales)
+    table = read_external_table(path, _choose(path, names))
+    targets = _from_positions(table)
+    if "scale" not in table.data:
+        return _at_scales(path, targets, scales)
+    return targets[list(COLUMNS)]
+
+
+def _at_scales(path: Path, targets: pd.DataFrame, scales: Sequence[int]) -> pd.DataFrame:
+    """Return each target at each scale, the scales of a target one after the other."""
+    views = targets.loc[targets.index.repeat(len(scales))].reset_index(drop=True)
+    views["scale"] = np.tile(np.array(scales, np.int32), len(targets))
+    for k, scale in enumerate(scales[1:], start=1):
+        views.loc[k :: len(scales), "subject_id"] += f"_x{scale}"
+    repeated = views["subject_id"].duplicated()
+    if repeated.any():
+        raise InputError(
+            f"{path}: subject_id {views['subject_id'][repeated].iloc[0]!r} is also the name of a view that "
+            "targets.scales makes; rename the target, or give a column scale"
+        )
+    return views[list(COLUMNS)]
 
 
 def _choose(path: Path, names: Sequence[str]) -> dict[str, str]:
@@ -92,6 +115,8 @@ def _from_positions(table: ExternalTable) -> pd.DataFrame:
         "dec": dec_deg,
         "split": _splits(table),
     }
+    if "scale" in table.data:
+        targets["scale"] = _scales(table)
     return pd.DataFrame({name: np.asarray(values) for name, values in targets.items()})
 
 
@@ -122,6 +147,13 @@ def _refuse_repeated(table: ExternalTable, ids: pd.Series, problem: str) -> None
         first = table.row(int(np.argmax((ids == value).to_numpy())))
         named = table.path, table.data.assign(subject_id=ids.to_numpy()), table.row_word
         ExternalTable(*named).refuse_where(repeated, "subject_id", problem.format(first=first))
+
+
+def _scales(table: ExternalTable) -> np.ndarray:
+    """Return the scale of each row, int32."""
+    scales = table.numbers("scale")
+    table.refuse_where(~np.isin(scales, SCALES), "scale", f"must be one of: {', '.join(map(str, SCALES))}")
+    return scales.astype(np.int32)
 
 
 def _splits(table: ExternalTable) -> np.ndarray:

@@ -59,7 +59,7 @@ def with_components(rows: list[dict[str, Any]], components: pd.DataFrame) -> pd.
 
 
 def index(*names: str, flags: int = 0) -> pd.DataFrame:
-    return pd.DataFrame({"subject_id": list(names), "ra": RA, "dec": DEC, "flags": flags})
+    return pd.DataFrame({"subject_id": list(names), "ra": RA, "dec": DEC, "scale": 1, "flags": flags})
 
 
 def described(

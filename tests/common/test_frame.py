@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claran_core.common.frame import Frame, flip_rows
+from claran_core.common.frame import SCALES, Frame, flip_rows
 from claran_core.common.sky import unit_vectors
 from claran_core.survey.regular import astropy_wcs
 
@@ -42,6 +42,20 @@ def test_width_of_a_pixel_is_the_pixel_scale() -> None:
     _, y = frame.sky_to_frame(0.0, 0.0, 0.0, 2.0 / 3600)
     assert y == pytest.approx(4.0)
     assert frame.width_arcsec == 20.0
+
+
+@given(ra=ANY_RA, dec=ANY_DEC, x=IN_FRAME, y=IN_FRAME, scale=st.sampled_from(SCALES))
+def test_positions_of_many_scales_are_those_of_their_frames(
+    ra: float, dec: float, x: float, y: float, scale: int
+) -> None:
+    frame = Frame()
+    own = frame.at_scale(scale)
+    assert own.size_px == frame.size_px and own.width_arcsec == scale * frame.width_arcsec
+    scales = np.array([1, scale])
+    sky = frame.frame_to_sky(ra, dec, x, y, scales)
+    assert (sky[0][1], sky[1][1]) == own.frame_to_sky(ra, dec, x, y)
+    found = frame.sky_to_frame(ra, dec, *sky, scales)
+    np.testing.assert_allclose(found, [[x, x], [y, y]], atol=1e-6)
 
 
 def test_far_side_of_the_sky_gives_nan() -> None:

@@ -1,6 +1,7 @@
 """Which pixels of a cut-out are inside the frame of a subject."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from claran_core.common.cutout import Cutout
@@ -31,6 +32,14 @@ def test_pixels_that_are_not_on_the_sphere_are_outside() -> None:
     subject = Subject("S", 10.0, 20.0, "none", Frame(100, 3600.0))
     visible = visible_in_frame(subject, Cutout(np.ones((2, 70), np.float32), wcs, "made"))
     assert np.isfinite(visible[0, :10]).all() and np.isnan(visible[:, 58:]).all()
+
+
+def test_subject_of_a_target_has_the_frame_of_its_scale() -> None:
+    target = pd.DataFrame(
+        {"subject_id": ["S"], "ra": [10.0], "dec": [20.0], "scale": np.int32([4]), "split": "test"}
+    )
+    subject = Subject.of_target(next(target.itertuples()), FRAME)
+    assert subject == Subject("S", 10.0, 20.0, "test", Frame(60, 5.5), 4)
 
 
 def test_compiled_function_gives_the_result_of_the_written_one() -> None:

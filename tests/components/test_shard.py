@@ -19,6 +19,7 @@ TARGETS = pd.DataFrame(
         "subject_id": ["two", "missing", "trained", "blank", "quiet"],
         "ra": [10.0, 20.0, 30.0, 359.999, 50.0],
         "dec": 5.0,
+        "scale": 1,
         "split": ["none", "none", "train", "test", "none"],
         "shard": "00000",
     }

@@ -39,7 +39,8 @@ def targets() -> pd.DataFrame:
     rng = np.random.default_rng(3)
     ra, dec = rng.uniform(150.0, 150.3, 20), rng.uniform(20.0, 20.25, 20)
     names = [f"s{number:02d}" for number in range(20)]
-    table = pd.DataFrame({"subject_id": names, "ra": ra, "dec": dec, "split": "none", "shard": SHARD})
+    columns = {"subject_id": names, "ra": ra, "dec": dec, "scale": 1}
+    table = pd.DataFrame({**columns, "split": "none", "shard": SHARD})
     assert 0 < (dec >= 20.2).sum() < 10
     return table
 

@@ -58,7 +58,8 @@ def write_tile(
 def cut(folder: Path, survey: Survey = FIRST) -> tuple[pd.Series, Cutout]:
     """Cut out the subject at the centre; returns its ledger row and cut-out."""
     results = Results(folder.parent / "results")
-    targets = pd.DataFrame({"subject_id": ["s"], "ra": [RA], "dec": [DEC], "split": "none", "shard": "00000"})
+    place = {"ra": [RA], "dec": [DEC], "scale": 1}
+    targets = pd.DataFrame({"subject_id": ["s"], **place, "split": "none", "shard": "00000"})
     cut_shard(targets, DirectoryProvider(survey, folder), None, FRAME, results=results, shard="00000")
     with read_cutouts(results.cutouts("00000", "radio")) as cutouts:
         cutout = cutouts["s"]

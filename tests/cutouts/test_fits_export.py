@@ -33,7 +33,7 @@ CUTOUT = Cutout(
 def results(tmp_path: Path) -> Results:
     results = Results(tmp_path / "results")
     CUTOUT.data[3, 4] = np.nan
-    places = {"ra": 1.0, "dec": 2.0, "split": "none", "shard": ["00000", "00001", "00001"]}
+    places = {"ra": 1.0, "dec": 2.0, "scale": 1, "split": "none", "shard": ["00000", "00001", "00001"]}
     write_table(results.targets, pd.DataFrame({"subject_id": ["a", "b", "c"], **places}), TARGETS)
     with cutout_writer(results.cutouts("00001", "radio"), survey="FIRST", unit="Jy/beam") as writer:
         writer.add("b", CUTOUT)

@@ -19,7 +19,7 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.paths import Results
 from claran_core.common.reprojection import reproject
-from claran_core.common.tables import LEDGER
+from claran_core.common.tables import LEDGER, TARGETS
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import check_failures, cut_shard, merge_ledgers
 from claran_core.survey.celestial import pixels_to_sky
@@ -32,8 +32,8 @@ PLACES = {"whole": (30.0, 10.0), "half": (40.0, 10.0), "blank": (50.0, 10.0), "b
 
 
 def table(places: dict[str, tuple[float, float]]) -> pd.DataFrame:
-    rows = [(name, *place, "none", "00000") for name, place in places.items()]
-    return pd.DataFrame(rows, columns=["subject_id", "ra", "dec", "split", "shard"])
+    rows = [(name, *place, 1, "none", "00000") for name, place in places.items()]
+    return pd.DataFrame(rows, columns=TARGETS.names)
 
 
 def blank_south(data: np.ndarray) -> None:

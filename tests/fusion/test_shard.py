@@ -26,6 +26,7 @@ TARGETS = pd.DataFrame(
         "subject_id": ["good", "empty", "no_infrared", "blank", "odd"],
         "ra": [10.0, 20.0, 30.0, 40.0, 50.0],
         "dec": 5.0,
+        "scale": 1,
         "split": "none",
         "shard": "00000",
     }

@@ -42,7 +42,7 @@ def selection() -> Selection:
 @pytest.fixture(scope="module")
 def shard(selection: Selection, tmp_path_factory: pytest.TempPathFactory) -> Shard:
     """Return targets, results with cut-outs, and the sky of the six subjects."""
-    targets = selection.targets.assign(shard="00000")
+    targets = selection.targets.assign(scale=1, shard="00000")
     results = Results(tmp_path_factory.mktemp("truth"))
     sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
     cut_shard(targets, sky, None, FRAME, results=results, shard="00000")

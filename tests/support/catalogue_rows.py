@@ -102,7 +102,9 @@ def write_random_run(root: Path, n: int = 40, seed: int = 1) -> pd.DataFrame:
     number = np.arange(len(subjects))
     subjects["shard"] = np.where(number % 2, "00001", "00000")
     subjects["radio"] = (number % 4 != 3) | subjects["subject_id"].isin(rows["subject_id"])
-    write_table(results.targets, subjects[["subject_id", "ra", "dec", "shard"]].assign(split="none"), TARGETS)
+    write_table(
+        results.targets, subjects[["subject_id", "ra", "dec", "shard"]].assign(scale=1, split="none"), TARGETS
+    )
     write_table(results.catalogue_ledger, _ledger(subjects), LEDGER)
     for shard, part in subjects.groupby("shard"):
         nothing = {name: 0 for name in FUSED.names if name not in part}

@@ -50,7 +50,7 @@ def index_of(subject_ids: list[str]) -> pd.DataFrame:
     n = len(subject_ids)
     numbers = {"sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1, "flags": 0}
     ra = 180 + np.arange(n) / 10
-    return pd.DataFrame({"subject_id": subject_ids, "ra": ra, "dec": np.full(n, 30.0), **numbers})
+    return pd.DataFrame({"subject_id": subject_ids, "ra": ra, "dec": np.full(n, 30.0), "scale": 1, **numbers})
 
 
 def label_row(subject_id: str, box: np.ndarray, morphology: str, label_id: str = "a") -> dict[str, object]:
@@ -111,7 +111,7 @@ def write_run(
         write_table(files.index, of_images, tables.FUSED, made_from=made_from)
         np.save(files.images, images[rows])
         shards.append(files)
-    targets = index[["subject_id", "ra", "dec"]].drop_duplicates("subject_id").assign(shard="00000")
+    targets = index[["subject_id", "ra", "dec", "scale"]].drop_duplicates("subject_id").assign(shard="00000")
     targets["split"] = [(split or {}).get(name, "train") for name in targets["subject_id"]]
     write_table(results.targets, targets, tables.TARGETS)
     write_table(results.labels, labels, tables.LABELS)

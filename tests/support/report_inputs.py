@@ -163,6 +163,7 @@ def make_inputs(n: int = 24, *, gallery_size: int | str = 12) -> ReportInputs:
             "subject_id": ids,
             "ra": 150.0 + np.arange(n) / 10,
             "dec": 30.0,
+            "scale": 1,
             "split": [SPLITS[i % 2] for i in range(n)],
             "shard": ["00000"] * 3 + ["00001"] * (n - 3),
         }
@@ -216,7 +217,7 @@ def write_run(root: Path, inputs: ReportInputs) -> Results:
     write_table(results.catalogue, inputs.catalogue, CATALOGUE)
     unknown = {field.name: "" if pa.types.is_string(field.type) else 0 for field in OUTCOMES}
     write_table(results.outcomes, pd.DataFrame({**unknown, **inputs.outcomes}), OUTCOMES)
-    filler = {"sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1}
+    filler = {"scale": 1, "sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1}
     for shard, ids in inputs.targets.groupby("shard")["subject_id"]:
         rows = inputs.fused[inputs.fused["subject_id"].isin(ids)]
         images = np.stack([fused_of(name) for name in rows["subject_id"]])

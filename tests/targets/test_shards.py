@@ -29,6 +29,7 @@ def random_targets(n: int, seed: int = 1) -> pd.DataFrame:
             "subject_id": [f"s{number:04d}" for number in range(n)],
             "ra": rng.uniform(0, 360, n),
             "dec": np.rad2deg(np.arcsin(rng.uniform(-1, 1, n))),
+            "scale": 1,
             "split": "none",
         }
     )
@@ -67,7 +68,7 @@ def test_subjects_of_a_shard_are_close_on_the_sky() -> None:
 
 
 def test_targets_at_one_position_are_ordered_by_id() -> None:
-    same = pd.DataFrame({"subject_id": ["b", "a", "Z"], "ra": 1.0, "dec": 2.0, "split": "none"})
+    same = pd.DataFrame({"subject_id": ["b", "a", "Z"], "ra": 1.0, "dec": 2.0, "scale": 1, "split": "none"})
     assert assign_shards(same, None, 2)["subject_id"].tolist() == ["Z", "a", "b"]
 
 
@@ -131,7 +132,29 @@ def test_added_targets_do_not_rewrite_lists_of_existing_shards(run: Run) -> None
     assert {name: after[name] for name in before} == before
 
 
-@pytest.mark.parametrize("change", ["removed", "moved", "split"])
+def test_added_scales_do_not_rewrite_lists_of_existing_shards(tmp_path: Path) -> None:
+    path, results = tmp_path / "targets.csv", Results(tmp_path / "results")
+    random_targets(25).drop(columns="scale").to_csv(path, index=False)
+    seen = [load_config({"shard_size": 10, "targets": {"scales": scales}}) for scales in ([1], [1, 2])]
+    write_targets(seen[0], path, results)
+    before = read_table(results.targets)
+    assert plan(seen[1], path, results).stale == ("00003", "00004", "00005")
+    write_targets(seen[1], path, results)
+    after = read_table(results.targets)
+    pd.testing.assert_frame_equal(after[after["scale"] == 1].reset_index(drop=True), before)
+    assert after["shard"][after["scale"] == 2].min() == "00003"
+    assert plan(seen[1], path, results).stale == ()
+
+
+def test_views_of_all_scales_are_together() -> None:
+    targets = random_targets(20)
+    coarse = targets.assign(subject_id=targets["subject_id"] + "_x2", scale=2)
+    assigned = assign_shards(pd.concat([coarse, targets]), None, 10)
+    assert assigned["scale"].tolist() == [1, 2] * 20
+    assert (assigned["ra"].to_numpy()[::2] == assigned["ra"].to_numpy()[1::2]).all()
+
+
+@pytest.mark.parametrize("change", ["removed", "moved", "split", "scale"])
 def test_shard_with_changed_subjects_is_stale(run: Run, change: str) -> None:
     path, results, config = run
     write_targets(config(10), path, results)
@@ -141,6 +164,8 @@ def test_shard_with_changed_subjects_is_stale(run: Run, change: str) -> None:
         targets = targets.drop(index=first)
     elif change == "moved":
         targets.loc[first, "dec"] = 1.0
+    elif change == "scale":
+        targets.loc[first, "scale"] = 2
     else:
         targets["split"] = "none"
         targets.loc[first, "split"] = "test"
@@ -197,7 +222,8 @@ def test_missing_table_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
 def test_million_targets_are_assigned_within_a_minute() -> None:
     rng = np.random.default_rng(1)
     n = 1_000_000
-    targets = pd.DataFrame({"ra": rng.uniform(0, 360, n), "dec": rng.uniform(-90, 90, n), "split": "none"})
+    places = {"ra": rng.uniform(0, 360, n), "dec": rng.uniform(-90, 90, n)}
+    targets = pd.DataFrame({**places, "scale": 1, "split": "none"})
     targets["subject_id"] = np.arange(n).astype(str)
     start = time.process_time()
     assigned = assign_shards(targets, None, 512)

@@ -32,6 +32,7 @@ def test_list_of_positions(tmp_path: Path) -> None:
         "subject_id": ["007", "b"],
         "ra": [10.5, 0.0],
         "dec": [-1.5, 90.0],
+        "scale": [1, 1],
         "split": ["train", "none"],
     }
 
@@ -42,6 +43,7 @@ def test_column_names_match_in_any_case_and_defaults_fill_the_rest(tmp_path: Pat
         "subject_id": "J120000.00-453000.0",
         "ra": 180.0,
         "dec": -45.5,
+        "scale": 1,
         "split": "none",
     }
 
@@ -90,6 +92,8 @@ def test_all_formats_give_the_same_targets(tmp_path: Path, suffix: str) -> None:
             "ra,dec\n1,2\n1.0,2.0\n",
             "line 3: subject_id 'J000400.00+020000.0' is within 0.1 arcsec of line 2; remove",
         ),
+        ("ra,dec,scale\n1,2,1\n1,3,3\n", "line 3: scale '3' must be one of: 1, 2, 4, 8"),
+        ("ra,dec,scale\n1,2,1.5\n", "line 2: scale '1.5' must be one of: 1, 2, 4, 8"),
         ("ra,dec\n", "the table is empty"),
     ],
 )
@@ -118,6 +122,33 @@ def test_label_table_gives_one_target_per_subject(tmp_path: Path) -> None:
     assert targets["ra"].tolist() == pytest.approx([0.625, 180.0])
     assert targets["dec"].tolist() == pytest.approx([-0.5, 10.0])
     assert targets["split"].tolist() == ["train", "test"]
+
+
+@pytest.mark.parametrize("text", ["subject_id,ra,dec\na,1,2\nb,3,4\n", LABELS])
+def test_each_target_is_seen_at_each_scale(tmp_path: Path, text: str) -> None:
+    path = write_csv(tmp_path, text)
+    once, views = read_targets(path), read_targets(path, (1, 2, 8))
+    first, second = once["subject_id"]
+    names = [first, f"{first}_x2", f"{first}_x8", second, f"{second}_x2", f"{second}_x8"]
+    assert views["subject_id"].tolist() == names
+    assert views["scale"].tolist() == [1, 2, 8, 1, 2, 8]
+    same = once.loc[once.index.repeat(3), ["ra", "dec", "split"]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(views[["ra", "dec", "split"]], same)
+    only = read_targets(path, (4,))
+    pd.testing.assert_frame_equal(only, once.assign(scale=np.int32(4)))
+
+
+def test_scales_of_the_table_take_precedence(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "subject_id,ra,dec,scale\na,1,2,1\nb,1,2,4\n")
+    views = read_targets(path, (1, 2))
+    assert views["subject_id"].tolist() == ["a", "b"] and views["scale"].tolist() == [1, 4]
+
+
+def test_name_that_a_view_has_as_well_is_refused(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "subject_id,ra,dec\na,1,2\na_x2,1,2\n")
+    assert len(read_targets(path)) == 2
+    with pytest.raises(InputError, match="'a_x2' is also the name of a view that targets.scales makes"):
+        read_targets(path, (1, 2))
 
 
 @pytest.mark.data

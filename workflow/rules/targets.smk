@@ -29,6 +29,7 @@ rule assign_shards:
         runtime=30,
     params:
         shard_size=CONFIG.shard_size,
+        scales=CONFIG.targets.scales,
         version=__version__,
     message:
         "Targets: cutting {input.table} into shards"

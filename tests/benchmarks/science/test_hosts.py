@@ -4,20 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from benchmarks.science import hosts
 from benchmarks.science.host_samples import simulated_samples
 from claran_core.catalogue.measure.host import host_of
 from claran_core.settings.config import load_config
+from claran_core.targets.target_table import read_targets
 
 TARGETS = Path(__file__).resolve().parents[3] / "resources/demo/targets.csv"
 
 
 @pytest.fixture(scope="module")
 def samples() -> list[Any]:
-    targets = pd.read_csv(TARGETS)
+    targets = read_targets(TARGETS)
     return list(simulated_samples(targets[targets["split"] == "test"].iloc[::16], load_config().seed))
 
 
