@@ -41,7 +41,6 @@ from claran_core.components.contour_rule import (
     find_components,
     union_centre,
 )
-from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate
 from claran_core.labels.dr1_labels import label_from_table, label_simulated, truth_box
 from claran_core.settings.config import load_config
@@ -195,7 +194,7 @@ def measure(
             truth,
             sample,
             options,
-            rule=PAPER_RULE,
+            min_probability=0.5,
             method="baseline",
             seed=seed,
         )

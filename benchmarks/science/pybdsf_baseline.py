@@ -29,7 +29,6 @@ from claran_core.common.cutout import Cutout
 from claran_core.common.morphology import MORPHOLOGIES, morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, union_centre
-from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate
 from claran_core.labels.dr1_labels import truth_box
 from claran_core.settings.config import load_config
@@ -133,7 +132,7 @@ def main() -> None:
     for link in LINKS_ARCSEC:
         table = pd.DataFrame(rows[link], columns=["subject_id", *BOX_COLUMNS, "morphology", "probability"])
         scoring = ScoringOptions(min_iou=0.5, bootstrap=1000)
-        metrics = evaluate(table, truth, sample, scoring, rule=PAPER_RULE, method="baseline", seed=0)
+        metrics = evaluate(table, truth, sample, scoring, min_probability=0.5, method="baseline", seed=0)
         ap = metrics["ap"]
         low, high = ap["interval_68"]["mean"]
         classes = "  ".join(f"{one} {np.nan if ap[one] is None else ap[one]:.2f}" for one in MORPHOLOGIES)

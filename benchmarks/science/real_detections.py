@@ -20,7 +20,6 @@ from claran_core.common.boxes import box_array, paired_iou
 from claran_core.common.errors import ClaranError
 from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.components.find import component_tables
-from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate, summary_line
 from claran_core.fusion.render import render
 from claran_core.fusion.shard import make_planes
@@ -109,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     sample = Sample("real", np.unique(np.array(names, dtype=str)))
     scoring = ScoringOptions(min_iou=0.5, bootstrap=1000)
-    metrics = evaluate(found, truth, sample, scoring, rule=PAPER_RULE, method="D1", seed=0)
+    metrics = evaluate(found, truth, sample, scoring, min_probability=0.5, method="D1", seed=0)
     low, high = metrics["ap"]["interval_68"]["mean"]
     print(summary_line(metrics))
     print(f"mAP {metrics['ap']['mean']:.3f} ({low:.3f} to {high:.3f})")

@@ -53,8 +53,8 @@ def completeness_ratios(
     the highest P-value is below 0.8"), without its second assumption of one source per field.
 
     The ratio is counted over subjects that have truth, in two forms.  ``classifications`` counts as the paper
-    does: one source may have several classes.  ``sources`` counts the rows that the catalogue's post-filter
-    keeps at the catalogue's minimum probability.
+    does: one source may have several classes.  ``sources`` counts the sources of each subject
+    (`claran_core.evaluation.listing.distinct_sources`) at the catalogue's minimum probability.
 
     Parameters
     ----------
@@ -87,7 +87,9 @@ def completeness_ratios(
             sample: _sample(n_true, _per_subject(rows, subjects), chosen, draws)
             for sample, chosen in _samples(n_true).items()
         }
-        for form, rows in zip(FORMS, (listing.classified(min_probability), listing.listed()), strict=True)
+        for form, rows in zip(
+            FORMS, (listing.classifications(min_probability), listing.sources()), strict=True
+        )
     }
 
 
@@ -115,7 +117,8 @@ def threshold_rows(
     n_true = _per_subject(labels, subjects)
     rows = []
     for threshold in thresholds:
-        for form, kept in zip(FORMS, (listing.classified(threshold), listing.listed(threshold)), strict=True):
+        both = listing.classifications(threshold), listing.sources(threshold)
+        for form, kept in zip(FORMS, both, strict=True):
             n_classified = _per_subject(kept, subjects)
             n_false = int((match_detections(kept, labels, min_iou) == NO_TRUTH).sum())
             shares = {

@@ -1,4 +1,4 @@
-"""Count true sources by class and by the class that the catalogue's post-filter lists them as."""
+"""Count true sources by class and by the class of the source that is listed in their place."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

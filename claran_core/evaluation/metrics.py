@@ -10,6 +10,7 @@ import pandas as pd
 
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.tables import NATIVE_SCALE
 from claran_core.evaluation.box_sizes import width_correlations
 from claran_core.evaluation.calibration import calibration
 from claran_core.evaluation.completeness import completeness_ratios, threshold_rows
@@ -27,7 +28,6 @@ from claran_core.evaluation.precision import (
 )
 from claran_core.evaluation.resampling import interval
 from claran_core.evaluation.sources import true_sources
-from claran_core.settings.catalogue import PostFilterOptions
 from claran_core.settings.evaluation import ScoringOptions
 
 __all__ = ["Sample", "choose_sample", "evaluate", "evaluate_sources", "summary_line"]
@@ -66,16 +66,19 @@ class Sample:
     subjects: np.ndarray
 
 
-def choose_sample(targets: pd.DataFrame, labels: pd.DataFrame) -> Sample:
+def choose_sample(targets: pd.DataFrame, labels: pd.DataFrame, scale: int = NATIVE_SCALE) -> Sample:
     """Select the test split if the targets have one, else every subject that has labels.
 
-    All subjects of the test split count, also those without a true source or without an image: false
-    detections in empty subjects and sources missed in failed images are part of the result.
+    Only subjects of one scale count; the paper's are those of the finest.  All subjects of the test split
+    count, also those without a true source or without an image: false detections in empty subjects and
+    sources missed in failed images are part of the result.
     """
+    targets = targets[targets["scale"] == scale]
     test = targets.loc[targets["split"] == "test", "subject_id"]
     if len(test):
         return Sample("test", np.unique(test.to_numpy(dtype=str)))
-    return Sample("labelled", np.unique(labels["subject_id"].to_numpy(dtype=str)))
+    labelled = targets.loc[targets["subject_id"].isin(labels["subject_id"]), "subject_id"]
+    return Sample("labelled", np.unique(labelled.to_numpy(dtype=str)))
 
 
 def evaluate(
@@ -84,7 +87,7 @@ def evaluate(
     sample: Sample,
     options: ScoringOptions,
     *,
-    rule: PostFilterOptions,
+    min_probability: float,
     method: str,
     seed: int,
     flags: pd.Series | None = None,
@@ -103,8 +106,8 @@ def evaluate(
         The evaluated subjects.
     options : ScoringOptions
         IoU of a true detection, and number of bootstrap samples.
-    rule : PostFilterOptions
-        How the catalogue chooses among the detections.
+    min_probability : float
+        Least probability of a source of any class (`catalogue.min_probability`).
     method : str
         Fusion method, which is written to the result.
     seed : int
@@ -128,12 +131,12 @@ def evaluate(
         - ``consensus`` (Fig. 14): None if no level is known;
         - ``completeness_ratio`` (Tables 10 and 11, Fig. 16), ``thresholds`` (the same against the minimum
           probability);
-        - ``confusion``: of the detections that the catalogue's post-filter keeps;
+        - ``confusion``: of the sources of each subject (`claran_core.evaluation.listing`);
         - ``calibration``, and ``curves`` (Fig. 10).
     """
-    sources = evaluate_sources(detections, labels, sample, options, rule=rule)
+    sources = evaluate_sources(detections, labels, sample, options, min_probability=min_probability)
     detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)
-    listing = Listing.of(detections, rule)
+    listing = Listing(detections, min_probability)
     found = match_detections(detections, labels, options.min_iou)
     ranked = rank_classes(detections, labels, sample.subjects, MORPHOLOGIES, found)
     coco_found = match_detections(detections, labels, COCO_MIN_IOU, inclusive=True)
@@ -179,7 +182,7 @@ def evaluate_sources(
     sample: Sample,
     options: ScoringOptions,
     *,
-    rule: PostFilterOptions,
+    min_probability: float,
 ) -> pd.DataFrame:
     """Return the true sources of the sample with their detections; arguments as `evaluate`.
 
@@ -190,7 +193,7 @@ def evaluate_sources(
     """
     detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)
     found = match_detections(detections, labels, options.min_iou)
-    listed = Listing.of(detections, rule).listed()
+    listed = Listing(detections, min_probability).sources()
     classes = listed_classes(listed, len(labels), match_any_class(listed, labels, options.min_iou))
     sources = true_sources(detections, labels, found, classes)
     keys = [sources["subject_id"], sources["label_id"], labels["box_x1"], labels["box_y1"]]
@@ -223,15 +226,11 @@ def _of(subjects: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
 def _confusion(
     listing: Listing, labels: pd.DataFrame, sources: pd.DataFrame, min_iou: float
 ) -> dict[str, Any]:
-    listed = listing.listed()
+    listed = listing.sources()
     unmatched = match_any_class(listed, labels, min_iou) == NO_TRUTH
     listed_as = [None if pd.isna(name) else name for name in sources["listed_as"]]
     counts = confusion_matrix(sources["morphology"], listed_as, listed["morphology"][unmatched], MORPHOLOGIES)
-    return {
-        "post_filter": listing.options.post_filter,
-        "min_probability": listing.options.effective_min_probability,
-        "counts": counts,
-    }
+    return {"min_probability": listing.min_probability, "counts": counts}
 
 
 def _calibration(

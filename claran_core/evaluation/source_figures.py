@@ -56,8 +56,7 @@ def plot_confusion(path: Path, metrics: Mapping[str, Any]) -> None:
     axes.set_yticks(range(counts.shape[0]), table.index)
     axes.set(xlabel="Listed as", ylabel="True class")
     axes.set_title(
-        f"{metrics['method']}: post-filter {confusion['post_filter']}, minimum probability "
-        f"{confusion['min_probability']}; % of each row",
+        f"{metrics['method']}: sources of probability {confusion['min_probability']} or more; % of each row",
         loc="left",
     )
     save_figure(figure, path)

@@ -35,7 +35,7 @@ TRUE_SOURCES = pa.schema(
         _column(
             "listed_as",
             pa.string(),
-            "class of the box that the catalogue's post-filter lists in its place; null where missed",
+            "class of the source of the subject that is listed in its place; null where missed",
             nullable=True,
         ),
     ]

@@ -8,12 +8,10 @@ from detection_rows import detection
 from claran_core.common import tables
 from claran_core.evaluation.completeness import THRESHOLDS, completeness_ratios, threshold_rows
 from claran_core.evaluation.listing import Listing
-from claran_core.settings.config import load_config
 
 SUBJECTS = np.array(["blank", "empty", "one", "two"])  # nothing is, and nothing is found, in "empty"
 
-
-RULE = load_config().catalogue
+MIN_PROBABILITY = 0.5
 
 
 def rows(*entries: tuple[str, str, float, float]) -> pd.DataFrame:
@@ -38,7 +36,7 @@ FOUND = rows(
 
 def at(threshold: float) -> dict[str, dict]:
     """Return the row of each form at one threshold."""
-    listing = Listing.of(FOUND, RULE)
+    listing = Listing(FOUND, MIN_PROBABILITY)
     return {str(row["form"]): row for row in threshold_rows(listing, LABELS, SUBJECTS, 0.5, [threshold])}
 
 
@@ -74,7 +72,7 @@ def test_sources_are_chosen_by_the_sum_over_the_classes() -> None:
             for kind, probability in (("1C_1P", 0.4), ("1C_2P", 0.35))
         ]
     )
-    row = threshold_rows(Listing.of(found, RULE), LABELS, SUBJECTS, 0.5, [0.7])[1]
+    row = threshold_rows(Listing(found, MIN_PROBABILITY), LABELS, SUBJECTS, 0.5, [0.7])[1]
     assert (row["form"], row["n_classified"], row["n_false"]) == ("sources", 1, 0)
 
 
@@ -84,7 +82,7 @@ def test_rows_have_the_columns_of_the_file() -> None:
 
 def test_ratios_agree_with_the_threshold_rows_and_have_intervals_over_subjects() -> None:
     rng = np.random.default_rng(0)
-    measured = completeness_ratios(Listing.of(FOUND, RULE), LABELS, SUBJECTS, 0.65, 400, rng)[
+    measured = completeness_ratios(Listing(FOUND, MIN_PROBABILITY), LABELS, SUBJECTS, 0.65, 400, rng)[
         "classifications"
     ]
     every = measured["all"]
@@ -104,7 +102,7 @@ def test_empty_tables(n_resamplings: int) -> None:
         (FOUND, truth, SUBJECTS, 3, 1),
         (nothing, truth, SUBJECTS[:0], 0, 0),
     ):
-        listing = Listing.of(found, RULE)
+        listing = Listing(found, MIN_PROBABILITY)
         rng = np.random.default_rng(0)
         every = completeness_ratios(listing, labels, subjects, 0.8, n_resamplings, rng)["sources"]["all"]
         classifications, row = threshold_rows(listing, labels, subjects, 0.5, [0.8])

@@ -12,7 +12,6 @@ from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.paths import EVALUATION_FIGURES, Results
 from claran_core.evaluation.draw import plot_figures
 from claran_core.evaluation.figures import LOSSES, VALIDATION_COLOUR, plot_losses
-from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, evaluate, evaluate_sources
 from claran_core.settings.evaluation import ScoringOptions
 
@@ -28,9 +27,9 @@ def draw(folder: Path, n: int, *, with_consensus: bool = True) -> dict[str, Path
     detections.loc[::3, "box_x1"] = 8
     sample = Sample("test", np.array([f"s{i}" for i in range(n)], str))
     options = ScoringOptions(min_iou=0.5, bootstrap=10)
-    metrics = evaluate(detections, labels, sample, options, rule=PAPER_RULE, method="D4", seed=0)
+    metrics = evaluate(detections, labels, sample, options, min_probability=0.5, method="D4", seed=0)
     paths = Results(folder).evaluation_figures("D4")
-    plot_figures(paths, metrics, evaluate_sources(detections, labels, sample, options, rule=PAPER_RULE))
+    plot_figures(paths, metrics, evaluate_sources(detections, labels, sample, options, min_probability=0.5))
     return paths
 
 

@@ -1,4 +1,4 @@
-"""The evaluation lists detections by the same rule as the catalogue."""
+"""Which detections of a subject count as its sources, and which as classifications of the paper."""
 
 from typing import Any
 
@@ -7,66 +7,110 @@ import pandas as pd
 import pytest
 from detection_rows import detection
 
-from claran_core.catalogue.shard_sources import describe_shard
 from claran_core.common import tables
-from claran_core.common.boxes import BOX_COLUMNS
-from claran_core.common.frame import Frame
-from claran_core.components.component_groups import dr1_boxes
-from claran_core.components.component_table import NOMINAL_LEVEL, SubjectComponents, nominal_components
-from claran_core.evaluation.listing import Listing
-from claran_core.settings.config import load_config
-from claran_core.survey.surveys import SURVEYS
+from claran_core.common.morphology import probability_columns
+from claran_core.evaluation.listing import Listing, classifications, distinct_sources
 
-FRAME = Frame()
+SMALL, FAR = (10, 10, 30, 30), (90, 90, 120, 120)
+FLOAT32 = dict.fromkeys(["probability", *probability_columns()], np.float32)
 
 
-def components(*centres: tuple[float, float]) -> pd.DataFrame:
-    """Return rows of components of 6 px at positions in the frame."""
-    rows = pd.DataFrame(0.0, index=range(len(centres)), columns=tables.COMPONENTS.names)
-    for name in (name for name in rows if name.startswith("secondary_")):
-        rows[name] = [np.empty(0)] * len(rows)
-    rows[BOX_COLUMNS] = [(x - 3, y - 3, x + 3, y + 3) for x, y in centres]
-    rows[["peak_x", "peak_y"]] = centres
-    return rows.assign(component_id=rows.index, subject_id="s", level=NOMINAL_LEVEL, n_peaks=1, n_pixels=20)
+def sources(*rows: dict[str, Any], min_probability: float = 0.8) -> list[bool]:
+    """Return which detections are sources of their subject."""
+    return distinct_sources(pd.DataFrame(rows), min_probability).tolist()
 
 
-def box_of(found: SubjectComponents, *members: int) -> tuple[float, ...]:
-    """Return the box that DR1's rule gives to a group of components."""
-    return tuple(dr1_boxes(found.boxes[[list(members)]], np.ones((1, len(members)), bool))[0])
+@pytest.mark.parametrize("threshold", [0.8, 0.9, 0.7])
+def test_exactly_the_minimum_probability_counts(threshold: float) -> None:
+    # float32(0.9) is below the float64 0.9 that the configuration holds.
+    table = pd.DataFrame([detection("s", SMALL, probability=threshold)]).astype(FLOAT32)
+    assert distinct_sources(table, threshold).tolist() == [True]
+    assert classifications(table, threshold).tolist() == [True]
 
 
-@pytest.mark.parametrize("post_filter", ["survey", "paper"])
-def test_lists_what_the_catalogue_keeps(post_filter: str) -> None:
-    table = components((40, 60), (80, 60), (110, 110))
-    found = nominal_components(table)["s"]
-    double: dict[str, Any] = {"p_2c_2p": 0.4, "p_2c_3p": 0.3, "component_ids": [0, 1]}
-    detections = pd.DataFrame(
-        [
-            detection(
-                "s", box_of(found, 0), probability=0.6, component_ids=[0]
-            ),  # a lobe: shares a component with the double
-            detection("s", box_of(found, 0, 1), morphology="2C_2P", probability=0.4, **double),
-            detection("s", box_of(found, 2), probability=0.9, component_ids=[2]),
-            detection("blank", (10, 10, 30, 30), probability=0.45),
-        ],
-        columns=tables.DETECTIONS.names,
-    )
-    options = load_config({"catalogue": {"post_filter": post_filter}}).catalogue
-    index = pd.DataFrame({"subject_id": ["s", "blank"], "ra": 10.0, "dec": 10.0, "flags": 0})
-    surveys = {"survey": SURVEYS["FIRST"], "infrared_survey": SURVEYS["WISE_W1"]}
-    catalogue = describe_shard(
-        detections, index, table, {}, {}, {}, shard="00000", options=options, frame=FRAME, **surveys
-    )
-    listed = Listing.of(detections, options).listed()
-    kept = detections.index.isin(catalogue.sources["detection"])
-    pd.testing.assert_frame_equal(listed, detections[kept].reset_index(drop=True))
-    expected = {"survey": [1, 2], "paper": [2, 3]}[post_filter]
-    assert np.flatnonzero(kept).tolist() == expected
+def test_no_detections_give_no_sources() -> None:
+    nothing = tables.DETECTIONS.empty_table().to_pandas()
+    assert len(distinct_sources(nothing, 0.8)) == len(classifications(nothing, 0.8)) == 0
+
+
+def test_a_blank_field_has_no_source_but_a_classification() -> None:
+    rows = [
+        detection("s", SMALL, probability=0.3),
+        detection("s", FAR, probability=0.5),
+        detection("t", SMALL),
+    ]
+    assert sources(*rows) == [False, False, True]
+    assert classifications(pd.DataFrame(rows), 0.8).tolist() == [False, True, True]
+
+
+def test_the_classes_of_a_box_add_up() -> None:
+    # Surely a source, but of one peak or two?  The paper's rule keeps neither class.
+    shared = {"p_1c_1p": 0.5, "p_1c_2p": 0.4}
+    one = detection("s", SMALL, morphology="1C_1P", probability=0.5, component_ids=[0], **shared)
+    two = detection("s", SMALL, morphology="1C_2P", probability=0.4, component_ids=[0], **shared)
+    assert sources(two, one) == [False, True]
+
+
+def test_the_most_probable_class_of_a_box_is_listed() -> None:
+    # Two combinations of components with one box: of the second only its lesser class was reported.
+    members = {"component_ids": [0, 1, 2]}
+    first = detection("s", SMALL, morphology="3C_3P", probability=0.91, p_2c_3p=0.04, **members)
+    second = detection("s", SMALL, morphology="2C_3P", probability=0.08, p_3c_3p=0.90, **members)
+    assert sources(second, first) == [False, True]
+
+
+def test_components_are_compared_rather_than_boxes() -> None:
+    whole, lobe, core = (20, 20, 100, 100), (25, 25, 40, 40), (50, 50, 70, 70)
+    double = detection("s", whole, morphology="2C_2P", probability=0.95, component_ids=[0, 1])
+    part = detection("s", lobe, probability=0.9, component_ids=[0])
+    between = detection("s", core, probability=0.85, component_ids=[2])  # an unrelated source
+    assert sources(double, part, between) == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ([(0, 0, 20, 20), (12, 0, 32, 20)], [True, True]),  # neighbours: IoU 8/32, contained 0.4
+        ([(0, 0, 13, 10), (7, 0, 20, 10)], [True, True]),  # IoU of exactly 0.3
+        ([(0, 0, 13, 10), (6.9, 0, 19.9, 10)], [True, False]),
+        ([(0, 0, 100, 100), (92, 0, 102, 10)], [True, True]),  # exactly 0.8 of the smaller is inside
+        ([(0, 0, 100, 100), (91.9, 0, 101.9, 10)], [True, False]),
+        # a-b and b-c overlap (IoU 12/28), a-c do not: b goes, c stays.
+        ([(0, 0, 20, 20), (8, 0, 28, 20), (16, 0, 36, 20)], [True, False, True]),
+    ],
+)
+def test_boxes_are_compared_where_there_are_no_components(
+    boxes: list[tuple[float, ...]], expected: list[bool]
+) -> None:
+    rows = [
+        detection("s", box, probability=probability)
+        for box, probability in zip(boxes, (0.95, 0.9, 0.85), strict=False)
+    ]
+    assert sources(*rows) == expected
+    # A table without identities of components and probabilities of classes is compared alike.
+    bare = pd.DataFrame(rows).drop(columns=["component_ids", *probability_columns()])
+    assert distinct_sources(bare, 0.8).tolist() == expected
+
+
+def test_subjects_do_not_compete() -> None:
+    assert sources(detection("s", SMALL), detection("t", SMALL)) == [True, True]
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    rows = [
+        detection("s", (k, 10, k + 20, 30), morphology=kind, probability=p, component_ids=members)
+        for k, (kind, p, members) in enumerate(
+            [("1C_1P", 0.9, [0]), ("1C_2P", 0.9, [0, 1]), ("2C_2P", 0.9, [1]), ("1C_1P", 0.6, [1])]
+        )
+    ]
+    first = sources(*rows, min_probability=0.5)
+    for order in ([3, 2, 1, 0], [1, 3, 0, 2]):
+        mixed = sources(*[rows[at] for at in order], min_probability=0.5)
+        assert [mixed[order.index(at)] for at in range(4)] == first
 
 
 def test_a_threshold_replaces_the_minimum_probability_of_the_catalogue() -> None:
-    detections = pd.DataFrame([detection("s", (10, 10, 30, 30), probability=0.6)])
-    listing = Listing.of(detections, load_config().catalogue)
-    assert len(listing.listed()) == len(listing.listed(0.55)) == 1
-    assert len(listing.listed(0.65)) == 0
-    assert len(listing.classified(0.65)) == 1  # the paper keeps the best of each subject
+    listing = Listing(pd.DataFrame([detection("s", SMALL, probability=0.6)]), 0.5)
+    assert len(listing.sources()) == len(listing.sources(0.55)) == 1
+    assert len(listing.sources(0.65)) == 0
+    assert len(listing.classifications(0.65)) == 1  # the paper keeps the best of each subject

@@ -13,13 +13,10 @@ from claran_core.common import tables
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES
-from claran_core.evaluation.listing import PAPER_RULE
 from claran_core.evaluation.metrics import Sample, choose_sample, evaluate, evaluate_sources, summary_line
-from claran_core.settings.config import load_config
 from claran_core.settings.evaluation import ScoringOptions
 
 OPTIONS = ScoringOptions(min_iou=0.5, bootstrap=50)
-SURVEY_RULE = load_config().catalogue
 PUBLISHED = Path(__file__).resolve().parents[2] / "resources" / "published"
 
 
@@ -75,7 +72,7 @@ def of_all(labels: pd.DataFrame) -> Sample:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_agrees_with_an_independent_slow_version(seed: int) -> None:
     detections, labels = random_tables(seed)
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, min_probability=0.5, method="D4", seed=0)
     expected = {kind: slow_average_precision(detections, labels, kind) for kind in MORPHOLOGIES}
     assert {kind: metrics["ap"][kind] for kind in MORPHOLOGIES} == pytest.approx(expected, abs=1e-6)
     assert metrics["ap"]["mean"] == pytest.approx(np.mean(list(expected.values())), abs=1e-6)
@@ -89,10 +86,12 @@ def test_does_not_depend_on_the_order_of_rows() -> None:
     detections, labels = random_tables(4)
     flags = pd.Series(0, index=labels["subject_id"].unique())
     sample = of_all(labels)
-    first = evaluate(detections, labels, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=7, flags=flags)
+    first = evaluate(
+        detections, labels, sample, OPTIONS, min_probability=0.5, method="D4", seed=7, flags=flags
+    )
     shuffled = (detections.sample(frac=1, random_state=1), labels.sample(frac=1, random_state=2))
     second = evaluate(
-        *shuffled, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=7, flags=flags.sample(frac=1)
+        *shuffled, sample, OPTIONS, min_probability=0.5, method="D4", seed=7, flags=flags.sample(frac=1)
     )
     assert first == second
 
@@ -100,7 +99,7 @@ def test_does_not_depend_on_the_order_of_rows() -> None:
 def test_perfect_detections_are_perfect() -> None:
     _, labels = random_tables(5)
     detections = labels.assign(probability=0.9)
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D1", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, min_probability=0.5, method="D1", seed=0)
     for part in ("ap", "coco_ap50", "by_components", "multi_source"):
         assert metrics[part]["mean"] == 1
     assert metrics["ap"]["interval_95"]["mean"] == [1, 1]
@@ -117,7 +116,7 @@ def test_the_number_of_peaks_does_not_matter_for_component_classes() -> None:
     _, labels = random_tables(6)
     wrong_peaks = {"1C_1P": "1C_2P", "1C_2P": "1C_3P", "1C_3P": "1C_1P", "2C_2P": "2C_3P", "2C_3P": "2C_2P"}
     detections = labels.assign(probability=0.9).replace({"morphology": wrong_peaks})
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, min_probability=0.5, method="D4", seed=0)
     assert metrics["by_components"]["mean"] == 1
     assert metrics["ap"]["1C_1P"] == 0
     assert metrics["ap"]["3C_3P"] == 1
@@ -126,11 +125,11 @@ def test_the_number_of_peaks_does_not_matter_for_component_classes() -> None:
 def test_subjects_outside_the_sample_do_not_count() -> None:
     detections, labels = random_tables(7)
     sample = Sample("test", np.array(["s000", "s001"]))
-    metrics = evaluate(detections, labels, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
+    metrics = evaluate(detections, labels, sample, OPTIONS, min_probability=0.5, method="D4", seed=0)
     inside = labels["subject_id"].isin(sample.subjects)
     assert metrics["counts"]["n_sources"] == inside.sum()
     few = (detections[detections["subject_id"].isin(sample.subjects)], labels[inside])
-    assert metrics == evaluate(*few, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
+    assert metrics == evaluate(*few, sample, OPTIONS, min_probability=0.5, method="D4", seed=0)
 
 
 def boxes(*entries: tuple[str, str, float, float]) -> pd.DataFrame:
@@ -153,7 +152,7 @@ def test_completeness_ratio_by_hand() -> None:
         ("double", "1C_1P", 0.9, 0),
         ("double", "1C_1P", 0.85, 1),  # the same source again
     )
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=SURVEY_RULE, method="D4", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, min_probability=0.5, method="D4", seed=0)
     ratio = metrics["completeness_ratio"]
     every = ratio["classifications"]["all"]
     assert (every["equal"], every["fewer_true"], every["more_true"], every["n_subjects"]) == (
@@ -169,27 +168,7 @@ def test_completeness_ratio_by_hand() -> None:
     assert ratio["classifications"]["multi_source"]["more_true"] == 1
 
 
-@pytest.mark.parametrize(
-    ("rule", "filled", "listed_as"),
-    [
-        (
-            "paper",
-            # Listed without a source: the second class of a box that has one, and the best of "b".
-            {
-                ("2C_2P", "2C_3P"): 1,
-                ("1C_1P", "missed"): 2,
-                ("background", "1C_1P"): 1,
-                ("background", "2C_2P"): 1,
-            },
-            ["2C_3P", "-", "-"],
-        ),
-        # The second class of a box competes with the first; "b" stays blank.
-        ("survey", {("2C_2P", "2C_3P"): 1, ("1C_1P", "missed"): 2}, ["2C_3P", "-", "-"]),
-    ],
-)
-def test_confusion_and_sources_agree_by_hand(
-    rule: str, filled: dict[tuple[str, str], int], listed_as: list[str]
-) -> None:
+def test_confusion_and_sources_agree_by_hand() -> None:
     labels = boxes(("b", "1C_1P", 1, 0), ("a", "2C_2P", 1, 0), ("a", "1C_1P", 1, 50))
     detections = boxes(
         ("a", "2C_3P", 0.9, 0),
@@ -197,28 +176,25 @@ def test_confusion_and_sources_agree_by_hand(
         ("a", "1C_1P", 0.3, 50),  # right, but too improbable to be listed
         ("b", "1C_1P", 0.4, 80),  # on no source
     )
-    options = load_config({"catalogue": {"post_filter": rule}}).catalogue
-    sample, catalogue = of_all(labels), options
-    confusion = evaluate(detections, labels, sample, OPTIONS, rule=catalogue, method="D4", seed=0)[
+    sample = of_all(labels)
+    confusion = evaluate(detections, labels, sample, OPTIONS, min_probability=0.5, method="D4", seed=0)[
         "confusion"
     ]
-    assert (confusion["post_filter"], confusion["min_probability"]) == (
-        rule,
-        catalogue.effective_min_probability,
-    )
+    assert confusion["min_probability"] == 0.5
     counts = {
         (row, name): n for row, columns in confusion["counts"].items() for name, n in columns.items() if n
     }
-    assert counts == filled
-    sources = evaluate_sources(detections, labels, sample, OPTIONS, rule=catalogue)
+    # The second class of a box is the same source as the first; "b" stays blank.
+    assert counts == {("2C_2P", "2C_3P"): 1, ("1C_1P", "missed"): 2}
+    sources = evaluate_sources(detections, labels, sample, OPTIONS, min_probability=0.5)
     assert sources["subject_id"].tolist() == ["a", "a", "b"]
     assert sources["probability"].fillna(-1).to_numpy() == pytest.approx([0.85, 0.3, -1])
-    assert sources["listed_as"].fillna("-").tolist() == listed_as
+    assert sources["listed_as"].fillna("-").tolist() == ["2C_3P", "-", "-"]
 
 
 def test_intervals_of_few_subjects_are_wide_in_the_tables_of_components() -> None:
     detections, labels = random_tables(12)
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, min_probability=0.5, method="D4", seed=0)
     every, several = metrics["by_components"], metrics["multi_source"]
     assert several["n_subjects"] < every["n_subjects"]
     for one in (every, several):
@@ -233,7 +209,7 @@ def test_counts_subjects_without_infrared() -> None:
         index=["s000", "s001", "not evaluated"],
     )
     counts = evaluate(
-        detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0, flags=flags
+        detections, labels, of_all(labels), OPTIONS, min_probability=0.5, method="D4", seed=0, flags=flags
     )["counts"]
     assert counts["n_subjects_infrared_missing"] == 1
 
@@ -241,7 +217,7 @@ def test_counts_subjects_without_infrared() -> None:
 def test_no_detections() -> None:
     _, labels = random_tables(9)
     none = tables.DETECTIONS.empty_table().to_pandas()
-    metrics = evaluate(none, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
+    metrics = evaluate(none, labels, of_all(labels), OPTIONS, min_probability=0.5, method="D4", seed=0)
     assert metrics["ap"]["mean"] == 0
     assert metrics["counts"]["n_subjects_without_detection"] == metrics["counts"]["n_subjects"]
     assert metrics["curves"]["1C_1P"]["completeness"] == []
@@ -255,7 +231,7 @@ def test_without_truth_the_result_is_none_and_valid_json() -> None:
     detections, _ = random_tables(10)
     labels = tables.LABELS.empty_table().to_pandas()
     sample = Sample("test", np.unique(detections["subject_id"].to_numpy(str)))
-    metrics = evaluate(detections, labels, sample, OPTIONS, rule=PAPER_RULE, method="D4", seed=0)
+    metrics = evaluate(detections, labels, sample, OPTIONS, min_probability=0.5, method="D4", seed=0)
     json.dumps(metrics, allow_nan=False)
     assert metrics["ap"]["mean"] is None
     assert metrics["ap"]["n_classes"] == 0
@@ -266,7 +242,7 @@ def test_without_truth_the_result_is_none_and_valid_json() -> None:
         labels,
         Sample("labelled", np.array([], str)),
         OPTIONS,
-        rule=PAPER_RULE,
+        min_probability=0.5,
         method="D4",
         seed=0,
     )
@@ -274,18 +250,25 @@ def test_without_truth_the_result_is_none_and_valid_json() -> None:
 
 
 def test_the_sample_is_the_test_split_if_there_is_one() -> None:
-    labels = pd.DataFrame({"subject_id": ["c", "a", "a"]})
-    targets = pd.DataFrame({"subject_id": ["c", "b", "a"], "split": ["train", "test", "none"]})
+    labels = pd.DataFrame({"subject_id": ["c", "a", "a", "wide"]})
+    targets = pd.DataFrame(
+        {
+            "subject_id": ["c", "b", "a", "wide", "b_x2"],
+            "split": ["train", "test", "none", "none", "test"],
+            "scale": [1, 1, 1, 2, 2],
+        }
+    )
     with_test = choose_sample(targets, labels)
     assert (with_test.name, with_test.subjects.tolist()) == ("test", ["b"])
     without = choose_sample(targets[targets["split"] != "test"], labels)
     assert (without.name, without.subjects.tolist()) == ("labelled", ["a", "c"])
+    assert choose_sample(targets, labels, scale=2).subjects.tolist() == ["b_x2"]
 
 
 def test_the_summary_line_gives_the_number_of_classes_in_the_mean() -> None:
     detections, labels = random_tables(11)
     labels = labels[labels["morphology"] != "2C_2P"]
-    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, rule=PAPER_RULE, method="D3", seed=0)
+    metrics = evaluate(detections, labels, of_all(labels), OPTIONS, min_probability=0.5, method="D3", seed=0)
     assert metrics["ap"]["2C_2P"] is None
     line = summary_line(metrics)
     assert line.startswith(f"D3: mAP {metrics['ap']['mean']:.2f} (")

@@ -38,7 +38,7 @@ rule evaluate:
         runtime=60,
     params:
         evaluation=CONFIG.evaluation.as_dict(exclude={"compare_with"}),
-        catalogue=CONFIG.catalogue.as_dict(),
+        min_probability=CONFIG.catalogue.effective_min_probability,
         seed=CONFIG.seed,
         version=__version__,
     message:

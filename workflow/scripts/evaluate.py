@@ -12,7 +12,6 @@ from claran_core.evaluation.draw import plot_figures
 from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources, summary_line
 from claran_core.evaluation.published import published_values
 from claran_core.evaluation.sources import TRUE_SOURCES
-from claran_core.settings.catalogue import CatalogueOptions
 from claran_core.settings.evaluation import ScoringOptions
 
 with job(snakemake.log[0]):
@@ -21,7 +20,7 @@ with job(snakemake.log[0]):
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     index = pd.concat([read_table(Path(path), FUSED.names) for path in snakemake.input.index])
     detections = pd.concat([read_table(Path(path), DETECTIONS.names) for path in snakemake.input.detections])
-    rule = CatalogueOptions.model_validate(snakemake.params.catalogue)
+    least = snakemake.params.min_probability
     sample = choose_sample(targets, labels)
     options = ScoringOptions.model_validate(snakemake.params.evaluation)
     metrics = evaluate(
@@ -29,13 +28,13 @@ with job(snakemake.log[0]):
         labels,
         sample,
         options,
-        rule=rule,
+        min_probability=least,
         method=method,
         seed=snakemake.params.seed,
         flags=index.set_index("subject_id")["flags"],
         published=published_values(method),
     )
-    sources = evaluate_sources(detections, labels, sample, options, rule=rule)
+    sources = evaluate_sources(detections, labels, sample, options, min_probability=least)
     thresholds = pd.DataFrame(metrics["thresholds"], columns=THRESHOLDS.names)
     plot_figures({Path(path).stem: Path(path) for path in snakemake.output.figures}, metrics, sources)
     write_table(Path(snakemake.output.sources), sources, TRUE_SOURCES)
