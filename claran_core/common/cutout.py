@@ -72,6 +72,11 @@ class Cutout:
         Unit that the file states, as it spells it; empty if it states none.
     beam : Beam, optional
         Beam that the file states.
+    native : Cutout, optional
+        For an image smoothed to a coarser scale: the bright pixels of the survey's own image in the same
+        window, 0 elsewhere.
+    native_sigma : float, optional
+        Noise of the survey's own image, in its unit.
     """
 
     data: np.ndarray
@@ -81,6 +86,8 @@ class Cutout:
     provenance: Provenance | None = None
     unit: str = ""
     beam: Beam | None = None
+    native: "Cutout | None" = None
+    native_sigma: float | None = None
 
     @property
     def pixel_scale_arcsec(self) -> float:

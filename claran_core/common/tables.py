@@ -100,18 +100,28 @@ COMPONENTS = pa.schema(
         _column("subject_id", pa.string(), "subject"),
         _column("scale", pa.int32(), _SCALE),
         _column("level", pa.float64(), "base contour in units of the rule's 5.3 sigma; 1 is the rule"),
+        _column(
+            "part_of",
+            pa.int64(),
+            "for a component of scale 1 in a coarser view: the component_id of the view's component of this "
+            "level in whose contour its brightest pixel lies; -1 if there is none, and for all other rows",
+        ),
         _column("ra", pa.float64(), "right ascension of the brightest pixel, deg, ICRS"),
         _column("dec", pa.float64(), "declination of the brightest pixel, deg, ICRS"),
-        _column("pixel_x", pa.int32(), "column of the brightest pixel in the cut-out, from 0"),
-        _column("pixel_y", pa.int32(), "row of the brightest pixel in the cut-out, from 0"),
+        _column("pixel_x", pa.int32(), "column of the brightest pixel in the image of this scale, from 0"),
+        _column("pixel_y", pa.int32(), "row of the brightest pixel in the image of this scale, from 0"),
         *_BOX,
         _column("peak_x", pa.float32(), "brightest pixel, frame px"),
         _column("peak_y", pa.float32(), "brightest pixel, frame px"),
         _column("n_peaks", pa.int32(), "peaks by the contour rule"),
-        _column("snr", pa.float32(), "brightest pixel over the noise of the frame"),
-        _column("flux", pa.float32(), "sum of the pixels over the noise, times a pixel's area in frame px"),
-        _column("area", pa.float32(), "area in frame px"),
-        _column("n_pixels", pa.int32(), "pixels of the cut-out"),
+        _column("snr", pa.float32(), "brightest pixel over the noise of the row's scale"),
+        _column(
+            "flux",
+            pa.float32(),
+            "sum of the pixels over the noise, times a pixel's area in frame px of the row's scale",
+        ),
+        _column("area", pa.float32(), "area in frame px of the row's scale"),
+        _column("n_pixels", pa.int32(), "pixels of the image of this scale"),
         *[
             _column(f"prominence_{k}", pa.float32(), "ln(peak / saddle) / ln(sqrt(3)) of a secondary peak")
             for k in (1, 2, 3)
@@ -131,9 +141,15 @@ NOISE = pa.schema(
         _column(
             "sigma",
             pa.float64(),
-            "1.4826 x MAD of the radio pixels inside the frame, survey's unit; NaN without image",
+            "1.4826 x MAD of the radio pixels of this scale in the frame, survey's unit; NaN without image",
         ),
-        _column("n_components", pa.int32(), "components at level 1"),
+        _column(
+            "deepest",
+            pa.float64(),
+            "lowest radio pixel in the frame over sigma; NaN without noise, and at a scale finer than the "
+            "view's, where only bright pixels are stored",
+        ),
+        _column("n_components", pa.int32(), "components of this scale at level 1"),
     ]
 )
 

@@ -1,4 +1,4 @@
-"""The components of many subjects as a few arrays, the input of the detector.
+"""The units of many subjects as a few arrays, the input of the detector.
 
 One batch holds what `SubjectComponents` holds of one subject, subject after subject, so that compiled code
 runs through all of them without a Python object for each.
@@ -12,18 +12,19 @@ import pandas as pd
 
 from claran_core.components.component_table import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents
 from claran_core.components.contour_rule import MIN_COMPONENT_PX
+from claran_core.components.units import find_units
 
 __all__ = ["ComponentBatch"]
 
 
 @dataclass(frozen=True)
 class ComponentBatch:
-    """Components of N subjects at one level.
+    """Units of N subjects at one level: their components, in a coarser view with fine ones beside them.
 
     Attributes
     ----------
     starts : (N + 1,) int64 array
-        Components ``starts[k]`` to ``starts[k + 1] - 1`` belong to subject k.
+        Units ``starts[k]`` to ``starts[k + 1] - 1`` belong to subject k.
     components : SubjectComponents
         All of them, n = ``starts[-1]``; a subject may have none.
     """
@@ -42,8 +43,10 @@ class ComponentBatch:
         return cls(_starts(np.array(counts, np.int64)), SubjectComponents(**joined))
 
     @classmethod
-    def from_table(cls, table: pd.DataFrame, subject_ids: Sequence[str] | np.ndarray) -> "ComponentBatch":
-        """Return the components of some subjects at `NOMINAL_LEVEL`, those of a subject in table order.
+    def from_table(
+        cls, table: pd.DataFrame, subject_ids: Sequence[str] | np.ndarray, *, level: float = NOMINAL_LEVEL
+    ) -> "ComponentBatch":
+        """Return the units of some subjects at one level, those of a subject in table order.
 
         Parameters
         ----------
@@ -52,13 +55,16 @@ class ComponentBatch:
             other subjects are left out.
         subject_ids : sequence of str
             Names of the N subjects, each once.
+        level : float
+            Level of the components.
         """
         subject = pd.Index(subject_ids).get_indexer(pd.Index(table["subject_id"]))
-        wanted = np.flatnonzero((subject >= 0) & (table["level"] == NOMINAL_LEVEL).to_numpy())
+        wanted = np.flatnonzero((subject >= 0) & (table["level"] == level).to_numpy())
         rows = wanted[np.argsort(subject[wanted], kind="stable")]
         columns = {name: table[name].to_numpy()[rows] for name in table.columns}
-        counts = np.bincount(subject[rows], minlength=len(subject_ids))
-        return cls(_starts(counts), SubjectComponents.from_rows(columns))
+        units = find_units(columns)
+        counts = np.bincount(subject[rows[units.rows]], minlength=len(subject_ids))
+        return cls(_starts(counts), SubjectComponents.of_units(columns, units))
 
     def __len__(self) -> int:
         """Return the number of subjects."""
@@ -66,12 +72,12 @@ class ComponentBatch:
 
     @property
     def usable(self) -> np.ndarray:
-        """Which components (n,) may be members of a source: those of `MIN_COMPONENT_PX` pixels or more."""
+        """Which units (n,) may be members of a source: those of `MIN_COMPONENT_PX` pixels or more."""
         return self.components.n_pixels >= MIN_COMPONENT_PX
 
     @property
     def has_usable(self) -> np.ndarray:
-        """Which subjects (N,) have a component that may be a member of a source."""
+        """Which subjects (N,) have a unit that may be a member of a source."""
         before = np.concatenate([[0], np.cumsum(self.usable)])
         return before[self.starts[1:]] > before[self.starts[:-1]]
 
@@ -80,10 +86,7 @@ class ComponentBatch:
         first, counts = self.starts[subjects], np.diff(self.starts)[subjects]
         starts = _starts(np.concatenate([counts, np.zeros(size - len(subjects), np.int64)]))
         rows = np.repeat(first - starts[: len(subjects)], counts) + np.arange(starts[-1])
-        taken = {
-            field.name: getattr(self.components, field.name)[rows] for field in fields(SubjectComponents)
-        }
-        return ComponentBatch(starts, SubjectComponents(**taken))
+        return ComponentBatch(starts, self.components.take(rows))
 
 
 def _starts(counts: np.ndarray) -> np.ndarray:

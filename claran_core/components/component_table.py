@@ -3,10 +3,13 @@
 The rule runs on the pixels of the cut-out (`claran_core.components.find`).  Its result depends on the noise
 estimate, which is uncertain by several per cent.  Training subjects therefore list the components at several
 contour levels, to cover those at which DR1 may have found the labelled components.
+
+A coarser view has components of its smoothed image and of the survey's own resolution.  Its sources are
+groups of *units* (`claran_core.components.units`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,8 @@ import pandas as pd
 
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.files import read_arrow, read_table
-from claran_core.common.tables import COMPONENTS, NOISE
+from claran_core.common.tables import COMPONENTS, NATIVE_SCALE, NOISE
+from claran_core.components.units import Units, find_units, fine_parts
 
 __all__ = [
     "LEVELS",
@@ -25,6 +29,7 @@ __all__ = [
     "components_by_subject",
     "nominal_components",
     "read_components",
+    "read_native_noise",
     "read_noise",
 ]
 
@@ -50,7 +55,10 @@ PROMINENCE_COLUMNS = [name for name in COMPONENTS.names if name.startswith("prom
 
 @dataclass(frozen=True)
 class SubjectComponents:
-    """Components of one subject at one level, one entry per component; there may be no entry.
+    """Units of one subject at one level, one entry per unit; there may be no entry.
+
+    The units of a subject of the finest scale are its components.  Those of a coarser view are the components
+    of its smoothed image, and those of the survey's own resolution that are inside none of these.
 
     Attributes
     ----------
@@ -64,12 +72,23 @@ class SubjectComponents:
         Peaks by the contour rule.
     snr, flux, area : (n,) float32 arrays
         Brightest pixel over the noise; sum of the pixels over the noise, times the area of a pixel in
-        frame px; area in frame px.
+        frame px; area in frame px.  Noise and frame px are those of the unit's own scale.
     prominences : (n, 3) float32 array
         Logarithm of peak over saddle of the most prominent secondary peaks, in units of the step between
         two contours; 0 for missing peaks.
     n_pixels : (n,) int64 array
-        Number of pixels of the cut-out.
+        Number of pixels of the image of the unit's scale.
+    at_edge : (n,) bool array
+        Whether the contour touches the border of the frame or missing pixels.
+    is_coarse : (n,) bool array
+        Whether it is a component of a smoothed image.
+    n_fine : (n,) int64 array
+        For a coarse unit, usable components of the finest scale inside its contour; 1 for other units.
+    fine_snr : (n,) float32 array
+        Largest SNR of these components, over the noise at the finest scale; 0 if there are none.  For other
+        units, their own.
+    fine_ratio : (n,) float32 array
+        Second largest over largest flux of these components; 0 if there are fewer than two.
     """
 
     ids: np.ndarray
@@ -81,31 +100,62 @@ class SubjectComponents:
     area: np.ndarray
     prominences: np.ndarray
     n_pixels: np.ndarray
+    at_edge: np.ndarray
+    is_coarse: np.ndarray
+    n_fine: np.ndarray
+    fine_snr: np.ndarray
+    fine_ratio: np.ndarray
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     @classmethod
-    def from_rows(cls, rows: Mapping[str, np.ndarray]) -> "SubjectComponents":
-        """Make an instance from columns of `claran_core.common.tables.COMPONENTS`, as arrays."""
+    def of_units(cls, table: Mapping[str, np.ndarray], units: Units) -> "SubjectComponents":
+        """Return the units of a table, of any number of subjects and levels.
+
+        Parameters
+        ----------
+        table : mapping of str to array
+            Columns of `claran_core.common.tables.COMPONENTS`.
+        units : Units
+            Its units (`claran_core.components.units.find_units`), in the order of the result.
+        """
+        rows = {name: table[name][units.rows] for name in _UNIT_COLUMNS}
+        fine = fine_parts(table, units)
         return cls(
-            ids=np.asarray(rows["component_id"], np.int64),
+            ids=rows["component_id"].astype(np.int64),
             boxes=np.stack([rows[name] for name in BOX_COLUMNS], axis=1).astype(np.float32),
             peaks=np.stack([rows["peak_x"], rows["peak_y"]], axis=1).astype(np.float32),
-            n_peaks=np.asarray(rows["n_peaks"], np.int64),
-            snr=np.asarray(rows["snr"], np.float32),
-            flux=np.asarray(rows["flux"], np.float32),
-            area=np.asarray(rows["area"], np.float32),
+            n_peaks=rows["n_peaks"].astype(np.int64),
+            snr=rows["snr"].astype(np.float32),
+            flux=rows["flux"].astype(np.float32),
+            area=rows["area"].astype(np.float32),
             prominences=np.stack([rows[name] for name in PROMINENCE_COLUMNS], axis=1).astype(np.float32),
-            n_pixels=np.asarray(rows["n_pixels"], np.int64),
+            n_pixels=rows["n_pixels"].astype(np.int64),
+            at_edge=rows["at_edge"].astype(bool),
+            is_coarse=units.is_coarse,
+            n_fine=fine.n_fine,
+            fine_snr=fine.fine_snr.astype(np.float32),
+            fine_ratio=fine.fine_ratio.astype(np.float32),
         )
 
+    def take(self, units: np.ndarray) -> "SubjectComponents":
+        """Return some of the units, by their indices."""
+        return SubjectComponents(**{field.name: getattr(self, field.name)[units] for field in fields(self)})
 
-NO_COMPONENTS = SubjectComponents.from_rows({name: np.empty(0) for name in COMPONENTS.names})
+
+_UNIT_COLUMNS = [
+    *("component_id", "peak_x", "peak_y", "n_peaks", "snr", "flux", "area", "n_pixels", "at_edge"),
+    *BOX_COLUMNS,
+    *PROMINENCE_COLUMNS,
+]
+
+_EMPTY = {name: np.empty(0) for name in COMPONENTS.names}
+NO_COMPONENTS = SubjectComponents.of_units(_EMPTY, find_units(_EMPTY))
 
 
 def read_components(path: Path) -> dict[str, dict[float, SubjectComponents]]:
-    """Read the components of a shard, by subject and level; subjects without components are absent.
+    """Read the units of a shard, by subject and level; subjects without components are absent.
 
     Raises
     ------
@@ -116,33 +166,56 @@ def read_components(path: Path) -> dict[str, dict[float, SubjectComponents]]:
 
 
 def read_noise(path: Path) -> dict[str, float]:
-    """Read the noise of a shard by subject, in the survey's unit; NaN for subjects without a radio image.
+    """Read the noise of the images of a shard by subject, in the survey's unit; NaN without a radio image.
+
+    For a coarser view this is the noise of its smoothed image.
 
     Raises
     ------
     InputError
         If the file cannot be read or lacks columns.
     """
+    subject, scale, sigma = _noise_columns(path)
+    order = np.argsort(scale, kind="stable")
+    return dict(zip(subject[order].tolist(), sigma[order].tolist(), strict=True))  # the coarsest is the last
+
+
+def read_native_noise(path: Path) -> dict[str, float]:
+    """Read the noise at the survey's own resolution by subject, in its unit; absent without such an image.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or lacks columns.
+    """
+    subject, scale, sigma = _noise_columns(path)
+    native = scale == NATIVE_SCALE
+    return dict(zip(subject[native].tolist(), sigma[native].tolist(), strict=True))
+
+
+def _noise_columns(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table = read_arrow(path, NOISE.names)
-    return dict(zip(table["subject_id"].to_pylist(), table["sigma"].to_pylist(), strict=True))
+    subject, scale, sigma = (table[name].to_numpy() for name in ("subject_id", "scale", "sigma"))
+    return subject, scale, sigma
 
 
 def components_by_subject(table: pd.DataFrame) -> dict[str, dict[float, SubjectComponents]]:
-    """Group rows of `claran_core.common.tables.COMPONENTS` by subject and level, in table order."""
+    """Return the units of `claran_core.common.tables.COMPONENTS` by subject and level, in table order."""
     columns = {name: table[name].to_numpy() for name in table.columns}
-    keys = pd.MultiIndex.from_arrays([table["subject_id"], table["level"]])
+    units = find_units(columns)
+    every = SubjectComponents.of_units(columns, units)
+    keys = pd.MultiIndex.from_arrays([columns["subject_id"][units.rows], columns["level"][units.rows]])
     codes, order = keys.factorize()
     place = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[place], np.arange(len(order) + 1))
     found: dict[str, dict[float, SubjectComponents]] = {}
     for number, (subject_id, level) in enumerate(order):
-        rows = place[starts[number] : starts[number + 1]]
-        components = SubjectComponents.from_rows({name: values[rows] for name, values in columns.items()})
-        found.setdefault(subject_id, {})[float(level)] = components
+        own = place[starts[number] : starts[number + 1]]
+        found.setdefault(subject_id, {})[float(level)] = every.take(own)
     return found
 
 
 def nominal_components(table: pd.DataFrame) -> dict[str, SubjectComponents]:
-    """Return the components of each subject at `NOMINAL_LEVEL`; subjects without any are left out."""
+    """Return the units of each subject at `NOMINAL_LEVEL`; subjects without any are left out."""
     rows = table[table["level"] == NOMINAL_LEVEL]
     return {name: levels[NOMINAL_LEVEL] for name, levels in components_by_subject(rows).items()}

@@ -1,8 +1,9 @@
 """Find the components of subjects in their radio cut-outs, as rows of tables.
 
 The contour rule (`claran_core.components.contour_rule`) runs on the pixels of the cut-out inside the frame,
-once for all contour levels.  Everything that does not depend on the pixels is computed for many subjects at
-once.
+once for all contour levels.  In a coarser view it runs on the smoothed image and on the bright pixels of the
+survey's own resolution, so that the view has components of two scales.  Everything that does not depend on
+the pixels is computed for many subjects at once.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ import pandas as pd
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
-from claran_core.common.linear_wcs import sky_of_vectors
+from claran_core.common.linear_wcs import LinearWCS, sky_of_vectors
 from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject, visible_in_frame
 from claran_core.common.tables import COMPONENTS, NATIVE_SCALE, NOISE
@@ -30,6 +31,7 @@ from claran_core.components.contour_rule import (
 )
 from claran_core.components.islands import finite_pixels, touching_gaps, window_above
 from claran_core.components.sky_identity import healpix_index
+from claran_core.components.units import NOT_PART
 
 __all__ = ["ComponentTables", "component_tables"]
 
@@ -41,9 +43,23 @@ class ComponentTables(NamedTuple):
     noise: pd.DataFrame
 
 
+class _Look(NamedTuple):
+    """One image of a subject, a row of the table of noise.
+
+    `subject` is the number of the subject, `pixel` the width of the image's pixels in frame px.
+    """
+
+    subject: int
+    scale: int
+    sigma: float
+    deepest: float
+    pixel: float
+    n_components: int
+
+
 @dataclass
 class _Found:
-    """Components of many subjects: lists of arrays to be joined, and one number per subject.
+    """Components of many subjects: lists of arrays to be joined, and the images they are found in.
 
     The arrays of `rows` have one entry per component, in the order of the table; those of `secondary` have
     one entry per secondary peak, with the row of its component.
@@ -52,8 +68,7 @@ class _Found:
     rows: dict[str, list[np.ndarray]] = field(default_factory=dict)
     secondary: dict[str, list[np.ndarray]] = field(default_factory=dict)
     n_rows: int = 0
-    sigma: list[float] = field(default_factory=list)
-    n_components: list[int] = field(default_factory=list)
+    looks: list[_Look] = field(default_factory=list)
 
     def add(self, columns: dict[str, np.ndarray]) -> None:
         for name, values in columns.items():
@@ -63,6 +78,30 @@ class _Found:
     def add_secondary(self, columns: dict[str, np.ndarray]) -> None:
         for name, values in columns.items():
             self.secondary.setdefault(name, []).append(values)
+
+
+class _Contours(NamedTuple):
+    """The contours of an image: by level the row of the first component, and the labels of the pixels.
+
+    The labels (ny, nx) are 1, 2, .. inside the components and begin at pixel `offset` of the image with the
+    geometry `wcs`.
+    """
+
+    labels: dict[float, tuple[int, np.ndarray]]
+    offset: tuple[int, int]
+    wcs: LinearWCS
+
+    def at(self, level: float, vectors: np.ndarray) -> np.ndarray:
+        """Return the rows (n,) of the components in whose contours directions (n, 3) lie, else -1."""
+        found = np.full(len(vectors), -1, np.int64)
+        if level in self.labels:
+            first, labels = self.labels[level]
+            place = np.stack(self.wcs.vectors_to_pixels(vectors), axis=1) - self.offset
+            x, y = np.rint(place).astype(np.int64).T
+            in_window = np.flatnonzero((x >= 0) & (x < labels.shape[1]) & (y >= 0) & (y < labels.shape[0]))
+            own = labels[y[in_window], x[in_window]]
+            found[in_window[own > 0]] = first + own[own > 0] - 1
+        return found
 
 
 def component_tables(
@@ -76,12 +115,13 @@ def component_tables(
         Each subject with its radio image, if there is one, and the levels of its components: base contours
         in units of 5.3 sigma.  Pixels of the image outside the frame are ignored.
     frame : Frame
-        Geometry of all these subjects.
+        Geometry of subjects at the finest scale.
 
     Returns
     -------
     ComponentTables
-        Subjects in the given order; in each, levels in the given order.
+        Subjects in the given order; in each, its own scale before the finest; in each, levels in the given
+        order.
 
     Notes
     -----
@@ -89,73 +129,94 @@ def component_tables(
     cut-out, whose north may differ from the frame's by about a degree.
     """
     found = _Found()
-    places, zooms = [], []
+    places = []
     for number, (subject, cutout, levels) in enumerate(subjects):
-        places.append((subject.subject_id, subject.ra_deg, subject.dec_deg))
-        zooms.append(np.nan if cutout is None else cutout.pixel_scale_arcsec / frame.pixel_scale_arcsec)
+        places.append((subject.subject_id, subject.ra_deg, subject.dec_deg, subject.scale))
         if cutout is None:
-            found.sigma.append(float("nan"))
-            found.n_components.append(0)
+            found.looks.append(_Look(number, subject.scale, np.nan, np.nan, np.nan, 0))
         else:
             _find(found, number, subject, cutout, levels)
-    about = pd.DataFrame(places, columns=["subject_id", "ra", "dec"])
-    noise = pd.DataFrame(
-        {
-            "subject_id": about["subject_id"],
-            "scale": NATIVE_SCALE,
-            "sigma": np.array(found.sigma, float),
-            "n_components": np.array(found.n_components, int),
-        },
-        columns=NOISE.names,
-    )
+    about = pd.DataFrame(places, columns=["subject_id", "ra", "dec", "scale"])
+    looks = pd.DataFrame(found.looks, columns=_Look._fields)
+    looks["subject_id"] = about["subject_id"].to_numpy()[looks["subject"].to_numpy(int)]
+    noise = looks[NOISE.names]
     if not found.n_rows:
         return ComponentTables(pd.DataFrame(columns=COMPONENTS.names), noise)
-    return ComponentTables(_component_table(found, about, np.array(zooms), frame), noise)
+    return ComponentTables(_component_table(found, about, looks, frame), noise)
 
 
 def _find(found: _Found, number: int, subject: Subject, cutout: Cutout, levels: Sequence[float]) -> None:
-    """Add the components of one subject."""
+    """Add the components of one subject, in a coarser view those of both scales."""
     visible = visible_in_frame(subject, cutout)
     sigma = noise_sigma(visible)
-    found.sigma.append(sigma)
-    found.n_components.append(0)
-    if not sigma > 0:
+    deepest = float(np.nanmin(visible)) / sigma if sigma > 0 else np.nan
+    pixel = cutout.pixel_scale_arcsec / subject.frame.pixel_scale_arcsec
+    look = _Look(number, subject.scale, sigma, deepest, pixel, 0)
+    contours = _search(found, look, visible, cutout.wcs, levels, None)
+    native, native_sigma = cutout.native, cutout.native_sigma
+    if native is None or native_sigma is None:
         return
-    lowest = min(levels) * COMPONENT_SIGMA * sigma
+    pixel = native.pixel_scale_arcsec / subject.frame.pixel_scale_arcsec
+    look = _Look(number, NATIVE_SCALE, native_sigma, np.nan, pixel, 0)
+    _search(found, look, visible_in_frame(subject, native), native.wcs, levels, contours)
+
+
+def _search(
+    found: _Found,
+    look: _Look,
+    visible: np.ndarray,
+    wcs: LinearWCS,
+    levels: Sequence[float],
+    wider: _Contours | None,
+) -> _Contours:
+    """Add one image (ny, nx) of a subject and its components, and return their contours.
+
+    `wider` are the contours of the subject's coarser image, if these components are parts of its components.
+    """
+    found.looks.append(look)
+    contours = _Contours({}, (0, 0), wcs)
+    if not look.sigma > 0:
+        return contours
+    lowest = min(levels) * COMPONENT_SIGMA * look.sigma
     visible = visible.astype(np.float64)
     y0, y1, x0, x1 = window_above(finite_pixels(visible), lowest)
     if y1 == y0:
-        return
+        return contours
+    contours = contours._replace(offset=(x0, y0))
     window = np.ascontiguousarray(visible[y0:y1, x0:x1])
     maxima = find_maxima(window, lowest)
     secondary = np.flatnonzero(maxima.saddle > lowest)
-    towards = cutout.wcs.pixels_to_vectors(*(maxima.places[secondary] + [x0, y0]).T)
+    towards = wcs.pixels_to_vectors(*(maxima.places[secondary] + [x0, y0]).T)
     for level in levels:
-        components = find_components(window, sigma, threshold=level * COMPONENT_SIGMA)
+        components = find_components(window, look.sigma, threshold=level * COMPONENT_SIGMA)
         if level == NOMINAL_LEVEL:
-            found.n_components[-1] = len(components)
+            found.looks[-1] = look._replace(n_components=len(components))
         if len(components):
+            contours.labels[level] = found.n_rows, components.labels
             _add_secondary(found, components, maxima, secondary, towards)
-            at_edge = touching_gaps(components.labels, len(components), window)
+            measured = _measured(components, maxima, wcs, (x0, y0))
+            n = len(components)
             found.add(
                 {
-                    "number": np.full(len(components), number),
-                    "level": np.full(len(components), level),
-                    "at_edge": at_edge,
-                    **_measured(components, maxima, cutout, (x0, y0)),
+                    "look": np.full(n, len(found.looks) - 1),
+                    "level": np.full(n, level),
+                    "whole": np.full(n, -1) if wider is None else wider.at(level, measured["towards"]),
+                    "at_edge": touching_gaps(components.labels, n, window),
+                    **measured,
                 }
             )
+    return contours
 
 
 def _measured(
-    components: Components, maxima: Maxima, cutout: Cutout, offset: tuple[int, int]
+    components: Components, maxima: Maxima, wcs: LinearWCS, offset: tuple[int, int]
 ) -> dict[str, np.ndarray]:
-    """Return the measurements of components in a window that starts at pixel `offset` of a cut-out."""
+    """Return the measurements of components in a window that starts at pixel `offset` of an image."""
     boxes = components.boxes + np.tile(offset, 2)
     brightest = components.brightest + offset
     x, y = components.brightest.T
     points = np.concatenate([brightest, 0.5 * (boxes[:, :2] + boxes[:, 2:])])
-    vectors = cutout.wcs.pixels_to_vectors(*points.T)
+    vectors = wcs.pixels_to_vectors(*points.T)
     return {
         "pixel": brightest,
         "towards": vectors[: len(components)],
@@ -187,22 +248,27 @@ def _add_secondary(
     )
 
 
-def _component_table(found: _Found, about: pd.DataFrame, zooms: np.ndarray, frame: Frame) -> pd.DataFrame:
+def _component_table(found: _Found, about: pd.DataFrame, looks: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     """Return the rows of all subjects."""
     rows = {name: np.concatenate(values) for name, values in found.rows.items()}
-    number = rows["number"]
-    sigma, zoom = np.array(found.sigma)[number], zooms[number]
+    look = looks.iloc[rows["look"]]
+    sigma, scale = look["sigma"].to_numpy(float), look["scale"].to_numpy(int)
+    number, pixel = look["subject"].to_numpy(int), look["pixel"].to_numpy(float)
     centre = about["ra"].to_numpy(float)[number], about["dec"].to_numpy(float)[number]
+    view = about["scale"].to_numpy(int)[number]
+    zoom = pixel * (view / scale)  # width of a pixel in frame px of the row's scale
     ra, dec = sky_of_vectors(rows["towards"])
-    peaks = frame.sky_to_frame(*centre, ra, dec)
-    middles = np.stack(frame.sky_to_frame(*centre, *sky_of_vectors(rows["towards_box"])), axis=1)
-    half = 0.5 * zoom[:, None] * rows["box_px"]
-    boxes = np.concatenate([middles - half, middles + half], axis=1)
+    peaks = frame.sky_to_frame(*centre, ra, dec, scale=view)
+    middles = frame.sky_to_frame(*centre, *sky_of_vectors(rows["towards_box"]), scale=view)
+    half = 0.5 * pixel[:, None] * rows["box_px"]
+    boxes = np.concatenate([np.stack(middles, axis=1) - half, np.stack(middles, axis=1) + half], axis=1)
+    ids = healpix_index(ra, dec)
     columns = {
-        "component_id": healpix_index(ra, dec),
-        "subject_id": about["subject_id"].to_numpy()[number],
-        "scale": NATIVE_SCALE,
+        "component_id": ids,
+        "subject_id": look["subject_id"].to_numpy(),
+        "scale": scale,
         "level": rows["level"],
+        "part_of": np.where(rows["whole"] >= 0, ids[rows["whole"]], NOT_PART),
         "ra": ra,
         "dec": dec,
         "pixel_x": rows["pixel"][:, 0],

@@ -32,6 +32,24 @@ def test_a_table_gives_the_components_of_each_subject() -> None:
     assert len(batch) == len(names) and batch.starts[-1] == batch.starts[-2]
 
 
+def test_units_of_coarser_views_are_their_components_and_what_is_outside_them() -> None:
+    rows = table().iloc[:6].assign(subject_id=["a", "a", "b", "a", "b", "a"], level=[1, 1, 1, 1, 1, 0.9])
+    rows = rows.assign(
+        component_id=[7, 5, 7, 3, 4, 7], scale=[1, 4, 1, 1, 1, 1], part_of=[5, -1, -1, -1, -1, -1]
+    )
+    rows = rows.assign(snr=[8.0, 90.0, 9.0, 10.0, 11.0, 12.0])
+    batch = ComponentBatch.from_table(rows, ["b", "a"])
+    assert batch.starts.tolist() == [0, 2, 4]
+    assert batch.components.ids.tolist() == [7, 4, 5, 3]
+    assert batch.components.is_coarse.tolist() == [False, False, True, False]
+    assert batch.components.n_fine.tolist() == [1, 1, 1, 1]
+    assert batch.components.fine_snr.tolist() == [9, 11, 8, 10]
+    other = ComponentBatch.from_table(rows, ["b", "a"], level=0.9)
+    assert other.starts.tolist() == [0, 0, 1] and other.components.snr.tolist() == [12]
+    by_subject = nominal_components(rows)
+    same(batch, ComponentBatch.of([by_subject["b"], by_subject["a"]]))
+
+
 def test_subjects_that_are_not_asked_for_are_left_out() -> None:
     name = table()["subject_id"].iloc[0]
     batch = ComponentBatch.from_table(table(), [name])

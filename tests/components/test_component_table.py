@@ -25,7 +25,7 @@ def table() -> pd.DataFrame:
     """Return two components at two levels of subject S, and the same elsewhere of subject T."""
     rows = pd.DataFrame(0.0, index=range(4), columns=COMPONENTS.names)
     rows = rows.assign(subject_id="S", level=[0.9, 0.9, 1.0, 1.0], box_x1=[1.0, 2.0, 3.0, 4.0])
-    rows = rows.assign(component_id=[7, 2**60 + 1, 7, 2**60 + 1])
+    rows = rows.assign(component_id=[7, 2**60 + 1, 7, 2**60 + 1], scale=1, part_of=-1)
     return pd.concat([rows, rows.assign(subject_id="T", box_x1=-1.0)], ignore_index=True)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from component_images import blob
+from scipy import ndimage
 
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
@@ -24,6 +25,7 @@ from claran_core.components.component_table import (
 )
 from claran_core.components.contour_rule import find_components
 from claran_core.components.find import component_tables
+from claran_core.components.units import NOT_PART
 from claran_core.simulation.mosaic import write_mosaic
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.directory.provider import DirectoryProvider
@@ -148,6 +150,92 @@ def test_components_at_the_edge_of_the_frame_or_of_missing_pixels_are_marked() -
     rows = found_in(replace(cutout, data=data), 1.0).sort_values("pixel_x")
     bright = rows[rows.snr > 20]
     assert bright.at_edge.tolist() == [False, True, True]
+
+
+def coarse_view(*blobs: tuple[float, float, float, float], scale: int = 2) -> tuple[Subject, Cutout]:
+    """Return a subject at a coarser scale, with blobs ``(x, y, peak, fwhm)`` in the survey's own pixels."""
+    fine = made(*blobs, size=101 * scale + scale % 2)
+    smooth = ndimage.gaussian_filter(fine.data, scale / 2)
+    size = len(smooth) // scale
+    binned = smooth[: size * scale, : size * scale].reshape(size, scale, size, scale).mean(axis=(1, 3))
+    matrix = tuple(scale * value for value in fine.wcs.matrix)
+    middle = (fine.wcs.x - (scale - 1) / 2) / scale
+    wcs = replace(fine.wcs, x=middle, y=middle, matrix=matrix)
+    sigma = noise_sigma(fine.data)
+    bright = ndimage.binary_dilation(fine.data > 3 * sigma)
+    native = replace(fine, data=np.where(bright, fine.data, np.float32(0)))
+    subject = replace(SUBJECT, frame=FRAME.at_scale(scale), scale=scale)
+    return subject, Cutout(binned, wcs, "made", native=native, native_sigma=sigma)
+
+
+# A double whose lobes merge at a coarser scale, and a sharp faint spot that is lost there.
+VIEW = [(90.0, 100.0, 60.0, 5.0), (102.0, 100.0, 40.0, 5.0), (130.0, 70.0, 8.0, 0.9)]
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_coarser_view_has_components_of_two_scales(scale: int) -> None:
+    subject, cutout = coarse_view(*VIEW, scale=scale)
+    (sky_x, sky_y), zoom = (90.0, 100.0), 1.8 / 1.375 / scale
+    components, noise = component_tables([(subject, cutout, (NOMINAL_LEVEL,))], FRAME)
+    coarse, fine = components[components.scale == scale], components[components.scale == 1]
+    assert (coarse.part_of == NOT_PART).all()
+    native = cutout.native
+    assert native is not None
+    for row in coarse.itertuples():
+        inside = fine[fine.part_of == row.component_id]
+        x, y = cutout.wcs.vectors_to_pixels(unit_vectors(inside.ra, inside.dec))
+        found = find_components(visible_in_frame(subject, cutout), noise.sigma[0])
+        assert set(found.labels[np.rint(y).astype(int), np.rint(x).astype(int)]) <= {
+            found.labels[row.pixel_y, row.pixel_x]
+        }
+    double = fine[fine.snr > 20]
+    assert len(double) == 2 and double.part_of.nunique() == 1 and double.part_of.iloc[0] != NOT_PART
+    faint = fine[(fine.pixel_x - 130).abs() < 3]
+    assert faint.part_of.tolist() == [NOT_PART]
+    # Positions are those of the coarse frame; flux and area those of the finest.
+    size = native.data.shape[0]
+    middle = 66 + np.array([(sky_x - (size - 1) / 2), -(sky_y - (size - 1) / 2)]) * zoom
+    assert (double.peak_x.iloc[0], double.peak_y.iloc[0]) == pytest.approx(middle, abs=0.6)
+    assert double.area.tolist() == pytest.approx((double.n_pixels * (1.8 / 1.375) ** 2).tolist())
+    assert (coarse.area / coarse.n_pixels).to_numpy() == pytest.approx((1.8 / 1.375) ** 2)
+    widths = double.box_x2 - double.box_x1
+    assert widths.to_numpy() == pytest.approx(5.0 * np.sqrt(np.log2(double.snr / 5.3)) * zoom, rel=0.25)
+
+
+def test_fine_components_of_a_coarser_view_are_those_of_the_finest(scale: int = 2) -> None:
+    subject, cutout = coarse_view(*VIEW, scale=scale)
+    whole = made(*VIEW, size=202)
+    narrow = component_tables([(SUBJECT, whole, (0.9, 1.0))], FRAME)
+    # The noise of the wide image differs from that of the frame: with the same noise, all is equal.
+    sigma = narrow.noise.sigma[0]
+    assert cutout.native_sigma == pytest.approx(sigma, rel=0.05)
+    same = replace(cutout, native_sigma=sigma)
+    wide = component_tables([(subject, same, (0.9, 1.0))], FRAME).components
+    wide = wide[(wide.scale == 1) & wide.component_id.isin(narrow.components.component_id)]
+    equal = ["component_id", "level", "ra", "dec", "n_peaks", "snr", "flux", "area", "n_pixels", "pixel_x"]
+    whole_ones = narrow.components[~narrow.components.at_edge]
+    pd.testing.assert_frame_equal(
+        wide[equal].reset_index(drop=True), whole_ones[equal].reset_index(drop=True), check_exact=True
+    )
+
+
+def test_noise_of_a_coarser_view_is_that_of_both_images() -> None:
+    subject, cutout = coarse_view(*VIEW)
+    _, noise = component_tables([(subject, cutout, (1.0,)), (subject, None, (1.0,))], FRAME)
+    assert noise.scale.tolist() == [2, 1, 2]
+    visible = visible_in_frame(subject, cutout)
+    assert noise.sigma[:2].tolist() == [noise_sigma(visible), cutout.native_sigma]
+    assert noise.deepest[0] == pytest.approx(np.nanmin(visible) / noise.sigma[0])
+    assert noise.deepest[1:].isna().all() and np.isnan(noise.sigma[2])
+    assert noise.n_components[0] >= 1 and noise.n_components[1] >= 3 and noise.n_components[2] == 0
+
+
+def test_deepest_pixel_is_that_inside_the_frame() -> None:
+    cutout = made((50, 50, 100.0, 6.0), size=151)
+    data = cutout.data.copy()
+    data[0, 0], data[70, 70] = -1000.0, -30.0
+    _, noise = component_tables([(SUBJECT, replace(cutout, data=data), (1.0,))], FRAME)
+    assert noise.deepest[0] == pytest.approx(-30.0 / noise.sigma[0])
 
 
 def tile_windows(tmp_path: Path) -> list[tuple[Subject, Cutout]]:

@@ -7,10 +7,15 @@ import pandas as pd
 from component_images import blob
 
 from claran_core.common.cutout import Cutout
-from claran_core.common.files import check_made_from, read_table
+from claran_core.common.files import check_made_from, read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.tables import COMPONENTS, NOISE
-from claran_core.components.component_table import LEVELS, read_components, read_noise
+from claran_core.components.component_table import (
+    LEVELS,
+    read_components,
+    read_native_noise,
+    read_noise,
+)
 from claran_core.components.shard import find_shard_components
 
 FRAME = Frame(48, 1.8)
@@ -71,6 +76,24 @@ def test_subjects_have_their_levels_in_the_order_of_the_targets(tmp_path: Path) 
     assert np.isnan(sigma["missing"]) and sigma["blank"] == 0.0 and 0.9 < sigma["quiet"] < 1.1
     for path in (components, noise):
         check_made_from(path, {"targets": "a digest"}, redo="components")
+
+
+def test_noise_of_a_coarser_view_is_read_at_both_scales(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "subject_id": ["coarse", "coarse", "fine", "missing"],
+            "scale": [4, 1, 1, 4],
+            "sigma": [5e-4, 1e-4, 2e-4, np.nan],
+            "deepest": [-4.0, np.nan, -4.5, np.nan],
+            "n_components": 1,
+        }
+    )
+    for number, order in enumerate([[0, 1, 2, 3], [3, 2, 1, 0]]):
+        path = tmp_path / f"{number}.parquet"
+        write_table(path, table.iloc[order], NOISE)
+        sigma = read_noise(path)
+        assert np.isnan(sigma.pop("missing")) and sigma == {"coarse": 5e-4, "fine": 2e-4}
+        assert read_native_noise(path) == {"coarse": 1e-4, "fine": 2e-4}
 
 
 def test_rows_of_a_subject_do_not_depend_on_its_shard(tmp_path: Path) -> None:

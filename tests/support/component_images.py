@@ -35,4 +35,9 @@ def components(
         area=np.full(n, 36, np.float32),
         prominences=np.zeros((n, 3), np.float32),
         n_pixels=np.array(n_pixels if n_pixels is not None else [20] * n, np.int64),
+        at_edge=np.zeros(n, bool),
+        is_coarse=np.zeros(n, bool),
+        n_fine=np.ones(n, np.int64),
+        fine_snr=np.array(snr if snr is not None else [20.0] * n, np.float32),
+        fine_ratio=np.zeros(n, np.float32),
     )

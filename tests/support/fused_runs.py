@@ -79,7 +79,7 @@ def component_rows(labels: pd.DataFrame, levels: tuple[float, ...] = (1.0, 1.1))
                 peaks = {"peak_x": place, "peak_y": y} | {f"prominence_{k}": 0.0 for k in (1, 2, 3)}
                 identity = 2 * zlib.crc32(label.subject_id.encode()) + int(offset > 0)
                 known = {"component_id": identity, "subject_id": label.subject_id}
-                known |= {"scale": 1, "level": level, "at_edge": False}
+                known |= {"scale": 1, "level": level, "part_of": -1, "at_edge": False}
                 places = {"ra": label.ra, "dec": label.dec, "pixel_x": 0, "pixel_y": 0}
                 rows.append(known | places | box | about | peaks | NO_SECONDARY)
     return pd.DataFrame(rows, columns=tables.COMPONENTS.names)

@@ -224,8 +224,8 @@ def write_run(root: Path, inputs: ReportInputs) -> Results:
         index = rows.assign(**filler, crc32=[checksum(image) for image in images])
         write_table(results.fused_index("D4", str(shard)), index[FUSED.names], FUSED)
         np.save(results.fused("D4", str(shard)), images)
-        noise = {"subject_id": rows["subject_id"], "scale": 1, "sigma": 1e-4, "n_components": 1}
-        write_table(results.noise(str(shard)), pd.DataFrame(noise), NOISE)
+        noise = {"scale": 1, "sigma": 1e-4, "deepest": -4.0, "n_components": 1}
+        write_table(results.noise(str(shard)), rows[["subject_id"]].assign(**noise), NOISE)
         for band in ("radio", "infrared"):
             _write_cutouts(results.cutouts(str(shard), band), rows, band)
     return results

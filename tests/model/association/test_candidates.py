@@ -141,16 +141,22 @@ def random_components(n: int, seed: int) -> SubjectComponents:
     """Return components with different values in every column."""
     rng = np.random.default_rng(seed)
     middles, half = rng.uniform(0, 132, (n, 2)), rng.uniform(1, 9, (n, 2))
+    snr = rng.uniform(5, 500, n).astype(np.float32)
     return SubjectComponents(
         ids=np.arange(n),
         boxes=np.concatenate([middles - half, middles + half], axis=1).astype(np.float32),
         peaks=(middles + rng.uniform(-1, 1, (n, 2))).astype(np.float32),
         n_peaks=rng.integers(1, 4, n),
-        snr=rng.uniform(5, 500, n).astype(np.float32),
+        snr=snr,
         flux=rng.uniform(0.5, 900, n).astype(np.float32),
         area=rng.uniform(0.5, 90, n).astype(np.float32),
         prominences=(rng.uniform(0, 4, (n, 3)) * rng.integers(0, 2, (n, 3))).astype(np.float32),
         n_pixels=rng.integers(1, 9, n),
+        at_edge=np.zeros(n, bool),
+        is_coarse=np.zeros(n, bool),
+        n_fine=np.ones(n, np.int64),
+        fine_snr=snr,
+        fine_ratio=np.zeros(n, np.float32),
     )
 
 
