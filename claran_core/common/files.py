@@ -34,6 +34,7 @@ __all__ = [
     "read_arrow",
     "read_metadata",
     "read_table",
+    "write_arrow",
     "write_json",
     "write_table",
     "write_text",
@@ -97,7 +98,18 @@ def write_table(
     if unknown:
         raise ValueError(f"{path}: columns differ from the schema: {sorted(unknown)}")
     columns = [_arrow_column(path, table[field.name], field) for field in schema]
-    content = pa.Table.from_arrays(columns, schema=schema)
+    write_arrow(path, pa.Table.from_arrays(columns, schema=schema), metadata=metadata, made_from=made_from)
+
+
+def write_arrow(
+    path: Path,
+    content: pa.Table,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    made_from: Mapping[str, str] | None = None,
+) -> None:
+    """Write a table as `write_table` does, without the cost of pandas; its own schema is that of the file."""
+    schema = content.schema
     facts = {
         DIGEST_KEY: _digest(content).encode(),
         MADE_FROM_KEY: json.dumps(dict(made_from or {})).encode(),

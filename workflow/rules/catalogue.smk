@@ -13,6 +13,35 @@ rule catalogue:
         RESULTS.catalogue_ledger,
 
 
+rule associate:
+    input:
+        targets=for_shards(RESULTS.shard_targets),
+        components=for_shards(RESULTS.components),
+        candidates=for_shards(RESULTS.candidates, method=CONFIG.catalogue.method),
+        weights=weights_of(CONFIG.catalogue.method),
+    output:
+        associated=for_shards(RESULTS.associated),
+        atoms=RESULTS.atoms,
+    log:
+        LOGS / "associate.log",
+    benchmark:
+        BENCHMARKS / "associate.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        frame=vars(CONFIG.fusion.frame),
+        survey=CONFIG.survey.radio.name,
+        version=__version__,
+    message:
+        "Catalogue: which components on the sky are one source"
+    script:
+        "../scripts/associate.py"
+
+
 rule measure_sources:
     input:
         detections=RESULTS.detections(CONFIG.catalogue.method, "{shard}"),

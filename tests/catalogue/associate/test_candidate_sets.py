@@ -1,0 +1,178 @@
+"""Candidates vote for sets of sky components, and the votes of all views are combined."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from view_tables import ViewTables
+
+from claran_core.catalogue.associate import candidate_sets
+from claran_core.catalogue.associate.candidate_sets import CombinedSets, Votes, combine, find_votes
+from claran_core.catalogue.associate.ragged import Ragged, starts_of
+from claran_core.catalogue.associate.sky_components import find_sky_components
+from claran_core.common.calibration import Calibration
+from claran_core.common.errors import InputError
+
+BEAM = 5.4
+
+
+def two_views(scale_of_b: int = 1) -> tuple[ViewTables, list[int]]:
+    """Return views `a` and `b` of two components."""
+    tables = ViewTables()
+    tables.view("a")
+    tables.view("b", 20.0, scale=scale_of_b)
+    ids = [tables.component("a", east) for east in (0.0, 30.0)]
+    return tables, ids
+
+
+def combined(
+    tables: ViewTables, folder: Path, calibration: Calibration | None = None
+) -> tuple[dict[tuple[int, ...], int], CombinedSets, Votes]:
+    """Return the number of each set, by the identities of its components, and what the votes say of it."""
+    sky = tables.sky(folder)
+    atoms = find_sky_components(sky.components, BEAM)
+    votes = find_votes(sky, atoms)
+    lists = np.split(votes.sets.values, votes.sets.starts[1:-1])
+    named = {tuple(sorted(atoms.ids[one].tolist())): k for k, one in enumerate(lists)}
+    return named, combine(sky, votes, calibration or Calibration()), votes
+
+
+def mean_of(probabilities: list[float], weights: list[float]) -> float:
+    """Return the weighted mean of probabilities in their logits."""
+    logits = np.average([np.log(p / (1 - p)) for p in probabilities], weights=weights)
+    return float(1 / (1 + np.exp(-logits)))
+
+
+def test_views_of_one_scale_are_averaged_by_their_room(tmp_path: Path) -> None:
+    tables, ids = two_views()
+    for view, probability, room in (("a", 0.9, 100.0), ("b", 0.3, 15.0)):
+        tables.component(view, 0.0) if view == "b" else None
+        tables.candidate(view, ids[:1], probability, artefact=0.1 * probability, room=room)
+    named, found, _ = combined(tables, tmp_path)
+    own = named[(ids[0],)]
+    assert found.probability[own] == pytest.approx(mean_of([0.9, 0.3], [1.0, 15 / 45]), abs=1e-6)
+    assert found.artefact[own] == pytest.approx(mean_of([0.09, 0.03], [1.0, 15 / 45]), abs=1e-6)
+    assert found.n_views[own] == 2 and found.disagree[own] and not found.at_edge[own]
+
+
+def test_the_doubt_of_one_scale_decides(tmp_path: Path) -> None:
+    # A lobe looks like a source of its own in a fine view; only the coarse view sees both lobes.
+    tables, ids = two_views(scale_of_b=2)
+    tables.candidate("a", ids[:1], 0.9)
+    coarse = [tables.component("b", east, size=20.0, scale=2) for east in (0.0, 30.0)]
+    for east, unit in zip((0.0, 30.0), coarse, strict=True):
+        tables.component("b", east, part_of=unit)
+    tables.candidate("b", coarse[:1], 0.05)
+    tables.candidate("b", coarse, 0.95, morphology="2C_2P")
+    named, found, _ = combined(tables, tmp_path)
+    assert found.probability[named[(ids[0],)]] == pytest.approx(0.05, abs=1e-6)
+    both = named[tuple(sorted(ids))]
+    assert found.probability[both] == pytest.approx(0.95, abs=1e-6)
+    np.testing.assert_allclose(found.classes[both], [0, 0, 0, 0.95, 0, 0], atol=1e-6)
+
+
+def test_a_unit_that_mixes_sources_says_nothing_of_each(tmp_path: Path) -> None:
+    tables, ids = two_views(scale_of_b=4)
+    for own in ids:
+        tables.candidate("a", [own], 0.8)
+    tables.candidate("a", ids, 0.1)
+    blend = tables.component("b", 1.0, size=90.0, scale=4)
+    for east in (0.0, 30.0):
+        tables.component("b", east, part_of=blend)
+    tables.candidate("b", [blend], 0.9)
+    named, found, _ = combined(tables, tmp_path)
+    assert [found.probability[named[(own,)]] for own in ids] == pytest.approx([0.8, 0.8], abs=1e-6)
+    assert found.probability[named[tuple(sorted(ids))]] == pytest.approx(0.1, abs=1e-6)
+
+
+def test_cut_views_count_only_where_no_view_is_whole(tmp_path: Path) -> None:
+    tables, ids = two_views()
+    tables.component("b", 0.0)
+    tables.candidate("a", ids[:1], 0.9)
+    tables.candidate("b", ids[:1], 0.2, at_edge=True)
+    tables.candidate("a", ids[1:], 0.7, at_edge=True)
+    named, found, _ = combined(tables, tmp_path)
+    first, second = named[(ids[0],)], named[(ids[1],)]
+    assert found.probability[first] == pytest.approx(0.9, abs=1e-6)
+    assert found.probability[second] == pytest.approx(0.7, abs=1e-6)
+    assert found.at_edge[[first, second]].tolist() == [False, True]
+    assert found.n_views[first] == 1 and not found.disagree[first]
+
+
+def test_part_of_a_component_is_no_vote_for_it(tmp_path: Path) -> None:
+    # Another image splits the component at its second peak.
+    tables = ViewTables()
+    tables.view("a")
+    tables.view("b", 10.0)
+    whole = tables.component("a", 0.0, peaks=[(14.0, 0.0, 9.0)])
+    tables.candidate("a", [whole], 0.9, morphology="1C_2P")
+    parts = [tables.component("b", east) for east in (0.4, 14.0)]
+    tables.candidate("b", parts[:1], 0.1)
+    tables.candidate("b", parts[1:], 0.1)
+    tables.candidate("b", parts, 0.8, morphology="2C_2P")
+    named, found, votes = combined(tables, tmp_path)
+    assert len(votes.sets) == 1 and votes.is_whole.all()
+    assert found.probability[0] == pytest.approx(mean_of([0.9, 0.8], [1.0, 1.0]), abs=1e-6)
+    assert found.n_views[0] == 2
+
+
+def test_classes_and_best_view_are_of_the_finest_scale_with_votes(tmp_path: Path) -> None:
+    tables, ids = two_views()
+    tables.view("wide", scale=2)
+    tables.component("b", 0.0)
+    unit = tables.component("wide", 0.0, scale=2)
+    tables.component("wide", 0.0, part_of=unit)
+    tables.candidate("a", ids[:1], 0.8, room=20.0)
+    tables.candidate("b", ids[:1], 0.8, room=40.0, morphology="1C_2P")
+    tables.candidate("wide", [unit], 0.6, room=300.0, morphology="1C_3P")
+    named, found, _ = combined(tables, tmp_path)
+    own = named[(ids[0],)]
+    assert found.probability[own] == pytest.approx(0.6, abs=1e-6)
+    np.testing.assert_allclose(found.classes[own], [0.2, 0.4, 0, 0, 0, 0], atol=1e-6)
+    assert tables.sky(tmp_path).candidates.row[found.best[own]] == 1
+    _, calibrated, _ = combined(tables, tmp_path, Calibration(((0.0, 0.25),)))
+    assert calibrated.probability[own] == pytest.approx(0.5 / (0.5 + 1.0), abs=1e-6)  # odds 1.5 / 3
+    assert calibrated.classes[own].sum() == pytest.approx(calibrated.probability[own])
+
+
+def test_one_view_has_one_vote_for_a_set(tmp_path: Path) -> None:
+    tables, ids = two_views()  # a detector may find two boxes of one group
+    for probability in (0.6, 0.9, 0.7):
+        tables.candidate("a", ids[:1], probability)
+    named, found, _ = combined(tables, tmp_path)
+    assert found.probability[0] == pytest.approx(0.9, abs=1e-6) and found.n_views[0] == 1
+
+
+def test_a_component_inside_a_coarser_one_is_no_unit(tmp_path: Path) -> None:
+    tables, _ = two_views(scale_of_b=2)
+    unit = tables.component("b", 0.0, scale=2)
+    inside = tables.component("b", 5.0, part_of=unit)
+    tables.candidate("b", [inside], 0.9)
+    with pytest.raises(InputError, match=f"component {inside} lies inside a coarser one"):
+        combined(tables, tmp_path)
+
+
+def test_sets_match_a_plain_computation() -> None:
+    rng = np.random.default_rng(4)
+    unit_atoms = [sorted(rng.choice(12, rng.integers(1, 4), replace=False).tolist()) for _ in range(30)]
+    candidates = [rng.choice(30, rng.integers(1, 5), replace=False).tolist() for _ in range(400)]
+    units = Ragged(starts_of(np.array([len(one) for one in unit_atoms])), np.array(sum(unit_atoms, [])))
+    lists = Ragged(starts_of(np.array([len(one) for one in candidates])), np.array(sum(candidates, [])))
+    count = np.bincount(units.values, minlength=12)
+    arguments = (lists.starts, lists.values, units.starts, units.values, count[units.values])
+    starts, values, closed = candidate_sets._sets_of(*arguments)
+    expected = [sorted({atom for unit in one for atom in unit_atoms[unit]}) for one in candidates]
+    assert [part.tolist() for part in np.split(values, starts[1:-1])] == expected
+    for one, atoms, own in zip(candidates, expected, closed, strict=True):
+        others = [unit for unit in range(30) if unit not in one and set(unit_atoms[unit]) & set(atoms)]
+        assert own == (not others)
+    number, leader = candidate_sets._distinct(Ragged(starts, values))
+    keys = [tuple(one) for one in expected]
+    assert len(leader) == len(set(keys))
+    assert all(keys[leader[number[k]]] == key for k, key in enumerate(keys))
+
+
+def test_sets_with_one_digest_stay_apart() -> None:
+    lists = Ragged(starts_of(np.array([1, 2, 1, 2])), np.array([1, 1, 2, 3, 1, 2]))
+    number, leader = candidate_sets._grouped(lists.starts, lists.values, np.zeros(4, np.uint64), np.arange(4))
+    assert number.tolist() == [0, 1, 2, 1] and leader.tolist() == [0, 1, 2]
