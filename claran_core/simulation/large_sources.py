@@ -14,7 +14,7 @@ import numpy as np
 from claran_core.simulation.source_models import SourceModel
 from claran_core.simulation.source_shapes import POINT_ARCSEC
 
-__all__ = ["LARGE_TYPES", "LargeType", "build_large"]
+__all__ = ["LARGEST_BLOB_ARCSEC", "LARGE_TYPES", "LargeType", "build_large"]
 
 Range = tuple[float, float]
 
@@ -27,8 +27,8 @@ RAGGEDNESS = 0.7
 # FWHM of blobs in units of the lobe's width (log-uniform).
 BLOB_SIZE = (0.08, 0.8)
 
-# Blobs of a lobe: one per this length (arcsec), within limits; their smallest FWHM.
-BLOB_ARCSEC, BLOBS, SMALLEST_BLOB_ARCSEC = 7.0, (16, 70), 4.0
+# Blobs of a lobe: one per this length (arcsec), within limits; smallest and largest FWHM.
+BLOB_ARCSEC, BLOBS, SMALLEST_BLOB_ARCSEC, LARGEST_BLOB_ARCSEC = 6.0, (16, 90), 4.0, 72.0
 
 # FWHM of hotspots and of jets, arcsec; spacing of the blobs of a jet.
 HOTSPOT_ARCSEC, JET_ARCSEC, JET_SPACING_ARCSEC = (1.0, 9.0), 3.0, 6.0
@@ -154,7 +154,7 @@ def build_large(
         Height of its brightest core or hotspot, or of its brightest part if it has neither, in units of the
         noise; the emission around it adds to that.
     extent_arcsec : float
-        Distance of the ends of its arms, or length of its only arm.
+        Largest distance between the host and the ends of its arms.
 
     Returns
     -------
@@ -184,14 +184,14 @@ def build_large(
 
 
 def _arms(rng: np.random.Generator, form: LargeType, extent_arcsec: float) -> list[_Arm]:
-    """Draw the arms, with the requested distance of their ends."""
+    """Draw the arms of a source of the requested extent."""
     first = rng.uniform(0, 2 * np.pi)
     bend = np.deg2rad(min(abs(rng.normal(0, form.bend_deg)), 130.0))
     curve = rng.normal(0, form.curve)
     ratio, same = rng.uniform(*form.arm_ratio), rng.choice([-1.0, 1.0])
     arms = [_Arm(1.0, first, curve), _Arm(ratio, first + np.pi - bend, same * curve)][: form.arms]
-    ends = np.concatenate([arm.places(np.ones(1), np.zeros(1)) for arm in arms])
-    apart = np.hypot(*(ends[0] - (ends[1] if len(ends) > 1 else 0.0)))
+    ends = np.concatenate([np.zeros((1, 2)), *(arm.places(np.ones(1), np.zeros(1)) for arm in arms)])
+    apart = float(np.hypot(*(ends[:, None] - ends).T).max())
     return [_Arm(arm.length * extent_arcsec / apart, arm.direction, arm.curve) for arm in arms]
 
 
@@ -204,10 +204,11 @@ def _lobe(rng: np.random.Generator, form: LargeType, arm: _Arm, mean_snr: float)
     # Plumes widen outwards, lobes are round.
     widths = width * np.clip(0.4 + part, 0.4, 1.0)
     size = arm.length * widths * np.exp(rng.uniform(np.log(BLOB_SIZE[0]), np.log(BLOB_SIZE[1]), n))
-    size = np.maximum(size, SMALLEST_BLOB_ARCSEC)
+    size = np.clip(size, SMALLEST_BLOB_ARCSEC, LARGEST_BLOB_ARCSEC)
+    length = np.minimum(size * rng.uniform(1.0, 1.8, n), LARGEST_BLOB_ARCSEC)
     places = arm.places(along - 0.2 * size / arm.length, rng.normal(0, 0.3, n) * widths)
     weight = np.exp(rng.uniform(*form.brightening) * part + rng.normal(0, RAGGEDNESS, n))
-    major, minor = np.hypot(POINT_ARCSEC, size * rng.uniform(1.0, 1.8, n)), np.hypot(POINT_ARCSEC, size)
+    major, minor = np.hypot(POINT_ARCSEC, length), np.hypot(POINT_ARCSEC, size)
     area = arm.length**2 * (1 - start) * float(widths.mean())
     beams = GAUSSIAN_AREA * float((weight * major * minor).sum())
     peak = weight * mean_snr * area / beams

@@ -18,7 +18,7 @@ from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import cell_area_deg2, cell_positions, cells_near
 from claran_core.simulation.random_streams import Stream, StreamName, generator, quantile_draw
 from claran_core.simulation.rare_sources import (
-    LARGE_ARCSEC,
+    LARGEST_REACH_ARCSEC,
     RADIO_NSIDE,
     RareSource,
     compact_pairs,
@@ -44,7 +44,7 @@ __all__ = [
 # arcsec at a corner of the pattern, from peaks up to 130 arcsec away), or by its negative bowl.  Sources
 # larger than 2 arcmin reach farther.
 MAX_REACH_ARCSEC = 345.0
-LARGE_REACH_ARCSEC = LARGE_ARCSEC[1] + 215.0
+FAR_REACH_ARCSEC = LARGEST_REACH_ARCSEC + 215.0
 
 CELL_DEG2 = cell_area_deg2(RADIO_NSIDE)
 
@@ -236,7 +236,7 @@ def radio_cell(seed: int, cell: int) -> RadioCell:
     columns[:, 3] = UNCLEANED_JY * np.maximum(rng.normal(1, UNCLEANED_SCATTER, n_all), 0)
     columns[:, 4] = SIDELOBE_GAIN * rng.standard_t(3, n_all)
     columns[:n_field, 5] = FIELD_REACH_ARCSEC
-    columns[n_field:, 5] = [draft.extent_arcsec + REACH_BEYOND_ARCSEC for draft in drafts]
+    columns[n_field:, 5] = [draft.reach_arcsec for draft in drafts]
     compact = np.concatenate([compact, np.full((len(drafts), 3), np.nan)])
     return RadioCell(columns, compact, partial(_source, cell, columns, compact, drafts))
 
@@ -249,6 +249,10 @@ class _Extended:
     stream: StreamName
     peak_snr: float
     extent_arcsec: float
+
+    @property
+    def reach_arcsec(self) -> float:
+        return self.extent_arcsec + REACH_BEYOND_ARCSEC
 
     @property
     def n_components(self) -> int:
@@ -327,7 +331,7 @@ def cells_reaching(population: Population, ra_deg: float, dec_deg: float, radius
     Sources are added to images in this order, which is the same for all windows of a tile.
     """
     near = cells_near(ra_deg, dec_deg, radius_arcsec + MAX_REACH_ARCSEC, RADIO_NSIDE)
-    far = cells_near(ra_deg, dec_deg, radius_arcsec + LARGE_REACH_ARCSEC, RADIO_NSIDE)
+    far = cells_near(ra_deg, dec_deg, radius_arcsec + FAR_REACH_ARCSEC, RADIO_NSIDE)
     return sorted({*near, *(cell for cell in far if population.has_large(cell))})
 
 

@@ -11,12 +11,19 @@ import numpy as np
 
 from claran_core.simulation.field_sources import FIELD_SIZE_ARCSEC
 from claran_core.simulation.geometry import cell_area_deg2, cell_positions
-from claran_core.simulation.large_sources import LARGE_TYPES, build_large
+from claran_core.simulation.large_sources import LARGE_TYPES, LARGEST_BLOB_ARCSEC, build_large
 from claran_core.simulation.random_streams import Stream, StreamName, generator, quantile_draw
 from claran_core.simulation.source_models import SourceModel
 from claran_core.simulation.source_shapes import POINT_ARCSEC
 
-__all__ = ["LARGE_ARCSEC", "RADIO_NSIDE", "RareSource", "compact_pairs", "large_sources"]
+__all__ = [
+    "LARGEST_REACH_ARCSEC",
+    "LARGE_ARCSEC",
+    "RADIO_NSIDE",
+    "RareSource",
+    "compact_pairs",
+    "large_sources",
+]
 
 # Cells of the radio sky, 27 arcmin wide: about forty sources each.
 RADIO_NSIDE = 128
@@ -25,6 +32,11 @@ RADIO_NSIDE = 128
 # largest size.  At this slope 0.06 per square degree are larger than 4 arcmin; Proctor (2016, ApJS 224, 18)
 # lists 0.05 candidates per square degree in the NVSS.
 LARGE_DENSITY_DEG2, LARGE_SLOPE, LARGE_ARCSEC = 0.3, 2.3, (120.0, 900.0)
+
+# Distance from the host at which a large source has no emission: its size, a tenth of it for its width, and
+# the reach of its largest blobs.  A pair ends a few beams beyond its size.
+LARGE_REACH, LARGE_BEYOND_ARCSEC, PAIR_BEYOND_ARCSEC = 1.1, 2.3 * LARGEST_BLOB_ARCSEC, 80.0
+LARGEST_REACH_ARCSEC = LARGE_REACH * LARGE_ARCSEC[1] + LARGE_BEYOND_ARCSEC
 
 # Brightest pixel of a large source, in units of the noise: its core or a hotspot; of a source without either,
 # the brightest part.
@@ -60,7 +72,7 @@ class RareSource:
     host_magnitude : float
         W1 magnitude of its host (Vega).
     extent_arcsec : float
-        Separation of the pair, or largest angular size; its emission ends near this distance.
+        Separation of the pair, or largest angular size.
     peak_snr : float
         Brightest pixel, in units of the noise.
     n_components, n_peaks : int
@@ -78,6 +90,13 @@ class RareSource:
     n_components: int
     n_peaks: int
     build: Callable[[], SourceModel] = field(repr=False, compare=False)
+
+    @property
+    def reach_arcsec(self) -> float:
+        """Distance from the host beyond which it has no emission."""
+        if self.kind == "large":
+            return LARGE_REACH * self.extent_arcsec + LARGE_BEYOND_ARCSEC
+        return self.extent_arcsec + PAIR_BEYOND_ARCSEC
 
 
 @lru_cache(maxsize=4096)
