@@ -42,7 +42,8 @@ from claran_core.components.contour_rule import (
     union_centre,
 )
 from claran_core.evaluation.metrics import Sample, evaluate
-from claran_core.labels.dr1_labels import label_from_table, label_simulated, truth_box
+from claran_core.labels.dr1_labels import label_from_table, label_simulated
+from claran_core.labels.units import truth_box
 from claran_core.settings.config import load_config
 from claran_core.settings.evaluation import ScoringOptions
 from claran_core.simulation.provider import SimulatedProvider

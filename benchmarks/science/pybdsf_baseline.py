@@ -30,7 +30,7 @@ from claran_core.common.morphology import MORPHOLOGIES, morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.components.contour_rule import COMPONENT_SIGMA, dr1_extent, union_centre
 from claran_core.evaluation.metrics import Sample, evaluate
-from claran_core.labels.dr1_labels import truth_box
+from claran_core.labels.units import truth_box
 from claran_core.settings.config import load_config
 from claran_core.settings.evaluation import ScoringOptions
 from claran_core.simulation.provider import SimulatedProvider

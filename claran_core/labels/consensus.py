@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from claran_core.common.constants import QUANTILE_PROBABILITIES
-from claran_core.components.contour_rule import Components, box_gaps, dr1_extent
+from claran_core.components.contour_rule import box_gaps, dr1_extent
 
 __all__ = ["CONSENSUS", "DIFFICULTY", "consensus_level", "difficulty", "difficulty_of"]
 
@@ -98,33 +98,33 @@ def difficulty(
 
 
 def difficulty_of(
-    components: Components, snr: np.ndarray, owners: np.ndarray, index: int, *, host_magnitude: float
+    boxes: np.ndarray, snr: np.ndarray, owners: np.ndarray, index: int, *, host_magnitude: float
 ) -> float:
     """Return the difficulty of one source of a subject.
 
     Parameters
     ----------
-    components : Components
-        All components of the subject.
+    boxes : (n, 4) array
+        Contour boxes ``x1 y1 x2 y2`` of all components of the subject, in any unit.
     snr : (n,) array
-        Peak of each component over the noise.
+        Peak of each over the noise.
     owners : (n,) int array
-        Source of each component, -1 for noise.
+        Source of each, -1 for noise.
     index : int
         The source, which has at least one component.
     host_magnitude : float
         W1 magnitude of its host (Vega).
     """
-    gaps = box_gaps(components.boxes)
+    gaps = box_gaps(boxes)
     own = np.flatnonzero(owners == index)
     others = np.flatnonzero((owners != index) & (owners >= 0))
     apart = gaps[np.ix_(own, own)] + np.diag(np.full(len(own), np.inf))
-    size = np.mean([dr1_extent(components.boxes[k]) for k in own])
+    size = np.mean([dr1_extent(boxes[k]) for k in own])
     to_other = gaps[np.ix_(own, others)].min() if len(others) else np.inf
     return difficulty(
         n_components=len(own),
         gap_ratio=apart.min(axis=1).max() / size if len(own) > 1 else 0.0,
         faintest_snr=float(snr[own].min()),
         host_magnitude=host_magnitude,
-        neighbour_ratio=to_other / dr1_extent(components.boxes[own]),
+        neighbour_ratio=to_other / dr1_extent(boxes[own]),
     )

@@ -4,98 +4,49 @@ The grouping of components into sources comes from people (the RGZ label table) 
 Everything else is computed from the image by `claran_core.components.contour_rule`.  The box of a source is
 a square with the source's extent as its side, centred on the source and clipped to the frame.
 
-The contour rule runs on the pixels of the cut-out inside the subject's frame, as in DR1.  If several
-simulated sources share a contour, it belongs to the source with the largest flux in it.  A contour in which
-that source has less than a third of the flux is noise.
+The contour rule runs on the pixels of the cut-out inside the subject's frame, as in DR1.  Which simulated
+source a contour belongs to is decided in `claran_core.labels.owners`.
 """
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from claran_core.common.cutout import Cutout
-from claran_core.common.flags import Flag
-from claran_core.common.morphology import morphology_of
 from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject, visible_in_frame
 from claran_core.common.tables import LABELS
+from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.components.contour_rule import (
-    COMPONENT_SIGMA,
     MIN_COMPONENT_PX,
     Components,
-    dr1_extent,
     find_components,
     union_centre,
 )
 from claran_core.labels.consensus import consensus_level, difficulty_of
+from claran_core.labels.owners import NO_OWNER, Rows, is_unit, owners_of, true_flux
+from claran_core.labels.true_sources import TrueSource
+from claran_core.labels.units import Units, measured_row
 
 __all__ = [
-    "LocatedSource",
-    "TrueSource",
+    "coarse_rows",
     "components_in_frame",
     "label_from_table",
     "label_simulated",
     "label_table",
     "rows_from_table",
     "simulated_rows",
-    "truth_box",
 ]
 
 logger = logging.getLogger(__name__)
-
-# A contour belongs to a simulated source that has at least this share of the flux measured in it.
-MIN_FLUX_SHARE = 1 / 3
 
 # Sources fainter than this have no label.  In 151 real subjects, islands of more than one pixel outside the
 # central source are labelled in 14 of 17 cases above 10 sigma, but in 0 of 6 cases below
 # (benchmarks/science/dr1_labels.py).
 LABELLED_SNR = 10.0
-
-
-class LocatedSource(Protocol):
-    """A source of a sky with known truth: its name and the position of its host."""
-
-    @property
-    def source_id(self) -> str:
-        """Unique name."""
-        ...
-
-    @property
-    def ra_deg(self) -> float:
-        """Right ascension of the host, deg, ICRS."""
-        ...
-
-    @property
-    def dec_deg(self) -> float:
-        """Declination of the host, deg, ICRS."""
-        ...
-
-
-class TrueSource(LocatedSource, Protocol):
-    """A source of a sky with known truth, and its emission in the window of a cut-out."""
-
-    @property
-    def host_magnitude(self) -> float:
-        """W1 magnitude of the host (Vega)."""
-        ...
-
-    @property
-    def image(self) -> np.ndarray:
-        """Noise-free emission of this source, ``(ny, nx)``, in the unit and pixels of the cut-out."""
-        ...
-
-
-def truth_box(subject: Subject, ra_deg: float, dec_deg: float, extent_arcsec: float) -> np.ndarray:
-    """Return the square ``x1 y1 x2 y2`` (frame px) around a position, clipped to the frame.
-
-    Its side is `extent_arcsec`.
-    """
-    x, y = subject.frame.sky_to_frame(subject.ra_deg, subject.dec_deg, ra_deg, dec_deg)
-    half = extent_arcsec / subject.frame.pixel_scale_arcsec / 2
-    return np.clip(np.array([x - half, y - half, x + half, y + half]), 0.0, subject.frame.size_px)
 
 
 def label_simulated(
@@ -141,17 +92,51 @@ def simulated_rows(
 ) -> list[dict[str, Any]]:
     """Return the rows of `label_simulated`, which `label_table` turns into a table."""
     components = components_in_frame(subject, cutout, sigma)
-    owners = _owners(components, [source.image for source in sources])
-    x, y = components.brightest.T
-    snr = components.image[y, x] * (COMPONENT_SIGMA / components.base)
-    owners[components.n_pixels < MIN_COMPONENT_PX] = -1
+    owner = owners_of(true_flux(components, sources, cutout.wcs), components.flux)
+    owner[components.n_pixels < MIN_COMPONENT_PX] = NO_OWNER
+    if (owner == NO_OWNER).all():
+        return []
+    units = Units.of_image(components, cutout.wcs)
+    return _labelled(subject, units, owner, sources, faintest_snr)
+
+
+def coarse_rows(
+    subject: Subject,
+    rows: Rows,
+    owner: np.ndarray,
+    sources: Sequence[TrueSource],
+    *,
+    faintest_snr: float = LABELLED_SNR,
+) -> list[dict[str, Any]]:
+    """Return the labels of a coarser view, as `simulated_rows`.
+
+    Parameters
+    ----------
+    subject : Subject
+        The subject.
+    rows : mapping of str to (n,) array
+        Its components, which are found in two images (`claran_core.common.tables.COMPONENTS`).
+    owner : (n,) int64 array
+        Their owners (`claran_core.labels.owners.simulated_owners`).
+    sources, faintest_snr
+        As in `label_simulated`.
+    """
+    nominal = np.flatnonzero(is_unit(subject, rows) & (rows["level"] == NOMINAL_LEVEL))
+    units = Units.of_rows(subject, {name: values[nominal] for name, values in rows.items()})
+    return _labelled(subject, units, owner[nominal], sources, faintest_snr)
+
+
+def _labelled(
+    subject: Subject, units: Units, owner: np.ndarray, sources: Sequence[TrueSource], faintest_snr: float
+) -> list[dict[str, Any]]:
+    """Return the labels of the sources that own units."""
     rows = []
-    for index in np.unique(owners[owners >= 0]):
-        if snr[owners == index].max() < faintest_snr:
+    for index in np.unique(owner[owner != NO_OWNER]).tolist():
+        if units.snr[owner == index].max() < faintest_snr:
             continue
-        row = _measured_row(subject, cutout, components, np.flatnonzero(owners == index))
+        row = units.label_row(subject, np.flatnonzero(owner == index))
         magnitude = sources[index].host_magnitude
-        hardness = difficulty_of(components, snr, owners, index, host_magnitude=magnitude)
+        hardness = difficulty_of(units.boxes, units.snr, owner, index, host_magnitude=magnitude)
         rows.append(row | _known(sources[index], consensus_level(row["morphology"], hardness)))
     return [row for row in rows if _is_in_frame(row)]
 
@@ -206,7 +191,7 @@ def rows_from_table(
         ra, dec = float(row.source_ra), float(row.source_dec)
         if not (np.isfinite(ra) and np.isfinite(dec)):
             ra, dec = _centre_of(row.component_ra, row.component_dec, cutout, components)
-        measured = _row(
+        measured = measured_row(
             subject,
             centre=(ra, dec),
             counts=(int(row.num_cpnts), int(row.num_peaks)),
@@ -227,60 +212,6 @@ def components_in_frame(subject: Subject, cutout: Cutout, sigma: float | None = 
     """Find the components in the part of a cut-out inside the frame; the noise is that of the same part."""
     visible = visible_in_frame(subject, cutout)
     return find_components(visible, noise_sigma(visible) if sigma is None else sigma)
-
-
-def _owners(components: Components, models: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the index of the source of each component, -1 for noise; ``(len(components),)``."""
-    if not len(components) or not models:
-        return np.full(len(components), -1)
-    inside = np.flatnonzero(components.labels)
-    own = components.labels.ravel()[inside] - 1
-    parts = np.stack([np.bincount(own, plane.ravel()[inside], len(components)) for plane in models])
-    owner = parts.argmax(axis=0)
-    return np.where(parts.max(axis=0) >= MIN_FLUX_SHARE * components.flux, owner, -1)
-
-
-def _measured_row(
-    subject: Subject, cutout: Cutout, components: Components, own: np.ndarray
-) -> dict[str, Any]:
-    """Measure the source that consists of components `own` by the DR1 rule."""
-    boxes = components.boxes[own]
-    points = np.concatenate([components.brightest[own], [union_centre(boxes)]])
-    ra, dec = (axis.tolist() for axis in cutout.wcs.pixels_to_sky(*points.T))
-    return _row(
-        subject,
-        centre=(ra.pop(), dec.pop()),
-        counts=(len(own), int(components.n_peaks[own].sum())),
-        extent_arcsec=dr1_extent(boxes) * cutout.pixel_scale_arcsec,
-        positions=(ra, dec),
-    )
-
-
-def _row(
-    subject: Subject,
-    *,
-    centre: tuple[float, float],
-    counts: tuple[int, int],
-    extent_arcsec: float,
-    positions: tuple[list[float], list[float]],
-) -> dict[str, Any]:
-    """Return the measured columns of a label."""
-    morphology, clipped = morphology_of(*counts)
-    box = truth_box(subject, *centre, extent_arcsec)
-    return {
-        "subject_id": subject.subject_id,
-        "split": subject.split,
-        "ra": centre[0],
-        "dec": centre[1],
-        **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), box, strict=True)),
-        "morphology": morphology,
-        "n_components": counts[0],
-        "n_peaks": counts[1],
-        "angular_size": extent_arcsec,
-        "flags": int(Flag.COUNTS_CLIPPED if clipped else Flag(0)),
-        "component_ra": positions[0],
-        "component_dec": positions[1],
-    }
 
 
 def _centre_of(

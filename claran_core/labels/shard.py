@@ -1,7 +1,8 @@
-"""The labels of a run: where its truth comes from, and the label files of the shards and of the run."""
+"""The truth of a run: where it comes from, and the files of labels and owners of its shards."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,18 +13,17 @@ from claran_core.common.external_tables import column_names
 from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
+from claran_core.common.morphology import morphology_of
 from claran_core.common.subject import Subject
-from claran_core.common.tables import LABELS
-from claran_core.labels.dr1_labels import (
-    LocatedSource,
-    TrueSource,
-    label_table,
-    rows_from_table,
-    simulated_rows,
-)
+from claran_core.common.tables import LABELS, NATIVE_SCALE, OWNERS
+from claran_core.labels.dr1_labels import coarse_rows, label_table, rows_from_table, simulated_rows
+from claran_core.labels.owner_table import OwnerTable
+from claran_core.labels.owners import classes_in_view, owners_from_table, simulated_owners
 from claran_core.labels.rgz_table import is_label_table, read_label_table
+from claran_core.labels.true_sources import LocatedSource, TrueSource
 
 __all__ = [
+    "TruthFiles",
     "TruthKind",
     "gather_labels",
     "label_shard_from_table",
@@ -35,6 +35,28 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 TruthKind = Literal["simulated", "label table"]
+
+
+@dataclass(frozen=True)
+class TruthFiles:
+    """Files with the truth of one shard.
+
+    Attributes
+    ----------
+    labels, owners : Path
+        The tables `claran_core.common.tables.LABELS` and `claran_core.common.tables.OWNERS`.
+    made_from : mapping of str to str, optional
+        Digests of the inputs by name, recorded in both files.
+    """
+
+    labels: Path
+    owners: Path
+    made_from: Mapping[str, str] | None = None
+
+    def write(self, labels: list[dict[str, Any]], owners: OwnerTable) -> None:
+        """Write both tables."""
+        write_table(self.owners, owners.table(), OWNERS, made_from=self.made_from)
+        write_table(self.labels, label_table(labels), LABELS, made_from=self.made_from)
 
 
 class TrueSky(Protocol):
@@ -71,10 +93,10 @@ def label_simulated_shard(
     *,
     radio: Mapping[str, Cutout],
     noise: Mapping[str, float],
-    output_path: Path,
-    made_from: Mapping[str, str] | None = None,
+    components: pd.DataFrame,
+    files: TruthFiles,
 ) -> None:
-    """Label the simulated sources of one shard from its noisy cut-outs, and write the table.
+    """Label the simulated sources of one shard from its noisy cut-outs, and write the tables.
 
     Parameters
     ----------
@@ -83,32 +105,39 @@ def label_simulated_shard(
     sky : TrueSky
         The radio sky of the cut-outs.
     frame : Frame
-        Geometry of the subjects.
+        Geometry of the finest subjects.
     radio : mapping of str to Cutout
         Radio cut-outs of the shard by subject.
     noise : mapping of str to float
         Their noise (`claran_core.components.component_table.read_noise`).
-    output_path : Path
-        File to write.
-    made_from : mapping of str to str, optional
-        Digests of the inputs by name, recorded in the file.
+    components : DataFrame
+        Their components, columns `claran_core.labels.owner_table.COMPONENT_COLUMNS`.
+    files : TruthFiles
+        Files to write.
 
     Raises
     ------
     InputError
         If the cut-outs cannot be read.
     """
-    progress = Progress(f"{output_path}: subjects labelled", len(targets))
-    rows: list[dict[str, Any]] = []
+    progress = Progress(f"{files.labels}: subjects labelled", len(targets))
+    owners, labels = OwnerTable(components), list[dict[str, Any]]()
     target: Any
     for target in targets.itertuples():
-        cutout = radio.get(target.subject_id)
+        subject = Subject.of_target(target, frame)
+        cutout, sigma = radio.get(target.subject_id), noise[target.subject_id]
         if cutout is not None:
-            sources = sky.truth(target.ra, target.dec, frame.width_arcsec)
-            sigma = noise[target.subject_id]
-            rows += simulated_rows(Subject.of_target(target, frame), cutout, sources, sigma=sigma)
+            sources = sky.truth(target.ra, target.dec, subject.frame.width_arcsec)
+            rows = owners.rows(target.subject_id)
+            owner = simulated_owners(subject, cutout, sources, rows, sigma)
+            names, classes = [one.source_id for one in sources], classes_in_view(subject, rows, owner)
+            owners.fill(target.subject_id, owner, names, classes, without="artefact")
+            if subject.scale == NATIVE_SCALE:
+                labels += simulated_rows(subject, cutout, sources, sigma=sigma)
+            else:
+                labels += coarse_rows(subject, rows, owner, sources)
         progress.step()
-    write_table(output_path, label_table(rows), LABELS, made_from=made_from)
+    files.write(labels, owners)
 
 
 def label_shard_from_table(
@@ -118,10 +147,10 @@ def label_shard_from_table(
     *,
     radio: Mapping[str, Cutout],
     noise: Mapping[str, float],
-    output_path: Path,
-    made_from: Mapping[str, str] | None = None,
+    components: pd.DataFrame,
+    files: TruthFiles,
 ) -> None:
-    """Label the subjects of one shard from the RGZ label table, and write the labels.
+    """Label the subjects of one shard from the RGZ label table, and write the tables.
 
     Parameters as in `label_simulated_shard`, with the label table instead of a sky.
 
@@ -133,14 +162,24 @@ def label_shard_from_table(
     table = read_label_table(table_path)
     in_shard = table[table["first_id"].isin(targets["subject_id"])]
     by_subject = {str(name): group for name, group in in_shard.groupby("first_id")}
-    rows: list[dict[str, Any]] = []
+    owners, labels = OwnerTable(components), list[dict[str, Any]]()
     target: Any
     for target in targets.itertuples():
-        name = target.subject_id
-        if name in by_subject:
-            subject = Subject.of_target(target, frame)
-            rows += rows_from_table(subject, radio.get(name), by_subject[name], sigma=noise[name])
-    write_table(output_path, label_table(rows), LABELS, made_from=made_from)
+        name, sigma = target.subject_id, noise[target.subject_id]
+        subject, known = Subject.of_target(target, frame), by_subject.get(name, in_shard.head(0))
+        cutout = radio.get(name)
+        labels += rows_from_table(subject, cutout, known, sigma=sigma)
+        if cutout is not None:
+            places = zip(known["component_ra"], known["component_dec"], strict=True)
+            owner = owners_from_table(subject, cutout, list(places), owners.rows(name), sigma)
+            owners.fill(name, owner, known["catalog_id"].tolist(), _classes(known), without="unknown")
+    files.write(labels, owners)
+
+
+def _classes(known: pd.DataFrame) -> dict[int, str]:
+    """Return the class of each source of a label table."""
+    counts = zip(known["num_cpnts"].tolist(), known["num_peaks"].tolist(), strict=True)
+    return {index: morphology_of(*own)[0] for index, own in enumerate(counts)}
 
 
 def sky_truth(sky: TrueSky, sources: Iterable[LocatedSource], frame: Frame) -> pd.DataFrame:

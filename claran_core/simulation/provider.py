@@ -7,6 +7,7 @@ import numpy as np
 
 from claran_core.common.cutout import Beam, Cutout, NoImage
 from claran_core.common.errors import ConfigError
+from claran_core.common.linear_wcs import LinearWCS
 from claran_core.simulation import infrared
 from claran_core.simulation.gaussians import PixelGaussians
 from claran_core.simulation.geometry import Tile, TileGrid, TileWindow, cells_around
@@ -19,11 +20,10 @@ from claran_core.survey.surveys import SIMULATED, Survey
 
 __all__ = ["SimulatedProvider", "RenderedSource"]
 
-# Tiles cover their HEALPix cells (0.48 and 0.95 deg to a corner) and the frames of 24.2 arcmin around any
-# position in them.
+# Tiles of one degree for FIRST and two for W1 cover their HEALPix cells (0.48 and 0.95 deg to a corner).
 GRIDS = {
-    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=800.0),
-    "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=800.0),
+    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=90.0),
+    "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=200.0),
 }
 
 # Number of infrared cells in a radio cell.
@@ -46,6 +46,8 @@ class RenderedSource:
         Unique on the sky and stable.
     ra_deg, dec_deg : float
         Position of its host, deg, ICRS: at the core, or between the lobes.
+    wcs : LinearWCS
+        Geometry of the cut-out.
     part : tuple of 2 slice
         Rows and columns of the cut-out that contain all of its emission.
     emission : (ny, nx) float32 array
@@ -63,6 +65,7 @@ class RenderedSource:
     source_id: str
     ra_deg: float
     dec_deg: float
+    wcs: LinearWCS
     part: tuple[slice, slice]
     emission: np.ndarray
     shape: tuple[int, int]
@@ -177,10 +180,10 @@ class SimulatedProvider:
             return []
         tile = self.grid.tile_at(ra_deg, dec_deg)
         window = tile.window(ra_deg, dec_deg, width_arcsec)
-        found = []
+        wcs, found = tile.wcs(window), []
         for source, part, image in emission(self.population, tile, window):
             if image.max() >= REACHES_JY:
-                found.append(_true_source(source, window, part, image))
+                found.append(_true_source(source, wcs, window, part, image))
         return found
 
     def _infrared(self, tile: Tile, window: TileWindow) -> np.ndarray:
@@ -208,12 +211,13 @@ def _refusal(ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
 
 
 def _true_source(
-    source: RadioSource, window: TileWindow, part: TileWindow, image: np.ndarray
+    source: RadioSource, wcs: LinearWCS, window: TileWindow, part: TileWindow, image: np.ndarray
 ) -> RenderedSource:
     return RenderedSource(
         source_id=source.source_id,
         ra_deg=source.ra_deg,
         dec_deg=source.dec_deg,
+        wcs=wcs,
         part=window.overlap(part)[0],
         emission=image.astype(np.float32),
         shape=window.shape,

@@ -26,12 +26,14 @@ from claran_core.common.neighbours import is_near
 from claran_core.components.component_table import (
     NO_COMPONENTS,
     NOMINAL_LEVEL,
+    PLAIN_COLUMNS,
     SubjectComponents,
-    read_components,
+    components_by_subject,
 )
 from claran_core.fusion.fused_images import check_images, has_radio, open_shard
-from claran_core.model.layers.types import Truth
+from claran_core.model.layers.types import Ownership, Truth
 from claran_core.settings.training import Augmentation
+from claran_core.training.ownership import NO_UNITS, read_owners
 
 __all__ = [
     "AUGMENTATIONS",
@@ -59,19 +61,21 @@ LEVEL_STREAM = 4
 
 @dataclasses.dataclass(frozen=True)
 class FusedShard:
-    """Files of one shard: fused images, their index, and the components."""
+    """Files of one shard: fused images, their index, the components and their true sources."""
 
     images: Path
     index: Path
     components: Path
+    owners: Path
 
 
 class TrainingBatch(NamedTuple):
-    """Images (n, ny, nx, 3) uint8 of some subjects, their true sources and their components."""
+    """Images (n, ny, nx, 3) uint8 of some subjects, their true sources, their units and the units' owners."""
 
     images: np.ndarray
     truths: list[Truth]
     components: list[SubjectComponents]
+    owners: list[Ownership]
 
 
 def orient(image: np.ndarray, boxes: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:
@@ -149,6 +153,7 @@ class FusedDataset:
         self._indexes: list[pd.DataFrame] = []
         self._paths = [files.images for files in shards]
         self._components: dict[str, dict[float, SubjectComponents]] = {}
+        self._owners: dict[str, dict[float, Ownership]] = {}
         frames = [self._open(files, number) for number, files in enumerate(shards)]
         self.frame_px = _common_size(self._images, shards)
         rows = pd.concat(frames, ignore_index=True).sort_values("subject_id", ignore_index=True)
@@ -165,7 +170,9 @@ class FusedDataset:
         images, index = open_shard(files.images, files.index)
         self._images.append(images)
         self._indexes.append(index)
-        self._components |= read_components(files.components)
+        components = read_table(files.components, PLAIN_COLUMNS)
+        self._components |= components_by_subject(components)
+        self._owners |= read_owners(files.owners, components)
         rows = index[["subject_id", "ra", "dec"]].assign(shard=number, row=range(len(index)))
         return rows[has_radio(index)]
 
@@ -217,30 +224,32 @@ class FusedDataset:
         return [_truth(*self._truth_arrays(i)) for i in indices]
 
     def components(self, indices: Sequence[int] | np.ndarray) -> list[SubjectComponents]:
-        """Return the components of some subjects by the contour rule."""
-        return [self._levels(i).get(NOMINAL_LEVEL, NO_COMPONENTS) for i in indices]
+        """Return the units of some subjects by the contour rule."""
+        return [self._units(i, NOMINAL_LEVEL)[0] for i in indices]
 
     def batch(
         self, indices: Sequence[int] | np.ndarray, *, augmentation: Augmentation, seed: int, epoch: int
     ) -> TrainingBatch:
         """Return some subjects, each in a random orientation of `augmentation`.
 
-        Components are those of a random contour level, or of the nominal level without augmentation.
-        Orientation and level depend on seed, epoch and subject only, not on the batch.
+        Units are those of a random contour level, or of the nominal level without augmentation.  Orientation
+        and level depend on seed, epoch and subject only, not on the batch.
         """
         codes = AUGMENTATIONS[augmentation]
-        images, truths, components = self.images(indices), [], self.components(indices)
+        batch = TrainingBatch(self.images(indices), [], [], [])
         for position, i in enumerate(indices):
             boxes, classes = self._truth_arrays(i)
             key = {"seed": seed, "epoch": epoch, "subject_id": self.subject_ids[i]}
             code = codes[_draw(len(codes), AUGMENTATION_STREAM, **key)]
-            levels = sorted(self._levels(i))
+            levels, level = sorted(self._levels(i)), NOMINAL_LEVEL
             if levels and augmentation != "none":
-                components[position] = self._levels(i)[levels[_draw(len(levels), LEVEL_STREAM, **key)]]
-            images[position], boxes = orient(images[position].copy(), boxes, code)
-            truths.append(_truth(boxes, classes))
-            components[position] = _oriented(components[position], self.frame_px, code)
-        return TrainingBatch(images, truths, components)
+                level = levels[_draw(len(levels), LEVEL_STREAM, **key)]
+            batch.images[position], boxes = orient(batch.images[position].copy(), boxes, code)
+            components, owners = self._units(i, level)
+            batch.truths.append(_truth(boxes, classes))
+            batch.components.append(_oriented(components, self.frame_px, code))
+            batch.owners.append(owners)
+        return batch
 
     def channel_means(self) -> tuple[float, float, float]:
         """Return the mean of each channel over all subjects (paper section 4.1), from exact integer sums.
@@ -259,21 +268,28 @@ class FusedDataset:
         return red, green, blue
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 (hex) of ids, true sources, pixels and components, equal for any shards."""
+        """Return the SHA-256 (hex) of ids, true sources, pixels, units and owners, equal for any shards."""
         digest = hashlib.sha256()
         for i, subject_id in enumerate(self.subject_ids):
             boxes, classes = self._truth_arrays(i)
             digest.update(f"{subject_id}\n{len(boxes)}\n".encode())
             digest.update(boxes.tobytes() + classes.tobytes())
             digest.update(self._image(self._shard[i], self._row[i]).tobytes())
-            for level, components in sorted(self._levels(i).items()):
-                digest.update(f"{level}\n{len(components)}\n".encode())
-                for values in dataclasses.astuple(components):
+            for level in sorted(self._levels(i)):
+                components, owners = self._units(i, level)
+                digest.update(f"{level}\n{len(components)} {len(owners.classes)}\n".encode())
+                for values in (*dataclasses.astuple(components), *dataclasses.astuple(owners)):
                     digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
 
     def _levels(self, i: int) -> dict[float, SubjectComponents]:
         return self._components.get(self.subject_ids[i], {})
+
+    def _units(self, i: int, level: float) -> tuple[SubjectComponents, Ownership]:
+        """Return the units of a subject at a level, and their owners."""
+        if level not in self._levels(i):
+            return NO_COMPONENTS, NO_UNITS
+        return self._levels(i)[level], self._owners[self.subject_ids[i]][level]
 
     def _truth_arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         rows = slice(self._first[i], self._last[i])

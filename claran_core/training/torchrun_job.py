@@ -34,7 +34,7 @@ class TrainingJob:
     ----------
     method : str
         Fusion method of the images.
-    targets, images, index, components : list of str
+    targets, images, index, components, owners : list of str
         Files of all shards, in the same order.
     labels, pretrained : str
         Labels of the run; initial weights, or None.
@@ -55,6 +55,7 @@ class TrainingJob:
     images: list[str]
     index: list[str]
     components: list[str]
+    owners: list[str]
     labels: str
     pretrained: str | None
     fusion: Mapping[str, Any]
@@ -87,7 +88,7 @@ class TrainingJob:
             As `claran_core.training.train.train`.
         """
         training = TrainingOptions.model_validate(dict(self.training))
-        shards = zip(self.images, self.index, self.components, strict=True)
+        shards = zip(self.images, self.index, self.components, self.owners, strict=True)
         train(
             FusedDataset(
                 [FusedShard(*map(Path, names)) for names in shards],

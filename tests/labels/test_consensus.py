@@ -80,7 +80,7 @@ def test_difficulty_is_measured_on_the_contours() -> None:
     image[30:35, 5:15] = 100.0  # another source, 10 px below the first
     components = find_components(image, 1.0)
     snr, owners = np.array([40.0, 20.0, 90.0]), np.array([0, 0, 1])
-    measured = difficulty_of(components, snr, owners, 0, host_magnitude=14.0)
+    measured = difficulty_of(components.boxes, snr, owners, 0, host_magnitude=14.0)
     # Contours at 5.3 of 100 lie almost a pixel outside the squares of 10 px.
     width = 9 + 2 * (1 - 0.053)
     gap = 20 - width
@@ -93,5 +93,5 @@ def test_difficulty_is_measured_on_the_contours() -> None:
     )
     assert measured == pytest.approx(expected, abs=1e-6)
     # Noise does not count as another source.
-    alone = difficulty_of(components, snr, np.array([0, 0, -1]), 0, host_magnitude=14.0)
+    alone = difficulty_of(components.boxes, snr, np.array([0, 0, -1]), 0, host_magnitude=14.0)
     assert alone == pytest.approx(expected - 1 / (1 + gap / 20), abs=1e-6)

@@ -1,6 +1,5 @@
 """Labels by the DR1 rule: images with known sources, the label table, and real images with DR1 labels."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,47 +8,21 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from true_sources import SIZE, Source, gaussian, native_wcs, observe
 
 from benchmarks.science.dr1_labels import measure
 from claran_core.common.cutout import Cutout
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
-from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.subject import Subject
 from claran_core.common.tables import LABELS
-from claran_core.labels.dr1_labels import label_from_table, label_simulated, truth_box
+from claran_core.labels.dr1_labels import label_from_table, label_simulated
 from claran_core.labels.rgz_table import position_of_name, read_label_table
+from claran_core.labels.units import truth_box
 from claran_core.survey.regular import regular_image
 
 FRAME = Frame()
 SUBJECT = Subject("here", 150.0, 20.0, "train", FRAME)
-SIZE = 106  # native pixels of 1.8 arcsec: a little more than the frame
-
-
-@dataclass(frozen=True)
-class Source:
-    """A `TrueSource` with its image."""
-
-    source_id: str
-    image: np.ndarray
-    ra_deg: float = 150.001
-    dec_deg: float = 20.002
-    host_magnitude: float = 15.0
-
-
-def native_wcs() -> LinearWCS:
-    return LinearWCS("TAN", 150.0, 20.0, (SIZE - 1) / 2, (SIZE - 1) / 2, (-5e-4, 0.0, 0.0, 5e-4))
-
-
-def gaussian(x: float, y: float, peak: float, fwhm: float = 3.0) -> np.ndarray:
-    rows, columns = np.indices((SIZE, SIZE))
-    return peak * np.exp(-4 * np.log(2) * ((columns - x) ** 2 + (rows - y) ** 2) / fwhm**2)
-
-
-def observe(*models: np.ndarray) -> Cutout:
-    """Return a cut-out with the sum of models and noise of 1."""
-    noise = np.random.default_rng(3).normal(0, 1.0, (SIZE, SIZE))
-    return Cutout((noise + sum(models)).astype(np.float32), native_wcs(), "made")
 
 
 def test_double_and_its_neighbour_are_two_sources() -> None:

@@ -1,6 +1,7 @@
 """Labels of shards and runs, from the simulated sky and from a label table."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,14 @@ import pytest
 from claran_core.common.files import check_made_from, read_table
 from claran_core.common.frame import Frame
 from claran_core.common.paths import Results
-from claran_core.common.tables import LABELS
+from claran_core.common.tables import LABELS, OWNERS
 from claran_core.components.component_table import read_noise
 from claran_core.components.shard import find_shard_components
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import cut_shard
+from claran_core.labels.owner_table import COMPONENT_COLUMNS
 from claran_core.labels.shard import (
+    TruthFiles,
     gather_labels,
     label_shard_from_table,
     label_simulated_shard,
@@ -57,6 +60,18 @@ def shard(selection: Selection, tmp_path_factory: pytest.TempPathFactory) -> Sha
     return targets, results, sky
 
 
+def components_of(results: Results) -> dict[str, Any]:
+    """Return what the labels stage reads of the components stage."""
+    table = read_table(results.components("00000"), COMPONENT_COLUMNS)
+    return {"components": table, "noise": read_noise(results.noise("00000"))}
+
+
+def files_of(results: Results) -> TruthFiles:
+    """Return the files of the shard."""
+    made_from = {"components": "a digest"}
+    return TruthFiles(results.shard_labels("00000"), results.owners("00000"), made_from)
+
+
 def test_origin_of_the_truth(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text(HEADER + "1,FIRSTJ000007.0+081644,1,1,0.029,8.279,24.1,0.75,1\n")
@@ -71,20 +86,25 @@ def test_simulated_labels_equal_those_of_the_selection(shard: Shard, selection: 
     targets, results, sky = shard
     with read_cutouts(results.cutouts("00000", "radio")) as radio:
         label_simulated_shard(
-            targets,
-            sky,
-            FRAME,
-            radio=radio,
-            noise=read_noise(results.noise("00000")),
-            output_path=results.shard_labels("00000"),
-            made_from={"components": "a digest"},
+            targets, sky, FRAME, radio=radio, files=files_of(results), **components_of(results)
         )
-    check_made_from(results.shard_labels("00000"), {"components": "a digest"}, redo="components")
+    for path in (results.shard_labels("00000"), results.owners("00000")):
+        check_made_from(path, {"components": "a digest"}, redo="components")
     labels = read_table(results.shard_labels("00000"))
     assert labels.columns.tolist() == LABELS.names
     assert labels[["subject_id", "label_id", "morphology"]].values.tolist() == (
         selection.labels[["subject_id", "label_id", "morphology"]].values.tolist()
     )
+    owners = read_table(results.owners("00000"))
+    assert owners.columns.tolist() == OWNERS.names
+    components = read_table(results.components("00000"))
+    keys = ["subject_id", "scale", "level", "component_id"]
+    pd.testing.assert_frame_equal(owners[keys], components[keys])
+    large = owners[(components["n_pixels"] > 1) & (owners["level"] == 1)]
+    for label in labels.itertuples():
+        own = large[(large["subject_id"] == label.subject_id) & (large["source_id"] == label.label_id)]
+        assert len(own) == label.n_components
+        assert set(own["morphology"]) == {label.morphology} and set(own["kind"]) == {"source"}
     numbers = ["ra", "dec", "box_x1", "angular_size", "consensus", "host_ra", "host_dec"]
     np.testing.assert_allclose(labels[numbers], selection.labels[numbers].astype(float), rtol=1e-6)
 
@@ -118,13 +138,18 @@ def test_labels_from_a_table(shard: Shard, tmp_path: Path) -> None:
         "14,FIRSTJ000007.0+081644,1,1,0.029,8.279,24.1,0.75,1",
     ]
     table.write_text(HEADER + "\n".join(rows) + "\n")
-    output = tmp_path / "labels.parquet"
+    files = TruthFiles(tmp_path / "labels.parquet", tmp_path / "owners.parquet")
     with read_cutouts(results.cutouts("00000", "radio")) as radio:
-        noise = read_noise(results.noise("00000"))
-        label_shard_from_table(targets, table, FRAME, radio=radio, noise=noise, output_path=output)
-    labels = read_table(output)
+        inputs = components_of(results)
+        label_shard_from_table(targets, table, FRAME, radio=radio, files=files, **inputs)
+    labels = read_table(files.labels)
     assert labels.label_id.tolist() == ["11", "12", "13"]
     assert labels.morphology.tolist() == ["1C_2P", "1C_1P", "2C_2P"]
+    owners = read_table(files.owners)
+    assert len(owners) == len(read_table(results.components("00000")))
+    assert set(owners["kind"]) == {"source", "unknown"}
+    assert set(owners["source_id"][owners["kind"] == "unknown"]) == {""}
+    assert set(zip(owners["source_id"], owners["morphology"], strict=True)) >= {("11", "1C_2P"), ("", "")}
 
 
 def test_gathered_labels_do_not_depend_on_the_shards(shard: Shard, tmp_path: Path) -> None:
@@ -132,9 +157,12 @@ def test_gathered_labels_do_not_depend_on_the_shards(shard: Shard, tmp_path: Pat
     parts = []
     for number, rows in enumerate((targets.iloc[3:], targets.iloc[:3])):
         parts.append(tmp_path / f"{number}.parquet")
+        files = TruthFiles(parts[-1], tmp_path / f"{number}.owners.parquet")
         with read_cutouts(results.cutouts("00000", "radio")) as radio:
-            noise = read_noise(results.noise("00000"))
-            label_simulated_shard(rows, sky, FRAME, radio=radio, noise=noise, output_path=parts[-1])
+            inputs = components_of(results)
+            own = inputs["components"]["subject_id"].isin(rows["subject_id"])
+            inputs["components"] = inputs["components"][own]
+            label_simulated_shard(rows, sky, FRAME, radio=radio, files=files, **inputs)
     gather_labels(parts, tmp_path / "forward.parquet")
     gather_labels(parts[::-1], tmp_path / "backward.parquet")
     forward = read_table(tmp_path / "forward.parquet")
@@ -143,7 +171,9 @@ def test_gathered_labels_do_not_depend_on_the_shards(shard: Shard, tmp_path: Pat
 
 
 def test_shard_without_sources_has_an_empty_table(tmp_path: Path, shard: Shard) -> None:
-    targets, _, sky = shard
-    output = tmp_path / "labels.parquet"
-    label_simulated_shard(targets.head(0), sky, FRAME, radio={}, noise={}, output_path=output)
-    assert read_table(output).empty
+    targets, results, sky = shard
+    files = TruthFiles(tmp_path / "labels.parquet", tmp_path / "owners.parquet")
+    inputs = components_of(results)
+    inputs["components"] = inputs["components"].head(0)
+    label_simulated_shard(targets.head(0), sky, FRAME, radio={}, files=files, **inputs)
+    assert read_table(files.labels).empty and read_table(files.owners).empty

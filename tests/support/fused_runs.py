@@ -13,7 +13,7 @@ from claran_core.common.paths import Results
 from claran_core.fusion.fused_images import checksum
 from claran_core.training.dataset import FusedDataset, FusedShard
 
-__all__ = ["blob_sky", "component_rows", "index_of", "label_row", "open_run", "write_run"]
+__all__ = ["blob_sky", "component_rows", "index_of", "label_row", "open_run", "owner_rows", "write_run"]
 
 # Lists of secondary peaks of a component without any.
 NO_SECONDARY: dict[str, Any] = {f"secondary_{name}": [] for name in ("ra", "dec", "snr", "saddle")}
@@ -85,6 +85,16 @@ def component_rows(labels: pd.DataFrame, levels: tuple[float, ...] = (1.0, 1.1))
     return pd.DataFrame(rows, columns=tables.COMPONENTS.names)
 
 
+def owner_rows(labels: pd.DataFrame, levels: tuple[float, ...] = (1.0, 1.1)) -> pd.DataFrame:
+    """Return the owners of `component_rows`: the label that each component is made from."""
+    components = component_rows(labels, levels)
+    counts = [len(levels) * (2 if name == "2C_2P" else 1) for name in labels["morphology"]]
+    source, morphology = (np.repeat(labels[name].to_numpy(), counts) for name in ("label_id", "morphology"))
+    owners = components[["subject_id", "scale", "level", "component_id"]]
+    owners = owners.assign(source_id=source, kind="source", morphology=morphology)
+    return owners[tables.OWNERS.names]
+
+
 def write_run(
     root: Path,
     sky: tuple[np.ndarray, pd.DataFrame, pd.DataFrame],
@@ -102,10 +112,12 @@ def write_run(
             results.fused("D4", shard),
             results.fused_index("D4", shard),
             results.components(shard),
+            results.owners(shard),
         )
         of_shard = labels["subject_id"].isin(index.iloc[rows]["subject_id"])
         checksums = [checksum(image) for image in images[rows]]
         write_table(files.components, component_rows(labels[of_shard]), tables.COMPONENTS)
+        write_table(files.owners, owner_rows(labels[of_shard]), tables.OWNERS)
         made_from = {"components": digest_of(files.components)}
         of_images = index.iloc[rows].assign(crc32=checksums)
         write_table(files.index, of_images, tables.FUSED, made_from=made_from)

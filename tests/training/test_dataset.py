@@ -13,9 +13,10 @@ from hypothesis.extra import numpy as hnp
 
 from claran_core.common import tables
 from claran_core.common.errors import InputError
-from claran_core.common.files import write_table
+from claran_core.common.files import read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.fusion.fused_images import open_shard
+from claran_core.model.layers.types import ARTEFACT
 from claran_core.training.dataset import AUGMENTATIONS, FusedDataset, orient
 
 
@@ -155,6 +156,16 @@ def test_fingerprint_changes_with_one_pixel_or_one_box(tmp_path: Path) -> None:
     assert open_run(tmp_path / "c", (images, index, moved)).fingerprint() != before
 
 
+def test_fingerprint_changes_with_one_owner(tmp_path: Path) -> None:
+    results, [files] = write_run(tmp_path, blob_sky(3))
+    options = {"targets": [results.targets], "labels": results.labels}
+    before = FusedDataset([files], **options).fingerprint()
+    owners = read_table(files.owners)
+    owners.loc[0, ["source_id", "kind", "morphology"]] = ["", "artefact", ""]
+    write_table(files.owners, owners, tables.OWNERS)
+    assert FusedDataset([files], **options).fingerprint() != before
+
+
 def test_augmentation_does_not_depend_on_the_batch(tmp_path: Path) -> None:
     dataset = open_run(tmp_path, blob_sky(20))
     options = {"augmentation": "dihedral", "seed": 5}
@@ -184,10 +195,18 @@ def test_contour_levels_are_random_only_with_augmentation(tmp_path: Path) -> Non
     rows = component_rows(labels)
     rows.loc[rows["level"] != 1.0, "snr"] = 77.0
     write_table(files.components, rows, tables.COMPONENTS)
+    owners = read_table(files.owners)
+    owners.loc[owners["level"] != 1.0, ["source_id", "kind", "morphology"]] = ["", "artefact", ""]
+    write_table(files.owners, owners, tables.OWNERS)
     dataset = FusedDataset([files], targets=[results.targets], labels=results.labels)
 
     def drawn(augmentation: str) -> list[float]:
         batch = dataset.batch(range(40), augmentation=augmentation, seed=0, epoch=0)
+        for components, owners in zip(batch.components, batch.owners, strict=True):
+            artefact = components.snr == 77.0
+            assert ((owners.owner == ARTEFACT) == artefact).all() and len(artefact) == len(owners.owner)
+            assert (owners.owner[~artefact] == 0).all()
+            assert len(owners.classes) == (len(artefact) > 0 and not artefact.any())
         return [components.snr[0] for components in batch.components if len(components)]
 
     assert set(drawn("none")) == {20.0}
@@ -275,6 +294,8 @@ def test_shards_of_different_frames(tmp_path: Path) -> None:
 )
 def test_bad_labels_are_refused(tmp_path: Path, column: str, value: object, message: str) -> None:
     images, index, labels = blob_sky(3)
+    results, shards = write_run(tmp_path, (images, index, labels))
     labels.loc[1, column] = value
+    write_table(results.labels, labels, tables.LABELS)
     with pytest.raises(InputError, match=rf"labels\.parquet: label 'a' of 'S001' {message}"):
-        open_run(tmp_path, (images, index, labels))
+        FusedDataset(shards, targets=[results.targets], labels=results.labels)

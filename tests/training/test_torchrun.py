@@ -58,6 +58,7 @@ def make_job(root: Path, epochs: int = TRAINING.epochs) -> TrainingJob:
         images=[str(shard.images) for shard in shards],
         index=[str(shard.index) for shard in shards],
         components=[str(shard.components) for shard in shards],
+        owners=[str(shard.owners) for shard in shards],
         labels=str(results.labels),
         pretrained=None,
         fusion=FUSION.as_dict(exclude={"methods"}),

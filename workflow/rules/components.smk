@@ -1,9 +1,10 @@
 # This part of the workflow finds the components of all subjects by the contour rule, and measures the noise of
-# their radio images.  Where the sky is simulated or the targets are a label table, it labels the true sources.
+# their radio images.  Where the sky is simulated or the targets are a label table, it labels the true sources,
+# and says which source each component belongs to.
 #
 # REQUIRED INPUTS: results/targets/{shard}.parquet, results/cutouts/{shard}/radio.arrow.
 # OUTPUTS: per shard results/components/{shard}.parquet and {shard}.noise.parquet, and where truth is known
-# results/labels/{shard}.parquet; results/labels.parquet.
+# results/labels/{shard}.parquet and {shard}.owners.parquet; results/labels.parquet.
 
 
 rule components:
@@ -47,6 +48,7 @@ rule label_shard:
         table=[TARGET_TABLE] if TRUTH == "label table" else [],
     output:
         labels=RESULTS.shard_labels("{shard}"),
+        owners=RESULTS.owners("{shard}"),
     log:
         LOGS / "label_shard" / "{shard}.log",
     benchmark:

@@ -1,6 +1,7 @@
 # This part of the workflow trains the detector of each fusion method that was given no weights.
 #
-# REQUIRED INPUTS: results/targets/*, results/components/*, results/fused/{method}/*, results/labels.parquet.
+# REQUIRED INPUTS: results/targets/*, results/components/*, results/fused/{method}/*, results/labels/*,
+# results/labels.parquet.
 # OUTPUTS: results/model/{method}/weights.safetensors and losses.parquet.
 
 
@@ -15,6 +16,7 @@ rule train:
         images=get_fused,
         index=get_fused_index,
         components=for_shards(RESULTS.components),
+        owners=for_shards(RESULTS.owners),
         labels=RESULTS.labels,
         pretrained=PRETRAINED,
     output:

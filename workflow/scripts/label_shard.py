@@ -9,7 +9,8 @@ from claran_core.common.tables import TARGETS
 from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.providers import open_provider
-from claran_core.labels.shard import label_shard_from_table, label_simulated_shard
+from claran_core.labels.owner_table import COMPONENT_COLUMNS
+from claran_core.labels.shard import TruthFiles, label_shard_from_table, label_simulated_shard
 from claran_core.settings.survey import SurveysOptions
 
 with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
@@ -19,15 +20,20 @@ with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
         check_made_from(Path(snakemake.input[name]), made_from, redo="components")
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     frame = Frame(**pixels["frame"])
-    files = {
+    files = TruthFiles(
+        labels=Path(snakemake.output.labels),
+        owners=Path(snakemake.output.owners),
+        made_from={"components": digest_of(Path(snakemake.input.components))},
+    )
+    inputs = {
         "radio": radio,
         "noise": read_noise(Path(snakemake.input.noise)),
-        "output_path": Path(snakemake.output.labels),
-        "made_from": {"components": digest_of(Path(snakemake.input.components))},
+        "components": read_table(Path(snakemake.input.components), COMPONENT_COLUMNS),
+        "files": files,
     }
     if snakemake.params.truth == "simulated":
         survey = SurveysOptions.model_validate(pixels["survey"])
         sky = open_provider(survey.radio, seed=pixels["seed"], simulated=survey.simulated)
-        label_simulated_shard(targets, sky, frame, **files)
+        label_simulated_shard(targets, sky, frame, **inputs)
     else:
-        label_shard_from_table(targets, Path(snakemake.input.table[0]), frame, **files)
+        label_shard_from_table(targets, Path(snakemake.input.table[0]), frame, **inputs)

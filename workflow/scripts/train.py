@@ -18,6 +18,7 @@ with job(snakemake.log[0]):
             images=list(snakemake.input.images),
             index=list(snakemake.input.index),
             components=list(snakemake.input.components),
+            owners=list(snakemake.input.owners),
             labels=snakemake.input.labels,
             pretrained=next(iter(snakemake.input.get("pretrained", [])), None),
             fusion=snakemake.params.fusion,
