@@ -43,6 +43,18 @@ verbose_option = click.option("--verbose", is_flag=True, help="Log the progress.
     help="Share of subjects with several sources, 0 to 1.  [default: the paper's]",
 )
 @click.option(
+    "--survey-views",
+    is_flag=True,
+    help="Add 6,000 training subjects as in a survey: any place, coarse views, large sources, crowded and "
+    "bright fields, ambiguous pairs.",
+)
+@click.option(
+    "--ambiguous",
+    type=int,
+    metavar="N",
+    help="Add N test subjects of two components that are one source or two; only their hosts tell.",
+)
+@click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="CSV file of targets to write."
 )
 @click.option("--labels", type=click.Path(path_type=Path), help="Also write the RGZ label table (CSV).")
@@ -53,6 +65,8 @@ def targets(
     test: int | None,
     table_3: bool,
     multi_source_fraction: float | None,
+    survey_views: bool,
+    ambiguous: int | None,
     output: Path,
     labels: Path | None,
     seed: int,
@@ -63,22 +77,36 @@ def targets(
     \b
     Examples:
       claran simulate targets --train 900 --test 400 --output targets.csv --labels labels.csv
-      claran simulate targets --table-3 --output table3.csv
+      claran simulate targets --table-3 --survey-views --output training.csv
+      claran simulate targets --ambiguous 200 --output pairs.csv
     """
+    import pandas as pd
+
+    from claran_core.common.errors import InputError
     from claran_core.common.files import write_text
     from claran_core.labels.rgz_table import write_label_table
+    from claran_core.simulation import survey_views as views
     from claran_core.simulation.subjects import select_subjects
 
-    n_train, n_test = _subject_counts(train, test, table_3, multi_source_fraction)
+    if seed < 0:
+        raise InputError(f"simulated sky: seed {seed} is negative; give 0 or more")
+    n_train, n_test = _subject_counts(
+        train, test, table_3, multi_source_fraction, optional=survey_views or ambiguous is not None
+    )
     _log_progress(verbose)
+    added = [views.survey_views(seed)] if survey_views else []
+    added += [views.ambiguous_targets(seed, ambiguous)] if ambiguous is not None else []
     selection = select_subjects(
         seed=seed, n_train=n_train, n_test=n_test, multi_source_fraction=multi_source_fraction
     )
+    table = selection.targets
+    if added:
+        table = pd.concat([table.assign(scale=1, kind="classified"), *added], ignore_index=True)
     if labels is not None:
         write_label_table(labels, selection.labels)
-    write_text(output, selection.targets.to_csv(index=False))
-    n_subjects, n_sources = len(selection.targets), len(selection.labels)
-    click.echo(f"{output}: {n_subjects} subjects of sky {seed}, with {n_sources} labelled sources")
+    write_text(output, table.to_csv(index=False))
+    n_sources = len(selection.labels)
+    click.echo(f"{output}: {len(table)} subjects of sky {seed}, with {n_sources} labelled sources")
 
 
 @simulate.command()
@@ -131,9 +159,14 @@ def image(
 
 
 def _subject_counts(
-    train: int | None, test: int | None, table_3: bool, multi_source_fraction: float | None
+    train: int | None,
+    test: int | None,
+    table_3: bool,
+    multi_source_fraction: float | None,
+    *,
+    optional: bool,
 ) -> tuple[int, int]:
-    """Return the numbers of training and test subjects that the options ask for."""
+    """Return the numbers of training and test subjects that the options ask for; `optional` allows none."""
     if table_3:
         if any(value is not None for value in (train, test, multi_source_fraction)):
             raise click.UsageError(
@@ -143,8 +176,10 @@ def _subject_counts(
 
         mixes = published_signatures()
         return sum(mixes["train"].values()), sum(mixes["test"].values())
+    if optional:
+        train, test = train or 0, test or 0
     if train is None or test is None:
-        raise click.UsageError("give --train and --test, or --table-3")
+        raise click.UsageError("give --train and --test, --table-3, --survey-views or --ambiguous")
     return train, test
 
 

@@ -28,8 +28,7 @@ from claran_core.components.contour_rule import (
 )
 from claran_core.evaluation.area import count_subjects
 from claran_core.labels.dr1_labels import simulated_rows
-from claran_core.simulation.geometry import cells_near
-from claran_core.simulation.population import MAX_REACH_ARCSEC, RADIO_NSIDE, RadioSource
+from claran_core.simulation.population import RadioSource, cells_reaching
 from claran_core.simulation.provider import SimulatedProvider
 
 __all__ = ["PLACEMENTS", "SKY_TRUTH", "STATES", "model_flux_mjy", "sky_truth_over"]
@@ -154,9 +153,10 @@ def _candidates(sky: SimulatedProvider, subjects: pd.DataFrame, frame: Frame) ->
         return []
     half_diagonal = frame.width_arcsec / np.sqrt(2)
     positions = subjects[["ra", "dec"]].to_numpy(float)
-    reach = half_diagonal + MAX_REACH_ARCSEC
-    cells = {cell for ra, dec in positions for cell in cells_near(ra, dec, reach, RADIO_NSIDE)}
-    tree, found = cKDTree(unit_vectors(*positions.T)), []
+    reaching = (cells_reaching(sky.population, ra, dec, half_diagonal) for ra, dec in positions)
+    cells = {cell for reached in reaching for cell in reached}
+    tree = cKDTree(unit_vectors(*positions.T))
+    found: list[RadioSource] = []
     for cell in sorted(cells):
         sources = sky.population.cell(cell)
         apart, _ = tree.query(unit_vectors(sources.ra_deg, sources.dec_deg))

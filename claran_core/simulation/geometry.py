@@ -27,6 +27,7 @@ __all__ = [
     "cell_positions",
     "cells_around",
     "cells_near",
+    "disc_around",
     "sky_to_cell",
     "sky_to_cells",
     "subcells",
@@ -234,13 +235,18 @@ class Tile:
         return self._frame.wcs(self.ra_deg, self.dec_deg).window(window.x0, window.y0)
 
 
+def disc_around(tile: Tile, window: TileWindow) -> tuple[float, float, float]:
+    """Return RA and Dec of the centre (deg, ICRS) and the radius (arcsec) of the disc around a window."""
+    ra_deg, dec_deg = tile.pixel_to_sky(window.x0 + (window.nx - 1) / 2, window.y0 + (window.ny - 1) / 2)
+    return ra_deg, dec_deg, 0.5 * float(np.hypot(*window.shape)) * tile.grid.pixel_scale_arcsec
+
+
 def cells_around(tile: Tile, window: TileWindow, reach_arcsec: float, nside: int) -> tuple[int, ...]:
     """Return the nested HEALPix cells whose sources may reach a window, in ascending order.
 
     Sources are added in this order, which is the same for all windows of a tile.
     """
-    ra_deg, dec_deg = tile.pixel_to_sky(window.x0 + (window.nx - 1) / 2, window.y0 + (window.ny - 1) / 2)
-    radius = 0.5 * float(np.hypot(*window.shape)) * tile.grid.pixel_scale_arcsec
+    ra_deg, dec_deg, radius = disc_around(tile, window)
     return cells_near(ra_deg, dec_deg, radius + reach_arcsec, nside)
 
 

@@ -101,6 +101,10 @@ class LabelTablePopulation:
         """Return the sources of a cell; see `claran_core.simulation.population.Population`."""
         return _cell(self, index)
 
+    def has_large(self, index: int) -> bool:
+        """Return False: no source of a label table reaches so far."""
+        return False
+
     def sources(self) -> list[RadioSource]:
         """Return all sources of the table, in its order; their models are not built yet."""
         return [_source(self.seed, site) for site in self._sites]

@@ -1,9 +1,9 @@
 """Radio sources of the simulated sky, cell by cell.
 
 The sky is divided into HEALPix cells.  A cell's sources come from its own random stream, so any part of the
-sky can be computed alone.  Field sources are compact and follow the counts of FIRST, N(>S) ~ S^-0.89 in peak
-flux density; extended sources follow `claran_core.simulation.recipes`.  A source and its model are built on
-first access.
+sky can be computed alone.  They are field sources (`claran_core.simulation.field_sources`), extended sources
+of `claran_core.simulation.recipes`, and those of `claran_core.simulation.rare_sources`.  A source and its
+model are built on first access.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +13,17 @@ from typing import Protocol
 
 import numpy as np
 
-from claran_core.common.sky import offset_to_sky
+from claran_core.simulation.field_sources import crowding, draw_field, move_clustered, move_companions
 from claran_core.simulation.gaussians import Gaussians
-from claran_core.simulation.geometry import cell_area_deg2, cell_positions, sky_to_cell
+from claran_core.simulation.geometry import cell_area_deg2, cell_positions, cells_near
 from claran_core.simulation.random_streams import Stream, StreamName, generator, quantile_draw
+from claran_core.simulation.rare_sources import (
+    LARGEST_REACH_ARCSEC,
+    RADIO_NSIDE,
+    RareSource,
+    compact_pairs,
+    large_sources,
+)
 from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY
 from claran_core.simulation.source_models import SourceModel, build_compact, build_extended
 from claran_core.simulation.source_shapes import POINT_ARCSEC
@@ -29,32 +36,22 @@ __all__ = [
     "Population",
     "RadioCell",
     "RadioSource",
+    "cells_reaching",
     "radio_cell",
 ]
 
-# Cells of 27 arcmin: about forty sources each.
-RADIO_NSIDE = 128
-
 # Largest distance at which a source affects the image: by its emission, by the sidelobes of its peaks (214
-# arcsec at a corner of the pattern, from peaks up to 130 arcsec away), or by its negative bowl.
+# arcsec at a corner of the pattern, from peaks up to 130 arcsec away), or by its negative bowl.  Sources
+# larger than 2 arcmin reach farther.
 MAX_REACH_ARCSEC = 345.0
+FAR_REACH_ARCSEC = LARGEST_REACH_ARCSEC + 215.0
+
+CELL_DEG2 = cell_area_deg2(RADIO_NSIDE)
 
 # Emission of an extended source is cut off this far beyond its extent; the outer Gaussians fade within it.
 REACH_BEYOND_ARCSEC = 80.0
 
-# Field sources: number per square degree above the 5 sigma limit, that limit, and the range drawn, Jy/beam.
-FIELD_DENSITY_DEG2 = 84.0
-FIELD_LIMIT_JY = 7.8e-4
-FIELD_SLOPE = 0.89
-FIELD_RANGE_JY = (3e-4, 2.0)
-
-# Probability of a field source near an extended one, its distance, and its faintest brightness.  They
-# reproduce the separations of sources that share a subject in the RGZ label table.
-COMPANION_CHANCE, COMPANION_ARCSEC = 0.14, (12.0, 85.0)
-COMPANION_LIMIT_JY, COMPANION_FAINTEST = 1.5e-3, 0.005
-
-# FWHM of field sources before the beam: mostly unresolved.
-FIELD_SIZE_ARCSEC = 1.0
+# Distance beyond which a field source has no emission.
 FIELD_REACH_ARCSEC = 60.0
 
 # Residual sidelobes, fitted with those of the beam around 155 real sources of 20 to 1,000 times the noise.
@@ -81,7 +78,7 @@ class RadioSource:
     ra_deg, dec_deg : float
         Position of its host, deg, ICRS.
     kind : str
-        ``field``, or the key of its recipe.
+        ``field``, the key of its recipe, ``pair`` or ``large``.
     n_components, n_peaks : int
         Intended counts; those measured on the noisy image may differ.
     host_magnitude : float
@@ -221,22 +218,27 @@ class RadioCell:
 def radio_cell(seed: int, cell: int) -> RadioCell:
     """Return all radio sources with hosts in a nested HEALPix cell of `RADIO_NSIDE`, field sources first."""
     rng = generator(seed, Stream.RADIO_SOURCES, cell)
-    peak, compact = _field(rng)
+    peak, compact = draw_field(rng, CELL_DEG2, crowding(cell, RADIO_NSIDE))
     extended = _extended(rng, seed, cell)
     n_field, n = len(peak), len(peak) + len(extended)
     ra, dec = cell_positions(cell, RADIO_NSIDE, rng.random(n), rng.random(n))
-    _move_companions(rng, cell, peak, ra, dec)
+    n_free = move_companions(rng, cell, RADIO_NSIDE, peak, ra, dec)
+    move_clustered(generator(seed, Stream.RADIO_CLUSTERING, cell), cell, RADIO_NSIDE, n_free, ra, dec)
     magnitude = _host_magnitudes(rng, n_field, n)
-    uncleaned = UNCLEANED_JY * np.maximum(rng.normal(1, UNCLEANED_SCATTER, n), 0)
-    gain = SIDELOBE_GAIN * rng.standard_t(3, n)
-    peak = np.append(peak, [draft.peak_snr * SNR_UNIT_JY for draft in extended])
-    reach = np.append(
-        np.full(n_field, FIELD_REACH_ARCSEC),
-        [draft.extent_arcsec + REACH_BEYOND_ARCSEC for draft in extended],
-    )
-    columns = np.stack([ra, dec, peak, uncleaned, gain, reach, magnitude], axis=1)
-    compact = np.concatenate([compact, np.full((len(extended), 3), np.nan)])
-    return RadioCell(columns, compact, partial(_source, cell, columns, compact, extended))
+    rare = [*compact_pairs(seed, cell), *large_sources(seed, cell)]
+    drafts: list[_Extended | RareSource] = [*extended, *rare]
+    places = np.array([(one.ra_deg, one.dec_deg, one.host_magnitude) for one in rare]).reshape(-1, 3)
+    n_all = n + len(rare)
+    columns = np.empty((n_all, 7))
+    columns[:n, 0], columns[:n, 1], columns[:n, 6] = ra, dec, magnitude
+    columns[n:, [0, 1, 6]] = places
+    columns[:, 2] = np.append(peak, [draft.peak_snr * SNR_UNIT_JY for draft in drafts])
+    columns[:, 3] = UNCLEANED_JY * np.maximum(rng.normal(1, UNCLEANED_SCATTER, n_all), 0)
+    columns[:, 4] = SIDELOBE_GAIN * rng.standard_t(3, n_all)
+    columns[:n_field, 5] = FIELD_REACH_ARCSEC
+    columns[n_field:, 5] = [draft.reach_arcsec for draft in drafts]
+    compact = np.concatenate([compact, np.full((len(drafts), 3), np.nan)])
+    return RadioCell(columns, compact, partial(_source, cell, columns, compact, drafts))
 
 
 @dataclass(frozen=True)
@@ -248,26 +250,37 @@ class _Extended:
     peak_snr: float
     extent_arcsec: float
 
+    @property
+    def reach_arcsec(self) -> float:
+        return self.extent_arcsec + REACH_BEYOND_ARCSEC
+
+    @property
+    def n_components(self) -> int:
+        return RECIPES[self.kind].n_components
+
+    @property
+    def n_peaks(self) -> int:
+        return RECIPES[self.kind].n_peaks
+
     def build(self) -> SourceModel:
         rng, recipe = generator(*self.stream), RECIPES[self.kind]
         return build_extended(rng, recipe, peak_snr=self.peak_snr, extent_arcsec=self.extent_arcsec)
 
 
 def _source(
-    cell: int, columns: np.ndarray, compact: np.ndarray, extended: list[_Extended], number: int
+    cell: int, columns: np.ndarray, compact: np.ndarray, drafts: list[_Extended | RareSource], number: int
 ) -> RadioSource:
-    """Return one source of a cell whose last sources are extended."""
+    """Return one source of a cell whose last sources are those of the drafts, which are not compact."""
     ra, dec, peak, uncleaned, gain, reach, magnitude = columns[number].tolist()
-    of_extended = number - (len(columns) - len(extended))
-    draft = extended[of_extended] if of_extended >= 0 else None
-    recipe = RECIPES[draft.kind] if draft else None
+    of_draft = number - (len(columns) - len(drafts))
+    draft = drafts[of_draft] if of_draft >= 0 else None
     return RadioSource(
         source_id=f"sim-{cell:06d}-{number:03d}",
         ra_deg=ra,
         dec_deg=dec,
         kind=draft.kind if draft else "field",
-        n_components=recipe.n_components if recipe else 1,
-        n_peaks=recipe.n_peaks if recipe else 1,
+        n_components=draft.n_components if draft else 1,
+        n_peaks=draft.n_peaks if draft else 1,
         host_magnitude=magnitude,
         reach_arcsec=reach,
         peak_jy=peak,
@@ -292,6 +305,10 @@ class Population(Protocol):
         """Return all radio sources with hosts in a nested HEALPix cell of `RADIO_NSIDE`, in fixed order."""
         ...
 
+    def has_large(self, index: int) -> bool:
+        """Return whether a source of a cell may reach farther than `MAX_REACH_ARCSEC`."""
+        ...
+
 
 @dataclass(frozen=True)
 class DrawnPopulation:
@@ -303,50 +320,31 @@ class DrawnPopulation:
         """See `Population`."""
         return radio_cell(self.seed, index)
 
+    def has_large(self, index: int) -> bool:
+        """See `Population`."""
+        return bool(large_sources(self.seed, index))
 
-def _count(rng: np.random.Generator, density_deg2: float) -> int:
-    """Draw the number of sources in a cell."""
-    return int(rng.poisson(density_deg2 * cell_area_deg2(RADIO_NSIDE)))
 
+def cells_reaching(population: Population, ra_deg: float, dec_deg: float, radius_arcsec: float) -> list[int]:
+    """Return the cells whose sources may reach a disc (deg, ICRS), ascending.
 
-def _field(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the field sources of a cell from the power law within `FIELD_RANGE_JY`: peak, compact."""
-    low, high = ((flux / FIELD_LIMIT_JY) ** -FIELD_SLOPE for flux in FIELD_RANGE_JY)
-    n = _count(rng, FIELD_DENSITY_DEG2 * (low - high))
-    peak = FIELD_LIMIT_JY * rng.uniform(high, low, n) ** (-1 / FIELD_SLOPE)
-    size, ratio, angle = rng.exponential(FIELD_SIZE_ARCSEC, n), rng.random(n), rng.uniform(0, 180, n)
-    return peak, np.stack([size, size * ratio, angle], axis=1)
+    Sources are added to images in this order, which is the same for all windows of a tile.
+    """
+    near = cells_near(ra_deg, dec_deg, radius_arcsec + MAX_REACH_ARCSEC, RADIO_NSIDE)
+    far = cells_near(ra_deg, dec_deg, radius_arcsec + FAR_REACH_ARCSEC, RADIO_NSIDE)
+    return sorted({*near, *(cell for cell in far if population.has_large(cell))})
 
 
 def _extended(rng: np.random.Generator, seed: int, cell: int) -> list[_Extended]:
     """Draw the extended sources of a cell from `RECIPES`."""
     drafts = []
     for number, (name, recipe) in enumerate(RECIPES.items()):
-        for k in range(_count(rng, recipe.density_deg2)):
+        for k in range(int(rng.poisson(recipe.density_deg2 * CELL_DEG2))):
             snr = quantile_draw(rng, recipe.peak_snr)
             extent = quantile_draw(rng, recipe.extent_arcsec)
             stream: StreamName = (seed, Stream.RADIO_STRUCTURE, cell, number, k)
             drafts.append(_Extended(name, stream, snr, extent))
     return drafts
-
-
-def _move_companions(
-    rng: np.random.Generator, cell: int, peak_jy: np.ndarray, ra_deg: np.ndarray, dec_deg: np.ndarray
-) -> None:
-    """Move some field sources next to extended sources of their cell, and make them bright enough to detect.
-
-    This stands for the clustering of radio galaxies in groups and clusters.  The field sources are those with
-    a `peak_jy`; the positions of the extended ones follow.
-    """
-    n_free = len(peak_jy)
-    for k in range(len(peak_jy), len(ra_deg)):
-        distance, angle = rng.uniform(*COMPANION_ARCSEC), rng.uniform(0, 2 * np.pi)
-        peak = COMPANION_LIMIT_JY * rng.uniform(COMPANION_FAINTEST, 1) ** (-1 / FIELD_SLOPE)
-        if rng.random() < COMPANION_CHANCE and n_free:
-            ra, dec = offset_to_sky(ra_deg[k], dec_deg[k], distance * np.sin(angle), distance * np.cos(angle))
-            if sky_to_cell(ra, dec, RADIO_NSIDE) == cell:
-                n_free -= 1
-                ra_deg[n_free], dec_deg[n_free], peak_jy[n_free] = ra, dec, peak
 
 
 def _host_magnitudes(rng: np.random.Generator, n_field: int, n: int) -> np.ndarray:

@@ -20,10 +20,11 @@ from claran_core.survey.surveys import SIMULATED, Survey
 
 __all__ = ["SimulatedProvider", "RenderedSource"]
 
-# Tiles of one degree for FIRST and two for W1 cover their HEALPix cells (0.48 and 0.95 deg to a corner).
+# Tiles cover their HEALPix cells (0.48 and 0.95 deg to a corner) and the frames of 24.2 arcmin around any
+# position in them.
 GRIDS = {
-    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=90.0),
-    "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=200.0),
+    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=800.0),
+    "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=800.0),
 }
 
 # Number of infrared cells in a radio cell.

@@ -10,10 +10,10 @@ import numpy as np
 
 from claran_core.common.compiled import compiled
 from claran_core.simulation.baselines import sidelobe_pattern, smoothed_rms
-from claran_core.simulation.geometry import Tile, TileWindow, cells_around
+from claran_core.simulation.geometry import Tile, TileWindow, disc_around
 from claran_core.simulation.noise import first_noise, surroundings
 from claran_core.simulation.placed_cells import PlacedCell, placed_cell
-from claran_core.simulation.population import MAX_REACH_ARCSEC, RADIO_NSIDE, Population, RadioSource
+from claran_core.simulation.population import Population, RadioSource, cells_reaching
 from claran_core.simulation.random_streams import Stream, generator, plane_normals, quantile_draw
 from claran_core.simulation.recipes import SNR_UNIT_JY
 
@@ -119,7 +119,7 @@ def _interpolate(field: np.ndarray, nodes: np.ndarray, left: int, bottom: int, s
 
 def _cells(population: Population, tile: Tile, window: TileWindow) -> list[PlacedCell]:
     """Return the cells whose sources may reach a window with emission, sidelobes or negative bowls."""
-    numbers = cells_around(tile, window, MAX_REACH_ARCSEC, RADIO_NSIDE)
+    numbers = cells_reaching(population, *disc_around(tile, window))
     return [placed_cell(population, tile, number) for number in numbers]
 
 

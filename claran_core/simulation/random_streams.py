@@ -33,6 +33,10 @@ class Stream(IntEnum):
     LABEL_TABLE = 11
     RADIO_WHITE = 12
     RADIO_BASELINES = 13
+    LARGE_SOURCES = 17
+    LARGE_STRUCTURE = 18
+    COMPACT_PAIRS = 19
+    RADIO_CLUSTERING = 20
 
 
 # Arguments of `generator`.

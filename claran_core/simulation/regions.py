@@ -13,7 +13,16 @@ from claran_core.simulation.geometry import TileGrid, sky_to_cells, subcells
 from claran_core.simulation.population import RADIO_NSIDE
 from claran_core.simulation.random_streams import Stream, generator
 
-__all__ = ["BORDER_ARCSEC", "FOOTPRINT_DEC_DEG", "REGION_NSIDE", "is_inside", "regions"]
+__all__ = [
+    "BORDER_ARCSEC",
+    "CROWDED_DEC_DEG",
+    "FOOTPRINT_DEC_DEG",
+    "PAIRS_DEC_DEG",
+    "REGION_NSIDE",
+    "TRAINING_DEC_DEG",
+    "is_inside",
+    "regions",
+]
 
 # Regions of 7.3 degrees, and the smallest distance of subjects from their borders.
 REGION_NSIDE = 8
@@ -24,9 +33,19 @@ BORDER_ARCSEC = 400.0
 FOOTPRINT_DEC_DEG = (-8.0, 62.0)
 
 
-def regions(seed: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the regions of the footprint in random order, each with its cells of `RADIO_NSIDE` likewise."""
-    south, north = FOOTPRINT_DEC_DEG
+# Declinations (deg) of the centres of other regions: those of training subjects of any kind, outside the
+# footprint and two degrees from it; those with a crowded sky; and those of ambiguous pairs for tests.
+TRAINING_DEC_DEG, CROWDED_DEC_DEG, PAIRS_DEC_DEG = (-38.0, -20.0), (-75.0, -48.0), (66.0, 90.0)
+
+
+def regions(
+    seed: int, declinations_deg: tuple[float, float] = FOOTPRINT_DEC_DEG
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield regions in random order, each with its cells of `RADIO_NSIDE` likewise.
+
+    `declinations_deg` are the limits of the centres of the regions.
+    """
+    south, north = declinations_deg
     grid = TileGrid(nside=REGION_NSIDE, pixel_scale_arcsec=1.0, size_px=1)
     tiles = [grid.tile(index) for index in range(12 * REGION_NSIDE**2)]
     inside = [tile.index for tile in tiles if south <= tile.dec_deg <= north]

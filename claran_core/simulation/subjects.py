@@ -277,7 +277,10 @@ class _Search:
 
     def _look(self, candidate: RadioSource, region: int, quota: Quota) -> _RenderedSubject | None:
         """Return the subject at a candidate, or None if the quota or the rules of RGZ exclude it."""
-        if candidate.source_id in self.sources or not _promising(self.sky.seed, candidate, quota):
+        # Volunteers saw no more of a source than the frame, and hardly any larger source.
+        if candidate.kind == "large" or candidate.source_id in self.sources:
+            return None
+        if not _promising(self.sky.seed, candidate, quota):
             return None
         subject = _subject(self.sky.seed, candidate, quota.split)
         if subject.subject_id in self.names or not is_inside(region, subject.ra_deg, subject.dec_deg):

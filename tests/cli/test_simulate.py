@@ -71,7 +71,7 @@ def test_table_3_sets_the_numbers_of_subjects(
         ([*IMAGE, "--seed", "-1", "--size-px", "10"], 1, "-1 is negative"),
         ([*TARGETS, "--train", "-4", "--test", "2"], 1, "-4 is negative"),
         ([*TARGETS, "--train", "four", "--test", "2"], 2, "'four' is not a valid integer"),
-        ([*TARGETS, "--train", "4"], 2, "give --train and --test, or --table-3"),
+        ([*TARGETS, "--train", "4"], 2, "give --train and --test, --table-3"),
         ([*TARGETS, "--train", "4", "--table-3"], 2, "leave them out"),
         ([*TARGETS, "--table-3", "--multi-source-fraction", "0.5"], 2, "leave them out"),
         (

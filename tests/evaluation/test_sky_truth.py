@@ -144,6 +144,9 @@ class Pair:
             [one for one in self.sources if sky_to_cell(one.ra_deg, one.dec_deg, RADIO_NSIDE) == index]
         )
 
+    def has_large(self, index: int) -> bool:
+        return False
+
 
 def compact(name: str, peak_jy: float, *, dec_deg: float = CENTRE[1], size: float = 0.0) -> RadioSource:
     shape = {"kind": "field", "n_components": 1, "n_peaks": 1, "host_magnitude": 16.0, "reach_arcsec": 60.0}

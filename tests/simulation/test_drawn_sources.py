@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.sky import offset_to_sky
-from claran_core.simulation import infrared, population
+from claran_core.simulation import field_sources, infrared, population
 from claran_core.simulation.baselines import sidelobe_pattern
+from claran_core.simulation.field_sources import FIELD_DENSITY_DEG2, FIELD_LIMIT_JY
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import (
     Tile,
@@ -25,7 +26,7 @@ from claran_core.simulation.geometry import (
 )
 from claran_core.simulation.infrared import host_gaussians, infrared_cell
 from claran_core.simulation.noise import surroundings
-from claran_core.simulation.population import FIELD_DENSITY_DEG2, FIELD_LIMIT_JY, RADIO_NSIDE, radio_cell
+from claran_core.simulation.population import RADIO_NSIDE, radio_cell
 
 GRID = TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000)
 CELLS = range(1000, 1250)
@@ -61,13 +62,13 @@ def test_field_counts_follow_first(sources: list[population.RadioSource]) -> Non
 
 
 def test_mix_is_that_of_table_1(sources: list[population.RadioSource]) -> None:
-    seen = Counter(f"{s.n_components}C_{s.n_peaks}P" for s in sources)
+    seen = Counter(f"{s.n_components}C_{s.n_peaks}P" for s in sources if s.kind != "pair")
     assert seen.most_common(1)[0][0] == "1C_1P"
     # DR1: 14,242 1C_2P and 9,772 2C_2P, the other classes at most a tenth of them.
     assert seen["1C_2P"] / seen["2C_2P"] == pytest.approx(14242 / 9772, rel=0.3)
     assert seen["3C_3P"] / seen["1C_2P"] == pytest.approx(1347 / 14242, rel=0.5)
-    # Sources of more than three components or peaks are one in a hundred of those that are not field sources.
-    extended = sum(s.kind != "field" for s in sources)
+    # Sources of more than three components or peaks are one in a hundred of those of the recipes.
+    extended = sum(s.kind not in ("field", "pair", "large") for s in sources)
     assert 0.003 < sum(s.kind == "beyond" for s in sources) / extended < 0.02
 
 
@@ -76,14 +77,21 @@ def test_extended_sources_have_companions(sources: list[population.RadioSource])
     extended = SkyCoord([(s.ra_deg, s.dec_deg) for s in sources if s.kind != "field"], unit="deg")
     near = extended.match_to_catalog_sky(field)[1].arcsec < 85
     # 190 field sources per square degree come within 85 arcsec of 28 % of places by chance.
-    assert near.mean() == pytest.approx(1 - 0.72 * (1 - population.COMPANION_CHANCE), abs=0.06)
+    assert near.mean() == pytest.approx(1 - 0.72 * (1 - field_sources.COMPANION_CHANCE), abs=0.06)
 
 
 def test_no_source_exceeds_the_search_radius(sources: list[population.RadioSource]) -> None:
+    large = [source for source in sources if source.kind == "large"]
+    others = [source for source in sources if source.kind != "large"]
+    assert large
     for source in sources:
-        assert source.gaussians.reach_arcsec().max() <= source.reach_arcsec < population.MAX_REACH_ARCSEC
+        assert source.gaussians.reach_arcsec().max() <= source.reach_arcsec
+    # Hardly any emission lies beyond the reach and is cut off.
+    assert all(len(source.gaussians) >= 0.95 * len(source.model.gaussians) for source in large)
+    assert max(source.reach_arcsec for source in others) < population.MAX_REACH_ARCSEC
     corner = np.sqrt(2) * (sidelobe_pattern().shape[0] // 2) * 1.8
-    assert max(s.peak_reach_arcsec for s in sources) + corner < population.MAX_REACH_ARCSEC
+    assert max(s.peak_reach_arcsec for s in others) + corner < population.MAX_REACH_ARCSEC
+    assert max(s.reach_arcsec for s in large) + corner < population.FAR_REACH_ARCSEC
     assert np.sqrt(2) * (surroundings().shape[0] // 2) * 1.8 < population.MAX_REACH_ARCSEC
     stars = [infrared_cell(1, cell) for cell in range(300)]
     assert max(s.reach_arcsec(infrared.DRAWN_TO_DN).max() for s in stars) < infrared.MAX_REACH_ARCSEC

@@ -25,6 +25,9 @@ class OneSource:
         is_here = self.source is not None and index == self.tile.index
         return RadioCell.of([self.source] if is_here else [])
 
+    def has_large(self, index: int) -> bool:
+        return False
+
 
 TILE = SimulatedProvider(SURVEYS["FIRST"], seed=3).grid.tile_at(150.0, 30.0)
 WINDOW = TileWindow(940, 940, 120, 120)

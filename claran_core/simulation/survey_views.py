@@ -1,0 +1,206 @@
+"""Training subjects as in a survey: random places, coarse views, large sources, crowded and bright fields.
+
+Subjects of Radio Galaxy Zoo (`claran_core.simulation.subjects`) are centred on bright components of sources
+that fit the frame.  A survey has every other view too.  These subjects come from regions outside the
+footprint, so they share no sky with the test subjects.  Nothing is rendered to select them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from claran_core.common.errors import InputError
+from claran_core.common.names import position_names
+from claran_core.common.sky import offset_to_sky
+from claran_core.labels.rgz_table import position_of_name
+from claran_core.simulation.ambiguous_pairs import AmbiguousPair, ambiguous_pairs
+from claran_core.simulation.geometry import cell_positions
+from claran_core.simulation.population import radio_cell
+from claran_core.simulation.random_streams import Stream, generator
+from claran_core.simulation.rare_sources import RADIO_NSIDE, RareSource, large_sources
+from claran_core.simulation.recipes import SNR_UNIT_JY
+from claran_core.simulation.regions import CROWDED_DEC_DEG, PAIRS_DEC_DEG, TRAINING_DEC_DEG, regions
+
+__all__ = ["VIEWS", "ambiguous_targets", "survey_views"]
+
+# Numbers of subjects by kind and scale.
+VIEWS: dict[str, dict[int, int]] = {
+    "random": {1: 1000, 2: 600, 4: 400},
+    "large": {1: 300, 2: 500, 4: 500, 8: 300},
+    "crowded": {1: 300, 2: 200, 4: 100},
+    "ambiguous": {1: 800},
+    "bright": {1: 700, 2: 200, 4: 100},
+}
+
+# Sizes (arcsec) of large sources at each scale: they appear as large as sources of RGZ at scale 1.  Any
+# part of a large source may be seen at scale 1.
+LARGE_AT_SCALE = {1: (120.0, 900.0), 2: (120.0, 280.0), 4: (180.0, 560.0), 8: (320.0, 900.0)}
+
+# Brightest parts of a large source on which subjects are centred, and the scatter of their centres around
+# these (arcsec at scale 1).
+PARTS, OFF_CENTRE_ARCSEC = 6, 12.0
+
+# Largest number of subjects of one large source at each scale.
+MOST_PARTS = 4
+
+# Signal to noise of the sources in bright fields: limits of classes of which each has as many subjects.
+BRIGHT_SNR = (100.0, 300.0, 1000.0, 3000.0, 12000.0)
+
+# Share of subjects centred on the bright source, and largest distance of the others from it (arcsec).
+ON_BRIGHT, BRIGHT_WITHIN_ARCSEC = 0.3, 600.0
+
+# Share of crowded subjects centred on an extended source.
+ON_EXTENDED = 0.5
+
+Places = Iterator[tuple[float, float]]
+
+
+def survey_views(seed: int) -> pd.DataFrame:
+    """Return the training subjects of `VIEWS`.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the sky.
+
+    Returns
+    -------
+    DataFrame
+        ``subject_id`` (a position, and ``_x2`` for a scale of 2), ``ra``, ``dec`` (deg, exactly the position
+        in the name), ``split`` (``train``), ``scale`` and ``kind`` (key of `VIEWS`).
+    """
+    rng = generator(seed, Stream.SUBJECTS, 0)
+    cells, crowded = _cells(seed, TRAINING_DEC_DEG), _cells(seed, CROWDED_DEC_DEG)
+    pairs = ambiguous_pairs(seed, sum(VIEWS["ambiguous"].values()), TRAINING_DEC_DEG)
+    places: dict[str, Callable[[int, int], Places]] = {
+        "random": lambda scale, n: (_anywhere(rng, cell) for cell in cells),
+        "large": lambda scale, n: _large(rng, seed, scale),
+        "crowded": lambda scale, n: _crowded(rng, seed, crowded),
+        "ambiguous": lambda scale, n: _on_component(rng, pairs),
+        "bright": lambda scale, n: _bright(rng, seed, cells, n),
+    }
+    table = _Table()
+    for kind, by_scale in VIEWS.items():
+        for scale, n in by_scale.items():
+            table.add(kind, scale, n, places[kind](scale, n))
+    return table.targets("train")
+
+
+def ambiguous_targets(seed: int, n: int) -> pd.DataFrame:
+    """Return `n` test subjects of ambiguous pairs, at scale 1, centred on one of the two components.
+
+    Their regions contain no other subjects.  Half of the pairs are one source; columns are those of
+    `survey_views`, with the kinds ``one_source`` and ``two_sources``.
+
+    Raises
+    ------
+    InputError
+        If the number is odd or negative, or the sky has too few of them.
+    """
+    rng = generator(seed, Stream.SUBJECTS, 0, 1)
+    pairs = ambiguous_pairs(seed, n, PAIRS_DEC_DEG)
+    table = _Table()
+    for pair in pairs:
+        table.add("one_source" if pair.is_one_source else "two_sources", 1, 1, _on_component(rng, [pair]))
+    return table.targets("test")
+
+
+@dataclass
+class _Table:
+    """Subjects with distinct names."""
+
+    rows: dict[str, tuple[float, float, int, str]] = field(default_factory=dict)
+
+    def add(self, kind: str, scale: int, n: int, places: Places) -> None:
+        """Add `n` subjects at the first places (deg); places in use are passed over."""
+        wanted = len(self.rows) + n
+        for ra, dec in places:
+            if len(self.rows) == wanted:
+                return
+            name = f"FIRST{position_names(np.array([ra]), np.array([dec]))[0]}"
+            subject_id = name if scale == 1 else f"{name}_x{scale}"
+            self.rows.setdefault(subject_id, (*position_of_name(name), scale, kind))
+        if len(self.rows) < wanted:
+            missing = wanted - len(self.rows)
+            raise InputError(f"simulated sky: {missing} of {n} {kind} subjects at scale {scale} not found")
+
+    def targets(self, split: str) -> pd.DataFrame:
+        """Return the subjects as a table."""
+        rows = [(name, ra, dec, split, scale, kind) for name, (ra, dec, scale, kind) in self.rows.items()]
+        return pd.DataFrame(rows, columns=["subject_id", "ra", "dec", "split", "scale", "kind"])
+
+
+def _cells(seed: int, declinations_deg: tuple[float, float]) -> Iterator[int]:
+    """Yield the cells of regions in random order; searches share the iterator, so none sees a cell twice."""
+    for _, cells in regions(seed, declinations_deg):
+        yield from cells.tolist()
+
+
+def _anywhere(rng: np.random.Generator, cell: int) -> tuple[float, float]:
+    ra, dec = cell_positions(cell, RADIO_NSIDE, rng.random(), rng.random())
+    return float(ra), float(dec)
+
+
+def _moved(ra_deg: float, dec_deg: float, east_arcsec: float, north_arcsec: float) -> tuple[float, float]:
+    ra, dec = offset_to_sky(ra_deg, dec_deg, east_arcsec, north_arcsec)
+    return float(ra), float(dec)
+
+
+def _large(rng: np.random.Generator, seed: int, scale: int) -> Places:
+    """Yield places on parts of the large sources that fit a scale, up to `MOST_PARTS` of each."""
+    smallest, largest = LARGE_AT_SCALE[scale]
+    fits = [
+        source
+        for cell in _cells(seed, TRAINING_DEC_DEG)
+        for source in large_sources(seed, cell)
+        if smallest <= source.extent_arcsec <= largest
+    ]
+    for _ in range(MOST_PARTS):
+        for source in fits:
+            yield _on_part(rng, source, scale)
+
+
+def _on_part(rng: np.random.Generator, source: RareSource, scale: int) -> tuple[float, float]:
+    """Return a place near one of the brightest parts of a large source."""
+    peaks = source.build().peaks[:PARTS]
+    offset = peaks[rng.integers(len(peaks))] + rng.normal(0, OFF_CENTRE_ARCSEC * scale, 2)
+    return _moved(source.ra_deg, source.dec_deg, *offset.tolist())
+
+
+def _crowded(rng: np.random.Generator, seed: int, cells: Iterator[int]) -> Places:
+    """Yield places in crowded cells: anywhere, and on extended sources."""
+    for cell in cells:
+        sources = radio_cell(seed, cell)
+        extended = np.flatnonzero(~sources.is_compact)
+        if rng.random() < ON_EXTENDED and extended.size:
+            chosen = int(rng.choice(extended))
+            offset = rng.normal(0, OFF_CENTRE_ARCSEC, 2).tolist()
+            yield _moved(float(sources.ra_deg[chosen]), float(sources.dec_deg[chosen]), *offset)
+        else:
+            yield _anywhere(rng, cell)
+
+
+def _on_component(rng: np.random.Generator, pairs: list[AmbiguousPair]) -> Places:
+    """Yield places on one component of each pair."""
+    for pair in pairs:
+        side = rng.choice([-1.0, 1.0])
+        yield _moved(pair.ra_deg, pair.dec_deg, side * pair.east_arcsec, side * pair.north_arcsec)
+
+
+def _bright(rng: np.random.Generator, seed: int, cells: Iterator[int], n: int) -> Places:
+    """Yield places on and around bright sources, as many from each class of brightness."""
+    left = np.full(len(BRIGHT_SNR) - 1, -(-n // (len(BRIGHT_SNR) - 1)))
+    for cell in cells:
+        sources = radio_cell(seed, cell)
+        of = np.digitize(sources.peak_jy / SNR_UNIT_JY, BRIGHT_SNR) - 1
+        for k in np.flatnonzero((of >= 0) & (of < len(left))).tolist():
+            if left[of[k]]:
+                left[of[k]] -= 1
+                far = 0.0 if rng.random() < ON_BRIGHT else rng.uniform(0, BRIGHT_WITHIN_ARCSEC)
+                angle = rng.uniform(0, 2 * np.pi)
+                offset = far * np.sin(angle), far * np.cos(angle)
+                yield _moved(float(sources.ra_deg[k]), float(sources.dec_deg[k]), *offset)
+        if not left.any():
+            return
