@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +13,26 @@ if TYPE_CHECKING:
 
 __all__ = ["tile"]
 
-# As in `claran_core.targets.subject_grid`, which takes long to import; a test compares them.
+# As in `claran_core.targets.subject_grid` and `claran_core.common.frame`, which take long to import; a test
+# compares them.
 LARGEST_ARCSEC = 90.0
+SCALES = (1, 2, 4, 8)
+
+
+class _Scales(click.ParamType[tuple[int, ...]]):
+    """Some of `SCALES`, separated by commas or blanks."""
+
+    name = "scales"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the scales in ascending order."""
+        words = set(str(value).replace(",", " ").split())
+        known = {str(scale): scale for scale in SCALES}
+        if not words or words - known.keys():
+            self.fail(f"{value!r} is not a list of: {', '.join(known)}", param, ctx)
+        return tuple(sorted(known[word] for word in words))
 
 
 @click.command(short_help="List overlapping subjects that cover an area: the targets of a run.")
@@ -38,7 +56,15 @@ LARGEST_ARCSEC = 90.0
     default=LARGEST_ARCSEC,
     show_default=True,
     metavar="ARCSEC",
-    help="Largest source that at least one subject contains whole; sets the overlap of the subjects.",
+    help="Largest source that at least one subject of scale 1 contains whole; sets the overlap.",
+)
+@click.option(
+    "--scales",
+    type=_Scales(),
+    default=",".join(map(str, SCALES)),
+    show_default=True,
+    metavar="S,S,...",
+    help="Scales: subjects and overlap are so many times as wide.",
 )
 @click.option(
     "--configfile",
@@ -54,6 +80,7 @@ def tile(
     images: Path | None,
     pattern: str,
     largest: float,
+    scales: tuple[int, ...],
     configfile: Path | None,
     overwrite: bool,
 ) -> None:
@@ -62,25 +89,27 @@ def tile(
     Give one area: --circle, --box, --moc or --images (angles in deg, ICRS). All areas share one grid of
     subjects, so a larger area keeps the subjects of a smaller one inside it.
 
-    The border of every subject may truncate a source larger than --largest; its catalogue row then has the
-    flag EDGE. With the default width of 181.5 arcsec there are 1,610 subjects per square degree for
-    sources up to 90 arcsec, 910 for 60 and 520 for 20.
+    The border of a subject may truncate a source larger than --largest. Sources up to 2, 4 and 8 times as
+    large are whole in the subjects of --scales 2, 4 and 8, which are a quarter, a sixteenth and a 64th as
+    many. A scale is left out if the area is not wider than a subject of the scale before. With the default
+    width of 181.5 arcsec there are 1,610 subjects of scale 1 per square degree for sources up to 90 arcsec,
+    910 for 60 and 520 for 20.
 
     \b
     Examples:
       claran tile --circle 180 30 1.5 targets.csv
-      claran tile --box 350 10 -5 5 --largest 60 targets.parquet
+      claran tile --box 350 10 -5 5 --largest 60 --scales 1,2 targets.parquet
       claran tile --moc coverage.fits targets.parquet
       claran tile --images mosaics/ --configfile emu.yaml targets.parquet
     """
     from claran_core.settings.config import load_config
-    from claran_core.targets.subject_grid import SkyGrid, write_tiles
-    from claran_core.targets.subject_grid import tile as tile_area
+    from claran_core.targets.subject_grid import SkyGrid, tile_at_scales, write_tiles
 
     area = _area(circle, box, moc, images, pattern)
-    subjects = tile_area(area, SkyGrid(load_config(configfile).fusion.frame, largest))
+    subjects = tile_at_scales(area, SkyGrid(load_config(configfile).fusion.frame, largest), scales)
     write_tiles(output, subjects, overwrite=overwrite)
-    click.echo(f"{output}: {len(subjects)} subjects")
+    counts = [f"{count} of scale {scale}" for scale, count in subjects.groupby("scale").size().items()]
+    click.echo(f"{output}: {len(subjects)} subjects ({', '.join(counts)})")
 
 
 def _area(

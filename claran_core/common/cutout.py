@@ -1,6 +1,6 @@
 """A cut-out: a window of a survey image around a subject, or the reason why there is no image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from claran_core.common.flags import Flag
 from claran_core.common.linear_wcs import LinearWCS
 
-__all__ = ["Band", "Beam", "Cutout", "NoImage", "Provenance"]
+__all__ = ["Band", "Beam", "BrightPixels", "Cutout", "NoImage", "Provenance"]
 
 Band = Literal["radio", "infrared"]
 
@@ -53,8 +53,30 @@ class Beam:
 
 
 @dataclass(frozen=True)
+class BrightPixels:
+    """The native pixels of a coarse radio cut-out that stand out of the noise, and their neighbours.
+
+    Attributes
+    ----------
+    scale : int
+        Native pixels along the side of a coarse pixel.
+    sigma : float
+        Noise of the native pixels, 1.4826 x MAD.
+    index : (n,) int32 array
+        Places in the array ``(scale * ny, scale * nx)`` of native pixels, row by row, in ascending order.
+    values : (n,) float32 array
+        Pixels in the survey's unit.
+    """
+
+    scale: int
+    sigma: float
+    index: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
 class Cutout:
-    """A window of a survey image, in the pixels of that image.
+    """A window of a survey image, in the pixels of that image or, for a coarse view, in blocks of them.
 
     Attributes
     ----------
@@ -71,12 +93,9 @@ class Cutout:
     unit : str
         Unit that the file states, as it spells it; empty if it states none.
     beam : Beam, optional
-        Beam that the file states.
-    native : Cutout, optional
-        For an image smoothed to a coarser scale: the bright pixels of the survey's own image in the same
-        window, 0 elsewhere.
-    native_sigma : float, optional
-        Noise of the survey's own image, in its unit.
+        Beam that the file states; that of the smoothed image for a coarse view.
+    bright : BrightPixels, optional
+        Bright native pixels of a coarse view of a radio image.
     """
 
     data: np.ndarray
@@ -86,8 +105,30 @@ class Cutout:
     provenance: Provenance | None = None
     unit: str = ""
     beam: Beam | None = None
-    native: "Cutout | None" = None
-    native_sigma: float | None = None
+    bright: BrightPixels | None = None
+
+    @property
+    def native(self) -> "Cutout | None":
+        """The native pixels of a coarse view, 0 where they are not stored; None for other cut-outs.
+
+        NaN where the coarse pixel has no data.
+        """
+        if self.bright is None:
+            return None
+        scale = self.bright.scale
+        # Plain copies of rows and columns: much faster than `numpy.kron`.
+        gaps = np.where(np.isnan(self.data), np.float32(np.nan), np.float32(0))
+        data = gaps.repeat(scale, axis=0).repeat(scale, axis=1)
+        data.ravel()[self.bright.index] = self.bright.values
+        wide, beam = self.beam, None
+        if wide is not None:
+            beam = Beam(wide.major_arcsec / scale, wide.minor_arcsec / scale, wide.angle_deg)
+        return replace(self, data=data, wcs=self.wcs.divided(scale), beam=beam, bright=None)
+
+    @property
+    def native_sigma(self) -> float | None:
+        """Noise of the native pixels of a coarse view; None for other cut-outs."""
+        return None if self.bright is None else self.bright.sigma
 
     @property
     def pixel_scale_arcsec(self) -> float:

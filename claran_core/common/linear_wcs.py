@@ -72,6 +72,20 @@ class LinearWCS:
         """Return the system of the part of the image that starts at pixel ``x0 y0``."""
         return replace(self, x=self.x - x0, y=self.y - y0)
 
+    def binned(self, x0: int, y0: int, width: int) -> "LinearWCS":
+        """Return the system of blocks of `width` x `width` pixels, the first of which starts at ``x0 y0``."""
+        middle = (width - 1) / 2
+        matrix = tuple(width * value for value in self.matrix)
+        x, y = (self.x - x0 - middle) / width, (self.y - y0 - middle) / width
+        return replace(self, x=x, y=y, matrix=(matrix[0], matrix[1], matrix[2], matrix[3]))
+
+    def divided(self, width: int) -> "LinearWCS":
+        """Return the system of the pixels of blocks of `width` x `width`; the inverse of `binned`."""
+        middle = (width - 1) / 2
+        matrix = tuple(value / width for value in self.matrix)
+        x, y = width * self.x + middle, width * self.y + middle
+        return replace(self, x=x, y=y, matrix=(matrix[0], matrix[1], matrix[2], matrix[3]))
+
     def pixels_to_vectors(self, x: FloatOrArray, y: FloatOrArray) -> np.ndarray:
         """Return vectors ``(..., 3)`` towards positions in the image, of unit length for SIN only.
 

@@ -5,15 +5,19 @@ writing needs little memory whatever the size of the shard.  A row is one subjec
 
 - ``subject_id``;
 - ``pixels``: a list of ``ny`` x ``nx`` float32, FITS order (row 0 in the south), NaN where there are no data,
-  in the survey's unit;
+  in the survey's unit; those of a coarse view are smoothed (`claran_core.cutouts.coarse`);
 - geometry: ``projection`` (TAN or SIN), the reference position ``ra dec`` (deg, ICRS), its pixel ``x y``
   (0-based) and the matrix ``cd1_1 .. cd2_2`` (deg per pixel), as `claran_core.common.linear_wcs.LinearWCS`;
 - what the survey's file states: ``beam_major beam_minor`` (FWHM, arcsec), ``beam_angle`` (deg, north to east;
   all NaN without a beam), and ``unit`` (the pixels here are in the survey's unit);
 - ``origin`` (file name, service) and ``flags`` (bit mask, `claran_core.common.flags`);
-- ``crc32``: the CRC-32 (zlib) of the little-endian bytes of ``pixels``, of ``ny nx flags`` (int32) and of the
-  floats from ``ra`` to ``beam_angle`` (float64), and of ``subject_id``, ``projection``, ``unit`` and
-  ``origin`` (UTF-8, separated by a zero byte).  It is compared whenever a cut-out is read.
+- for a coarse view of a radio image, ``scale``, the native pixels along the side of a pixel (else 1), the
+  noise of the native pixels ``native_sigma`` (else NaN), and the bright ones among them: their places in the
+  array of ``scale * ny`` x ``scale * nx`` native pixels, ``bright_index``, and values, ``bright_pixels``;
+- ``crc32``: the CRC-32 (zlib) of the little-endian bytes of ``pixels``, ``bright_index`` (int32) and
+  ``bright_pixels``, of ``ny nx flags scale`` (int32) and of the floats from ``ra`` to ``native_sigma``
+  (float64), and of ``subject_id``, ``projection``, ``unit`` and ``origin`` (UTF-8, separated by a zero byte).
+  It is compared whenever a cut-out is read.
 
 Each batch has metadata of its own, which are compared when the file is opened: ``digest``, the SHA-256 of
 ``subject_id``, a zero byte, ``crc32`` (decimal) and a line feed of all rows up to its end, and ``last`` (yes
@@ -42,12 +46,12 @@ import pyarrow as pa
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.files import MADE_FROM_KEY, atomic_path, compare_digests
-from claran_core.cutouts.cutout_rows import SCHEMA, ChecksumError, CutoutRows, Row, batch_of, row_of
+from claran_core.cutouts.cutout_rows import LISTS, SCHEMA, ChecksumError, CutoutRows, Row, batch_of, row_of
 
 __all__ = ["CutoutFile", "CutoutWriter", "cutout_writer", "read_cutouts", "settings_digest"]
 
 CONTENT = b"CLARAN cut-outs"
-FORMAT_VERSION = b"1"
+FORMAT_VERSION = b"2"
 # Rows are written together when they have so many bytes.
 BATCH_BYTES = 4 << 20
 
@@ -84,7 +88,7 @@ class CutoutWriter:
         if self._bytes >= BATCH_BYTES:
             self._write(last=False)
         self._rows.append(row)
-        self._bytes += row["pixels"].nbytes
+        self._bytes += sum(row[name].nbytes for name in LISTS)
 
     def finish(self) -> None:
         """Write the last batch, which may be empty."""

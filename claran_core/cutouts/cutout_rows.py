@@ -8,11 +8,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from claran_core.common.cutout import Beam, Cutout
+from claran_core.common.cutout import Beam, BrightPixels, Cutout
 from claran_core.common.flags import Flag
 from claran_core.common.linear_wcs import LinearWCS, Projection
 
-__all__ = ["SCHEMA", "ChecksumError", "CutoutRows", "Row", "batch_of", "deserialised", "row_of", "serialised"]
+__all__ = [
+    "LISTS",
+    "SCHEMA",
+    "ChecksumError",
+    "CutoutRows",
+    "Row",
+    "batch_of",
+    "deserialised",
+    "row_of",
+    "serialised",
+]
 
 _FLOATS = (
     "ra",
@@ -26,21 +36,28 @@ _FLOATS = (
     "beam_major",
     "beam_minor",
     "beam_angle",
+    "native_sigma",
 )
 _TEXTS = ("subject_id", "projection", "unit", "origin")
-_INTEGERS = ("ny", "nx", "flags")
+# Columns of pixels and their types.
+LISTS = {"pixels": pa.float32(), "bright_index": pa.int32(), "bright_pixels": pa.float32()}
+_INTEGERS = ("ny", "nx", "flags", "scale")
 
 SCHEMA = pa.schema(
     [
         pa.field("subject_id", pa.string(), nullable=False),
         pa.field("ny", pa.int32(), nullable=False),
         pa.field("nx", pa.int32(), nullable=False),
-        pa.field("pixels", pa.list_(pa.field("item", pa.float32(), nullable=False)), nullable=False),
         pa.field("projection", pa.string(), nullable=False),
         *(pa.field(name, pa.float64(), nullable=False) for name in _FLOATS),
         pa.field("unit", pa.string(), nullable=False),
         pa.field("origin", pa.string(), nullable=False),
         pa.field("flags", pa.int32(), nullable=False),
+        pa.field("scale", pa.int32(), nullable=False),
+        *(
+            pa.field(name, pa.list_(pa.field("item", kind, nullable=False)), nullable=False)
+            for name, kind in LISTS.items()
+        ),
         pa.field("crc32", pa.uint32(), nullable=False),
     ]
 )
@@ -48,6 +65,8 @@ SCHEMA = pa.schema(
 # Integers and floats of a row, as the checksum contains them.
 _NUMBERS = struct.Struct(f"<{len(_INTEGERS)}i{len(_FLOATS)}d")
 
+# What a cut-out has that is no coarse view of a radio image.
+NO_BRIGHT_PIXELS = BrightPixels(1, np.nan, np.empty(0, np.int32), np.empty(0, np.float32))
 
 # Values of a row by column.
 Row = dict[str, Any]
@@ -58,19 +77,24 @@ class ChecksumError(Exception):
 
 
 def row_of(subject_id: str, cutout: Cutout) -> Row:
-    """Return a cut-out as a row of `SCHEMA`, pixels as an array.  Thread-safe.
+    """Return a cut-out as a row of `SCHEMA`, pixels as arrays.  Thread-safe.
 
-    What the cut-out does not state is NaN (beam) or empty (unit).
+    What the cut-out does not state is NaN (beam) or empty (unit, bright pixels, whose scale is then 1).
     """
-    pixels = np.ascontiguousarray(cutout.data, np.float32).ravel()
+    bright = cutout.bright or NO_BRIGHT_PIXELS
+    lists = (cutout.data.ravel(), bright.index, bright.values)
+    arrays = tuple(
+        np.ascontiguousarray(values, kind.to_pandas_dtype())
+        for values, kind in zip(lists, LISTS.values(), strict=True)
+    )
     wcs, beam = cutout.wcs, cutout.beam
     axes = (np.nan,) * 3 if beam is None else (beam.major_arcsec, beam.minor_arcsec, beam.angle_deg)
-    integers = (*cutout.data.shape, int(cutout.flags))
-    floats = (wcs.ra_deg, wcs.dec_deg, wcs.x, wcs.y, *wcs.matrix, *axes)
+    integers = (*cutout.data.shape, int(cutout.flags), bright.scale)
+    floats = (wcs.ra_deg, wcs.dec_deg, wcs.x, wcs.y, *wcs.matrix, *axes, bright.sigma)
     texts = (subject_id, wcs.projection, cutout.unit, cutout.origin)
     return {
-        "pixels": pixels,
-        "crc32": _checksum(pixels, integers, floats, texts),
+        "crc32": _checksum(arrays, integers, floats, texts),
+        **dict(zip(LISTS, arrays, strict=True)),
         **dict(zip(_INTEGERS, integers, strict=True)),
         **dict(zip(_FLOATS, floats, strict=True)),
         **dict(zip(_TEXTS, texts, strict=True)),
@@ -79,15 +103,20 @@ def row_of(subject_id: str, cutout: Cutout) -> Row:
 
 def batch_of(rows: Sequence[Row]) -> pa.RecordBatch:
     """Return rows as a record batch."""
-    pixels = [row["pixels"] for row in rows]
-    ends = np.cumsum([0, *(values.size for values in pixels)], dtype=np.int32)
-    values = np.concatenate([np.empty(0, np.float32), *pixels])
-    lists = pa.ListArray.from_arrays(pa.array(ends), pa.array(values), type=SCHEMA.field("pixels").type)
     columns = [
-        lists if field.name == "pixels" else pa.array([row[field.name] for row in rows], field.type)
+        _lists_of([row[field.name] for row in rows], field.type)
+        if field.name in LISTS
+        else pa.array([row[field.name] for row in rows], field.type)
         for field in SCHEMA
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def _lists_of(arrays: Sequence[np.ndarray], kind: pa.ListType) -> pa.ListArray:
+    """Return arrays as an array of lists."""
+    ends = np.cumsum([0, *(values.size for values in arrays)], dtype=np.int32)
+    values = np.concatenate([np.empty(0, kind.value_type.to_pandas_dtype()), *arrays])
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values), type=kind)
 
 
 def serialised(row: Row) -> bytes:
@@ -120,8 +149,10 @@ class CutoutRows:
         batch.validate(full=True)
         if any(column.null_count for column in batch.columns):
             raise pa.ArrowInvalid("a value is missing")
-        self._pixels = batch["pixels"].values.to_numpy(zero_copy_only=True)
-        self._offsets = batch["pixels"].offsets.to_numpy()
+        self._lists = [
+            (batch[name].values.to_numpy(zero_copy_only=True), batch[name].offsets.to_numpy())
+            for name in LISTS
+        ]
         self._integers = np.stack([batch[name].to_numpy() for name in _INTEGERS], axis=1)
         self._floats = np.stack([batch[name].to_numpy() for name in _FLOATS], axis=1)
         self._texts = list(zip(*(batch[name].to_pylist() for name in _TEXTS), strict=True))
@@ -140,13 +171,14 @@ class CutoutRows:
         ChecksumError
             If pixels or geometry have changed since they were written.
         """
-        pixels = self._pixels[self._offsets[row] : self._offsets[row + 1]]
+        arrays = tuple(values[ends[row] : ends[row + 1]] for values, ends in self._lists)
         integers, floats = tuple(self._integers[row].tolist()), tuple(self._floats[row].tolist())
         texts = self._texts[row]
-        if _checksum(pixels, integers, floats, texts) != self._checksums[row]:
+        if _checksum(arrays, integers, floats, texts) != self._checksums[row]:
             raise ChecksumError(texts[0])
-        ny, nx, flags = integers
-        ra_deg, dec_deg, x, y, a, b, c, d, *axes = floats
+        pixels, index, values = arrays
+        ny, nx, flags, scale = integers
+        ra_deg, dec_deg, x, y, a, b, c, d, *axes, sigma = floats
         projection: Projection = "TAN" if texts[1] == "TAN" else "SIN"
         return Cutout(
             pixels.reshape(ny, nx),
@@ -155,12 +187,19 @@ class CutoutRows:
             flags=Flag(flags),
             unit=texts[2],
             beam=None if np.isnan(axes[0]) else Beam(*axes),
+            bright=None if scale == 1 else BrightPixels(scale, sigma, index, values),
         )
 
 
 def _checksum(
-    pixels: np.ndarray, integers: tuple[int, ...], floats: tuple[float, ...], texts: tuple[str, ...]
+    arrays: tuple[np.ndarray, ...],
+    integers: tuple[int, ...],
+    floats: tuple[float, ...],
+    texts: tuple[str, ...],
 ) -> int:
-    """Return the CRC-32 of the bytes of pixels, numbers and texts of a row, in this order."""
+    """Return the CRC-32 of the bytes of arrays, numbers and texts of a row, in this order."""
     described = _NUMBERS.pack(*integers, *floats) + "\0".join(texts).encode()
-    return zlib.crc32(described, zlib.crc32(pixels.data))
+    checksum = 0
+    for values in arrays:
+        checksum = zlib.crc32(values.data, checksum)
+    return zlib.crc32(described, checksum)

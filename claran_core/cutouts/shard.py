@@ -24,7 +24,9 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.paths import Results
 from claran_core.common.read_ahead import read_ahead
-from claran_core.common.tables import LEDGER
+from claran_core.common.subject import Subject
+from claran_core.common.tables import LEDGER, NATIVE_SCALE
+from claran_core.cutouts.coarse import coarse_cutout, margin_arcsec
 from claran_core.cutouts.cutout_file import CutoutWriter, cutout_writer
 from claran_core.cutouts.cutout_rows import row_of
 from claran_core.cutouts.journal import CutoutJournal, Entry, LedgerRow
@@ -188,8 +190,7 @@ class _BandCutter:
         kept = None if self.journal is None else self.journal.get(target.subject_id, self.band)
         if kept is not None:
             return kept
-        place = target.subject_id, target.ra, target.dec
-        cutout, row = _take(self.provider, self.band, *place, self.frame.at_scale(target.scale))
+        cutout, row = _take(self.provider, self.band, Subject.of_target(target, self.frame))
         row["subject_id"] = target.subject_id
         entry = None if cutout is None else row_of(target.subject_id, cutout)
         if self.journal is not None and row["status"] != "failed":
@@ -217,19 +218,21 @@ def _open_journal(
     return stack.enter_context(CutoutJournal(folder, "\n".join(parts)))
 
 
-def _take(
-    provider: ImageProvider | None, band: Band, subject_id: str, ra_deg: float, dec_deg: float, frame: Frame
-) -> tuple[Cutout | None, LedgerRow]:
+def _take(provider: ImageProvider | None, band: Band, subject: Subject) -> tuple[Cutout | None, LedgerRow]:
     """Return the cut-out of one subject and band, if there is one, and its ledger row."""
+    place = subject.ra_deg, subject.dec_deg
     coverage = 0.0
     answer: Cutout | NoImage = RADIO_ONLY
     try:
         if provider is not None:
-            answer = provider.cutout(subject_id, ra_deg, dec_deg, frame.width_arcsec)
-        if isinstance(answer, Cutout):
-            coverage = coverage_of(answer, frame, ra_deg, dec_deg)
+            width_arcsec = subject.frame.width_arcsec + 2 * margin_arcsec(provider.survey, subject.scale)
+            answer = provider.cutout(subject.subject_id, *place, width_arcsec)
+            if isinstance(answer, Cutout):
+                coverage = coverage_of(answer, subject.frame, *place)
+                if coverage and subject.scale != NATIVE_SCALE:
+                    answer = coarse_cutout(answer, subject.scale, provider.survey)
     except Exception as error:  # any error, because it must not affect the other subjects
-        logger.warning("%s: %s image failed", subject_id, band, exc_info=True)
+        logger.warning("%s: %s image failed", subject.subject_id, band, exc_info=True)
         answer = NoImage("failed", " ".join(f"{type(error).__name__}: {error}".split()))
     if isinstance(answer, Cutout) and coverage == 0:
         answer = NoImage("no_coverage", f"{answer.origin} has only blank pixels there", answer.provenance)

@@ -24,6 +24,7 @@ __all__ = [
     "ImageArea",
     "MocArea",
     "image_area",
+    "width_deg",
 ]
 
 logger = logging.getLogger(__name__)
@@ -227,6 +228,16 @@ def image_area(path: Path, pattern: str = "**/*.fits*") -> ImageArea:
     for file in rejected:
         logger.warning("%s: not covered: %s", file.name, file.reason)
     return ImageArea(images)
+
+
+def width_deg(area: Area) -> float:
+    """Return the diameter of a circle around an area, deg; not the smallest one, and at most 360."""
+    circles = area.circles()
+    centres = unit_vectors(*np.array([(circle.ra_deg, circle.dec_deg) for circle in circles]).T)
+    middle = centres.sum(axis=0)
+    middle /= max(float(np.linalg.norm(middle)), 1e-9)
+    apart_deg = np.rad2deg(np.arccos(np.clip(centres @ middle, -1, 1)))
+    return float(min(180.0, np.max(apart_deg + [circle.radius_deg for circle in circles])) * 2)
 
 
 def _position(vector: np.ndarray) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The grid of subjects over the whole sky, and the subjects of it that cover an area.
+"""The grids of subjects over the whole sky, and the subjects of them that cover an area.
 
 Neighbouring subjects overlap by the extent of the largest source that must lie whole in one of them.  All
 areas share the grid: adjacent areas share subjects, and a larger area keeps the subjects of a smaller one
@@ -7,9 +7,13 @@ inside it.
 Rows follow circles of declination.  The *core* of a subject is the part of it that is nearer to its centre
 than to the centres of its neighbours.  The cores leave no gap.  A source with its centre in a core and all
 emission within half the overlap of that centre is inside the subject.
+
+There is a grid for each scale.  At scale s, subjects, cores and overlap are s times as wide, so that a source
+too large for the subjects of one scale is whole in one of the next, with a quarter as many subjects.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +26,9 @@ from claran_core.common.frame import Frame
 from claran_core.common.names import position_names
 from claran_core.common.sky import offset_to_sky
 from claran_core.common.tables import NATIVE_SCALE
-from claran_core.targets.areas import Area, Circle
+from claran_core.targets.areas import Area, Circle, width_deg
 
-__all__ = ["DEFAULT_LARGEST_ARCSEC", "SkyGrid", "tile", "write_tiles"]
+__all__ = ["DEFAULT_LARGEST_ARCSEC", "SkyGrid", "tile", "tile_at_scales", "write_tiles"]
 
 # 98.6 % of the sources labelled in Radio Galaxy Zoo are at most this large.
 DEFAULT_LARGEST_ARCSEC = 90.0
@@ -51,6 +55,8 @@ class SkyGrid:
         Geometry of the subjects.
     largest_arcsec : float
         Largest extent of a source that lies whole in a subject wherever it is.
+    scale : int
+        Scale of the subjects.
 
     Raises
     ------
@@ -60,6 +66,7 @@ class SkyGrid:
 
     frame: Frame
     largest_arcsec: float = DEFAULT_LARGEST_ARCSEC
+    scale: int = NATIVE_SCALE
 
     def __post_init__(self) -> None:
         if not 0 <= self.largest_arcsec < self.frame.width_arcsec:
@@ -67,6 +74,15 @@ class SkyGrid:
                 f"largest source: {self.largest_arcsec:g} arcsec does not fit into subjects of "
                 f"{self.frame.width_arcsec:g} arcsec; give less, or wider subjects (fusion.size_px)"
             )
+
+    def at_scale(self, scale: int) -> "SkyGrid":
+        """Return the grid of coarser subjects; this one is that of the finest."""
+        return replace(
+            self,
+            frame=self.frame.at_scale(scale),
+            largest_arcsec=scale * self.largest_arcsec,
+            scale=scale,
+        )
 
     @property
     def half_core_deg(self) -> float:
@@ -120,7 +136,7 @@ class SkyGrid:
 
 
 def tile(area: Area, grid: SkyGrid) -> pd.DataFrame:
-    """Return the subjects that cover an area: those whose core overlaps it.
+    """Return the subjects of one grid that cover an area: those whose core overlaps it.
 
     Parameters
     ----------
@@ -144,8 +160,37 @@ def tile(area: Area, grid: SkyGrid) -> pd.DataFrame:
     ]
     dec_deg, ra_deg = np.concatenate(chosen).T
     names = position_names(ra_deg, dec_deg, ra_decimals=2, dec_decimals=1)
-    places = {"ra": ra_deg, "dec": dec_deg, "scale": NATIVE_SCALE}
+    if grid.scale != NATIVE_SCALE:
+        names = np.char.add(names, f"_x{grid.scale}")
+    places = {"ra": ra_deg, "dec": dec_deg, "scale": grid.scale}
     return pd.DataFrame({"subject_id": names.astype(object), **places})
+
+
+def tile_at_scales(area: Area, grid: SkyGrid, scales: Sequence[int]) -> pd.DataFrame:
+    """Return the subjects of several scales that cover an area.
+
+    Parameters
+    ----------
+    area : Area
+        Area to cover.
+    grid : SkyGrid
+        Grid of the finest subjects.
+    scales : sequence of int
+        Scales in ascending order.  From the second on, a scale is left out with those after it if the area
+        is not wider than a subject of the scale before.
+
+    Returns
+    -------
+    DataFrame
+        As `tile`, one scale after the other.  The name of a subject at scale s > 1 ends with ``_xs``.
+    """
+    width_arcsec = width_deg(area) * ARCSEC_PER_DEG
+    tables = []
+    for k, scale in enumerate(scales):
+        if k and width_arcsec <= grid.frame.at_scale(scales[k - 1]).width_arcsec:
+            break
+        tables.append(tile(area, grid.at_scale(scale)))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _reaches(area: Area, centres: np.ndarray, half_deg: float) -> np.ndarray:

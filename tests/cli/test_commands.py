@@ -15,8 +15,9 @@ from claran_core import __version__
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.cli.catalogue import FORMATS, MOC_ORDER
 from claran_core.cli.commands import claran
-from claran_core.cli.tile import LARGEST_ARCSEC
+from claran_core.cli.tile import LARGEST_ARCSEC, SCALES
 from claran_core.common.files import write_table
+from claran_core.common.frame import SCALES as FRAME_SCALES
 from claran_core.export import formats as export
 from claran_core.export import moc
 from claran_core.targets.subject_grid import DEFAULT_LARGEST_ARCSEC
@@ -55,7 +56,7 @@ def error_line(status: int, out: str, err: str) -> str:
 def test_formats_and_defaults_equal_those_of_the_package() -> None:
     assert FORMATS == export.FORMATS
     assert MOC_ORDER == moc.DEFAULT_ORDER
-    assert LARGEST_ARCSEC == DEFAULT_LARGEST_ARCSEC
+    assert (LARGEST_ARCSEC, SCALES) == (DEFAULT_LARGEST_ARCSEC, FRAME_SCALES)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -165,11 +166,16 @@ def test_tile_lists_subjects_for_an_area(run: Run, tmp_path: Path) -> None:
     targets, wider = tmp_path / "targets.csv", tmp_path / "wider.yaml"
     status, out, err = run("tile", "--circle", 180, 30, 0.2, targets)
     assert (status, err) == (0, "")
-    n = len(pd.read_csv(targets))
-    assert out == f"{targets}: {n} subjects\n" and n > 200
+    counts = pd.read_csv(targets).groupby("scale").size()
+    n, shown = counts.sum(), ", ".join(f"{counts[scale]} of scale {scale}" for scale in (1, 2, 4, 8))
+    assert out == f"{targets}: {n} subjects ({shown})\n" and n > 200
     wider.write_text("fusion: {pixel_scale_arcsec: 2.75}")
     assert run("tile", "--circle", 180, 30, 0.2, "--configfile", wider, "--overwrite", targets)[0] == 0
     assert len(pd.read_csv(targets)) < n / 3
+    assert run("tile", "--circle", 180, 30, 0.2, "--scales", "4, 1", "--overwrite", targets)[0] == 0
+    assert pd.read_csv(targets).groupby("scale").size().to_dict() == {1: counts[1], 4: counts[4]}
+    status, _, err = run("tile", "--circle", 180, 30, 0.2, "--scales", "1,3", "--overwrite", targets)
+    assert status == 2 and "'1,3' is not a list of: 1, 2, 4, 8" in err
 
 
 def test_tile_takes_one_area_and_keeps_an_existing_file(run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from component_images import blob
 from scipy import ndimage
 
-from claran_core.common.cutout import Cutout
+from claran_core.common.cutout import BrightPixels, Cutout
 from claran_core.common.frame import Frame
 from claran_core.common.noise import noise_sigma
 from claran_core.common.sky import offset_to_sky, unit_vectors
@@ -162,10 +162,10 @@ def coarse_view(*blobs: tuple[float, float, float, float], scale: int = 2) -> tu
     middle = (fine.wcs.x - (scale - 1) / 2) / scale
     wcs = replace(fine.wcs, x=middle, y=middle, matrix=matrix)
     sigma = noise_sigma(fine.data)
-    bright = ndimage.binary_dilation(fine.data > 3 * sigma)
-    native = replace(fine, data=np.where(bright, fine.data, np.float32(0)))
+    index = np.flatnonzero(ndimage.binary_dilation(fine.data > 3 * sigma))
+    bright = BrightPixels(scale, sigma, index, fine.data.ravel()[index])
     subject = replace(SUBJECT, frame=FRAME.at_scale(scale), scale=scale)
-    return subject, Cutout(binned, wcs, "made", native=native, native_sigma=sigma)
+    return subject, Cutout(binned, wcs, "made", bright=bright)
 
 
 # A double whose lobes merge at a coarser scale, and a sharp faint spot that is lost there.
@@ -209,7 +209,8 @@ def test_fine_components_of_a_coarser_view_are_those_of_the_finest(scale: int = 
     # The noise of the wide image differs from that of the frame: with the same noise, all is equal.
     sigma = narrow.noise.sigma[0]
     assert cutout.native_sigma == pytest.approx(sigma, rel=0.05)
-    same = replace(cutout, native_sigma=sigma)
+    assert cutout.bright is not None
+    same = replace(cutout, bright=replace(cutout.bright, sigma=sigma))
     wide = component_tables([(subject, same, (0.9, 1.0))], FRAME).components
     wide = wide[(wide.scale == 1) & wide.component_id.isin(narrow.components.component_id)]
     equal = ["component_id", "level", "ra", "dec", "n_peaks", "snr", "flux", "area", "n_pixels", "pixel_x"]

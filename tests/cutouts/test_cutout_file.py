@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
 from claran_core.common.reprojection import reproject
 from claran_core.cutouts import cutout_file
+from claran_core.cutouts.coarse import coarse_cutout
 from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
-from claran_core.cutouts.cutout_rows import SCHEMA
+from claran_core.cutouts.cutout_rows import SCHEMA, ChecksumError, CutoutRows, batch_of, row_of
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.regular import regular_image
+from claran_core.survey.surveys import SURVEYS
 
 NO_FLAGS = Flag(0)
 BEAM = Beam(5.4, 5.3, -12.0)
@@ -52,6 +55,13 @@ def entries() -> dict[str, Cutout]:
 
 
 @pytest.fixture
+def coarse(entries: dict[str, Cutout]) -> Cutout:
+    """Return a coarse view with bright native pixels."""
+    entry = entries["mixed-case_id.1"]
+    return coarse_cutout(replace(entry, data=entry.data**4), 4, SURVEYS["FIRST"])
+
+
+@pytest.fixture
 def example(tmp_path: Path, entries: dict[str, Cutout]) -> Path:
     return write(tmp_path / "radio.arrow", entries)
 
@@ -68,6 +78,28 @@ def test_round_trip(example: Path, entries: dict[str, Cutout]) -> None:
                 assert getattr(entry, field) == getattr(written, field)
             np.testing.assert_allclose(reproject(entry, FRAME, *place), positions(), atol=0.2)
         assert cutouts.get("unknown") is None
+
+
+def test_coarse_view_keeps_its_bright_pixels(tmp_path: Path, coarse: Cutout) -> None:
+    path = write(tmp_path / "radio.arrow", {"a": coarse})
+    with read_cutouts(path) as cutouts:
+        read, native, written = cutouts["a"], cutouts["a"].native, coarse.native
+        assert native is not None and written is not None
+        assert read.native_sigma == coarse.native_sigma and read.beam == coarse.beam
+        np.testing.assert_array_equal(read.data, coarse.data)
+        np.testing.assert_array_equal(native.data, written.data)
+        assert native.wcs == written.wcs and np.nanmax(native.data) > 0
+
+
+@pytest.mark.parametrize("column", ["bright_index", "bright_pixels", "native_sigma"])
+def test_damage_of_bright_pixels_is_noticed(tmp_path: Path, coarse: Cutout, column: str) -> None:
+    row = row_of("a", coarse)
+    damaged = np.array(row[column], copy=True)
+    damaged.flat[0] = 3
+    rows = CutoutRows(batch_of([{**row, column: damaged if damaged.ndim else float(damaged)}]))
+    with pytest.raises(ChecksumError):
+        rows.cutout(0)
+    np.testing.assert_array_equal(CutoutRows(batch_of([row])).cutout(0).data, coarse.data)
 
 
 def test_without_a_beam(tmp_path: Path) -> None:
@@ -113,8 +145,12 @@ def test_the_checksum_is_the_documented_one(example: Path, entries: dict[str, Cu
         row = file.read_all().slice(1, 1).to_pylist()[0]
     floats = [name for name in row if name.startswith(("beam", "cd"))]
     content = np.array(row["pixels"], "<f4").tobytes()
-    content += np.array([row["ny"], row["nx"], row["flags"]], "<i4").tobytes()
-    content += np.array([row[name] for name in ("ra", "dec", "x", "y", *floats)], "<f8").tobytes()
+    content += (
+        np.array(row["bright_index"], "<i4").tobytes() + np.array(row["bright_pixels"], "<f4").tobytes()
+    )
+    content += np.array([row["ny"], row["nx"], row["flags"], row["scale"]], "<i4").tobytes()
+    floats = ["ra", "dec", "x", "y", *floats, "native_sigma"]
+    content += np.array([row[name] for name in floats], "<f8").tobytes()
     content += "\0".join(row[name] for name in ("subject_id", "projection", "unit", "origin")).encode()
     assert zlib.crc32(content) == row["crc32"]
 

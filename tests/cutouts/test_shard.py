@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from sky_images import FRAME, positions, write_image
 
-from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.cutout import Beam, Cutout, NoImage
 from claran_core.common.errors import InputError, TooManyFailures
 from claran_core.common.files import read_table
 from claran_core.common.flags import Flag
@@ -20,6 +20,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.paths import Results
 from claran_core.common.reprojection import reproject
 from claran_core.common.tables import LEDGER, TARGETS
+from claran_core.cutouts.coarse import coarse_cutout
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import check_failures, cut_shard, merge_ledgers
 from claran_core.survey.celestial import pixels_to_sky
@@ -108,6 +109,34 @@ def test_infrared_rows_have_infrared_flags(
     assert rows["survey"].unique() == ["WISE_W1"]
     assert rows.loc["whole", "flags"] & (Flag.INFRARED_PARTIAL | Flag.RADIO_PARTIAL) == Flag.INFRARED_PARTIAL
     assert rows.loc["half", "flags"] == Flag.INFRARED_MISSING
+
+
+def test_coarse_views_are_smoothed_and_covered_by_the_wide_frame(
+    tmp_path: Path, radio: DirectoryProvider, results: Results
+) -> None:
+    views = table(PLACES | {name: PLACES["whole"] for name in ("x2", "x8")})
+    views["scale"] = [1, 1, 1, 1, 2, 8]
+    write_image(tmp_path / "w1" / "a.fits", *PLACES["whole"], BUNIT="DN")
+    infrared = DirectoryProvider(WISE, tmp_path / "w1")
+    cut_shard(views, radio, infrared, FRAME, results=results, shard="00000")
+    rows = ledger_of(results)["radio"]
+    # The image is twice as wide as the frame: it covers the view of scale 2 and a sixteenth of that of 8.
+    width_px = 80 * 1.8 / FRAME.pixel_scale_arcsec / FRAME.size_px
+    assert rows.loc["x2", "coverage"] == pytest.approx(min(1, width_px / 2) ** 2, abs=0.03)
+    assert rows.loc["x8", "coverage"] == pytest.approx((width_px / 8) ** 2, rel=0.15)
+    assert rows.loc["x8", "status"] == "partial"
+    with read_cutouts(results.cutouts("00000", "radio")) as cutouts:
+        assert list(cutouts) == ["whole", "half", "x2", "x8"]
+        assert cutouts["whole"].native is None and cutouts["whole"].beam is None
+        for name, scale in (("x2", 2), ("x8", 8)):
+            cutout, place = cutouts[name], PLACES["whole"]
+            native = radio.cutout(name, *place, FRAME.at_scale(scale).width_arcsec + 2 * scale * 5.4)
+            assert isinstance(native, Cutout)
+            np.testing.assert_array_equal(cutout.data, coarse_cutout(native, scale, FIRST).data)
+            assert cutout.pixel_scale_arcsec == pytest.approx(scale * 1.8)
+            assert cutout.native is not None
+    with read_cutouts(results.cutouts("00000", "infrared")) as cutouts:
+        assert cutouts["x2"].native is None and cutouts["x2"].beam == Beam(2 * 8.36, 2 * 8.36, 0.0)
 
 
 class Faulty(DirectoryProvider):

@@ -8,11 +8,11 @@ import pytest
 
 from claran_core.common.cutout import Band, Cutout, NoImage
 from claran_core.common.errors import InputError
-from claran_core.common.files import check_made_from, read_array, read_table
+from claran_core.common.files import check_made_from, read_array, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.noise import noise_sigma
 from claran_core.common.paths import Results
-from claran_core.common.tables import FUSED
+from claran_core.common.tables import FUSED, LEDGER
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.shard import cut_shard
 from claran_core.fusion.fused_images import check_images, open_shard
@@ -113,6 +113,34 @@ def test_rows_and_images_follow_the_targets(results: Results) -> None:
     assert good.radio_coverage == 1.0 and good.infrared_coverage == 1.0
     assert np.isnan(index.sigma[1])
     assert (images[1] == OPTIONS.hull_fill).all() and (images[0] != OPTIONS.hull_fill).any()
+
+
+def test_views_have_the_frames_of_their_scales(tmp_path: Path) -> None:
+    """A wide source of scale 1 looks at scale 2 like one of half the width at scale 1."""
+    frame, files = OPTIONS.frame, Results(tmp_path)
+    targets = TARGETS.head(2).assign(scale=[1, 2], ra=10.0)
+    cutouts = {}
+    for name, scale in zip(targets["subject_id"], targets["scale"], strict=True):
+        data = np.random.default_rng(1).normal(0, 1e-4, (48, 48)).astype(np.float32)
+        data[20:28, 12:26] += 5e-3
+        cutouts[name] = Cutout(data, frame.at_scale(scale).wcs(10.0, 5.0), "made")
+    write_table(files.ledger("0"), pd.DataFrame(columns=LEDGER.names), LEDGER)
+    fuse_shard(
+        targets,
+        "D4",
+        cutouts,
+        {},
+        dict.fromkeys(cutouts, 1e-4),
+        frame=frame,
+        drawing=OPTIONS.drawing,
+        ledger_path=files.ledger("0"),
+        images_path=files.fused("D4", "0"),
+        index_path=files.fused_index("D4", "0"),
+    )
+    images, index = open_shard(files.fused("D4", "0"), files.fused_index("D4", "0"))
+    assert index["scale"].tolist() == [1, 2] and (index["radio_coverage"] == 1).all()
+    assert images.shape == (2, 48, 48, 3) and index["n_contours"][0] > 0
+    np.testing.assert_array_equal(images[0], images[1])
 
 
 def test_index_has_the_checksums_of_the_images(results: Results) -> None:

@@ -29,7 +29,7 @@ def distance_to_border(subjects: pd.DataFrame, ra_deg: np.ndarray, dec_deg: np.n
     """
     best = np.full(len(ra_deg), -np.inf)
     for subject in subjects.itertuples():
-        x, y = FRAME.sky_to_frame(subject.ra, subject.dec, ra_deg, dec_deg)
+        x, y = FRAME.sky_to_frame(subject.ra, subject.dec, ra_deg, dec_deg, subject.scale)
         distance_px = FRAME.size_px / 2 - np.maximum(np.abs(x - 66), np.abs(y - 66))
-        best = np.fmax(best, distance_px * FRAME.pixel_scale_arcsec)
+        best = np.fmax(best, distance_px * subject.scale * FRAME.pixel_scale_arcsec)
     return best

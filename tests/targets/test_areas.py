@@ -15,7 +15,15 @@ from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.frame import Frame
 from claran_core.common.sky import unit_vectors
 from claran_core.survey.regular import astropy_wcs
-from claran_core.targets.areas import BoxArea, Circle, CircleArea, ImageArea, MocArea, image_area
+from claran_core.targets.areas import (
+    BoxArea,
+    Circle,
+    CircleArea,
+    ImageArea,
+    MocArea,
+    image_area,
+    width_deg,
+)
 from claran_core.targets.subject_grid import DEFAULT_LARGEST_ARCSEC, SkyGrid, tile
 
 
@@ -39,6 +47,13 @@ def test_box_contains_only_positions_between_its_borders() -> None:
     box = BoxArea(350.0, 10.0, -5.0, 5.0)
     ra_deg, dec_deg = np.array([355.0, 5.0, 345.0, 15.0, 0.0, 180.0]), np.array([0.0, 0, 0, 0, 6, 0])
     assert box.holds(ra_deg, dec_deg, 0.01).tolist() == [True, True, False, False, False, False]
+
+
+def test_width_of_an_area_is_that_of_a_circle_around_it() -> None:
+    assert width_deg(CircleArea(10.0, 89.0, 1.5)) == pytest.approx(3.0)
+    assert 4 <= width_deg(BoxArea(359.0, 1.0, -2.0, 2.0)) < 6
+    assert 28.2 <= width_deg(BoxArea(350.0, 10.0, -10.0, 10.0)) < 34
+    assert width_deg(BoxArea(0.0, 0.0, -90.0, 90.0)) > 180
 
 
 @pytest.fixture

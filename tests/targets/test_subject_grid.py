@@ -3,12 +3,20 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from subject_coverage import FRAME, GRID, distance_to_border, positions_in
 
 from claran_core.common.errors import InputError
+from claran_core.common.frame import SCALES
 from claran_core.targets.areas import BoxArea, CircleArea
-from claran_core.targets.subject_grid import DEFAULT_LARGEST_ARCSEC, SkyGrid, tile, write_tiles
+from claran_core.targets.subject_grid import (
+    DEFAULT_LARGEST_ARCSEC,
+    SkyGrid,
+    tile,
+    tile_at_scales,
+    write_tiles,
+)
 from claran_core.targets.target_table import read_targets
 
 
@@ -40,14 +48,42 @@ def test_larger_area_keeps_the_subjects_of_a_smaller_one() -> None:
     assert small < large
 
 
+def test_each_scale_needs_a_quarter_of_the_subjects_of_the_one_before() -> None:
+    subjects = tile_at_scales(BoxArea(180.0, 184.0, -2.0, 2.0), GRID, SCALES)
+    counts = subjects.groupby("scale").size().to_numpy()
+    np.testing.assert_allclose(counts[0] / counts, [1, 4, 16, 64], rtol=0.12)
+    assert subjects["subject_id"].is_unique
+    assert subjects["subject_id"].str.endswith("_x4").sum() == counts[2]
+    pd.testing.assert_frame_equal(subjects.iloc[: counts[0]], tile(BoxArea(180.0, 184.0, -2.0, 2.0), GRID))
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_larger_source_lies_whole_in_a_coarser_subject(scale: int) -> None:
+    area = CircleArea(123.4, 45.0, 0.5)
+    subjects = tile(area, GRID.at_scale(scale))
+    here = positions_in(area.circles()[0])
+    assert distance_to_border(subjects, *here).min() >= scale * DEFAULT_LARGEST_ARCSEC / 2
+    larger = tile(CircleArea(123.4, 45.0, 0.6), GRID.at_scale(scale))
+    assert set(subjects["subject_id"]) < set(larger["subject_id"])
+
+
+@pytest.mark.parametrize(("radius_arcmin", "scales"), [(1.5, [1]), (1.6, [1, 2]), (3.1, [1, 2, 4])])
+def test_scale_is_left_out_where_a_finer_subject_is_as_wide_as_the_area(
+    radius_arcmin: float, scales: list[int]
+) -> None:
+    subjects = tile_at_scales(CircleArea(10.0, 20.0, radius_arcmin / 60), GRID, SCALES)
+    assert subjects["scale"].unique().tolist() == scales
+
+
 @pytest.mark.parametrize("name", ["targets.csv", "targets.parquet"])
 def test_written_subjects_are_read_as_targets(tmp_path: Path, name: str) -> None:
-    subjects = tile(CircleArea(359.99, 10.0, 0.05), GRID)
+    subjects = tile_at_scales(CircleArea(359.99, 10.0, 0.05), GRID, SCALES)
     path = tmp_path / name
     write_tiles(path, subjects)
     read = read_targets(path)
     assert read["subject_id"].tolist() == subjects["subject_id"].tolist()
     np.testing.assert_array_equal(read[["ra", "dec"]], subjects[["ra", "dec"]])
+    assert read["scale"].tolist() == subjects["scale"].tolist()
     with pytest.raises(InputError, match="already exists"):
         write_tiles(path, subjects)
     write_tiles(path, subjects, overwrite=True)
