@@ -6,6 +6,8 @@ with other atoms in one unit, gives no vote.  Only sets that no view shows whole
 
 Votes of one scale are averaged; of several scales the lowest average counts, because each may see what
 makes the set improbable: a coarse view the second lobe of a source, a fine view two galaxies in one blend.
+A fine view that shows the parts of a blend without proposing them as a candidate counts as well
+(`claran_core.catalogue.associate.unlisted`).
 """
 
 from dataclasses import dataclass, fields
@@ -14,6 +16,7 @@ import numpy as np
 
 from claran_core.catalogue.associate.ragged import Ragged, starts_of
 from claran_core.catalogue.associate.sky_components import SkyComponents
+from claran_core.catalogue.associate.unlisted import UNLISTED_PROBABILITY, dismissed_sets
 from claran_core.catalogue.associate.views import Sky
 from claran_core.common.calibration import Calibration, logit
 from claran_core.common.compiled import compiled
@@ -47,12 +50,15 @@ class Votes:
         Row of `Candidates`.
     is_whole : (n,) bool array
         Whether the view shows the set whole; the votes of a set are all whole or none is.
+    dismissed : (k,) int64 array
+        Sets that a finer view without a vote dismissed.
     """
 
     sets: Ragged
     starts: np.ndarray
     candidate: np.ndarray
     is_whole: np.ndarray
+    dismissed: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -126,8 +132,9 @@ def find_votes(sky: Sky, atoms: SkyComponents) -> Votes:
     first = np.ones(len(used), bool)
     first[1:] = np.diff(key) != 0
     used = used[first]
-    counts = np.bincount(number[used], minlength=len(leader))
-    return Votes(every.take(leader), starts_of(counts), used, whole[used])
+    sets, vote_starts = every.take(leader), starts_of(np.bincount(number[used], minlength=len(leader)))
+    dismissed = dismissed_sets(sky, atoms, sets, vote_starts, used)
+    return Votes(sets, vote_starts, used, whole[used], dismissed)
 
 
 def _units_per_atom(sky: Sky, atoms: SkyComponents) -> np.ndarray:
@@ -297,6 +304,7 @@ def combine(sky: Sky, votes: Votes, calibration: Calibration) -> CombinedSets:
         np.where(is_unit, _limited_logit(candidates.artefact[own].astype(np.float64)), np.nan),
         classes,
     )
+    source[votes.dismissed] = np.minimum(source[votes.dismissed], logit(np.array(UNLISTED_PROBABILITY)))
     probability = calibration.apply(source)
     shares *= (probability / np.maximum(shares.sum(axis=1), MIN_PROBABILITY))[:, None]
     n_views = np.diff(votes.starts)

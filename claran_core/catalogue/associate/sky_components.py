@@ -20,6 +20,9 @@ __all__ = ["SkyComponents", "find_sky_components"]
 # Largest separation of two positions of one peak, in units of the beam's FWHM.
 TOLERANCE_BEAMS = 0.5
 
+# A fainter component, near the limit of 5.3 sigma, may be missed in a view whose noise is higher.
+FAINT_SNR = 7.0
+
 
 @dataclass(frozen=True)
 class SkyComponents:
@@ -145,12 +148,13 @@ def _atoms_in_boxes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the coarse rows and the finer atoms in their boxes that their views do not show.
 
-    An atom belongs to the smallest box of a view.  Rows that stand for atoms already only take those that no
-    view shows whole, and those of coarser scales: others would be inside their contour if they belonged to
-    them.
+    An atom belongs to the smallest box of a view.  Rows that stand for atoms already take only those that
+    the view cannot show: faint ones, those of coarser scales, and those that no view shows whole.  Others
+    would be inside their contour if they belonged to them.
     """
     shown = _describe(atom, rows.view, rows.snr, rows.usable, rows.at_edge, atom.max(initial=-1) + 1)
-    loose = shown.brightest[~shown.whole | (rows.scale[shown.brightest] > NATIVE_SCALE)]
+    row = shown.brightest
+    loose = row[~shown.whole | (rows.scale[row] > NATIVE_SCALE) | (rows.snr[row] < FAINT_SNR)]
     unit, point = [], []
     for points, boxes in ((shown.brightest, own[is_bare]), (loose, own[has[own]])):
         at, box = inside_boxes(rows, points, boxes, margin_arcsec)

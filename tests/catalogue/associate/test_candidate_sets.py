@@ -176,3 +176,34 @@ def test_sets_with_one_digest_stay_apart() -> None:
     lists = Ragged(starts_of(np.array([1, 2, 1, 2])), np.array([1, 1, 2, 3, 1, 2]))
     number, leader = candidate_sets._grouped(lists.starts, lists.values, np.zeros(4, np.uint64), np.arange(4))
     assert number.tolist() == [0, 1, 2, 1] and leader.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("shows_both", "expected"), [(True, 0.01), (False, 0.9)])
+def test_a_pair_that_a_fine_view_does_not_propose_is_improbable(
+    tmp_path: Path, shows_both: bool, expected: float
+) -> None:
+    tables = ViewTables()
+    for name, east, scale in (("a", 0.0, 1), ("b", 20.0, 1), ("wide", 10.0, 2)):
+        tables.view(name, east, scale=scale)
+    ids = [tables.component(view, east) for view, east in (("a", 0.0), ("b", 20.0))]
+    if shows_both:
+        tables.component("a", 20.0)
+    blend = tables.component("wide", 2.0, size=50.0, scale=2)
+    for east in (0.0, 20.0):
+        tables.component("wide", east, part_of=blend)
+    for view, own in zip("ab", ids, strict=True):
+        tables.candidate(view, [own], 0.9)
+    tables.candidate("wide", [blend], 0.9)
+    named, found, _ = combined(tables, tmp_path)
+    assert found.probability[named[tuple(sorted(ids))]] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_proposed_pair_is_not_dismissed(tmp_path: Path) -> None:
+    tables, ids = two_views(scale_of_b=2)
+    tables.candidate("a", ids, 0.7)
+    blend = tables.component("b", 2.0, size=60.0, scale=2)
+    for east in (0.0, 30.0):
+        tables.component("b", east, part_of=blend)
+    tables.candidate("b", [blend], 0.9)
+    named, found, votes = combined(tables, tmp_path)
+    assert found.probability[0] == pytest.approx(0.7, abs=1e-6) and len(votes.dismissed) == 0

@@ -153,3 +153,16 @@ def test_positions_in_boxes_match_a_plain_comparison(tmp_path: Path) -> None:
             if max(abs(east), abs(north)) < half:
                 expected.add((i, k))
     assert found == expected and 40 < len(found) < 1000
+
+
+@pytest.mark.parametrize(("snr", "n"), [(5.5, 2), (30.0, 1)])
+def test_a_coarse_unit_takes_faint_components_that_its_view_misses(
+    tmp_path: Path, snr: float, n: int
+) -> None:
+    tables = three_views(scale_of_c=2)
+    tables.component("a", 0.0)
+    tables.component("a", 30.0, snr=snr)
+    whole = tables.component("c", 3.0, size=90.0, scale=2)
+    tables.component("c", 0.0, part_of=whole)
+    _, found, (_, _, unit, _) = found_in(tables, tmp_path)
+    assert len(found.ids) == 2 and len(unit) == n
