@@ -1,4 +1,4 @@
-"""The radio sources of a cell on the pixels of a tile: where their emission, sidelobes and bowls are.
+"""The radio sources of a cell on the pixels of a tile: where their emission and their artefacts are.
 
 Whole cells are placed at once, so that the bits of a source do not depend on the window.
 """
@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from claran_core.common.sky import offset_to_sky
+from claran_core.simulation.artefacts import ARTEFACTS_ABOVE_JY, drawn_artefacts
 from claran_core.simulation.gaussians import PixelGaussians, boxes_touch
 from claran_core.simulation.geometry import Tile, TileWindow
 from claran_core.simulation.population import UNCLEANED_JY, Population, RadioSource
@@ -17,6 +18,9 @@ __all__ = ["PlacedCell", "placed_cell"]
 
 # Residual sidelobes of weaker peaks are omitted: the strongest sidelobe is a fifth of the peak.
 SIDELOBES_ABOVE_JY = 1.0 * SNR_UNIT_JY
+
+# Sidelobes of brighter peaks are not stronger, because these are calibrated on themselves.
+SIDELOBES_BELOW_JY = 1000 * SNR_UNIT_JY
 
 # Largest number of peaks with sidelobes per source.
 MAX_SIDELOBES = 4
@@ -32,8 +36,13 @@ class PlacedCell:
     ----------
     sidelobe_strength : (n,) float64 array
         Height (Jy/beam) of the peaks whose sidelobes deconvolution and calibration leave.
+    peak_jy : (n,) float64 array
+        Brightest pixels, Jy/beam.
     depth : (n,) float64 array
-        Depth of the negative bowls, 1 on average; half of it scales with the CLEAN limit.
+        Depth of the negative bowls, 1 on average; half of it scales with the CLEAN limit.  It grows with the
+        square root of the peak above `ARTEFACTS_ABOVE_JY`.
+    artefacts : Artefacts
+        What calibration and deconvolution leave around the sources above `ARTEFACTS_ABOVE_JY`.
     """
 
     def __init__(self, population: Population, tile: Tile, cell: int) -> None:
@@ -48,11 +57,16 @@ class PlacedCell:
         self._middle = points.rows[:, :2]
         self._reach = np.ceil(sources.reach_arcsec / pixel) + MARGIN_PX
         self._peak_reach = np.ceil(sources.peak_reach_arcsec / pixel) + MARGIN_PX
-        self.sidelobe_strength = (
-            np.minimum(sources.uncleaned_jy, sources.peak_jy) + sources.sidelobe_gain * sources.peak_jy
-        )
+        self.sidelobe_strength = np.minimum(
+            sources.uncleaned_jy, sources.peak_jy
+        ) + sources.sidelobe_gain * np.minimum(sources.peak_jy, SIDELOBES_BELOW_JY)
         self._strong = np.flatnonzero(np.abs(self.sidelobe_strength) >= SIDELOBES_ABOVE_JY)
+        self.peak_jy = sources.peak_jy
+        self._bright = np.flatnonzero(sources.peak_jy >= ARTEFACTS_ABOVE_JY)
+        self.artefacts = drawn_artefacts(population.seed, cell, sources.peak_reach_arcsec)
+        self._blob_reach = np.ceil(self.artefacts.blob_reach_arcsec / pixel) + MARGIN_PX
         self.depth = 0.5 + 0.5 * sources.uncleaned_jy / UNCLEANED_JY
+        self.depth *= np.sqrt(np.maximum(sources.peak_jy / ARTEFACTS_ABOVE_JY, 1))
         self._gaussians: dict[int, PixelGaussians] = {}
         self._peaks: dict[int, list[tuple[int, int]]] = {}
 
@@ -82,6 +96,20 @@ class PlacedCell:
         near = self._near(self._strong, self._peak_reach, window)
         return [(number, pixel) for number in near for pixel in self._peak_pixels(number)]
 
+    def bright_peaks(self, window: TileWindow) -> list[tuple[int, tuple[int, int]]]:
+        """Return the brightest peak of sources with artefacts in or near a window: number, pixel ``x y``."""
+        near = self._near(self._bright, self._peak_reach, window)
+        return [(number, self._peak_pixels(number)[0]) for number in near]
+
+    def blobs(self, window: TileWindow) -> list[tuple[tuple[int, int], float]]:
+        """Return the dark blobs around bright extended sources near a window: pixel ``x y``, Jy/beam."""
+        found = []
+        for number in self._near(self._bright, self._blob_reach, window):
+            east, north, height = self.artefacts.blobs[number].T
+            for place, part in zip(self._pixels(number, east, north), height.tolist(), strict=True):
+                found.append((place, part * self.peak_jy[number]))
+        return found
+
     def bowls(self, window: TileWindow) -> list[tuple[int, tuple[int, int]]]:
         """Return the extended sources in a window: number, pixel ``x y`` of the host."""
         near = self._near(self._extended, np.zeros(len(self._reach)), window)
@@ -106,7 +134,11 @@ class PlacedCell:
         if source.is_compact:
             return [self._host_pixel(number)]
         peaks = source.peaks[np.hypot(*source.peaks.T) <= source.peak_reach_arcsec][:MAX_SIDELOBES]
-        sky = offset_to_sky(source.ra_deg, source.dec_deg, *peaks.T)
+        return self._pixels(number, *peaks.T)
+
+    def _pixels(self, number: int, east: np.ndarray, north: np.ndarray) -> list[tuple[int, int]]:
+        """Return the pixels at offsets (arcsec) from the host of a source."""
+        sky = offset_to_sky(self._sources.ra_deg[number], self._sources.dec_deg[number], east, north)
         pixels = np.stack(self._tile.sky_to_pixel(*sky), axis=1)
         return [(x, y) for x, y in np.rint(pixels).astype(int).tolist()]
 

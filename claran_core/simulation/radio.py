@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from claran_core.common.compiled import compiled
-from claran_core.simulation.baselines import sidelobe_pattern, smoothed_rms
+from claran_core.simulation.artefacts import ARTEFACTS_PX, artefact_pattern, dark_blob
+from claran_core.simulation.baselines import SIDELOBES_PX, sidelobe_pattern, smoothed_rms
 from claran_core.simulation.geometry import Tile, TileWindow, disc_around
 from claran_core.simulation.noise import first_noise, surroundings
 from claran_core.simulation.placed_cells import PlacedCell, placed_cell
@@ -39,6 +40,9 @@ WHITE_LOG = (-6.0, 1.0)
 # 2 arcmin of 159 sources.
 BOWL_DEPTH_JY = -0.14 * SNR_UNIT_JY
 
+# Artefacts extend farther from a peak than the sidelobes that `cells_reaching` includes.
+ARTEFACTS_BEYOND_ARCSEC = 1.8 * (ARTEFACTS_PX - np.sqrt(2) * SIDELOBES_PX)
+
 
 def radio_image(population: Population, tile: Tile, window: TileWindow) -> np.ndarray:
     """Return the FIRST image of a window of a tile's plane, Jy/beam; float64 ``(ny, nx)``, FITS order."""
@@ -49,6 +53,7 @@ def radio_image(population: Population, tile: Tile, window: TileWindow) -> np.nd
         for _, placed in cell.extended(window):
             placed.add_to(image, window)
     _add_sidelobes(image, cells, window)
+    _add_artefacts(image, cells, window)
     near_source = _near_extended(cells, window)
     noise, smooth, white = first_noise(population.seed, tile, window)
     amount = _smoothness(population.seed, tile, window) + SMOOTHER_AT_SOURCE * near_source
@@ -118,8 +123,9 @@ def _interpolate(field: np.ndarray, nodes: np.ndarray, left: int, bottom: int, s
 
 
 def _cells(population: Population, tile: Tile, window: TileWindow) -> list[PlacedCell]:
-    """Return the cells whose sources may reach a window with emission, sidelobes or negative bowls."""
-    numbers = cells_reaching(population, *disc_around(tile, window))
+    """Return the cells whose sources may reach a window with emission, artefacts or negative bowls."""
+    ra_deg, dec_deg, radius = disc_around(tile, window)
+    numbers = cells_reaching(population, ra_deg, dec_deg, radius + ARTEFACTS_BEYOND_ARCSEC)
     return [placed_cell(population, tile, number) for number in numbers]
 
 
@@ -133,6 +139,18 @@ def _add_sidelobes(image: np.ndarray, cells: list[PlacedCell], window: TileWindo
     for cell in cells:
         for number, (x, y) in cell.sidelobe_peaks(reached):
             add_pattern(image, window, pattern, x, y, cell.sidelobe_strength[number])
+
+
+def _add_artefacts(image: np.ndarray, cells: list[PlacedCell], window: TileWindow) -> None:
+    """Add the artefacts around bright sources, centred on whole pixels as sidelobes are."""
+    half = ARTEFACTS_PX + 1
+    blob = dark_blob()
+    for cell in cells:
+        for number, (x, y) in cell.bright_peaks(window.grown(half, half)):
+            pattern = artefact_pattern(int(cell.artefacts.pattern[number]))
+            add_pattern(image, window, pattern, x, y, cell.artefacts.gain[number] * cell.peak_jy[number])
+        for (x, y), height in cell.blobs(_reached(window, blob)):
+            add_pattern(image, window, blob, x, y, height)
 
 
 def _near_extended(cells: list[PlacedCell], window: TileWindow) -> np.ndarray:

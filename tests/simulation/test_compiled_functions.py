@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform
 
-from claran_core.simulation import baselines, infrared, noise, radio, source_models
+from claran_core.simulation import artefacts, baselines, infrared, noise, radio, source_models
 from claran_core.simulation.gaussians import PixelGaussians
 
 RNG = np.random.default_rng(6)
@@ -46,6 +46,28 @@ def test_fields_are_bilinear_between_nodes() -> None:
     written(radio._interpolate)(expected, nodes, 4, 3, 10)
     np.testing.assert_allclose(found, expected, atol=NEAR)
     np.testing.assert_allclose(found[7::10, 6], nodes[1:3, 1], atol=NEAR)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, np.pi / 2, 2.5, 3.1])
+def test_rays_are_profiles_across_times_heights_along(angle: float) -> None:
+    middle, sigma, heights = 20, 1.7, RNG.normal(size=(1, 2, 22))
+    found = np.zeros((41, 41))
+    artefacts._add_rays(found, np.array([angle]), heights, np.array([sigma]))
+    y, x = np.indices(found.shape) - middle
+    across, along = (x * np.sin(angle) - y * np.cos(angle)) / sigma, x * np.cos(angle) + y * np.sin(angle)
+    height = [np.interp(np.abs(along), np.arange(22), side) for side in heights[0]]
+    expected = np.where(along < 0, height[1], height[0]) * (1 - across**2) * np.exp(-0.5 * across**2)
+    inside = (np.abs(across) < 4) & (np.abs(along) < middle + 1)
+    np.testing.assert_allclose(found, np.where(inside, expected, 0), atol=NEAR)
+
+
+def test_spots_are_gaussians() -> None:
+    spots = np.array([[3.2, -4.7, 2.0, 1.5], [-19.0, 20.0, -1.0, 2.0], [60.0, 0.0, 1.0, 1.5]])
+    found = np.zeros((41, 41))
+    artefacts._add_spots(found, spots)
+    y, x = np.indices(found.shape) - 20
+    expected = sum(h * np.exp(-0.5 * ((x - a) ** 2 + (y - b) ** 2) / s**2) for a, b, h, s in spots)
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # cut off at four sigma
 
 
 def test_parts_of_infrared_sources() -> None:

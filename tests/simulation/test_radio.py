@@ -1,12 +1,14 @@
-"""The radio image of the simulated sky: noise level, negative bowls, order of addition."""
+"""The radio image of the simulated sky: noise level, negative bowls, artefacts, order of addition."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from claran_core.common.noise import noise_sigma
+from claran_core.simulation.artefacts import ARTEFACTS_PX, drawn_artefacts
 from claran_core.simulation.geometry import Tile, TileWindow
 from claran_core.simulation.population import UNCLEANED_JY, RadioCell, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
@@ -58,12 +60,12 @@ def source(
     )
 
 
-def extended(seed: int = 1) -> RadioSource:
+def extended(seed: int = 1, peak_snr: float = 60.0) -> RadioSource:
     from claran_core.simulation.source_models import build_extended
 
     rng = np.random.default_rng(seed)
-    build = lambda: build_extended(rng, RECIPES["1C_3P"], peak_snr=60.0, extent_arcsec=50.0)  # noqa: E731
-    return source(peak_jy=60 * SNR_UNIT_JY, kind="1C_3P", build=build)
+    build = lambda: build_extended(rng, RECIPES["1C_3P"], peak_snr=peak_snr, extent_arcsec=50.0)  # noqa: E731
+    return source(peak_jy=peak_snr * SNR_UNIT_JY, kind="1C_3P", build=build)
 
 
 def test_noise_level_is_that_of_first_and_varies_smoothly() -> None:
@@ -109,7 +111,7 @@ def test_compact_source_adds_its_peak_and_stripes() -> None:
 
 def test_sidelobes_follow_the_uncleaned_height() -> None:
     bare = radio_image(OneSource(TILE, None), TILE, WINDOW)
-    deep = source(peak_jy=0.05, compact=(0.0, 0.0, 0.0), uncleaned_jy=0.0)
+    deep = source(peak_jy=0.015, compact=(0.0, 0.0, 0.0), uncleaned_jy=0.0)  # too faint for other artefacts
     added = radio_image(OneSource(TILE, deep), TILE, WINDOW) - bare
     assert np.count_nonzero(np.abs(added) > 1e-12) < 1000  # the Gaussian's own box
 
@@ -130,13 +132,49 @@ def test_extended_source_has_a_negative_bowl() -> None:
     assert abs(added[distance > 215].mean()) < 0.02 * SNR_UNIT_JY
 
 
+def worst_seed() -> int:
+    """Seed of the sky in which the first source of the tile's cell has the strongest artefacts."""
+    gains = [drawn_artefacts(seed, TILE.index, np.zeros(1)).gain[0] for seed in range(30)]
+    return int(np.argmax(gains))
+
+
+def test_islands_of_artefacts_belong_to_no_source() -> None:
+    wide, seed = TileWindow(800, 800, 400, 400), worst_seed()
+    there = OneSource(TILE, source(peak_jy=2.0, compact=(0.0, 0.0, 0.0)), seed)
+    image = radio_image(there, TILE, wide)
+    ((_, part, emitted),) = emission(there, TILE, wide)
+    own = np.zeros(wide.shape)
+    own[wide.overlap(part)[0]] = emitted
+    islands, n = ndimage.label(image > 5.3 * noise_sigma(image))
+    share = ndimage.sum(own, islands, range(1, n + 1)) / ndimage.sum(image, islands, range(1, n + 1))
+    assert np.count_nonzero(share > 1 / 3) == 1
+    assert np.count_nonzero(share < 1e-3) == n - 1 > 20
+
+
+def test_sources_below_the_limit_have_no_artefacts_and_brighter_ones_reach_five_arcminutes() -> None:
+    wide, seed = TileWindow(800, 800, 400, 400), worst_seed()
+    distance = np.hypot(*np.indices(wide.shape) - 200)
+    bare = radio_image(OneSource(TILE, None, seed), TILE, wide)
+    beyond_the_sidelobes = (distance > 90) & (distance < 160)
+
+    def added(snr: float) -> np.ndarray:
+        there = OneSource(TILE, source(peak_jy=snr * SNR_UNIT_JY, compact=(0.0, 0.0, 0.0)), seed)
+        return radio_image(there, TILE, wide) - bare
+
+    assert np.abs(added(99)[beyond_the_sidelobes]).max() < 1e-12
+    bright = added(1000)
+    assert 1e-4 < np.abs(bright[beyond_the_sidelobes]).max() / (1000 * SNR_UNIT_JY) < 2e-2
+    assert np.abs(bright[distance > ARTEFACTS_PX + 2]).max() < 1e-12
+
+
+@pytest.mark.parametrize("peak_snr", [60.0, 3000.0])
 @pytest.mark.parametrize("window", [TileWindow(935, 950, 40, 31), TileWindow(1010, 900, 5, 160)])
-def test_all_windows_have_the_same_bits(window: TileWindow) -> None:
-    there = OneSource(TILE, extended())
+def test_all_windows_have_the_same_bits(window: TileWindow, peak_snr: float) -> None:
+    there = OneSource(TILE, extended(peak_snr=peak_snr))
     wide = TileWindow(900, 890, 200, 200)
     rows = slice(window.y0 - wide.y0, window.y0 - wide.y0 + window.ny)
     columns = slice(window.x0 - wide.x0, window.x0 - wide.x0 + window.nx)
-    part = radio_image(OneSource(TILE, extended()), TILE, window)
+    part = radio_image(OneSource(TILE, extended(peak_snr=peak_snr)), TILE, window)
     np.testing.assert_array_equal(part, radio_image(there, TILE, wide)[rows, columns])
 
 
