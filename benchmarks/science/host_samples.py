@@ -12,7 +12,7 @@ import pandas as pd
 from claran_core.catalogue.measure.host import RadioPosition
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.catalogue.measure.measure_subject import SubjectImage, measured_columns
-from claran_core.catalogue.measure.stored_components import NOTHING_STORED, stored_components
+from claran_core.catalogue.measure.stored_components import stored_components
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
@@ -106,12 +106,13 @@ def measured_labels(subject: Subject, radio: Cutout, labels: pd.DataFrame) -> It
             subject.ra_deg, subject.dec_deg, np.array(label.component_ra), np.array(label.component_dec)
         )
         apart = np.hypot(*(components.peaks.T[:, :, None] - np.array(at)[:, None]))
-        yield label, measured_columns(subject_image, tuple(int(k) for k in apart.argmin(axis=0)))
+        ids = np.unique(components.ids[apart.argmin(axis=0)]).tolist()
+        yield label, measured_columns(subject_image, ids, ids)
 
 
 def subject_image_of(subject: Subject, radio: Cutout) -> tuple[SubjectComponents, SubjectImage]:
     """Return the components of a subject by the contour rule, and the subject with them."""
     table, noise = component_tables([(subject, radio, (NOMINAL_LEVEL,))], subject.frame)
-    stored = stored_components(table).get(subject.subject_id, NOTHING_STORED)
+    stored = {scale: own for (_, scale), own in stored_components(table).items()}
     subject_image = SubjectImage.of(subject, radio, stored, float(noise["sigma"].iloc[0]), FIRST)
     return nominal_components(table).get(subject.subject_id, NO_COMPONENTS), subject_image

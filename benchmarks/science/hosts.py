@@ -172,7 +172,8 @@ def central_source(subject: Subject, radio: Cutout) -> RadioPosition | None:
     members[np.hypot(*(components.peaks - middle).T).argmin()] = True
     while (grown := members | linked[members].any(axis=0)).sum() > members.sum():
         members = grown
-    columns = measured_columns(subject_image, tuple(int(k) for k in np.flatnonzero(members)))
+    ids = components.ids[members].tolist()
+    columns = measured_columns(subject_image, ids, ids)
     return RadioPosition.from_columns(columns, FIRST.beam_arcsec)
 
 

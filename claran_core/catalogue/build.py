@@ -1,6 +1,6 @@
-"""Write the catalogue: the merged, named and sorted sources of all shards, with their provenance.
+"""Write the catalogue: the named and sorted sources of all shards, with their provenance.
 
-A second file lists the outcome of every detection.
+A second file lists the outcome of every component of the sky.
 """
 
 import logging
@@ -12,25 +12,30 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pandas.util import hash_array
 
 from claran_core import __version__
-from claran_core.catalogue.associate.assemble import Assembled, assemble
-from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, REJECTED
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.catalogue.product.voparquet import votable_metadata
+from claran_core.catalogue.sky_rows import SkyRows, collect_rows
 from claran_core.common.errors import InputError
-from claran_core.common.files import atomic_path, parquet_writer, read_arrow, read_metadata
-from claran_core.common.frame import Frame
+from claran_core.common.files import (
+    atomic_path,
+    check_made_from,
+    digest_of,
+    parquet_writer,
+    read_arrow,
+    read_batches,
+    read_metadata,
+)
 from claran_core.common.morphology import MORPHOLOGIES
-from claran_core.common.read_ahead import read_ahead
-from claran_core.survey.surveys import Survey
+from claran_core.common.tables import ATOMS
 
 __all__ = ["ShardTables", "check_subjects_once", "write_catalogue"]
 
 logger = logging.getLogger(__name__)
 
-# The remedy for every fault of a shard's files.
+# The remedy for every fault of a file.
 REDO = "remove the file and rerun the catalogue stage"
 
 # Description of the table in its VOTable metadata.
@@ -39,33 +44,24 @@ DESCRIPTION = "Radio sources with morphology, measurements and infrared hosts (W
 # Number of rows of a row group: a few tens of MB in memory.
 ROW_GROUP = 100_000
 
-# Largest separation of two positions of one peak, in units of the beam's FWHM.
-TOLERANCE_BEAMS = 0.5
-
 
 @dataclass(frozen=True)
 class ShardTables:
-    """Files of one shard: index of the fused images, sources and rejected detections."""
+    """Files of one shard: index of the fused images, associated sources, and the same measured."""
 
     index: Path
+    associated: Path
     sources: Path
-    rejected: Path
-
-    @property
-    def name(self) -> str:
-        """Name of the shard."""
-        return self.sources.stem
 
 
 def write_catalogue(
     path: Path,
     outcomes_path: Path,
     shards: Sequence[ShardTables],
+    atoms_path: Path,
     *,
     method: str,
-    frame: Frame,
     provenance: Mapping[str, Any],
-    survey: Survey,
 ) -> int:
     """Build the catalogue of all shards and write it.
 
@@ -74,17 +70,15 @@ def write_catalogue(
     path, outcomes_path : Path
         Output tables `CATALOGUE` and `OUTCOMES`.  Either both are written or none.
     shards : sequence of ShardTables
-        Written by `claran_core.catalogue.shard_sources.write_shard`.  The rows of the catalogue depend
-        neither on the order of the shards nor on how the sky is cut into shards.
+        The shards in the order in which their sources were associated.  The rows of the catalogue do not
+        depend on how the sky is cut into shards.
+    atoms_path : Path
+        Table `claran_core.common.tables.ATOMS`: the components of the sky, with their sources.
     method : str
-        Fusion method of the images the detections come from.
-    frame : Frame
-        Geometry of the subjects.
+        Fusion method of the images that the sources were detected in.
     provenance : mapping
         The result of `claran_core.catalogue.provenance.catalogue_provenance`; the numbers of sources and
         subjects, the method and the model are added here.
-    survey : Survey
-        The radio survey; its beam sets how near two positions of one peak are.
 
     Returns
     -------
@@ -97,33 +91,34 @@ def write_catalogue(
         If a file is missing, truncated or from another run.  Nothing is written then.
     """
     model_id = _common_model([shard.sources for shard in shards], method)
-    indexes = [read_arrow(shard.index, ["subject_id", "ra", "dec"]) for shard in shards]
-    check_subjects_once([index["subject_id"] for index in indexes], [shard.index for shard in shards])
-    longest = max((pc.max(pc.utf8_length(index["subject_id"])).as_py() or 0 for index in indexes), default=0)
-    positions = [np.stack([index["ra"].to_numpy(), index["dec"].to_numpy()], axis=1) for index in indexes]
+    for shard in shards:
+        check_made_from(shard.sources, {"associated": digest_of(shard.associated)}, redo="catalogue")
+    n_subjects = _number_of_subjects(shards)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        found = assemble(
-            [shard.sources for shard in shards],
-            positions,
-            frame=frame,
-            tolerance_arcsec=TOLERANCE_BEAMS * survey.beam_arcsec,
-            scratch=Path(folder) / "rows.arrow",
-        )
-        counts = {"n_sources": len(found.names), "n_subjects_searched": sum(map(len, positions))}
+        found = collect_rows([shard.sources for shard in shards], Path(folder) / "rows.arrow")
+        counts = {"n_sources": len(found), "n_subjects_searched": n_subjects}
         metadata = {**provenance, **counts, "method": method, "model_id": model_id}
         # The catalogue is renamed last: if it exists, the outcomes exist.
         with atomic_path(path) as temporary:
-            _write_rows(temporary, found, metadata, longest)
-            _write_outcomes(outcomes_path, found, shards, metadata)
-    logger.info(
-        "%s: %d sources, from %d detections of sources in %d subjects",
-        path,
-        counts["n_sources"],
-        len(found.owner),
-        counts["n_subjects_searched"],
-    )
-    return counts["n_sources"]
+            _write_rows(temporary, found, metadata)
+            n_components = _write_outcomes(outcomes_path, found, atoms_path, metadata)
+    logger.info("%s: %d sources in %d subjects", path, len(found), n_subjects)
+    if not len(found):
+        logger.warning(
+            "%s: THE CATALOGUE IS EMPTY: none of the %d components in %d subjects is part of a source",
+            path,
+            n_components,
+            n_subjects,
+        )
+    return len(found)
+
+
+def _number_of_subjects(shards: Sequence[ShardTables]) -> int:
+    """Return the number of subjects; refuse repeated ones."""
+    names = [read_arrow(shard.index, ["subject_id"])["subject_id"] for shard in shards]
+    check_subjects_once(names, [shard.index for shard in shards])
+    return sum(map(len, names))
 
 
 def check_subjects_once(subjects: Sequence[pa.ChunkedArray], paths: Sequence[Path]) -> None:
@@ -148,11 +143,11 @@ def check_subjects_once(subjects: Sequence[pa.ChunkedArray], paths: Sequence[Pat
         )
 
 
-def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], longest_subject: int) -> None:
+def _write_rows(path: Path, found: SkyRows, metadata: Mapping[str, Any]) -> None:
     constant = {"model_id": metadata["model_id"], "pipeline_version": __version__}
     lengths = {
-        "source_id": max(map(len, found.names), default=0),
-        "subject_id": longest_subject,
+        "source_id": found.names.dtype.itemsize,
+        **found.longest,
         "morphology": len(MORPHOLOGIES[0]),
         "rule_morphology": len(MORPHOLOGIES[0]),
         "method": len(metadata["method"]),
@@ -168,56 +163,26 @@ def _write_rows(path: Path, found: Assembled, metadata: Mapping[str, Any], longe
             writer.write_table(table.select(CATALOGUE.names).cast(writer.schema), row_group_size=ROW_GROUP)
 
 
-def _write_outcomes(
-    path: Path, found: Assembled, shards: Sequence[ShardTables], metadata: Mapping[str, Any]
-) -> None:
-    names = pa.array([*found.names, ""], pa.string())  # the last entry stands for no source
-    other = np.where(found.is_cut, "cut", np.where(found.agrees, "merged", "regrouped"))
-    outcome = np.where(found.is_row, "catalogued", other)
-    start = 0
-    columns = [name for name in OUTCOMES.names if name not in ("shard", "outcome", "source_id")]
-
-    def read(shard: ShardTables) -> tuple[pa.Table, pa.Table]:
-        return read_arrow(shard.sources, columns), read_arrow(shard.rejected, REJECTED.names)
-
+def _write_outcomes(path: Path, found: SkyRows, atoms_path: Path, metadata: Mapping[str, Any]) -> int:
+    """Write the outcome of each component, and return their number."""
+    carried = [name for name in OUTCOMES.names if name in ATOMS.names]
+    members = np.zeros(len(found), np.int64)
+    n_components = 0
     with parquet_writer(path, OUTCOMES, metadata=metadata) as writer:
-        for shard, (sources, rejected) in zip(shards, read_ahead(read, shards), strict=True):
-            part = slice(start, start + len(sources))
-            kept = _outcome_table(
-                sources, shard.name, pa.array(outcome[part]), names.take(pa.array(found.owner[part]))
-            )
-            lost = _outcome_table(
-                rejected,
-                shard.name,
-                rejected["outcome"],
-                names.take(pa.array(_owners(rejected, sources, found.owner[part], len(found.names)))),
-            )
-            both = pa.concat_tables([kept, lost]).cast(writer.schema)
-            writer.write_table(both.sort_by("detection"))
-            start += len(sources)
-
-
-def _outcome_table(detections: pa.Table, shard: str, outcome: pa.Array, source_id: pa.Array) -> pa.Table:
-    columns = {
-        "shard": pa.array([shard] * len(detections), pa.string()),
-        "outcome": outcome,
-        "source_id": source_id,
-    }
-    plain = pa.schema([field.remove_metadata() for field in OUTCOMES])
-    values = [columns[name] if name in columns else detections[name] for name in plain.names]
-    return pa.table(values, names=plain.names).cast(plain)
-
-
-def _owners(rejected: pa.Table, sources: pa.Table, owner: np.ndarray, no_row: int) -> np.ndarray:
-    """Return the catalogue row that each rejected detection competes with, or `no_row`."""
-    winner = rejected["winner"].to_numpy()
-    detection = sources["detection"].to_numpy()
-    if not len(detection):
-        return np.full(len(winner), no_row)
-    order = np.argsort(detection)
-    place = np.minimum(np.searchsorted(detection[order], winner), len(order) - 1)
-    known = detection[order][place] == winner
-    return np.where(known, owner[order][place], no_row)
+        for batch in read_batches(atoms_path, [*carried, "source"]):
+            source = batch["source"].to_numpy()
+            if source.max(initial=-1) >= len(found):
+                raise InputError(
+                    f"{atoms_path}: names source {source.max()}, but there are {len(found)}; {REDO}"
+                )
+            members += np.bincount(source[source >= 0], minlength=len(found))
+            table = pa.table([batch[name] for name in carried], names=carried)
+            table = table.append_column("source_id", found.named(source))
+            writer.write_table(table.select(OUTCOMES.names).cast(writer.schema))
+            n_components += len(table)
+        if not members.all():
+            raise InputError(f"{atoms_path}: source {int(members.argmin())} has no component; {REDO}")
+    return n_components
 
 
 def _common_model(paths: Sequence[Path], method: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from claran_core import __version__
-from claran_core.catalogue.associate.post_filter import MAX_CONTAINED, MAX_IOU
 from claran_core.catalogue.product.sky_order import HEALPIX_ORDER
 from claran_core.common.flags import DESCRIPTIONS
 from claran_core.settings.config import Config
@@ -57,7 +56,6 @@ def catalogue_provenance(
         "n_subjects": int(ledger["subject_id"].nunique()),
         "ledger": ledger_counts(ledger),
         "sorted_by": f"HEALPix nested order {HEALPIX_ORDER}, source_id",
-        "competing_boxes": {"max_iou": MAX_IOU, "max_contained": MAX_CONTAINED},
         "flags": {
             str(flag.name).lower(): {"bit": flag.value, "means": DESCRIPTIONS[flag]} for flag in DESCRIPTIONS
         },

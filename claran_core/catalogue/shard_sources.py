@@ -1,27 +1,25 @@
-"""Filter and measure the detections of one shard, each on the image of its own subject.
+"""Measure the associated sources of one shard, each on the image of the subject that shows it best.
 
 Every row depends on its subject alone, so the catalogue does not depend on how the sky is cut into shards.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from claran_core.catalogue.associate.post_filter import (
-    FilterResult,
-    select_detections,
-    source_probability,
-)
-from claran_core.catalogue.detections import members_in, read_detections
+from claran_core.catalogue.associated import grouping_text, read_associated
 from claran_core.catalogue.measure.host import RadioPosition, host_of
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
-from claran_core.catalogue.measure.measure_subject import NOTHING_MEASURED, SubjectImage, measured_columns
-from claran_core.catalogue.measure.stored_components import NOTHING_STORED, STORED_COLUMNS, stored_components
-from claran_core.catalogue.product.schema import HOST_COLUMNS, MEASURED_COLUMNS, REJECTED, SOURCES
+from claran_core.catalogue.measure.measure_subject import SubjectImage, measured_columns
+from claran_core.catalogue.measure.stored_components import (
+    STORED_COLUMNS,
+    StoredComponents,
+    stored_components,
+)
+from claran_core.catalogue.product.schema import HOST_COLUMNS, MEASURED_COLUMNS, SOURCES
 from claran_core.common.boxes import box_array
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
@@ -31,71 +29,52 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.subject import Subject
+from claran_core.common.tables import NATIVE_SCALE
 from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
-from claran_core.settings.catalogue import CatalogueOptions
 from claran_core.survey.surveys import Survey
 
-__all__ = ["INDEX_COLUMNS", "ShardSources", "describe_shard", "write_shard"]
+__all__ = ["INDEX_COLUMNS", "describe_shard", "write_shard"]
 
 # Columns read from the index of the fused images: position and flags of each subject.
 INDEX_COLUMNS = ["subject_id", "ra", "dec", "flags"]
 
-# A box within half a pixel of the border touches it: the detector clips boxes to the frame.
-EDGE_PX = 0.5
-
-# Distance from the border of the subject at which the frame quality of a source is full: about the separation
-# of the components of a triple (median 47 arcsec in RGZ DR1).  Nearer to the border, further components may
-# lie outside, and another subject shows the source better.
-FULL_ROOM_ARCSEC = 45.0
-
-
-@dataclass(frozen=True)
-class ShardSources:
-    """Sources and rejected detections of one shard.
-
-    Attributes
-    ----------
-    sources : DataFrame
-        Columns of `claran_core.catalogue.product.schema.SOURCES`.
-    rejected : DataFrame
-        Columns of `claran_core.catalogue.product.schema.REJECTED`.
-    """
-
-    sources: pd.DataFrame
-    rejected: pd.DataFrame
+# Measured columns that are not numbers.
+OTHER_THAN_NUMBERS = {
+    *("rule_components", "rule_peaks", "rule_morphology"),
+    *("component_ra", "component_dec", "component_peak_flux", "component_flux"),
+}
 
 
 def write_shard(
     *,
-    detections_path: Path,
+    associated_path: Path,
     index_path: Path,
     components_path: Path,
     noise_path: Path,
     radio_path: Path,
     infrared_path: Path,
     sources_path: Path,
-    rejected_path: Path,
     shard: str,
-    options: CatalogueOptions,
+    min_probability: float,
     frame: Frame,
     survey: Survey,
     infrared_survey: Survey,
 ) -> None:
-    """Filter and measure the detections of a shard; write its sources and its rejected detections.
+    """Measure the associated sources of a shard and write them.
 
     Parameters
     ----------
-    detections_path, index_path, components_path, noise_path, radio_path, infrared_path : Path
-        Detections, index of the fused images, components, noise and cut-outs of the shard.
-    sources_path, rejected_path : Path
-        Output tables `SOURCES` and `REJECTED`.
+    associated_path, index_path, components_path, noise_path, radio_path, infrared_path : Path
+        Associated sources, index of the fused images, components, noise and cut-outs of the shard.
+    sources_path : Path
+        Output table `SOURCES`, with a row for each associated source, in their order.
     shard : str
         Name of the shard, for the log.
-    options : CatalogueOptions
-        The post-filter and its limits.
+    min_probability : float
+        Sources of a lower probability get the flag DOUBTFUL.
     frame : Frame
-        Geometry of the subjects.
+        Geometry of subjects of scale 1.
     survey, infrared_survey : Survey
         The radio and the infrared survey.
 
@@ -104,14 +83,14 @@ def write_shard(
     InputError
         If a file is missing or truncated, contradicts another or was made from another.
     """
-    detections = read_detections(detections_path, frame)
-    metadata = read_metadata(detections_path)
+    associated = read_associated(associated_path, frame)
+    metadata = read_metadata(associated_path)
     index = read_table(index_path, INDEX_COLUMNS)
     components = read_table(components_path, STORED_COLUMNS)
     noise = read_noise(noise_path)
     of_components = {"components": digest_of(components_path)}
-    made_from = {"detections": digest_of(detections_path)} | of_components
-    check_made_from(detections_path, {"fused": digest_of(index_path)} | of_components, redo="inference")
+    made_from = {"associated": digest_of(associated_path)} | of_components
+    check_made_from(associated_path, of_components, redo="catalogue")
     try:
         with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
             digests = {"radio": radio.digest, "infrared": infrared.digest}
@@ -119,14 +98,15 @@ def write_shard(
             for path in (components_path, noise_path):
                 check_made_from(path, {"radio": radio.digest}, redo="components")
             found = describe_shard(
-                detections,
+                associated,
                 index,
                 components,
                 noise,
                 radio,
                 infrared,
                 shard=shard,
-                options=options,
+                method=str(metadata.get("method")),
+                min_probability=min_probability,
                 frame=frame,
                 survey=survey,
                 infrared_survey=infrared_survey,
@@ -135,14 +115,13 @@ def write_shard(
         message = str(error)
         files = (radio_path, infrared_path, index_path, components_path, noise_path)
         named = any(str(path) in message for path in files)
-        raise InputError(message if named else f"{detections_path}: {message}") from None
+        raise InputError(message if named else f"{associated_path}: {message}") from None
     facts = {"method": metadata.get("method"), "model_id": metadata.get("model_id")}
-    write_table(rejected_path, found.rejected, REJECTED, metadata=facts, made_from=made_from)
-    write_table(sources_path, found.sources, SOURCES, metadata=facts, made_from=made_from)
+    write_table(sources_path, found, SOURCES, metadata=facts, made_from=made_from)
 
 
 def describe_shard(
-    detections: pd.DataFrame,
+    associated: pd.DataFrame,
     index: pd.DataFrame,
     components: pd.DataFrame,
     noise: Mapping[str, float],
@@ -150,147 +129,149 @@ def describe_shard(
     infrared: Mapping[str, Cutout],
     *,
     shard: str,
-    options: CatalogueOptions,
+    method: str,
+    min_probability: float,
     frame: Frame,
     survey: Survey,
     infrared_survey: Survey,
-) -> ShardSources:
-    """Filter and measure the detections of a shard.
+) -> pd.DataFrame:
+    """Measure the associated sources of a shard; return the table `SOURCES`, in their order.
 
     Parameters
     ----------
-    detections : DataFrame
-        Columns of `claran_core.common.tables.DETECTIONS`, in the order of their file.
+    associated : DataFrame
+        Columns of `claran_core.common.tables.ASSOCIATED`.
     index : DataFrame
         Columns ``subject_id``, ``ra``, ``dec``, ``flags``: one row per subject.
     components : DataFrame
         Columns `STORED_COLUMNS` of `claran_core.common.tables.COMPONENTS`.
     noise : mapping of str to float
-        Noise of each subject's radio image (`claran_core.common.tables.NOISE`).
+        Noise of each subject's radio image at its own scale (`claran_core.common.tables.NOISE`).
     radio, infrared : mapping
         Cut-outs of each subject that has one.
-    shard, options, frame, survey, infrared_survey
+    method : str
+        Fusion method of the images that the sources were detected in.
+    shard, min_probability, frame, survey, infrared_survey
         See `write_shard`.
 
     Raises
     ------
     InputError
-        If a detection belongs to no subject or consists of unknown components, or the components do not
+        If a source belongs to no subject or consists of unknown components, or the components do not
         match the cut-out.
     """
-    detections = detections.reset_index(drop=True)
     subjects = index.set_index("subject_id")
-    _refuse_unknown_subjects(detections, subjects)
-    groups = _rows_by_subject(detections)
+    _refuse_unknown_subjects(associated, subjects)
+    associated = associated.reset_index(drop=True)
     stored = stored_components(components)
-    members = members_in(detections, {name: own.ids for name, own in stored.items()})
-    verdict = select_detections(detections, members, options)
-    kept: list[int] = []
-    measured: list[dict[str, Any]] = []
-    ra, dec = (subjects[name].to_dict() for name in ("ra", "dec"))
+    measured: list[dict[str, Any]] = [{}] * len(associated)
+    groups = associated.groupby("subject_id", sort=False).indices
     progress = Progress(f"shard {shard}: subjects measured", len(groups))
-    for subject_id, rows in groups.items():
-        kept_here = [int(row) for row in rows if verdict.outcome[row] == "kept"]
-        if kept_here:
-            subject = Subject(subject_id, float(ra[subject_id]), float(dec[subject_id]), "none", frame)
-            own, sigma = stored.get(subject_id, NOTHING_STORED), noise.get(subject_id, np.nan)
-            subject_image = SubjectImage.of(subject, radio.get(subject_id), own, sigma, survey)
-            image = infrared.get(subject_id)
-            seen = None if image is None else find_infrared_sources(image, infrared_survey)
-            measured += [_described(subject_image, members[row], seen, survey) for row in kept_here]
-            kept += kept_here
+    for rows in groups.values():
+        own = associated.iloc[rows]
+        subject = _subject(own, subjects, frame)
+        cutout, sigma = radio.get(subject.subject_id), noise.get(subject.subject_id, np.nan)
+        image = SubjectImage.of(subject, cutout, _by_scale(stored, subject), sigma, survey)
+        seen = _infrared_sources(subject, infrared, infrared_survey)
+        for row, units, members in zip(rows, own["unit_ids"], own["component_ids"], strict=True):
+            columns = measured_columns(image, units, members)
+            host = host_of(seen, RadioPosition.from_columns(columns, survey.beam_arcsec))
+            measured[row] = columns | host.columns
         progress.step()
-    return ShardSources(
-        sources=_source_table(detections, kept, measured, subjects, verdict, options, frame),
-        rejected=_rejected_table(detections, verdict, subjects, frame),
-    )
+    return _source_table(associated, measured, subjects, method, min_probability, frame)
 
 
-def _rows_by_subject(detections: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the row numbers of each subject."""
-    groups = detections.groupby("subject_id", sort=False).indices
-    return {str(subject_id): np.asarray(rows) for subject_id, rows in groups.items()}
-
-
-def _described(
-    subject_image: SubjectImage, members: tuple[int, ...], seen: InfraredSources | None, survey: Survey
-) -> dict[str, Any]:
-    """Return the measured columns and the host of one source."""
-    measured = measured_columns(subject_image, members)
-    return measured | host_of(seen, RadioPosition.from_columns(measured, survey.beam_arcsec)).columns
-
-
-def _refuse_unknown_subjects(detections: pd.DataFrame, subjects: pd.DataFrame) -> None:
-    names = detections["subject_id"]
+def _refuse_unknown_subjects(associated: pd.DataFrame, subjects: pd.DataFrame) -> None:
+    names = associated["subject_id"]
     unknown = names[~names.isin(subjects.index)].tolist()
     if unknown:
         raise InputError(
-            f"subject {unknown[0]!r} has detections but no fused image; "
-            "remove the file and rerun the inference stage"
+            f"subject {unknown[0]!r} has sources but no fused image; "
+            "remove the file and rerun the catalogue stage"
         )
 
 
+def _subject(own: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> Subject:
+    """Return the subject of some associated sources."""
+    name, scale = str(own["subject_id"].iloc[0]), int(own["scale"].iloc[0])
+    ra, dec = subjects.loc[name, ["ra", "dec"]].to_numpy(float)
+    return Subject(name, float(ra), float(dec), "none", frame.at_scale(scale), scale)
+
+
+def _by_scale(
+    stored: Mapping[tuple[str, int], StoredComponents], subject: Subject
+) -> dict[int, StoredComponents]:
+    keys = {scale: (subject.subject_id, scale) for scale in (NATIVE_SCALE, subject.scale)}
+    return {scale: stored[key] for scale, key in keys.items() if key in stored}
+
+
+def _infrared_sources(
+    subject: Subject, infrared: Mapping[str, Cutout], survey: Survey
+) -> InfraredSources | None:
+    """Return the infrared sources of a subject; None without an image, and for larger scales.
+
+    W1 has one source per 40 arcsec.  In an image smoothed to 17 arcsec or more they blend, and magnitudes and
+    positions of blends would give wrong hosts a high reliability.
+    """
+    image = infrared.get(subject.subject_id) if subject.scale == NATIVE_SCALE else None
+    return None if image is None else find_infrared_sources(image, survey)
+
+
 def _source_table(
-    detections: pd.DataFrame,
-    order: Sequence[int],
+    associated: pd.DataFrame,
     measured: Sequence[Mapping[str, Any]],
     subjects: pd.DataFrame,
-    verdict: FilterResult,
-    options: CatalogueOptions,
+    method: str,
+    min_probability: float,
     frame: Frame,
 ) -> pd.DataFrame:
-    """Return the table `SOURCES`; `measured` holds the columns of the detections of `order`."""
-    found = detections.iloc[list(order)].reset_index(drop=True)
-    own = subjects.loc[found["subject_id"].to_numpy()]
-    boxes = box_array(found)
-    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "flags"])
-    for name in MEASURED_COLUMNS:
-        if name not in NOTHING_MEASURED:
-            table[name] = table[name].astype(float)
-    edge = ((boxes[:, :2] <= EDGE_PX) | (boxes[:, 2:] >= frame.size_px - EDGE_PX)).any(axis=1)
-    flags = table["flags"].to_numpy(np.int64) | own["flags"].to_numpy(np.int64)
-    flags |= verdict.flags[list(order)] | np.where(edge, int(Flag.EDGE), 0)
-    disagrees = (table["rule_morphology"] != "") & (table["rule_morphology"] != found["morphology"])
-    flags |= np.where(disagrees, int(Flag.COUNTS_DISAGREE), 0)
-    ra, dec = _centres(found, own, frame)
-    probable = source_probability(found)
-    room = np.minimum(boxes[:, :2], frame.size_px - boxes[:, 2:]).min(axis=1) * frame.pixel_scale_arcsec
-    whole = np.where(flags & int(Flag.EDGE), 0.0, np.clip(room / FULL_ROOM_ARCSEC, 0.0, 1.0))
+    """Return the table `SOURCES`; `measured` holds the measured columns of each associated source."""
+    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "component_ids", "flags"])
+    for name in set(MEASURED_COLUMNS) - OTHER_THAN_NUMBERS:
+        table[name] = table[name].astype(float)
+    sides = (box_array(associated)[:, 2:] - box_array(associated)[:, :2]).mean(axis=1)
+    carried = subjects.loc[associated["subject_id"].to_numpy(), "flags"].to_numpy(np.int64)
+    flags = table["flags"].to_numpy(np.int64) | carried
+    flags |= _decided_flags(associated, table["rule_morphology"], min_probability)
+    kept = [name for name in SOURCES.names if name in associated and name != "second_grouping"]
     return table.assign(
-        **{name: found[name] for name in SOURCES.names if name in found and name not in ("ra", "dec")},
-        ra=ra,
-        dec=dec,
-        method=options.method,
-        n_components=_count(found["morphology"], 0),
-        n_peaks=_count(found["morphology"], 1),
-        source_probability=probable,
-        angular_size=(boxes[:, 2:] - boxes[:, :2]).mean(axis=1) * frame.pixel_scale_arcsec,
+        **{name: associated[name] for name in kept},
+        method=method,
+        n_components=_count(associated["morphology"], 0),
+        n_peaks=_count(associated["morphology"], 1),
+        angular_size=sides * frame.pixel_scale_arcsec * associated["scale"].to_numpy(),
+        second_grouping=_second_groupings(associated, table["component_ids"]),
         flags=flags.astype(np.int32),
-        detection=np.array(order, np.int32),
-        frame_quality=(whole * probable).astype(np.float32),
     )[SOURCES.names]
 
 
-def _rejected_table(
-    detections: pd.DataFrame, verdict: FilterResult, subjects: pd.DataFrame, frame: Frame
-) -> pd.DataFrame:
-    rejected = np.flatnonzero(verdict.outcome != "kept")
-    found = detections.iloc[rejected].reset_index(drop=True)
-    ra, dec = _centres(found, subjects.loc[found["subject_id"].to_numpy()], frame)
-    return found.assign(
-        ra=ra,
-        dec=dec,
-        detection=rejected,
-        outcome=verdict.outcome[rejected],
-        winner=verdict.winner[rejected],
-    )[REJECTED.names]
+def _decided_flags(
+    associated: pd.DataFrame, rule_morphology: pd.Series, min_probability: float
+) -> np.ndarray:
+    """Return the flags (n,) that follow from the association."""
+    # Compare in float32: a stored 0.9 is below the float64 0.9.
+    probability = associated["source_probability"].to_numpy(np.float32)
+    conditions = {
+        Flag.EDGE: associated["at_edge"].to_numpy(bool),
+        Flag.COUNTS_DISAGREE: (rule_morphology != associated["morphology"]).to_numpy(bool),
+        Flag.VIEWS_DISAGREE: associated["views_disagree"].to_numpy(bool),
+        Flag.DOUBTFUL: probability < np.float32(min_probability),
+        Flag.SMOOTHED: associated["scale"].to_numpy() > NATIVE_SCALE,
+    }
+    flags = np.zeros(len(associated), np.int64)
+    for flag, holds in conditions.items():
+        flags |= np.where(holds, int(flag), 0)
+    return flags
 
 
-def _centres(found: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sky positions (deg) of the centres of boxes."""
-    boxes = box_array(found)
-    x, y = boxes[:, [0, 2]].mean(axis=1), boxes[:, [1, 3]].mean(axis=1)
-    return frame.frame_to_sky(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), x, y)
+def _second_groupings(associated: pd.DataFrame, component_ids: pd.Series) -> pd.Series:
+    """Return the next best groupings as text, with components numbered as in the lists of the catalogue."""
+    texts = []
+    rows = zip(associated["component_ids"], associated["second_grouping"], component_ids, strict=True)
+    for given, groups, listed in rows:
+        group = dict(zip(given, groups, strict=False))
+        texts.append(grouping_text([int(group.get(component, -1)) for component in listed]))
+    return pd.Series(texts, dtype=object)
 
 
 def _count(morphology: pd.Series, position: int) -> np.ndarray:

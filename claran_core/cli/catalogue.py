@@ -106,8 +106,9 @@ def validate(catalogue: Path) -> None:
 
     The checks cover columns, types, units, UCDs and descriptions; ranges, finite boxes, known flags and
     lists of equal length; unique names that match their positions; the order of the rows; and the VOTable
-    description inside (VOParquet). The exit status is 0 for a valid file and 1 for any other. Rows are
-    counted from 0.
+    description inside (VOParquet). With results/catalogue/catalogue.parquet its outcomes.parquet is checked:
+    each component is listed once, and each source has components. The exit status is 0 for a valid file and
+    1 for any other. Rows are counted from 0.
 
     \b
     Examples:

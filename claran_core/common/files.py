@@ -32,6 +32,7 @@ __all__ = [
     "parquet_writer",
     "read_array",
     "read_arrow",
+    "read_batches",
     "read_metadata",
     "read_table",
     "write_arrow",
@@ -243,6 +244,19 @@ def read_arrow(path: Path, columns: Iterable[str] | None = None) -> pa.Table:
         present = _present(path, wanted)
         # No partitioning: a folder named like `key=value` above the file must not add a column.
         return pq.read_table(path, columns=present, partitioning=None, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the stage that writes it") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(_not_parquet(path, error)) from None
+
+
+def read_batches(path: Path, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    """Yield a table as `read_arrow` returns it, in parts of some 10,000 rows, so that memory holds one."""
+    wanted = list(columns)
+    try:
+        _present(path, wanted)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield from file.iter_batches(columns=wanted)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that writes it") from None
     except (pa.ArrowException, OSError) as error:

@@ -29,6 +29,8 @@ class Flag(IntFlag):
     COUNTS_DISAGREE = 32768
     VIEWS_DISAGREE = 65536
     COADDED = 131072
+    DOUBTFUL = 262144
+    SMOOTHED = 524288
 
 
 DESCRIPTIONS = {
@@ -41,15 +43,17 @@ DESCRIPTIONS = {
     Flag.NO_CONTOUR: "no pixel of the radio image reaches the base contour",
     Flag.RADIO_BLANK: "the radio image is constant, so it contains no information",
     Flag.COUNTS_CLIPPED: "more components or peaks than the six classes have; nearest class reported",
-    Flag.BELOW_MIN_PROBABILITY: "below catalogue.min_probability, but kept as the best source of its subject",
-    Flag.EDGE: "box or emission touches the border of the subject: the source may continue outside",
-    Flag.NO_COMPONENT: "no radio component matches the box: there are no measurements",
-    Flag.LOW_SNR: "brightest pixel below 10 sigma: fainter than all sources of the detector's training",
+    Flag.BELOW_MIN_PROBABILITY: "no longer set; below the minimum probability, but the best of its subject",
+    Flag.EDGE: "the image data end at the source: no image shows it whole",
+    Flag.NO_COMPONENT: "no longer set; no radio component matches the box",
+    Flag.LOW_SNR: "brightest pixel below 10 sigma: fainter than all labelled sources",
     Flag.BLEND: "another source is so close that flux densities may include its emission",
     Flag.ARTEFACT: "possible sidelobe: the subject has a much brighter source or an equally deep negative",
     Flag.COUNTS_DISAGREE: "the component and peak counts of the contour rule imply another class",
-    Flag.VIEWS_DISAGREE: "another subject groups the same emission into different sources",
+    Flag.VIEWS_DISAGREE: "of the subjects that show the source, some find it probable and others do not",
     Flag.COADDED: "an image of the subject is the mean of several images, because no single one covers it",
+    Flag.DOUBTFUL: "less probable than catalogue.min_probability; second_grouping is the next best",
+    Flag.SMOOTHED: "measured on an image smoothed to 2, 4 or 8 beams",
 }
 
 

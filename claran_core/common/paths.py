@@ -125,17 +125,13 @@ class Results:
         return self.root / "catalogue" / "atoms.parquet"
 
     def shard_sources(self, shard: str) -> Path:
-        """Filtered and measured detections of one shard (`claran_core.catalogue.product.schema.SOURCES`)."""
+        """Measured sources of one shard (`claran_core.catalogue.product.schema.SOURCES`)."""
         return self.root / "catalogue" / "sources" / f"{shard}.parquet"
-
-    def rejected(self, shard: str) -> Path:
-        """Rejected detections of one shard (`claran_core.catalogue.product.schema.REJECTED`)."""
-        return self.root / "catalogue" / "rejected" / f"{shard}.parquet"
 
     @property
     def outcomes(self) -> Path:
-        """Outcome of every detection (`claran_core.catalogue.product.schema.OUTCOMES`)."""
-        return self.root / "catalogue" / "detections.parquet"
+        """Outcome of every component (`claran_core.catalogue.product.schema.OUTCOMES`)."""
+        return self.root / "catalogue" / "outcomes.parquet"
 
     @property
     def catalogue(self) -> Path:

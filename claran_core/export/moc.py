@@ -13,7 +13,7 @@ from astropy import units as u
 
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path, read_table
-from claran_core.common.frame import Frame
+from claran_core.common.frame import SCALES, Frame
 from claran_core.common.optional_packages import import_optional
 from claran_core.common.paths import Results
 
@@ -38,7 +38,7 @@ def write_moc(results: Results, frame: Frame, path: Path, *, order: int = DEFAUL
     results : Results
         Results of the run, with its targets and its ledger.
     frame : Frame
-        Geometry of the subjects.
+        Geometry of subjects of scale 1.
     path : Path
         Output file.
     order : int
@@ -50,13 +50,19 @@ def write_moc(results: Results, frame: Frame, path: Path, *, order: int = DEFAUL
         If a file of the run is missing, or mocpy is not installed.
     """
     subjects = searched_subjects(results)
-    moc = searched_area(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), frame, order=order)
+    areas = [
+        searched_area(part["ra"].to_numpy(), part["dec"].to_numpy(), frame.at_scale(scale), order=order)
+        for scale in SCALES
+        if len(part := subjects[subjects["scale"] == scale])
+    ]
+    nothing = import_optional("mocpy").MOC.new_empty(order)
+    moc = nothing.union(nothing, *areas)
     with atomic_path(path) as temporary:
         moc.save(str(temporary), format="fits", overwrite=True)
 
 
 def searched_subjects(results: Results) -> pd.DataFrame:
-    """Return the subjects (subject_id, ra, dec) with radio data, in the order of the targets.
+    """Return the subjects (subject_id, ra, dec, scale) with radio data, in the order of the targets.
 
     Raises
     ------
@@ -65,7 +71,7 @@ def searched_subjects(results: Results) -> pd.DataFrame:
     """
     ledger = read_table(results.catalogue_ledger, ["subject_id", "band", "status"])
     found = ledger[(ledger["band"] == "radio") & ledger["status"].isin(SEARCHED)]["subject_id"]
-    targets = read_table(results.targets, ["subject_id", "ra", "dec"])
+    targets = read_table(results.targets, ["subject_id", "ra", "dec", "scale"])
     stray = found[~found.isin(targets["subject_id"])]
     if len(stray):
         raise InputError(

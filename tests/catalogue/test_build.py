@@ -1,9 +1,10 @@
-"""The catalogue as a file: with provenance and the outcomes of all detections.
+"""The catalogue as a file: with provenance and the outcomes of all components.
 
 Faulty shards leave nothing.
 """
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,72 +16,64 @@ import pytest
 from astropy.io.votable.ucd import check_ucd
 from astropy.table import Table
 from astropy.units import Unit
-from source_rows import FRAME, METADATA, source_row, write_shard_files
+from source_rows import METADATA, atom_row, source_row, write_atoms, write_shard_files
 
 from claran_core.catalogue.build import ShardTables, check_subjects_once, write_catalogue
-from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, REJECTED, SOURCES
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, SOURCES
+from claran_core.catalogue.product.validate import validate_catalogue
 from claran_core.catalogue.product.voparquet import mismatches
 from claran_core.catalogue.provenance import catalogue_provenance
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_arrow, read_metadata, read_table
+from claran_core.common.files import read_arrow, read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.settings.config import load_config
-from claran_core.survey.surveys import SURVEYS
 
 SUBJECTS = pd.DataFrame({"subject_id": ["a", "b", "c"], "ra": [10.0, 10.0, 12.0], "dec": 5.0})
-SHARED, ALONE, FAR = (10.0, 5.0), (10.0, 5.01), (12.0, 5.0)
-
-
-def rejected(subject: str, detection: int, outcome: str, winner: int = -1) -> dict[str, Any]:
-    nothing = {field.name: "" if pa.types.is_string(field.type) else 0 for field in REJECTED}
-    return nothing | {"subject_id": subject, "detection": detection, "outcome": outcome, "winner": winner}
+ATOMS = [atom_row(7, 2, snr=33.0), atom_row(5, 0), atom_row(6), atom_row(3, 1), atom_row(4, 0, scale=2)]
 
 
 def shards(folder: Path) -> list[ShardTables]:
-    """Two shards; a source both see, one that one sees, one far away, and three rejected detections."""
-    first = [
-        source_row("a", [SHARED], frame_quality=0.9, detection=2),
-        source_row("a", [ALONE], frame_quality=0.5, detection=0),
-    ]
-    lost = [rejected("a", 1, "competing", winner=0), rejected("a", 3, "improbable")]
-    second = [source_row("b", [SHARED], frame_quality=0.8, detection=0), source_row("c", [FAR], detection=1)]
+    """Two shards; two sources in the first, one far away in the second."""
+    first = [source_row("a", (10.0, 5.0)), source_row("a", (10.0, 5.01), second_grouping="0|1")]
+    second = [source_row("c", (12.0, 5.0))]
     return [
-        write_shard_files(folder, "00000", first, SUBJECTS[:1], lost),
-        write_shard_files(folder, "00001", second, SUBJECTS[1:], [rejected("b", 2, "competing", winner=0)]),
+        write_shard_files(folder, "00000", first, SUBJECTS[:1]),
+        write_shard_files(folder, "00001", second, SUBJECTS[1:]),
     ]
 
 
-def write(folder: Path, files: list[ShardTables], provenance: dict[str, Any] | None = None) -> pd.DataFrame:
+def write(
+    folder: Path,
+    files: list[ShardTables],
+    provenance: dict[str, Any] | None = None,
+    atoms: list[dict[str, Any]] = ATOMS,
+) -> pd.DataFrame:
     write_catalogue(
         folder / "catalogue.parquet",
         folder / "outcomes.parquet",
         files,
+        write_atoms(folder / "atoms" / "atoms.parquet", atoms),
         method="D4",
-        frame=FRAME,
-        survey=SURVEYS["FIRST"],
         provenance=provenance or {},
     )
     return read_table(folder / "catalogue.parquet")
 
 
-def test_rows_of_all_shards_and_what_became_of_each_detection(tmp_path: Path) -> None:
+def test_rows_of_all_shards_and_what_became_of_each_component(tmp_path: Path) -> None:
     catalogue = write(tmp_path, shards(tmp_path))
     assert sorted(catalogue["subject_id"]) == ["a", "a", "c"]
-    assert sorted(catalogue["n_merged"]) == [1, 1, 2]
     names = {round(dec, 2) + ra: name for ra, dec, name in catalogue[["ra", "dec", "source_id"]].to_numpy()}
-    shared, alone, far = names[15.0], names[15.01], names[17.0]
     outcomes = read_table(tmp_path / "outcomes.parquet")
     assert list(outcomes.columns) == OUTCOMES.names
-    told = outcomes.set_index(["shard", "detection"])[["outcome", "source_id"]].apply(tuple, axis=1).to_dict()
-    assert told == {
-        ("00000", 0): ("catalogued", alone),
-        ("00000", 1): ("competing", alone),
-        ("00000", 2): ("catalogued", shared),
-        ("00000", 3): ("improbable", ""),
-        ("00001", 0): ("merged", shared),
-        ("00001", 1): ("catalogued", far),
-        ("00001", 2): ("competing", shared),
-    }
+    told = outcomes[["component_id", "scale", "outcome", "source_id"]].apply(tuple, axis=1).tolist()
+    assert told == [
+        (7, 1, "source", names[17.0]),
+        (5, 1, "source", names[15.0]),
+        (6, 1, "noise", ""),
+        (3, 1, "source", names[15.01]),
+        (4, 2, "source", names[15.0]),
+    ]
+    assert outcomes["snr"].tolist() == [33.0, 20.0, 20.0, 20.0, 20.0]
 
 
 def test_file_explains_itself(tmp_path: Path) -> None:
@@ -93,7 +86,7 @@ def test_file_explains_itself(tmp_path: Path) -> None:
     assert mismatches(schema) == []
     stored = read_metadata(tmp_path / "catalogue.parquet")
     json.dumps(stored, allow_nan=False)
-    assert stored["config"]["catalogue"]["post_filter"] == "survey"
+    assert stored["config"]["catalogue"]["method"] == "D4"
     assert stored["ledger"] == {"radio": {"ok": 3}}
     assert (stored["n_subjects"], stored["n_subjects_searched"]) == (3, 3)
     assert stored["n_sources"] == len(catalogue)
@@ -109,7 +102,7 @@ def test_astropy_reads_the_file_with_its_units(tmp_path: Path) -> None:
     assert table["integrated_flux"].unit == Unit("mJy") and table["ra"].unit == Unit("deg")
 
 
-@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, OUTCOMES, REJECTED])
+@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, OUTCOMES])
 def test_every_column_has_a_unit_of_the_vo_a_ucd_and_a_description(schema: pa.Schema) -> None:
     for field in schema:
         told = {key.decode(): value.decode() for key, value in field.metadata.items()}
@@ -118,11 +111,43 @@ def test_every_column_has_a_unit_of_the_vo_a_ucd_and_a_description(schema: pa.Sc
         assert not told["unit"] or Unit(told["unit"], format="vounit")
 
 
-def test_no_sources_and_no_shards_at_all(tmp_path: Path) -> None:
+def test_an_empty_catalogue_is_said_loudly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = [write_shard_files(tmp_path, "00000", [], SUBJECTS)]
-    assert len(write(tmp_path, files)) == 0
-    assert len(read_table(tmp_path / "outcomes.parquet")) == 0
-    assert len(write(tmp_path, [])) == 0
+    with caplog.at_level(logging.WARNING):
+        assert len(write(tmp_path, files, atoms=[atom_row(1), atom_row(2)])) == 0
+    assert read_table(tmp_path / "outcomes.parquet")["outcome"].tolist() == ["noise", "noise"]
+    (record,) = caplog.records
+    assert "THE CATALOGUE IS EMPTY: none of the 2 components in 3 subjects" in record.getMessage()
+    assert len(write(tmp_path, [], atoms=[])) == 0
+    caplog.clear()
+    write(tmp_path, shards(tmp_path))
+    assert not caplog.records
+
+
+def test_components_of_other_sources_are_refused(tmp_path: Path) -> None:
+    for atoms, told in (
+        ([*ATOMS, atom_row(9, 3)], "names source 3, but there are 3"),
+        (ATOMS[1:], "source 2 has no component"),
+    ):
+        with pytest.raises(InputError, match=told):
+            write(tmp_path, shards(tmp_path), atoms=atoms)
+        assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
+def test_sources_of_another_association_are_refused(tmp_path: Path) -> None:
+    files = shards(tmp_path)
+    changed = read_table(files[1].associated).assign(probability=0.5)
+    write_table(files[1].associated, changed, pq.read_schema(files[1].associated), metadata=METADATA)
+    with pytest.raises(InputError, match="sources/00001.parquet: made from other associated than those"):
+        write(tmp_path, files)
+
+
+def test_what_is_written_is_valid(tmp_path: Path) -> None:
+    facts = {"config": load_config().as_dict()}
+    write(tmp_path, shards(tmp_path), facts)
+    found = validate_catalogue(tmp_path / "catalogue.parquet")
+    # The rows of this test are not measured; the file itself and its outcomes are sound.
+    assert not [line for line in found if not line.startswith("row ")]
 
 
 def truncate(path: Path) -> None:
@@ -133,13 +158,13 @@ def make_foreign(path: Path) -> None:
     pd.DataFrame({"x": [1.0]}).to_parquet(path)
 
 
-@pytest.mark.parametrize("part", ["index", "sources", "rejected"])
+@pytest.mark.parametrize("part", ["index", "associated", "sources"])
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
         (truncate, "not a complete Parquet file"),
         (Path.unlink, "no such file"),
-        (make_foreign, "is missing|does not hold sources of method"),
+        (make_foreign, "is missing|does not hold sources of method|does not say what it contains"),
     ],
 )
 def test_faulty_files_get_one_line_and_leave_nothing(
@@ -153,7 +178,7 @@ def test_faulty_files_get_one_line_and_leave_nothing(
     assert str(path) in str(error.value) and "run the" in str(error.value)
     assert "\n" not in str(error.value)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["index", "rejected", "sources"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["associated", "atoms", "index", "sources"]
 
 
 def test_shards_of_different_weights_or_methods_are_refused(tmp_path: Path) -> None:

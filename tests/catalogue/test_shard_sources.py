@@ -1,4 +1,4 @@
-"""One shard filtered and measured, on images whose sources are known."""
+"""The sources of one shard measured, on images whose sources are known."""
 
 from pathlib import Path
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from detection_rows import detection
 from scipy import ndimage
+from source_rows import METADATA, associated_row
 
-from claran_core.catalogue.product.schema import REJECTED, SOURCES
-from claran_core.catalogue.shard_sources import ShardSources, describe_shard, write_shard
+from claran_core.catalogue.product.schema import SOURCES
+from claran_core.catalogue.shard_sources import describe_shard, write_shard
 from claran_core.common import tables
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
@@ -18,16 +18,12 @@ from claran_core.common.files import check_made_from, digest_of, read_metadata, 
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
-from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.components.find import ComponentTables, component_tables
 from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
-from claran_core.inference.membership import component_ids_of
-from claran_core.settings.config import CatalogueOptions, load_config
 from claran_core.survey.surveys import SURVEYS
 
 FRAME = Frame()
-OPTIONS = load_config({"catalogue": {"min_probability": 0.8}}).catalogue
 SIGMA, SCALE = 1.5e-4, 1.8
 RA, DEC = 359.99, 30.0
 GRID = Frame(size_px=101, pixel_scale_arcsec=SCALE)
@@ -50,12 +46,14 @@ def tables_of(image: Cutout | None, subject: str = "s") -> ComponentTables:
     return component_tables([one], FRAME)
 
 
-def with_components(rows: list[dict[str, Any]], components: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of detections, each of which consists of the components that fit its box."""
-    found = pd.DataFrame(rows, columns=tables.DETECTIONS.names)
-    names = found["subject_id"].unique()
-    ids = component_ids_of(found, ComponentBatch.from_table(components, names), names, FRAME)
-    return found.assign(component_ids=pd.Series(ids, dtype=object))
+def associated(
+    components: pd.DataFrame, box: tuple[float, ...], *, subject: str = "s", **columns: Any
+) -> dict[str, Any]:
+    """Return a source of the components whose brightest pixels lie in a box on the frame, brightest last."""
+    x, y = components["peak_x"], components["peak_y"]
+    inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])
+    own = components[inside].sort_values("snr")
+    return associated_row(subject, box, own["component_id"].tolist(), **columns)
 
 
 def index(*names: str, flags: int = 0) -> pd.DataFrame:
@@ -63,25 +61,26 @@ def index(*names: str, flags: int = 0) -> pd.DataFrame:
 
 
 def described(
-    rows: list[dict[str, Any]],
-    image: Cutout | None,
+    boxes: list[tuple[float, ...]],
+    image: Cutout,
     *,
     infrared: dict[str, Cutout] | None = None,
     flags: int = 0,
-    options: CatalogueOptions = OPTIONS,
-) -> ShardSources:
+    **columns: Any,
+) -> pd.DataFrame:
+    """Return the measured sources of an image: each consists of the components in a box."""
     components, noise = tables_of(image)
-    found = with_components(rows, components)
-    radio = {} if image is None else {"s": image}
+    rows = [associated(components, box, **columns) for box in boxes]
     return describe_shard(
-        found,
+        pd.DataFrame(rows, columns=tables.ASSOCIATED.names),
         index("s", flags=flags),
         components,
         dict(zip(noise["subject_id"], noise["sigma"], strict=True)),
-        radio,
+        {"s": image},
         infrared or {},
         shard="00000",
-        options=options,
+        method="D4",
+        min_probability=0.5,
         frame=FRAME,
         survey=SURVEYS["FIRST"],
         infrared_survey=SURVEYS["WISE_W1"],
@@ -96,11 +95,11 @@ def around(east: float, north: float, side: float) -> tuple[float, float, float,
 
 def test_a_point_source_is_measured_where_it_is() -> None:
     image = cutout((10, -20, 40))
-    found = described([detection("s", around(10, -20, 13))], image)
-    row = found.sources.iloc[0]
-    assert list(found.sources.columns) == SOURCES.names and len(found.rejected) == 0
+    found = described([around(10, -20, 13)], image)
+    row = found.iloc[0]
+    assert list(found.columns) == SOURCES.names
     ra, dec = FRAME.frame_to_sky(RA, DEC, 66 - 10 / 1.375, 66 + 20 / 1.375)
-    for name in ("", "centroid_", "tight_"):
+    for name in ("centroid_", "tight_"):
         assert row[f"{name}dec"] == pytest.approx(dec, abs=1 / 3600)
         assert row[f"{name}ra"] == pytest.approx(ra, abs=1.2 / 3600)
     assert row["peak_flux"] == pytest.approx(6.0, rel=0.05)
@@ -114,59 +113,56 @@ def test_a_point_source_is_measured_where_it_is() -> None:
     assert row["largest_angular_size"] == pytest.approx(9.5, abs=1.0)
     assert len(row["component_ra"]) == len(row["component_flux"]) == 1
     assert row["component_dec"][0] == pytest.approx(dec, abs=1.5 / 3600)
-    assert row["flags"] == 0 and row["frame_quality"] == pytest.approx(0.9)
+    assert row["flags"] == 0 and row["source_probability"] == pytest.approx(0.9)
+    assert (row["ra"], row["dec"], row["scale"], row["second_grouping"]) == (1.0, 1.0, 1, "")
+    assert row["angular_size"] == pytest.approx(13.0)
 
 
 def test_a_double_is_one_source_of_two_components() -> None:
     image = cutout((15, 15, 40), (-15, -15, 60))
-    rows = [
-        detection("s", around(0, 0, 43), morphology="2C_2P", probability=0.95),
-        detection("s", around(15, 15, 13), probability=0.9),
-    ]
-    found = described(rows, image)
-    row = found.sources.iloc[0]
-    assert len(found.sources) == 1 and row["rule_morphology"] == "2C_2P"
+    row = described([around(0, 0, 43)], image, morphology="2C_2P").iloc[0]
+    assert row["rule_morphology"] == "2C_2P"
     np.testing.assert_allclose(row["component_peak_flux"], [9.0, 6.0], rtol=0.05)  # brightest first
     assert row["component_dec"][0] < row["component_dec"][1]
     assert row["position_angle"] == pytest.approx(45, abs=3)
     assert row["largest_angular_size"] == pytest.approx(np.hypot(30, 30) + 9.5, abs=2.5)
     assert sum(row["component_flux"]) == pytest.approx(row["integrated_flux"], rel=1e-5)
-    lost = found.rejected.iloc[0]
-    assert list(found.rejected.columns) == REJECTED.names
-    assert (lost["outcome"], lost["winner"], lost["detection"]) == ("competing", 0, 1)
 
 
-def test_peaks_of_one_component_tell_sources_apart_and_are_counted() -> None:
+def test_the_next_best_grouping_numbers_components_as_the_lists_do() -> None:
+    image = cutout((15, 15, 40), (-15, -15, 60), (30, -15, 20))
+    box = around(0, 0, 90)
+    # In the association, the components are listed from the faintest to the brightest.
+    for second, text in (([0, 1, 1], "0 1|2"), ([0, 1, 0], "0 2|1"), ([-1, 1, 0], "0|1"), ([-1] * 3, "")):
+        row = described([box], image, second_grouping=second, second_probability=0.25).iloc[0]
+        assert (row["second_grouping"], row["second_probability"]) == (text, 0.25)
+
+
+def test_peaks_of_one_component_are_counted() -> None:
     image = cutout((0, 4, 60), (0, -4, 40))
-    found = described([detection("s", around(0, 0, 25), morphology="1C_2P")], image)
-    row = found.sources.iloc[0]
+    row = described([around(0, 0, 25)], image, morphology="1C_2P").iloc[0]
     assert (row["rule_components"], row["rule_peaks"]) == (1, 2)
-    assert len(row["component_ra"]) == 1 and len(row["peak_ra"]) == 2
-    assert row["peak_dec"][0] == row["component_dec"][0] and row["peak_dec"][1] < row["peak_dec"][0]
+    assert len(row["component_ra"]) == 1
 
 
 def test_flags_of_what_is_odd() -> None:
-    def flags(rows: list[dict[str, Any]], image: Cutout | None, **more: Any) -> list[Flag]:
-        return [Flag(int(value)) for value in described(rows, image, **more).sources["flags"]]
+    def flags(image: Cutout, box: tuple[float, ...] = around(0, 0, 13), **more: Any) -> list[Flag]:
+        return [Flag(int(value)) for value in described([box], image, **more)["flags"]]
 
-    point = detection("s", around(0, 0, 13))
-    assert flags([point], cutout((0, 0, 8))) == [Flag.LOW_SNR]
-    assert flags([point | {"morphology": "1C_2P"}], cutout((0, 0, 40))) == [Flag.COUNTS_DISAGREE]
-    assert flags([point], cutout((0, 0, 40)), flags=int(Flag.RADIO_PARTIAL)) == [Flag.RADIO_PARTIAL]
-    assert Flag.BLEND in flags([point], cutout((0, 0, 40), (16, 0, 40)))[0]
-    assert Flag.ARTEFACT | Flag.LOW_SNR in flags([point], cutout((0, 0, 8), (60, 0, 3000)))[0]
-    border = detection("s", (0, 60, 9, 72))
-    assert Flag.EDGE in flags([border], cutout((86, 0, 60)))[0]
-    far = detection("s", around(-40, 40, 20))
-    assert flags([far], cutout((0, 0, 40))) == [Flag.NO_COMPONENT]
-    assert flags([point], None) == [Flag.NO_COMPONENT]
+    assert flags(cutout((0, 0, 8))) == [Flag.LOW_SNR]
+    assert flags(cutout((0, 0, 40)), morphology="1C_2P") == [Flag.COUNTS_DISAGREE]
+    assert flags(cutout((0, 0, 40)), flags=int(Flag.RADIO_PARTIAL)) == [Flag.RADIO_PARTIAL]
+    assert Flag.BLEND in flags(cutout((0, 0, 40), (16, 0, 40)))[0]
+    assert Flag.ARTEFACT | Flag.LOW_SNR in flags(cutout((0, 0, 8), (60, 0, 3000)))[0]
+    assert flags(cutout((0, 0, 40)), at_edge=True) == [Flag.EDGE]
+    assert flags(cutout((0, 0, 40)), views_disagree=True) == [Flag.VIEWS_DISAGREE]
+    assert flags(cutout((0, 0, 40)), probability=0.49) == [Flag.DOUBTFUL]
 
 
-def test_nothing_measured_says_so() -> None:
-    row = described([detection("s", around(0, 0, 13))], None).sources.iloc[0]
-    assert np.isnan([row["peak_flux"], row["integrated_flux_err"], row["centroid_ra"]]).all()
-    assert row["rule_components"] == 0 and row["rule_morphology"] == ""
-    assert len(row["component_ra"]) == len(row["peak_ra"]) == 0
+def test_a_source_cut_by_its_subject_alone_is_not_at_the_edge() -> None:
+    """The frame is 90.75 arcsec wide on each side; the association knows where the image data end."""
+    row = described([(0, 56, 9, 76)], cutout((86, 0, 60))).iloc[0]
+    assert not Flag(int(row["flags"])) & Flag.EDGE
 
 
 def test_the_infrared_source_on_a_compact_source_is_its_host() -> None:
@@ -175,33 +171,44 @@ def test_the_infrared_source_on_a_compact_source_is_its_host() -> None:
     star = 30 * np.exp(-0.5 * ((columns - 69.5) ** 2 + (rows - 69.5) ** 2) / (8.36 / 1.375 / 2.3548) ** 2)
     noise = np.random.default_rng(0).normal(4.1, 0.1, star.shape)
     image = Cutout((star + noise).astype(np.float32), grid.wcs(RA, DEC), "made by hand")
-    point = detection("s", around(0, 0, 13))
-    row = described([point], cutout((0, 0, 40)), infrared={"s": image}).sources.iloc[0]
+    row = described([around(0, 0, 13)], cutout((0, 0, 40)), infrared={"s": image}).iloc[0]
     assert row["host_reliability"] > 0.9 and row["host_separation"] < 1.0
     assert row["host_dec"] == pytest.approx(DEC, abs=0.5 / 3600)
     assert row["host_candidate_ra"][0] == row["host_ra"]
-    alone = described([point], cutout((0, 0, 40))).sources.iloc[0]
+    alone = described([around(0, 0, 13)], cutout((0, 0, 40))).iloc[0]
     assert np.isnan(alone["host_ra"]) and alone["host_reliability"] == 0 and alone["host_candidate_w1"] == []
 
 
-def test_a_source_near_the_border_has_a_lower_frame_quality() -> None:
-    quality = []
-    for east in (0.0, 60.0, 79.0):
-        found = described([detection("s", around(east, 0, 13))], cutout((east, 0, 40)))
-        quality.append(float(found.sources["frame_quality"].iloc[0]))
-    assert quality[0] == pytest.approx(0.9) and quality[0] > quality[1] > quality[2] > 0
+def test_rows_follow_the_association_whatever_their_subjects() -> None:
+    image = cutout((15, 15, 40), (-15, -15, 60))
+    components, noise = tables_of(image)
+    other, _ = tables_of(image, "t")
+    rows = [
+        associated(components, around(15, 15, 13)),
+        associated(other, around(-15, -15, 13), subject="t"),
+        associated(components, around(-15, -15, 13)),
+    ]
+    found = describe_shard(
+        pd.DataFrame(rows, columns=tables.ASSOCIATED.names, index=[7, 3, 5]),
+        index("t", "s"),
+        pd.concat([components, other]),
+        dict.fromkeys(["s", "t"], float(noise["sigma"].iloc[0])),
+        {"s": image, "t": image},
+        {},
+        shard="00000",
+        method="D4",
+        min_probability=0.5,
+        frame=FRAME,
+        survey=SURVEYS["FIRST"],
+        infrared_survey=SURVEYS["WISE_W1"],
+    )
+    assert found["subject_id"].tolist() == ["s", "t", "s"]
+    np.testing.assert_allclose(found["peak_flux"], [6.0, 9.0, 9.0], rtol=0.05)
 
 
-def test_paper_filter_keeps_the_best_of_a_blank_field() -> None:
-    rows = [detection("s", around(0, 0, 13), probability=0.3)]
-    assert len(described(rows, cutout()).sources) == 0
-    paper = load_config({"catalogue": {"post_filter": "paper"}}).catalogue
-    kept = described(rows, cutout(), options=paper).sources
-    assert kept["flags"].tolist() == [int(Flag.BELOW_MIN_PROBABILITY | Flag.NO_COMPONENT)]
-
-
-def shard_files(folder: Path, rows: list[dict[str, Any]], image: Cutout) -> dict[str, Path]:
-    names = ("detections", "index", "components", "noise", "sources", "rejected")
+def shard_files(folder: Path, image: Cutout, n_sources: int = 1) -> dict[str, Path]:
+    """Write the files of a shard with at most one source, in the middle of the image."""
+    names = ("associated", "index", "components", "noise", "sources")
     files = {name: folder / f"{name}.parquet" for name in names}
     files |= {band: folder / f"{band}.arrow" for band in ("radio", "infrared")}
     for band, cutouts in (("radio", [image]), ("infrared", [])):
@@ -210,7 +217,8 @@ def shard_files(folder: Path, rows: list[dict[str, Any]], image: Cutout) -> dict
                 writer.add("s", one)
     write_components(files, image)
     write_index(files)
-    write_detections(files, with_components(rows, tables_of(image).components))
+    rows = [associated(tables_of(image).components, around(0, 0, 13))][:n_sources]
+    write_associated(files, rows)
     return files
 
 
@@ -233,73 +241,92 @@ def write_components(files: dict[str, Path], image: Cutout) -> None:
     write_table(files["noise"], found.noise, tables.NOISE, made_from=made_from)
 
 
-def write_detections(files: dict[str, Path], found: pd.DataFrame) -> None:
-    made_from = {"fused": digest_of(files["index"]), "components": digest_of(files["components"])}
-    metadata = {"method": "D4", "model_id": "m"}
-    write_table(files["detections"], found, tables.DETECTIONS, metadata=metadata, made_from=made_from)
+def write_associated(files: dict[str, Path], rows: list[dict[str, Any]]) -> None:
+    made_from = {"components": digest_of(files["components"])}
+    table = pd.DataFrame(rows, columns=tables.ASSOCIATED.names)
+    write_table(files["associated"], table, tables.ASSOCIATED, metadata=METADATA, made_from=made_from)
 
 
 def run(files: dict[str, Path]) -> None:
     paths = {f"{name}_path": path for name, path in files.items()}
     surveys = {"survey": SURVEYS["FIRST"], "infrared_survey": SURVEYS["WISE_W1"]}
-    write_shard(**paths, shard="00000", options=OPTIONS, frame=FRAME, **surveys)
+    write_shard(**paths, shard="00000", min_probability=0.5, frame=FRAME, **surveys)
 
 
 def test_files_of_a_shard(tmp_path: Path) -> None:
-    files = shard_files(tmp_path, [detection("s", around(0, 0, 13))], cutout((0, 0, 40)))
+    files = shard_files(tmp_path, cutout((0, 0, 40)))
     run(files)
     assert read_table(files["sources"], SOURCES.names)["peak_flux"].iloc[0] == pytest.approx(6.0, rel=0.05)
-    assert len(read_table(files["rejected"], REJECTED.names)) == 0
-    assert read_metadata(files["sources"]) == {"method": "D4", "model_id": "m"}
+    assert read_metadata(files["sources"]) == METADATA
 
 
-def test_a_shard_without_detections(tmp_path: Path) -> None:
-    files = shard_files(tmp_path, [], cutout((0, 0, 40)))
+def test_a_shard_without_sources(tmp_path: Path) -> None:
+    files = shard_files(tmp_path, cutout((0, 0, 40)), 0)
     run(files)
-    assert len(read_table(files["sources"])) == len(read_table(files["rejected"])) == 0
+    assert len(read_table(files["sources"])) == 0
 
 
-@pytest.mark.parametrize("name", ["detections", "index", "components", "noise", "radio", "infrared"])
+@pytest.mark.parametrize("name", ["associated", "index", "components", "noise", "radio", "infrared"])
 def test_a_truncated_file_gets_one_line_and_leaves_nothing(tmp_path: Path, name: str) -> None:
-    files = shard_files(tmp_path, [detection("s", around(0, 0, 13))], cutout((0, 0, 40)))
+    files = shard_files(tmp_path, cutout((0, 0, 40)))
     files[name].write_bytes(files[name].read_bytes()[: -min(3000, files[name].stat().st_size // 2)])
     with pytest.raises(InputError) as error:
         run(files)
     assert str(files[name]) in str(error.value) and "\n" not in str(error.value)
-    assert not files["sources"].exists() and not files["rejected"].exists()
+    assert not files["sources"].exists()
 
 
-def test_unknown_subjects_and_components_of_other_images_are_refused(tmp_path: Path) -> None:
-    files = shard_files(tmp_path, [detection("x", around(0, 0, 13))], cutout((0, 0, 40)))
-    with pytest.raises(
-        InputError, match=r"detections.parquet: subject 'x' has detections but no fused image"
-    ):
-        run(files)
+def test_unknown_subjects_and_components_and_those_of_other_images_are_refused(tmp_path: Path) -> None:
     image, other = cutout((0, 0, 40)), cutout((0, 0, 40), (30, 0, 40))
-    files = shard_files(tmp_path, [detection("s", around(0, 0, 13))], image)
+    files = shard_files(tmp_path, image)
+    source = associated(tables_of(image).components, around(0, 0, 13))
+    write_associated(files, [source | {"subject_id": "x"}])
+    with pytest.raises(InputError, match=r"associated.parquet: subject 'x' has sources but no fused image"):
+        run(files)
+    write_associated(files, [source | {"component_ids": [5]}])
+    with pytest.raises(InputError, match=r"subject 's' has no component 5"):
+        run(files)
     write_components(files, other)
     write_index(files)
-    found = with_components([detection("s", around(0, 0, 13))], tables_of(other).components)
-    write_detections(files, found)
+    write_associated(files, [associated(tables_of(other).components, around(0, 0, 13))])
     with pytest.raises(InputError, match=r"'s' has 1 components in its radio image, which are not the 2 in"):
         run(files)
 
 
-@pytest.mark.parametrize("name", ["detections", "index", "components", "noise"])
+def test_a_source_without_an_image_is_refused(tmp_path: Path) -> None:
+    components, _ = tables_of(cutout((0, 0, 40)))
+    rows = pd.DataFrame([associated(components, around(0, 0, 13))])
+    with pytest.raises(InputError, match="subject 's' has a source but no radio image"):
+        describe_shard(
+            rows,
+            index("s"),
+            components,
+            {},
+            {},
+            {},
+            shard="00000",
+            method="D4",
+            min_probability=0.5,
+            frame=FRAME,
+            survey=SURVEYS["FIRST"],
+            infrared_survey=SURVEYS["WISE_W1"],
+        )
+
+
+@pytest.mark.parametrize("name", ["associated", "index", "components", "noise"])
 def test_a_file_of_another_shard_is_refused(tmp_path: Path, name: str) -> None:
-    files = shard_files(tmp_path / "one", [detection("s", around(0, 0, 13))], cutout((0, 0, 40)))
-    other = shard_files(tmp_path / "two", [detection("s", around(0, 0, 13))], cutout((0, 0, 50)))
+    files = shard_files(tmp_path / "one", cutout((0, 0, 40)))
+    other = shard_files(tmp_path / "two", cutout((0, 0, 50)))
     files[name] = other[name]
     with pytest.raises(InputError, match=r"made from other \w+ than those of this run") as error:
         run(files)
-    refused = "detections" if name == "components" else name
+    refused = "associated" if name == "components" else name
     assert str(files[refused]) in str(error.value)
     assert not files["sources"].exists()
 
 
 def test_sources_say_what_they_were_made_from(tmp_path: Path) -> None:
-    files = shard_files(tmp_path, [detection("s", around(0, 0, 13))], cutout((0, 0, 40)))
+    files = shard_files(tmp_path, cutout((0, 0, 40)))
     run(files)
-    inputs = {name: digest_of(files[name]) for name in ("detections", "components")}
-    for name in ("sources", "rejected"):
-        check_made_from(files[name], inputs, redo="catalogue")
+    inputs = {name: digest_of(files[name]) for name in ("associated", "components")}
+    check_made_from(files["sources"], inputs, redo="catalogue")

@@ -29,6 +29,19 @@ def test_map_covers_the_frames_with_radio_and_no_others(tmp_path: Path) -> None:
     assert not inside.all()
 
 
+def test_subjects_of_larger_scales_cover_their_wider_frames(tmp_path: Path) -> None:
+    write_random_run(tmp_path, 3)
+    results = Results(tmp_path)
+    targets = read_table(results.targets)
+    write_table(results.targets, targets.assign(scale=[1, 4, 1][: len(targets)]), TARGETS)
+    write_moc(results, FRAME, tmp_path / "area.fits", order=13)
+    moc = MOC.from_fits(tmp_path / "area.fits")
+    for row, width in zip(targets.itertuples(), (1, 4), strict=False):
+        for part, inside in ((0.45, True), (0.6, False)):
+            dec = row.dec - part * width * FRAME.width_arcsec / 3600
+            assert moc.contains_skycoords(SkyCoord(row.ra, dec, unit="deg")) == inside
+
+
 @pytest.mark.parametrize(
     "place", [(0.0, 0.0), (359.999, -10.0), (150.0, 89.9), (20.0, -89.99), (180.0, 41.8)]
 )

@@ -57,7 +57,7 @@ def random_subjects(n: int, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def random_catalogue(n: int, seed: int = 1) -> pd.DataFrame:
-    """Return `n` rows of `CATALOGUE`, in its order; one in eight or so has no component to measure."""
+    """Return `n` rows of `CATALOGUE`, in its order."""
     rng = np.random.default_rng(seed)
     subjects = random_subjects(max(1, n), rng).iloc[np.sort(rng.integers(0, max(1, n), n))]
     kind = rng.integers(0, len(MORPHOLOGIES), n)
@@ -70,6 +70,7 @@ def random_catalogue(n: int, seed: int = 1) -> pd.DataFrame:
         "morphology": np.array(MORPHOLOGIES, dtype=object)[kind],
         "n_components": counts[:, 0],
         "n_peaks": counts[:, 1],
+        "scale": 1,
         "n_merged": rng.integers(1, 4, n),
         "model_id": "association-1",
         "pipeline_version": __version__,
@@ -151,23 +152,22 @@ def _probabilities(kind: np.ndarray, rng: np.random.Generator) -> dict[str, np.n
 
 
 def _measured(table: pd.DataFrame, counts: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Measurements of every row; NaN, 0 and empty where no component is in the box."""
+    """Measurements of every row, whose counts are those of its class."""
     n = len(table)
-    seen = rng.uniform(size=n) > 1 / 8
     peak, rms, size = rng.lognormal(1.5, 1, n), rng.uniform(0.1, 0.2, n), table["angular_size"].to_numpy()
     values = [peak, 0.1 * peak, 1.5 * peak, 0.2 * peak, peak / rms]
     values += [table["ra"], table["dec"]] * 2 + [0.8 * size, 0.7 * size, 0.75 * size, rng.uniform(0, 180, n)]
-    measured = {name: np.where(seen, value, np.nan) for name, value in zip(MEASUREMENTS, values, strict=True)}
-    number = np.where(seen, counts[:, 0], 0)
-    lists = _components(table, number, peak, rng)
+    lists = _components(table, counts[:, 0], peak, rng)
     return table.assign(
-        **measured,
+        **dict(zip(MEASUREMENTS, values, strict=True)),
         **{name: pd.Series(value, dtype=object) for name, value in lists.items()},
         local_rms=rms,
-        rule_components=number,
-        rule_peaks=np.where(seen, counts[:, 1], 0),
-        rule_morphology=np.where(seen, table["morphology"], ""),
-        flags=np.where(seen, rng.choice([0, Flag.EDGE, Flag.LOW_SNR | Flag.EDGE], n), Flag.NO_COMPONENT),
+        rule_components=counts[:, 0],
+        rule_peaks=counts[:, 1],
+        rule_morphology=table["morphology"],
+        flags=rng.choice([0, Flag.EDGE, Flag.LOW_SNR | Flag.EDGE], n),
+        second_grouping=np.where(counts[:, 0] > 1, "0|1", ""),
+        second_probability=rng.uniform(0, 0.5, n),
     )
 
 

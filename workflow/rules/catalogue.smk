@@ -1,10 +1,10 @@
-# This part of the workflow turns the detections of one method into the catalogue: it filters and measures
-# them shard by shard, then merges them on the sky.
+# This part of the workflow turns the scored groups of components of one method into the catalogue: it decides
+# on the sky which components are one source, measures the sources shard by shard, and names them.
 #
-# REQUIRED INPUTS: results/detections/{method}/*, results/fused/{method}/*.parquet, results/components/*,
+# REQUIRED INPUTS: results/candidates/{method}/*, results/fused/{method}/*.parquet, results/components/*,
 # results/cutouts/*, the ledger.
-# OUTPUTS: results/catalogue/catalogue.parquet, what became of every detection in detections.parquet, and on
-# the way results/catalogue/sources/{shard}.parquet and rejected/{shard}.parquet.
+# OUTPUTS: results/catalogue/catalogue.parquet, what became of every component in outcomes.parquet, and on the
+# way results/catalogue/atoms.parquet, associated/{shard}.parquet and sources/{shard}.parquet.
 
 
 rule catalogue:
@@ -44,7 +44,7 @@ rule associate:
 
 rule measure_sources:
     input:
-        detections=RESULTS.detections(CONFIG.catalogue.method, "{shard}"),
+        associated=RESULTS.associated("{shard}"),
         index=RESULTS.fused_index(CONFIG.catalogue.method, "{shard}"),
         components=RESULTS.components("{shard}"),
         noise=RESULTS.noise("{shard}"),
@@ -52,7 +52,6 @@ rule measure_sources:
         infrared=RESULTS.cutouts("{shard}", "infrared"),
     output:
         sources=RESULTS.shard_sources("{shard}"),
-        rejected=RESULTS.rejected("{shard}"),
     log:
         LOGS / "measure_sources" / "{shard}.log",
     benchmark:
@@ -64,13 +63,13 @@ rule measure_sources:
         mem_mb=2000,
         runtime=60,
     params:
-        catalogue=CONFIG.catalogue.as_dict(),
+        min_probability=CONFIG.catalogue.effective_min_probability,
         frame=vars(CONFIG.fusion.frame),
         survey=CONFIG.survey.radio.name,
         infrared_survey=CONFIG.survey.infrared.name,
         version=__version__,
     message:
-        "Catalogue: sources of shard {wildcards.shard}"
+        "Catalogue: measure the sources of shard {wildcards.shard}"
     script:
         "../scripts/measure_sources.py"
 
@@ -78,8 +77,9 @@ rule measure_sources:
 rule build_catalogue:
     input:
         index=for_shards(RESULTS.fused_index, method=CONFIG.catalogue.method),
+        associated=for_shards(RESULTS.associated),
         sources=for_shards(RESULTS.shard_sources),
-        rejected=for_shards(RESULTS.rejected),
+        atoms=RESULTS.atoms,
         ledger=RESULTS.catalogue_ledger,
         weights=weights_of(CONFIG.catalogue.method),
     output:
@@ -97,11 +97,9 @@ rule build_catalogue:
         runtime=60,
     params:
         method=CONFIG.catalogue.method,
-        frame=vars(CONFIG.fusion.frame),
-        survey=CONFIG.survey.radio.name,
         max_failed_fraction=CONFIG.cutouts.max_failed_fraction,
         version=__version__,
     message:
-        "Catalogue: from the detections of {params.method}"
+        "Catalogue: from the sources found with {params.method}"
     script:
         "../scripts/build_catalogue.py"

@@ -1,25 +1,23 @@
-"""Filter and measure the detections of one shard."""
+"""Measure the associated sources of one shard."""
 
 from pathlib import Path
 
 from claran_core.catalogue.shard_sources import write_shard
 from claran_core.common.frame import Frame
 from claran_core.common.log import job
-from claran_core.settings.catalogue import CatalogueOptions
 from claran_core.survey.surveys import SURVEYS
 
 with job(snakemake.log[0]):
     write_shard(
-        detections_path=Path(snakemake.input.detections),
+        associated_path=Path(snakemake.input.associated),
         index_path=Path(snakemake.input.index),
         components_path=Path(snakemake.input.components),
         noise_path=Path(snakemake.input.noise),
         radio_path=Path(snakemake.input.radio),
         infrared_path=Path(snakemake.input.infrared),
         sources_path=Path(snakemake.output.sources),
-        rejected_path=Path(snakemake.output.rejected),
         shard=snakemake.wildcards.shard,
-        options=CatalogueOptions.model_validate(snakemake.params.catalogue),
+        min_probability=snakemake.params.min_probability,
         frame=Frame(**snakemake.params.frame),
         survey=SURVEYS[snakemake.params.survey],
         infrared_survey=SURVEYS[snakemake.params.infrared_survey],

@@ -13,13 +13,14 @@ from claran_core.common.compiled import compiled
 __all__ = [
     "aperture",
     "correlated_pairs",
+    "farther_than",
     "interpolated_peak",
     "is_near_others",
     "largest_extent",
     "near_components",
     "outline",
+    "paint",
     "pixels_of",
-    "touches_border",
 ]
 
 # A pixel and its neighbours along the axes, as differences of x and y.
@@ -137,15 +138,28 @@ def _window(labels: np.ndarray, own: np.ndarray, disc: np.ndarray) -> tuple[int,
 
 
 @compiled
-def touches_border(pixels: np.ndarray, own: np.ndarray) -> bool:
-    """Return whether a source touches the border of the image or pixels without data."""
-    for pixel in own:
-        for right, up in NEIGHBOURS:
-            column, row = pixel[0] + right, pixel[1] + up
-            inside = 0 <= column < pixels.shape[1] and 0 <= row < pixels.shape[0]
-            if not inside or not np.isfinite(pixels[row, column]):
-                return True
-    return False
+def paint(labels: np.ndarray, places: np.ndarray, label: int) -> int:
+    """Give the pixels ``x y`` of `places` (n, 2) that have no label this one; return how many changed."""
+    changed = 0
+    for place in places:
+        x, y = place[0], place[1]
+        if 0 <= x < labels.shape[1] and 0 <= y < labels.shape[0] and labels[y, x] == 0:
+            labels[y, x] = label
+            changed += 1
+    return changed
+
+
+@compiled
+def farther_than(points: np.ndarray, from_points: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Return which points (n, 2) are farther from each of `from_points` (k, 2) than its reach (k,)."""
+    is_far = np.ones(len(points), np.bool_)
+    for i in range(len(points)):
+        for k in range(len(from_points)):
+            x, y = points[i, 0] - from_points[k, 0], points[i, 1] - from_points[k, 1]
+            if x * x + y * y <= reach[k] * reach[k]:
+                is_far[i] = False
+                break
+    return is_far
 
 
 @compiled

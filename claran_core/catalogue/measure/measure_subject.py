@@ -1,45 +1,37 @@
 """Measure the sources of one subject: flux densities, sizes, positions and flags.
 
-Converts the measurements on the radio image (`claran_core.catalogue.measure.radio`) to the sky.
+Converts the measurements on the radio image (`claran_core.catalogue.measure.radio`, and for subjects of a
+larger scale `claran_core.catalogue.measure.smoothed_source`) to the sky.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import interpolated_peak, largest_extent
-from claran_core.catalogue.measure.radio import RadioImage, RadioMeasurement, measure
-from claran_core.catalogue.measure.stored_components import StoredComponents
+from claran_core.catalogue.measure.layer import Layer
+from claran_core.catalogue.measure.radio import JY_TO_MJY, measure
+from claran_core.catalogue.measure.sky_measurement import MeasuredComponents, SkyMeasurement
+from claran_core.catalogue.measure.smoothed_source import SmoothedImage, measure_smoothed
+from claran_core.catalogue.measure.smoothed_survey import smoothed_survey
+from claran_core.catalogue.measure.stored_components import NOTHING_STORED, StoredComponents
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
-from claran_core.common.linear_wcs import LinearWCS, sky_of_vectors
+from claran_core.common.linear_wcs import sky_of_vectors
 from claran_core.common.morphology import morphology_of
-from claran_core.common.subject import Subject, visible_in_frame
-from claran_core.components.contour_rule import find_components
+from claran_core.common.subject import Subject
+from claran_core.common.tables import NATIVE_SCALE
 from claran_core.labels.dr1_labels import LABELLED_SNR
 from claran_core.survey.surveys import Survey
 
-__all__ = ["NOTHING_MEASURED", "SubjectImage", "measured_columns"]
+__all__ = ["SubjectImage", "measured_columns"]
 
 # A local maximum inside a component is a peak when it rises by this many sigma above the saddle to a higher
 # maximum.
 MIN_RISE_SIGMA = 2.0
-
-# Columns of SOURCES that cannot be NaN, with their values where nothing was measured.
-NOTHING_MEASURED: Mapping[str, Any] = {
-    "rule_components": 0,
-    "rule_peaks": 0,
-    "rule_morphology": "",
-    "component_ra": [],
-    "component_dec": [],
-    "component_peak_flux": [],
-    "component_flux": [],
-    "peak_ra": [],
-    "peak_dec": [],
-}
 
 
 @dataclass(frozen=True)
@@ -50,98 +42,145 @@ class SubjectImage:
     ----------
     subject : Subject
         The subject.
-    components : StoredComponents
-        Components of the subject, in the order of the labels of `image`.
-    image : RadioImage or None
-        None without a radio image or a component.
-    wcs : LinearWCS or None
-        Geometry of the radio image; None without one.
+    image : Layer or SmoothedImage
+        Its image with the components; two images where it is a view of a larger scale.
     """
 
     subject: Subject
-    components: StoredComponents
-    image: RadioImage | None
-    wcs: LinearWCS | None
+    image: Layer | SmoothedImage
 
     @classmethod
     def of(
         cls,
         subject: Subject,
         cutout: Cutout | None,
-        components: StoredComponents,
+        components: Mapping[int, StoredComponents],
         sigma: float,
         survey: Survey,
     ) -> "SubjectImage":
-        """Prepare a subject; the cut-out may be missing and the components may be empty.
+        """Prepare a subject with a radio image.
 
         Parameters
         ----------
-        subject, cutout, components, survey
-            The subject, its radio image, its components, and the radio survey.
+        subject, cutout, survey
+            The subject, its radio image, and the radio survey.
+        components : mapping of int to StoredComponents
+            Its components by scale; scales without any may be absent.
         sigma : float
-            Noise of the image, from which the components were found
+            Noise of the image, from which the components of its scale were found
             (`claran_core.common.tables.NOISE`).
 
         Raises
         ------
         InputError
-            If the components are not those of the cut-out.
+            If there is no image, or the components are not those of the image.
         """
-        if cutout is None or not len(components):
-            return cls(subject, components, None, None)
-        visible = visible_in_frame(subject, cutout)
-        found = find_components(visible, sigma)
-        if not np.array_equal(found.brightest, components.pixels):
+        if cutout is None:
             raise InputError(
-                f"subject {subject.subject_id!r} has {len(found)} components in its radio image, which are "
-                f"not the {len(components)} in the table of components; rerun the stage components"
+                f"subject {subject.subject_id!r} has a source but no radio image; rerun the stage components"
             )
-        image = RadioImage.of(visible, found.labels, found.base, cutout.pixel_scale_arcsec, survey)
-        return cls(subject, components, image, cutout.wcs)
+        own = components.get(subject.scale, NOTHING_STORED)
+        if subject.scale == NATIVE_SCALE:
+            return cls(subject, Layer.of(subject, cutout, own, sigma, survey))
+        native, native_sigma = cutout.native, cutout.native_sigma
+        if native is None or native_sigma is None:
+            raise InputError(
+                f"subject {subject.subject_id!r} of scale {subject.scale} has no native pixels; "
+                "rerun the stage cutouts"
+            )
+        wide = Layer.of(subject, cutout, own, sigma, smoothed_survey(survey, subject.scale))
+        inside = components.get(NATIVE_SCALE, NOTHING_STORED)
+        fine = Layer.of_bright_pixels(subject, native, inside, native_sigma, survey)
+        return cls(subject, SmoothedImage(subject, wide, fine))
 
 
-def measured_columns(subject_image: SubjectImage, members: tuple[int, ...]) -> dict[str, Any]:
-    """Measure the source that consists of some components of a subject.
+def measured_columns(
+    subject_image: SubjectImage, unit_ids: Sequence[int], component_ids: Sequence[int]
+) -> dict[str, Any]:
+    """Measure the source that consists of some units of a subject.
+
+    Parameters
+    ----------
+    subject_image : SubjectImage
+        The subject.
+    unit_ids, component_ids : sequences of int
+        Identities of its units and components (`claran_core.common.tables.ASSOCIATED`).
 
     Returns
     -------
     dict
-        The measured columns of `claran_core.catalogue.product.schema.SOURCES` and ``flags``.  Without
-        components or an image the columns of numbers are left out.
+        The measured columns of `claran_core.catalogue.product.schema.SOURCES` and ``flags``; also
+        ``component_ids`` in the order of the lists, and the positions ``peak_ra`` and ``peak_dec`` of all
+        peaks that have the beam of the survey, those of components first.
+
+    Raises
+    ------
+    InputError
+        If the subject has no such component.
     """
-    image, wcs = subject_image.image, subject_image.wcs
-    if image is None or wcs is None or not members:
-        return {**NOTHING_MEASURED, "flags": int(Flag.NO_COMPONENT)}
-    components = subject_image.components
-    own = _brightest_first(image.pixels, components.pixels, members)
-    radio = measure(image, own, components.pixels[own])
-    n_peaks = int(components.n_peaks[own].sum())
-    others = _secondary(components, own)
-    ra, dec = sky_of_vectors(_vectors(wcs, radio.centroid[None], image.pixels.shape))
-    row: dict[str, Any] = {
-        "rule_components": len(own),
-        "rule_peaks": n_peaks,
-        "rule_morphology": morphology_of(len(own), n_peaks)[0],
-        "peak_flux": radio.peak_flux,
-        "peak_flux_err": radio.peak_flux_err,
-        "integrated_flux": radio.integrated_flux,
-        "integrated_flux_err": radio.integrated_flux_err,
-        "local_rms": radio.peak_flux_err,
-        "snr": radio.peak_flux / radio.peak_flux_err,
-        "centroid_ra": float(ra[0]),
-        "centroid_dec": float(dec[0]),
-        **_extent(subject_image.subject, _vectors(wcs, radio.outline, image.pixels.shape)),
-        "component_ra": components.ra[own].tolist(),
-        "component_dec": components.dec[own].tolist(),
-        "component_peak_flux": radio.component_peak_flux.tolist(),
-        "component_flux": radio.component_flux.tolist(),
-        "peak_ra": [*components.ra[own].tolist(), *others[:, 0].tolist()],
-        "peak_dec": [*components.dec[own].tolist(), *others[:, 1].tolist()],
+    image = subject_image.image
+    if isinstance(image, SmoothedImage):
+        found = measure_smoothed(image, unit_ids, component_ids)
+    else:
+        found = _measured(subject_image.subject, image, component_ids)
+    parts = found.components
+    ra, dec = sky_of_vectors(found.centroid)
+    peak_flux, rms = float(parts.peak_flux[0]), float(parts.rms[0])
+    return {
+        "rule_components": len(parts.ids),
+        "rule_peaks": parts.n_peaks,
+        "rule_morphology": morphology_of(len(parts.ids), parts.n_peaks)[0],
+        "peak_flux": peak_flux,
+        "peak_flux_err": rms,
+        "integrated_flux": found.integrated_flux,
+        "integrated_flux_err": found.integrated_flux_err,
+        "local_rms": rms,
+        "snr": peak_flux / rms,
+        "centroid_ra": float(ra),
+        "centroid_dec": float(dec),
+        **_extent(subject_image.subject, found.outline),
+        "component_ids": parts.ids.tolist(),
+        "component_ra": parts.ra.tolist(),
+        "component_dec": parts.dec.tolist(),
+        "component_peak_flux": parts.peak_flux.tolist(),
+        "component_flux": parts.flux.tolist(),
+        "peak_ra": [*parts.ra.tolist(), *parts.secondary[:, 0].tolist()],
+        "peak_dec": [*parts.dec.tolist(), *parts.secondary[:, 1].tolist()],
+        "flags": _measured_flags(found, peak_flux / rms),
     }
-    return row | {"flags": _measured_flags(radio, row["snr"], len(own), n_peaks)}
 
 
-def _secondary(components: StoredComponents, own: list[int]) -> np.ndarray:
+def _measured(subject: Subject, layer: Layer, component_ids: Sequence[int]) -> SkyMeasurement:
+    """Measure the source that consists of some components of a subject of scale 1."""
+    stored = layer.components
+    own = np.flatnonzero(np.isin(stored.ids, component_ids))
+    unknown = sorted(set(component_ids) - set(stored.ids[own].tolist()))
+    if unknown:
+        raise InputError(f"subject {subject.subject_id!r} has no component {unknown[0]}")
+    heights = [-interpolated_peak(layer.image.pixels, *stored.pixels[k]) for k in own]
+    own = own[np.argsort(heights, kind="stable")]
+    radio = measure(layer.image, own.tolist(), stored.pixels[own])
+    return SkyMeasurement(
+        components=MeasuredComponents(
+            ids=stored.ids[own],
+            ra=stored.ra[own],
+            dec=stored.dec[own],
+            peak_flux=radio.component_peak_flux,
+            rms=np.full(len(own), layer.image.rms * JY_TO_MJY),
+            flux=radio.component_flux,
+            n_peaks=int(stored.n_peaks[own].sum()),
+            secondary=_secondary(stored, own)[:, :2],
+        ),
+        integrated_flux=radio.integrated_flux,
+        integrated_flux_err=radio.integrated_flux_err,
+        centroid=layer.vectors(radio.centroid[None])[0],
+        outline=layer.vectors(radio.outline),
+        is_blended=radio.is_blended,
+        is_suspect=radio.is_suspect,
+    )
+
+
+def _secondary(components: StoredComponents, own: np.ndarray) -> np.ndarray:
     """Return the secondary peaks (m, 4) of some components that count, the highest saddle first."""
     _, _, height, saddle = components.secondary.T
     counts = (height - saddle >= MIN_RISE_SIGMA) & np.array(
@@ -149,16 +188,6 @@ def _secondary(components: StoredComponents, own: list[int]) -> np.ndarray:
     )
     found = components.secondary[counts]
     return found[np.argsort(-found[:, 3], kind="stable")]
-
-
-def _vectors(wcs: LinearWCS, points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return vectors (n, 3) towards array positions ``x y`` (n, 2), moved to the border if beyond it."""
-    inside = np.clip(points, 0, [shape[1] - 1, shape[0] - 1])
-    return wcs.pixels_to_vectors(inside[:, 0], inside[:, 1])
-
-
-def _brightest_first(pixels: np.ndarray, brightest: np.ndarray, members: tuple[int, ...]) -> list[int]:
-    return sorted(members, key=lambda k: (-interpolated_peak(pixels, *brightest[k]), k))
 
 
 def _extent(subject: Subject, outline: np.ndarray) -> dict[str, float]:
@@ -180,12 +209,11 @@ def _extent(subject: Subject, outline: np.ndarray) -> dict[str, float]:
     }
 
 
-def _measured_flags(radio: RadioMeasurement, snr: float, n_components: int, n_peaks: int) -> int:
+def _measured_flags(found: SkyMeasurement, snr: float) -> int:
     conditions = {
         Flag.LOW_SNR: snr < LABELLED_SNR,
-        Flag.BLEND: radio.is_blended,
-        Flag.ARTEFACT: radio.is_suspect,
-        Flag.EDGE: radio.is_cut,
-        Flag.COUNTS_CLIPPED: morphology_of(n_components, n_peaks)[1],
+        Flag.BLEND: found.is_blended,
+        Flag.ARTEFACT: found.is_suspect,
+        Flag.COUNTS_CLIPPED: morphology_of(len(found.components.ids), found.components.n_peaks)[1],
     }
     return sum(int(flag) for flag, holds in conditions.items() if holds)

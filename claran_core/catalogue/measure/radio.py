@@ -17,7 +17,19 @@ from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.noise import noise_sigma
 from claran_core.survey.surveys import Survey
 
-__all__ = ["BEAM_AREA", "JY_TO_MJY", "RadioImage", "RadioMeasurement", "measure"]
+__all__ = [
+    "BEAM_AREA",
+    "JY_TO_MJY",
+    "RadioImage",
+    "RadioMeasurement",
+    "centroid",
+    "flux_densities",
+    "is_below_hole",
+    "is_blended",
+    "may_be_sidelobe",
+    "measure",
+    "peak_brightness",
+]
 
 # Solid angle of a beam of FWHM 1.
 BEAM_AREA = np.pi / (4 * np.log(2))
@@ -92,6 +104,11 @@ class RadioImage:
         """FWHM of the beam in pixels."""
         return self.survey.beam_arcsec / self.pixel_scale_arcsec
 
+    @property
+    def per_beam(self) -> float:
+        """Flux density (mJy) of a pixel of 1 Jy/beam."""
+        return JY_TO_MJY / (BEAM_AREA * self.beam_px**2)
+
 
 @dataclass(frozen=True)
 class RadioMeasurement:
@@ -109,8 +126,8 @@ class RadioMeasurement:
         Points of the components' contours: where they cross the lines between neighbouring pixels.
     component_peak_flux, component_flux : (k,) arrays
         Peak brightness and flux density of each component, in the order given; mJy/beam and mJy.
-    is_blended, is_cut, is_suspect : bool
-        Other emission is close; the source touches the border of the data; it may be a sidelobe.
+    is_blended, is_suspect : bool
+        Other emission is close; it may be a sidelobe.
     """
 
     peak_flux: float
@@ -122,7 +139,6 @@ class RadioMeasurement:
     component_peak_flux: np.ndarray
     component_flux: np.ndarray
     is_blended: bool
-    is_cut: bool
     is_suspect: bool
 
 
@@ -144,28 +160,65 @@ def measure(image: RadioImage, members: Sequence[int], brightest: np.ndarray) ->
     """
     numbers = np.asarray(members) + 1
     own = component_pixels.pixels_of(image.labels, numbers)
-    aperture = component_pixels.aperture(image.pixels, image.labels, numbers, own, _disc(image.beam_px))
-    per_beam = JY_TO_MJY / (BEAM_AREA * image.beam_px**2)
-    counted = np.bincount(
-        aperture[:, 2], image.pixels[aperture[:, 1], aperture[:, 0]], image.labels.max() + 1
-    )
-    fluxes = counted[numbers] * per_beam
-    peaks = np.array([component_pixels.interpolated_peak(image.pixels, x, y) for x, y in brightest])
+    fluxes, error = flux_densities(image, numbers, own)
+    peaks = peak_brightness(image, brightest)
     return RadioMeasurement(
-        peak_flux=float(peaks.max() * JY_TO_MJY),
+        peak_flux=float(peaks.max()),
         peak_flux_err=float(image.rms * JY_TO_MJY),
         integrated_flux=float(fluxes.sum()),
-        integrated_flux_err=float(_noise_of_sum(aperture, image) * per_beam),
-        centroid=_centroid(image.pixels, own),
+        integrated_flux_err=error,
+        centroid=centroid(image.pixels, own),
         outline=component_pixels.outline(image.pixels, image.labels, own, image.base),
-        component_peak_flux=peaks * JY_TO_MJY,
+        component_peak_flux=peaks,
         component_flux=fluxes,
-        is_blended=component_pixels.is_near_others(
-            image.labels, numbers, own, _disc(BLEND_BEAMS * image.beam_px)
-        ),
-        is_cut=component_pixels.touches_border(image.pixels, own),
-        is_suspect=bool(peaks.max() < SIDELOBE_LEVEL * image.brightest or -image.deepest >= peaks.max()),
+        is_blended=is_blended(image, numbers, own),
+        is_suspect=may_be_sidelobe(image, float(peaks.max())) or is_below_hole(image, float(peaks.max())),
     )
+
+
+def flux_densities(image: RadioImage, numbers: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the flux density (k,) of each component of a source, and the standard error of their sum; mJy.
+
+    Parameters
+    ----------
+    image : RadioImage
+        The subject's image.
+    numbers : (k,) int array
+        Labels of the components.
+    own : (n, 2) int array
+        Their pixels ``x y``.
+    """
+    aperture = component_pixels.aperture(image.pixels, image.labels, numbers, own, _disc(image.beam_px))
+    values = image.pixels[aperture[:, 1], aperture[:, 0]]
+    counted = np.bincount(aperture[:, 2], values, image.labels.max() + 1)
+    return counted[numbers] * image.per_beam, float(_noise_of_sum(aperture, image) * image.per_beam)
+
+
+def peak_brightness(image: RadioImage, brightest: np.ndarray) -> np.ndarray:
+    """Return the peak brightness (k,) at brightest pixels ``x y``, interpolated between pixels; mJy/beam."""
+    heights = [component_pixels.interpolated_peak(image.pixels, x, y) for x, y in brightest]
+    return np.array(heights) * JY_TO_MJY
+
+
+def centroid(pixels: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return the flux-weighted mean position ``x y`` of pixels."""
+    weights = np.nan_to_num(pixels[own[:, 1], own[:, 0]])
+    return weights @ own / weights.sum()
+
+
+def is_blended(image: RadioImage, numbers: np.ndarray, own: np.ndarray) -> bool:
+    """Return whether a component of another source is within `BLEND_BEAMS` of a source."""
+    return component_pixels.is_near_others(image.labels, numbers, own, _disc(BLEND_BEAMS * image.beam_px))
+
+
+def may_be_sidelobe(image: RadioImage, peak_mjy: float) -> bool:
+    """Return whether a peak may be a sidelobe of the brightest source of an image."""
+    return peak_mjy < SIDELOBE_LEVEL * image.brightest * JY_TO_MJY
+
+
+def is_below_hole(image: RadioImage, peak_mjy: float) -> bool:
+    """Return whether the deepest pixel of an image is as far below zero as a peak is above."""
+    return -image.deepest * JY_TO_MJY >= peak_mjy
 
 
 @lru_cache(maxsize=64)
@@ -191,8 +244,3 @@ def _noise_of_sum(aperture: np.ndarray, image: RadioImage) -> float:
     weights, fwhm = np.array(parts, np.float64).T
     sigma = fwhm / FWHM_PER_SIGMA / image.pixel_scale_arcsec
     return float(image.rms * np.sqrt(max(component_pixels.correlated_pairs(aperture, weights, sigma), 0.0)))
-
-
-def _centroid(pixels: np.ndarray, own: np.ndarray) -> np.ndarray:
-    weights = np.nan_to_num(pixels[own[:, 1], own[:, 0]])
-    return weights @ own / weights.sum()

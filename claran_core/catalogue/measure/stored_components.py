@@ -11,23 +11,32 @@ __all__ = ["NOTHING_STORED", "STORED_COLUMNS", "StoredComponents", "stored_compo
 
 
 # Columns of the table of components that are used: numbers, and lists with an entry per secondary peak.
-_NUMBERS = ["component_id", "ra", "dec", "pixel_x", "pixel_y", "n_peaks"]
+_NUMBERS = ["component_id", "part_of", "ra", "dec", "pixel_x", "pixel_y", "n_peaks"]
 _LISTS = ["secondary_ra", "secondary_dec", "secondary_snr", "secondary_saddle"]
-STORED_COLUMNS = ["subject_id", "level", *_NUMBERS, *_LISTS]
+_FIELDS = [
+    ("ids", "component_id", np.int64),
+    ("part_of", "part_of", np.int64),
+    ("ra", "ra", np.float64),
+    ("dec", "dec", np.float64),
+    ("n_peaks", "n_peaks", np.int64),
+]
+STORED_COLUMNS = ["subject_id", "scale", "level", *_NUMBERS, *_LISTS]
 
 
 @dataclass(frozen=True)
 class StoredComponents:
-    """Components of one subject at the level of the contour rule, in the order of their labels.
+    """Components of one subject and scale at the level of the contour rule, in the order of their labels.
 
     Attributes
     ----------
     ids : (k,) int64 array
         Identities on the sky.
+    part_of : (k,) int64 array
+        Component of the subject's own, larger scale that contains it; -1 without one.
     ra, dec : (k,) float64 arrays
         Sky position of the brightest pixel, deg, ICRS.
     pixels : (k, 2) int64 array
-        Brightest pixel ``x y`` of the cut-out.
+        Brightest pixel ``x y`` of the image of this scale.
     n_peaks : (k,) int64 array
         Peaks by the contour rule.
     owner : (m,) int64 array
@@ -37,6 +46,7 @@ class StoredComponents:
     """
 
     ids: np.ndarray
+    part_of: np.ndarray
     ra: np.ndarray
     dec: np.ndarray
     pixels: np.ndarray
@@ -50,6 +60,7 @@ class StoredComponents:
 
 NOTHING_STORED = StoredComponents(
     ids=np.empty(0, np.int64),
+    part_of=np.empty(0, np.int64),
     ra=np.empty(0),
     dec=np.empty(0),
     pixels=np.empty((0, 2), np.int64),
@@ -59,27 +70,26 @@ NOTHING_STORED = StoredComponents(
 )
 
 
-def stored_components(table: pd.DataFrame) -> dict[str, StoredComponents]:
-    """Group rows of `claran_core.common.tables.COMPONENTS` at the level of the rule by subject.
+def stored_components(table: pd.DataFrame) -> dict[tuple[str, int], StoredComponents]:
+    """Group rows of `claran_core.common.tables.COMPONENTS` at the level of the rule by subject and scale.
 
-    Subjects without components are absent; the order in each is that of the table.  Only `STORED_COLUMNS` are
+    Groups without components are absent; the order in each is that of the table.  Only `STORED_COLUMNS` are
     used.
     """
-    rows = table[table["level"] == NOMINAL_LEVEL].sort_values("subject_id", kind="stable", ignore_index=True)
+    rows = table[table["level"] == NOMINAL_LEVEL]
+    rows = rows.sort_values(["subject_id", "scale"], kind="stable", ignore_index=True)
     secondary, row = _joined(rows)
     columns = {name: rows[name].to_numpy() for name in _NUMBERS}
     pixels = np.stack([columns["pixel_x"], columns["pixel_y"]], axis=1).astype(np.int64)
-    names, starts = np.unique(rows["subject_id"].to_numpy(str), return_index=True)
-    stops = np.append(starts, len(rows))[1:]
+    subjects, scales = rows["subject_id"].to_numpy(object), rows["scale"].to_numpy(int)
+    changes = (subjects[1:] != subjects[:-1]) | (scales[1:] != scales[:-1])
+    starts = np.flatnonzero(np.append(np.ones(min(len(rows), 1), bool), changes))
     found = {}
-    for name, start, stop in zip(names.tolist(), starts, stops, strict=True):
+    for start, stop in zip(starts, np.append(starts, len(rows))[1:], strict=True):
         first, last = np.searchsorted(row, [start, stop])
-        found[name] = StoredComponents(
-            ids=columns["component_id"][start:stop].astype(np.int64),
-            ra=columns["ra"][start:stop],
-            dec=columns["dec"][start:stop],
+        found[subjects[start], int(scales[start])] = StoredComponents(
+            **{name: columns[column][start:stop].astype(kind) for name, column, kind in _FIELDS},
             pixels=pixels[start:stop],
-            n_peaks=columns["n_peaks"][start:stop].astype(np.int64),
             owner=row[first:last] - start,
             secondary=secondary[first:last],
         )

@@ -5,7 +5,7 @@ No column holds nulls: a missing value is NaN, 0, empty text or an empty list.
 
 import pyarrow as pa
 
-__all__ = ["count", "integer", "list_of", "number", "position", "text"]
+__all__ = ["count", "identity", "integer", "list_of", "number", "position", "text"]
 
 
 def count(name: str, description: str) -> pa.Field:
@@ -16,6 +16,11 @@ def count(name: str, description: str) -> pa.Field:
 def integer(name: str, ucd: str, description: str) -> pa.Field:
     """Return a column of integers without unit."""
     return _column(name, pa.int32(), "", ucd, description)
+
+
+def identity(name: str, ucd: str, description: str) -> pa.Field:
+    """Return a column of 64-bit identities."""
+    return _column(name, pa.int64(), "", ucd, description)
 
 
 def text(name: str, ucd: str, description: str) -> pa.Field:

@@ -7,17 +7,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from claran_core.catalogue.product.schema import CATALOGUE, HOST_COLUMNS, MEASURED_COLUMNS
+from claran_core.catalogue.product.schema import CATALOGUE, HOST_COLUMNS
 from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixels
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.flags import Flag
+from claran_core.common.frame import SCALES
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.common.names import position_names
 
 __all__ = ["LIST_GROUPS", "RowRule", "row_rules"]
 
-# Columns of numbers that may be NaN: of sources without a component or without a host.
-MAY_BE_NAN = {*MEASURED_COLUMNS, *HOST_COLUMNS}
+# Columns of numbers that may be NaN: of sources without a host.
+MAY_BE_NAN = set(HOST_COLUMNS)
 # Prefixes of columns whose lists belong together, and the column whose values decrease along the list.
 LIST_GROUPS = {"component_": "component_peak_flux", "host_candidate_": "host_candidate_reliability"}
 # Ranges of values by prefix of the UCD: lower limit, upper limit, and whether the upper limit is allowed.
@@ -33,6 +34,8 @@ RANGES = {
 }
 # Largest difference of two probabilities that are equal except for rounding.
 SAME_PROBABILITY = 1e-5
+# A grouping of components: their numbers by source, or nothing.
+GROUPING = r"^$|^\d+( \d+)*(\|\d+( \d+)*)*$"
 COUNTS = np.array([[int(name[0]), int(name[3])] for name in MORPHOLOGIES])
 Columns = dict[str, pa.Array]
 
@@ -150,8 +153,19 @@ def _agreements(size_px: int | None) -> list[RowRule]:
         RowRule(("morphology",), "is not one of the six classes", lambda c: _class(c["morphology"]) < 0),
         RowRule(
             ("rule_morphology",),
-            "is neither one of the six classes nor empty",
-            lambda c: (_class(c["rule_morphology"]) < 0) & (_texts(c["rule_morphology"]) != ""),
+            "is not one of the six classes",
+            lambda c: _class(c["rule_morphology"]) < 0,
+        ),
+        RowRule(
+            ("scale",),
+            f"is not one of {', '.join(map(str, SCALES))}",
+            lambda c: ~np.isin(_numbers(c["scale"]), SCALES),
+        ),
+        RowRule(("scale", "flags"), "scale and flag SMOOTHED contradict each other", _missmoothed),
+        RowRule(
+            ("second_grouping",),
+            "is not a grouping such as 0|1 2",
+            lambda c: ~pc.match_substring_regex(c["second_grouping"], GROUPING).to_numpy(False),
         ),
         RowRule(("morphology", "n_components", "n_peaks"), "counts are not those of the class", _miscounted),
         RowRule(
@@ -199,6 +213,11 @@ def _misassigned(columns: Columns) -> np.ndarray:
     each = np.stack([_numbers(columns[name]) for name in probability_columns()], axis=1)
     far = np.abs(each[np.arange(len(kind)), kind] - _numbers(columns["probability"])) > SAME_PROBABILITY
     return (kind >= 0) & far
+
+
+def _missmoothed(columns: Columns) -> np.ndarray:
+    is_smoothed = (_numbers(columns["flags"]).astype(int) & int(Flag.SMOOTHED)) != 0
+    return is_smoothed != (_numbers(columns["scale"]) > 1)
 
 
 def _boxes(columns: Columns) -> np.ndarray:

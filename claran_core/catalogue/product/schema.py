@@ -3,14 +3,13 @@
 Published names are stable.  Units are VOUnits and UCDs are UCD1+; both are stored in the Parquet file as
 field metadata, so the table describes itself.
 
-`CATALOGUE` and `OUTCOMES` are published: one row per source, and one row per detection with its outcome.
-`SOURCES` and `REJECTED` are internal tables of one shard: the sources before duplicates from overlapping
-subjects are merged, and the detections that the post-filter rejects.
+`CATALOGUE` and `OUTCOMES` are published: one row per source, and one row per component of the sky with its
+outcome.  `SOURCES` is an internal table: the measured sources of one shard, before they are named.
 """
 
 import pyarrow as pa
 
-from claran_core.catalogue.product.columns import count, integer, list_of, number, position, text
+from claran_core.catalogue.product.columns import count, identity, integer, list_of, number, position, text
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 
@@ -20,7 +19,6 @@ __all__ = [
     "OUTCOME_DESCRIPTIONS",
     "HOST_COLUMNS",
     "MEASURED_COLUMNS",
-    "REJECTED",
     "SOURCES",
 ]
 
@@ -40,14 +38,7 @@ _BOX = [
     _box_corner("box_x2", "x", "max", "right (west)"),
     _box_corner("box_y2", "y", "max", "bottom (south)"),
 ]
-_SUBJECT = text("subject_id", "meta.id;obs.field", "subject in whose image the source was detected")
-_CENTRE = position("", "meta.main", "the centre of the box")
-_MORPHOLOGY = text(
-    "morphology",
-    "src.morph.type",
-    f"morphology class iC_jP (i radio components, j peaks), one of {', '.join(MORPHOLOGIES)}",
-)
-_PROBABILITY = number("probability", "", "stat.probability", "probability of the morphology class")
+_SCALE = "arith.factor;instr.beam"
 _SOURCE_ID = text(
     "source_id",
     "meta.id;meta.main",
@@ -55,23 +46,37 @@ _SOURCE_ID = text(
 )
 
 _FOUND = [
-    *_CENTRE,
-    _SUBJECT,
+    *position("", "meta.main", "the centre of the box"),
+    text("subject_id", "meta.id;obs.field", "subject that shows the source best"),
+    integer("scale", _SCALE, "beam and pixel of that subject's image in units of the survey's: 1, 2, 4 or 8"),
     text("method", "meta.code;obs.image", "method that fused the radio and infrared images"),
-    _MORPHOLOGY,
+    text(
+        "morphology",
+        "src.morph.type",
+        f"morphology class iC_jP (i radio components, j peaks), one of {', '.join(MORPHOLOGIES)}",
+    ),
     count("n_components", "number of radio components of the class, at most 3"),
     count("n_peaks", "number of radio peaks of the class, at most 3"),
-    _PROBABILITY,
+    number("probability", "", "stat.probability", "probability of the morphology class"),
     number(
         "source_probability",
         "",
         "stat.probability",
-        "probability of a source of any class: the sum over the classes",
+        "probability that the components are one source, combined over all subjects that show them",
     ),
     *[
         number(name, "", "stat.probability", f"probability of class {morphology}")
         for name, morphology in zip(probability_columns(), MORPHOLOGIES, strict=True)
     ],
+    text(
+        "second_grouping",
+        "meta.code",
+        "next best grouping of the components: their numbers by source, such as 0|1 2 (from 0, in the order"
+        " of component_ra); components of no source are left out",
+    ),
+    number(
+        "second_probability", "", "stat.probability", "mean probability of the components in that grouping"
+    ),
     *_BOX,
     number(
         "angular_size",
@@ -81,20 +86,21 @@ _FOUND = [
     ),
 ]
 
-# Measured on the radio image, from the components of the source; NaN or 0 without a component.
+# Measured on the radio image, from the components of the source.
 _MEASURED = [
     count("rule_components", "number of radio components by the contour rule"),
     count("rule_peaks", "number of radio peaks by the contour rule"),
     text(
         "rule_morphology",
         "src.morph.type",
-        "class of the counts by the contour rule; empty without a component",
+        "class of the counts by the contour rule",
     ),
     number(
         "peak_flux",
         "mJy/beam",
         "phot.flux.density;em.radio;stat.max",
-        "peak brightness of the source, interpolated between pixels",
+        "peak brightness of the brightest component, interpolated between pixels; with flag SMOOTHED also on"
+        " the image with the survey's beam, unless no component has a contour there",
     ),
     number(
         "peak_flux_err", "mJy/beam", "stat.error;phot.flux.density;em.radio", "standard error of peak_flux"
@@ -103,7 +109,8 @@ _MEASURED = [
         "integrated_flux",
         "mJy",
         "phot.flux.density;em.radio",
-        "flux density summed over the components and one beam around them",
+        "flux density summed over the components and one beam around them; with flag SMOOTHED on the smoothed"
+        " image, with its beam",
     ),
     number(
         "integrated_flux_err",
@@ -115,7 +122,7 @@ _MEASURED = [
         "local_rms",
         "mJy/beam",
         "stat.stdev;instr.background;em.radio",
-        "rms noise of the subject's radio image away from all components (1.4826 x MAD)",
+        "rms noise of the image of peak_flux away from all components (1.4826 x MAD)",
     ),
     number("snr", "", "stat.snr;em.radio", "peak_flux divided by local_rms"),
     *position("centroid_", "stat.mean", "the flux-weighted centroid"),
@@ -128,7 +135,8 @@ _MEASURED = [
         "largest_angular_size",
         "arcsec",
         "phys.angSize;stat.max",
-        "largest angular distance between two points of the components' contours",
+        "largest angular distance between two points of the components' contours; with flag SMOOTHED, those"
+        " of the smoothed image count where they lie farther out than smoothing explains",
     ),
     number(
         "position_angle",
@@ -150,11 +158,13 @@ _MEASURED = [
         pa.float32(),
         "mJy",
         "phot.flux.density;em.radio",
-        "flux density summed over the component and one beam around it",
+        "flux density summed over the component and one beam around it; with flag SMOOTHED without pixels"
+        " below 3 sigma",
     ),
 ]
 
-# Infrared host, from the W1 image; NaN, 0 or empty lists without a candidate or an image.
+# Infrared host, from the W1 image; NaN, 0 or empty lists without a candidate or an image, and with flag
+# SMOOTHED: sources of a smoothed infrared image are blends.
 _CANDIDATES = "one entry per candidate, most reliable first; empty without candidates"
 _HOST = [
     *position("host_", "em.IR.3-4um", "the most reliable infrared host candidate"),
@@ -172,7 +182,8 @@ _HOST = [
         "host_reliability",
         "",
         "stat.probability",
-        "probability by likelihood ratio that the candidate is the host; 0 without candidates",
+        "probability by likelihood ratio that the candidate is the host; 0 without candidates, and with flag"
+        " SMOOTHED, where no host is searched",
     ),
     list_of(
         "host_candidate_ra",
@@ -207,6 +218,7 @@ _HOST = [
         entries=_CANDIDATES,
     ),
 ]
+_N_MERGED = count("n_merged", "number of subjects that show exactly the components of this source")
 _FLAGS = integer("flags", "meta.code.qual", f"bit mask: {_flag_bits()}")
 
 CATALOGUE = pa.schema(
@@ -215,90 +227,47 @@ CATALOGUE = pa.schema(
         *_FOUND,
         *_MEASURED,
         *_HOST,
-        count("n_merged", "number of detections of this source in overlapping subjects"),
+        _N_MERGED,
         _FLAGS,
         text("model_id", "meta.id;meta.modelled", "identifier of the weights that detected the source"),
         text("pipeline_version", "meta.version", "version of the pipeline that wrote the row"),
     ]
 )
 
-# Positions by which duplicate detections of one source are recognised.
-_PEAKS = [
-    list_of(
-        "peak_ra",
-        pa.float64(),
-        "deg",
-        "pos.eq.ra",
-        "right ascension of the peak, ICRS",
-        entries="one entry per peak, those of component_ra first",
-    ),
-    list_of(
-        "peak_dec",
-        pa.float64(),
-        "deg",
-        "pos.eq.dec",
-        "declination of the peak, ICRS",
-        entries="one entry per peak, those of component_dec first",
-    ),
-]
-
-# The sources of one shard: the columns of the catalogue, and those that merging needs.
-SOURCES = pa.schema(
-    [
-        *_FOUND,
-        *_MEASURED,
-        *_HOST,
-        _FLAGS,
-        integer("detection", "meta.record", "row in the detections table of its shard, from 0"),
-        number(
-            "frame_quality",
-            "",
-            "stat.weight",
-            "how well this subject shows the source; of duplicates the highest is catalogued",
-        ),
-        *_PEAKS,
-    ]
-)
-MEASURED_COLUMNS = [field.name for field in (*_MEASURED, *_PEAKS)]
+# The sources of one shard: the columns of the catalogue that do not depend on other shards.
+SOURCES = pa.schema([*_FOUND, *_MEASURED, *_HOST, _N_MERGED, _FLAGS])
+MEASURED_COLUMNS = [field.name for field in _MEASURED]
 HOST_COLUMNS = [field.name for field in _HOST]
 
-# What happens to a detection.
+# What a component of the sky is.
 OUTCOME_DESCRIPTIONS = {
-    "catalogued": "listed in the catalogue under this source_id",
-    "merged": "duplicate of this source_id, from an overlapping subject; counted in its n_merged",
-    "regrouped": "shares emission with this source_id of another subject, but has other components",
-    "cut": "truncated by the border of its subject, and part of this source_id of another subject",
-    "competing": "shares emission with this more probable source_id of the same subject",
-    "improbable": "probability below catalogue.min_probability",
-    "second": "not the most probable of its subject (catalogue.one_source_per_field)",
+    "source": "part of this source_id",
+    "artefact": "no source: a sidelobe or another fault of the image",
+    "noise": "no source: below 7 sigma, and nothing within 3 arcmin is 50 times as bright",
+    "below_limit": "a single pixel above the contour: not considered",
 }
-
-_DETECTION = [
-    integer("detection", "meta.record", "row in the detections table of its shard, from 0"),
-    *_CENTRE,
-    *_BOX,
-    _MORPHOLOGY,
-    _PROBABILITY,
-    text("outcome", "meta.code", "; ".join(f"{name}: {text}" for name, text in OUTCOME_DESCRIPTIONS.items())),
-]
 
 OUTCOMES = pa.schema(
     [
-        _SUBJECT,
-        text("shard", "meta.id", "shard of the subject"),
-        *_DETECTION,
-        text("source_id", "meta.id", "source of the catalogue that the outcome refers to; empty without one"),
-    ]
-)
-
-REJECTED = pa.schema(
-    [
-        _SUBJECT,
-        *_DETECTION,
-        integer(
-            "winner",
-            "meta.record",
-            "row of the more probable detection that it competes with; -1 without one",
+        identity(
+            "component_id",
+            "meta.id;meta.main",
+            "HEALPix index (order 29, nested) of the component's brightest pixel",
+        ),
+        integer("scale", _SCALE, "finest scale that shows the component: 1, 2, 4 or 8 beams"),
+        *position("", "meta.main", "the brightest pixel"),
+        number(
+            "snr", "", "stat.snr;em.radio", "brightest pixel over the noise, highest value of all subjects"
+        ),
+        count("n_views", "number of subjects that show the component"),
+        text(
+            "outcome",
+            "meta.code",
+            "; ".join(f"{name}: {text}" for name, text in OUTCOME_DESCRIPTIONS.items()),
+        ),
+        number("probability", "", "stat.probability", "probability of the outcome"),
+        text(
+            "source_id", "meta.id", "source of the catalogue that the component is part of; empty without one"
         ),
     ]
 )

@@ -1,7 +1,8 @@
 """Validate the file of a catalogue against the schema; each fault is one line.
 
 Checks the columns with their types, units, UCDs and descriptions, the values of the rows
-(`claran_core.catalogue.product.row_rules`), unique source names, and the VOParquet block.
+(`claran_core.catalogue.product.row_rules`), unique source names, and the VOParquet block.  With the catalogue
+of a run, its outcomes are checked (`claran_core.catalogue.product.validate_outcomes`).
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,11 @@ import pyarrow.parquet as pq
 from claran_core.catalogue.product.row_rules import row_rules
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.catalogue.product.stored_frame import stored_frame
+from claran_core.catalogue.product.validate_outcomes import validate_outcomes
 from claran_core.catalogue.product.voparquet import mismatches
 from claran_core.common.errors import InputError
 from claran_core.common.files import read_arrow, read_metadata
+from claran_core.common.paths import Results
 
 __all__ = ["validate_catalogue"]
 
@@ -28,7 +31,8 @@ DESCRIBED = {b"unit", b"ucd", b"description"}
 def validate_catalogue(path: Path) -> list[str]:
     """Return the faults of a catalogue, one line each; empty for a valid file.
 
-    Rows are counted from 0.
+    Rows are counted from 0.  A file with the name of a run's catalogue is checked with the outcomes beside
+    it, if they exist.
 
     Raises
     ------
@@ -48,6 +52,9 @@ def validate_catalogue(path: Path) -> list[str]:
     found += _row_findings(path, sound, frame.size_px if frame else None)
     if "source_id" in sound:
         found += _repeats(path)
+        outcomes = path.with_name(Results().outcomes.name)
+        if path.name == Results().catalogue.name and outcomes.exists():
+            found += validate_outcomes(outcomes, read_arrow(path, ["source_id"])["source_id"])
     return found
 
 

@@ -1,5 +1,6 @@
 """Loops over the pixels of components give what scipy and scikit-image give for whole images."""
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -82,13 +83,23 @@ def test_the_noise_of_a_sum_counts_all_pairs_of_pixels() -> None:
     assert component_pixels.correlated_pairs(aperture, weights, sigma) == pytest.approx(expected, rel=1e-9)
 
 
-def test_sources_at_the_border_or_at_missing_pixels_touch_it() -> None:
-    image = np.ones((5, 6))
-    image[1, 4] = np.nan
-    inside = [(1, 1), (2, 1), (1, 2), (2, 2), (3, 2), (1, 3), (2, 3), (3, 3), (4, 3)]
-    for x, y in np.ndindex(6, 5):
-        if (x, y) != (4, 1):
-            assert component_pixels.touches_border(image, np.array([[x, y]])) is ((x, y) not in inside)
+def test_paint_labels_free_pixels_inside_the_image() -> None:
+    labels = np.zeros((3, 4), np.int32)
+    labels[1, 1] = 7
+    places = np.array([[1, 1], [3, 2], [4, 0], [0, -1], [0, 0], [3, 2]])
+    assert component_pixels.paint(labels, places, 9) == 2
+    np.testing.assert_array_equal(labels, [[9, 0, 0, 0], [0, 7, 0, 0], [0, 0, 0, 9]])
+    assert component_pixels.paint(labels, places, 9) == 0
+
+
+def test_points_are_far_when_beyond_the_reach_of_every_other() -> None:
+    rng = np.random.default_rng(1)
+    points, others, reach = rng.uniform(0, 9, (60, 2)), rng.uniform(0, 9, (7, 2)), rng.uniform(0, 4, 7)
+    apart = np.linalg.norm(points[:, None] - others, axis=2)
+    found = component_pixels.farther_than(points, others, reach)
+    np.testing.assert_array_equal(found, (apart > reach).all(axis=1))
+    assert 0 < found.sum() < 60
+    assert component_pixels.farther_than(points, others[:0], reach[:0]).all()
 
 
 def test_compiled_and_written_functions_agree() -> None:
@@ -101,8 +112,9 @@ def test_compiled_and_written_functions_agree() -> None:
         "pixels_of": (labels, numbers),
         "aperture": (image, labels, numbers, own, disc),
         "is_near_others": (labels, numbers, own, disc),
-        "touches_border": (image, own),
         "outline": (image, labels, own, BASE),
+        "paint": (labels, own + [0, 3], 99),
+        "farther_than": (own.astype(float), own[:3] + 0.5, np.ones(3)),
         "correlated_pairs": (aperture, np.ones(1), np.ones(1)),
         "largest_extent": (own.astype(float),),
         "interpolated_peak": (image, own[0, 0], own[0, 1]),
@@ -110,7 +122,8 @@ def test_compiled_and_written_functions_agree() -> None:
     assert sorted(arguments) == component_pixels.__all__ == sorted(component_pixels.__all__)
     for name, values in arguments.items():
         function: Any = getattr(component_pixels, name)
-        np.testing.assert_allclose(function(*values), function.py_func(*values), rtol=1e-12)
+        given = deepcopy(values), deepcopy(values)  # paint changes its labels
+        np.testing.assert_allclose(function(*given[0]), function.py_func(*given[1]), rtol=1e-12)
 
 
 def test_peaks_are_interpolated_between_pixels() -> None:

@@ -10,8 +10,9 @@ import pytest
 from astropy import units as u
 from catalogue_rows import write_random_catalogue
 
-from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, REJECTED, SOURCES
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, SOURCES
 from claran_core.catalogue.product.voparquet import CONTENT_KEY
+from claran_core.common.tables import ATOMS
 
 
 @pytest.fixture
@@ -28,12 +29,11 @@ def test_every_column_has_a_unit_that_astropy_knows_and_a_description() -> None:
         assert len(column.metadata[b"description"]) > 10
 
 
-def test_internal_tables_hold_only_columns_that_the_catalogue_stage_reads() -> None:
-    """Merging needs these columns of `SOURCES` beyond those of the catalogue; `REJECTED` feeds `OUTCOMES`."""
-    beyond = {"detection", "frame_quality", "peak_ra", "peak_dec"}
-    assert set(SOURCES.names) - set(CATALOGUE.names) == beyond
-    assert set(REJECTED.names) - set(OUTCOMES.names) == {"winner"}
-    assert set(OUTCOMES.names) - set(REJECTED.names) == {"shard", "source_id"}
+def test_tables_take_their_columns_from_the_stages_before() -> None:
+    """A row of the catalogue is a source of a shard with a name; an outcome is a component with one."""
+    assert set(CATALOGUE.names) - set(SOURCES.names) == {"source_id", "model_id", "pipeline_version"}
+    assert set(SOURCES.names) <= set(CATALOGUE.names)
+    assert set(OUTCOMES.names) - set(ATOMS.names) == {"source_id"}
 
 
 def test_pandas(rows: pd.DataFrame) -> None:

@@ -36,7 +36,7 @@ def test_unknown_name_offers_those_that_begin_so(tmp_path: Path) -> None:
 
 def test_every_column_is_a_line_with_its_unit() -> None:
     values = random_catalogue(1).iloc[0].to_dict() | {"flags": 0, "component_ra": [1.5, 2.0]}
-    values["peak_flux"] = float(np.float32(1.27))
+    values |= {"peak_flux": float(np.float32(1.27)), "second_grouping": "0|1"}
     lines = dict(line.split(maxsplit=1) for line in source_lines(values))
     assert list(lines) == CATALOGUE.names
     assert lines["peak_flux"] == "1.27 mJy/beam"
@@ -77,7 +77,7 @@ def test_columns_are_told_with_type_unit_and_description() -> None:
         assert f"\n{column.name} " in f"\n{text}"
     words = " ".join(text.split())
     assert "component_ra list of double, deg right ascension" in words
-    assert "peak_flux float, mJy/beam peak brightness of the source" in words
+    assert "peak_flux float, mJy/beam peak brightness of the brightest component" in words
 
 
 def test_foreign_file_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from catalogue_rows import random_catalogue, write_random_catalogue
 
 from claran_core.catalogue.product import validate
 from claran_core.catalogue.product.row_rules import LIST_GROUPS
-from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.catalogue.product.validate import validate_catalogue
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.common.errors import InputError
@@ -61,11 +61,16 @@ def test_every_list_column_belongs_to_a_group() -> None:
         ("p_3c_3p", -0.1, "must be at least 0 and at most 1"),
         ("angular_size", 0.0, "must be positive"),
         ("position_angle", 180.0, "must be at least 0 and below 180"),
+        ("peak_flux", np.nan, "not a finite number"),
+        ("scale", 3, "is not one of 1, 2, 4, 8"),
+        ("scale", 2, "scale and flag SMOOTHED contradict each other"),
+        ("second_grouping", "0|1,2", "is not a grouping"),
+        ("second_probability", 2.0, "must be at least 0 and at most 1"),
         ("local_rms", -0.1, "must be at least 0"),
         ("integrated_flux_err", -1.0, "must be at least 0"),
         ("host_ra", 400.0, "must be at least 0 and below 360"),
         ("morphology", "4C_4P", "is not one of the six classes"),
-        ("rule_morphology", "many", "is neither one of the six classes nor empty"),
+        ("rule_morphology", "many", "is not one of the six classes"),
         ("n_peaks", 4, "counts are not those of the class"),
         ("probability", 0.25, "probability is not that of the class"),
         ("rule_components", 5, "lists do not have one entry per component"),
@@ -104,11 +109,22 @@ def test_lists(tmp_path: Path, column: str, value: list[float], said: str) -> No
     assert [line.startswith(f"row {ROW} (") for line in lines] == [True]
 
 
-def test_nan_is_allowed_where_nothing_was_measured(tmp_path: Path) -> None:
+def test_nan_is_allowed_where_there_is_no_host(tmp_path: Path) -> None:
     rows = random_catalogue(40)
-    assert rows["peak_flux"].isna().any()
     assert rows["host_ra"].isna().any()
     assert findings(tmp_path / "c.parquet", rows) == []
+
+
+def test_outcomes_are_checked_with_the_catalogue_of_a_run(tmp_path: Path) -> None:
+    rows = write_random_catalogue(tmp_path / "catalogue.parquet", 3)
+    assert validate_catalogue(tmp_path / "catalogue.parquet") == []
+    outcome = {"ra": 0.0, "dec": 0.0, "snr": 9.0, "n_views": 1, "scale": 1, "probability": 0.5}
+    outcome |= {"outcome": "source", "component_id": 1, "source_id": rows["source_id"][0]}
+    write_table(tmp_path / "outcomes.parquet", pd.DataFrame([outcome]), OUTCOMES)
+    (line,) = validate_catalogue(tmp_path / "catalogue.parquet")
+    assert line.startswith("outcomes.parquet: source ") and "1 more sources" in line
+    write_random_catalogue(tmp_path / "selection.parquet", 3)
+    assert validate_catalogue(tmp_path / "selection.parquet") == []
 
 
 def test_many_rows_are_one_line_and_counted_over_batches(

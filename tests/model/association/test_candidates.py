@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from claran_core.common.morphology import MORPHOLOGIES, morphology_of
 from claran_core.components.component_batch import ComponentBatch
-from claran_core.components.component_groups import MAX_MEMBERS, REACH_PX
+from claran_core.components.component_groups import MAX_CANDIDATES, MAX_MEMBERS, REACH_PX
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 from claran_core.components.contour_rule import box_gaps, dr1_extent
 from claran_core.model.association import candidates
@@ -71,11 +71,13 @@ def test_points_lie_on_peaks_and_between_them() -> None:
     assert found.is_point[0].sum() == 1
 
 
-def test_crowded_subjects_keep_all_single_components() -> None:
+def test_crowded_subjects_keep_all_single_components_within_the_limit() -> None:
     rng = np.random.default_rng(0)
     found = candidates_of(components(*rng.uniform(0, 132, (40, 2)), half=1.0))
     assert {(k,) for k in range(40)} <= set(members(found))
-    assert 40 < len(found) <= 25 * 40
+    assert 40 < len(found) <= MAX_CANDIDATES
+    crowd = candidates_of(components(*rng.uniform(0, 132, (MAX_CANDIDATES + 9, 2)), half=1.0))
+    assert len(crowd) >= MAX_CANDIDATES + 9
 
 
 def test_touching_boxes_are_linked() -> None:

@@ -1,0 +1,79 @@
+"""What is measured of one source, with positions as vectors towards the sky."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["MeasuredComponents", "SkyMeasurement"]
+
+
+@dataclass(frozen=True)
+class MeasuredComponents:
+    """The components of a source, brightest first, and its peaks.
+
+    Attributes
+    ----------
+    ids : (k,) int64 array
+        Identities of the components on the sky.
+    ra, dec : (k,) arrays
+        Position of the brightest pixel, deg, ICRS.
+    peak_flux, rms : (k,) arrays
+        Peak brightness and noise of the image it is measured on, mJy/beam.
+    flux : (k,) array
+        Flux density, mJy.
+    n_peaks : int
+        Number of peaks of all components by the contour rule.
+    secondary : (m, 2) array
+        Position (deg, ICRS) of further peaks of the components, highest saddle first; none of smoothed
+        images.
+    """
+
+    ids: np.ndarray
+    ra: np.ndarray
+    dec: np.ndarray
+    peak_flux: np.ndarray
+    rms: np.ndarray
+    flux: np.ndarray
+    n_peaks: int
+    secondary: np.ndarray
+
+    @classmethod
+    def brightest_first(cls, parts: "list[MeasuredComponents]") -> "MeasuredComponents":
+        """Join the components of several images; of equally bright ones the earlier stays first."""
+        joined = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("ids", "ra", "dec", "peak_flux", "rms", "flux")
+        }
+        order = np.argsort(-joined["peak_flux"], kind="stable")
+        return cls(
+            **{name: values[order] for name, values in joined.items()},
+            n_peaks=sum(part.n_peaks for part in parts),
+            secondary=np.concatenate([part.secondary for part in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class SkyMeasurement:
+    """Measurements of one source.
+
+    Attributes
+    ----------
+    components : MeasuredComponents
+        Its components.
+    integrated_flux, integrated_flux_err : float
+        Flux density and its standard error, mJy.
+    centroid : (3,) array
+        Vector towards the flux-weighted centroid.
+    outline : (n, 3) array
+        Vectors towards points of its contours.
+    is_blended, is_suspect : bool
+        Other emission is close; it may be a sidelobe.
+    """
+
+    components: MeasuredComponents
+    integrated_flux: float
+    integrated_flux_err: float
+    centroid: np.ndarray
+    outline: np.ndarray
+    is_blended: bool
+    is_suspect: bool

@@ -1,0 +1,265 @@
+"""Measure a source of a subject of scale 2, 4 or 8, on its smoothed image and on its bright native pixels.
+
+A source consists of components of the smoothed image, and of components of the native image that lie in no
+contour of the smoothed one.  Of the latter, the smoothed pixels under their native pixels belong to the
+source.  Flux density, centroid and blending are those of the smoothed image, with its larger beam; peaks and
+the list of components are those of the native image.  A component of the smoothed image that contains no
+native component is listed itself.
+
+The contours of a source are those of its native components, and of the contours of the smoothed image the
+points that these do not explain.  A contour around a smoothed Gaussian is farther out than that around the
+native one, by the difference of the radii at which the two fall to the levels of their contours.  Points
+nearer to the contour of a native component than this difference (and half a pixel) are left out.  So a
+compact hotspot keeps its native extent, and diffuse emission beyond the native contours counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from claran_core.catalogue.measure.component_pixels import farther_than, paint, pixels_of
+from claran_core.catalogue.measure.layer import Layer
+from claran_core.catalogue.measure.radio import (
+    JY_TO_MJY,
+    RadioImage,
+    centroid,
+    flux_densities,
+    is_below_hole,
+    is_blended,
+    may_be_sidelobe,
+    peak_brightness,
+)
+from claran_core.catalogue.measure.sky_measurement import MeasuredComponents, SkyMeasurement
+from claran_core.common.errors import InputError
+from claran_core.common.subject import Subject
+
+__all__ = ["SmoothedImage", "measure_smoothed"]
+
+# Neighbouring pixels of the smoothed image that may hold the peak of a native component.
+AROUND = np.array([[x, y] for y in (-1, 0, 1) for x in (-1, 0, 1)])
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Components of one source, by their indices in the two layers.
+
+    Attributes
+    ----------
+    smoothed : (n,) int array
+        Components of the smoothed image.
+    bare : (b,) int array
+        Those that contain no native component.
+    native : (k,) int array
+        Native components.
+    alone : (a,) int array
+        Those in no contour of the smoothed image.
+    """
+
+    smoothed: np.ndarray
+    bare: np.ndarray
+    native: np.ndarray
+    alone: np.ndarray
+
+
+@dataclass(frozen=True)
+class SmoothedImage:
+    """The two layers of a subject of a larger scale.
+
+    Attributes
+    ----------
+    subject : Subject
+        The subject.
+    own, native : Layer
+        The smoothed image and the bright native pixels, with their components.
+    """
+
+    subject: Subject
+    own: Layer
+    native: Layer
+
+    @cached_property
+    def _under(self) -> dict[int, np.ndarray]:
+        """Pixels ``x y`` of the smoothed image under each native component outside all of its contours."""
+        units = np.flatnonzero(self.native.components.part_of < 0)
+        return {int(k): self._places(self.native.pixels_of(units[i : i + 1])) for i, k in enumerate(units)}
+
+    def _places(self, native_pixels: np.ndarray) -> np.ndarray:
+        """Return the pixels ``x y`` of the smoothed image that contain native pixels, each once."""
+        x, y = self.own.wcs.vectors_to_pixels(self.native.vectors(native_pixels))
+        ny, nx = self.own.image.pixels.shape
+        return np.unique(
+            np.clip(np.rint(np.stack([x, y], axis=1)).astype(np.int64), 0, [nx - 1, ny - 1]), axis=0
+        )
+
+    def members(self, unit_ids: Sequence[int], component_ids: Sequence[int]) -> _Members:
+        """Return the members of a source.
+
+        Raises
+        ------
+        InputError
+            If the subject has no such unit or component.
+        """
+        own, native = _numbers(self.own), _numbers(self.native)
+        unknown = [i for i in unit_ids if i not in own and i not in native]
+        unknown += [i for i in component_ids if i not in own and i not in native]
+        if unknown:
+            raise InputError(f"subject {self.subject.subject_id!r} has no component {unknown[0]}")
+        listed = np.array(sorted(native[i] for i in component_ids if i in native), np.int64)
+        part_of = self.native.components.part_of[listed]
+        stray = self.native.components.ids[listed[(part_of >= 0) & ~np.isin(part_of, unit_ids)]]
+        if len(stray):
+            raise InputError(
+                f"subject {self.subject.subject_id!r}: component {stray[0]} is part of a unit that is not"
+                " in its source"
+            )
+        return _Members(
+            smoothed=np.array(sorted(own[i] for i in unit_ids if i in own), np.int64),
+            bare=np.array(sorted(own[i] for i in component_ids if i not in native), np.int64),
+            native=listed,
+            alone=listed[part_of < 0],
+        )
+
+    def labelled(self, members: _Members) -> tuple[RadioImage, np.ndarray]:
+        """Return the smoothed image with labels for native components, and the labels of the source.
+
+        Native components outside all contours of the smoothed image get pixels without a label: first those
+        of the source, then the others.  The source gets at least the pixel under each brightest pixel.
+        """
+        labels = self.own.image.labels.copy()
+        mine = len(self.own.components) + 1
+        for k in members.alone:
+            if not paint(labels, self._under[int(k)], mine):
+                ((x, y),) = self._places(self.native.components.pixels[[k]])
+                labels[y, x] = mine
+        for k in self._under.keys() - set(members.alone.tolist()):
+            paint(labels, self._under[k], mine + 1)
+        numbers = np.append(members.smoothed + 1, [mine] if len(members.alone) else []).astype(np.int64)
+        return replace(self.own.image, labels=labels), numbers
+
+
+def measure_smoothed(
+    image: SmoothedImage, unit_ids: Sequence[int], component_ids: Sequence[int]
+) -> SkyMeasurement:
+    """Measure the source that consists of some units of a subject of a larger scale.
+
+    Parameters
+    ----------
+    image : SmoothedImage
+        The subject's images.
+    unit_ids : sequence of int
+        Identities of its units: components of the subject's scale, and native ones outside all of these.
+    component_ids : sequence of int
+        Identities of its components: native ones, and those of the subject's scale that contain none.
+
+    Raises
+    ------
+    InputError
+        If the subject has no such unit or component.
+    """
+    members = image.members(unit_ids, component_ids)
+    labelled, numbers = image.labelled(members)
+    own = pixels_of(labelled.labels, numbers)
+    fluxes, error = flux_densities(labelled, numbers, own)
+    native, bare = (
+        _measured(layer, chosen)
+        for layer, chosen in ((image.native, members.native), (image.own, members.bare))
+    )
+    return SkyMeasurement(
+        components=MeasuredComponents.brightest_first([native, bare]),
+        integrated_flux=float(fluxes.sum()),
+        integrated_flux_err=error,
+        centroid=_centroid(image, members),
+        outline=_outline(image, members, native),
+        is_blended=is_blended(labelled, numbers, own),
+        is_suspect=_is_suspect(image, members, native),
+    )
+
+
+def _numbers(layer: Layer) -> dict[int, int]:
+    ids = layer.components.ids.tolist()
+    return dict(zip(ids, range(len(ids)), strict=True))
+
+
+def _measured(layer: Layer, members: np.ndarray) -> MeasuredComponents:
+    """Measure components on the image of their layer; there may be none."""
+    stored, image = layer.components, layer.image
+    flux = np.empty(0)
+    if len(members):
+        flux = flux_densities(image, members + 1, layer.pixels_of(members))[0]
+    return MeasuredComponents(
+        ids=stored.ids[members],
+        ra=stored.ra[members],
+        dec=stored.dec[members],
+        peak_flux=peak_brightness(image, stored.pixels[members]),
+        rms=np.full(len(members), image.rms * JY_TO_MJY),
+        flux=flux,
+        n_peaks=int(stored.n_peaks[members].sum()),
+        secondary=np.empty((0, 2)),
+    )
+
+
+def _centroid(image: SmoothedImage, members: _Members) -> np.ndarray:
+    """Return a vector towards the flux-weighted centroid.
+
+    Pixels inside the contours count: those of the smoothed image, and the native ones of native components
+    outside these.  Smoothed pixels below the contours are too noisy as weights.
+    """
+    total = np.zeros(3)
+    for layer, chosen in ((image.own, members.smoothed), (image.native, members.alone)):
+        if len(chosen):
+            pixels = layer.pixels_of(chosen)
+            flux = layer.image.pixels[pixels[:, 1], pixels[:, 0]].sum() * layer.image.per_beam
+            total += flux * layer.vectors(centroid(layer.image.pixels, pixels)[None])[0]
+    return total
+
+
+def _outline(image: SmoothedImage, members: _Members, native: MeasuredComponents) -> np.ndarray:
+    """Return vectors towards the contours of a source, by the rule of this module."""
+    fine = [
+        image.native.vectors(image.native.outline_of(members.native[[i]])) for i in range(len(native.ids))
+    ]
+    if not len(members.smoothed):
+        return np.concatenate(fine)
+    wide = image.own.vectors(image.own.outline_of(members.smoothed))
+    if not fine:
+        return wide
+    reach = np.repeat(_wings_arcsec(image, members.native, native), [len(points) for points in fine])
+    is_far = farther_than(_offsets(image.subject, wide), _offsets(image.subject, np.concatenate(fine)), reach)
+    return np.concatenate([*fine, wide[is_far]])
+
+
+def _offsets(subject: Subject, vectors: np.ndarray) -> np.ndarray:
+    """Return offsets (n, 2) in the subject's frame, arcsec."""
+    places = subject.frame.vectors_to_frame(subject.ra_deg, subject.dec_deg, vectors)
+    return np.stack(places, axis=1) * subject.frame.pixel_scale_arcsec
+
+
+def _wings_arcsec(image: SmoothedImage, members: np.ndarray, native: MeasuredComponents) -> np.ndarray:
+    """Return how much farther out smoothing moves the contour of each native component; (k,) arcsec."""
+    wide, fine = image.own.image, image.native.image
+    near = [image._places(image.native.components.pixels[[k]]) + AROUND for k in members]
+    ny, nx = wide.pixels.shape
+    seen = [wide.pixels[np.clip(at[:, 1], 0, ny - 1), np.clip(at[:, 0], 0, nx - 1)] for at in near]
+    brightest = np.array([np.nanmax(values, initial=0.0) for values in seen]) * JY_TO_MJY
+    after = _radius(np.minimum(brightest, native.flux), wide)
+    return np.maximum(after - _radius(native.peak_flux, fine), 0.0) + 0.5 * wide.pixel_scale_arcsec
+
+
+def _radius(peak_mjy: np.ndarray, image: RadioImage) -> np.ndarray:
+    """Return the radius (arcsec) at which point sources fall to the contour of an image; 0 below it."""
+    ratio = np.maximum(peak_mjy / (image.base * JY_TO_MJY), 1.0)
+    return 0.5 * image.survey.beam_arcsec * np.sqrt(np.log2(ratio))
+
+
+def _is_suspect(image: SmoothedImage, members: _Members, native: MeasuredComponents) -> bool:
+    """Return whether a source may be a sidelobe: by its native peaks, and by its smoothed ones."""
+    suspect = False
+    if len(native.ids):
+        suspect = may_be_sidelobe(image.native.image, float(native.peak_flux.max()))
+    if len(members.smoothed):
+        wide = image.own.image
+        peak = float(peak_brightness(wide, image.own.components.pixels[members.smoothed]).max())
+        suspect |= is_below_hole(wide, peak) or (not len(native.ids) and may_be_sidelobe(wide, peak))
+    return suspect
