@@ -131,7 +131,8 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
         fused_path=results.fused(method, shard),
         index_path=index,
         components_path=results.components(shard),
-        output_path=results.detections(method, shard),
+        detections_path=results.detections(method, shard),
+        candidates_path=results.candidates(method, shard),
         survey=config.survey.radio.name,
         threads=1,
     )

@@ -34,7 +34,7 @@ from claran_core.settings.inference import InferenceOptions
 # Minimum probability of a detection that counts as a mistake.
 MISTAKE_PROBABILITY = 0.4
 
-INFERENCE = InferenceOptions(batch_size=16, min_probability=0.01, nms_iou=0.3, device="auto")
+INFERENCE = InferenceOptions(min_snr=10, batch_size=16, min_probability=0.01, nms_iou=0.3, device="auto")
 
 
 def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -60,7 +60,13 @@ def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, lis
         images.append(render(planes, info.method, options.drawing)[0])
         labels.append(label_from_table(subject, real.cutout, real.rows))
         index.append(
-            {"subject_id": subject.subject_id, "ra": subject.ra_deg, "dec": subject.dec_deg, "flags": 0}
+            {
+                "subject_id": subject.subject_id,
+                "ra": subject.ra_deg,
+                "dec": subject.dec_deg,
+                "scale": 1,
+                "flags": 0,
+            }
         )
     detections = infer_shard(
         np.stack(images),
@@ -69,7 +75,7 @@ def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, lis
         detector,
         INFERENCE,
         options.frame,
-    )
+    ).detections
     return detections, pd.concat(labels, ignore_index=True), [row["subject_id"] for row in index]
 
 

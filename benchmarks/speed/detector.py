@@ -192,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
             path = Path(folder) / "images.npy"
             np.save(path, images[:n])
             settings = InferenceOptions(
-                batch_size=batch, min_probability=0.05, nms_iou=0.3, device=options.device
+                min_snr=10, batch_size=batch, min_probability=0.05, nms_iou=0.3, device=options.device
             )
             detector = open_detector(architecture)
             shard = Shard(read_array(path), index.iloc[:n], components, detector, settings, FUSION.frame)

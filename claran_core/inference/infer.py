@@ -1,19 +1,22 @@
-"""Inference: detect sources in the fused images of one shard.
+"""Inference: score the candidates and detect sources in the fused images of one shard.
 
 All batches have the same shape; the last is padded with blank images.  The detections of a subject therefore
 do not depend on the other subjects of its batch or shard.
 """
 
+import dataclasses
 import logging
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
 from claran_core.common import tables
-from claran_core.common.boxes import BOX_COLUMNS
+from claran_core.common.boxes import BOX_COLUMNS, box_array
 from claran_core.common.errors import InputError
 from claran_core.common.files import check_made_from, digest_of, read_table, write_table
 from claran_core.common.frame import Frame
@@ -22,18 +25,27 @@ from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_table import PLAIN_COLUMNS
 from claran_core.fusion.fused_images import check_images, has_radio, open_shard
-from claran_core.inference.batches import read_batches
-from claran_core.inference.membership import component_ids_of
+from claran_core.inference.batches import InferenceBatch, read_batches
+from claran_core.inference.candidate_table import candidate_table, candidates_of_detections, scored_rows
+from claran_core.inference.membership import members_of
 from claran_core.model.device import choose_device, reproducible
 from claran_core.model.layers.detector import Detector
-from claran_core.model.layers.types import Detections
+from claran_core.model.layers.processing import select_detections
+from claran_core.model.layers.types import Candidates, Detections, Regions
 from claran_core.model.weights import load_weights, model_id
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.inference import InferenceOptions
 
-__all__ = ["infer_shard", "run_inference"]
+__all__ = ["Inferred", "infer_shard", "run_inference"]
 
 logger = logging.getLogger(__name__)
+
+
+class Inferred(NamedTuple):
+    """Rows of `claran_core.common.tables.DETECTIONS` and of `claran_core.common.tables.CANDIDATES`."""
+
+    detections: pd.DataFrame
+    candidates: pd.DataFrame
 
 
 def infer_shard(
@@ -46,7 +58,7 @@ def infer_shard(
     *,
     threads: int | None = None,
     images_path: Path | None = None,
-) -> pd.DataFrame:
+) -> Inferred:
     """Detect sources in the fused images of one shard.
 
     Parameters
@@ -60,9 +72,9 @@ def infer_shard(
     detector : Detector
         A trained detector; it is moved to the device of `options`.
     options : InferenceOptions
-        Batch size, smallest probability, overlap for suppression, device.
+        Batch size, faintest source, smallest probability, overlap for suppression, device.
     frame : Frame
-        Geometry of the subjects.
+        Geometry of a subject of the finest scale.
     threads : int, optional
         CPU threads to use; default PyTorch's.
     images_path : Path, optional
@@ -70,9 +82,9 @@ def infer_shard(
 
     Returns
     -------
-    DataFrame
-        Rows of `claran_core.common.tables.DETECTIONS`: subjects in the order of the index, detections of a
-        subject by descending probability (then by class, then by left edge).
+    Inferred
+        Subjects in the order of the index; detections of a subject by descending probability (then by class,
+        then by left edge).
 
     Raises
     ------
@@ -94,27 +106,80 @@ def infer_shard(
         searched &= batch.has_usable
     rows = np.flatnonzero(searched)
     check = None if images_path is None else partial(check_images, images, index, path=images_path)
-    progress = Progress("subjects searched for sources", len(rows))
-    found: list[Detections] = []
     with reproducible(threads), torch.inference_mode():
-        for part in read_batches(
+        batches = read_batches(
             images, rows, batch, detector, size=options.batch_size, device=device, check=check
-        ):
-            results = detector.detect(
-                part.images,
-                part.candidates,
-                min_probability=options.min_probability,
-                nms_iou=options.nms_iou,
-            )
-            found += results[: len(part.rows)]
-            progress.step(len(part.rows))
-    if not any(len(one) for one in found):
-        return tables.DETECTIONS.empty_table().to_pandas()
-    table = _table(rows, found, index, frame)
-    ids = component_ids_of(table, batch, names, frame)
-    table["component_ids"] = pd.Series(ids, dtype=object)
+        )
+        found = _searched(detector, batches, batch, options, len(rows))
+    table = _table(rows, found.detections, index, frame)
+    subject, members = table["row"].to_numpy(), found.members
+    if not detector.groups_components:
+        members = members_of(box_array(table), table["morphology"].to_numpy(), subject, batch, frame)
+    ids = batch.components.ids
+    own = [ids[first + chosen] for first, chosen in zip(batch.starts[subject], members, strict=True)]
+    table["component_ids"] = pd.Series(own, dtype=object)
     order = np.lexsort((table["box_x1"], table["class"], -table["probability"], table["row"]))
-    return table.iloc[order].reset_index(drop=True)[tables.DETECTIONS.names]
+    table = table.iloc[order].reset_index(drop=True)
+    listed = found.candidates
+    if not detector.groups_components:
+        listed = [candidates_of_detections(table, table["row"].to_numpy(), batch, frame)]
+    return Inferred(table[tables.DETECTIONS.names], candidate_table(listed, index, batch, frame))
+
+
+class _Found(NamedTuple):
+    """Detections of each subject; of a detector of groups also their units, and rows of the candidates."""
+
+    detections: list[Detections]
+    members: list[np.ndarray]
+    candidates: list[pd.DataFrame]
+
+
+def _searched(
+    detector: Detector,
+    batches: Iterable[InferenceBatch],
+    components: ComponentBatch,
+    options: InferenceOptions,
+    n_subjects: int,
+) -> _Found:
+    """Return what a detector finds in all batches, in their order."""
+    progress = Progress("subjects searched for sources", n_subjects)
+    found = _Found([], [], [])
+    for part in batches:
+        regions = detector.score(part.images, part.candidates)
+        if part.candidates is not None:
+            found.candidates.append(scored_rows(part.rows, part.candidates, regions))
+            regions = _bright(regions, part.candidates, part.rows, components, options.min_snr)
+        chosen = select_detections(regions, min_probability=options.min_probability, nms_iou=options.nms_iou)
+        chosen = chosen[: len(part.rows)]
+        found.detections.extend(chosen)
+        if part.candidates is not None:
+            found.members.extend(_members(chosen, part.candidates))
+        progress.step(len(part.rows))
+    return found
+
+
+def _bright(
+    regions: Regions, candidates: Candidates, rows: np.ndarray, components: ComponentBatch, min_snr: float
+) -> Regions:
+    """Return regions of which those without a unit of `min_snr` or more give no detection.
+
+    The first subjects of the batch are those of `rows`.
+    """
+    first = np.zeros(len(candidates.counts), np.int64)
+    first[: len(rows)] = components.starts[rows]
+    unit = np.repeat(first, candidates.counts)[:, None] + candidates.members
+    snr = np.append(components.components.snr, 0.0)[np.where(candidates.members >= 0, unit, -1)]
+    faint = torch.from_numpy(snr.max(axis=1, initial=0.0) < min_snr)[:, None]
+    return dataclasses.replace(regions, probabilities=regions.probabilities.masked_fill(faint, 0.0))
+
+
+def _members(chosen: Sequence[Detections], candidates: Candidates) -> list[np.ndarray]:
+    """Return the units of each detection of the first subjects of a batch, as places in its subject."""
+    starts = (np.cumsum(candidates.counts) - candidates.counts)[: len(chosen)]
+    members = [
+        candidates.members[start + own.regions.numpy()] for start, own in zip(starts, chosen, strict=True)
+    ]
+    return [row[row >= 0] for part in members for row in part]
 
 
 def run_inference(
@@ -126,11 +191,12 @@ def run_inference(
     fused_path: Path,
     index_path: Path,
     components_path: Path,
-    output_path: Path,
+    detections_path: Path,
+    candidates_path: Path,
     survey: str,
     threads: int | None = None,
 ) -> None:
-    """Detect sources in one shard on disk, and write the table with the id of the model as metadata.
+    """Detect sources in one shard on disk, and write the tables with the id of the model as metadata.
 
     Parameters
     ----------
@@ -142,8 +208,8 @@ def run_inference(
         As for `infer_shard`.
     fused_path, index_path, components_path : Path
         Fused images of the shard, their index, and the components.
-    output_path : Path
-        Table of detections to write.
+    detections_path, candidates_path : Path
+        Tables to write.
 
     Raises
     ------
@@ -159,13 +225,22 @@ def run_inference(
     check_made_from(index_path, of_components, redo="fusion")
     images, index = open_shard(fused_path, index_path)
     components = read_table(components_path, PLAIN_COLUMNS)
-    table = infer_shard(
+    found = infer_shard(
         images, index, components, detector, options, fusion.frame, threads=threads, images_path=fused_path
     )
     metadata = {"model_id": model_id(weights_path), "method": method}
     made_from = {"fused": digest_of(index_path)} | of_components
-    write_table(output_path, table, tables.DETECTIONS, metadata=metadata, made_from=made_from)
-    logger.info("%s: %d boxes in %d subjects", output_path, len(table), table["subject_id"].nunique())
+    for path, table, schema in (
+        (candidates_path, found.candidates, tables.CANDIDATES),
+        (detections_path, found.detections, tables.DETECTIONS),
+    ):
+        write_table(path, table, schema, metadata=metadata, made_from=made_from)
+    logger.info(
+        "%s: %d boxes in %d subjects",
+        detections_path,
+        len(found.detections),
+        found.detections["subject_id"].nunique(),
+    )
 
 
 def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame: Frame) -> pd.DataFrame:
@@ -174,21 +249,26 @@ def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame
     The columns ``row`` and ``class`` are those by which it is sorted.
     """
     row = np.repeat(rows, [len(one) for one in found])
-    boxes = torch.cat([one.boxes for one in found]).double().numpy()
-    probabilities = torch.cat([one.probabilities for one in found]).numpy()
-    classes = torch.cat([one.classes for one in found]).numpy()
+    boxes = torch.cat([torch.empty(0, 4), *(one.boxes for one in found)]).double().numpy()
+    probabilities = torch.cat(
+        [torch.empty(0, len(MORPHOLOGIES)), *(one.probabilities for one in found)]
+    ).numpy()
+    classes = torch.cat([torch.empty(0, dtype=torch.int64), *(one.classes for one in found)]).numpy()
     subjects = index.iloc[row]
+    scale = subjects["scale"].to_numpy()
+    boxes = boxes.astype(np.float64)
     centre_x, centre_y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
-    ra, dec = frame.frame_to_sky(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), centre_x, centre_y)
+    ra, dec = (subjects[name].to_numpy() for name in ("ra", "dec"))
+    ra, dec = frame.frame_to_sky(ra, dec, centre_x, centre_y, scale=scale)
     columns = {
         "row": row,
         "class": classes,
         "subject_id": subjects["subject_id"].to_numpy(),
-        "scale": tables.NATIVE_SCALE,
+        "scale": scale,
         "ra": ra,
         "dec": dec,
         **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
-        "morphology": [MORPHOLOGIES[k - 1] for k in classes],
+        "morphology": np.array(MORPHOLOGIES, object)[classes - 1],
         "probability": probabilities[np.arange(len(row)), classes - 1],
         **dict(zip(probability_columns(), probabilities.T, strict=True)),
     }

@@ -5,23 +5,22 @@ convention of DR1 does not enclose the emission: the components of a double may 
 is therefore inverse: of all groups of neighbouring components, it takes the one whose DR1 box fits the
 detection best.
 
-The rule serves all detectors.  The association network scores groups, but a core between two lobes does not
-change their box: with and without it, both groups match the true source in training, and suppression keeps
-either.  Only the class of the detection tells whether the core belongs to it.
+Only detectors that predict boxes need this rule; the association network knows the components of a detection.
+A core between two lobes does not change their box: only the class of the detection tells whether the core
+belongs to it.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
-from claran_core.common.boxes import box_array, paired_iou
+from claran_core.common.boxes import paired_iou
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MAX_COUNT, MORPHOLOGIES
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import CLASS_BY_RULE, component_groups, dr1_boxes
 
-__all__ = ["component_ids_of", "members_of"]
+__all__ = ["members_of"]
 
 # A group of components fits a detection when the IoU of their boxes exceeds the paper's limit for a true
 # detection (section 5.2).
@@ -87,38 +86,6 @@ def members_of(
     for own, place, box in zip(chosen, subject, boxes, strict=True):
         members.append(_inside(box, components, place) if own < 0 else groups[own, is_member[own]])
     return members
-
-
-def component_ids_of(
-    detections: pd.DataFrame,
-    components: ComponentBatch,
-    subject_ids: Sequence[str] | np.ndarray,
-    frame: Frame,
-) -> list[np.ndarray]:
-    """Return the identities of the components of each detection of a table.
-
-    Parameters
-    ----------
-    detections : DataFrame
-        Columns ``subject_id``, ``morphology`` and the box; any order, any number of subjects.
-    components : ComponentBatch
-        Components of all these subjects.
-    subject_ids : sequence of str
-        Names of the subjects of `components`, in their order.
-    frame : Frame
-        Geometry of the subjects.
-
-    Returns
-    -------
-    list of int64 arrays
-        One entry per row, by the rule of `members_of`.
-    """
-    subject = pd.Index(subject_ids).get_indexer(pd.Index(detections["subject_id"]))
-    members = members_of(
-        box_array(detections), detections["morphology"].to_numpy(), subject, components, frame
-    )
-    ids = components.components.ids
-    return [ids[first + own] for first, own in zip(components.starts[subject], members, strict=True)]
 
 
 def _inside(box: np.ndarray, components: ComponentBatch, subject: int) -> np.ndarray:

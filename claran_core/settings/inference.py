@@ -13,6 +13,9 @@ class InferenceOptions(Options):
     """Section ``inference``."""
 
     batch_size: Annotated[int, Within(ge=1, le=65536)] = Field(description="subjects per batch")
+    min_snr: Annotated[float, Within(ge=0, le=1e6)] = Field(
+        description="lowest SNR of the brightest component of a row in the detections tables"
+    )
     min_probability: Annotated[float, Within(ge=0, le=1)] = Field(
         description="lowest probability of a row in the detections tables"
     )

@@ -114,7 +114,7 @@ class TrainingState:
         images = torch.from_numpy(batch.images).to(self.device)
         with self._autocast():
             components = ComponentBatch.of(batch.components)
-            return self.detector(images, batch.truths, generators, components=components)
+            return self.detector(images, batch.truths, generators, components=components, owners=batch.owners)
 
     def step(self, batch: TrainingBatch, generators: list[torch.Generator], *, fraction: float) -> None:
         """Take one step of the optimiser.

@@ -11,6 +11,7 @@ from fused_runs import blob_sky, component_rows, index_of, write_run
 from small_detectors import NARROW_VGG16
 
 from claran_core.common import tables
+from claran_core.common.boxes import box_array
 from claran_core.common.errors import InputError, WeightsError
 from claran_core.common.files import check_made_from, digest_of, read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
@@ -20,7 +21,7 @@ from claran_core.common.paths import Results
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.fusion.fused_images import open_shard
 from claran_core.inference.infer import infer_shard, run_inference
-from claran_core.inference.membership import component_ids_of
+from claran_core.inference.membership import members_of
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
 from claran_core.model.weights import load_weights, model_id
@@ -43,7 +44,7 @@ CONFIG = load_config(
     }
 )
 FUSION = CONFIG.fusion
-OPTIONS = InferenceOptions(batch_size=4, min_probability=0.05, nms_iou=0.3, device="cpu")
+OPTIONS = InferenceOptions(batch_size=4, min_snr=10, min_probability=0.05, nms_iou=0.3, device="cpu")
 N = 18
 
 
@@ -85,7 +86,7 @@ def detector(request: pytest.FixtureRequest) -> Detector:
 def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes: Any) -> pd.DataFrame:
     options = OPTIONS.changed(**changes)
     components = component_rows(blob_sky(N)[2])
-    return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1)
+    return infer_shard(images, index, components, detector, options, FUSION.frame, threads=1).detections
 
 
 def test_training_error_falls(trained: tuple[Results, list[FusedShard]]) -> None:
@@ -125,8 +126,11 @@ def test_detections_know_their_components(detector: Detector) -> None:
     images, index, _ = blob_sky(N)
     rows, table = component_rows(blob_sky(N)[2]), infer(detector, images, index)
     batch = ComponentBatch.from_table(rows, index["subject_id"])
-    expected = component_ids_of(table, batch, index["subject_id"], FUSION.frame)
-    assert table["component_ids"].map(list).tolist() == [list(ids) for ids in expected]
+    subject = pd.Index(index["subject_id"]).get_indexer(table["subject_id"])
+    boxes, names = box_array(table), table["morphology"].to_numpy()
+    expected = members_of(boxes, names, subject, batch, FUSION.frame)
+    own = [batch.components.ids[batch.starts[k] + units] for k, units in zip(subject, expected, strict=True)]
+    assert table["component_ids"].map(list).tolist() == [list(ids) for ids in own]
     assert table["component_ids"].map(len).max() == 2 and (table["scale"] == 1).all()
 
 
@@ -204,18 +208,25 @@ def test_run_inference_writes_the_table_of_infer_shard(
         "fused_path": files.images,
         "index_path": files.index,
         "components_path": files.components,
-        "output_path": output,
+        "detections_path": output,
+        "candidates_path": tmp_path / "candidates.parquet",
         "survey": "FIRST",
     }
     run_inference(results.weights("D4"), method="D4", fusion=FUSION, options=OPTIONS, **paths, threads=1)
     expected = infer(trained_detector, *blob_sky(N)[:2])
     pd.testing.assert_frame_equal(read_table(output), expected, check_dtype=False, rtol=1e-6)
     assert read_metadata(output) == {"model_id": model_id(results.weights("D4")), "method": "D4"}
-    check_made_from(
-        output,
-        {"fused": digest_of(files.index), "components": digest_of(files.components)},
-        redo="inference",
-    )
+    for path in (output, paths["candidates_path"]):
+        check_made_from(
+            path,
+            {"fused": digest_of(files.index), "components": digest_of(files.components)},
+            redo="inference",
+        )
+    scored = infer_shard(
+        *blob_sky(N)[:2], component_rows(blob_sky(N)[2]), trained_detector, OPTIONS, FUSION.frame, threads=1
+    ).candidates
+    listed = read_table(paths["candidates_path"], tables.CANDIDATES.names)
+    pd.testing.assert_frame_equal(listed, scored, check_dtype=False, rtol=1e-6)
     with pytest.raises(WeightsError, match="D1"):
         run_inference(results.weights("D4"), method="D1", fusion=FUSION, options=OPTIONS, **paths)
     paths["components_path"] = tmp_path / "components.parquet"
@@ -227,6 +238,28 @@ def test_run_inference_writes_the_table_of_infer_shard(
 def test_images_of_another_size(detector: Detector) -> None:
     with pytest.raises(InputError, match=r"do not fit fusion\.size_px 64"):
         infer(detector, np.zeros((1, 32, 32, 3), np.uint8), index_of(["A"]))
+
+
+def test_faint_sources_are_candidates_and_no_detections(trained_detector: Detector) -> None:
+    images, index, labels = blob_sky(N)
+    rows = component_rows(labels)
+    rows["snr"] = np.where(rows["subject_id"] == "S001", 9.9, 20.0)
+    found = infer_shard(images, index, rows, trained_detector, OPTIONS, FUSION.frame, threads=1)
+    assert "S001" not in set(found.detections["subject_id"])
+    assert "S001" in set(found.candidates["subject_id"])
+    bright = infer(trained_detector, images, index)
+    assert "S001" in set(bright["subject_id"])
+
+
+def test_every_unit_is_a_candidate_alone(detector: Detector) -> None:
+    images, index, labels = blob_sky(N)
+    rows = component_rows(labels)
+    found = infer_shard(images, index, rows, detector, OPTIONS, FUSION.frame, threads=1).candidates
+    single = found[found["unit_ids"].map(len) == 1]
+    nominal = rows[rows["level"] == 1]
+    assert sorted(zip(single["subject_id"], single["unit_ids"].str[0], strict=True)) == sorted(
+        zip(nominal["subject_id"], nominal["component_id"], strict=True)
+    )
 
 
 @pytest.mark.gpu

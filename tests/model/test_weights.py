@@ -201,13 +201,13 @@ def changed_tensors(path: Path, change: Callable[[dict[str, torch.Tensor]], obje
 
 
 def test_tensors_must_be_those_of_the_architecture(path: Path) -> None:
-    name = "score.bias"
+    name = "class_score.bias"
     original = load_file(path)
     cases = {
         "is missing": lambda tensors: tensors.pop(name),
         "is unknown": lambda tensors: tensors.update(extra=torch.zeros(2)),
-        "has shape (3,), not (7,)": lambda tensors: tensors.update({name: torch.zeros(3)}),
-        "contains NaN": lambda tensors: tensors.update({name: torch.full((7,), torch.nan)}),
+        "has shape (3,), not (8,)": lambda tensors: tensors.update({name: torch.zeros(3)}),
+        "contains NaN": lambda tensors: tensors.update({name: torch.full((8,), torch.nan)}),
     }
     for problem, change in cases.items():
         save_file(original, path)
@@ -228,7 +228,7 @@ def test_a_changed_byte_is_refused(path: Path) -> None:
 def test_weights_without_a_digest_are_loaded(path: Path) -> None:
     rewritten(path)
     loaded, _ = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
-    assert torch.equal(loaded.state_dict()["score.bias"], load_file(path)["score.bias"])
+    assert torch.equal(loaded.state_dict()["class_score.bias"], load_file(path)["class_score.bias"])
 
 
 @pytest.mark.parametrize("method", ["D1", "D4"])

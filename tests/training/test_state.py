@@ -60,11 +60,11 @@ def test_training_ends_after_patience_or_all_epochs(errors: list[float], best: i
     for epoch, error in enumerate(errors, 1):
         state.epoch = epoch
         with torch.no_grad():
-            state.detector.score.bias.fill_(epoch)
+            state.detector.class_score.bias.fill_(epoch)
         state.record_validation(error)
     assert state.finished is finished
     assert state.restore_best() == best
-    assert (state.detector.score.bias == best).all()
+    assert (state.detector.class_score.bias == best).all()
 
 
 def test_without_validation_all_epochs_are_run() -> None:

@@ -223,7 +223,7 @@ def test_options_of_the_architecture_are_used_and_recorded(
     assert "made with other settings or data; training starts from the beginning" in messages.text
     weights = Results(tmp_path).weights("D4")
     assert read_header(weights)[1] == {"width": 24}
-    assert load_file(weights)["score.weight"].shape == (7, 24)
+    assert load_file(weights)["class_score.weight"].shape == (8, 24)
 
 
 def test_training_starts_from_pretrained_weights(tmp_path: Path, messages: pytest.LogCaptureFixture) -> None:

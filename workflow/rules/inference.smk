@@ -1,7 +1,7 @@
 # This part of the workflow runs the detector over the fused images.
 #
 # REQUIRED INPUTS: results/fused/{method}/{shard}.*; results/components/{shard}.parquet; weights, given or trained.
-# OUTPUTS: results/detections/{method}/{shard}.parquet.
+# OUTPUTS: results/detections/{method}/{shard}.parquet, results/candidates/{method}/{shard}.parquet.
 
 
 rule inference:
@@ -17,6 +17,7 @@ rule infer:
         weights=get_weights,
     output:
         detections=RESULTS.detections("{method}", "{shard}"),
+        candidates=RESULTS.candidates("{method}", "{shard}"),
     log:
         LOGS / "infer" / "{method}" / "{shard}.log",
     benchmark:

@@ -16,7 +16,8 @@ with job(snakemake.log[0]):
         fused_path=Path(snakemake.input.images),
         index_path=Path(snakemake.input.index),
         components_path=Path(snakemake.input.components),
-        output_path=Path(snakemake.output.detections),
+        detections_path=Path(snakemake.output.detections),
+        candidates_path=Path(snakemake.output.candidates),
         survey=snakemake.params.survey,
         threads=snakemake.threads,
     )

@@ -1,7 +1,9 @@
-"""Candidate sources: groups of a few neighbouring components.
+"""Candidate sources: groups of a few neighbouring units, and what the network is told of each.
 
-The contour rule gives the box and the class of a group.  The network learns which groups are sources, and how
-certain the class is.
+A unit is a component, or in a view at a coarser scale the component that several of the finest scale form
+(`claran_core.components.component_batch`).  The contour rule gives the box and the class of a group.  The
+network learns which groups are sources, and how certain the class is.  A candidate is compared with what is
+near it in units of its own extent, not with whatever else its frame holds.
 """
 
 import numpy as np
@@ -31,18 +33,25 @@ N_POINTS = MAX_MEMBERS + MAX_LINKS * BRIDGE_SAMPLES
 # Scales that bring features to the order of one: lengths in frame px, logarithms, counts.
 GAP_PX, EXTENT_PX, LOG_SCALE, COUNT = 20.0, 40.0, 3.0, 3.0
 
-# Distance to the nearest component if there is no other.
+# What lies farther than this from a candidate is not compared with it; also the distance to the nearest unit
+# if there is no other.
 FAR_PX = 2 * REACH_PX
+
+# The surroundings of a candidate reach to this multiple of its extent, but at least of two beams (frame px).
+SURROUNDINGS, MIN_EXTENT_PX = 2.0, 8.0
+
+# Largest number of units counted in the surroundings: a crowd is a crowd.
+MAX_COUNTED = 12.0
 
 # Prominences of secondary peaks among the features, and their largest value there.
 N_PROMINENCES, MAX_PROMINENCE = 3, 3.0
 
 # Features of the members, of their places and surroundings, and one for each class.
-N_MEMBER_FEATURES, N_PLACE_FEATURES = 12, 8
+N_MEMBER_FEATURES, N_PLACE_FEATURES = 18, 11
 N_FEATURES = N_MEMBER_FEATURES + N_PLACE_FEATURES + len(MORPHOLOGIES)
 
-# Columns of the numbers of each component that features are computed from.
-N_PEAKS, SNR, FLUX, AREA = range(4)
+# Columns of the numbers of each unit that features are computed from.
+N_PEAKS, SNR, FLUX, AREA, IS_COARSE, N_FINE, FINE_SNR, FINE_RATIO, AT_EDGE = range(9)
 
 
 def find_candidates(batch: ComponentBatch) -> Candidates:
@@ -52,7 +61,8 @@ def find_candidates(batch: ComponentBatch) -> Candidates:
     """
     own = batch.components
     boxes = own.boxes.astype(np.float64)
-    numbers = np.stack([own.n_peaks, own.snr, own.flux, own.area], axis=1).astype(np.float64)
+    columns = [own.n_peaks, own.snr, own.flux, own.area, own.is_coarse, own.n_fine, own.fine_snr]
+    numbers = np.stack([*columns, own.fine_ratio, own.at_edge], axis=1).astype(np.float64)
     members, counts = component_groups(boxes, batch.usable, batch.starts)
     first, end = np.repeat(batch.starts[:-1], counts), np.repeat(batch.starts[1:], counts)
     squares = dr1_boxes(boxes[first[:, None] + np.maximum(members, 0)], members >= 0)
@@ -146,6 +156,12 @@ def _fill_member_features(
     features[9] = flux[1] / flux[0]
     features[10] = flux[2] / flux[0]
     features[11] = np.log(max(members[:, AREA].min(), 1.0)) / LOG_SCALE
+    features[12] = members[:, IS_COARSE].max()
+    features[13] = members[:, IS_COARSE].min()
+    features[14] = np.log(max(members[:, N_FINE].sum(), 1.0)) / LOG_SCALE
+    features[15] = np.log(max(members[:, FINE_SNR].max(), 1.0)) / LOG_SCALE
+    features[16] = members[:, FINE_RATIO].max()
+    features[17] = members[:, AT_EDGE].max()
     rule = CLASS_BY_RULE[len(own) - 1, min(n_peaks, MAX_COUNT) - 1]
     features[N_MEMBER_FEATURES + N_PLACE_FEATURES + rule] = 1.0
 
@@ -164,25 +180,39 @@ def _fill_link_features(links: np.ndarray, boxes: np.ndarray, places: np.ndarray
 def _fill_surroundings(
     own: np.ndarray, boxes: np.ndarray, peaks: np.ndarray, numbers: np.ndarray, places: np.ndarray
 ) -> None:
-    """Set the features of the other components of the subject: the nearest, the brightest, the number."""
+    """Set the features of the other units near a candidate; `places` has its extent already.
+
+    They are the nearest unit, the brightest in the surroundings, the unit whose sidelobes may reach farthest
+    (brightness over distance), and the numbers of units in the surroundings, within reach and in the box.
+    """
     x1, y1 = boxes[own, 0].min(), boxes[own, 1].min()
     x2, y2 = boxes[own, 2].max(), boxes[own, 3].max()
-    nearest, near_snr, best_snr, n_inside = np.inf, 1.0, 0.0, 0
+    around = SURROUNDINGS * max(places[2] * EXTENT_PX, MIN_EXTENT_PX)
+    brightest = numbers[own, SNR].max()
+    nearest, near_snr, best_snr, strongest = FAR_PX, 1.0, 1.0, 0.0
+    n_around, n_within, n_inside = 0, 0, 0
     for other in range(len(boxes)):
+        x, y = peaks[other]
+        if x < x1 - FAR_PX or x > x2 + FAR_PX or y < y1 - FAR_PX or y > y2 + FAR_PX:
+            continue
         if (own == other).any():
             continue
-        gap = np.inf
+        gap = FAR_PX
         for member in own:
             gap = min(gap, box_gap(boxes, member, other))
         if gap < nearest:
             nearest, near_snr = gap, numbers[other, SNR]
-        best_snr = max(best_snr, numbers[other, SNR])
-        x, y = peaks[other]
+        strongest = max(strongest, numbers[other, SNR] / (1.0 + gap / GAP_PX))
         n_inside += x1 <= x <= x2 and y1 <= y <= y2
-    if len(own) == len(boxes):
-        best_snr = 1.0
-    places[3] = min(nearest, FAR_PX) / GAP_PX
+        n_within += gap <= REACH_PX
+        if gap <= around:
+            n_around += 1
+            best_snr = max(best_snr, numbers[other, SNR])
+    places[3] = nearest / GAP_PX
     places[4] = np.log(near_snr) / LOG_SCALE
     places[5] = np.log(best_snr) / LOG_SCALE
-    places[6] = len(boxes) / COUNT
-    places[7] = n_inside / COUNT
+    places[6] = min(n_around, MAX_COUNTED) / COUNT
+    places[7] = min(n_inside, MAX_COUNTED) / COUNT
+    places[8] = np.log(1.0 + min(n_within, MAX_COUNTED)) / LOG_SCALE
+    places[9] = min(nearest / around, 3.0)
+    places[10] = np.log(max(strongest, 1.0) / brightest) / LOG_SCALE

@@ -5,11 +5,12 @@
 
 Candidate sources are groups of neighbouring components (`claran_core.model.association.candidates`); the
 contour rule gives the box and the number of peaks of each.  From the fused image and a list of features, the
-network predicts the probability that a candidate is a source of each class.  The loss is equation 9 of the
-paper, with candidates as regions; ST pooling is equation 8.
+network predicts the probability that a candidate is exactly one source, of each class, and that a single
+component is an artefact or noise.  The loss is equation 9 of the paper, with candidates as regions; ST
+pooling is equation 8.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,24 +18,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import MAX_MEMBERS
 from claran_core.model.association.candidates import N_FEATURES, find_candidates
+from claran_core.model.association.labelling import ARTEFACT_LABEL, IGNORED_LABEL, label_candidates
 from claran_core.model.layers.backbones import Backbone
-from claran_core.model.layers.boxes import box_iou, clip
+from claran_core.model.layers.boxes import clip
 from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.dropout import keep_mask
-from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
+from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred
 from claran_core.model.layers.roi_pooling import STPooling
-from claran_core.model.layers.types import Candidates, Detections, Truth
+from claran_core.model.layers.types import Candidates, Ownership, Regions, Truth
 
-__all__ = ["AssociationNetwork", "label_candidates"]
+__all__ = ["AssociationNetwork"]
 
-# A candidate matches a true source if their IoU is above this, and within the tolerance of the best
-# candidate: a component of a few pixels more or less hardly changes the box.
-TRUE_IOU = 0.5
-IOU_TOLERANCE = 0.03
+# Candidates of a subject with full weight in the loss; the weights of more add up to this, so that a crowded
+# subject does not outweigh all others.
+FULL_WEIGHT = 64
+
+# Subjects with up to so many candidates are pooled together; of one with more, so many candidates at once.
+POOLED_TOGETHER, POOLED_AT_ONCE = 256, 2048
 
 # Regions are pooled with some of their surroundings: the box of the DR1 rule is about 0.7 of the true extent,
 # and the surroundings show whether the source continues.
@@ -85,7 +88,7 @@ class AssociationNetwork(Detector):
         self.places = nn.Linear(4 * channels, width)
         self.numbers = nn.Linear(N_FEATURES, width)
         self.hidden = nn.Linear(3 * width, width)
-        self.score = nn.Linear(width, len(MORPHOLOGIES) + 1)
+        self.class_score = nn.Linear(width, ARTEFACT_LABEL + 1)
 
     def forward(
         self,
@@ -94,63 +97,67 @@ class AssociationNetwork(Detector):
         generators: Sequence[torch.Generator],
         *,
         components: ComponentBatch,
+        owners: Sequence[Ownership],
     ) -> dict[str, Tensor]:
         """Return the loss ``roi_class`` as `Detector.forward`.
 
-        It is equation 9, summed over the candidates of a subject; the mean over the subjects is returned.
-        The generators draw the dropout.
+        It is equation 9, summed over the candidates of a subject (`FULL_WEIGHT`); the mean over the subjects
+        is returned.  `owners` gives the classes of the candidates (`label_candidates`); the generators draw
+        the dropout.
         """
+        del truths
         candidates = find_candidates(components)
-        height, width = images.shape[1:3]
-        boxes = torch.split(torch.from_numpy(candidates.boxes), candidates.counts.tolist())
-        labels = [
-            label_candidates(subject_boxes, truth, width=width, height=height)
-            for subject_boxes, truth in zip(boxes, truths, strict=True)
-        ]
+        labels = label_candidates(
+            candidates.members,
+            candidates.counts,
+            usable=components.usable,
+            starts=components.starts,
+            owners=owners,
+        )
         scores = self._scores(images, candidates, generators)
-        total = F.cross_entropy(scores, torch.cat(labels).to(scores.device), reduction="sum")
-        return {"roi_class": total / len(images)}
+        each = F.cross_entropy(
+            scores, torch.from_numpy(labels).to(scores.device), reduction="none", ignore_index=IGNORED_LABEL
+        )
+        weight = np.minimum(1.0, FULL_WEIGHT / np.maximum(candidates.counts, 1))
+        weights = torch.from_numpy(np.repeat(weight, candidates.counts).astype(np.float32))
+        return {"roi_class": (each * weights.to(each.device)).sum() / len(images)}
 
     def candidates(self, components: ComponentBatch) -> Candidates:
         """Return the groups of neighbouring components of some subjects (`find_candidates`)."""
         return find_candidates(components)
 
     @torch.inference_mode()
-    def detect(
-        self, images: Tensor, candidates: Candidates | None, *, min_probability: float, nms_iou: float
-    ) -> list[Detections]:
-        """Find sources as `Detector.detect`."""
+    def score(self, images: Tensor, candidates: Candidates | None = None) -> Regions:
+        """Return the candidates of each image with their probabilities, as `Detector.score`."""
         if candidates is None:
             raise ValueError("the association network needs the candidates of the images")
-        probabilities = self._scores(images, candidates, ()).softmax(dim=-1)[:, 1:]
+        probabilities = self._scores(images, candidates, ()).softmax(dim=-1)
         # Rounded before any threshold: the last bits differ between machines and batch sizes.
         probabilities = torch.round(probabilities, decimals=SCORE_DECIMALS).cpu()
         height, width = images.shape[1:3]
         boxes = clip(torch.round(torch.from_numpy(candidates.boxes), decimals=BOX_DECIMALS), width, height)
-        boxes = boxes[:, None].expand(-1, probabilities.shape[1], -1)
-        return select_detections(boxes, probabilities, candidates.counts, min_probability, nms_iou)
+        classes, artefact = probabilities[:, 1:ARTEFACT_LABEL], probabilities[:, ARTEFACT_LABEL]
+        is_single = torch.from_numpy((candidates.members >= 0).sum(axis=1) == 1)
+        boxes = boxes[:, None].expand(-1, classes.shape[1], -1)
+        return Regions(candidates.counts, boxes, classes, torch.where(is_single, artefact, 0.0))
 
     def _scores(
         self, images: Tensor, candidates: Candidates, generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Return the scores (R, 7) of all candidates of a batch before the softmax; column 0: no source."""
+        """Return the scores (R, 8) of all candidates of a batch before the softmax.
+
+        Column 0: not a source; 1 to 6: its class; 7: an artefact or noise.
+        """
         device = self.channel_means.device
         counts = candidates.counts.tolist()
         features = self.backbone(centred(images, self.channel_means))
-        # Regions are pooled image by image, padded with zeros to the same number in each.
-        is_candidate = np.arange(max(counts, default=0)) < candidates.counts[:, None]
-
-        def padded(values: np.ndarray) -> Tensor:
-            filled = np.zeros((*is_candidate.shape, *values.shape[1:]), values.dtype)
-            filled[is_candidate] = values
-            return torch.from_numpy(filled).to(device)
-
-        rows = torch.from_numpy(np.flatnonzero(is_candidate)).to(device)
-        regions = self.pooling(features, _enlarged(padded(candidates.boxes), CONTEXT))[rows]
-        points, is_point = padded(candidates.points), padded(candidates.is_point)
-        points = _pooled_points(features, points, is_point, self.pooling.stride_px)[rows]
+        seen = torch.cat(
+            [
+                features.new_zeros((0, 2 * self.region.out_features)),
+                *(self._seen(features, candidates, *part) for part in _parts(candidates.counts)),
+            ]
+        )
         numbers = torch.from_numpy(candidates.features).to(device)
-        seen = torch.cat([F.relu(self.region(regions.flatten(1))), F.relu(self.places(points))], dim=1)
         if self.training and generators:
             seen = seen * keep_mask(counts, 1, self.blind, generators).to(device)
         hidden = torch.cat([seen, F.relu(self.numbers(numbers))], dim=1)
@@ -158,22 +165,56 @@ class AssociationNetwork(Detector):
             kept = keep_mask(counts, hidden.shape[1], self.dropout, generators).to(device)
             hidden = hidden * kept / (1 - self.dropout)
         # In single precision, whatever the precision of the layers.
-        return self.score(F.relu(self.hidden(hidden))).float()
+        return self.class_score(F.relu(self.hidden(hidden))).float()
+
+    def _seen(self, features: Tensor, candidates: Candidates, subjects: slice, rows: slice) -> Tensor:
+        """Return what the network sees of some candidates in the images, (K, 2 width).
+
+        Parameters
+        ----------
+        features : (N, C, h, w) tensor
+            Features of all images.
+        candidates : Candidates
+            All candidates.
+        subjects, rows : slice
+            Subjects, and their candidates or a part of those of one subject (`_parts`).
+        """
+        device = features.device
+        counts = np.minimum(candidates.counts[subjects], rows.stop - rows.start)
+        # Regions are pooled image by image, padded with zeros to the same number in each.
+        is_candidate = np.arange(max(counts, default=0)) < counts[:, None]
+
+        def padded(values: np.ndarray) -> Tensor:
+            filled = np.zeros((*is_candidate.shape, *values.shape[1:]), values.dtype)
+            filled[is_candidate] = values[rows]
+            return torch.from_numpy(filled).to(device)
+
+        own = features[subjects]
+        places = torch.from_numpy(np.flatnonzero(is_candidate)).to(device)
+        regions = self.pooling(own, _enlarged(padded(candidates.boxes), CONTEXT))[places]
+        points, is_point = padded(candidates.points), padded(candidates.is_point)
+        points = _pooled_points(own, points, is_point, self.pooling.stride_px)[places]
+        return torch.cat([F.relu(self.region(regions.flatten(1))), F.relu(self.places(points))], dim=1)
 
 
-def label_candidates(boxes: Tensor, truth: Truth, *, width: int, height: int) -> Tensor:
-    """Return the class (K,) of the true source that each candidate of a subject matches, 0 without a match.
+def _parts(counts: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Yield consecutive subjects, and their candidates, that are pooled together.
 
-    The boxes of the candidates (K, 4) are clipped to the image of `width` by `height`, as true boxes are.
+    Subjects are padded to the same number of candidates: one with many is alone, and in pieces.
     """
-    labels = torch.zeros(len(boxes), dtype=torch.int64)
-    if not len(boxes) or not len(truth.classes):
-        return labels
-    overlap = box_iou(clip(boxes, width, height), truth.boxes)  # (K, M)
-    best = overlap.max(dim=0).values
-    matches = (overlap > TRUE_IOU) & (overlap >= best - IOU_TOLERANCE)
-    nearest = torch.where(matches, overlap, -1.0).argmax(dim=1)
-    return torch.where(matches.any(dim=1), truth.classes[nearest], labels)
+    ends = np.cumsum(counts)
+    first = 0
+    while first < len(counts):
+        last = first + 1
+        start = ends[first] - counts[first]
+        if counts[first] > POOLED_TOGETHER:
+            for piece in range(start, ends[first], POOLED_AT_ONCE):
+                yield slice(first, last), slice(piece, min(piece + POOLED_AT_ONCE, ends[first]))
+        else:
+            while last < len(counts) and counts[last] <= POOLED_TOGETHER:
+                last += 1
+            yield slice(first, last), slice(start, ends[last - 1])
+        first = last
 
 
 def _enlarged(boxes: Tensor, factor: float) -> Tensor:

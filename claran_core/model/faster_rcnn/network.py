@@ -22,9 +22,9 @@ from claran_core.model.faster_rcnn.rpn import Proposals, RegionProposalNetwork
 from claran_core.model.layers.backbones import Backbone
 from claran_core.model.layers.boxes import clip, decode
 from claran_core.model.layers.detector import LOSS_NAMES, Detector
-from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred, select_detections
+from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred
 from claran_core.model.layers.roi_pooling import STPooling
-from claran_core.model.layers.types import Candidates, Detections, Truth
+from claran_core.model.layers.types import Candidates, Ownership, Regions, Truth
 
 __all__ = ["FasterRCNN"]
 
@@ -77,10 +77,12 @@ class FasterRCNN(Detector):
         generators: Sequence[torch.Generator],
         *,
         components: ComponentBatch | None = None,
+        owners: Sequence[Ownership] = (),
     ) -> dict[str, Tensor]:
         """Return the losses of `Detector.forward`: all four, equations 4, 6, 9 and 10.
 
-        The generators draw the samples of anchors and proposals, and the dropout; `components` is unused.
+        The generators draw the samples of anchors and proposals, and the dropout; `components` and `owners`
+        are unused.
         """
         inputs, scale = self._magnified(images)
         height, width = inputs.shape[-2:]
@@ -104,15 +106,8 @@ class FasterRCNN(Detector):
         del components
 
     @torch.inference_mode()
-    def detect(
-        self,
-        images: Tensor,
-        candidates: Candidates | None = None,
-        *,
-        min_probability: float,
-        nms_iou: float,
-    ) -> list[Detections]:
-        """Find sources as `Detector.detect`; `candidates` is unused."""
+    def score(self, images: Tensor, candidates: Candidates | None = None) -> Regions:
+        """Return the proposals of each image as `Detector.score`; `candidates` is unused."""
         inputs, scale = self._magnified(images)
         height, width = inputs.shape[-2:]
         features = self.backbone(inputs)
@@ -121,13 +116,8 @@ class FasterRCNN(Detector):
         )
         boxes, probabilities = self._recognised(features, proposals, scale, images.shape[1:3])
         is_proposal = torch.arange(boxes.shape[1]) < torch.as_tensor(proposals.counts)[:, None]
-        return select_detections(
-            boxes[is_proposal],
-            probabilities[is_proposal],
-            np.array(proposals.counts),
-            min_probability,
-            nms_iou,
-        )
+        artefact = torch.zeros(int(is_proposal.sum()))
+        return Regions(np.array(proposals.counts), boxes[is_proposal], probabilities[is_proposal], artefact)
 
     def _magnified(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return centred, magnified images (N, 3, h, w), and the factors (4,) from frame to input pixels."""

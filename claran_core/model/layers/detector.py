@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from claran_core.components.component_batch import ComponentBatch
-from claran_core.model.layers.types import Candidates, Detections, Truth
+from claran_core.model.layers.processing import select_detections
+from claran_core.model.layers.types import Candidates, Detections, Ownership, Regions, Truth
 
 __all__ = ["LOSS_NAMES", "Detector", "total_loss"]
 
@@ -62,6 +63,7 @@ class Detector(nn.Module, ABC):
         generators: Sequence[torch.Generator],
         *,
         components: ComponentBatch,
+        owners: Sequence[Ownership],
     ) -> dict[str, Tensor]:
         """Return the training losses of a batch.
 
@@ -74,7 +76,9 @@ class Detector(nn.Module, ABC):
         generators : sequence of torch.Generator
             One per image, on the CPU; all random numbers come from them.
         components : ComponentBatch
-            Radio components of each image.
+            Units of each image.
+        owners : sequence of Ownership
+            The true source of each unit, one entry per image.
 
         Returns
         -------
@@ -84,16 +88,14 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def candidates(self, components: ComponentBatch) -> Candidates | None:
-        """Return what `detect` needs to know of the components of a batch, None if it needs nothing.
+        """Return what `score` needs to know of the components of a batch, None if it needs nothing.
 
         The network is not used, so that another thread can list the candidates of the next batch.
         """
 
     @abstractmethod
-    def detect(
-        self, images: Tensor, candidates: Candidates | None, *, min_probability: float, nms_iou: float
-    ) -> list[Detections]:
-        """Find the sources in a batch of images.
+    def score(self, images: Tensor, candidates: Candidates | None = None) -> Regions:
+        """Return the regions of a batch of images with their probabilities.
 
         Parameters
         ----------
@@ -101,13 +103,23 @@ class Detector(nn.Module, ABC):
             Fused RGB images, grey levels 0..255, on any device.
         candidates : Candidates or None
             What `candidates` returns for the components of the images.
-        min_probability : float
-            A box is returned for each class with a probability above this.
-        nms_iou : float
-            Of two boxes of one class with a larger overlap, the less probable one is dropped.
+        """
+
+    def detect(
+        self,
+        images: Tensor,
+        candidates: Candidates | None = None,
+        *,
+        min_probability: float,
+        nms_iou: float,
+    ) -> list[Detections]:
+        """Find the sources in a batch of images: `score`, then `select_detections`.
 
         Returns
         -------
         list of Detections
             One per image, on the CPU; empty where nothing is found.
         """
+        return select_detections(
+            self.score(images, candidates), min_probability=min_probability, nms_iou=nms_iou
+        )

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from claran_core.common.compiled import compiled
-from claran_core.model.layers.types import Detections
+from claran_core.model.layers.types import Detections, Regions
 
 __all__ = ["BOX_DECIMALS", "SCORE_DECIMALS", "centred", "select_detections"]
 
@@ -26,13 +26,7 @@ def centred(images: Tensor, channel_means: Tensor) -> Tensor:
     return around_zero.permute(0, 3, 1, 2)
 
 
-def select_detections(
-    boxes: Tensor,
-    probabilities: Tensor,
-    counts: np.ndarray,
-    min_probability: float,
-    nms_iou: float,
-) -> list[Detections]:
+def select_detections(regions: Regions, *, min_probability: float, nms_iou: float) -> list[Detections]:
     """Select the detections of each subject from its regions.
 
     A region gives one detection for every class that is probable enough.  Equal probabilities are ranked by
@@ -40,27 +34,23 @@ def select_detections(
 
     Parameters
     ----------
-    boxes : (R, C, 4) float32 tensor
-        Box of each region for each class, on the CPU, subject after subject.  A region with a box that is not
-        finite gives no detection of that class.
-    probabilities : (R, C) float32 tensor
-        Probability of each class for each region; NaN gives no detection.
-    counts : (N,) int64 array
-        Number of regions of each subject; their sum is R.
+    regions : Regions
+        A region with a box that is not finite gives no detection of that class, nor does NaN as probability.
     min_probability : float
         Detections have a probability above this.
     nms_iou : float
         Of two boxes of one class in one subject with a larger overlap, the less probable one is dropped.
     """
     chosen, sizes = _selected(
-        boxes.contiguous().numpy(),
-        probabilities.contiguous().numpy(),
-        counts,
+        regions.boxes.contiguous().numpy(),
+        regions.probabilities.contiguous().numpy(),
+        regions.counts,
         np.float32(min_probability),
         np.float32(nms_iou),
     )
     row, column = torch.from_numpy(chosen)
-    columns = [boxes[row, column], column + 1, probabilities[row]]
+    first = torch.from_numpy(np.repeat(np.cumsum(regions.counts) - regions.counts, sizes))
+    columns = [regions.boxes[row, column], column + 1, regions.probabilities[row], row - first]
     parts = (torch.split(values, sizes.tolist()) for values in columns)
     return [Detections(*subject_parts) for subject_parts in zip(*parts, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Candidate, true and detected sources, as detectors take and return them."""
+"""Candidate, scored, true and detected sources, as detectors take and return them."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["ARTEFACT", "MIXED", "UNKNOWN", "Candidates", "Detections", "Ownership", "Truth"]
+__all__ = ["ARTEFACT", "MIXED", "UNKNOWN", "Candidates", "Detections", "Ownership", "Regions", "Truth"]
 
 # Owners of units that no single source owns: no source has enough of its flux, the truth does not say, or
 # several sources own parts of it.
@@ -42,6 +42,28 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Scored regions of N subjects, subject after subject, on the CPU.
+
+    Attributes
+    ----------
+    counts : (N,) int64 array
+        Number of regions of each subject; their sum is R.
+    boxes : (R, C, 4) float32 tensor
+        Box ``x1 y1 x2 y2`` of each region for each class, frame px, clipped to the frame.
+    probabilities : (R, C) float32 tensor
+        Probability that the region is a source of each class.
+    artefact : (R,) float32 tensor
+        Probability that it is an artefact or noise; 0 from a detector that does not tell.
+    """
+
+    counts: np.ndarray
+    boxes: Tensor
+    probabilities: Tensor
+    artefact: Tensor
 
 
 @dataclass(frozen=True)
@@ -94,11 +116,14 @@ class Detections:
         Class of the row, 1..6.
     probabilities : (K, 6) float32 tensor
         Softmax over the classes for the region of the row, without the background: rows sum to at most 1.
+    regions : (K,) int64 tensor
+        Region of the row, from 0 in each subject.
     """
 
     boxes: Tensor
     classes: Tensor
     probabilities: Tensor
+    regions: Tensor
 
     def __len__(self) -> int:
         return len(self.classes)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from claran_core.common.morphology import MORPHOLOGIES, morphology_of
 from claran_core.components.component_batch import ComponentBatch
-from claran_core.components.component_groups import MAX_CANDIDATES, MAX_MEMBERS, REACH_PX
+from claran_core.components.component_groups import MAX_MEMBERS, REACH_PX
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 from claran_core.components.contour_rule import box_gaps, dr1_extent
 from claran_core.model.association import candidates
-from claran_core.model.association.candidates import BRIDGE_SAMPLES, N_FEATURES, find_candidates
+from claran_core.model.association.candidates import BRIDGE_SAMPLES, FAR_PX, N_FEATURES, find_candidates
 from claran_core.model.layers.types import Candidates
 
 
@@ -71,13 +71,19 @@ def test_points_lie_on_peaks_and_between_them() -> None:
     assert found.is_point[0].sum() == 1
 
 
-def test_crowded_subjects_keep_all_single_components_within_the_limit() -> None:
-    rng = np.random.default_rng(0)
-    found = candidates_of(components(*rng.uniform(0, 132, (40, 2)), half=1.0))
-    assert {(k,) for k in range(40)} <= set(members(found))
-    assert 40 < len(found) <= MAX_CANDIDATES
-    crowd = candidates_of(components(*rng.uniform(0, 132, (MAX_CANDIDATES + 9, 2)), half=1.0))
-    assert len(crowd) >= MAX_CANDIDATES + 9
+def test_what_is_far_changes_no_candidate() -> None:
+    near = [(30, 300), (60, 300)]
+    far = np.random.default_rng(0).uniform([240, 0], [660, 660], (300, 2))
+    alone, crowd = candidates_of(components(*near)), candidates_of(components(*near, *far, half=3.0))
+    own = [members(crowd).index(one) for one in members(alone)]
+    np.testing.assert_array_equal(crowd.features[own], alone.features)
+    np.testing.assert_array_equal(crowd.boxes[own], alone.boxes)
+
+
+def test_crowded_subjects_keep_all_single_components() -> None:
+    crowd = candidates_of(components(*np.random.default_rng(0).uniform(0, 132, (200, 2)), half=1.0))
+    assert {(k,) for k in range(200)} <= set(members(crowd))
+    assert np.abs(crowd.features).max() < 10
 
 
 def test_touching_boxes_are_linked() -> None:
@@ -152,47 +158,61 @@ def random_components(n: int, seed: int) -> SubjectComponents:
         area=rng.uniform(0.5, 90, n).astype(np.float32),
         prominences=(rng.uniform(0, 4, (n, 3)) * rng.integers(0, 2, (n, 3))).astype(np.float32),
         n_pixels=rng.integers(1, 9, n),
-        at_edge=np.zeros(n, bool),
-        is_coarse=np.zeros(n, bool),
-        n_fine=np.ones(n, np.int64),
-        fine_snr=snr,
-        fine_ratio=np.zeros(n, np.float32),
+        is_coarse=rng.integers(0, 2, n).astype(bool),
+        n_fine=rng.integers(1, 5, n),
+        fine_snr=rng.uniform(5, 500, n).astype(np.float32),
+        fine_ratio=rng.uniform(0, 1, n).astype(np.float32),
+        at_edge=rng.integers(0, 2, n).astype(bool),
     )
 
 
 def expected_features(own: list[int], found: SubjectComponents, bridge: list[float]) -> list[float]:
     """Return the features of one group by their definition; `bridge` holds the gaps of its links."""
-    gaps, others = box_gaps(found.boxes.astype(float)), [k for k in range(len(found)) if k not in own]
+    others = [k for k in range(len(found)) if k not in own]
+    gap = {k: min(box_gaps(found.boxes.astype(float))[own, k].min(), FAR_PX) for k in others}
+    near = {k: value for k, value in gap.items() if value < FAR_PX}
     highest = sorted(found.prominences[own].astype(float).ravel())[::-1][:3]
     flux = [*sorted(found.flux[own].astype(float))[::-1], 0.0, 0.0]
-    nearest = min(others, key=lambda k: gaps[own, k].min(), default=None)
+    nearest = min(near, key=lambda k: near[k], default=None)
     boxes, peaks = found.boxes[own], found.peaks
     inside = [
         k
         for k in others
         if (peaks[k] >= boxes[:, :2].min(0)).all() and (peaks[k] <= boxes[:, 2:].max(0)).all()
     ]
+    extent = dr1_extent(found.boxes[own])
+    around = 2 * max(extent, 8)
     n_peaks = int(found.n_peaks[own].sum())
     rule = MORPHOLOGIES.index(morphology_of(len(own), n_peaks)[0])
+    brightest = found.snr[own].max()
     return [
         len(own) / 3,
         n_peaks / 3,
         (len(own) + sum(min(value, 1.0) for value in highest)) / 3,
         *(min(value, 3.0) for value in highest),
-        math.log(found.snr[own].max()) / 3,
+        math.log(brightest) / 3,
         math.log(found.snr[own].min()) / 3,
         math.log(max(sum(flux), 1.0)) / 3,
         flux[1] / flux[0],
         flux[2] / flux[0],
         math.log(max(found.area[own].min(), 1.0)) / 3,
+        found.is_coarse[own].max(),
+        found.is_coarse[own].min(),
+        math.log(found.n_fine[own].sum()) / 3,
+        math.log(found.fine_snr[own].max()) / 3,
+        found.fine_ratio[own].max(),
+        found.at_edge[own].max(),
         max(bridge, default=0.0) / 20,
         sum(bridge) / 20,
-        dr1_extent(found.boxes[own]) / 40,
-        2 * REACH_PX / 20 if nearest is None else min(gaps[own, nearest].min(), 2 * REACH_PX) / 20,
+        extent / 40,
+        min(gap.values(), default=FAR_PX) / 20,
         0.0 if nearest is None else math.log(found.snr[nearest]) / 3,
-        0.0 if nearest is None else math.log(found.snr[others].max()) / 3,
-        len(found) / 3,
-        len(inside) / 3,
+        math.log(max((found.snr[k] for k in others if gap[k] <= around), default=1.0)) / 3,
+        min(sum(gap[k] <= around for k in others), 12) / 3,
+        min(len(inside), 12) / 3,
+        math.log(1 + min(sum(gap[k] <= REACH_PX for k in others), 12)) / 3,
+        min(min(gap.values(), default=FAR_PX) / around, 3),
+        math.log(max([found.snr[k] / (1 + gap[k] / 20) for k in others] + [1.0]) / brightest) / 3,
         *(float(k == rule) for k in range(len(MORPHOLOGIES))),
     ]
 
@@ -220,7 +240,8 @@ def test_features_follow_their_definition(n: int, seed: int) -> None:
 
 def test_compiled_code_gives_what_is_written() -> None:
     own, found = random_components(5, 4), candidates_of(random_components(5, 4))
-    numbers = np.stack([own.n_peaks, own.snr, own.flux, own.area], axis=1).astype(float)
+    columns = [own.n_peaks, own.snr, own.flux, own.area, own.is_coarse, own.n_fine, own.fine_snr]
+    numbers = np.stack([*columns, own.fine_ratio, own.at_edge], axis=1).astype(float)
     first, end = np.zeros(len(found), np.int64), np.full(len(found), len(own))
     squares, boxes = found.boxes.astype(float), own.boxes.astype(float)
     arguments = found.members, first, end, squares, boxes, own.peaks, numbers, own.prominences.astype(float)

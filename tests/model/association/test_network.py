@@ -1,5 +1,6 @@
 """The association network: learning, losses, detections, independence of the batch."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 from claran_core.model.architectures import build_detector
 from claran_core.model.association.candidates import find_candidates
-from claran_core.model.association.network import AssociationNetwork, label_candidates
+from claran_core.model.association.network import FULL_WEIGHT, AssociationNetwork
 from claran_core.model.layers.boxes import box_iou
-from claran_core.model.layers.types import Candidates, Detections, Truth
+from claran_core.model.layers.types import ARTEFACT, Candidates, Detections, Ownership, Truth
 
 MEANS = (120.0, 45.0, 14.0)
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
@@ -31,14 +32,16 @@ def candidates_of(subjects: list[SubjectComponents]) -> Candidates:
     return find_candidates(ComponentBatch.of(subjects))
 
 
-def scene(n: int, seed: int = 5) -> tuple[torch.Tensor, list[Truth], list[SubjectComponents]]:
+def scene(
+    n: int, seed: int = 5
+) -> tuple[torch.Tensor, list[Truth], list[SubjectComponents], list[Ownership]]:
     """Return images of two components: one 2C_2P if a bridge links them, else two 1C_1P.
 
     Only the image distinguishes the two cases.
     """
     rng = np.random.default_rng(seed)
     images = rng.integers(100, 140, (n, 132, 132, 3)).astype(np.uint8)
-    subjects, truths = [], []
+    subjects, truths, owners = [], [], []
     for k in range(n):
         x, y = rng.uniform(30, 70, 2).round()
         own = components((x, y), (x + 32, y))
@@ -48,17 +51,19 @@ def scene(n: int, seed: int = 5) -> tuple[torch.Tensor, list[Truth], list[Subjec
         if k % 2:
             images[k, int(y) - 1 : int(y) + 2, int(x) : int(x) + 32] = 255
             truths.append(Truth(torch.from_numpy(found.boxes[2:]), torch.tensor([4])))
+            owners.append(Ownership(np.array([0, 0]), np.array([4])))
         else:
             truths.append(Truth(torch.from_numpy(found.boxes[:2]), torch.tensor([1, 1])))
+            owners.append(Ownership(np.array([0, 1]), np.array([1, 1])))
         subjects.append(own)
-    return torch.from_numpy(images), truths, subjects
+    return torch.from_numpy(images), truths, subjects, owners
 
 
 @pytest.fixture(scope="module")
 def trained() -> tuple[AssociationNetwork, list[float]]:
     """Train a network on bridges, and return it with the loss of every step."""
     detector = network()
-    images, truths, subjects = scene(32)
+    images, truths, subjects, owners = scene(32)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=1e-3)
     draws, errors = generators(8), []
     for step in range(60):
@@ -68,6 +73,7 @@ def trained() -> tuple[AssociationNetwork, list[float]]:
             [truths[k] for k in batch],
             draws,
             components=ComponentBatch.of([subjects[k] for k in batch]),
+            owners=[owners[k] for k in batch],
         )
         errors.append(losses["roi_class"].item())
         optimiser.zero_grad()
@@ -98,7 +104,7 @@ def test_the_image_shows_which_components_form_one_source(
 ) -> None:
     detector, errors = trained
     assert np.mean(errors[-5:]) < 0.4 * errors[0]
-    images, truths, subjects = scene(32, seed=6)  # not those it has learned from
+    images, truths, subjects, _ = scene(32, seed=6)  # not those it has learned from
     right = 0
     for rows, truth in zip(detect(detector, images, subjects), truths, strict=True):
         best = rows.classes[rows.scores > 0.5]
@@ -107,14 +113,14 @@ def test_the_image_shows_which_components_form_one_source(
 
 
 def test_boxes_are_those_of_the_rule(trained: tuple[AssociationNetwork, list[float]]) -> None:
-    images, truths, subjects = scene(6, seed=7)
+    images, truths, subjects, _ = scene(6, seed=7)
     for rows, truth in zip(detect(trained[0], images, subjects), truths, strict=True):
         for box in rows.boxes[rows.scores > 0.5]:
             assert box_iou(box[None], truth.boxes).max() > 0.999
 
 
 def test_detections_do_not_depend_on_the_batch(trained: tuple[AssociationNetwork, list[float]]) -> None:
-    images, _, subjects = scene(7)
+    images, _, subjects, _ = scene(7)
     subjects[2] = NO_COMPONENTS
     subjects[4] = components(*np.random.default_rng(0).uniform(20, 110, (5, 2)))
     together = detect(trained[0], images, subjects)
@@ -125,20 +131,26 @@ def test_detections_do_not_depend_on_the_batch(trained: tuple[AssociationNetwork
 
 
 def test_subjects_without_components_have_no_detections() -> None:
-    images, _, _ = scene(2)
+    images = scene(2)[0]
     assert [len(rows) for rows in detect(network().eval(), images, [NO_COMPONENTS] * 2)] == [0, 0]
-    losses = network()(images, [NONE, NONE], generators(2), components=ComponentBatch.of([NO_COMPONENTS] * 2))
+    nothing = Ownership(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    blank = ComponentBatch.of([NO_COMPONENTS] * 2)
+    losses = network()(images, [NONE, NONE], generators(2), components=blank, owners=[nothing] * 2)
     assert losses["roi_class"] == 0
     losses["roi_class"].backward()
 
 
 def test_losses_depend_only_on_the_given_generators() -> None:
-    images, truths, subjects = scene(4)
+    images, truths, subjects, owners = scene(4)
     before = torch.random.get_rng_state()
     first, again, other = (
-        network()(images, truths, generators(len(images), seed), components=ComponentBatch.of(subjects))[
-            "roi_class"
-        ]
+        network()(
+            images,
+            truths,
+            generators(len(images), seed),
+            components=ComponentBatch.of(subjects),
+            owners=owners,
+        )["roi_class"]
         for seed in (1, 1, 2)
     )
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -146,11 +158,10 @@ def test_losses_depend_only_on_the_given_generators() -> None:
 
 
 def test_gradients_reach_every_part() -> None:
-    images, truths, subjects = scene(4)
+    images, truths, subjects, owners = scene(4)
     detector = network(options={"blind": 0.0})
-    detector(images, truths, generators(len(images)), components=ComponentBatch.of(subjects))[
-        "roi_class"
-    ].backward()
+    batch = ComponentBatch.of(subjects)
+    detector(images, truths, generators(len(images)), components=batch, owners=owners)["roi_class"].backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in detector.parameters())
     assert detector.backbone.stem.convolution.weight.grad.abs().sum() > 0
     assert detector.numbers.weight.grad.abs().sum() > 0
@@ -159,40 +170,54 @@ def test_gradients_reach_every_part() -> None:
 def test_a_diverged_network_detects_nothing() -> None:
     detector = network().eval()
     with torch.no_grad():
-        detector.score.weight.fill_(torch.nan)
-    images, _, subjects = scene(1)
+        detector.class_score.weight.fill_(torch.nan)
+    images, _, subjects, _ = scene(1)
     assert len(detect(detector, images, subjects)[0]) == 0
 
 
-def test_labels_of_candidates() -> None:
-    found = candidates_of([components((30, 66), (60, 66), (100, 66))])
-    pair = [tuple(row) for row in found.members].index((0, 1, -1, -1))
-    truth = Truth(torch.from_numpy(found.boxes[[pair, 2]]), torch.tensor([4, 2]))
-    expected = torch.zeros(len(found), dtype=torch.int64)
-    expected[pair], expected[2] = 4, 2
-    assert torch.equal(
-        label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132), expected
-    )
-    assert not label_candidates(torch.from_numpy(found.boxes), NONE, width=132, height=132).any()
+def test_a_crowd_counts_as_much_as_a_full_subject() -> None:
+    rng = np.random.default_rng(0)
+    crowd = components(*rng.uniform(5, 127, (90, 2)), half=0.5)
+    owners = [Ownership(np.arange(90), np.ones(90, np.int64))]
+    detector, images = network(options={"dropout": 0.0, "blind": 0.0}), scene(1)[0]
+    batch = ComponentBatch.of([crowd])
+    n = len(find_candidates(batch))
+    loss = detector(images, [NONE], generators(1), components=batch, owners=owners)["roi_class"].item()
+    assert n > FULL_WEIGHT
+    assert loss == pytest.approx(FULL_WEIGHT * math.log(8), rel=0.05)  # untrained: all eight scores are alike
 
 
-def test_candidates_worse_than_the_best_do_not_match() -> None:
-    # The truth is the pair; all three together overlap it by more than a half, but less than the pair does.
-    found = candidates_of([components((40, 66), (80, 66), (92, 66))])
-    named = {tuple(int(m) for m in row if m >= 0): k for k, row in enumerate(found.members)}
-    truth = Truth(torch.from_numpy(found.boxes[[named[0, 1]]]), torch.tensor([4]))
-    overlap = box_iou(torch.from_numpy(found.boxes), truth.boxes)[:, 0]
-    assert overlap[named[0, 1, 2]] > 0.5
-    labels = label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132)
-    assert labels[named[0, 1]] == 4 and labels[named[0, 1, 2]] == 0
+def test_artefacts_are_learned_and_said_of_single_units_only() -> None:
+    images, _, subjects, _ = scene(8)
+    owners = [Ownership(np.array([0, ARTEFACT]), np.array([1])) for _ in subjects]
+    for own in subjects:
+        own.snr[:] = [500.0, 6.0]
+    detector = network()
+    optimiser = torch.optim.AdamW(detector.parameters(), lr=3e-3)
+    for _ in range(60):
+        loss = detector(
+            images, [NONE] * 8, generators(8), components=ComponentBatch.of(subjects), owners=owners
+        )["roi_class"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    regions = detector.eval().score(images, candidates_of(subjects))
+    artefact = regions.artefact.reshape(8, 3)  # bright, faint, both
+    assert (artefact[:, 0] < 0.1).all() and (artefact[:, 1] > 0.9).all() and (artefact[:, 2] == 0).all()
 
 
-def test_sources_truncated_by_the_border_are_matched() -> None:
-    found = candidates_of([components((2, 66))])
-    truth = Truth(torch.from_numpy(found.boxes).clamp(0, 132), torch.tensor([1]))
-    assert label_candidates(torch.from_numpy(found.boxes), truth, width=132, height=132).tolist() == [1]
+def test_subjects_with_many_candidates_are_pooled_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    subjects = [components(*rng.uniform(5, 127, (n, 2)), half=0.5) for n in (3, 12, 0, 2)]
+    images, found, detector = scene(4)[0], candidates_of(subjects), network().eval()
+    whole = detector.score(images, found)
+    monkeypatch.setattr("claran_core.model.association.network.POOLED_TOGETHER", 5)
+    monkeypatch.setattr("claran_core.model.association.network.POOLED_AT_ONCE", 4)
+    pieces = detector.score(images, found)
+    torch.testing.assert_close(pieces.probabilities, whole.probabilities, atol=2e-6, rtol=0)
+    torch.testing.assert_close(pieces.artefact, whole.artefact, atol=2e-6, rtol=0)
 
 
 def test_options_change_the_network() -> None:
     small = network(options={"width": 16})
-    assert small.score.in_features == 16 and small.options == {"width": 16}
+    assert small.class_score.in_features == 16 and small.options == {"width": 16}

@@ -10,7 +10,7 @@ from claran_core.model.faster_rcnn.network import FasterRCNN
 from claran_core.model.layers.boxes import box_iou
 from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.model.layers.processing import select_detections
-from claran_core.model.layers.types import Detections, Truth
+from claran_core.model.layers.types import Detections, Regions, Truth
 
 MEANS = (120.0, 45.0, 14.0)
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
@@ -225,6 +225,11 @@ def test_sampled_regions_fill_the_batch_of_the_head() -> None:
     assert seen["n"] == 3 * detector.matching.batch
 
 
+def selected(boxes: torch.Tensor, probabilities: torch.Tensor, counts: list[int]) -> list[Detections]:
+    regions = Regions(np.array(counts), boxes, probabilities, torch.zeros(len(boxes)))
+    return select_detections(regions, min_probability=0.05, nms_iou=0.3)
+
+
 def test_a_region_is_reported_for_every_likely_class() -> None:
     boxes = torch.zeros(3, 6, 4)
     boxes[:, :] = torch.tensor([0.0, 0, 10, 10])
@@ -232,7 +237,7 @@ def test_a_region_is_reported_for_every_likely_class() -> None:
     probabilities = torch.zeros(3, 6)
     probabilities[0, 0], probabilities[0, 3] = 0.6, 0.3
     probabilities[1, 0], probabilities[2, 3] = 0.5, 0.3
-    (rows,) = select_detections(boxes, probabilities, np.array([3]), 0.05, 0.3)
+    (rows,) = selected(boxes, probabilities, [3])
     # Region 1 loses to region 0 in class 1; the tie in class 4 goes to the first region.
     assert rows.classes.tolist() == [1, 4, 4]
     assert rows.boxes[:, 0].tolist() == [0, 0, 50]
@@ -244,7 +249,7 @@ def test_regions_of_one_subject_do_not_suppress_those_of_another() -> None:
     boxes = torch.tensor([0.0, 0, 10, 10]).expand(3, 6, 4)
     probabilities = torch.zeros(3, 6)
     probabilities[:, 1] = torch.tensor([0.3, 0.6, 0.5])
-    first, none, last = select_detections(boxes, probabilities, np.array([2, 0, 1]), 0.05, 0.3)
+    first, none, last = selected(boxes, probabilities, [2, 0, 1])
     assert len(first) == 1 and first.scores.item() == pytest.approx(0.6)
     assert len(none) == 0 and none.boxes.shape == (0, 4)
     assert len(last) == 1 and last.scores.item() == pytest.approx(0.5)
@@ -253,7 +258,7 @@ def test_regions_of_one_subject_do_not_suppress_those_of_another() -> None:
 def test_probabilities_at_the_threshold_are_not_reported() -> None:
     boxes = torch.tensor([0.0, 0, 10, 10]).expand(1, 6, 4)
     probabilities = torch.tensor([[0.05, 0.050001, 0, 0, 0, 0]])
-    (rows,) = select_detections(boxes, probabilities, np.array([1]), 0.05, 0.3)
+    (rows,) = selected(boxes, probabilities, [1])
     assert rows.classes.tolist() == [2]
 
 

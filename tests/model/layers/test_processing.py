@@ -7,21 +7,24 @@ import torch
 from claran_core.model.layers import processing
 from claran_core.model.layers.boxes import nms
 from claran_core.model.layers.processing import centred, select_detections
+from claran_core.model.layers.types import Regions
 
 
-def regions(counts: list[int], n_classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+def regions(counts: list[int], n_classes: int = 3) -> Regions:
     """Return overlapping boxes with probabilities of one decimal, so that there are ties."""
     rng = np.random.default_rng(sum(counts))
     n = sum(counts)
     corner, side = rng.uniform(0, 40, (n, n_classes, 2)), rng.uniform(1, 30, (n, n_classes, 2))
     boxes = torch.from_numpy(np.concatenate([corner, corner + side], axis=2)).float()
-    return boxes, torch.from_numpy(rng.integers(0, 10, (n, n_classes)) / 10).float()
+    probabilities = torch.from_numpy(rng.integers(0, 10, (n, n_classes)) / 10).float()
+    return Regions(np.array(counts), boxes, probabilities, torch.zeros(n))
 
 
 @pytest.mark.parametrize("counts", [[0], [3, 0, 1], [40, 7, 0, 90]])
 def test_each_class_of_each_subject_is_suppressed_alone(counts: list[int]) -> None:
-    boxes, probabilities = regions(counts)
-    found = select_detections(boxes, probabilities, np.array(counts), 0.2, 0.3)
+    given = regions(counts)
+    boxes, probabilities = given.boxes, given.probabilities
+    found = select_detections(given, min_probability=0.2, nms_iou=0.3)
     for own, rows in zip(torch.split(torch.arange(sum(counts)), counts), found, strict=True):
         expected = []
         for column in range(probabilities.shape[1]):
@@ -33,20 +36,23 @@ def test_each_class_of_each_subject_is_suppressed_alone(counts: list[int]) -> No
         for number, (row, column) in enumerate(expected):
             assert torch.equal(rows.boxes[number], boxes[row, column])
             assert torch.equal(rows.probabilities[number], probabilities[row])
+            assert own[rows.regions[number]] == row
 
 
 def test_boxes_and_probabilities_that_are_not_finite_are_dropped() -> None:
-    boxes, probabilities = regions([4])
+    given = regions([4])
+    boxes, probabilities = given.boxes, given.probabilities
     probabilities[:] = 0.5
     boxes[0, 0, 2], boxes[1, 0, 0], probabilities[2, 0] = torch.inf, torch.nan, torch.nan
-    (rows,) = select_detections(boxes, probabilities, np.array([4]), 0.2, 1.0)
+    (rows,) = select_detections(given, min_probability=0.2, nms_iou=1.0)
     assert torch.equal(rows.boxes[rows.classes == 1], boxes[[3], 0])
     assert torch.equal(rows.boxes[rows.classes == 2], boxes[:, 1])
 
 
 def test_compiled_code_gives_what_is_written() -> None:
-    boxes, probabilities = (values.numpy() for values in regions([5, 0, 30]))
-    arguments = boxes, probabilities, np.array([5, 0, 30]), np.float32(0.2), np.float32(0.3)
+    given = regions([5, 0, 30])
+    arrays = given.boxes.numpy(), given.probabilities.numpy(), given.counts
+    arguments = *arrays, np.float32(0.2), np.float32(0.3)
     for one, other in zip(
         processing._selected(*arguments), processing._selected.py_func(*arguments), strict=True
     ):

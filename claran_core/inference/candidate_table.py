@@ -1,0 +1,146 @@
+"""The table of candidates: every group of units of each subject with its probabilities, before any choice.
+
+Association (`claran_core.catalogue.associate`) chooses among the candidates of all subjects at once.  A
+detector of groups scores them itself.  A detector of boxes gives one candidate for each detection: the units
+that fit it (`claran_core.inference.membership`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from claran_core.common import tables
+from claran_core.common.boxes import BOX_COLUMNS, box_array
+from claran_core.common.frame import Frame
+from claran_core.common.morphology import probability_columns
+from claran_core.components.component_batch import ComponentBatch
+from claran_core.components.component_groups import MAX_MEMBERS, dr1_boxes
+from claran_core.inference.membership import members_of
+from claran_core.model.layers.types import Candidates, Regions
+
+__all__ = ["MIN_SET_PROBABILITY", "candidate_table", "candidates_of_detections", "scored_rows"]
+
+# Groups of several units are listed if they are a source with more than this probability.
+MIN_SET_PROBABILITY = 0.01
+
+# Columns of the rows that `candidate_table` takes: subject (place in the batch), members, probabilities.
+P_ARTEFACT = "p_artefact"
+
+
+def scored_rows(subjects: np.ndarray, candidates: Candidates, regions: Regions) -> pd.DataFrame:
+    """Return the candidates of some subjects that are worth listing, as rows for `candidate_table`.
+
+    Parameters
+    ----------
+    subjects : (N,) int array
+        Place of each subject in the shard; the candidates of further subjects, which pad the batch, are none.
+    candidates : Candidates
+        The candidates of the batch.
+    regions : Regions
+        Their probabilities.
+    """
+    counts = candidates.counts[: len(subjects)]
+    n = int(counts.sum())
+    members, probabilities = candidates.members[:n], regions.probabilities[:n].numpy()
+    kept = np.flatnonzero((members[:, 1] < 0) | (probabilities.sum(axis=1) > MIN_SET_PROBABILITY))
+    return _rows(
+        np.repeat(subjects, counts)[kept],
+        members[kept],
+        probabilities[kept],
+        regions.artefact[:n].numpy()[kept],
+    )
+
+
+def candidates_of_detections(
+    detections: pd.DataFrame, subjects: np.ndarray, components: ComponentBatch, frame: Frame
+) -> pd.DataFrame:
+    """Return the candidates of a detector of boxes, as rows for `candidate_table`.
+
+    Each detection is one candidate; of several with the same units, the first is.  Units that are not a
+    candidate alone are added with probability 0, so that each can be a source of its own.
+
+    Parameters
+    ----------
+    detections : DataFrame
+        Columns of `claran_core.common.tables.DETECTIONS`, the most probable of a subject first.
+    subjects : (n,) int array
+        Place in `components` of the subject of each detection.
+    components : ComponentBatch
+        Units of the subjects.
+    frame : Frame
+        Size of the subjects.
+    """
+    boxes, names = box_array(detections), detections["morphology"].to_numpy()
+    found = members_of(boxes, names, subjects, components, frame)
+    members = np.full((len(found), MAX_MEMBERS), -1, np.int64)
+    for row, own in enumerate(found):
+        members[row, : min(len(own), MAX_MEMBERS)] = own[:MAX_MEMBERS]
+    probabilities = detections[probability_columns()].to_numpy(np.float32)
+    listed = _rows(subjects, members, probabilities, np.zeros(len(found), np.float32))[members[:, 0] >= 0]
+    unit = np.flatnonzero(components.usable)
+    owner = np.searchsorted(components.starts, unit, side="right") - 1
+    alone = np.full((len(unit), MAX_MEMBERS), -1, np.int64)
+    alone[:, 0] = unit - components.starts[owner]
+    nothing = np.zeros((len(unit), len(probability_columns())), np.float32)
+    added = _rows(owner, alone, nothing, np.zeros(len(unit), np.float32))
+    keys = ["subject", *(f"member_{k}" for k in range(MAX_MEMBERS))]
+    return pd.concat([listed, added], ignore_index=True).drop_duplicates(keys, ignore_index=True)
+
+
+def candidate_table(
+    rows: Sequence[pd.DataFrame], index: pd.DataFrame, components: ComponentBatch, frame: Frame
+) -> pd.DataFrame:
+    """Return the table of all candidates.
+
+    Parameters
+    ----------
+    rows : sequence of DataFrame
+        What `scored_rows` or `candidates_of_detections` return.
+    index : DataFrame
+        Rows of `claran_core.common.tables.FUSED`, one per subject.
+    components : ComponentBatch
+        Units of these subjects, in the same order.
+    frame : Frame
+        Geometry of a subject of the finest scale.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `claran_core.common.tables.CANDIDATES`; subjects in the order of the index.
+    """
+    if not sum(map(len, rows)):
+        return tables.CANDIDATES.empty_table().to_pandas()
+    joined = pd.concat(rows, ignore_index=True).sort_values("subject", kind="stable", ignore_index=True)
+    subject = joined["subject"].to_numpy()
+    members = joined[[f"member_{k}" for k in range(MAX_MEMBERS)]].to_numpy()
+    own, is_member = components.components, members >= 0
+    unit = np.where(is_member, components.starts[subject][:, None] + members, 0)
+    squares = np.clip(dr1_boxes(own.boxes[unit], is_member), 0.0, frame.size_px)
+    scale = index["scale"].to_numpy()[subject]
+    x, y = squares[:, [0, 2]].mean(axis=1), squares[:, [1, 3]].mean(axis=1)
+    ra, dec = (index[name].to_numpy()[subject] for name in ("ra", "dec"))
+    ra, dec = frame.frame_to_sky(ra, dec, x, y, scale=scale)
+    room = np.minimum(own.boxes[:, :2], frame.size_px - own.boxes[:, 2:]).min(axis=1)
+    room = np.where(is_member, room[unit], np.inf).min(axis=1) * frame.pixel_scale_arcsec * scale
+    ids = np.split(own.ids[unit[is_member]], np.cumsum(is_member.sum(axis=1))[:-1])
+    columns = {
+        "subject_id": index["subject_id"].to_numpy()[subject],
+        "scale": scale,
+        "ra": ra,
+        "dec": dec,
+        **dict(zip(BOX_COLUMNS, squares.T, strict=True)),
+        **{name: joined[name] for name in (*probability_columns(), P_ARTEFACT)},
+        "unit_ids": pd.Series(ids, dtype=object),
+        "at_edge": (own.at_edge[unit] & is_member).any(axis=1),
+        "room": np.maximum(room, 0.0),
+    }
+    return pd.DataFrame(columns)[tables.CANDIDATES.names]
+
+
+def _rows(
+    subject: np.ndarray, members: np.ndarray, probabilities: np.ndarray, artefact: np.ndarray
+) -> pd.DataFrame:
+    columns = {"subject": subject, **{f"member_{k}": members[:, k] for k in range(MAX_MEMBERS)}}
+    columns |= dict(zip(probability_columns(), probabilities.T, strict=True)) | {P_ARTEFACT: artefact}
+    return pd.DataFrame(columns)
