@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from view_tables import ViewTables
 
-from claran_core.catalogue.associate.same_component import inside_boxes
 from claran_core.catalogue.associate.sky_components import SkyComponents, find_sky_components
 from claran_core.catalogue.associate.views import Sky
-from claran_core.common.sky import sky_to_offset
 
 BEAM = 5.4
 
@@ -134,25 +132,6 @@ def test_a_component_cut_by_all_fine_views_is_whole_in_a_coarse_one(tmp_path: Pa
     tables.component("c", -40.0, size=290.0, snr=29.0, part_of=whole)
     _, found, (first, second, unit, _) = found_in(tables, tmp_path)
     assert first == second == unit and len(found.ids) == 1
-
-
-def test_positions_in_boxes_match_a_plain_comparison(tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    tables = ViewTables(dec=-60.0)
-    tables.view("a")
-    for _ in range(60):
-        tables.component("a", *rng.uniform(-80, 80, 2), size=float(rng.choice([4.0, 20.0, 90.0])))
-    rows = tables.sky(tmp_path).components
-    points, boxes = np.arange(0, 40), np.arange(20, 60)
-    found = set(zip(*(one.tolist() for one in inside_boxes(rows, points, boxes, 1.0)), strict=True))
-    expected = set()
-    for i, point in enumerate(points):
-        for k, box in enumerate(boxes):
-            east, north = sky_to_offset(rows.ra[box], rows.dec[box], rows.ra[point], rows.dec[point])
-            half = rows.extent[box].mean() + 1.0
-            if max(abs(east), abs(north)) < half:
-                expected.add((i, k))
-    assert found == expected and 40 < len(found) < 1000
 
 
 @pytest.mark.parametrize(("snr", "n"), [(5.5, 2), (30.0, 1)])
