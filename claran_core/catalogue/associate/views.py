@@ -178,7 +178,13 @@ def read_sky(shards: Sequence[ShardFiles], frame: Frame) -> Sky:
     for files, own, (found, scored) in zip(shards, numbers, read_ahead(read, shards), strict=True):
         names = views.names.take(pa.array(own))
         rows = _Rows.of(_code(found, names, files.components), found, len(own))
-        parent = rows.find(rows.code, found["part_of"].to_numpy(), is_coarse=True)
+        part_of = found["part_of"].to_numpy()
+        parent = rows.find(rows.code, part_of, is_coarse=True)
+        if ((parent < 0) & (part_of >= 0)).any():
+            raise InputError(
+                f"{files.components}: component {part_of[(parent < 0) & (part_of >= 0)][0]}, "
+                "of which others are part, is missing; remove the file and rerun the components stage"
+            )
         columns = _component_columns(found, views.scale[own][rows.code], frame)
         units = _unit_columns(scored, names, rows, files)
         columns |= {"view": own[rows.code], "parent": np.where(parent >= 0, parent + components.n_rows, -1)}

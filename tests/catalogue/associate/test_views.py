@@ -84,3 +84,7 @@ def test_files_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     tables.candidate("a", [17], 0.5)
     with pytest.raises(InputError, match="component 17 of subject 'a' is not in"):
         tables.sky(tmp_path / "unknown")
+    tables = some_views()
+    tables.component("wide", 50.0, part_of=18)
+    with pytest.raises(InputError, match="component 18, of which others are part, is missing"):
+        tables.sky(tmp_path / "missing")
