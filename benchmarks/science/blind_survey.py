@@ -134,7 +134,7 @@ def compared(
     catalogue = read_table(results.catalogue, CATALOGUE.names)
     outcomes = read_table(results.outcomes, OUTCOMES.names)
     frame = config.fusion.frame
-    least = config.catalogue.effective_min_probability
+    least = config.catalogue.min_probability
     comparison = compare_with_truth(catalogue, truth, outcomes, frame=frame, min_probability=least)
     return catalogue_metrics(comparison, catalogue, truth, targets, frame), comparison.sources
 

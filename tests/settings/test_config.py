@@ -232,7 +232,6 @@ def test_every_fusion_method_is_accepted(method: str) -> None:
             "survey.archive.services.first.outside is '(', not a regular expression: missing )",
         ),
         ({"catalogue": {"min_probability": 2}}, "catalogue.min_probability is 2; write a number from 0 to 1"),
-        ({"catalogue": {"one_source_per_field": True}}, "catalogue.one_source_per_field goes with the paper"),
         (
             {"evaluation": {"compare_with": {"flux_column": "S"}}},
             "evaluation.compare_with.flux_column is given, but no catalogue to compare with",
@@ -263,10 +262,10 @@ def test_numbers_and_switches_may_come_as_text_from_a_profile() -> None:
     config = load_config({"cutouts": {"archive": {"limits": limits, "tries": "4"}}, "seed": "12"})
     assert config.cutouts.archive.limits == {"first": {"requests_per_s": 0.5, "connections": 3}}
     assert (config.cutouts.archive.tries, config.seed) == (4, 12)
-    section = {"post_filter": "paper", "min_probability": "1e-1", "one_source_per_field": "true"}
-    catalogue = load_config({"catalogue": section, "report": {"gallery_size": "7"}})
-    assert catalogue.catalogue.one_source_per_field is True
+    catalogue = load_config({"catalogue": {"min_probability": "1e-1"}, "report": {"gallery_size": "7"}})
     assert (catalogue.catalogue.min_probability, catalogue.report.gallery_size) == (0.1, 7)
+    switched = {"architecture": "vgg16", "options": {"freeze_low": "false"}}
+    assert load_config({"model": switched}).model.options["freeze_low"] is False
     for value in ("true", True, "nan", "1.5"):
         with pytest.raises(ConfigError, match="seed is .*; write a whole number from 0 to 4294967295"):
             load_config({"seed": value})

@@ -63,7 +63,7 @@ rule measure_sources:
         mem_mb=2000,
         runtime=60,
     params:
-        min_probability=CONFIG.catalogue.effective_min_probability,
+        min_probability=CONFIG.catalogue.min_probability,
         frame=vars(CONFIG.fusion.frame),
         survey=CONFIG.survey.radio.name,
         infrared_survey=CONFIG.survey.infrared.name,

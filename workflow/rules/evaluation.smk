@@ -38,7 +38,7 @@ rule evaluate:
         runtime=60,
     params:
         evaluation=CONFIG.evaluation.as_dict(exclude={"compare_with"}),
-        min_probability=CONFIG.catalogue.effective_min_probability,
+        min_probability=CONFIG.catalogue.min_probability,
         seed=CONFIG.seed,
         version=__version__,
     message:
@@ -95,7 +95,7 @@ rule evaluate_catalogue:
     params:
         survey=CONFIG.survey.as_dict(),
         frame=vars(CONFIG.fusion.frame),
-        min_probability=CONFIG.catalogue.effective_min_probability,
+        min_probability=CONFIG.catalogue.min_probability,
         seed=CONFIG.seed,
         version=__version__,
     message:
