@@ -29,7 +29,8 @@ from claran_core.components.contour_rule import (
     find_components,
     find_maxima,
 )
-from claran_core.components.islands import finite_pixels, touching_gaps, window_above
+from claran_core.components.islands import touching_gaps
+from claran_core.components.sheets import Sheet, bright_sheet, image_sheet
 from claran_core.components.sky_identity import healpix_index
 from claran_core.components.units import NOT_PART
 
@@ -83,12 +84,11 @@ class _Found:
 class _Contours(NamedTuple):
     """The contours of an image: by level the row of the first component, and the labels of the pixels.
 
-    The labels (ny, nx) are 1, 2, .. inside the components and begin at pixel `offset` of the image with the
-    geometry `wcs`.
+    The labels (ny, nx) are 1, 2, .. inside the components; they are those of a window of the image that has
+    the geometry `wcs`.
     """
 
     labels: dict[float, tuple[int, np.ndarray]]
-    offset: tuple[int, int]
     wcs: LinearWCS
 
     def at(self, level: float, vectors: np.ndarray) -> np.ndarray:
@@ -96,8 +96,7 @@ class _Contours(NamedTuple):
         found = np.full(len(vectors), -1, np.int64)
         if level in self.labels:
             first, labels = self.labels[level]
-            place = np.stack(self.wcs.vectors_to_pixels(vectors), axis=1) - self.offset
-            x, y = np.rint(place).astype(np.int64).T
+            x, y = (np.rint(place).astype(np.int64) for place in self.wcs.vectors_to_pixels(vectors))
             in_window = np.flatnonzero((x >= 0) & (x < labels.shape[1]) & (y >= 0) & (y < labels.shape[0]))
             own = labels[y[in_window], x[in_window]]
             found[in_window[own > 0]] = first + own[own > 0] - 1
@@ -151,69 +150,62 @@ def _find(found: _Found, number: int, subject: Subject, cutout: Cutout, levels: 
     sigma = noise_sigma(visible)
     deepest = float(np.nanmin(visible)) / sigma if sigma > 0 else np.nan
     pixel = cutout.pixel_scale_arcsec / subject.frame.pixel_scale_arcsec
-    look = _Look(number, subject.scale, sigma, deepest, pixel, 0)
-    contours = _search(found, look, visible, cutout.wcs, levels, None)
-    native, native_sigma = cutout.native, cutout.native_sigma
-    if native is None or native_sigma is None:
+    found.looks.append(_Look(number, subject.scale, sigma, deepest, pixel, 0))
+    base = min(levels) * COMPONENT_SIGMA
+    sheet = image_sheet(visible, base * sigma if sigma > 0 else np.inf)
+    labels = _search(found, sheet, cutout.wcs, levels, None)
+    bright = cutout.bright
+    if bright is None:
         return
-    pixel = native.pixel_scale_arcsec / subject.frame.pixel_scale_arcsec
-    look = _Look(number, NATIVE_SCALE, native_sigma, np.nan, pixel, 0)
-    _search(found, look, visible_in_frame(subject, native), native.wcs, levels, contours)
+    window = (int(sheet.first[0]), int(sheet.rows[0])) if labels else (0, 0)
+    contours = _Contours(labels, cutout.wcs.window(*window))
+    found.looks.append(_Look(number, NATIVE_SCALE, bright.sigma, np.nan, pixel / bright.scale, 0))
+    sheet = bright_sheet(subject, cutout, bright, base * bright.sigma if bright.sigma > 0 else np.inf)
+    _search(found, sheet, cutout.wcs.divided(bright.scale), levels, contours)
 
 
 def _search(
-    found: _Found,
-    look: _Look,
-    visible: np.ndarray,
-    wcs: LinearWCS,
-    levels: Sequence[float],
-    wider: _Contours | None,
-) -> _Contours:
-    """Add one image (ny, nx) of a subject and its components, and return their contours.
+    found: _Found, sheet: Sheet, wcs: LinearWCS, levels: Sequence[float], wider: _Contours | None
+) -> dict[float, tuple[int, np.ndarray]]:
+    """Add the components of the last image, and return their first row and their labels by level.
 
     `wider` are the contours of the subject's coarser image, if these components are parts of its components.
     """
-    found.looks.append(look)
-    contours = _Contours({}, (0, 0), wcs)
-    if not look.sigma > 0:
-        return contours
+    labels: dict[float, tuple[int, np.ndarray]] = {}
+    look = found.looks[-1]
+    if not sheet.pixels.size:
+        return labels
     lowest = min(levels) * COMPONENT_SIGMA * look.sigma
-    visible = visible.astype(np.float64)
-    y0, y1, x0, x1 = window_above(finite_pixels(visible), lowest)
-    if y1 == y0:
-        return contours
-    contours = contours._replace(offset=(x0, y0))
-    window = np.ascontiguousarray(visible[y0:y1, x0:x1])
-    maxima = find_maxima(window, lowest)
+    maxima = find_maxima(sheet.pixels, lowest)
     secondary = np.flatnonzero(maxima.saddle > lowest)
-    towards = wcs.pixels_to_vectors(*(maxima.places[secondary] + [x0, y0]).T)
+    places = maxima.places[secondary]
+    towards = wcs.pixels_to_vectors(*(places + sheet.offsets(places)).T)
     for level in levels:
-        components = find_components(window, look.sigma, threshold=level * COMPONENT_SIGMA)
+        components = find_components(sheet.pixels, look.sigma, threshold=level * COMPONENT_SIGMA)
         if level == NOMINAL_LEVEL:
             found.looks[-1] = look._replace(n_components=len(components))
         if len(components):
-            contours.labels[level] = found.n_rows, components.labels
+            labels[level] = found.n_rows, components.labels
             _add_secondary(found, components, maxima, secondary, towards)
-            measured = _measured(components, maxima, wcs, (x0, y0))
+            measured = _measured(components, maxima, wcs, sheet)
             n = len(components)
             found.add(
                 {
                     "look": np.full(n, len(found.looks) - 1),
                     "level": np.full(n, level),
                     "whole": np.full(n, -1) if wider is None else wider.at(level, measured["towards"]),
-                    "at_edge": touching_gaps(components.labels, n, window),
+                    "at_edge": touching_gaps(components.labels, n, sheet.pixels),
                     **measured,
                 }
             )
-    return contours
+    return labels
 
 
-def _measured(
-    components: Components, maxima: Maxima, wcs: LinearWCS, offset: tuple[int, int]
-) -> dict[str, np.ndarray]:
-    """Return the measurements of components in a window that starts at pixel `offset` of an image."""
-    boxes = components.boxes + np.tile(offset, 2)
-    brightest = components.brightest + offset
+def _measured(components: Components, maxima: Maxima, wcs: LinearWCS, sheet: Sheet) -> dict[str, np.ndarray]:
+    """Return the measurements of the components of a sheet of an image."""
+    offsets = sheet.offsets(components.brightest)
+    boxes = components.boxes + np.tile(offsets, 2)
+    brightest = components.brightest + offsets
     x, y = components.brightest.T
     points = np.concatenate([brightest, 0.5 * (boxes[:, :2] + boxes[:, 2:])])
     vectors = wcs.pixels_to_vectors(*points.T)
