@@ -1,6 +1,11 @@
 """Groups of components that may be one source: connected sets of a few neighbours, and their boxes.
 
 The detector scores these groups, and inference looks up the components of a predicted box in them.
+
+Which sets a component is in depends on what is near it alone.  A component is linked to at most
+`MAX_NEIGHBOURS` others, and sets are limited by the number of components *between* their members.  A
+component is between two others if it is nearer to both than they are to each other (the relative
+neighbourhood graph of Toussaint 1980 links components without any between).
 """
 
 import numpy as np
@@ -11,8 +16,9 @@ from claran_core.components.contour_rule import dr1_extents, union_centres
 
 __all__ = [
     "CLASS_BY_RULE",
-    "MAX_CANDIDATES",
+    "MAX_BETWEEN",
     "MAX_MEMBERS",
+    "MAX_NEIGHBOURS",
     "REACH_PX",
     "box_gap",
     "component_groups",
@@ -30,14 +36,24 @@ CLASS_BY_RULE = np.array(
     ]
 )
 
-# Largest gap between linked components, edge to edge: 100 arcsec in frame px.
+# Largest gap between linked components, edge to edge: 100 arcsec in px of the finest frame.
 REACH_PX = 72.7
 
-# Groups per subject.  In a crowded subject, the longest links are dropped first: the reach shrinks by this
-# factor at a time down to a limit, below which only single components are left.
-MAX_CANDIDATES = 128
-SHRINKING = 0.8
-MIN_REACH_PX = 1e-3
+# Links of one component.  Two components are linked if each is among this many nearest ones of the other.
+MAX_NEIGHBOURS = 12
+
+# Largest sum over the links of a set of 2, 3 or 4 components of the numbers of components between the linked
+# ones, for 0, 1, .. `MAX_NEIGHBOURS` neighbours of its most crowded member.  Without a limit up to five
+# neighbours: six components have at most 56 sets.  Elsewhere there are about 20 sets per component, whatever
+# the density, and all pairs of linked ones, so that few sources in the foreground do not separate two lobes.
+ANY = 1 << 30
+MAX_BETWEEN = np.array(
+    [
+        [ANY] * 13,
+        [ANY] * 6 + [4, 4, 3, 3, 2, 2, 1],
+        [ANY] * 6 + [3, 2, 2, 1, 1, 1, 0],
+    ]
+)
 
 # A set of components is stored as one integer: from the highest bits down, each member plus one in this many
 # bits, and 0 in unused places.  The order of the integers is that of the sets.
@@ -49,10 +65,11 @@ MEMBER_MASK = (1 << MEMBER_BITS) - 1
 def component_groups(
     boxes: np.ndarray, usable: np.ndarray, starts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return all connected sets of up to `MAX_MEMBERS` components of each subject.
+    """Return the connected sets of up to `MAX_MEMBERS` components of each subject.
 
-    Components are linked if the gap between their boxes is at most `REACH_PX`, or less in a crowded subject:
-    there are at most `MAX_CANDIDATES` sets, or only the single components if these are more.
+    Each usable component alone is a set.  Components are linked if the gap between their boxes is at most
+    `REACH_PX` and both are near each other compared with their other neighbours (`MAX_NEIGHBOURS`,
+    `MAX_BETWEEN`).  The order of the components of a subject has no influence, except among equal boxes.
 
     Parameters
     ----------
@@ -61,7 +78,7 @@ def component_groups(
     usable : (n,) bool array
         Which components may be in a set.
     starts : (N + 1,) int64 array
-        Components ``starts[k]`` to ``starts[k + 1] - 1`` belong to subject k.
+        Components ``starts[k]`` to ``starts[k + 1] - 1`` belong to subject k, at most 32,767.
 
     Returns
     -------
@@ -72,12 +89,12 @@ def component_groups(
         Number of sets of each subject.
     """
     counts = np.zeros(len(starts) - 1, np.int64)
-    members = np.full((2 * len(boxes) + MAX_CANDIDATES, MAX_MEMBERS), -1, np.int64)
+    members = np.full((4 * len(boxes) + 16, MAX_MEMBERS), -1, np.int64)
     total = 0
     for subject in range(len(counts)):
         first = starts[subject]
         own = np.flatnonzero(usable[first : starts[subject + 1]])
-        sets = _sets_within_limit(_gaps(boxes[first + own]))
+        sets = _connected_sets(boxes[first + own])
         if total + len(sets) > len(members):
             grown = np.full((2 * len(members) + len(sets), MAX_MEMBERS), -1, np.int64)
             grown[:total] = members[:total]
@@ -101,81 +118,187 @@ def box_gap(boxes: np.ndarray, one: int, other: int) -> float:
 
 
 @compiled
-def _gaps(boxes: np.ndarray) -> np.ndarray:
-    """Return the gaps (m, m) between all pairs of boxes."""
-    gaps = np.zeros((len(boxes), len(boxes)))
-    for one in range(len(boxes)):
-        for other in range(one):
-            gaps[one, other] = gaps[other, one] = box_gap(boxes, one, other)
-    return gaps
-
-
-@compiled
-def _sets_within_limit(gaps: np.ndarray) -> np.ndarray:
-    """Return the connected sets, as integers, for the largest reach at which they are few enough."""
-    limit = max(MAX_CANDIDATES, len(gaps))
-    reach = REACH_PX
-    while reach >= MIN_REACH_PX:
-        complete, sets = _connected_sets(gaps <= reach, limit)
-        if complete:
-            return sets
-        reach *= SHRINKING
-    return _single(len(gaps))
-
-
-@compiled
-def _single(n: int) -> np.ndarray:
-    """Return the sets of one component, as integers."""
-    return (np.arange(n) + 1) << ((MAX_MEMBERS - 1) * MEMBER_BITS)
-
-
-@compiled
-def _connected_sets(linked: np.ndarray, limit: int) -> tuple[bool, np.ndarray]:
-    """Return whether there are at most `limit` connected sets, and, if so, all of them in order of size."""
-    found = level = _single(len(linked))
+def _connected_sets(boxes: np.ndarray) -> np.ndarray:
+    """Return the sets of boxes (m, 4), as integers, in order of size."""
+    near, n_near = _neighbours(boxes)
+    between = _between(near, n_near)
+    level = (np.arange(len(boxes)) + 1) << ((MAX_MEMBERS - 1) * MEMBER_BITS)
+    sums = np.zeros(len(boxes), np.int64)
+    found = level
     for size in range(1, MAX_MEMBERS):
-        complete, level = _enlarged(level, size, linked, limit - len(found))
-        if not complete:
-            return False, found
+        level, sums = _enlarged(level, sums, size, near, n_near, between)
         found = np.concatenate((found, level))
-    return True, found
+    return found
 
 
 @compiled
-def _enlarged(level: np.ndarray, size: int, linked: np.ndarray, limit: int) -> tuple[bool, np.ndarray]:
-    """Return whether sets of `size` have at most `limit` enlargements by one component, and the sorted sets.
+def _neighbours(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the neighbours within `REACH_PX` of each box, the nearest first.
 
-    Each enlarged set is met at most once from each of its members.
+    The distance of boxes is their gap.  Among equal gaps the distance of the centres decides, and then the
+    order of the corners.
+
+    Returns
+    -------
+    near : (m, MAX_NEIGHBOURS) int64 array
+        Indices of the neighbours, then -1.
+    n_near : (m,) int64 array
+        Number of neighbours.
     """
-    met = np.zeros((size + 1) * limit, np.int64)
-    n_met = 0
-    for own in level:
-        for new in range(len(linked)):
-            if not _extends(own, size, new, linked):
-                continue
-            if n_met == len(met):
-                return False, met[:0]
-            met[n_met] = _with_member(own, size, new)
-            n_met += 1
-    met = np.sort(met[:n_met])
-    n_sets = 0
-    for number in range(n_met):
-        if number == 0 or met[number] != met[number - 1]:
-            met[n_sets] = met[number]
-            n_sets += 1
-    return n_sets <= limit, met[:n_sets]
+    order = np.argsort(boxes[:, 0], kind="mergesort")  # stable
+    boxes = boxes[order]
+    right = np.empty(len(boxes))  # right-most edge up to each box
+    for k in range(len(boxes)):
+        right[k] = boxes[k, 2] if k == 0 else max(right[k - 1], boxes[k, 2])
+    near = np.full((len(boxes), MAX_NEIGHBOURS), -1, np.int64)
+    n_near = np.zeros(len(boxes), np.int64)
+    for one in range(len(boxes)):
+        found = _nearest(boxes, right, one)
+        for place in range(MAX_NEIGHBOURS):
+            if found[place] >= 0:
+                near[order[one], place] = order[found[place]]
+                n_near[order[one]] += 1
+    return near, n_near
 
 
 @compiled
-def _extends(own: int, size: int, new: int, linked: np.ndarray) -> bool:
-    """Return whether a component is outside a set and linked to a member."""
-    touches = False
+def _nearest(boxes: np.ndarray, right: np.ndarray, one: int) -> np.ndarray:
+    """Return the neighbours of a box, the nearest first, then -1; ``(MAX_NEIGHBOURS,)`` int64.
+
+    Boxes are sorted by their left edges; `right` is the right-most edge up to each box.
+    """
+    gaps = np.full(MAX_NEIGHBOURS, REACH_PX)
+    apart = np.full(MAX_NEIGHBOURS, np.inf)
+    found = np.full(MAX_NEIGHBOURS, -1, np.int64)
+    low, high = boxes[one, 1], boxes[one, 3]
+    other = one + 1
+    while other < len(boxes) and boxes[other, 0] - boxes[one, 2] <= gaps[-1]:
+        if boxes[other, 1] - high <= gaps[-1] and low - boxes[other, 3] <= gaps[-1]:
+            _insert(boxes, one, other, gaps, apart, found)
+        other += 1
+    other = one - 1
+    while other >= 0 and boxes[one, 0] - right[other] <= gaps[-1]:
+        if boxes[other, 1] - high <= gaps[-1] and low - boxes[other, 3] <= gaps[-1]:
+            _insert(boxes, one, other, gaps, apart, found)
+        other -= 1
+    return found
+
+
+@compiled
+def _insert(
+    boxes: np.ndarray, one: int, other: int, gaps: np.ndarray, apart: np.ndarray, found: np.ndarray
+) -> None:
+    """Insert a box among the nearest ones of another, if it is one of these.
+
+    `gaps`, `apart` and `found` are the gap, the square of twice the distance of the centres and the index of
+    the nearest so far, ``(MAX_NEIGHBOURS,)``; unused places have the index -1 and the gap `REACH_PX`.
+    """
+    gap = box_gap(boxes, one, other)
+    if gap > gaps[-1]:
+        return
+    x = boxes[one, 0] + boxes[one, 2] - boxes[other, 0] - boxes[other, 2]
+    y = boxes[one, 1] + boxes[one, 3] - boxes[other, 1] - boxes[other, 3]
+    square = x * x + y * y
+    place = MAX_NEIGHBOURS
+    while place > 0 and (
+        gap < gaps[place - 1]
+        or (gap == gaps[place - 1] and square < apart[place - 1])
+        or (
+            gap == gaps[place - 1]
+            and square == apart[place - 1]
+            and _is_first(boxes, other, found[place - 1])
+        )
+    ):
+        place -= 1
+        if place + 1 < MAX_NEIGHBOURS:
+            gaps[place + 1], apart[place + 1] = gaps[place], apart[place]
+            found[place + 1] = found[place]
+    if place < MAX_NEIGHBOURS:
+        gaps[place], apart[place], found[place] = gap, square, other
+
+
+@compiled
+def _is_first(boxes: np.ndarray, one: int, other: int) -> bool:
+    """Return whether the corners of one of `boxes` come before those of another, or else its index."""
+    for corner in range(4):
+        if boxes[one, corner] != boxes[other, corner]:
+            return bool(boxes[one, corner] < boxes[other, corner])
+    return one < other
+
+
+@compiled
+def _between(near: np.ndarray, n_near: np.ndarray) -> np.ndarray:
+    """Return how many components are between each component and its neighbours; -1 without a link.
+
+    Arguments are those of `_neighbours`; the result has the places of `near`.
+    """
+    between = np.full(near.shape, -1, np.int64)
+    for one in range(len(near)):
+        for place in range(n_near[one]):
+            other, both = near[one, place], 0
+            for back in range(n_near[other]):
+                third = near[other, back]
+                if third == one:
+                    between[one, place] = both
+                    break
+                for nearer in range(place):
+                    both += near[one, nearer] == third
+    return between
+
+
+@compiled
+def _enlarged(
+    level: np.ndarray, sums: np.ndarray, size: int, near: np.ndarray, n_near: np.ndarray, between: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sets (k,) of `size` + 1 components, sorted, and the sum over their links (k,) of `between`.
+
+    `level` and `sums` are those of `size`.  A set has the links with the least sum.  Without one of its
+    members at the end of these, it is one of `level`, as the limits fall with size and crowding.
+    """
+    bound = 0
+    for own in level:
+        for place in range(size):
+            bound += n_near[_member(own, place)]
+    met, costs = np.empty(bound, np.int64), np.empty(bound, np.int64)
+    n_met = 0
+    for number in range(len(level)):
+        own, crowding = level[number], 0
+        for place in range(size):
+            crowding = max(crowding, n_near[_member(own, place)])
+        for place in range(size):
+            member = _member(own, place)
+            for link in range(n_near[member]):
+                new = near[member, link]
+                cost = sums[number] + between[member, link]
+                limit = MAX_BETWEEN[size - 1, max(crowding, n_near[new])]
+                if between[member, link] >= 0 and cost <= limit and not _contains(own, size, new):
+                    met[n_met], costs[n_met] = _with_member(own, size, new), cost
+                    n_met += 1
+    return _distinct(met[:n_met], costs[:n_met])
+
+
+@compiled
+def _distinct(met: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each set once, in ascending order, and the least of its costs."""
+    order = np.argsort(met, kind="mergesort")
+    met, costs = met[order], costs[order]
+    n_sets = 0
+    for number in range(len(met)):
+        if n_sets > 0 and met[number] == met[n_sets - 1]:
+            costs[n_sets - 1] = min(costs[n_sets - 1], costs[number])
+        else:
+            met[n_sets], costs[n_sets] = met[number], costs[number]
+            n_sets += 1
+    return met[:n_sets], costs[:n_sets]
+
+
+@compiled
+def _contains(own: int, size: int, member: int) -> bool:
+    """Return whether a component is in a set."""
     for place in range(size):
-        member = _member(own, place)
-        if member == new:
-            return False
-        touches |= linked[new, member]
-    return touches
+        if _member(own, place) == member:
+            return True
+    return False
 
 
 @compiled
