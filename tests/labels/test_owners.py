@@ -7,16 +7,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage
 from true_sources import Source, gaussian, native_wcs, observe
 
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
-from claran_core.common.noise import noise_sigma
 from claran_core.common.subject import Subject
 from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.components.contour_rule import find_components
 from claran_core.components.find import component_tables
+from claran_core.cutouts.coarse import coarse_cutout
 from claran_core.labels import owners
 from claran_core.labels.dr1_labels import coarse_rows, simulated_rows
 from claran_core.labels.owner_table import COMPONENT_COLUMNS
@@ -29,6 +28,7 @@ from claran_core.labels.owners import (
     simulated_owners,
     true_flux,
 )
+from claran_core.survey.surveys import SURVEYS
 
 FRAME = Frame()
 SUBJECT = Subject("here", 150.0, 20.0, "train", FRAME)
@@ -47,15 +47,8 @@ def named(sources: list[Source], owner: np.ndarray) -> list[str]:
 
 def coarser(fine: Cutout, scale: int) -> tuple[Subject, Cutout]:
     """Return the subject of the wide image `fine` at a coarser scale, and its smoothed and binned image."""
-    smooth = ndimage.gaussian_filter(fine.data, 0.42 * 3 * np.sqrt(scale**2 - 1)) * scale**2
-    size = len(smooth) // scale
-    binned = smooth.reshape(size, scale, size, scale).mean(axis=(1, 3))
-    matrix = tuple(scale * value for value in fine.wcs.matrix)
-    wcs = replace(native_wcs(size), matrix=matrix)
-    sigma = noise_sigma(fine.data)
-    native = replace(fine, data=np.where(fine.data > 3 * sigma, fine.data, np.float32(0)))
     subject = replace(SUBJECT, frame=FRAME.at_scale(scale), scale=scale)
-    return subject, Cutout(binned, wcs, "made", native=native, native_sigma=sigma)
+    return subject, coarse_cutout(fine, scale, SURVEYS["FIRST"])
 
 
 @given(

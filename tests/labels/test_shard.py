@@ -109,6 +109,38 @@ def test_simulated_labels_equal_those_of_the_selection(shard: Shard, selection: 
     np.testing.assert_allclose(labels[numbers], selection.labels[numbers].astype(float), rtol=1e-6)
 
 
+@pytest.mark.parametrize("scale", [2, 4])
+def test_fine_components_of_a_coarser_view_have_the_same_owners(
+    shard: Shard, tmp_path: Path, scale: int
+) -> None:
+    targets, results, sky = shard
+    wide = targets.head(2).assign(scale=scale)
+    coarse = Results(tmp_path)
+    cut_shard(wide, sky, None, FRAME, results=coarse, shard="00000")
+    owners = []
+    for rows, files in ((targets, results), (wide, coarse)):
+        with read_cutouts(files.cutouts("00000", "radio")) as radio:
+            if files is coarse:
+                paths = {"components_path": coarse.components("00000"), "noise_path": coarse.noise("00000")}
+                find_shard_components(wide, radio, FRAME, **paths)
+            inputs = {"radio": radio, "files": files_of(files), **components_of(files)}
+            label_simulated_shard(rows, sky, FRAME, **inputs)
+        table = read_table(files.owners("00000"))
+        keys = ["subject_id", "level", "component_id"]
+        owners.append(table[table["scale"] == 1].set_index(keys)["source_id"])
+    fine, parts = owners
+    same = fine.loc[wide["subject_id"]].reindex(parts.index).dropna()
+    assert len(same) > 0.5 * len(fine.loc[wide["subject_id"]])
+    # The noise of the wider image differs, so contours move a little.
+    assert (same == parts[same.index]).mean() > 0.95
+    table = read_table(coarse.owners("00000"))
+    assert set(table["scale"]) == {1, scale}
+    labels = read_table(coarse.shard_labels("00000"))
+    assert set(labels["subject_id"]) == set(wide["subject_id"])
+    nominal = table[(table["level"] == 1) & (table["kind"] == "source")]
+    assert set(labels["label_id"]) <= set(nominal["source_id"][nominal["scale"] == scale])
+
+
 def test_sky_truth_labels_each_source_in_its_own_subject(selection: Selection) -> None:
     sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED)
     own = selection.own_labels.set_index("label_id")
