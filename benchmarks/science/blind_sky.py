@@ -24,7 +24,8 @@ from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
 from claran_core.cutouts.shard import cut_shard
 from claran_core.fusion.shard import fuse_shard
 from claran_core.inference.infer import run_inference
-from claran_core.labels.shard import label_simulated_shard
+from claran_core.labels.owner_table import COMPONENT_COLUMNS
+from claran_core.labels.shard import TruthFiles, label_simulated_shard
 from claran_core.settings.config import Config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.subjects import sources_near
@@ -96,7 +97,15 @@ def cut(results: Results, config: Config, shard: str) -> None:
             noise_path=noise,
             made_from={"radio": cutouts.digest},
         )
-        label_simulated_shard(targets, radio, frame, radio=cutouts, output_path=results.shard_labels(shard))
+        label_simulated_shard(
+            targets,
+            radio,
+            frame,
+            radio=cutouts,
+            noise=read_noise(noise),
+            components=read_table(components, COMPONENT_COLUMNS),
+            files=TruthFiles(results.shard_labels(shard), results.owners(shard)),
+        )
 
 
 def search(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
