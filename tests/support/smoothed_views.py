@@ -11,6 +11,7 @@ from claran_core.catalogue.measure.measure_subject import SubjectImage
 from claran_core.catalogue.measure.stored_components import stored_components
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
+from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.subject import Subject
 from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.components.find import component_tables
@@ -18,14 +19,18 @@ from claran_core.components.units import find_units
 from claran_core.cutouts.coarse import coarse_cutout
 from claran_core.survey.surveys import SURVEYS
 
-__all__ = ["SIGMA", "View", "first_noise", "view_of"]
+__all__ = ["MJY", "SIGMA", "Blob", "View", "first_noise", "sky_image", "view_of"]
 
 FRAME = Frame()
 SURVEY = SURVEYS["FIRST"]
 PIXEL = SURVEY.pixel_scale_arcsec
 SIGMA = 1.5e-4  # Jy/beam
+MJY = 1e3 * SIGMA
 TO_SIGMA = 1 / np.sqrt(8 * np.log(2))
 RA, DEC = 150.0, 20.0
+
+# A Gaussian: offset to east and north (arcsec), peak in units of SIGMA, FWHM in units of the beam.
+Blob = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -67,19 +72,24 @@ def first_noise(size: int, seed: int) -> np.ndarray:
     return SIGMA * plane
 
 
-def view_of(
-    scale: int, blobs: Sequence[tuple[float, float, float, float]], *, seed: int = 0, noise: float = 1.0
-) -> View:
-    """Return the view of Gaussians ``(east, north, peak, fwhm)``: arcsec, SIGMA and units of the beam."""
-    size = int(np.ceil((scale * FRAME.width_arcsec + 2 * scale * SURVEY.beam_arcsec) / PIXEL))
+def sky_image(
+    size: int, blobs: Sequence[Blob], *, seed: int = 0, noise: float = 1.0
+) -> tuple[np.ndarray, LinearWCS]:
+    """Return a native image of Gaussians in FIRST's noise, and its geometry."""
     pixels = noise * first_noise(size, seed)
     rows, columns = np.indices(pixels.shape)
     middle = (size - 1) / 2
     for east, north, peak, fwhm in blobs:
         apart = (columns - middle + east / PIXEL) ** 2 + (rows - middle - north / PIXEL) ** 2
         pixels += peak * SIGMA * np.exp(-0.5 * apart / (fwhm * SURVEY.beam_arcsec / PIXEL * TO_SIGMA) ** 2)
-    wcs = Frame(size_px=size, pixel_scale_arcsec=PIXEL).wcs(RA, DEC)
-    cutout = coarse_cutout(Cutout(pixels.astype(np.float32), wcs, "made by hand"), scale, SURVEY)
+    return pixels.astype(np.float32), Frame(size_px=size, pixel_scale_arcsec=PIXEL).wcs(RA, DEC)
+
+
+def view_of(scale: int, blobs: Sequence[Blob], *, seed: int = 0, noise: float = 1.0) -> View:
+    """Return the view of Gaussians."""
+    size = int(np.ceil((scale * FRAME.width_arcsec + 2 * scale * SURVEY.beam_arcsec) / PIXEL))
+    pixels, wcs = sky_image(size, blobs, seed=seed, noise=noise)
+    cutout = coarse_cutout(Cutout(pixels, wcs, "made by hand"), scale, SURVEY)
     subject = Subject("s", RA, DEC, "none", FRAME.at_scale(scale), scale)
     components, noise_table = component_tables([(subject, cutout, (NOMINAL_LEVEL,))], FRAME)
     stored = {key[1]: own for key, own in stored_components(components).items()}

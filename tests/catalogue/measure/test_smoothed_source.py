@@ -4,14 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from smoothed_views import RA, SIGMA, View, view_of
+from smoothed_views import MJY, RA, View, view_of
 
 from claran_core.catalogue.measure.measure_subject import measured_columns
 from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
 
 BEAM = 5.4
-MJY = 1e3 * SIGMA
 
 
 def measured(view: View) -> dict[str, Any]:
