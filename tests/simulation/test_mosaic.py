@@ -27,6 +27,7 @@ from claran_core.survey.surveys import SURVEYS
 
 SEED = 5
 SUBJECT, FIELD = 181.5, 540.0  # arcsec: a subject and a field of 9 arcmin
+WIDE_FIELD = 2000.0  # arcsec: wider than the overlap of tiles
 
 
 def sky(name: str = "FIRST") -> SimulatedProvider:
@@ -72,13 +73,13 @@ def southern_corner(survey: SimulatedProvider, tile: Tile, height_px: int) -> tu
     raise AssertionError("the tile has no such row")
 
 
-@pytest.mark.parametrize(("name", "height_px"), [("FIRST", 80), ("WISE_W1", 190)])
+@pytest.mark.parametrize(("name", "height_px"), [("FIRST", 470), ("WISE_W1", 610)])
 def test_cutout_field_tile_and_mosaic_show_the_same_bits(name: str, height_px: int, tmp_path: Path) -> None:
     tile = sky(name).grid.tile_at(150.0, 30.0)
     place = southern_corner(sky(name), tile, height_px)
     images = [written(tmp_path / "tile.fits", sky(name), 150.0, 30.0)]
-    images.append(written(tmp_path / "mosaic.fits", sky(name), *place, size_px=1300))
-    for width in (SUBJECT, FIELD):
+    images.append(written(tmp_path / "mosaic.fits", sky(name), *place, size_px=2000))
+    for width in (SUBJECT, WIDE_FIELD):
         clear_caches()
         cutout = sky(name).cutout("any", *place, width)
         inside = np.isfinite(cutout.data)
