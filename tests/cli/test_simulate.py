@@ -13,7 +13,7 @@ from claran_core.cli.simulate import DEFAULT_SEED, SURVEY_NAMES
 from claran_core.common.files import read_table
 from claran_core.common.tables import LABELS
 from claran_core.labels.rgz_table import read_label_table
-from claran_core.simulation import subjects
+from claran_core.simulation import subjects, survey_views
 from claran_core.simulation.subjects import select_subjects
 from claran_core.survey.surveys import SIMULATED
 from claran_core.targets.target_table import read_targets
@@ -49,6 +49,22 @@ def test_target_list_and_label_table_agree(run: Run, tmp_path: Path) -> None:
         read_targets(targets), read_targets(labels), check_exact=True, check_dtype=False
     )
     assert read_label_table(labels).num_cpnts.tolist() == [1, 1]
+
+
+def test_survey_views_and_ambiguous_pairs_are_added(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(survey_views, "VIEWS", {"random": {1: 2, 4: 1}, "large": {8: 2}})
+    output = tmp_path / "targets.csv"
+    options = "--train", 1, "--test", 0, "--survey-views", "--ambiguous", 2
+    status, out, _ = run(*TARGETS, *options, "--output", output)
+    assert status == 0 and "8 subjects of sky 3, with 1 labelled sources" in out
+    table = pd.read_csv(output)
+    assert table["scale"].tolist() == [1, 1, 1, 4, 8, 8, 1, 1]
+    kinds = ["classified", *["random"] * 3, *["large"] * 2, "one_source", "two_sources"]
+    assert table["kind"].tolist() == kinds
+    assert table["split"].tolist() == ["train"] * 6 + ["test"] * 2
+    assert len(read_targets(output)) == 8
 
 
 def test_table_3_sets_the_numbers_of_subjects(
