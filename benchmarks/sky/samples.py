@@ -39,11 +39,14 @@ WIDTH_PX = 96
 POOL_RA_DEG, POOL_DEC_DEG = (120.0, 250.0), (0.0, 60.0)
 
 # Share of the sources of each recipe that become subjects of the pool, less for those that reach less far.
+# Large sources do not fit the subjects of RGZ.
 VISITED = {"1C_1P": 0.2, "1C_2P": 0.3, "1C_3P": 1, "2C_2P": 0.15, "2C_3P": 1, "3C_3P": 0.8, "beyond": 0.2}
+VISITED |= {"pair": 0.15, "large": 0}
 POOL_REACH_ARCSEC = {"1C_1P": 102, "1C_2P": 115, "1C_3P": 122, "2C_2P": 118, "2C_3P": 112, "3C_3P": 122}
 
 # Share of the sources of each recipe in the blind sample: about as many of each class.
 BLIND = {"1C_1P": 0.03, "1C_2P": 0.08, "1C_3P": 1, "2C_2P": 0.25, "2C_3P": 1, "3C_3P": 1, "beyond": 0.5}
+BLIND |= {"pair": 0.25, "large": 0}
 
 # Windows of the random sky, and the threshold of islands counted in them (facts of 1,255 FIRST fields).
 WINDOW_ARCSEC, ISLAND_SIGMA = 180.0, 5.0

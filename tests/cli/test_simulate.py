@@ -54,17 +54,17 @@ def test_target_list_and_label_table_agree(run: Run, tmp_path: Path) -> None:
 def test_survey_views_and_ambiguous_pairs_are_added(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(survey_views, "VIEWS", {"random": {1: 2, 4: 1}, "large": {8: 2}})
+    monkeypatch.setattr(survey_views, "VIEWS", {"random": {1: 2, 4: 1}, "large": {8: 2}, "ambiguous": {1: 2}})
     output = tmp_path / "targets.csv"
     options = "--train", 1, "--test", 0, "--survey-views", "--ambiguous", 2
     status, out, _ = run(*TARGETS, *options, "--output", output)
-    assert status == 0 and "8 subjects of sky 3, with 1 labelled sources" in out
+    assert status == 0 and "10 subjects of sky 3, with 1 labelled sources" in out
     table = pd.read_csv(output)
-    assert table["scale"].tolist() == [1, 1, 1, 4, 8, 8, 1, 1]
-    kinds = ["classified", *["random"] * 3, *["large"] * 2, "one_source", "two_sources"]
+    assert table["scale"].tolist() == [1, 1, 1, 4, 8, 8, 1, 1, 1, 1]
+    kinds = ["classified", *["random"] * 3, *["large"] * 2, *["ambiguous"] * 2, "one_source", "two_sources"]
     assert table["kind"].tolist() == kinds
-    assert table["split"].tolist() == ["train"] * 6 + ["test"] * 2
-    assert len(read_targets(output)) == 8
+    assert table["split"].tolist() == ["train"] * 8 + ["test"] * 2
+    assert len(read_targets(output)) == 10
 
 
 def test_table_3_sets_the_numbers_of_subjects(
