@@ -52,8 +52,8 @@ def export_cutout(results: Results, subject_id: str, band: Band, path: Path, *, 
 def fits_image(subject_id: str, cutout: Cutout, *, survey: str, unit: str) -> fits.PrimaryHDU:
     """Return a cut-out as a FITS image.
 
-    Its header has the WCS with all digits, OBJECT, BUNIT, the beam that the survey's file states (BMAJ, BMIN,
-    BPA), SURVEY, ORIGIN (where the pixels come from) and FLAGS.
+    Its header has the WCS with all digits, OBJECT, BUNIT, the beam that the survey's file states or that of a
+    coarse view (BMAJ, BMIN, BPA), SURVEY, ORIGIN (where the pixels come from) and FLAGS.
     """
     hdu = fits.PrimaryHDU(np.asarray(cutout.data))
     header = hdu.header

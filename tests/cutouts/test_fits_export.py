@@ -15,9 +15,11 @@ from claran_core.common.flags import Flag
 from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.paths import Results
 from claran_core.common.tables import TARGETS
+from claran_core.cutouts.coarse import coarse_cutout
 from claran_core.cutouts.cutout_file import cutout_writer
 from claran_core.cutouts.fits_export import export_cutout
 from claran_core.survey.regular import regular_image
+from claran_core.survey.surveys import SURVEYS
 
 CUTOUT = Cutout(
     np.random.default_rng(1).normal(0, 1, (30, 40)).astype(np.float32),
@@ -55,6 +57,22 @@ def test_round_trip(results: Results, tmp_path: Path) -> None:
     assert header["ORIGIN"] == f"{'deep/' * 30}\\xe9.fits" and header["FLAGS"] == Flag.COADDED
     beam = [header["BMAJ"] * 3600, header["BMIN"] * 3600, header["BPA"]]
     assert beam == pytest.approx([6.5, 5.4, -12.0])
+
+
+def test_coarse_view_has_the_geometry_and_beam_of_the_smoothed_image(
+    results: Results, tmp_path: Path
+) -> None:
+    coarse, path = coarse_cutout(CUTOUT, 2, SURVEYS["FIRST"]), tmp_path / "x2.fits"
+    with cutout_writer(results.cutouts("00001", "radio"), survey="FIRST", unit="Jy/beam") as writer:
+        writer.add("c", coarse)
+    export_cutout(results, "c", "radio", path, overwrite=False)
+    header = fits.getheader(path)
+    assert [header["BMAJ"] * 3600, header["BMIN"] * 3600, header["BPA"]] == pytest.approx([13.0, 10.8, -12.0])
+    # The reference pixel is at 3.75 -1000: blocks start at the odd pixels of x and at the even ones of y.
+    place = CUTOUT.wcs.pixels_to_sky(np.array([1.5, 11.5]), np.array([0.5, 6.5]))
+    x, y = WCS(header).all_world2pix(*place, 0)
+    np.testing.assert_allclose([x, y], [[1, 6], [0, 3]], atol=1e-6)
+    np.testing.assert_array_equal(fits.getdata(path), coarse.data)
 
 
 def test_an_existing_file_is_kept(results: Results, tmp_path: Path) -> None:
