@@ -43,7 +43,7 @@ PER_SQUARE_DEG = 1000.0
 N_COMPONENTS, SHARES = (1, 2, 3, 8), (0.60, 0.30, 0.08, 0.02)
 APART_DEG, SIZE_ARCSEC = 30 / 3600, 12.0
 MAX_UNITS = 4
-PER_SOURCE = 21.0  # candidates, about
+PER_SOURCE = 27.0  # candidates, about
 KIB, GB = 1024, 1e9
 STAGES = ("read_sky", "find_sky_components", "find_votes", "combine", "best_partition", "second_groupings")
 

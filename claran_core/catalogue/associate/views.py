@@ -187,32 +187,36 @@ def read_sky(shards: Sequence[ShardFiles], frame: Frame) -> Sky:
             )
         columns = _component_columns(found, views.scale[own][rows.code], frame)
         units = _unit_columns(scored, names, rows, files)
-        columns |= {"view": own[rows.code], "parent": np.where(parent >= 0, parent + components.n_rows, -1)}
-        candidates.add({"units": units.pop("units") + components.n_rows}, counted=False)
+        first = components.sizes.get("view", 0)
+        parent = np.where(parent >= 0, parent + first, -1).astype(np.int32)
+        components.add(columns | {"view": own[rows.code], "parent": parent})
         view = own[units.pop("code")]
-        candidates.add(_candidate_columns(scored) | units | {"view": view})
-        components.add({"places": columns.pop("places")}, counted=False)
-        components.add(columns)
+        candidates.add(_candidate_columns(scored) | units | {"view": view, "units": units["units"] + first})
         progress.step()
     return _sorted(views, components, candidates)
 
 
 class _Columns:
-    """Columns of a table in parts, which are joined one column at a time."""
+    """Columns to which rows are added, copied so that the memory of the tables becomes free."""
 
     def __init__(self) -> None:
-        self.parts: dict[str, list[np.ndarray]] = {}
-        self.n_rows = 0
+        self.arrays: dict[str, np.ndarray] = {}
+        self.sizes: dict[str, int] = {}
 
-    def add(self, columns: dict[str, np.ndarray], *, counted: bool = True) -> None:
-        """Add a part: its rows, or other values (not `counted`)."""
+    def add(self, columns: dict[str, np.ndarray]) -> None:
+        """Add rows to some columns."""
         for name, values in columns.items():
-            self.parts.setdefault(name, []).append(values)
-        self.n_rows += len(columns["view"]) if counted else 0
+            size = self.sizes.get(name, 0)
+            self.sizes[name] = size + len(values)
+            if name not in self.arrays or len(self.arrays[name]) < self.sizes[name]:
+                larger = np.empty((2 * self.sizes[name], *values.shape[1:]), values.dtype)
+                larger[:size] = self.arrays[name][:size] if size else 0
+                self.arrays[name] = larger
+            self.arrays[name][size : self.sizes[name]] = values
 
-    def joined(self, name: str) -> np.ndarray:
-        """Return one column and drop its parts."""
-        return np.concatenate(self.parts.pop(name))
+    def take(self, name: str) -> np.ndarray:
+        """Return one column, which is removed."""
+        return self.arrays.pop(name)[: self.sizes.pop(name)]
 
 
 def _read_views(targets: Sequence[Path]) -> tuple[Views, list[np.ndarray]]:
@@ -310,7 +314,7 @@ def _component_columns(table: pa.Table, view_scale: np.ndarray, frame: Frame) ->
         "snr": plain["snr"],
         "usable": plain["n_pixels"] >= MIN_COMPONENT_PX,
         "at_edge": plain["at_edge"],
-        "n_secondary": np.bincount(owner, minlength=len(table)),
+        "n_secondary": np.bincount(owner, minlength=len(table)).astype(np.int32),
         "places": np.stack([ra[rises], dec[rises]], axis=1),
     }
 
@@ -345,24 +349,24 @@ def _candidate_columns(table: pa.Table) -> dict[str, np.ndarray]:
 
 def _sorted(views: Views, components: _Columns, candidates: _Columns) -> Sky:
     """Join the parts and sort the rows by view."""
-    view = components.joined("view")
+    view = components.take("view")
     order = np.argsort(view, kind="stable")
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
-    parent = components.joined("parent")[order].astype(np.int32)
-    secondary = Ragged(starts_of(components.joined("n_secondary")), components.joined("places")).take(order)
+    parent = components.take("parent")[order]
+    secondary = Ragged(starts_of(components.take("n_secondary")), components.take("places")).take(order)
     plain = ("scale", "ids", "ra", "dec", "extent", "snr", "usable", "at_edge")
     found = Components(
         view=view[order],
         parent=np.where(parent >= 0, place[parent], np.int32(-1)) if len(place) else parent,
         secondary=secondary,
-        **{name: components.joined(name)[order] for name in plain},
+        **{name: components.take(name)[order] for name in plain},
     )
-    view = candidates.joined("view")
+    view = candidates.take("view")
     order = np.argsort(view, kind="stable")
-    units = Ragged(starts_of(candidates.joined("n_units")), place[candidates.joined("units")]).take(order)
+    units = Ragged(starts_of(candidates.take("n_units")), place[candidates.take("units")]).take(order)
     names = ("row", "classes", "artefact", "at_edge", "room")
     scored = Candidates(
-        view=view[order], units=units, **{name: candidates.joined(name)[order] for name in names}
+        view=view[order], units=units, **{name: candidates.take(name)[order] for name in names}
     )
     return Sky(views, found, scored)
