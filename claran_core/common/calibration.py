@@ -57,6 +57,13 @@ class Calibration:
         """Return the map of knots as JSON stores them, a list of lists."""
         return cls(tuple((float(first), float(second)) for first, second in knots))
 
+    def inverse(self) -> "Calibration":
+        """Return the map that undoes this one."""
+        if not self.knots:
+            return self
+        at, means = np.array(self.knots, float).T
+        return Calibration.of(np.stack([logit(means), _probability(at)], axis=1).tolist())
+
     def apply(self, logits: np.ndarray) -> np.ndarray:
         """Return the calibrated probability of each logit, float64 of the same shape."""
         logits = np.asarray(logits, float)

@@ -1,19 +1,86 @@
-"""Calibration of the probabilities: of detections with probability 0.7, seven in ten should be true.
+"""Calibration of the probabilities: of sources with probability 0.7, seven in ten should be true.
 
 The paper's P-value "approximates the probability the identified source belongs to the identified
 morphology class" (section 6.1.1); the paper does not measure how well.  The reliability diagram and the
-expected calibration error follow Guo et al. 2017 (arXiv:1706.04599), eq. 2 to 5.
+expected calibration error follow Guo et al. 2017 (arXiv:1706.04599), eq. 2 to 5.  A calibration is an
+isotonic regression of what is true on the probabilities (Zadrozny & Elkan 2002).
 """
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.optimize import isotonic_regression
 
+from claran_core.common.calibration import Calibration, logit
 from claran_core.evaluation.resampling import draw_copies, interval
 
-__all__ = ["calibration"]
+__all__ = ["calibration", "catalogue_calibration", "fit_calibration"]
 
 N_BINS = 10
+
+# A calibration has at most this many knots, each of at least so many cases.
+MAX_KNOTS, MIN_CASES = 24, 40
+
+# Probabilities nearer to 0 and 1 have the logit of this one.
+LEAST_PROBABILITY = 1e-6
+
+# Decimals of the knots.
+DECIMALS = 6
+
+
+def catalogue_calibration(
+    catalogue: pd.DataFrame, status: np.ndarray, n_resamplings: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Compare ``source_probability`` of the catalogue's rows with the fraction that is exactly one source.
+
+    Parameters
+    ----------
+    catalogue : DataFrame
+        Columns ``subject_id`` and ``source_probability``.
+    status : (n,) object array
+        Status of each row (`claran_core.evaluation.catalogue_truth.STATUSES`).
+    n_resamplings, rng
+        As `calibration`, whose result is returned.
+    """
+    subjects, subject = np.unique(catalogue["subject_id"].to_numpy(str), return_inverse=True)
+    probability = catalogue["source_probability"].to_numpy(float)
+    return calibration(probability, status == "true", subject, len(subjects), n_resamplings, rng)
+
+
+def fit_calibration(probability: np.ndarray, is_true: np.ndarray) -> Calibration:
+    """Return the monotone map of probabilities to the fraction that is true, by isotonic regression.
+
+    Cases are taken in groups of equal number by probability; each group is one knot, and groups whose
+    fractions do not rise are joined.
+
+    Parameters
+    ----------
+    probability : (n,) float array
+        Probability of each case.
+    is_true : (n,) bool array
+        Whether it is true.
+
+    Returns
+    -------
+    Calibration
+        Identity for fewer than `MIN_CASES` cases.
+    """
+    n_groups = min(MAX_KNOTS, len(probability) // MIN_CASES)
+    if n_groups == 0:
+        return Calibration()
+    clipped = np.clip(np.asarray(probability, float), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    order = np.argsort(clipped, kind="stable")
+    groups = np.array_split(order, n_groups)
+    count = np.array([len(one) for one in groups], float)
+    # One more case of the mean probability keeps the fraction of a group off 0 and 1.
+    right = np.array([is_true[one].sum() + clipped[one].mean() for one in groups]) / (count + 1)
+    at = np.array([logit(clipped[one]).mean() for one in groups])
+    level = isotonic_regression(right, weights=count).x
+    joined = np.cumsum(np.append(True, (np.diff(level) > LEAST_PROBABILITY) & (np.diff(at) > 0))) - 1
+    weight = np.bincount(joined, count)
+    knots = np.stack([np.bincount(joined, count * each) / weight for each in (at, level)], axis=1)
+    return Calibration.of(knots.round(DECIMALS).tolist())
 
 
 def calibration(

@@ -13,7 +13,7 @@ __all__ = ["CatalogueSample", "choose_catalogue_sample"]
 
 @dataclass(frozen=True)
 class CatalogueSample:
-    """The evaluated subjects, with their rows of the catalogue and their detections.
+    """The evaluated subjects, with their rows of the catalogue and their components.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class CatalogueSample:
     catalogue : DataFrame
         Rows whose centre or a component lies in the frame of one of these subjects.
     outcomes : DataFrame
-        Outcome of each detection in these subjects.
+        Outcome of each component in the frame of one of these subjects.
     """
 
     name: str
@@ -44,13 +44,14 @@ def choose_catalogue_sample(
         Columns of `claran_core.common.tables.TARGETS`, of `CATALOGUE` and of `OUTCOMES`
         (`claran_core.catalogue.product.schema`).
     frame : Frame
-        Geometry of the subjects.
+        Geometry of the subjects of scale 1.
     """
     is_test = (targets["split"] == "test").to_numpy(bool)
     if not is_test.any():
         return CatalogueSample("all", targets, catalogue.reset_index(drop=True), outcomes)
     subjects = targets[is_test].reset_index(drop=True)
-    in_sample = outcomes["subject_id"].isin(subjects["subject_id"]).to_numpy(bool)
+    places = outcomes["ra"].to_numpy(float), outcomes["dec"].to_numpy(float)
+    in_sample = count_subjects(*places, subjects, frame) > 0
     rows = catalogue[_touches(catalogue, subjects, frame)]
     return CatalogueSample(
         "test", subjects, rows.reset_index(drop=True), outcomes[in_sample].reset_index(drop=True)

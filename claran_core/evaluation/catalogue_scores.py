@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.tables import NATIVE_SCALE
+from claran_core.evaluation.accounting import component_accounts
 from claran_core.evaluation.area import subjects_at
+from claran_core.evaluation.by_size import completeness_by_size
 from claran_core.evaluation.catalogue_truth import (
     REASONS,
     SOURCE_OUTCOMES,
@@ -53,7 +57,7 @@ BINS = pa.schema(
 # Lower edges of the bins; the last bin has no upper edge.
 FLUX_EDGES_MJY = (0.0, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 SNR_EDGES = (0.0, 5.3, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
-SIZE_EDGES_ARCSEC = (0.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0)
+SIZE_EDGES_ARCSEC = (0.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0)
 
 NORMAL_95 = 1.959964
 DECIMALS = 6
@@ -71,7 +75,12 @@ def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
 
 
 def catalogue_metrics(
-    comparison: Comparison, catalogue: pd.DataFrame, truth: pd.DataFrame, subjects: pd.DataFrame, frame: Frame
+    comparison: Comparison,
+    catalogue: pd.DataFrame,
+    truth: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    subjects: pd.DataFrame,
+    frame: Frame,
 ) -> dict[str, Any]:
     """Return the scores of a catalogue whose truth is known, as a dictionary ready for JSON.
 
@@ -81,27 +90,33 @@ def catalogue_metrics(
         Result of `claran_core.evaluation.catalogue_truth.compare_with_truth`.
     catalogue, truth : DataFrame
         The catalogue and the truth that were compared.
+    outcomes : DataFrame
+        Columns of `claran_core.catalogue.product.schema.OUTCOMES`.
     subjects : DataFrame
-        Columns ``ra`` and ``dec`` (deg): the subjects of the catalogue.
+        Columns ``ra``, ``dec`` (deg) and ``scale``: the subjects of the catalogue.
     frame : Frame
-        Geometry of the subjects.
+        Geometry of the subjects of scale 1.
 
     Returns
     -------
     dict
         ``counts`` of rows by status, and of true sources by outcome and by reason; ``labelled``: the same
-        for the sources that the detector is trained to find (brightest pixel of 10 sigma or more, centre in
-        a subject), with ``completeness``; ``reliability``; ``per_1000_sources``: duplicates, fragments,
-        blends and losses per 1000 labelled sources; ``neighbours``: close pairs within an arcminute;
-        ``completeness_ratio``.
+        for the sources that are labelled (brightest pixel of 10 sigma or more, centre in a subject), with
+        ``completeness``; ``reliability``; ``without_doubtful``: both without the rows flagged `DOUBTFUL`;
+        ``by_size``: `claran_core.evaluation.by_size.completeness_by_size` of the labelled sources;
+        ``components``: `claran_core.evaluation.accounting.component_accounts`; ``per_1000_sources``:
+        duplicates, fragments, blends and losses per 1000 labelled sources; ``neighbours``: close pairs
+        within an arcminute; ``completeness_ratio``.
     """
     sources, rows = comparison.sources, comparison.rows
     labelled = sources[_labelled(sources)]
     pairs = close_pairs(sources)
     class_right = _class_right(rows["true_morphology"], catalogue["morphology"])
+    doubtful = catalogue["flags"].to_numpy(int) & int(Flag.DOUBTFUL) != 0
     return {
         "counts": {
             "n_rows": len(rows),
+            "n_doubtful": int(doubtful.sum()),
             "rows": _counted(rows["status"], STATUSES),
             "n_duplicates": comparison.n_duplicates,
             "n_rows_without_component": int((rows["n_components"] == 0).sum()),
@@ -114,14 +129,26 @@ def catalogue_metrics(
         },
         "reliability": _share(rows["status"] == "true"),
         "reliability_with_class": _share((rows["status"] == "true").to_numpy(bool) & class_right),
+        "without_doubtful": _without(doubtful, labelled, rows),
+        "by_size": completeness_by_size(labelled),
+        "components": component_accounts(truth, outcomes),
         "per_1000_sources": _rates(comparison, len(labelled)),
         "neighbours": {
             "n_pairs": len(pairs),
             "n_lost": int(pairs["lost"].sum()),
+            "n_blended": int(pairs["blended"].sum()),
             "lost": _share(pairs["lost"]),
         },
         "completeness_ratio": field_ratios(catalogue, truth, subjects, frame),
     }
+
+
+def _without(doubtful: np.ndarray, labelled: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
+    """Return completeness and reliability of the rows that are not doubtful."""
+    sure = rows[~doubtful]
+    true = set(sure.loc[sure["status"] == "true", "source_id"])
+    found = np.array([not true.isdisjoint(names) for names in labelled["row_ids"]], bool)
+    return {"completeness": _share(found), "reliability": _share(sure["status"] == "true")}
 
 
 def catalogue_summary(metrics: dict[str, Any]) -> str:
@@ -186,9 +213,9 @@ def field_ratios(
 ) -> dict[str, dict[str, Any]]:
     """Return the fractions of subjects with as many, fewer and more true sources than rows (Tables 10, 11).
 
-    The paper counts the classifications of each subject.  Here a subject has all true sources and all rows of
-    the catalogue with their centre in its frame, from whichever subject they were detected.  Both are counted
-    down to 10 sigma, the limit of the training labels.
+    The paper counts the classifications of each subject.  Here a subject of scale 1 has all true sources and
+    all rows of the catalogue with their centre in its frame, from whichever subject they were measured.  Both
+    are counted down to 10 sigma, the limit of the labels.
 
     Returns
     -------
@@ -197,6 +224,7 @@ def field_ratios(
         subjects ``n_subjects`` and the fractions ``equal``, ``fewer_true`` and ``more_true`` (None for an
         empty sample).
     """
+    subjects = subjects[subjects["scale"] == NATIVE_SCALE]
     bright = ~(
         catalogue["snr"].to_numpy(float) < LABELLED_SNR
     )  # keeps rows without a component, whose snr is NaN

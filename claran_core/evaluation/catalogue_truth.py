@@ -12,22 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy.spatial import cKDTree
 
-from claran_core.catalogue.product.schema import OUTCOME_DESCRIPTIONS
-from claran_core.common.boxes import BOX_COLUMNS, paired_iou
-from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.flags import Flag
-from claran_core.common.frame import Frame
-from claran_core.common.sky import sky_to_offset, unit_vectors
 from claran_core.evaluation.component_links import (
+    ABSENT,
+    ARTEFACTS,
     LINK_ARCSEC,
     Parts,
+    component_outcomes,
     contour_around,
     nearest_true,
     shared_components,
 )
-from claran_core.labels.dr1_labels import LABELLED_SNR
 
 __all__ = [
     "SOURCE_OUTCOMES",
@@ -38,9 +34,6 @@ __all__ = [
     "Comparison",
     "compare_with_truth",
 ]
-
-# A detection fits a true source when the IoU of their boxes is above this (paper section 5.2).
-MIN_IOU = 0.5
 
 STATUSES = {
     "true": "its components are exactly those of one true source",
@@ -59,12 +52,10 @@ REASONS = {
     "not_visible": "no component above 5.3 sigma",
     "confused": "its brightest pixel lies in the contour of another source or of noise",
     "outside": "its centre lies outside all subjects",
-    "edge": "no subject contains its whole box",
-    "unlabelled": f"not detected, and below {LABELLED_SNR:g} sigma, the limit of the training labels",
-    **{
-        name: f"outcome of its most probable detection: {text}" for name, text in OUTCOME_DESCRIPTIONS.items()
-    },
-    "not_detected": "no detection fits its box",
+    "edge": "no subject contains all its contours",
+    **{name: f"its brightest component is called {name}" for name in ("artefact", "noise", "below_limit")},
+    "unaccounted": "its brightest component is in no row and not in the table of outcomes",
+    "unlisted": "its brightest component belongs to a source by the table of outcomes, but to no row",
 }
 
 
@@ -86,12 +77,14 @@ TRUE_OUTCOMES = pa.schema(
         _column("morphology", pa.string(), "true class", nullable=True),
         _column("n_components", pa.int32(), "true components"),
         _column("angular_size", pa.float32(), "DR1 extent, arcsec", nullable=True),
+        _column("largest_angular_size", pa.float32(), "as in the truth, arcsec", nullable=True),
         _column("snr", pa.float32(), "brightest pixel over the noise"),
         _column("flux", pa.float64(), "flux density of the model, mJy"),
         _column("outcome", pa.string(), _explained(SOURCE_OUTCOMES)),
         _column("reason", pa.string(), f"why it is missed, else empty; {_explained(REASONS)}"),
         _column("row_ids", pa.list_(pa.string()), "rows of the catalogue that hold components of it"),
-        _column("detected", pa.bool_(), "a detection of at least the minimum probability fits its box"),
+        _column("n_called_artefact", pa.int32(), "its components that are called artefact or noise"),
+        _column("share", pa.float32(), "largest fraction of its components' summed brightness in one row"),
         _column("listed_as", pa.string(), "class of the row that found it", nullable=True),
     ]
 )
@@ -135,10 +128,8 @@ class Comparison:
 def compare_with_truth(
     catalogue: pd.DataFrame,
     truth: pd.DataFrame,
-    detections: pd.DataFrame | None = None,
+    outcomes: pd.DataFrame | None = None,
     *,
-    frame: Frame,
-    min_probability: float = 0.8,
     link_arcsec: float = LINK_ARCSEC,
 ) -> Comparison:
     """Return the outcome of every true source and the status of every row.
@@ -150,15 +141,9 @@ def compare_with_truth(
         `claran_core.catalogue.product.schema.CATALOGUE`.
     truth : DataFrame
         Columns of `claran_core.evaluation.sky_truth.SKY_TRUTH`.
-    detections : DataFrame, optional
-        Columns of `claran_core.catalogue.product.schema.OUTCOMES`, the outcome of each detection.  Without
-        it, reasons do not distinguish rejected sources from sources that were not detected.
-    frame : Frame
-        Geometry of the subjects; the boxes of `detections` are in its pixels.
-    min_probability : float
-        Minimum probability (`catalogue.min_probability`).  A source counts as detected when a detection fits
-        its box that the post-filter did not reject as improbable; a ``competing`` detection, for which the
-        post-filter compares no probability, needs a class of at least this probability.
+    outcomes : DataFrame, optional
+        Columns of `claran_core.catalogue.product.schema.OUTCOMES`, the outcome of each component.  Without
+        it, no component is accounted for outside the rows.
     link_arcsec : float
         Maximum distance of the brightest pixels of one component.
     """
@@ -169,12 +154,14 @@ def compare_with_truth(
     status = _statuses(len(catalogue), rows.row, linked, owner, truth["n_components"].to_numpy(int))
     held = pd.DataFrame({"row": rows.row, "source": owner}).drop_duplicates()
     held = held[held["source"] >= 0].sort_values(["source", "row"])
-    detected, ending = _detections_of(truth, detections, frame, min_probability)
     outcome = _outcomes(len(truth), held, status)
+    called = component_outcomes(sources, outcomes, link_arcsec)
+    is_artefact = np.isin(called, ARTEFACTS)
     known = {
         "outcome": outcome,
-        "reason": _reasons(truth, outcome, detected, ending),
-        "detected": detected,
+        "reason": _reasons(truth, outcome, _of_brightest(truth, called)),
+        "n_called_artefact": np.bincount(sources.row[is_artefact], minlength=len(truth)),
+        "share": _shares(truth, rows.row, linked, sources.row),
     }
     # A component truncated by a border is the same component; one split by noise is a fragment.
     is_truncated = (catalogue["flags"].to_numpy(int) & int(Flag.EDGE) != 0)[rows.row]
@@ -233,55 +220,42 @@ def _outcomes(n_sources: int, held: pd.DataFrame, status: np.ndarray) -> np.ndar
     return outcome
 
 
-def _detections_of(
-    truth: pd.DataFrame, detections: pd.DataFrame | None, frame: Frame, min_probability: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each source was detected, and the outcome of its most probable detection.
+def _shares(truth: pd.DataFrame, row: np.ndarray, linked: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Return the largest fraction of each source's summed component brightness that one row holds.
 
-    The outcome is empty if no detection fits.
+    Parameters
+    ----------
+    truth : DataFrame
+        Columns of `claran_core.evaluation.sky_truth.SKY_TRUTH`.
+    row, linked : (m,) int arrays
+        For each component of a row: the row, and the true component that it is; -1 for none.
+    owner : (n_components,) int array
+        Source of each true component.
     """
-    detected, ending = np.zeros(len(truth), bool), np.full(len(truth), "", dtype=object)
-    if detections is None or not len(detections) or not len(truth):
-        return detected, ending
-    source, detection = _fitting(truth, detections, frame)
-    weak = (detections["outcome"] == "competing") & (detections["probability"] < min_probability)
-    probable = ~(weak | (detections["outcome"] == "improbable")).to_numpy(bool)[detection]
-    detected[source[probable]] = True
-    rising = np.lexsort((detection, detections["probability"].to_numpy(float)[detection]))
-    ending[source[rising]] = detections["outcome"].to_numpy(object)[
-        detection[rising]
-    ]  # the last assignment wins
-    return detected, ending
+    snr = np.concatenate([np.empty(0), *truth["component_snr"]])
+    pairs = pd.DataFrame({"row": row, "component": linked}).query("component >= 0").drop_duplicates()
+    held = pairs["component"].to_numpy(int)
+    sums = pd.Series(snr[held]).groupby([owner[held], pairs["row"].to_numpy(int)]).sum()
+    most = sums.groupby(level=0).max().reindex(range(len(truth)), fill_value=0.0).to_numpy(float)
+    total = np.bincount(owner, snr, minlength=len(truth))
+    return np.divide(most, total, out=np.zeros(len(truth)), where=total > 0)
 
 
-def _fitting(truth: pd.DataFrame, detections: pd.DataFrame, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of a visible source and a detection that fits it (`MIN_IOU`)."""
-    visible = np.flatnonzero(truth["state"] == "visible")
-    size = truth["angular_size"].to_numpy(float)[visible]
-    ra, dec = truth["ra"].to_numpy(float)[visible], truth["dec"].to_numpy(float)[visible]
-    places = detections["ra"].to_numpy(float), detections["dec"].to_numpy(float)
-    # Boxes of an IoU above 0.5 have centres within the half diagonal of the larger one.
-    near = cKDTree(unit_vectors(*places)).query_ball_point(
-        unit_vectors(ra, dec), np.deg2rad(np.sqrt(2) * size / ARCSEC_PER_DEG), return_sorted=True
-    )
-    source = np.repeat(np.arange(len(visible)), [len(one) for one in near])
-    detection = np.concatenate([np.empty(0, int), *[np.asarray(one, int) for one in near]])
-    middle = np.stack(sky_to_offset(ra[source], dec[source], *(axis[detection] for axis in places)), axis=1)
-    boxes = detections[BOX_COLUMNS].to_numpy(float)
-    sides = boxes[:, 2:] - boxes[:, :2]
-    half = sides[detection] * frame.pixel_scale_arcsec / 2
-    square = np.outer(size[source] / 2, [-1, -1, 1, 1])
-    fits = paired_iou(np.concatenate([middle - half, middle + half], axis=1), square) > MIN_IOU
-    return visible[source[fits]], detection[fits]
+def _of_brightest(truth: pd.DataFrame, called: np.ndarray) -> np.ndarray:
+    """Return the outcome of each source's brightest component; empty without a component."""
+    ending = np.full(len(truth), "", dtype=object)
+    start = 0
+    for row, snr in enumerate(truth["component_snr"]):
+        if len(snr):
+            ending[row] = called[start + int(np.argmax(snr))]
+        start += len(snr)
+    return ending
 
 
-def _reasons(
-    truth: pd.DataFrame, outcome: np.ndarray, detected: np.ndarray, ending: np.ndarray
-) -> np.ndarray:
+def _reasons(truth: pd.DataFrame, outcome: np.ndarray, ending: np.ndarray) -> np.ndarray:
     """Return why each source is missed (the last reason that applies); empty if it is not missed."""
     state, placement = truth["state"].to_numpy(object), truth["placement"].to_numpy(object)
-    reason = np.where(ending == "", "not_detected", ending).astype(object)
-    reason[(truth["snr"].to_numpy(float) < LABELLED_SNR) & ~detected] = "unlabelled"
+    reason = np.where(ending == "source", "unlisted", np.where(ending == ABSENT, "unaccounted", ending))
     for name in ("edge", "outside"):
         reason[placement == name] = name
     reason[state == "confused"] = "confused"

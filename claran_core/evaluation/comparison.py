@@ -96,8 +96,8 @@ def compare_catalogues(
     other : DataFrame
         Result of `claran_core.evaluation.other_catalogue.read_other_catalogue`.
     subjects : DataFrame
-        Columns ``ra`` and ``dec`` (deg) of the searched subjects.  Entries of `other` count as unmatched
-        only inside their frames.
+        Columns ``ra``, ``dec`` (deg) and ``scale`` of the searched subjects.  Entries of `other` count as
+        unmatched only inside their frames.
     frame : Frame
         Geometry of the subjects.
     options : ComparisonOptions

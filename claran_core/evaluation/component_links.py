@@ -1,4 +1,4 @@
-"""Match components of a catalogue and of the truth on the sky: the same component, or a part of it."""
+"""Match components of a catalogue, of its outcomes and of the truth on the sky: the same one, or a part."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,25 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from claran_core.common.sky import chord, sky_to_offset, unit_vectors
+from claran_core.common.tables import NATIVE_SCALE
 
-__all__ = ["LINK_ARCSEC", "Parts", "contour_around", "nearest_true", "shared_components"]
+__all__ = [
+    "ABSENT",
+    "ARTEFACTS",
+    "LINK_ARCSEC",
+    "Parts",
+    "component_outcomes",
+    "contour_around",
+    "nearest_true",
+    "shared_components",
+]
 
 # Maximum distance of the brightest pixels of one component: half a beam of FIRST.
 LINK_ARCSEC = 2.7
+
+# Outcomes of components that are no source, and the word for a component without an outcome.
+ARTEFACTS = ("artefact", "noise")
+ABSENT = "absent"
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,23 @@ class Parts:
     def vector(self) -> np.ndarray:
         """Unit vectors to the brightest pixels, (m, 3)."""
         return unit_vectors(self.ra, self.dec)
+
+
+def component_outcomes(parts: Parts, outcomes: pd.DataFrame | None, link_arcsec: float) -> np.ndarray:
+    """Return the outcome of each component by the table `OUTCOMES`, (m,) str; `ABSENT` if it is not there.
+
+    Components are those of the finest scale, in the parts and in the table.
+    """
+    called = np.full(len(parts.row), ABSENT, dtype=object)
+    if outcomes is None or not len(called):
+        return called
+    table = outcomes[outcomes["scale"] == NATIVE_SCALE]
+    if len(table):
+        tree = cKDTree(unit_vectors(table["ra"].to_numpy(float), table["dec"].to_numpy(float)))
+        distance, nearest = tree.query(parts.vector, distance_upper_bound=chord(link_arcsec))
+        is_there = np.isfinite(distance)
+        called[is_there] = table["outcome"].to_numpy(object)[nearest[is_there]]
+    return called
 
 
 def _joined(table: pd.DataFrame, column: str) -> np.ndarray:

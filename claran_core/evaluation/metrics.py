@@ -30,7 +30,7 @@ from claran_core.evaluation.resampling import interval
 from claran_core.evaluation.sources import true_sources
 from claran_core.settings.evaluation import ScoringOptions
 
-__all__ = ["Sample", "choose_sample", "evaluate", "evaluate_sources", "summary_line"]
+__all__ = ["Sample", "choose_sample", "evaluate", "evaluate_sources", "json_ready", "summary_line"]
 
 COMPONENT_CLASSES = ("1C", "2C", "3C")
 
@@ -173,7 +173,7 @@ def evaluate(
         "published": published,
         "curves": {name: _curve(one) for name, one in ranked.items()},
     }
-    return _json_ready(result)
+    return json_ready(result)
 
 
 def evaluate_sources(
@@ -330,12 +330,12 @@ def _short(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.2f}".removeprefix("0")
 
 
-def _json_ready(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """Round floats in a nested structure; NaN, which JSON lacks, becomes None."""
     if isinstance(value, Mapping):
-        return {key: _json_ready(item) for key, item in value.items()}
+        return {key: json_ready(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_json_ready(item) for item in value]
+        return [json_ready(item) for item in value]
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, DECIMALS)
     return value

@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from claran_core.evaluation.completeness import FORMS, THRESHOLDS
 from claran_core.evaluation.figure_style import COLOURS, DASHES, new_panels, save_figure, say_nothing_to_show
 
-__all__ = ["plot_calibration", "plot_completeness"]
+__all__ = ["plot_calibration", "plot_completeness", "plot_reliability"]
 
 SAMPLES = {"all": "all subjects", "multi_source": "two or more true sources"}
 SHARES = {"equal": "ratio 1", "fewer_true": "below 1", "more_true": "above 1"}
 
 
 def plot_calibration(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Draw the reliability diagram, and the number of detections of each point.
+    """Draw the reliability diagram of the detections of a method.
 
     Parameters
     ----------
@@ -27,7 +27,21 @@ def plot_calibration(path: Path, metrics: Mapping[str, Any]) -> None:
     metrics : mapping
         Result of `claran_core.evaluation.metrics.evaluate`.
     """
-    measured = metrics["calibration"]
+    plot_reliability(path, metrics["calibration"], of=metrics["method"], counted="detections")
+
+
+def plot_reliability(path: Path, measured: Mapping[str, Any], *, of: str, counted: str) -> None:
+    """Draw a reliability diagram, and the number of cases of each point.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    measured : mapping
+        Result of `claran_core.evaluation.calibration.calibration`.
+    of, counted : str
+        What was measured, and what its cases are, for the titles.
+    """
     figure, (upper, lower) = new_panels(2, 1)
     bins = [one for one in measured["bins"] if one["n"]]
     if bins:
@@ -35,11 +49,11 @@ def plot_calibration(path: Path, metrics: Mapping[str, Any]) -> None:
         centres = [(one["low"] + one["high"]) / 2 for one in bins]
         lower.bar(centres, [one["n"] for one in bins], width=0.09, color=COLOURS[0], alpha=0.75)
         lower.set_yscale("log")
-        lower.set(xlim=(0, 1), ylim=(0.6, None), xlabel="Probability", ylabel="Detections")
-        title = f"{metrics['method']}: expected calibration error {measured['error']:.3f}"
-        upper.set_title(f"{title}, {measured['n']} detections", loc="left")
+        lower.set(xlim=(0, 1), ylim=(0.6, None), xlabel="Probability", ylabel=counted.capitalize())
+        title = f"{of}: expected calibration error {measured['error']:.3f}, {measured['n']} {counted}"
+        upper.set_title(title, loc="left")
     else:
-        say_nothing_to_show(upper, "No detections.")
+        say_nothing_to_show(upper, f"No {counted}.")
         lower.set_axis_off()
     save_figure(figure, path)
 

@@ -1,24 +1,27 @@
 """Truth of the simulated sky over an area: every physical source once, visible or not.
 
 The components of a source are those that the rule of all labels (`claran_core.labels.dr1_labels`) finds in
-the subject centred on its host.  Other subjects at the same place have another noise level: a faint component
-may be missing there, or two may be merged, which affects 0.5 % of 3,233 images of 817 extended sources.
+an image centred on its host that is wide enough to show it whole, in native pixels.  Other subjects at the
+same place have another noise level: a faint component may be missing there, or two may be merged, which
+affects 0.5 % of 3,233 images of 817 extended sources.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist
 
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.cutout import Cutout
-from claran_core.common.frame import Frame
+from claran_core.common.frame import SCALES, Frame
 from claran_core.common.log import Progress
 from claran_core.common.noise import noise_sigma
-from claran_core.common.sky import chord_angle, unit_vectors
+from claran_core.common.sky import chord_angle, sky_to_offset, unit_vectors
 from claran_core.common.subject import Subject, visible_in_frame
 from claran_core.components.contour_rule import (
     COMPONENT_SIGMA,
@@ -31,7 +34,7 @@ from claran_core.labels.dr1_labels import simulated_rows
 from claran_core.simulation.population import RadioSource, cells_reaching
 from claran_core.simulation.provider import SimulatedProvider
 
-__all__ = ["PLACEMENTS", "SKY_TRUTH", "STATES", "model_flux_mjy", "sky_truth_over"]
+__all__ = ["PLACEMENTS", "SKY_TRUTH", "STATES", "model_flux_mjy", "sky_truth_over", "whole_scale"]
 
 STATES = {
     "visible": "has at least one component above 5.3 sigma",
@@ -39,8 +42,8 @@ STATES = {
     "confused": "its brightest pixel lies in a contour of another source or of noise",
 }
 PLACEMENTS = {
-    "whole": "at least one subject contains its whole box",
-    "edge": "a subject contains its centre, but none its whole box",
+    "whole": "at least one subject contains all its contours",
+    "edge": "a subject contains its centre, but none all its contours",
     "outside": "its centre lies outside all subjects, but its host or some of its emission inside one",
 }
 
@@ -69,15 +72,22 @@ SKY_TRUTH = pa.schema(
         _column("dec", pa.float64(), "declination of its centre, deg, ICRS"),
         _column("state", pa.string(), _explained(STATES)),
         _column("placement", pa.string(), _explained(PLACEMENTS)),
-        _column("n_views", pa.int32(), "number of subjects that contain its whole box"),
+        _column("n_views", pa.int32(), "number of subjects that contain all its contours"),
         _column("morphology", pa.string(), "one of the six classes", nullable=True),
         _column("n_components", pa.int32(), "components, not clipped; 0 if not visible"),
         _column("n_peaks", pa.int32(), "peaks, not clipped; 0 if not visible"),
         _column("angular_size", pa.float32(), "DR1 extent, arcsec", nullable=True),
         *[
-            _column(name, pa.float32(), "edge of its box in the frame centred on its host, px", nullable=True)
+            _column(name, pa.float32(), "edge of its box in the image centred on its host, px", nullable=True)
             for name in BOX_COLUMNS
         ],
+        _column("scale", pa.int32(), "width of that image in units of the narrowest frame's"),
+        _column(
+            "largest_angular_size",
+            pa.float32(),
+            "largest distance between two corners of the boxes of its contours, arcsec",
+            nullable=True,
+        ),
         _column("snr", pa.float32(), "brightest pixel over the noise (the model's if not visible)"),
         _column("flux", pa.float64(), "flux density of the model, mJy"),
         _column("host_ra", pa.float64(), "right ascension of its host, deg, ICRS"),
@@ -116,9 +126,9 @@ def sky_truth_over(sky: SimulatedProvider, subjects: pd.DataFrame, frame: Frame)
     sky : SimulatedProvider
         The radio sky.
     subjects : DataFrame
-        Columns ``ra`` and ``dec`` (deg): centres of the frames.
+        Columns ``ra``, ``dec`` (deg) and ``scale``: centres and scales of the frames.
     frame : Frame
-        Geometry of the subjects.
+        Geometry of the subjects of scale 1.
 
     Returns
     -------
@@ -148,27 +158,42 @@ def model_flux_mjy(source: RadioSource, beam_arcsec: float) -> float:
 
 
 def _candidates(sky: SimulatedProvider, subjects: pd.DataFrame, frame: Frame) -> list[RadioSource]:
-    """Return the sources that may have host, centre or emission in a frame, cell by cell."""
-    if not len(subjects):
-        return []
-    half_diagonal = frame.width_arcsec / np.sqrt(2)
-    positions = subjects[["ra", "dec"]].to_numpy(float)
-    reaching = (cells_reaching(sky.population, ra, dec, half_diagonal) for ra, dec in positions)
+    """Return the sources that may have host, centre or emission in a frame, in the order of their cells."""
+    found: dict[str, RadioSource] = {}
+    scales = subjects["scale"].to_numpy(int)
+    for scale in np.unique(scales):
+        half_diagonal = scale * frame.width_arcsec / np.sqrt(2)
+        positions = subjects[["ra", "dec"]].to_numpy(float)[scales == scale]
+        for source in _sources_within(sky, positions, half_diagonal):
+            found.setdefault(source.source_id, source)
+    return list(found.values())
+
+
+def _sources_within(sky: SimulatedProvider, positions: np.ndarray, radius_arcsec: float) -> list[RadioSource]:
+    """Return the sources with host or emission in a circle around some position (RA, Dec; deg)."""
+    reaching = (cells_reaching(sky.population, ra, dec, radius_arcsec) for ra, dec in positions)
     cells = {cell for reached in reaching for cell in reached}
     tree = cKDTree(unit_vectors(*positions.T))
     found: list[RadioSource] = []
     for cell in sorted(cells):
         sources = sky.population.cell(cell)
         apart, _ = tree.query(unit_vectors(sources.ra_deg, sources.dec_deg))
-        within = half_diagonal + sources.peak_reach_arcsec + CONTOUR_REACH_ARCSEC
+        within = radius_arcsec + sources.peak_reach_arcsec + CONTOUR_REACH_ARCSEC
         found += [sources[number] for number in np.flatnonzero(chord_angle(apart) <= within).tolist()]
     return found
 
 
+def whole_scale(reach_arcsec: float, frame: Frame) -> int:
+    """Return the least scale whose frame shows emission up to `reach_arcsec` from its centre, or the last."""
+    return next((scale for scale in SCALES if scale * frame.width_arcsec / 2 >= reach_arcsec), SCALES[-1])
+
+
 def _row(sky: SimulatedProvider, source: RadioSource, frame: Frame) -> dict[str, Any]:
     """Return the columns of one source, except those of `_placed`."""
-    subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", frame)
-    window = source.ra_deg, source.dec_deg, frame.width_arcsec
+    scale = whole_scale(source.peak_reach_arcsec + CONTOUR_REACH_ARCSEC, frame)
+    wide = replace(frame, size_px=scale * frame.size_px)
+    subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", wide)
+    window = source.ra_deg, source.dec_deg, wide.width_arcsec
     cutout, sources = sky.cutout(source.source_id, *window), sky.truth(*window)
     assert isinstance(cutout, Cutout)  # the simulated sky has no gaps
     visible = visible_in_frame(subject, cutout)
@@ -179,6 +204,7 @@ def _row(sky: SimulatedProvider, source: RadioSource, frame: Frame) -> dict[str,
     measured = _seen(own[0], cutout, found) if own else _unseen(subject, visible, sigma, sources, found)
     return measured | {
         "source_id": source.source_id,
+        "scale": scale,
         "flux": model_flux_mjy(source, sky.survey.beam_arcsec),
         "host_ra": source.ra_deg,
         "host_dec": source.dec_deg,
@@ -200,12 +226,19 @@ def _seen(label: Mapping[str, Any], cutout: Cutout, found: Components) -> dict[s
         **{name: label[name] for name in (*measured, "component_ra", "component_dec")},
         "state": "visible",
         "snr": float(snr.max()),
+        "largest_angular_size": _largest(boxes) * cutout.pixel_scale_arcsec,
         "component_snr": snr.tolist(),
         "contour_ra": contour_ra.tolist(),
         "contour_dec": contour_dec.tolist(),
         "contour_width": size[:, 0].tolist(),
         "contour_height": size[:, 1].tolist(),
     }
+
+
+def _largest(boxes: np.ndarray) -> float:
+    """Return the largest distance between two corners of boxes ``x1 y1 x2 y2``, (n, 4)."""
+    corners = boxes[:, [[0, 1], [0, 3], [2, 1], [2, 3]]].reshape(-1, 2)
+    return float(pdist(corners).max())
 
 
 def _unseen(
@@ -220,7 +253,7 @@ def _unseen(
         number = found.labels[y, x]
         if number and found.n_pixels[number - 1] >= MIN_COMPONENT_PX:
             state = "confused"
-    nothing = dict.fromkeys(["angular_size", *BOX_COLUMNS], float("nan"))
+    nothing = dict.fromkeys(["angular_size", "largest_angular_size", *BOX_COLUMNS], float("nan"))
     return nothing | {
         "ra": subject.ra_deg,
         "dec": subject.dec_deg,
@@ -236,8 +269,7 @@ def _unseen(
 def _placed(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> dict[str, np.ndarray]:
     """Return the columns ``placement`` and ``n_views``."""
     ra, dec = table["ra"].to_numpy(float), table["dec"].to_numpy(float)
-    half = np.nan_to_num(table["angular_size"].to_numpy(float)) / 2
-    n_views = count_subjects(ra, dec, subjects, frame, half_size_arcsec=half)
+    n_views = count_subjects(ra, dec, subjects, frame, half_size_arcsec=_reach_arcsec(table))
     inside = count_subjects(ra, dec, subjects, frame) > 0
     placement = np.where(n_views > 0, "whole", np.where(inside, "edge", "outside")).astype(object)
     return {"placement": placement, "n_views": n_views}
@@ -249,11 +281,25 @@ def _touches(table: pd.DataFrame, subjects: pd.DataFrame, frame: Frame) -> np.nd
     for name in ("", "host_"):
         places = table[f"{name}ra"].to_numpy(float), table[f"{name}dec"].to_numpy(float)
         touches |= count_subjects(*places, subjects, frame) > 0
-    owner = np.repeat(np.arange(len(table)), table["n_components"].to_numpy(int))
-    ra, dec, width, height = (
-        np.concatenate([np.empty(0), *table[f"contour_{name}"]]) for name in ("ra", "dec", "width", "height")
-    )
+    owner, ra, dec, width, height = _contours(table)
     # A contour reaches into a frame if the centre of its box is less than half its size outside the border.
     shown = count_subjects(ra, dec, subjects, frame, half_size_arcsec=-np.maximum(width, height) / 2) > 0
     touches[owner[shown]] = True
     return touches
+
+
+def _reach_arcsec(table: pd.DataFrame) -> np.ndarray:
+    """Return the largest distance, along an axis, of a source's contours from its centre; 0 without one."""
+    owner, ra, dec, width, height = _contours(table)
+    ra0, dec0 = (table[name].to_numpy(float)[owner] for name in ("ra", "dec"))
+    east, north = sky_to_offset(ra0, dec0, ra, dec)
+    reach = np.zeros(len(table))
+    np.maximum.at(reach, owner, np.maximum(np.abs(east) + width / 2, np.abs(north) + height / 2))
+    return reach
+
+
+def _contours(table: pd.DataFrame) -> tuple[np.ndarray, ...]:
+    """Return the source, position (deg), width and height (arcsec) of all contours."""
+    owner = np.repeat(np.arange(len(table)), table["n_components"].to_numpy(int))
+    lists = (table[f"contour_{name}"] for name in ("ra", "dec", "width", "height"))
+    return owner, *(np.concatenate([np.empty(0), *one]) for one in lists)

@@ -15,7 +15,8 @@ GROUPS = (
     ("Host candidates", ("host_candidate_",)),
     ("Infrared host", ("host_",)),
     ("Radio components", ("component_",)),
-    ("Class", ("morphology", "n_components", "n_peaks", "probability", "source_probability", "p_", "rule_")),
+    ("Class", ("morphology", "n_components", "n_peaks", "probability", "p_", "rule_")),
+    ("Grouping", ("source_probability", "second_")),
     ("Position", ("source_id", "ra", "dec", "centroid_", "tight_ra", "tight_dec")),
     (
         "Flux density",
@@ -23,7 +24,7 @@ GROUPS = (
     ),
     ("Size", ("angular_size", "largest_angular_size", "position_angle", "tight_")),
     ("Flags", ("flags",)),
-    ("Provenance", ("subject_id", "method", "box_", "n_merged", "model_id", "pipeline_version")),
+    ("Provenance", ("subject_id", "scale", "method", "box_", "n_merged", "model_id", "pipeline_version")),
 )
 # Group of columns that match no other group.
 OTHER = "Other"
@@ -31,6 +32,7 @@ OTHER = "Other"
 # Order in which the report shows the groups.
 GROUP_ORDER = (
     "Position",
+    "Grouping",
     "Class",
     "Flux density",
     "Size",

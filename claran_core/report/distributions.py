@@ -87,7 +87,9 @@ def histograms(catalogue: pd.DataFrame) -> list[Histogram]:
         _logarithmic(catalogue, "integrated_flux", "Flux density", "mJy"),
         _logarithmic(catalogue, "snr", "Signal-to-noise ratio of the peak", ""),
         _logarithmic(catalogue, "largest_angular_size", "Largest angular size", "arcsec"),
-        _linear(catalogue, "source_probability", "Probability of a source of any class", "", 0.0, 1.0),
+        _linear(
+            catalogue, "source_probability", "Probability that the components are one source", "", 0.0, 1.0
+        ),
         _linear(catalogue, "probability", "Probability of the class", "", 0.0, 1.0),
         _linear(host, "host_reliability", "Reliability of the host", "", 0.0, 1.0),
         _linear(host, "host_separation", "Separation of centroid and host", "arcsec"),

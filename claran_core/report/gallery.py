@@ -18,6 +18,7 @@ import pandas as pd
 
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.files import write_text
+from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.report.columns import GROUP_ORDER, column_table, flag_table
 from claran_core.report.gallery_selection import Choice, select_pictures
@@ -68,7 +69,7 @@ def shown_rows(inputs: ReportInputs, *, max_rows: int = MAX_ROWS) -> Shown:
     choice = select_pictures(
         subjects,
         inputs.catalogue,
-        inputs.subjects_with_source,
+        inputs.blank,
         size=None if size == "all" else int(size),
         seed=inputs.config.seed,
     )
@@ -111,7 +112,7 @@ def write_gallery(folder: Path, inputs: ReportInputs, shown: Shown) -> None:
 def _subjects_with_pictures(inputs: ReportInputs, shown: Shown) -> list[str]:
     """Return the subjects to draw, in the order of the run."""
     of_sources = shown.table.loc[shown.table["source_id"].isin(shown.choice.sources), "subject_id"]
-    wanted = {*of_sources, *shown.choice.empty}
+    wanted = {*of_sources, *shown.choice.blank}
     return [name for name in inputs.fused["subject_id"] if name in wanted]
 
 
@@ -122,6 +123,7 @@ def _write_pictures(folder: Path, inputs: ReportInputs, shown: Shown, subjects: 
     place = {name: row for row, name in enumerate(shown.table["source_id"])}
     split = dict(zip(inputs.targets["subject_id"], inputs.targets["split"], strict=True))
     about = inputs.fused.set_index("subject_id", drop=False)
+    scale = dict(zip(inputs.fused["subject_id"], inputs.fused["scale"], strict=True))
     none = inputs.catalogue.iloc[:0]
     for number, group in enumerate(batches(inputs.images_of(subjects), PICTURES_PER_FILE)):
         overlays = []
@@ -134,7 +136,7 @@ def _write_pictures(folder: Path, inputs: ReportInputs, shown: Shown, subjects: 
                     {**about.loc[subject], "split": split.get(subject, "none")},
                     sources.assign(row=[place.get(source, -1) for source in sources["source_id"]]),
                     true.get(subject),
-                    frame=inputs.config.fusion.frame,
+                    frame=inputs.config.fusion.frame.at_scale(scale[subject]),
                     contour_sigma=inputs.config.fusion.contour_sigma,
                 )
             )
@@ -175,7 +177,8 @@ def _index(inputs: ReportInputs, shown: Shown, subjects: Sequence[str]) -> dict[
         "flags": table["flags"].tolist(),
         "place": [place.get(name, -1) for name in table["subject_id"]],
         "turn": [turn.get(name, -1) for name in table["source_id"]],
-        "empty": [place[name] for name in shown.choice.empty],
+        "blank": [place[name] for name in shown.choice.blank],
+        "doubtful": int(Flag.DOUBTFUL),
         "classes": list(MORPHOLOGIES),
         "columns": column_table(),
         "groups": list(GROUP_ORDER),

@@ -17,8 +17,8 @@ __all__ = ["Choice", "select_pictures"]
 # Order of the splits: subjects that the detector has not seen in training come first.
 SPLIT_ORDER = {"test": 0, "none": 1, "train": 2}
 
-# Group of the subjects without a source; it follows the six classes.
-EMPTY = "empty"
+# Group of the subjects without a component; it follows the six classes.
+BLANK = "blank"
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,23 @@ class Choice:
     ----------
     sources : tuple of str
         Names of the sources, the classes in turn.
-    empty : tuple of str
-        Subjects without a source.
+    blank : tuple of str
+        Subjects without a component.
     """
 
     sources: tuple[str, ...]
-    empty: tuple[str, ...]
+    blank: tuple[str, ...]
 
 
 def select_pictures(
     subjects: pd.DataFrame,
     catalogue: pd.DataFrame,
-    with_source: Collection[str],
+    blank: Collection[str],
     *,
     size: int | None,
     seed: int,
 ) -> Choice:
-    """Select the sources and empty subjects to show, taking from each class in turn.
+    """Select the sources and blank subjects to show, taking from each class in turn.
 
     Parameters
     ----------
@@ -53,30 +53,30 @@ def select_pictures(
         ``subject_id`` and ``split``, one row per subject.
     catalogue : DataFrame
         ``source_id, subject_id, morphology``.
-    with_source : collection of str
-        Subjects with a source; it may be catalogued under another subject.
+    blank : collection of str
+        Subjects without a component.
     size : int, optional
-        Number of sources and empty subjects to select; None selects all.
+        Number of sources and blank subjects to select; None selects all.
     seed : int
         Seed of the order within a class and split.
     """
     split = dict(zip(subjects["subject_id"], subjects["split"], strict=True))
-    empty = subjects.loc[~subjects["subject_id"].isin(with_source), "subject_id"]
+    empty = subjects.loc[subjects["subject_id"].isin(blank), "subject_id"]
     table = pd.concat(
         [
             _candidates(catalogue["source_id"], catalogue["subject_id"], catalogue["morphology"]),
-            _candidates(empty, empty, EMPTY),
+            _candidates(empty, empty, BLANK),
         ],
         ignore_index=True,
     ).sort_values(["group", "name"], kind="stable", ignore_index=True)
     table["rank"] = [SPLIT_ORDER[split.get(name, "none")] for name in table["subject"]]
     table["lot"] = np.random.default_rng(seed).permutation(len(table))
-    table["place"] = table["group"].map({name: i for i, name in enumerate([*MORPHOLOGIES, EMPTY])})
+    table["place"] = table["group"].map({name: i for i, name in enumerate([*MORPHOLOGIES, BLANK])})
     table = table.sort_values(["rank", "lot"], kind="stable")
     table["turn"] = table.groupby("group").cumcount()
     chosen = table.sort_values(["turn", "place"], kind="stable").head(len(table) if size is None else size)
-    is_empty = chosen["group"] == EMPTY
-    return Choice(tuple(chosen.loc[~is_empty, "name"]), tuple(chosen.loc[is_empty, "name"]))
+    is_blank = chosen["group"] == BLANK
+    return Choice(tuple(chosen.loc[~is_blank, "name"]), tuple(chosen.loc[is_blank, "name"]))
 
 
 def _candidates(names: pd.Series, subjects: pd.Series, group: pd.Series | str) -> pd.DataFrame:

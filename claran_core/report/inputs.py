@@ -24,10 +24,7 @@ from claran_core.settings.config import Config
 
 __all__ = ["ReportInputs", "read_inputs"]
 
-# Outcomes of detections that belong to a source of the catalogue.
-OUTCOMES_OF_SOURCES = ("catalogued", "merged", "regrouped")
-
-_FUSED_COLUMNS = ["subject_id", "ra", "dec", "flags"]
+_FUSED_COLUMNS = ["subject_id", "scale", "ra", "dec", "flags"]
 
 
 @dataclass(frozen=True)
@@ -43,15 +40,17 @@ class ReportInputs:
     ledger : DataFrame
         Columns of `claran_core.common.tables.LEDGER`, all shards.
     fused : DataFrame
-        Columns ``subject_id, ra, dec, flags`` of `claran_core.common.tables.FUSED`: all subjects, as fused
-        with the catalogue's method.
+        Columns ``subject_id, scale, ra, dec, flags`` of `claran_core.common.tables.FUSED`: all subjects, as
+        fused with the catalogue's method.
     images_of : callable
         Function that yields the images of the named subjects, in the order of `fused`.
     catalogue : DataFrame
         Columns of `claran_core.catalogue.product.schema.CATALOGUE`.
     outcomes : DataFrame
-        Columns ``subject_id, outcome`` of `claran_core.catalogue.product.schema.OUTCOMES`, one row per
-        detection.
+        Column ``outcome`` of `claran_core.catalogue.product.schema.OUTCOMES`, one row per component of the
+        sky.
+    blank : frozenset of str
+        Subjects whose radio image shows no component at 5.3 sigma.
     date : str
         End of the run, ISO 8601.
     labels : DataFrame, optional
@@ -67,7 +66,8 @@ class ReportInputs:
         Result of `claran_core.evaluation.catalogue_scores.catalogue_metrics`, if the catalogue was compared
         with the simulated sky.
     catalogue_figures : mapping, optional
-        PNG files of the evaluation of the catalogue, by the names ``truth`` and ``comparison``.
+        PNG files of the evaluation of the catalogue, by the names ``truth``, ``calibration`` and
+        ``comparison``.
     version : str
         Version of the pipeline.
     """
@@ -79,6 +79,7 @@ class ReportInputs:
     images_of: Callable[[Collection[str]], Iterator[SubjectImages]]
     catalogue: pd.DataFrame
     outcomes: pd.DataFrame
+    blank: frozenset[str]
     date: str
     labels: pd.DataFrame | None = None
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -87,11 +88,6 @@ class ReportInputs:
     against_truth: Mapping[str, Any] | None = None
     catalogue_figures: Mapping[str, Path] = field(default_factory=dict)
     version: str = __version__
-
-    @property
-    def subjects_with_source(self) -> frozenset[str]:
-        """Subjects with a detection of a source of the catalogue, listed under this subject or another."""
-        return frozenset(self.outcomes.loc[self.outcomes["outcome"].isin(OUTCOMES_OF_SOURCES), "subject_id"])
 
 
 def read_inputs(
@@ -129,11 +125,13 @@ def read_inputs(
     catalogue_figures = {}
     if against_truth:
         catalogue_figures["truth"] = results.catalogue_evaluation("completeness.png")
+        catalogue_figures["calibration"] = results.catalogue_evaluation("calibration.png")
     if compared:
         catalogue_figures["comparison"] = results.comparison("comparison.png")
     method = config.catalogue.method
     targets = read_table(results.targets)
-    fused = _read_fused(results, method, sorted(targets["shard"].unique()))
+    shards = sorted(targets["shard"].unique())
+    fused = _read_fused(results, method, shards)
     labels = ["subject_id", *BOX_COLUMNS, "morphology"]
     return ReportInputs(
         config=config,
@@ -142,7 +140,8 @@ def read_inputs(
         fused=fused,
         images_of=_image_reader(results, config, fused),
         catalogue=read_table(results.catalogue, CATALOGUE.names),
-        outcomes=read_table(results.outcomes, ["subject_id", "outcome"]),
+        outcomes=read_table(results.outcomes, ["outcome"]),
+        blank=_read_blank(results, shards),
         date=date,
         labels=read_table(results.labels, labels) if evaluated else None,
         metrics={name: _read_json(results.metrics(name)) for name in evaluated},
@@ -160,6 +159,16 @@ def _read_fused(results: Results, method: str, shards: Sequence[str]) -> pd.Data
         index = read_table(results.fused_index(method, shard), _FUSED_COLUMNS)
         tables.append(index.assign(shard=shard, row=np.arange(len(index))))
     return pd.concat(tables, ignore_index=True)
+
+
+def _read_blank(results: Results, shards: Sequence[str]) -> frozenset[str]:
+    """Return the subjects with a radio image and without a component."""
+    blank: set[str] = set()
+    for shard in shards:
+        noise = read_table(results.noise(shard), ["subject_id", "sigma", "n_components"])
+        most = noise[noise["sigma"].notna()].groupby("subject_id")["n_components"].max()
+        blank |= set(most.index[most == 0])
+    return frozenset(blank)
 
 
 def _image_reader(
@@ -184,12 +193,12 @@ def _shard_images(
         read_cutouts(results.cutouts(shard, "infrared")) as infrared,
     ):
         sigma = read_noise(results.noise(shard))
-        columns = (rows[name].tolist() for name in ("subject_id", "ra", "dec", "row"))
-        for name, ra, dec, row in zip(*columns, strict=True):
+        columns = (rows[name].tolist() for name in ("subject_id", "scale", "ra", "dec", "row"))
+        for name, scale, ra, dec, row in zip(*columns, strict=True):
             planes = make_planes(
                 radio.get(name),
                 infrared.get(name),
-                config.fusion.frame,
+                config.fusion.frame.at_scale(scale),
                 ra_deg=ra,
                 dec_deg=dec,
                 sigma=sigma[name],

@@ -32,13 +32,13 @@ def subject_overlay(
     images : SubjectImages
         Images of the subject.
     subject : mapping
-        ``subject_id, ra, dec, split, flags``.
+        ``subject_id, scale, ra, dec, split, flags``.
     found : DataFrame
         Its rows of the catalogue, with their number in the gallery as ``row`` (-1 if not in the gallery).
     true : DataFrame, optional
         Its rows of the labels.
     frame : Frame
-        Geometry of the images.
+        Geometry of the images, at the subject's scale.
     contour_sigma : float
         Lowest contour in units of the noise; each contour is twice the previous one.
 
@@ -52,6 +52,7 @@ def subject_overlay(
         "id": str(subject["subject_id"]),
         "ra": centre[0],
         "dec": centre[1],
+        "scale": int(subject["scale"]),
         "split": str(subject["split"]),
         "flags": describe(int(subject["flags"])),
         "radio": bool(np.isfinite(images.planes.radio).any()),

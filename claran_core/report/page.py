@@ -16,6 +16,7 @@ import yaml
 from claran_core.common.files import write_text
 from claran_core.common.flags import DESCRIPTIONS, Flag
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.tables import NATIVE_SCALE
 from claran_core.evaluation.catalogue_scores import catalogue_summary
 from claran_core.report import summary
 from claran_core.report.distributions import class_rows, histograms, host_summary
@@ -101,22 +102,28 @@ def _run(inputs: ReportInputs) -> dict[str, Any]:
 
 def _targets(inputs: ReportInputs) -> dict[str, Any]:
     targets = inputs.targets
+    scales = np.unique(targets["scale"].to_numpy(int), return_counts=True)
     return {
         "n_subjects": len(targets),
         "n_shards": targets["shard"].nunique(),
-        "width_arcmin": inputs.config.fusion.frame.width_arcsec / 60,
+        "views": [
+            (scale, n, scale * inputs.config.fusion.frame.width_arcsec / 60)
+            for scale, n in zip(*(each.tolist() for each in scales), strict=True)
+        ],
         "splits": summary.split_bars(targets),
     }
 
 
 def _sky(inputs: ReportInputs) -> dict[str, Any]:
     targets, catalogue = inputs.targets, inputs.catalogue
-    area_arcmin2 = len(targets) * (inputs.config.fusion.frame.width_arcsec / 60) ** 2
+    fine = targets[targets["scale"] == NATIVE_SCALE]
+    area_arcmin2 = len(fine) * (inputs.config.fusion.frame.width_arcsec / 60) ** 2
     ends = {name: (targets[name].min(), targets[name].max()) for name in ("ra", "dec") if len(targets)}
     return {
         "sky_subjects": whole_sky_map(targets["ra"].to_numpy(), targets["dec"].to_numpy()),
         "sky_sources": whole_sky_map(catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy()),
         "sky_area": area_map(targets, catalogue, inputs.config.fusion.frame),
+        "n_fine": len(fine),
         "area_deg2": area_arcmin2 / 3600,
         "sky_ends": ends,
     }
@@ -133,13 +140,15 @@ def _cutouts(inputs: ReportInputs) -> dict[str, Any]:
 
 
 def _catalogue(inputs: ReportInputs) -> dict[str, Any]:
-    catalogue, options = inputs.catalogue, inputs.config.catalogue
+    catalogue = inputs.catalogue
     return {
         "n_sources": len(catalogue),
+        "n_doubtful": int(np.count_nonzero(catalogue["flags"].to_numpy(int) & int(Flag.DOUBTFUL))),
         "outcomes": summary.outcome_rows(inputs.outcomes),
-        "n_detections": len(inputs.outcomes),
-        "n_empty": int((~inputs.targets["subject_id"].isin(inputs.subjects_with_source)).sum()),
-        "min_probability": options.min_probability,
+        "n_components": len(inputs.outcomes),
+        "n_rejected": int(inputs.outcomes["outcome"].isin(["artefact", "noise"]).sum()),
+        "n_blank": len(inputs.blank),
+        "min_probability": inputs.config.catalogue.min_probability,
         "model_ids": sorted(catalogue["model_id"].unique()),
         "classes": class_rows(catalogue),
         "class_bars": summary.class_bars(catalogue),
@@ -188,6 +197,6 @@ def _gallery(inputs: ReportInputs, shown: Shown, folder: str) -> dict[str, Any]:
         "scripts": SCRIPTS,
         "n_listed": len(shown.table),
         "n_pictured": len(shown.choice.sources),
-        "n_empty_pictured": len(shown.choice.empty),
+        "n_blank_pictured": len(shown.choice.blank),
         "flag_choices": [(flag.value, str(flag.name), DESCRIPTIONS[flag]) for flag in Flag if present & flag],
     }

@@ -139,11 +139,11 @@ def area_map(subjects: pd.DataFrame, sources: pd.DataFrame, frame: Frame) -> Sky
     Parameters
     ----------
     subjects : DataFrame
-        Columns ``ra, dec`` of their centres.
+        Columns ``ra, dec`` of their centres, and ``scale``.
     sources : DataFrame
         Columns ``ra, dec, morphology``.
     frame : Frame
-        Geometry of the subjects.
+        Geometry of the subjects of scale 1.
     """
     if subjects.empty:
         return None
@@ -152,7 +152,7 @@ def area_map(subjects: pd.DataFrame, sources: pd.DataFrame, frame: Frame) -> Sky
         return None
     project = lambert(ra0, dec0)
     farthest = np.abs(project(subjects["ra"].to_numpy(), subjects["dec"].to_numpy())).max()
-    radius = float(farthest) + 0.75 * frame.width_arcsec / 3600
+    radius = float(farthest) + 0.75 * subjects["scale"].max() * frame.width_arcsec / 3600
     area = _Area(radius, (WIDTH - MARGIN) / (2 * radius))
     grid, labels = _area_grid(project, ra0, dec0, area)
     few = max(len(subjects), len(sources)) <= MAX_POINTS
@@ -195,8 +195,8 @@ def _points(
 ) -> dict[str, Any]:
     """Return the outlines of the subjects and the points of the sources."""
     corner = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * frame.size_px
-    ra, dec = (subjects[name].to_numpy(float)[:, None] for name in ("ra", "dec"))
-    x, y = area.drawn(*project(*frame.frame_to_sky(ra, dec, corner[:, 0], corner[:, 1])))
+    ra, dec, scale = (subjects[name].to_numpy(float)[:, None] for name in ("ra", "dec", "scale"))
+    x, y = area.drawn(*project(*frame.frame_to_sky(ra, dec, corner[:, 0], corner[:, 1], scale)))
     outlines = "".join(_path(*corners) for corners in zip(x, y, strict=True))
     points = []
     for name in MORPHOLOGIES:

@@ -101,7 +101,7 @@ def band_rows(ledger: pd.DataFrame) -> list[BandRow]:
 
 
 def outcome_rows(outcomes: pd.DataFrame) -> list[tuple[str, int, str]]:
-    """Return name, count and meaning of each outcome of the detections."""
+    """Return name, count and meaning of each outcome of the components."""
     counts = outcomes["outcome"].value_counts()
     return [(name, int(counts.get(name, 0)), text) for name, text in OUTCOME_DESCRIPTIONS.items()]
 

@@ -52,3 +52,10 @@ def test_knots_that_are_no_monotone_map_are_refused(knots: tuple[tuple[float, fl
 
 def test_knots_survive_json() -> None:
     assert Calibration.of([[-2, 0.3], [0, 0.4], [1.0, 0.9]]) == Calibration(KNOTS)
+
+
+def test_the_inverse_undoes_the_map() -> None:
+    logits = np.linspace(-6, 6, 50)
+    mapped = logit(Calibration(KNOTS).apply(logits))
+    np.testing.assert_allclose(logit(Calibration(KNOTS).inverse().apply(mapped)), logits, atol=1e-9)
+    assert Calibration().inverse() == Calibration()

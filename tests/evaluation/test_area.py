@@ -10,8 +10,8 @@ from claran_core.evaluation.area import count_subjects, subjects_at
 FRAME = Frame()
 
 
-def subjects(*centres: tuple[float, float]) -> pd.DataFrame:
-    return pd.DataFrame(centres, columns=["ra", "dec"])
+def subjects(*centres: tuple[float, float], scale: int = 1) -> pd.DataFrame:
+    return pd.DataFrame(centres, columns=["ra", "dec"]).assign(scale=scale)
 
 
 def test_by_hand_across_the_meridian() -> None:
@@ -33,6 +33,16 @@ def test_the_whole_square_must_lie_inside() -> None:
     assert count_subjects(np.full(3, 180.0), beyond, one, FRAME, half_size_arcsec=half).tolist() == [0, 0, 1]
 
 
+def test_frames_of_a_coarser_scale_are_as_many_times_wider() -> None:
+    north = np.array([170.0, 190.0]) / 3600
+    fine, coarse = subjects((20.0, 0.0)), subjects((20.0, 0.0), scale=2)
+    assert count_subjects(np.full(2, 20.0), north, fine, FRAME).tolist() == [0, 0]
+    assert count_subjects(np.full(2, 20.0), north, coarse, FRAME).tolist() == [1, 0]
+    both = pd.concat([coarse, fine], ignore_index=True)
+    position, subject = subjects_at(np.full(2, 20.0), np.array([0.0, 170.0]) / 3600, both, FRAME)
+    assert list(zip(position.tolist(), subject.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 0)]
+
+
 def test_no_positions_or_no_subjects_give_an_empty_result() -> None:
     assert count_subjects(np.empty(0), np.empty(0), subjects((1.0, 2.0)), FRAME).tolist() == []
     assert count_subjects(np.array([1.0]), np.array([2.0]), subjects(), FRAME).tolist() == [0]
@@ -42,11 +52,13 @@ def test_no_positions_or_no_subjects_give_an_empty_result() -> None:
 def test_agrees_with_the_projection_of_each_position(dec: float) -> None:
     rng = np.random.default_rng(1)
     many = pd.DataFrame({"ra": 10 + rng.normal(0, 0.05, 30), "dec": dec - np.abs(rng.normal(0, 0.05, 30))})
+    many["scale"] = rng.choice([1, 1, 2, 4], 30)
     ra, decs = 10 + rng.normal(0, 0.05, 40), dec - np.abs(rng.normal(0, 0.05, 40))
     expected = []
     for number in range(40):
         for row, centre in enumerate(many.itertuples()):
-            x, y = FRAME.sky_to_frame(centre.ra, centre.dec, ra[number], decs[number])
+            frame = FRAME.at_scale(centre.scale)
+            x, y = frame.sky_to_frame(centre.ra, centre.dec, ra[number], decs[number])
             if 0 <= x <= 132 and 0 <= y <= 132:
                 expected.append((number, row))
     assert expected

@@ -8,7 +8,13 @@ from claran_core.evaluation.catalogue_sample import choose_catalogue_sample
 
 FRAME = Frame()
 TARGETS = pd.DataFrame(
-    {"subject_id": ["s", "t"], "ra": [RA, RA], "dec": [DEC, DEC + 0.1], "split": ["test", "train"]}
+    {
+        "subject_id": ["s", "t"],
+        "ra": [RA, RA],
+        "dec": [DEC, DEC + 0.1],
+        "scale": 1,
+        "split": ["test", "train"],
+    }
 )
 CATALOGUE = catalogue_of(
     row("inside", (0, 0)),
@@ -16,16 +22,19 @@ CATALOGUE = catalogue_of(
     row("outside", (0, 360)),
     row("bare"),
 )
-OUTCOMES = outcomes_of(
-    outcome("catalogued", (0, 0), 12), outcome("merged", (0, 360), 12) | {"subject_id": "t"}
-)
+OUTCOMES = outcomes_of(outcome("source", (0, 0)), outcome("noise", (0, 360)))
 
 
-def test_the_test_split_with_its_rows_and_detections() -> None:
+def test_the_test_split_with_its_rows_and_components() -> None:
     sample = choose_catalogue_sample(TARGETS, CATALOGUE, OUTCOMES, FRAME)
     assert (sample.name, sample.subjects["subject_id"].tolist()) == ("test", ["s"])
     assert sample.catalogue["source_id"].tolist() == ["inside", "half", "bare"]
-    assert sample.outcomes["outcome"].tolist() == ["catalogued"]
+    assert sample.outcomes["outcome"].tolist() == ["source"]
+
+    # A wide frame of the test split shows what lies outside the narrow one.
+    wide = choose_catalogue_sample(TARGETS.assign(scale=[4, 1]), CATALOGUE, OUTCOMES, FRAME)
+    assert wide.catalogue["source_id"].tolist() == ["inside", "half", "outside", "bare"]
+    assert wide.outcomes["outcome"].tolist() == ["source", "noise"]
 
 
 def test_a_run_without_a_test_split_is_evaluated_as_a_whole() -> None:

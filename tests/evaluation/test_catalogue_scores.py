@@ -9,6 +9,7 @@ import pytest
 from truth_rows import DEC, RA, catalogue_of, outcome, outcomes_of, row, source, truth_of
 
 from claran_core.common.files import write_table
+from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.evaluation.catalogue_figures import plot_catalogue_shares
 from claran_core.evaluation.catalogue_scores import (
@@ -22,7 +23,7 @@ from claran_core.evaluation.catalogue_scores import (
 from claran_core.evaluation.catalogue_truth import compare_with_truth
 
 FRAME = Frame()
-SUBJECTS = pd.DataFrame({"ra": [RA], "dec": [DEC]})
+SUBJECTS = pd.DataFrame({"ra": [RA], "dec": [DEC], "scale": [1]})
 
 TRUTH = truth_of(
     source("compact", (0, 0), flux=2.5),
@@ -35,14 +36,20 @@ TRUTH = truth_of(
 )
 CATALOGUE = catalogue_of(
     row("a", (0, 0), integrated_flux=2.5),
-    row("b", (0, 40), morphology="1C_2P", integrated_flux=4.1),
+    row("b", (0, 40), morphology="1C_2P", integrated_flux=4.1, flags=int(Flag.DOUBTFUL)),
     row("c", (50, 0), integrated_flux=11.0),
     row("d", (30, -60), integrated_flux=2.2, snr=9.0),
     row("e", integrated_flux=np.nan, snr=np.nan, angular_size=9.0),
 )
-COMPARISON = compare_with_truth(
-    CATALOGUE, TRUTH, outcomes_of(outcome("improbable", (-40, 0), 12)), frame=FRAME
+PLACES = [(0, 0), (0, 40), (50, 0), (30, -60)]
+OUTCOMES = outcomes_of(
+    *[outcome("source", place) for place in PLACES],
+    outcome("artefact", (70, 0)),
+    outcome("artefact", (-40, 0)),
+    outcome("noise", (-40, 40)),
+    outcome("noise", (10, 70), snr=5.5),
 )
+COMPARISON = compare_with_truth(CATALOGUE, TRUTH, OUTCOMES)
 
 
 def test_wilson_intervals() -> None:
@@ -54,14 +61,15 @@ def test_wilson_intervals() -> None:
 
 
 def test_metrics_by_hand() -> None:
-    metrics = catalogue_metrics(COMPARISON, CATALOGUE, TRUTH, SUBJECTS, FRAME)
+    metrics = catalogue_metrics(COMPARISON, CATALOGUE, TRUTH, OUTCOMES, SUBJECTS, FRAME)
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
     counts = metrics["counts"]
     assert (counts["n_rows"], counts["n_sources"], counts["n_rows_without_component"]) == (5, 7, 1)
+    assert counts["n_doubtful"] == 1
     assert counts["rows"] == {"true": 2, "fragment": 1, "blend": 0, "false": 2}
     assert counts["sources"] == {"found": 2, "blended": 0, "fragmented": 0, "partial": 1, "missed": 4}
     missed = {name: n for name, n in counts["missed"].items() if n}
-    assert missed == {"not_visible": 1, "outside": 1, "unlabelled": 1, "improbable": 1}
+    assert missed == {"not_visible": 1, "outside": 1, "noise": 1, "artefact": 1}
     assert sum(counts["sources"].values()) == len(TRUTH) and sum(missed.values()) == 4
     labelled = metrics["labelled"]  # without weak, faint and beyond
     assert labelled["n_sources"] == 4
@@ -75,21 +83,35 @@ def test_metrics_by_hand() -> None:
         "false_rows": 500.0,
         "losses": 250.0,
     }
-    assert metrics["neighbours"] == {
-        "n_pairs": 0,
-        "n_lost": 0,
-        "lost": {"n": 0, "n_right": 0, "share": None, "interval_95": None},
+    # The compact source lies within an arcminute of the other class, the missed one and the middle of the
+    # double; the double also of the other class, which lies within one of the missed one.
+    neighbours = metrics["neighbours"]
+    assert (neighbours["n_pairs"], neighbours["n_lost"], neighbours["n_blended"]) == (4, 2, 0)
+    assert neighbours["lost"]["share"] == 0.5
+    sure = metrics["without_doubtful"]
+    assert (sure["completeness"]["n"], sure["completeness"]["share"]) == (4, 0.25)
+    assert (sure["reliability"]["n"], sure["reliability"]["share"]) == (4, 0.25)
+    assert metrics["by_size"]["0-60"]["n_sources"] == 4
+    components = metrics["components"]
+    assert components["true_components"]["n"] == 6
+    assert components["true_components"]["rejected"] == 0.5
+    assert components["other_components"] == {"n": 2, "source": 1, "artefact": 0, "noise": 1} | {
+        "below_limit": 0,
+        "absent": 0,
+        "listed": 0.5,
     }
 
 
 def test_summary_is_one_line() -> None:
-    line = catalogue_summary(catalogue_metrics(COMPARISON, CATALOGUE, TRUTH, SUBJECTS, FRAME))
+    line = catalogue_summary(catalogue_metrics(COMPARISON, CATALOGUE, TRUTH, OUTCOMES, SUBJECTS, FRAME))
     assert line == (
         "catalogue: completeness 0.500 (0.150-0.850, 95 %), reliability 0.400 (0.118-0.769, 95 %), "
         "from 4 sources of 10 sigma or more and 5 rows; no duplicates"
     )
-    nothing = compare_with_truth(catalogue_of(), truth_of(), frame=FRAME)
-    empty = catalogue_summary(catalogue_metrics(nothing, catalogue_of(), truth_of(), SUBJECTS, FRAME))
+    nothing = compare_with_truth(catalogue_of(), truth_of())
+    empty = catalogue_summary(
+        catalogue_metrics(nothing, catalogue_of(), truth_of(), outcomes_of(), SUBJECTS, FRAME)
+    )
     assert "completeness not measurable, reliability not measurable, from 0 sources" in empty
 
 
@@ -118,7 +140,7 @@ def test_ratios_per_field() -> None:
     # `beyond`; and on empty sky.
     offsets = Frame(size_px=0, pixel_scale_arcsec=1.0)
     ra, dec = offsets.frame_to_sky(RA, DEC, np.array([0.0, -150.0, -900.0, 600.0]), np.zeros(4))
-    ratios = field_ratios(CATALOGUE, TRUTH, pd.DataFrame({"ra": ra, "dec": dec}), FRAME)
+    ratios = field_ratios(CATALOGUE, TRUTH, pd.DataFrame({"ra": ra, "dec": dec, "scale": [1] * 4}), FRAME)
     # Around RA, DEC: 4 true sources of 10 sigma or more; 4 rows, one of them without brightness.
     # East: the double, with its middle at 60 arcsec, but not its row c at 50 arcsec.
     assert ratios["all"] == {"n_subjects": 2 + 1, "equal": pytest.approx(1 / 3, abs=1e-6)} | {
@@ -133,9 +155,9 @@ def test_ratios_per_field() -> None:
 @pytest.mark.parametrize("empty", [False, True])
 def test_the_figure_is_drawn(empty: bool, tmp_path: Path) -> None:
     catalogue, truth = (CATALOGUE.head(0), TRUTH.head(0)) if empty else (CATALOGUE, TRUTH)
-    comparison = compare_with_truth(catalogue, truth, frame=FRAME)
+    comparison = compare_with_truth(catalogue, truth)
     path = tmp_path / "catalogue.png"
     plot_catalogue_shares(path, binned_shares(comparison, catalogue))
     assert path.read_bytes()[:4] == b"\x89PNG"
-    metrics = catalogue_metrics(comparison, catalogue, truth, SUBJECTS, FRAME)
+    metrics = catalogue_metrics(comparison, catalogue, truth, outcomes_of(), SUBJECTS, FRAME)
     json.dumps(metrics, allow_nan=False)

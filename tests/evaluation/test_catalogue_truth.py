@@ -9,7 +9,6 @@ from truth_rows import catalogue_of, outcome, outcomes_of, row, source, truth_of
 
 from claran_core.common.files import write_table
 from claran_core.common.flags import Flag
-from claran_core.common.frame import Frame
 from claran_core.evaluation.catalogue_truth import (
     REASONS,
     ROW_STATUSES,
@@ -22,13 +21,11 @@ from claran_core.evaluation.catalogue_truth import (
 from claran_core.evaluation.close_pairs import close_pairs
 from claran_core.evaluation.component_links import shared_components
 
-FRAME = Frame()
-
 
 def compared(
     truth: pd.DataFrame, catalogue: pd.DataFrame, outcomes: pd.DataFrame | None = None
 ) -> Comparison:
-    return compare_with_truth(catalogue, truth, outcomes, frame=FRAME)
+    return compare_with_truth(catalogue, truth, outcomes)
 
 
 def outcomes(comparison: Comparison) -> dict[str, str]:
@@ -80,7 +77,8 @@ def test_every_outcome_and_status_by_hand() -> None:
     assert comparison.sources["row_ids"].tolist()[2] == ["c1", "c2"]
     for classes in (comparison.sources["listed_as"], comparison.rows["true_morphology"]):
         assert classes.fillna("").tolist()[:3] == ["1C_1P", "2C_2P", ""]
-    assert comparison.sources["reason"].tolist() == [""] * 7 + ["not_detected"]
+    assert comparison.sources["reason"].tolist() == [""] * 7 + ["unaccounted"]
+    np.testing.assert_allclose(comparison.sources["share"], [1, 1, 0.5, 0.5, 1, 1, 1, 0])
     assert set(SOURCE_OUTCOMES) == set(outcomes(comparison).values())
     assert set(STATUSES) == set(statuses(comparison).values())
 
@@ -91,20 +89,20 @@ def test_a_missed_source_has_the_first_reason_that_applies() -> None:
         source("confused", state="confused", snr=20.0),
         source("outside", (100, 0), placement="outside"),
         source("edge", (200, 0), placement="edge", snr=8.0),
-        source("unlabelled", (300, 0), snr=8.0),
-        source("lost", (350, 0), snr=8.0),
-        source("unsure", (400, 0)),
-        source("grouped", (500, 0), size=14),
-        source("unseen", (600, 0)),
+        source("sidelobe", (300, 0)),
+        source("weak", (350, 0), (380, 0), component_snr=[8.0, 6.0]),
+        source("pixel", (400, 0)),
+        source("elsewhere", (500, 0)),
+        source("gone", (600, 0)),
     )
     outcomes = outcomes_of(
-        outcome("improbable", (300, 0), 12),
-        outcome("merged", (350, 0), 12),
-        outcome("competing", (400, 0), 12, probability=0.2),
-        outcome("improbable", (400, 0), 12, probability=0.4),
-        outcome("second", (400, 0), 30, probability=0.9),  # too large to fit
-        outcome("regrouped", (503, 1), 14),
-        outcome("catalogued", (608, 0), 12),  # beside
+        outcome("artefact", (300, 1)),
+        outcome("artefact", (380, 0)),  # not the brightest
+        outcome("noise", (350, 0)),
+        outcome("below_limit", (400, 0)),
+        outcome("source", (500, 0)),
+        outcome("source", (603, 0)),  # beyond half a beam
+        outcome("source", (600, 0), scale=2),
     )
     sources = compared(truth, catalogue_of(), outcomes).sources
     assert sources["reason"].tolist() == [
@@ -112,19 +110,14 @@ def test_a_missed_source_has_the_first_reason_that_applies() -> None:
         "confused",
         "outside",
         "edge",
-        "unlabelled",
-        "merged",
-        "improbable",
-        "regrouped",
-        "not_detected",
+        "artefact",
+        "noise",
+        "below_limit",
+        "unlisted",
+        "unaccounted",
     ]
-    assert set(sources["reason"]) <= set(REASONS)
-    assert sources["detected"].tolist() == [False] * 5 + [
-        True,
-        False,
-        True,
-        False,
-    ]  # `competing`: improbable
+    assert set(sources["reason"]) == set(REASONS)
+    assert sources["n_called_artefact"].tolist() == [0, 0, 0, 0, 1, 2, 0, 0, 0]
     assert (sources["outcome"] == "missed").all()
 
 
@@ -177,22 +170,24 @@ def test_a_truncated_component_is_a_part_of_the_one_whose_contour_contains_it() 
     assert near.rows["true_ids"].tolist() == [["left"], ["right"]]
 
 
-def test_close_pairs_of_detected_sources() -> None:
+def test_close_pairs() -> None:
     truth = truth_of(
         source("a", (0, 0)),
         source("b", (0, 30)),
         source("c", (0, 85)),
         source("d", (0, 200)),
         source("e", (0, 230)),
+        source("weak", (0, 215), snr=9.0),
     )
     catalogue = catalogue_of(row("1", (0, 0)), row("2", (0, 85)), row("3", (0, 200), (0, 230)))
-    outcomes = outcomes_of(*[outcome("catalogued", (0, north), 12) for north in (0, 30, 85, 200)])
-    pairs = close_pairs(compared(truth, catalogue, outcomes).sources)
-    assert pairs[["first", "second"]].to_numpy().tolist() == [["a", "b"], ["b", "c"]]  # e was not detected
-    np.testing.assert_allclose(pairs["separation"], [30, 55], atol=0.01)
-    assert pairs["lost"].tolist() == [True, True]
-    complete = catalogue_of(row("1", (0, 0)), row("2", (0, 85)), row("4", (0, 30)))
-    assert not close_pairs(compared(truth, complete, outcomes).sources)["lost"].any()
+    pairs = close_pairs(compared(truth, catalogue).sources)
+    assert pairs[["first", "second"]].to_numpy().tolist() == [["a", "b"], ["b", "c"], ["d", "e"]]
+    np.testing.assert_allclose(pairs["separation"], [30, 55, 30], atol=0.01)
+    assert pairs["lost"].tolist() == [True, True, False]
+    assert pairs["blended"].tolist() == [False, False, True]
+    places = [(0, 0), (0, 30), (0, 85), (0, 200), (0, 230)]
+    complete = catalogue_of(*[row(f"{k}", place) for k, place in enumerate(places)])
+    assert not close_pairs(compared(truth, complete).sources)[["lost", "blended"]].to_numpy().any()
 
 
 @pytest.mark.parametrize("n_sources", [0, 1])

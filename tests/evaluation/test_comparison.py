@@ -66,7 +66,7 @@ def other(
     return pd.DataFrame({"row": rows, "ra": ra, "dec": dec, "flux": flux, "class": kind})
 
 
-SUBJECTS = pd.DataFrame({"ra": [RA], "dec": [DEC]})
+SUBJECTS = pd.DataFrame({"ra": [RA], "dec": [DEC], "scale": [1]})
 
 
 def compared(

@@ -10,11 +10,19 @@ import pytest
 from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.sky import offset_to_sky
-from claran_core.evaluation.sky_truth import PLACEMENTS, SKY_TRUTH, STATES, model_flux_mjy, sky_truth_over
+from claran_core.evaluation.sky_truth import (
+    PLACEMENTS,
+    SKY_TRUTH,
+    STATES,
+    model_flux_mjy,
+    sky_truth_over,
+    whole_scale,
+)
 from claran_core.labels.shard import sky_truth
 from claran_core.simulation.geometry import sky_to_cell
 from claran_core.simulation.population import RADIO_NSIDE, RadioCell, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
+from claran_core.simulation.source_models import SourceModel
 from claran_core.simulation.source_shapes import POINT_ARCSEC
 from claran_core.simulation.subjects import sources_near
 from claran_core.survey.surveys import SURVEYS
@@ -35,7 +43,7 @@ def grid(n: int, step_arcsec: float = 120.0) -> pd.DataFrame:
     along = (np.arange(n) - (n - 1) / 2) * step_arcsec
     east, north = (axis.ravel() for axis in np.meshgrid(along, along))
     ra, dec = offset_to_sky(*CENTRE, east, north)
-    return pd.DataFrame({"ra": ra, "dec": dec})
+    return pd.DataFrame({"ra": ra, "dec": dec, "scale": 1})
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +64,12 @@ def test_every_source_of_the_area_occurs_once(truth: pd.DataFrame) -> None:
 def test_visible_sources_agree_with_the_labels(sky: SimulatedProvider, truth: pd.DataFrame) -> None:
     sources = [one for one in sources_near(SEED, *CENTRE, 1200.0) if one.source_id in set(truth["source_id"])]
     assert len(sources) == len(truth)
+    # Labels are those of the narrowest frame, which shows most sources whole.
+    narrow = set(truth.loc[truth["scale"] == 1, "source_id"])
+    sources = [one for one in sources if one.source_id in narrow]
     labels = sky_truth(sky, sources, FRAME).sort_values("label_id", ignore_index=True)
-    seen = truth[truth["state"] == "visible"].reset_index(drop=True)
-    assert seen["source_id"].tolist() == labels["label_id"].tolist()
+    seen = truth[(truth["state"] == "visible") & (truth["scale"] == 1)].reset_index(drop=True)
+    assert len(seen) and seen["source_id"].tolist() == labels["label_id"].tolist()
     same = ["ra", "dec", "morphology", "n_components", "angular_size", "component_ra", "box_x2"]
     pd.testing.assert_frame_equal(seen[same], labels[same], check_dtype=False)
     # A component reaches 5.3 sigma, or it would be none; the brightest is the source's.
@@ -90,7 +101,9 @@ def test_a_source_whose_emission_reaches_into_a_subject_belongs_to_the_area(
         offset_to_sky(one.contour_ra[0], one.contour_dec[0], 0.0, FRAME.width_arcsec / 2 + apart)
         for apart in (reach, reach + 5.0)
     )
-    near, far = (sky_truth_over(sky, pd.DataFrame([m], columns=["ra", "dec"]), FRAME) for m in middles)
+    near, far = (
+        sky_truth_over(sky, pd.DataFrame([m], columns=["ra", "dec"]).assign(scale=1), FRAME) for m in middles
+    )
     assert near.set_index("source_id").loc[one.source_id, "placement"] == "outside"
     assert one.source_id not in set(far["source_id"])
 
@@ -111,7 +124,7 @@ def test_placements_among_the_subjects(sky: SimulatedProvider, truth: pd.DataFra
     edge = dict(zip(("ra", "dec"), offset_to_sky(one.ra, one.dec, half - 1.0, 0.0), strict=True))
     outside = dict(zip(("ra", "dec"), offset_to_sky(one.ra, one.dec, half + 200.0, 0.0), strict=True))
     for places, expected in (([middle, middle], ("whole", 2)), ([edge], ("edge", 0)), ([outside], None)):
-        found = sky_truth_over(sky, pd.DataFrame(places), FRAME).set_index("source_id")
+        found = sky_truth_over(sky, pd.DataFrame(places).assign(scale=1), FRAME).set_index("source_id")
         if expected is None:
             assert one.source_id not in found.index
         else:
@@ -168,3 +181,27 @@ def test_a_source_hidden_in_the_contour_of_another_is_confused() -> None:
     assert truth["state"].to_dict() == {"bright": "visible", "hidden": "confused"}
     assert truth.loc["bright", "snr"] == pytest.approx(0.050 / 1.6e-4, rel=0.3)
     assert truth.loc["hidden", "flux"] == pytest.approx(3.0 * POINT_ARCSEC**2 / 5.4**2)
+
+
+def test_a_source_larger_than_the_frame_is_compared_whole() -> None:
+    # Two lobes of 3 arcmin: the narrowest frame, 181.5 arcsec wide around the host, would cut both.
+    lobes = [(0.0, 90.0), (0.0, -90.0)]
+    peaks = np.array([[east, north, 30.0] for east, north in lobes])
+    gaussians = np.array([[east, north, 30.0, 8.0, 8.0, 0.0] for east, north in lobes])
+    shape = {"kind": "double", "n_components": 2, "n_peaks": 2, "host_magnitude": 16.0}
+    clean = {"uncleaned_jy": 0.0, "sidelobe_gain": 0.0, "peak_jy": 0.005, "reach_arcsec": 150.0}
+    model = SourceModel("double", gaussians, peaks[:, :2], n_components=2, n_peaks=2)
+    double = RadioSource(
+        source_id="double", ra_deg=CENTRE[0], dec_deg=CENTRE[1], build=lambda: model, **shape, **clean
+    )
+    sky = SimulatedProvider(SURVEYS["FIRST"], seed=SEED, population=Pair((double,)))
+    truth = sky_truth_over(sky, grid(1).assign(scale=2), FRAME).iloc[0]
+    assert (truth["scale"], truth["n_components"], truth["placement"]) == (2, 2, "whole")
+    assert truth["largest_angular_size"] == pytest.approx(180 + 18, abs=8)
+    # A subject of the narrowest scale contains its centre, but not its contours.
+    assert sky_truth_over(sky, grid(1), FRAME).iloc[0]["placement"] == "edge"
+
+
+@pytest.mark.parametrize(("reach", "scale"), [(0.0, 1), (90.7, 1), (90.8, 2), (700.0, 8), (9000.0, 8)])
+def test_the_image_is_wide_enough_for_the_reach(reach: float, scale: int) -> None:
+    assert whole_scale(reach, FRAME) == scale

@@ -17,6 +17,7 @@ from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.flags import DESCRIPTIONS, Flag
 from claran_core.report.inputs import ReportInputs
 from claran_core.report.page import write_report
+from claran_core.settings.config import Config
 
 pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
 pytestmark = [
@@ -48,7 +49,7 @@ def inputs() -> ReportInputs:
 
 
 def _tables(made: ReportInputs) -> dict[str, pd.DataFrame]:
-    return {name: getattr(made, name) for name in ("catalogue", "targets", "fused", "outcomes", "ledger")}
+    return {name: getattr(made, name) for name in ("catalogue", "targets", "fused", "ledger")}
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,49 @@ def test_filters_select_the_matching_sources(site: Path, inputs: ReportInputs) -
         page.get_by_label("Source name").fill("nowhere")
         assert count(page) == 0
         assert page.locator("#nothing").is_visible()
+
+
+def test_doubtful_sources_have_a_badge_a_filter_and_their_next_best_grouping(
+    tmp_path: Path, inputs: ReportInputs
+) -> None:
+    doubtful = np.arange(N) % 6 == 1
+    rows = inputs.catalogue.assign(
+        flags=np.where(doubtful, int(Flag.DOUBTFUL), 0), second_grouping="0|1 2", second_probability=0.31
+    )
+    rows.loc[7, "second_grouping"] = ""
+    site = write_site(tmp_path, dataclasses.replace(inputs, catalogue=rows))
+    with open_page(site) as page:
+        page.wait_for_selector("#lines .card .picture")
+        page.get_by_label("Grouping").select_option("probable")
+        assert count(page) == (~doubtful).sum()
+        assert page.locator("#lines .badge").count() == 0
+        page.get_by_label("Grouping").select_option("doubtful")
+        assert count(page) == doubtful.sum() == page.locator("#lines .badge").count()
+        page.evaluate(f"location.hash = '#{rows['source_id'][1]}'")
+        page.wait_for_selector(f"#detail[data-source='{rows['source_id'][1]}']")
+        text = page.locator("#detail .doubt").inner_text()
+        assert "component 0; components 1 and 2 (numbered from 0, as below), probability 0.31" in text
+        page.keyboard.press("Escape")
+        page.evaluate(f"location.hash = '#{rows['source_id'][7]}'")
+        page.wait_for_selector(f"#detail[data-source='{rows['source_id'][7]}']")
+        assert "no source at all" in page.locator("#detail .doubt").inner_text()
+
+
+def test_pictures_of_a_coarse_subject_have_its_scale(tmp_path: Path, inputs: ReportInputs) -> None:
+    scale = [1, 4, *[1] * N]
+    wide = {name: getattr(inputs, name).assign(scale=scale) for name in ("targets", "fused")}
+    site = write_site(tmp_path, dataclasses.replace(inputs, **wide, config=_all_pictures(inputs)))
+    name = inputs.catalogue["source_id"][1]
+    with open_page(site) as page:
+        page.evaluate(f"location.hash = '#{name}'")
+        page.wait_for_selector(f"#detail[data-source='{name}'] .picture")
+        assert "4.4 arcmin wide, smoothed to 4 beams" in page.locator("#detail-body").inner_text()
+        # Of the lengths, the longest below 0.4 of the width of 264 arcsec.
+        assert page.locator("#detail .p-radio .scale-all text").text_content() == "60\u2033"
+
+
+def _all_pictures(inputs: ReportInputs) -> Config:
+    return inputs.config.changed(report=inputs.config.report.changed(gallery_size="all"))
 
 
 def test_lists_are_sorted_with_missing_values_last(site: Path, inputs: ReportInputs) -> None:

@@ -54,8 +54,8 @@ def test_index_rows_and_pictures_are_consistent(tmp_path: Path, monkeypatch: pyt
             assert subjects[place]["id"] == inputs.catalogue["subject_id"][row]
             assert [source["row"] for source in subjects[place]["sources"]] == [row]
             assert len(subjects[place]["truth"]) == 1
-    assert sorted(turn for turn in index["turn"] if turn >= 0) == list(range(12 - len(index["empty"])))
-    assert {subjects[place]["id"] for place in index["empty"]} <= {"S022", "S023"}
+    assert sorted(turn for turn in index["turn"] if turn >= 0) == list(range(12 - len(index["blank"])))
+    assert {subjects[place]["id"] for place in index["blank"]} <= {"S022", "S023"}
 
 
 def test_the_number_of_files_grows_with_parts_instead_of_sources(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_no_text_from_data_can_leave_its_string(tmp_path: Path) -> None:
     name = inputs.catalogue["subject_id"][0]
     renamed = {
         key: table.assign(subject_id=table["subject_id"].replace(name, EVIL))
-        for key in ("catalogue", "fused", "targets", "outcomes")
+        for key in ("catalogue", "fused", "targets")
         for table in [getattr(inputs, key)]
     }
     renamed["catalogue"] = renamed["catalogue"].assign(source_id=[EVIL, *inputs.catalogue["source_id"][1:]])

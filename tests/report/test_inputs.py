@@ -4,13 +4,14 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from report_inputs import fused_of, make_inputs, make_labels, planes_of, with_truth, write_run
+from report_inputs import SIZE, fused_of, make_inputs, make_labels, planes_of, with_truth, write_run
 
 from claran_core.common.errors import InputError
-from claran_core.common.files import write_json, write_table
-from claran_core.common.tables import LABELS
-from claran_core.report.inputs import read_inputs
+from claran_core.common.files import read_table, write_json, write_table
+from claran_core.common.tables import LABELS, NOISE
+from claran_core.report.inputs import ReportInputs, read_inputs
 from claran_core.report.page import render_report
 
 
@@ -40,11 +41,36 @@ def test_images_come_shard_by_shard_in_the_order_of_the_run(tmp_path: Path) -> N
     assert np.isnan(images[0].planes.infrared).all()  # it has no infrared image
 
 
-def test_subjects_with_a_source_include_those_of_merged_detections() -> None:
-    inputs = make_inputs(6)
-    outcomes = inputs.outcomes.assign(outcome=["catalogued", "merged", "regrouped", "improbable"])
-    read = dataclasses.replace(inputs, outcomes=outcomes)
-    assert read.subjects_with_source == {"S000", "S001", "S002"}
+def test_blank_subjects_have_an_image_and_no_component_of_any_scale(tmp_path: Path) -> None:
+    made = make_inputs(8)
+    results = write_run(tmp_path, made)
+    noise = read_table(results.noise("00001"))
+    first = noise["subject_id"].tolist()
+    # One of the two without a component has no image; another has components that only smoothing shows.
+    noise.loc[noise["subject_id"] == "S007", "sigma"] = np.nan
+    noise.loc[noise["subject_id"] == "S003", "n_components"] = 0
+    noise.loc[noise["subject_id"] == "S004", "n_components"] = 0
+    wide = noise[noise["subject_id"] == "S004"].assign(scale=2, n_components=3)
+    write_table(results.noise("00001"), pd.concat([noise, wide]), NOISE)
+    assert first == ["S003", "S004", "S005", "S006", "S007"]
+    assert read_inputs(results, made.config, date=made.date).blank == {"S003", "S006"}
+
+
+def test_images_of_a_coarse_subject_are_drawn_in_its_frame(tmp_path: Path) -> None:
+    made = make_inputs(6)
+    wide = {name: table.assign(scale=[2, *[1] * 5]) for name, table in _with_scale(made).items()}
+    made = dataclasses.replace(made, **wide)
+    read = read_inputs(write_run(tmp_path, made), made.config, date=made.date)
+    coarse, fine = read.images_of(["S000", "S001"])
+    np.testing.assert_allclose(fine.planes.radio, planes_of("S001").radio, atol=1e-3)
+    # The cut-out of the test is as wide as the fine frame: half the width of the coarse one.
+    seen = np.isfinite(coarse.planes.radio)
+    assert seen[SIZE // 4 + 1 : -SIZE // 4 - 1, SIZE // 4 + 1 : -SIZE // 4 - 1].all()
+    assert not seen[: SIZE // 4 - 1].any()
+
+
+def _with_scale(made: ReportInputs) -> dict[str, pd.DataFrame]:
+    return {"targets": made.targets, "fused": made.fused}
 
 
 def test_missing_metrics_are_reported_in_one_line(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from claran_core.report.overlays import subject_overlay
 def overlay(found: pd.DataFrame, true: pd.DataFrame | None = None, flags: int = 0) -> dict[str, Any]:
     """Return the overlay of subject S000."""
     (images,) = images_of(["S000"])
-    subject = {"subject_id": "S000", "ra": 150.0, "dec": 30.0, "split": "test", "flags": flags}
+    subject = {"subject_id": "S000", "scale": 1, "ra": 150.0, "dec": 30.0, "split": "test", "flags": flags}
     return subject_overlay(images, subject, found, true, frame=FRAME, contour_sigma=5.0)
 
 

@@ -4,10 +4,13 @@ import dataclasses
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from report_inputs import Page, make_inputs, outcomes_of, with_truth
 
 from claran_core.common.errors import InputError
+from claran_core.common.flags import Flag
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import EVALUATION_FIGURES
 from claran_core.evaluation.metrics import choose_sample, evaluate
 from claran_core.report.gallery import SCRIPTS
@@ -59,10 +62,36 @@ def test_chapters_are_summary_and_gallery_then_the_stages(tmp_path: Path) -> Non
     assert sections == ["summary", "gallery", *stages, "settings"]
 
 
-def test_the_page_states_the_minimum_probability() -> None:
-    text = render_report(make_inputs(6))
-    assert "probability below 0.5 are flagged" in text
+def test_the_page_counts_doubtful_sources_and_components_that_are_none() -> None:
+    inputs = make_inputs(6)
+    flags = [int(Flag.DOUBTFUL), 0, int(Flag.DOUBTFUL | Flag.EDGE), 0]
+    outcomes = pd.DataFrame({"outcome": ["source"] * 5 + ["artefact"] * 2 + ["noise"]})
+    inputs = dataclasses.replace(inputs, catalogue=inputs.catalogue.assign(flags=flags), outcomes=outcomes)
+    text = render_report(inputs)
+    assert "<dd>4<small>2 of them doubtful</small>" in text
+    assert "<dd>8<small>3 artefacts or noise</small>" in text
+    assert "2 have a probability below 0.5 and are flagged" in text
+    assert re.search(r'<td class="mono">artefact</td><td class="n">2</td>', text)
     assert text.count('class="limit"') == 1
+
+
+def test_the_page_names_the_scales_of_the_subjects() -> None:
+    inputs = make_inputs(6)
+    targets = inputs.targets.assign(scale=[1, 1, 1, 1, 2, 4])
+    text = render_report(dataclasses.replace(inputs, targets=targets))
+    assert "4 of 1.10 arcmin;" in text
+    assert "1 of 4.40 arcmin, smoothed to 4 beams." in text
+    assert "The 4 subjects that are not smoothed" in text
+
+
+def test_the_page_shows_the_precision_of_each_scale(tmp_path: Path) -> None:
+    inputs = with_truth(make_inputs(), tmp_path)
+    measured = {"n_subjects": 12, "n_sources": 1234, "mean": 0.75, **dict.fromkeys(MORPHOLOGIES, 0.5)}
+    metrics = {"D4": {**inputs.metrics["D4"], "by_scale": {"2": measured | {"3C_3P": None}}}}
+    text = render_report(dataclasses.replace(inputs, metrics=metrics))
+    row = r'<td class="n">2</td><td class="n">12</td><td class="n">1\u202f234</td><td class="n">0.750</td>'
+    assert re.search(row + r'(<td class="n">0.500</td>){5}<td class="n">–</td>', text)
+    assert "smoothed to several beams" not in render_report(inputs)
 
 
 def test_run_without_truth_says_so() -> None:
@@ -91,6 +120,7 @@ def test_empty_catalogue_still_gives_a_page(n_subjects: int) -> None:
         outcomes=outcomes_of(rows),
         targets=inputs.targets.iloc[:n_subjects],
         fused=inputs.fused.iloc[:n_subjects],
+        blank=frozenset(inputs.fused["subject_id"].iloc[:n_subjects]),
     )
     text = render_report(inputs)
     Page(text)
@@ -101,9 +131,9 @@ def test_classes_without_truth_have_dashes(tmp_path: Path) -> None:
     inputs = with_truth(make_inputs(), tmp_path)
     labels = inputs.labels.iloc[:1]
     sample = choose_sample(inputs.targets, labels)
-    rule = inputs.config.catalogue
     detections = inputs.catalogue.assign(component_ids=[()] * len(inputs.catalogue))
-    metrics = evaluate(detections, labels, sample, inputs.config.evaluation, rule=rule, method="D4", seed=1)
+    options = inputs.config.evaluation
+    metrics = evaluate(detections, labels, sample, options, min_probability=0.5, method="D4", seed=1)
     text = render_report(dataclasses.replace(inputs, metrics={"D4": metrics}))
     assert re.search(r"<td>3C_3P</td><td class=\"n\">0</td>.*<td class=\"n\">–</td>", text)
 

@@ -20,7 +20,7 @@ def pixels(uri: str) -> np.ndarray:
 
 def table(ra: list[float], dec: list[float]) -> pd.DataFrame:
     return pd.DataFrame(
-        {"ra": ra, "dec": dec, "morphology": ["1C_1P", "2C_2P"][: len(ra)] * (len(ra) // 2 or 1)}
+        {"ra": ra, "dec": dec, "scale": 1, "morphology": ["1C_1P", "2C_2P"][: len(ra)] * (len(ra) // 2 or 1)}
     )
 
 

@@ -60,11 +60,11 @@ def test_flags_are_counted_by_subject_and_source() -> None:
 
 
 def test_outcomes_are_all_named_and_counted() -> None:
-    outcomes = make_inputs(6).outcomes.assign(outcome=["catalogued", "merged", "merged", "improbable"])
+    outcomes = pd.DataFrame({"outcome": ["source", "artefact", "artefact", "noise"]})
     rows = {name: (count, text) for name, count, text in outcome_rows(outcomes)}
     assert list(rows) == list(OUTCOME_DESCRIPTIONS)
     counts = {name: count for name, (count, _) in rows.items() if count}
-    assert counts == {"catalogued": 1, "merged": 2, "improbable": 1}
+    assert counts == {"source": 1, "artefact": 2, "noise": 1}
 
 
 def test_bars_are_as_long_as_their_share_of_the_longest() -> None:

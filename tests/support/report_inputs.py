@@ -75,8 +75,8 @@ def sources(n: int) -> pd.DataFrame:
 
 
 def outcomes_of(catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Return outcomes in which the rows of the catalogue are the only detections."""
-    return catalogue[["subject_id"]].assign(outcome="catalogued")
+    """Return outcomes in which each row of the catalogue is one component, and one more is noise."""
+    return pd.DataFrame({"outcome": ["source"] * len(catalogue) + ["noise"]})
 
 
 def planes_of(subject_id: str) -> Planes:
@@ -156,7 +156,7 @@ def make_labels(n: int) -> pd.DataFrame:
 
 
 def make_inputs(n: int = 24, *, gallery_size: int | str = 12) -> ReportInputs:
-    """Return the tables of a run of `n` subjects, the last two without a source."""
+    """Return the tables of a run of `n` subjects, the last two without a component."""
     ids = [f"S{i:03d}" for i in range(n)]
     targets = pd.DataFrame(
         {
@@ -170,7 +170,7 @@ def make_inputs(n: int = 24, *, gallery_size: int | str = 12) -> ReportInputs:
     )
     flags = np.zeros(n, int)
     flags[1:3] = Flag.INFRARED_MISSING
-    fused = targets[["subject_id", "ra", "dec"]].assign(flags=flags)
+    fused = targets[["subject_id", "scale", "ra", "dec"]].assign(flags=flags)
     catalogue = sources(n - 2)
     return ReportInputs(
         config=load_config({"report": {"gallery_size": gallery_size}, "fusion": {"size_px": SIZE}}),
@@ -180,6 +180,7 @@ def make_inputs(n: int = 24, *, gallery_size: int | str = 12) -> ReportInputs:
         images_of=images_of,
         catalogue=catalogue,
         outcomes=outcomes_of(catalogue),
+        blank=frozenset(ids[-2:]),
         date="2026-01-31T12:00:00+00:00",
     )
 
@@ -190,12 +191,12 @@ def with_truth(inputs: ReportInputs, folder: Path) -> ReportInputs:
     sample = choose_sample(inputs.targets, labels)
     options = inputs.config.evaluation
     published = published_values("D4")
-    rule = inputs.config.catalogue
+    least = inputs.config.catalogue.min_probability
     detections = inputs.catalogue.assign(component_ids=[()] * len(inputs.catalogue))
     metrics = evaluate(
-        detections, labels, sample, options, rule=rule, method="D4", seed=1, published=published
+        detections, labels, sample, options, min_probability=least, method="D4", seed=1, published=published
     )
-    sources = evaluate_sources(detections, labels, sample, options, rule=rule)
+    sources = evaluate_sources(detections, labels, sample, options, min_probability=least)
     figures, losses = Results(folder).evaluation_figures("D4"), folder / "losses.png"
     plot_figures(figures, metrics, sources)
     steps = pd.DataFrame({name: np.linspace(2, 1, 20) for name in LOSSES.names})
@@ -217,15 +218,16 @@ def write_run(root: Path, inputs: ReportInputs) -> Results:
     write_table(results.catalogue, inputs.catalogue, CATALOGUE)
     unknown = {field.name: "" if pa.types.is_string(field.type) else 0 for field in OUTCOMES}
     write_table(results.outcomes, pd.DataFrame({**unknown, **inputs.outcomes}), OUTCOMES)
-    filler = {"scale": 1, "sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1}
+    filler = {"sigma": 1e-4, "radio_coverage": 1.0, "infrared_coverage": 1.0, "n_contours": 1}
     for shard, ids in inputs.targets.groupby("shard")["subject_id"]:
         rows = inputs.fused[inputs.fused["subject_id"].isin(ids)]
         images = np.stack([fused_of(name) for name in rows["subject_id"]])
         index = rows.assign(**filler, crc32=[checksum(image) for image in images])
         write_table(results.fused_index("D4", str(shard)), index[FUSED.names], FUSED)
         np.save(results.fused("D4", str(shard)), images)
-        noise = {"scale": 1, "sigma": 1e-4, "deepest": -4.0, "n_components": 1}
-        write_table(results.noise(str(shard)), rows[["subject_id"]].assign(**noise), NOISE)
+        noise = rows[["subject_id", "scale"]].assign(sigma=1e-4, deepest=-4.0)
+        noise = noise.assign(n_components=(~noise["subject_id"].isin(inputs.blank)).astype(int))
+        write_table(results.noise(str(shard)), noise[NOISE.names], NOISE)
         for band in ("radio", "infrared"):
             _write_cutouts(results.cutouts(str(shard), band), rows, band)
     return results

@@ -1,4 +1,4 @@
-"""Hand-made true sources, catalogue rows and detection outcomes, for tests of the comparison."""
+"""Hand-made true sources, catalogue rows and outcomes of components, for tests of the comparison."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,6 @@ from claran_core.evaluation.sky_truth import SKY_TRUTH
 
 __all__ = ["RA", "DEC", "catalogue_of", "outcome", "outcomes_of", "row", "source", "truth_of"]
 
-FRAME = Frame()
 RA, DEC = 150.0, 10.0
 
 # Contour box of every true component, around its brightest pixel, arcsec.
@@ -47,6 +46,8 @@ def source(name: str, *places: tuple[float, float], size: float = 12.0, **known:
         "morphology": morphology_of(len(places), len(places))[0] if visible else None,
         "n_peaks": len(places),
         "angular_size": size if visible else np.nan,
+        "largest_angular_size": size if visible else np.nan,
+        "scale": 1,
         **dict.fromkeys(["box_x1", "box_y1", "box_x2", "box_y2"], np.nan),
         "snr": 50.0 if visible else 3.0,
         "flux": 8.0 if visible else 0.5,
@@ -80,22 +81,13 @@ def catalogue_of(*rows: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=[*names, "component_ra", "component_dec"])
 
 
-def outcome(
-    what: str, at: tuple[float, float], side_arcsec: float, probability: float = 0.9
-) -> dict[str, Any]:
-    """Return the outcome of a detection with a square box around a place."""
+def outcome(what: str, at: tuple[float, float], snr: float = 50.0, **known: Any) -> dict[str, Any]:
+    """Return the outcome of a component with its brightest pixel at a place."""
     (ra,), (dec,) = _sky([at])
-    side = side_arcsec / FRAME.pixel_scale_arcsec
-    box = {"box_x1": 10.0, "box_y1": 10.0, "box_x2": 10.0 + side, "box_y2": 10.0 + side}
-    named = {"subject_id": "s", "shard": "00000", "detection": 0, "source_id": ""}
-    return named | {
-        "ra": ra,
-        "dec": dec,
-        **box,
-        "morphology": "1C_1P",
-        "probability": probability,
-        "outcome": what,
-    }
+    named = {"component_id": 0, "scale": 1, "source_id": "a" if what == "source" else ""}
+    return (
+        named | {"ra": ra, "dec": dec, "snr": snr, "n_views": 1, "outcome": what, "probability": 0.9} | known
+    )
 
 
 def outcomes_of(*outcomes: dict[str, Any]) -> pd.DataFrame:

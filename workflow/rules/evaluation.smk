@@ -2,7 +2,7 @@
 # with one of the user's, where one is given, and draws the training losses.
 #
 # REQUIRED INPUTS: results/detections/{method}/*, results/labels.parquet; results/model/{method}/losses.parquet;
-# the catalogue and the outcomes of all detections.
+# the catalogue, the outcomes of all components, results/components/*.
 # OUTPUTS: results/evaluation/{method}/metrics.json, sources.parquet, thresholds.parquet, *.png;
 # results/evaluation/catalogue/*, results/evaluation/comparison/*.
 
@@ -74,6 +74,7 @@ rule evaluate_catalogue:
     input:
         catalogue=RESULTS.catalogue,
         outcomes=RESULTS.outcomes,
+        components=for_shards(RESULTS.components),
         targets=RESULTS.targets,
     output:
         metrics=RESULTS.catalogue_evaluation("metrics.json"),
@@ -82,6 +83,7 @@ rule evaluate_catalogue:
         rows=RESULTS.catalogue_evaluation("rows.parquet"),
         bins=RESULTS.catalogue_evaluation("bins.parquet"),
         figure=RESULTS.catalogue_evaluation("completeness.png"),
+        calibration=RESULTS.catalogue_evaluation("calibration.png"),
     log:
         LOGS / "evaluate_catalogue.log",
     benchmark:
@@ -95,7 +97,7 @@ rule evaluate_catalogue:
     params:
         survey=CONFIG.survey.as_dict(),
         frame=vars(CONFIG.fusion.frame),
-        min_probability=CONFIG.catalogue.min_probability,
+        bootstrap=CONFIG.evaluation.bootstrap,
         seed=CONFIG.seed,
         version=__version__,
     message:

@@ -4,7 +4,7 @@
 # there are any.
 # OUTPUTS: results/report.html, and its gallery in results/report/.
 
-SHOWN_OF_TRUTH = ["metrics.json", "completeness.png"]
+SHOWN_OF_TRUTH = ["metrics.json", "completeness.png", "calibration.png"]
 SHOWN_OF_COMPARISON = ["metrics.json", "comparison.png"]
 
 

@@ -7,9 +7,10 @@ import pandas as pd
 from claran_core.common.files import read_table, write_json, write_table
 from claran_core.common.log import job, logger
 from claran_core.common.tables import DETECTIONS, FUSED, LABELS, TARGETS
+from claran_core.evaluation.by_scale import precision_by_scale
 from claran_core.evaluation.completeness import THRESHOLDS
 from claran_core.evaluation.draw import plot_figures
-from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources, summary_line
+from claran_core.evaluation.metrics import choose_sample, evaluate, evaluate_sources, json_ready, summary_line
 from claran_core.evaluation.published import published_values
 from claran_core.evaluation.sources import TRUE_SOURCES
 from claran_core.settings.evaluation import ScoringOptions
@@ -34,6 +35,8 @@ with job(snakemake.log[0]):
         flags=index.set_index("subject_id")["flags"],
         published=published_values(method),
     )
+    by_scale = precision_by_scale(detections, labels, targets, options.min_iou)
+    metrics["by_scale"] = json_ready(by_scale)
     sources = evaluate_sources(detections, labels, sample, options, min_probability=least)
     thresholds = pd.DataFrame(metrics["thresholds"], columns=THRESHOLDS.names)
     plot_figures({Path(path).stem: Path(path) for path in snakemake.output.figures}, metrics, sources)

@@ -80,13 +80,24 @@ class Detail {
     const flags = flagNames(this.sources, values.flags);
     const facts = [
       `P ${values.probability.toFixed(2)}`,
+      `one source ${values.source_probability.toFixed(2)}`,
       values.integrated_flux === null ? "flux density not measured" : `${shown(values.integrated_flux)} mJy`,
       values.largest_angular_size === null ? null : `${shown(values.largest_angular_size, 3)}\u2033 long`,
       values.host_reliability > 0 ? `host of reliability ${values.host_reliability.toFixed(2)}` : "no infrared host detected",
     ].filter(Boolean);
     return make("div", { class: "headline" },
+      ...this.doubt(values),
       make("p", {}, make("span", { class: "class-tag" }, make("i", { class: `key k-${values.morphology}` }), values.morphology), ` ${facts.join(" \u00b7 ")}`),
       ...(flags.length ? [make("p", {}, ...flags.flatMap(({ name }) => [make("span", { class: "tag warn" }, name), " "]))] : []));
+  }
+
+  /* Say how else the components of a doubtful source may belong together. */
+  doubt(values) {
+    if (!isDoubtful(this.sources, values.flags)) return [];
+    const groups = values.second_grouping.split("|").map((group) => `component${group.includes(" ") ? "s" : ""} ${group.split(" ").join(" and ")}`);
+    const text = values.second_grouping === "" ? "no source at all" : `${groups.join("; ")} (numbered from 0, as below)`;
+    return [make("p", { class: "doubt" }, make("span", { class: "badge" }, "doubtful"),
+      ` Next best grouping: ${text}, probability ${shown(values.second_probability, 2)}.`)];
   }
 
   pictures(values, subject) {
@@ -102,11 +113,12 @@ class Detail {
       box.checked = this.tools[name];
       return make("label", { class: "choice small" }, box, ` ${text}`);
     });
-    const width = (this.sources.frame.size_px * this.sources.frame.pixel_scale_arcsec) / 60;
+    const width = (this.sources.frame.size_px * this.sources.frame.pixel_scale_arcsec * subject.scale) / 60;
+    const smoothed = subject.scale > 1 ? `, smoothed to ${subject.scale} beams` : "";
     return make("div", {}, make("div", { class: "pictures" }, ...figures),
       make("div", { class: "picture-tools" }, ...tools),
       make("p", { class: "small soft" },
-        `Subject ${subject.id} (${subject.split}), ${shown(width, 3)} arcmin wide, north up, east to the left. `,
+        `Subject ${subject.id} (${subject.split}), ${shown(width, 3)} arcmin wide${smoothed}, north up, east to the left. `,
         "Thick box: this source; thin boxes: other sources; dashed white boxes: true sources. Crosses: radio components; circle with dot: host; other circles: host candidates."));
   }
 
@@ -169,15 +181,15 @@ function listTable(columns, values) {
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...Array.from({ length: count }, (_, i) => line(i)))));
 }
 
-const MAX_EMPTY = 24;
+const MAX_BLANK = 24;
 const SHORT = 22; // maximum characters of a value in one line
 
-/* Show the subjects without a source. */
-async function showEmpty(sources) {
-  const box = document.getElementById("empty-subjects");
-  if (!sources.empty.length) return;
-  document.getElementById("empty").hidden = false;
-  for (const place of sources.empty.slice(0, MAX_EMPTY)) {
+/* Show the subjects without a component. */
+async function showBlank(sources) {
+  const box = document.getElementById("blank-subjects");
+  if (!sources.blank.length) return;
+  document.getElementById("blank").hidden = false;
+  for (const place of sources.blank.slice(0, MAX_BLANK)) {
     const figure = make("figure", {});
     box.append(figure);
     const subject = await claran.subject(place);
@@ -191,7 +203,7 @@ claran.load("sources").then((sources) => {
   if (matchMedia("(max-width: 40rem)").matches) document.getElementById("filter-box").open = false;
   claran.gallery = new Gallery(sources);
   claran.detail = new Detail(sources, claran.gallery);
-  return showEmpty(sources);
+  return showBlank(sources);
 }).catch((error) => {
   document.getElementById("gallery-wait").textContent = `The gallery cannot be shown: ${error.message}.`;
 });

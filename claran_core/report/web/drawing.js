@@ -11,7 +11,8 @@ const PANEL_TEXT = {
 /* Draw a subject: `panel` is radio, infrared or fused; `row` is the gallery row to highlight, if any; `whole` selects
    all overlays instead of the row's box alone. */
 function drawPicture(sources, subject, panel, row, whole) {
-  const { size_px: size, pixel_scale_arcsec: scale } = sources.frame;
+  const { size_px: size, pixel_scale_arcsec: finest } = sources.frame;
+  const scale = finest * subject.scale;
   const step = size + 2 * sources.pad_px;
   const sheet = makeSvg("svg", {
     width: size, height: size, viewBox: `0 ${subject.sheetRow * step + sources.pad_px} ${size} ${size}`,
@@ -76,15 +77,15 @@ function drawHost([cx, cy]) {
   ];
 }
 
-/* Draw a scale bar of one arcminute or less in the lower left corner. */
+/* Draw a scale bar in the lower left corner. */
 function drawScale([x, y, side], scale, kind) {
-  const arcsec = [60, 30, 20, 10, 5, 2, 1].find((length) => length / scale < side / 2.5) ?? 1;
+  const arcsec = [600, 300, 120, 60, 30, 20, 10, 5, 2, 1].find((length) => length / scale < side / 2.5) ?? 1;
   const [left, bottom] = [x + side / 22, y + side - side / 22];
   const d = `M${left} ${bottom}h${arcsec / scale}`;
   return makeSvg("g", { class: kind },
     makeSvg("path", { class: "under", d }),
     makeSvg("path", { class: "scale", d }),
-    makeSvg("text", { x: left, y: bottom - side / 44, "font-size": side / 20 }, `${arcsec}\u2033`));
+    makeSvg("text", { x: left, y: bottom - side / 44, "font-size": side / 20 }, arcsec < 120 ? `${arcsec}\u2033` : `${arcsec / 60}\u2032`));
 }
 
 function missingText(subject, panel, size) {

@@ -47,6 +47,7 @@ function readFilters(form) {
     classes: new Set([...form.querySelectorAll("input[name=morphology]:checked")].map((box) => Number(box.value))),
     ranges: ["flux", "size", "probability"].map((key) => [key, number(`${key}_min`), number(`${key}_max`)]),
     host: form.elements.host.value,
+    grouping: form.elements.grouping.value,
     pictures: form.elements.pictures.checked,
     withFlags,
     withoutFlags,
@@ -63,6 +64,7 @@ function passing(sources, order, filters) {
   const pass = (row) => {
     if (!filters.classes.has(morphology[row])) return false;
     if ((flags[row] & filters.withFlags) !== filters.withFlags || flags[row] & filters.withoutFlags) return false;
+    if (filters.grouping !== "any" && isDoubtful(sources, flags[row]) !== (filters.grouping === "doubtful")) return false;
     if (filters.pictures && place[row] < 0) return false;
     if (filters.host === "none" && host[row] > 0) return false;
     if (reliable !== null && !(host[row] > 0 && host[row] >= reliable)) return false;

@@ -138,7 +138,7 @@ class Gallery {
     const name = classes[morphology[row]];
     const cell = (kind, ...content) => make("span", { role: "cell", class: kind }, ...content);
     return make("div", { role: "row", class: "line", "aria-rowindex": i + 2 },
-      cell("id", make("a", { href: linkTo(id[row]) }, id[row]), place[row] >= 0 ? make("i", { class: "has-picture", title: "with pictures", role: "img", "aria-label": "with pictures" }) : ""),
+      cell("id", make("a", { href: linkTo(id[row]) }, id[row]), place[row] >= 0 ? make("i", { class: "has-picture", title: "with pictures", role: "img", "aria-label": "with pictures" }) : "", isDoubtful(this.sources, flags[row]) ? make("span", { class: "badge" }, "doubtful") : ""),
       cell("class", make("i", { class: `key k-${name}` }), name),
       cell("n", probability[row].toFixed(2)),
       cell("n", shown(flux[row], 4)),
@@ -155,6 +155,7 @@ class Gallery {
     else fillPicture(window_, this.sources, place[row], this.listing.panel.value, row);
     return make("a", { class: "card", href: linkTo(id[row]) }, window_,
       make("span", { class: "name" }, id[row]),
+      ...(isDoubtful(this.sources, this.sources.flags[row]) ? [make("span", { class: "badge" }, "doubtful")] : []),
       make("span", { class: "facts" }, make("i", { class: `key k-${name}` }), `${name}, P ${probability[row].toFixed(2)}`),
       make("span", { class: "facts soft" }, flux[row] === null ? "not measured" : `${shown(flux[row], 3)} mJy`));
   }
@@ -173,6 +174,10 @@ function fillPicture(element, sources, place, panel, row) {
     (subject) => element.replaceChildren(drawPicture(sources, subject, panel, row, false)),
     (error) => element.replaceChildren(make("span", { class: "no-picture" }, error.message)),
   );
+}
+
+function isDoubtful(sources, mask) {
+  return (mask & sources.doubtful) !== 0;
 }
 
 function flagNames(sources, mask) {
