@@ -17,7 +17,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.names import position_names
 from claran_core.common.paths import Results
 from claran_core.common.sky import offset_to_sky, unit_vectors
-from claran_core.common.tables import COMPONENTS, DETECTIONS, FUSED, NOISE, TARGETS
+from claran_core.common.tables import CANDIDATES, COMPONENTS, FUSED, NOISE, TARGETS
 from claran_core.components.component_table import read_noise
 from claran_core.components.shard import find_shard_components
 from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
@@ -42,17 +42,21 @@ PAIRS_PER_DEG2 = 3.0
 AROUND = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], float)
 
 
-def grid_positions(area_deg2: float, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centres of frames whose union is a square of this area."""
+def grid_targets(area_deg2: float, scales: Sequence[int], frame: Frame) -> pd.DataFrame:
+    """Return the subjects of each scale whose frames cover a square of this area."""
     side = ARCSEC_PER_DEG * np.sqrt(area_deg2)
-    n = int(np.ceil((side - frame.width_arcsec) / STEP_ARCSEC)) + 1
-    along = (np.arange(n) - (n - 1) / 2) * STEP_ARCSEC
-    east, north = (axis.ravel() for axis in np.meshgrid(along, along))
-    return offset_to_sky(*CENTRE, east, north)
+    tables = []
+    for scale in scales:
+        step = scale * STEP_ARCSEC
+        n = max(0, int(np.ceil((side - scale * frame.width_arcsec) / step))) + 1
+        along = (np.arange(n) - (n - 1) / 2) * step
+        east, north = (axis.ravel() for axis in np.meshgrid(along, along))
+        tables.append(_targets(offset_to_sky(*CENTRE, east, north), scale))
+    return pd.concat(tables, ignore_index=True)
 
 
-def pair_positions(n_pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centres of 3 x 3 frames around pairs of neighbours, each grid shifted at random."""
+def pair_targets(n_pairs: int, seed: int) -> pd.DataFrame:
+    """Return 3 x 3 subjects of scale 1 around pairs of neighbours, each grid shifted at random."""
     radius = ARCSEC_PER_DEG * np.sqrt(2 * n_pairs / PAIRS_PER_DEG2 / np.pi)
     sources = [one for one in sources_near(seed, *CENTRE, radius) if one.peak_jy >= PAIR_JY]
     places = np.array([(one.ra_deg, one.dec_deg) for one in sources])
@@ -63,21 +67,25 @@ def pair_positions(n_pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     middle = places[pairs].mean(axis=1)[:, None]
     shift = STEP_ARCSEC * (AROUND[None] + rng.uniform(-0.5, 0.5, (len(pairs), 1, 2)))
     ra, dec = offset_to_sky(middle[..., 0], middle[..., 1], shift[..., 0], shift[..., 1])
-    return ra.ravel(), dec.ravel()
+    return _targets((ra.ravel(), dec.ravel()), 1).drop_duplicates("subject_id", ignore_index=True)
 
 
-def survey_targets(positions: tuple[np.ndarray, np.ndarray], n_shards: int) -> pd.DataFrame:
-    """Return subjects at some positions, in `n_shards` shards."""
+def _targets(positions: tuple[np.ndarray, np.ndarray], scale: int) -> pd.DataFrame:
+    """Return the subjects of one scale at some positions."""
     ra, dec = positions
     names = position_names(ra, dec, ra_decimals=2, dec_decimals=1)
-    targets = pd.DataFrame({"subject_id": names, "ra": ra, "dec": dec, "scale": 1, "split": "none"})
-    targets = targets.drop_duplicates("subject_id", ignore_index=True)
+    names = names if scale == 1 else [f"{name}_x{scale}" for name in names]
+    return pd.DataFrame({"subject_id": names, "ra": ra, "dec": dec, "scale": scale, "split": "none"})
+
+
+def in_shards(targets: pd.DataFrame, n_shards: int) -> pd.DataFrame:
+    """Return subjects in `n_shards` shards."""
     return assign_shards(targets, None, -(-len(targets) // n_shards))
 
 
 def draw(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
-    """Cut out, label, fuse and search one shard, unless its detections exist."""
-    if not results.detections(method, shard).exists():
+    """Cut out, label, fuse and search one shard, unless its candidates exist."""
+    if not results.candidates(method, shard).exists():
         cut(results, config, shard)
         search(results, config, method, weights, shard)
 
@@ -149,6 +157,8 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
 
 def join(layout: Results, results: Results, method: str, shard: str, parts: Sequence[str]) -> None:
     """Join the inputs of the catalogue stage of several shards into one shard of another layout."""
+    targets = pd.concat([read_table(results.shard_targets(part), TARGETS.names) for part in parts])
+    write_table(layout.shard_targets(shard), targets.assign(shard=shard), TARGETS)
     cutouts = {}
     for band, survey in (("radio", "FIRST"), ("infrared", "WISE_W1")):
         joined = layout.cutouts(shard, band)
@@ -165,9 +175,9 @@ def join(layout: Results, results: Results, method: str, shard: str, parts: Sequ
             lambda: cutouts | {"components": digest_of(components)},
         ),
         (
-            partial(Results.detections, method=method),
-            DETECTIONS,
-            lambda: detected_in(layout, method, shard),
+            partial(Results.candidates, method=method),
+            CANDIDATES,
+            lambda: searched_in(layout, method, shard),
         ),
     ):
         paths = [path(results, shard=part) for part in parts]
@@ -176,8 +186,8 @@ def join(layout: Results, results: Results, method: str, shard: str, parts: Sequ
         write_table(path(layout, shard=shard), table, schema, metadata=metadata, made_from=made_from())
 
 
-def detected_in(results: Results, method: str, shard: str) -> dict[str, str]:
-    """Return what the detections of a shard say that they were made from."""
+def searched_in(results: Results, method: str, shard: str) -> dict[str, str]:
+    """Return what the candidates of a shard say that they were made from."""
     index, components = results.fused_index(method, shard), results.components(shard)
     return {"fused": digest_of(index), "components": digest_of(components)}
 

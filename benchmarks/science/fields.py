@@ -69,7 +69,7 @@ def main() -> None:
         run(partial(cut, results, config), shards)
         start = time.perf_counter()
         run(partial(search, results, config, options.method, weights), shards)
-        build(results, results, config, options.method, SHARDS, run)
+        build(results, results, config, options.method, weights, SHARDS, run)
         made[name] = results, config, time.perf_counter() - start
     sky = SimulatedProvider(SURVEYS["FIRST"], seed=narrow.seed)
     for name, (results, config, seconds) in made.items():

@@ -122,17 +122,18 @@ def images_of(subject_ids: Collection[str]) -> Iterator[SubjectImages]:
 def make_inputs(n: int, *, gallery_size: int = 60) -> ReportInputs:
     """Return the inputs of a report on `n` subjects with one source each."""
     catalogue = random_catalogue(n, np.random.default_rng(1))
-    targets = catalogue[["subject_id", "ra", "dec"]].assign(split="none", shard="00000")
+    targets = catalogue[["subject_id", "ra", "dec"]].assign(scale=1, split="none", shard="00000")
     row = {"shard": "00000", "band": "radio", "survey": "FIRST", "status": "ok", "reason": ""}
     ledger = targets[["subject_id"]].assign(**row, coverage=1.0, flags=0, origin="made up")
     return ReportInputs(
         config=load_config({"report": {"gallery_size": gallery_size}}),
         targets=targets,
         ledger=ledger,
-        fused=targets[["subject_id", "ra", "dec"]].assign(flags=0),
+        fused=targets[["subject_id", "scale", "ra", "dec"]].assign(flags=0),
         images_of=images_of,
         catalogue=catalogue,
-        outcomes=catalogue[["subject_id"]].assign(outcome="catalogued"),
+        outcomes=pd.DataFrame({"outcome": ["source"] * len(catalogue)}),
+        blank=frozenset(),
         date="2026-01-31T12:00:00+00:00",
     )
 
