@@ -1,7 +1,7 @@
 """The true source of each unit of the training subjects, from the tables of owners and of components.
 
-A unit of a coarser view stands for the usable components of the finest scale inside it.  If these belong to
-different sources, or to a source and an artefact, the unit is mixed.  No set of units of this view then
+A unit of a coarser view stands for the usable components of the finest scale inside it.  It belongs to the
+source with nearly all of their flux.  If no source has, the unit is mixed, and no set of units of this view
 consists of any of these sources.
 """
 
@@ -20,6 +20,10 @@ from claran_core.model.layers.types import ARTEFACT, MIXED, UNKNOWN, Ownership
 __all__ = ["NO_UNITS", "read_owners"]
 
 NO_UNITS = Ownership(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+# A coarse unit belongs to the owner of at least this share of the flux inside it: a faint neighbour in a lobe
+# does not keep the source from being found.
+MAIN_SHARE = 0.9
 
 # Classes of sources as numbers (`Ownership`).
 _CLASSES = {"": -1} | {name: k + 1 for k, name in enumerate(MORPHOLOGIES)}
@@ -51,20 +55,37 @@ def read_owners(path: Path, components: pd.DataFrame) -> dict[str, dict[float, O
     of_row, sources = _numbered(owners)
     classes = owners["morphology"].map(_CLASSES).to_numpy(np.int64)
     units = find_units({name: components[name].to_numpy() for name in components.columns})
-    # The owners of the members of each unit are equal, or it is mixed; UNKNOWN is below all others.
-    members, first = of_row[units.members], units.starts[:-1]
-    lowest, highest = (
-        limit.reduceat(members, first) if len(first) else members for limit in (np.minimum, np.maximum)
-    )
-    owner = np.where((lowest == highest) | (lowest == UNKNOWN), lowest, MIXED)
+    members = of_row[units.members]
+    flux = components["flux"].to_numpy(np.float64)[units.members]
+    owner, main = _main_owner(members, units.starts, flux)
     keys = pd.MultiIndex.from_frame(owners.loc[units.rows, ["subject_id", "level"]])
     group, names = keys.factorize()
     of_member = np.repeat(np.arange(len(owner)), np.diff(units.starts))
     hidden = (owner[of_member] != members) & (members >= 0)
     incomplete = np.unique(group[of_member[hidden]] * sources + members[hidden])
-    of_unit = classes[units.members[first]]
+    of_unit = classes[units.members[main]]
     of_unit[np.isin(group * sources + owner, incomplete) & (owner >= 0)] = _INCOMPLETE
     return _by_group(group, list(names), owner, of_unit)
+
+
+def _main_owner(members: np.ndarray, starts: np.ndarray, flux: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the owner of each unit from the owners and the flux of its members, and a member that it owns.
+
+    It is the owner of at least `MAIN_SHARE` of the flux, else `MIXED`; `UNKNOWN` if that of any member is.
+    """
+    unit = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    order = np.lexsort((members, unit))
+    new = np.ones(len(order), bool)
+    new[1:] = (np.diff(unit[order]) != 0) | (np.diff(members[order]) != 0)
+    part = np.flatnonzero(new)
+    total = np.add.reduceat(flux[order], part) if len(part) else flux
+    of_unit = np.bincount(unit, flux, minlength=len(starts) - 1)
+    own, of_part = members[order][part], unit[order][part]
+    owner, place = np.full(len(starts) - 1, MIXED), starts[:-1].copy()
+    main = total >= MAIN_SHARE * of_unit[of_part]
+    owner[of_part[main]], place[of_part[main]] = own[main], order[part[main]]
+    owner[of_part[own == UNKNOWN]] = UNKNOWN
+    return owner, place
 
 
 def _by_group(

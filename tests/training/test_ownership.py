@@ -72,6 +72,22 @@ def test_units_of_a_coarser_view(tmp_path: Path) -> None:
     assert owners.classes.tolist() == [0, 0, 1, -1]
 
 
+def test_a_faint_neighbour_leaves_a_unit_to_its_source(tmp_path: Path) -> None:
+    rows = [
+        ("wide", 2, 1.0, 100, -1, 9, "b", "1C_1P"),
+        ("wide", 1, 1.0, 1, 100, 5, "a", "1C_2P"),
+        ("wide", 1, 1.0, 2, 100, 5, "b", "1C_1P"),
+        ("wide", 1, 1.0, 3, -1, 5, "a", "1C_2P"),
+    ]
+    components = tables_of(rows, tmp_path / "owners.parquet")
+    for faint, expected in ((9.0, [1, 0]), (12.0, [MIXED, 0])):
+        components["flux"] = [99.0, faint, 100.0 - faint, 1.0]
+        owners = read_owners(tmp_path / "owners.parquet", components)["wide"][1.0]
+        assert owners.owner.tolist() == expected
+        # A part of a is hidden in the unit of b, so that no set of units is a.
+        assert owners.classes.tolist() == ([0, 1] if faint < 10 else [0])
+
+
 def test_a_unit_with_an_unknown_part_is_unknown(tmp_path: Path) -> None:
     rows = [
         ("wide", 2, 1.0, 100, -1, 9, "b", "1C_1P"),
