@@ -25,6 +25,7 @@ from scipy.spatial import cKDTree
 
 from claran_core.common.noise import noise_sigma
 from claran_core.common.sky import unit_vectors
+from claran_core.simulation.field_sources import crowding
 from claran_core.simulation.geometry import TileWindow
 from claran_core.simulation.population import RADIO_NSIDE, radio_cell
 from claran_core.simulation.provider import SimulatedProvider
@@ -89,11 +90,13 @@ def real_field(path: Path, first: pd.DataFrame) -> Field | None:
 
 
 def simulated_fields(seed: int, per_bin: int) -> Iterator[Field]:
-    """Yield windows of 9 arcmin around bright sources of random cells, `per_bin` for each of the `BINS`."""
+    """Yield windows of 9 arcmin around bright sources, `per_bin` for each of the `BINS`, off crowded sky."""
     sky, rng = SimulatedProvider(SURVEYS["FIRST"], seed=seed), np.random.default_rng(seed)
     left = dict.fromkeys(BINS, per_bin)
     while any(left.values()):
         number = int(rng.integers(12 * RADIO_NSIDE**2))
+        if crowding(number, RADIO_NSIDE) > 1:
+            continue
         cell = radio_cell(seed, number)
         for k in np.flatnonzero(cell.peak_jy > BINS[0][0] * SNR_UNIT_JY):
             snr = cell.peak_jy[k] / SNR_UNIT_JY
