@@ -15,9 +15,9 @@ import numpy as np
 
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.frame import Frame
+from claran_core.common.healpix import nested_cells, nested_vectors
 from claran_core.common.linear_wcs import LinearWCS, local_axes, sky_of_vectors
 from claran_core.common.sky import FloatOrArray, offset_to_sky, unit_vectors
-from claran_core.simulation.healpix import nested_cells, nested_vectors
 
 __all__ = [
     "Tile",

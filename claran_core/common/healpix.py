@@ -1,7 +1,7 @@
 """Nested HEALPix cells and positions in them (Gorski et al. 2005, ApJ 622, 759), compiled.
 
-The results have the bits of astropy_healpix, which checks its arguments at length and loads astropy's
-coordinate frames.
+The results are those of astropy_healpix, which checks its arguments at length and loads astropy's coordinate
+frames.  Close to a pole they are more accurate.
 """
 
 import math
@@ -29,7 +29,8 @@ def nested_cells(vectors: np.ndarray, nside: int) -> np.ndarray:
         within = longitude % HALF_PI
         sector = int(round((longitude - within) / HALF_PI)) % 4
         if abs(vectors[k, 2]) >= TWO_THIRDS:
-            x, y, base = _place_near_pole(vectors[k, 2], within, sector, nside)
+            square = vectors[k, 0] ** 2 + vectors[k, 1] ** 2
+            x, y, base = _place_near_pole(vectors[k, 2], square, within, sector, nside)
         else:
             x, y, base = _place_near_equator(vectors[k, 2], within, sector, nside)
         column = max(0, min(nside - 1, int(math.floor(x))))
@@ -44,12 +45,15 @@ def nested_cells(vectors: np.ndarray, nside: int) -> np.ndarray:
 
 
 @compiled
-def _place_near_pole(z: float, within: float, sector: int, nside: int) -> tuple[float, float, int]:
+def _place_near_pole(
+    z: float, square: float, within: float, sector: int, nside: int
+) -> tuple[float, float, int]:
     """Return the place ``x y`` of a direction in its base cell, and that cell; equations 20 and 19.
 
-    `within` is the longitude from the start of the quarter `sector`, rad.
+    `square` is that of the sine of the distance from the pole.  `within` is the longitude from the start of
+    the quarter `sector`, rad.
     """
-    near = (1.0 - abs(z)) * 3.0
+    near = square / (1.0 + abs(z)) * 3.0  # 1 - |z| without loss of digits
     from_pole_x = math.sqrt(near * (nside * (2.0 * within - math.pi) / math.pi) ** 2)
     from_pole_y = math.sqrt(near * (nside * 2.0 * within / math.pi) ** 2)
     if z > 0:
@@ -59,7 +63,7 @@ def _place_near_pole(z: float, within: float, sector: int, nside: int) -> tuple[
 
 @compiled
 def _place_near_equator(z: float, within: float, sector: int, nside: int) -> tuple[float, float, int]:
-    """Return the same as `_place_near_pole` between the latitudes of +-41.8 deg."""
+    """Return what `_place_near_pole` returns, between the latitudes of +-41.8 deg."""
     height, along = (z + TWO_THIRDS) / (4.0 / 3.0), within / HALF_PI
     x, y = (height + along) * nside, (height - along + 1.0) * nside
     if x >= nside and y >= nside:

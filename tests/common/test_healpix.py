@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy_healpix import healpix_to_xyz, xyz_to_healpix
 
-from claran_core.simulation.healpix import nested_cells, nested_vectors
+from claran_core.common.healpix import nested_cells, nested_vectors
 
 
 @pytest.mark.parametrize("nside", [1, 8, 128, 256])
