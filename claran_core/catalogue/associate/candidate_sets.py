@@ -292,8 +292,7 @@ def combine(sky: Sky, votes: Votes, calibration: Calibration) -> CombinedSets:
     own = votes.candidate
     scale = sky.views.scale[candidates.view[own]]
     weight = np.clip(candidates.room[own] / (FULL_ROOM_ARCSEC * scale), MIN_WEIGHT, 1.0)
-    classes = candidates.classes[own].astype(np.float64)
-    total = classes.sum(axis=1)
+    total = candidates.classes.sum(axis=1, dtype=np.float64)[own]
     is_unit = np.diff(candidates.units.starts)[own] == 1
     source, artefact, shares, best, disagree = _combined(
         votes.starts,
@@ -302,7 +301,8 @@ def combine(sky: Sky, votes: Votes, calibration: Calibration) -> CombinedSets:
         candidates.room[own],
         _limited_logit(total),
         np.where(is_unit, _limited_logit(candidates.artefact[own].astype(np.float64)), np.nan),
-        classes,
+        candidates.classes,
+        own,
     )
     source[votes.dismissed] = np.minimum(source[votes.dismissed], logit(np.array(UNLISTED_PROBABILITY)))
     probability = calibration.apply(source)
@@ -333,8 +333,9 @@ def _combined(
     source: np.ndarray,
     artefact: np.ndarray,
     classes: np.ndarray,
+    candidate: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Combine votes, sorted by set and scale.
+    """Combine votes, sorted by set and scale; `classes` are those of candidates, not of votes.
 
     Returns
     -------
@@ -367,7 +368,7 @@ def _combined(
                     sum_artefact += weight[at] * artefact[at]
                     weight_artefact += weight[at]
                 if finest:
-                    shares[k] += weight[at] * classes[at]
+                    shares[k] += weight[at] * classes[candidate[at]]
                     best[k] = at if room[at] > room[best[k]] else best[k]
                 at += 1
             lowest[k] = min(lowest[k], total / weights)
