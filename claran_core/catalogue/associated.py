@@ -55,7 +55,7 @@ def grouping_text(groups: list[int]) -> str:
     Returns
     -------
     str
-        Sources in the order of their first components; empty if there are none.
+        Sources in the order of their first components; empty without any.
     """
     members: dict[int, list[str]] = {}
     for number, group in enumerate(groups):

@@ -104,7 +104,7 @@ COMPONENTS = pa.schema(
             "part_of",
             pa.int64(),
             "for a component of scale 1 in a coarser view: the component_id of the view's component of this "
-            "level in whose contour its brightest pixel lies; -1 if there is none, and for all other rows",
+            "level in whose contour its brightest pixel lies; -1 outside all of them, and for all other rows",
         ),
         _column("ra", pa.float64(), "right ascension of the brightest pixel, deg, ICRS"),
         _column("dec", pa.float64(), "declination of the brightest pixel, deg, ICRS"),

@@ -85,7 +85,7 @@ class SubjectComponents:
     n_fine : (n,) int64 array
         For a coarse unit, usable components of the finest scale inside its contour; 1 for other units.
     fine_snr : (n,) float32 array
-        Largest SNR of these components, over the noise at the finest scale; 0 if there are none.  For other
+        Largest SNR of these components, over the noise at the finest scale; 0 without any.  For other
         units, their own.
     fine_ratio : (n,) float32 array
         Second largest over largest flux of these components; 0 if there are fewer than two.

@@ -164,7 +164,7 @@ def _next_option(
 ) -> tuple[int, int]:
     """Return how to place atom `low` next, from option `number` on, and the number of the option after it.
 
-    Options are the sets that the atom leads, and `ALONE` at last; `UNTRIED` if there is none left.
+    Options are the sets that the atom leads, and `ALONE` at last; `UNTRIED` when all are tried.
     """
     n_sets = by_lead[low + 1] - by_lead[low]
     while number < n_sets:

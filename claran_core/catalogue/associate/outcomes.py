@@ -34,7 +34,7 @@ def artefact_probability(sets: Ragged, of_set: np.ndarray, n_atoms: int) -> np.n
     Returns
     -------
     (n,) float64 array
-        That of the atom alone; else the greatest of the units that contain it; 0 if there is none.
+        That of the atom alone; else the greatest of the units that contain it; 0 without any.
     """
     sizes = np.diff(sets.starts)
     found = np.full(n_atoms, -1.0)
