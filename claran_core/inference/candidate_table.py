@@ -34,7 +34,7 @@ def scored_rows(subjects: np.ndarray, candidates: Candidates, regions: Regions) 
     Parameters
     ----------
     subjects : (N,) int array
-        Place of each subject in the shard; the candidates of further subjects, which pad the batch, are left out.
+        Place of each subject in the shard.  Subjects that pad the batch are left out.
     candidates : Candidates
         The candidates of the batch.
     regions : Regions
