@@ -161,6 +161,10 @@ def measure_smoothed(
     members = image.members(unit_ids, component_ids)
     labelled, numbers = image.labelled(members)
     own = pixels_of(labelled.labels, numbers)
+    if not np.isfinite(labelled.pixels[own[:, 1], own[:, 0]]).any():
+        # A component at the border of the data: the smoothed image has no pixel there.
+        labelled, numbers = image.native.image, members.native + 1
+        own = image.native.pixels_of(members.native)
     fluxes, error = flux_densities(labelled, numbers, own)
     native, bare = (
         _measured(layer, chosen)

@@ -87,6 +87,18 @@ def test_a_native_component_without_smoothed_contour_counts_with_the_pixels_unde
     assert len(lone) == 3
 
 
+def test_where_the_smoothed_image_has_no_data_the_native_pixels_count() -> None:
+    view = view_of(4, [(0, 0, 30, 1)])
+    (component,) = view.ids(1)
+    view.image.image.own.image.pixels[:] = np.nan  # as beyond the border of the data
+    view.image.image.own.image.labels[:] = 0
+    units = [component] if not view.ids(4) else view.ids(4)
+    row = measured_columns(view.image, units, [component])
+    assert row["integrated_flux"] == pytest.approx(30 * MJY, rel=0.3)
+    assert np.isfinite(row["integrated_flux_err"]) and row["integrated_flux_err"] > 0
+    assert offset_of(row, "centroid_") == pytest.approx((0, 0), abs=1.0)
+
+
 def test_neighbours_in_one_smoothed_pixel_are_blends_and_each_is_measured() -> None:
     view = view_of(8, [(0, 0, 14, 1), (0, 12, 14, 1)])
     rows = [measured_columns(view.image, *view.source_at(0, north)) for north in (0, 12)]
