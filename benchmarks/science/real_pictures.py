@@ -9,7 +9,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
 
 from claran_core.common.noise import noise_sigma
 
@@ -65,14 +66,14 @@ def write_pictures(folder: Path, name: str, pictures: Sequence[Picture], catalog
             axis.axis("off")
         for axis, picture in zip(axes.flat, part, strict=False):
             _draw(axis, picture, catalogue)
-        figure.tight_layout()
+        figure.subplots_adjust(0.01, 0.01, 0.99, 0.97, 0.03, 0.08)
         figure.savefig(folder / f"{name}_{page:02d}.png", dpi=60)
         plt.close(figure)
 
 
 def _draw(axis: Axes, picture: Picture, catalogue: pd.DataFrame) -> None:
     with fits.open(picture.image) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore", FITSFixedWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         hdu = next(one for one in file if one.data is not None)
         image, wcs = np.squeeze(hdu.data).astype(float), WCS(hdu.header).celestial
     scale = float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) * 3600)
@@ -94,7 +95,13 @@ def _draw(axis: Axes, picture: Picture, catalogue: pd.DataFrame) -> None:
             doubtful = row.source_probability < DOUBTFUL
             colour = "tab:orange" if doubtful else "tab:red"
             axis.add_patch(Rectangle(corner, across, up, fill=False, color=colour))
-            axis.text(*corner, f"{row.morphology} {row.source_probability:.2f}", color=colour, fontsize=7)
+            axis.text(
+                *corner,
+                f"{row.morphology} {row.source_probability:.2f}",
+                color=colour,
+                fontsize=7,
+                clip_on=True,
+            )
     for ra, dec in picture.marks:
         axis.plot(*wcs.wcs_world2pix([ra], [dec], 0), "x", color="tab:purple")
     half = picture.radius_arcsec / scale

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import yaml
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
 from scipy.spatial import cKDTree
 
 from claran_core.common.errors import InputError
@@ -87,7 +88,7 @@ class RealRun:
 def _middle(path: Path) -> tuple[float, float]:
     """Return the position of the middle of a FITS image, deg."""
     with fits.open(path) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore", FITSFixedWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         header = next(hdu for hdu in file if hdu.header.get("NAXIS", 0) >= 2).header
         wcs = WCS(header).celestial
     place = wcs.wcs_pix2world([header["NAXIS1"] / 2], [header["NAXIS2"] / 2], 0)

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
@@ -68,7 +69,7 @@ class Field:
 def real_field(path: Path, first: pd.DataFrame) -> Field | None:
     """Return a real image with the places of the FIRST catalogue; None for an image without data."""
     with fits.open(path) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore", FITSFixedWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         image, wcs = np.squeeze(file[-1].data).astype(float), WCS(file[-1].header).celestial
     if not np.isfinite(image).any():
         return None
