@@ -119,7 +119,8 @@ class Cutout:
         # Plain copies of rows and columns: much faster than `numpy.kron`.
         gaps = np.where(np.isnan(self.data), np.float32(np.nan), np.float32(0))
         data = gaps.repeat(scale, axis=0).repeat(scale, axis=1)
-        data.ravel()[self.bright.index] = self.bright.values
+        has_data = ~np.isnan(data.ravel()[self.bright.index])
+        data.ravel()[self.bright.index[has_data]] = self.bright.values[has_data]
         wide, beam = self.beam, None
         if wide is not None:
             beam = Beam(wide.major_arcsec / scale, wide.minor_arcsec / scale, wide.angle_deg)
