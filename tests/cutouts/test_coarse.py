@@ -178,7 +178,9 @@ def test_bright_native_pixels_are_kept(scale: int) -> None:
         kept[ys[inside] + dy, xs[inside] + dx] = True
     x0, y0 = (int(native.wcs.x - cutout.wcs.x), int(native.wcs.y - cutout.wcs.y))
     here = native.data[y0 : y0 + len(kept), x0 : x0 + kept.shape[1]]
-    np.testing.assert_array_equal(here[kept], cutout.data[kept])
+    seen = kept & np.isfinite(here)  # stored ones in a coarse pixel without data are left out
+    np.testing.assert_array_equal(here[seen], cutout.data[seen])
+    assert seen.sum() > 0.9 * kept.sum()
     unknown = ~kept & np.isfinite(cutout.data)
     assert (np.nan_to_num(here[unknown]) == 0).all()
     assert np.isnan(here[: 2 * scale - 1][~kept[: 2 * scale - 1]]).all()

@@ -105,11 +105,15 @@ class Layer:
 def _matching(
     subject: Subject, visible: np.ndarray, components: StoredComponents, sigma: float
 ) -> Components:
-    """Return the components of an image; refuse others than the stored ones."""
+    """Return the components of an image in the order of the stored ones; refuse others."""
     found = find_components(visible, sigma)
-    if not np.array_equal(found.brightest, components.pixels):
+    # The order of islands that the border of the data cuts depends on the pixels beyond it.
+    ours, stored = (np.lexsort(pixels.T) for pixels in (found.brightest, components.pixels))
+    if not np.array_equal(found.brightest[ours], components.pixels[stored]):
         raise InputError(
             f"subject {subject.subject_id!r} has {len(found)} components in its radio image, which are "
             f"not the {len(components)} in the table of components; rerun the stage components"
         )
-    return found
+    label = np.zeros(len(found) + 1, np.int32)
+    label[1 + ours] = 1 + stored
+    return Components(found.image, label[found.labels], found.count, found.base)
