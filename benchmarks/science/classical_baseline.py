@@ -111,7 +111,7 @@ def matched_subjects(folder: Path, seed: int, n_pool: int) -> Iterator[Labelled]
         raise InputError(f"{folder}: no labelled subject")
     _, groups = like_real(real, seed=seed, n_pool=n_pool)
     chosen = [(one.name, one.ra_deg, one.dec_deg, "none") for group in groups for one in group]
-    targets = pd.DataFrame(chosen, columns=["subject_id", "ra", "dec", "split"])
+    targets = pd.DataFrame(chosen, columns=["subject_id", "ra", "dec", "split"]).assign(scale=1)
     return simulated_subjects(targets, SimulatedProvider(SURVEYS["FIRST"], seed=seed))
 
 

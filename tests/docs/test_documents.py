@@ -25,11 +25,11 @@ from document_blocks import LISTING, Example, documents, examples_of, listing, w
 from snakemake.cli import get_argument_parser
 from workflow_runs import demo_targets
 
-from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.cli.commands import claran
 from claran_core.common.cutout import Cutout
-from claran_core.common.files import read_table
+from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.paths import REPOSITORY, Results
 from claran_core.cutouts.cutout_file import cutout_writer
@@ -113,6 +113,11 @@ def write_run(root: Path) -> None:
     }
     described = votable_metadata(CATALOGUE, string_lengths=lengths)
     pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **described}), path)
+    n = len(table)
+    components = {name: table[name].to_numpy() for name in ("source_id", "ra", "dec", "snr")}
+    components |= {"component_id": range(n), "outcome": ["source"] * n}
+    numbers = {"scale": 1, "n_views": 1, "probability": 0.9}
+    write_table(Results(root).outcomes, pd.DataFrame(components).assign(**numbers), OUTCOMES)
     for shard, subjects in read_table(Results(root).targets).groupby("shard"):
         with cutout_writer(Results(root).cutouts(str(shard), "radio"), survey="FIRST") as writer:
             for subject in subjects.itertuples():

@@ -1,11 +1,11 @@
 """The classical baseline: made images with a known answer, and its score on real images."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from true_sources import SIZE, Source, native_wcs
 
 from benchmarks.science.classical_baseline import (
     Labelled,
@@ -18,32 +18,18 @@ from benchmarks.science.classical_baseline import (
 )
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
-from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.subject import Subject
 from claran_core.labels.dr1_labels import label_simulated
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.subjects import select_subjects
 from claran_core.survey.surveys import SURVEYS
 
-SIZE = 106  # native pixels of 1.8 arcsec
 SUBJECT = Subject("here", 150.0, 20.0, "test", Frame())
-
-
-@dataclass(frozen=True)
-class Source:
-    """What labelling needs of a true source."""
-
-    source_id: str
-    image: np.ndarray
-    ra_deg: float = 150.0
-    dec_deg: float = 20.0
-    host_magnitude: float = 15.0
 
 
 def made(**sources: list[tuple[int, int, int]]) -> Labelled:
     """Subject with sources of Gaussian blobs ``(x, y, peak)`` in units of the noise."""
-    middle = (SIZE - 1) / 2
-    wcs = LinearWCS("TAN", 150.0, 20.0, middle, middle, (-5e-4, 0.0, 0.0, 5e-4))
+    wcs = native_wcs(SIZE)
     rows, columns = np.indices((SIZE, SIZE))
     models = {
         name: sum(
@@ -96,7 +82,9 @@ def test_subjects_of_the_simulated_sky(tmp_path: Path, capsys: pytest.CaptureFix
     chosen.targets.to_csv(path, index=False)
     assert main(["simulated", str(path), "--seed", "5", "--limit", "3"]) == 0
     assert "3 true sources in 3 subjects" in capsys.readouterr().out
-    labelled = list(simulated_subjects(chosen.targets, SimulatedProvider(SURVEYS["FIRST"], seed=5)))
+    labelled = list(
+        simulated_subjects(chosen.targets.assign(scale=1), SimulatedProvider(SURVEYS["FIRST"], seed=5))
+    )
     numbers = ["box_x1", "box_y1", "box_x2", "box_y2"]
     found = pd.concat([one.labels for one in labelled])[numbers]
     np.testing.assert_allclose(found.astype(float), chosen.labels[numbers].astype(float))

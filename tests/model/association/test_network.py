@@ -184,7 +184,7 @@ def test_a_crowd_counts_as_much_as_a_full_subject() -> None:
     n = len(find_candidates(batch))
     loss = detector(images, [NONE], generators(1), components=batch, owners=owners)["roi_class"].item()
     assert n > FULL_WEIGHT
-    assert loss == pytest.approx(FULL_WEIGHT * math.log(8), rel=0.05)  # untrained: all eight scores are alike
+    assert loss == pytest.approx(FULL_WEIGHT * math.log(8), rel=0.1)  # untrained: all eight scores are alike
 
 
 def test_artefacts_are_learned_and_said_of_single_units_only() -> None:
