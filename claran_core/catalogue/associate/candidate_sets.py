@@ -4,8 +4,10 @@ A candidate votes for the set of atoms of its units if it shows the set whole: n
 an atom of the set, and the border cuts none of its units.  A view that shows the set only in part, or mixed
 with other atoms in one unit, gives no vote.  Only sets that no view shows whole take the votes of cut views.
 
-Votes of one scale are averaged; of several scales the lowest average counts, because each may see what
-makes the set improbable: a coarse view the second lobe of a source, a fine view two galaxies in one blend.
+Votes of one scale are averaged, then those of all scales, because each scale may see what makes the set
+improbable: a coarse view the second lobe of a source, a fine view two galaxies in one blend.  The lowest vote
+alone is no better: on 200 real FIRST fields it leaves fewer sources of 60 to 120 arcsec whole (0.37 of 90;
+the mean 0.47).
 A fine view that shows the parts of a blend without proposing them as a candidate counts as well
 (`claran_core.catalogue.associate.unlisted`).
 """
@@ -340,7 +342,7 @@ def _combined(
     Returns
     -------
     source, artefact : (m,) float64 arrays
-        Combined logits: the lowest mean of a scale, and the mean of all votes that have one (else NaN).
+        Combined logits: the mean over scales of their means; that of all votes that have one, else NaN.
     classes : (m, k) float64 array
         Mean class probabilities of the finest scale.
     best : (m,) int64 array
@@ -349,12 +351,13 @@ def _combined(
         Whether the probabilities lie on both sides of a half.
     """
     m = len(starts) - 1
-    lowest, mean_artefact = np.full(m, np.inf), np.full(m, np.nan)
+    mean_source, mean_artefact = np.full(m, np.inf), np.full(m, np.nan)
     shares = np.zeros((m, classes.shape[1]))
     best, disagree = np.zeros(m, np.int64), np.zeros(m, np.bool_)
     for k in range(m):
         first, end = starts[k], starts[k + 1]
         at, n_probable = first, 0
+        sum_source, n_scales = 0.0, 0
         sum_artefact, weight_artefact = 0.0, 0.0
         while at < end:
             of_scale, total, weights = scale[at], 0.0, 0.0
@@ -371,8 +374,11 @@ def _combined(
                     shares[k] += weight[at] * classes[candidate[at]]
                     best[k] = at if room[at] > room[best[k]] else best[k]
                 at += 1
-            lowest[k] = min(lowest[k], total / weights)
+            sum_source += total / weights
+            n_scales += 1
+        if n_scales:
+            mean_source[k] = sum_source / n_scales
         if weight_artefact > 0:
             mean_artefact[k] = sum_artefact / weight_artefact
         disagree[k] = 0 < n_probable < end - first
-    return lowest, mean_artefact, shares, best, disagree
+    return mean_source, mean_artefact, shares, best, disagree

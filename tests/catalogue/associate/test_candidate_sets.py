@@ -55,7 +55,7 @@ def test_views_of_one_scale_are_averaged_by_their_room(tmp_path: Path) -> None:
     assert found.n_views[own] == 2 and found.disagree[own] and not found.at_edge[own]
 
 
-def test_the_doubt_of_one_scale_decides(tmp_path: Path) -> None:
+def test_scales_are_averaged_and_each_counts_as_much(tmp_path: Path) -> None:
     # A lobe looks like a source of its own in a fine view; only the coarse view sees both lobes.
     tables, ids = two_views(scale_of_b=2)
     tables.candidate("a", ids[:1], 0.9)
@@ -65,7 +65,8 @@ def test_the_doubt_of_one_scale_decides(tmp_path: Path) -> None:
     tables.candidate("b", coarse[:1], 0.05)
     tables.candidate("b", coarse, 0.95, morphology="2C_2P")
     named, found, _ = combined(tables, tmp_path)
-    assert found.probability[named[(ids[0],)]] == pytest.approx(0.05, abs=1e-6)
+    lobe = found.probability[named[(ids[0],)]]
+    assert lobe == pytest.approx(mean_of([0.9, 0.05], [1.0, 1.0]), abs=1e-6) and lobe < 0.5
     both = named[tuple(sorted(ids))]
     assert found.probability[both] == pytest.approx(0.95, abs=1e-6)
     np.testing.assert_allclose(found.classes[both], [0, 0, 0, 0.95, 0, 0], atol=1e-6)
@@ -82,7 +83,8 @@ def test_a_unit_that_mixes_sources_says_nothing_of_each(tmp_path: Path) -> None:
     tables.candidate("b", [blend], 0.9)
     named, found, _ = combined(tables, tmp_path)
     assert [found.probability[named[(own,)]] for own in ids] == pytest.approx([0.8, 0.8], abs=1e-6)
-    assert found.probability[named[tuple(sorted(ids))]] == pytest.approx(0.1, abs=1e-6)
+    both = found.probability[named[tuple(sorted(ids))]]
+    assert both == pytest.approx(mean_of([0.1, 0.9], [1.0, 1.0]), abs=1e-6)
 
 
 def test_cut_views_count_only_where_no_view_is_whole(tmp_path: Path) -> None:
@@ -127,11 +129,13 @@ def test_classes_and_best_view_are_of_the_finest_scale_with_votes(tmp_path: Path
     tables.candidate("wide", [unit], 0.6, room=300.0, morphology="1C_3P")
     named, found, _ = combined(tables, tmp_path)
     own = named[(ids[0],)]
-    assert found.probability[own] == pytest.approx(0.6, abs=1e-6)
-    np.testing.assert_allclose(found.classes[own], [0.2, 0.4, 0, 0, 0, 0], atol=1e-6)
+    mean = mean_of([0.8, 0.6], [1.0, 1.0])
+    assert found.probability[own] == pytest.approx(mean, abs=1e-6)
+    np.testing.assert_allclose(found.classes[own], [mean / 3, 2 * mean / 3, 0, 0, 0, 0], atol=1e-6)
     assert tables.sky(tmp_path).candidates.row[found.best[own]] == 1
     _, calibrated, _ = combined(tables, tmp_path, Calibration(((0.0, 0.25),)))
-    assert calibrated.probability[own] == pytest.approx(0.5 / (0.5 + 1.0), abs=1e-6)  # odds 1.5 / 3
+    odds = mean / (1 - mean) / 3
+    assert calibrated.probability[own] == pytest.approx(odds / (odds + 1.0), abs=1e-6)
     assert calibrated.classes[own].sum() == pytest.approx(calibrated.probability[own])
 
 
@@ -206,4 +210,5 @@ def test_a_proposed_pair_is_not_dismissed(tmp_path: Path) -> None:
         tables.component("b", east, part_of=blend)
     tables.candidate("b", [blend], 0.9)
     named, found, votes = combined(tables, tmp_path)
-    assert found.probability[0] == pytest.approx(0.7, abs=1e-6) and len(votes.dismissed) == 0
+    expected = mean_of([0.7, 0.9], [1.0, 1.0])
+    assert found.probability[0] == pytest.approx(expected, abs=1e-6) and len(votes.dismissed) == 0
