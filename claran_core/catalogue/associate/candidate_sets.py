@@ -4,10 +4,10 @@ A candidate votes for the set of atoms of its units if it shows the set whole: n
 an atom of the set, and the border cuts none of its units.  A view that shows the set only in part, or mixed
 with other atoms in one unit, gives no vote.  Only sets that no view shows whole take the votes of cut views.
 
-Votes of one scale are averaged, then those of all scales, because each scale may see what makes the set
-improbable: a coarse view the second lobe of a source, a fine view two galaxies in one blend.  The lowest vote
-alone is no better: on 200 real FIRST fields it leaves fewer sources of 60 to 120 arcsec whole (0.37 of 90;
-the mean 0.47).
+Votes of one scale are averaged.  The finest scale counts in full; of each further scale counts by how much
+its average differs from what one expects without knowledge.  A coarse view that cannot tell says that a
+component is probably a source of its own, because most are, and must not outvote a fine view that can; but
+one that sees a second lobe doubts it.
 A fine view that shows the parts of a blend without proposing them as a candidate counts as well
 (`claran_core.catalogue.associate.unlisted`).
 """
@@ -33,6 +33,11 @@ FULL_ROOM_ARCSEC = 45.0
 
 # Least weight of a view.
 MIN_WEIGHT = 0.05
+
+# Logits that one expects of a single unit and of several without knowledge: nine of ten components are a
+# source of their own, one of twenty sets of neighbours is a source.  The scales are not independent of each
+# other, so that the difference of a further scale counts by this factor.
+EXPECTED_OF_ONE, EXPECTED_OF_SEVERAL, FURTHER_SCALE = 2.2, -3.0, 0.7
 
 # Probabilities are limited to this distance from 0 and 1 before their logits are averaged.
 MIN_PROBABILITY = 1e-6
@@ -342,7 +347,7 @@ def _combined(
     Returns
     -------
     source, artefact : (m,) float64 arrays
-        Combined logits: the mean over scales of their means; that of all votes that have one, else NaN.
+        Combined logits: over scales, and the mean of all votes that have one, else NaN.
     classes : (m, k) float64 array
         Mean class probabilities of the finest scale.
     best : (m,) int64 array
@@ -351,13 +356,12 @@ def _combined(
         Whether the probabilities lie on both sides of a half.
     """
     m = len(starts) - 1
-    mean_source, mean_artefact = np.full(m, np.inf), np.full(m, np.nan)
+    combined, mean_artefact = np.full(m, np.inf), np.full(m, np.nan)
     shares = np.zeros((m, classes.shape[1]))
     best, disagree = np.zeros(m, np.int64), np.zeros(m, np.bool_)
     for k in range(m):
         first, end = starts[k], starts[k + 1]
         at, n_probable = first, 0
-        sum_source, n_scales = 0.0, 0
         sum_artefact, weight_artefact = 0.0, 0.0
         while at < end:
             of_scale, total, weights = scale[at], 0.0, 0.0
@@ -374,11 +378,12 @@ def _combined(
                     shares[k] += weight[at] * classes[candidate[at]]
                     best[k] = at if room[at] > room[best[k]] else best[k]
                 at += 1
-            sum_source += total / weights
-            n_scales += 1
-        if n_scales:
-            mean_source[k] = sum_source / n_scales
+            if finest:
+                combined[k] = total / weights
+            else:
+                expected = EXPECTED_OF_SEVERAL if np.isnan(artefact[at - 1]) else EXPECTED_OF_ONE
+                combined[k] += FURTHER_SCALE * (total / weights - expected)
         if weight_artefact > 0:
             mean_artefact[k] = sum_artefact / weight_artefact
         disagree[k] = 0 < n_probable < end - first
-    return mean_source, mean_artefact, shares, best, disagree
+    return combined, mean_artefact, shares, best, disagree

@@ -60,8 +60,8 @@ def test_a_double_that_only_a_coarse_view_shows_whole_is_one_source(tmp_path: Pa
     assert list(source["unit_ids"]) == coarse and sorted(source["component_ids"]) == sorted(fine)
     assert source["source_probability"] == pytest.approx(0.9, abs=1e-6)
     assert sorted(source["second_grouping"]) == [0, 1]
-    # The mean of the logits of 0.9 and 0.05.
-    assert source["second_probability"] == pytest.approx(0.40767, abs=1e-5)
+    # Of each lobe: the logit of 0.9, and 0.7 times that of 0.05 less 2.2.
+    assert source["second_probability"] == pytest.approx(0.19720, abs=1e-5)
     assert (source["n_merged"], source["views_disagree"], source["at_edge"]) == (1, False, False)
     assert atoms["source"].tolist() == [0, 0] and atoms["outcome"].tolist() == ["source"] * 2
     assert atoms["n_views"].tolist() == [2, 2] and set(atoms["shard"]) == {"00000"}
