@@ -42,7 +42,7 @@ SETTINGS = {
 }
 TABLES = {
     "catalogue/ledger.parquet": ["subject_id", "band"],
-    "catalogue/detections.parquet": None,
+    "catalogue/outcomes.parquet": None,
     "catalogue/catalogue.parquet": ["source_id"],
 }
 KILLED = (
@@ -53,6 +53,7 @@ KILLED = (
     "fuse",
     "train",
     "infer",
+    "associate",
     "measure_sources",
     "build_catalogue",
     "evaluate",
