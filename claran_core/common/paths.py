@@ -47,7 +47,7 @@ class Results:
         return self.root / "images" / f"{band}.parquet"
 
     def cutouts(self, shard: str, band: str) -> Path:
-        """Raw cut-outs of one shard and band: FITS, one image extension per subject."""
+        """Cut-outs of one shard and band (`claran_core.cutouts.cutout_file`)."""
         return self.root / "cutouts" / shard / f"{band}.arrow"
 
     def ledger(self, shard: str) -> Path:
