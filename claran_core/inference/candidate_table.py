@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from claran_core.common import tables
-from claran_core.common.boxes import BOX_COLUMNS, box_array
+from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import probability_columns
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import MAX_MEMBERS, dr1_boxes
-from claran_core.inference.membership import members_of
 from claran_core.model.layers.types import Candidates, Regions
 
 __all__ = ["MIN_SET_PROBABILITY", "candidate_table", "candidates_of_detections", "scored_rows"]
@@ -53,7 +52,10 @@ def scored_rows(subjects: np.ndarray, candidates: Candidates, regions: Regions) 
 
 
 def candidates_of_detections(
-    detections: pd.DataFrame, subjects: np.ndarray, components: ComponentBatch, frame: Frame
+    detections: pd.DataFrame,
+    subjects: np.ndarray,
+    found: Sequence[np.ndarray],
+    components: ComponentBatch,
 ) -> pd.DataFrame:
     """Return the candidates of a detector of boxes, as rows for `candidate_table`.
 
@@ -66,13 +68,11 @@ def candidates_of_detections(
         Columns of `claran_core.common.tables.DETECTIONS`, the most probable of a subject first.
     subjects : (n,) int array
         Place in `components` of the subject of each detection.
+    found : sequence of int arrays
+        Units of each detection, as places in its subject (`claran_core.inference.membership.members_of`).
     components : ComponentBatch
         Units of the subjects.
-    frame : Frame
-        Size of the subjects.
     """
-    boxes, names = box_array(detections), detections["morphology"].to_numpy()
-    found = members_of(boxes, names, subjects, components, frame)
     members = np.full((len(found), MAX_MEMBERS), -1, np.int64)
     for row, own in enumerate(found):
         members[row, : min(len(own), MAX_MEMBERS)] = own[:MAX_MEMBERS]

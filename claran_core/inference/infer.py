@@ -122,7 +122,8 @@ def infer_shard(
     table = table.iloc[order].reset_index(drop=True)
     listed = found.candidates
     if not detector.groups_components:
-        listed = [candidates_of_detections(table, table["row"].to_numpy(), batch, frame)]
+        ranked = [members[row] for row in order]
+        listed = [candidates_of_detections(table, table["row"].to_numpy(), ranked, batch)]
     return Inferred(table[tables.DETECTIONS.names], candidate_table(listed, index, batch, frame))
 
 

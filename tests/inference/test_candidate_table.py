@@ -9,6 +9,7 @@ import torch
 from component_images import components
 
 from claran_core.common import tables
+from claran_core.common.boxes import box_array
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import probability_columns
 from claran_core.components.component_batch import ComponentBatch
@@ -18,6 +19,7 @@ from claran_core.inference.candidate_table import (
     candidates_of_detections,
     scored_rows,
 )
+from claran_core.inference.membership import members_of
 from claran_core.model.association.candidates import find_candidates
 from claran_core.model.layers.types import Regions
 
@@ -80,7 +82,9 @@ def test_a_box_gives_the_units_that_fit_it_and_every_unit_alone() -> None:
     boxes = pd.DataFrame(found.boxes[[2, 2]], columns=[f"box_{c}" for c in ("x1", "y1", "x2", "y2")])
     some = dict.fromkeys(probability_columns(), 0.1)
     detections = boxes.assign(morphology=["2C_2P", "2C_3P"], **some)
-    rows = candidates_of_detections(detections, np.array([1, 1]), batch, FRAME)
+    subjects = np.array([1, 1])
+    units = members_of(box_array(detections), detections["morphology"].to_numpy(), subjects, batch, FRAME)
+    rows = candidates_of_detections(detections, subjects, units, batch)
     table = candidate_table([rows], INDEX, batch, FRAME)
     assert [(one, list(ids)) for one, ids in zip(table["subject_id"], table["unit_ids"], strict=True)] == [
         ("A", [0]),
@@ -97,5 +101,5 @@ def test_a_shard_without_units_has_no_candidates() -> None:
     assert len(candidate_table([], INDEX, batch, FRAME)) == 0
     nothing = pd.DataFrame(columns=[*(f"box_{c}" for c in ("x1", "y1", "x2", "y2")), "morphology"])
     nothing = nothing.assign(**{name: [] for name in probability_columns()}).astype({"box_x1": float})
-    rows = candidates_of_detections(nothing, np.zeros(0, int), batch, FRAME)
+    rows = candidates_of_detections(nothing, np.zeros(0, int), [], batch)
     assert len(candidate_table([rows], INDEX, batch, FRAME)) == 0
