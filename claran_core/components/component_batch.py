@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from claran_core.common.ragged import starts_of
 from claran_core.components.component_table import NO_COMPONENTS, NOMINAL_LEVEL, SubjectComponents
 from claran_core.components.contour_rule import MIN_COMPONENT_PX
 from claran_core.components.units import find_units
@@ -40,7 +41,7 @@ class ComponentBatch:
             field.name: np.concatenate([getattr(one, field.name) for one in (NO_COMPONENTS, *subjects)])
             for field in fields(SubjectComponents)
         }
-        return cls(_starts(np.array(counts, np.int64)), SubjectComponents(**joined))
+        return cls(starts_of(np.array(counts, np.int64)), SubjectComponents(**joined))
 
     @classmethod
     def from_table(
@@ -64,7 +65,7 @@ class ComponentBatch:
         columns = {name: table[name].to_numpy()[rows] for name in table.columns}
         units = find_units(columns)
         counts = np.bincount(subject[rows[units.rows]], minlength=len(subject_ids))
-        return cls(_starts(counts), SubjectComponents.of_units(columns, units))
+        return cls(starts_of(counts), SubjectComponents.of_units(columns, units))
 
     def __len__(self) -> int:
         """Return the number of subjects."""
@@ -84,12 +85,6 @@ class ComponentBatch:
     def take(self, subjects: np.ndarray, size: int) -> "ComponentBatch":
         """Return the components of some subjects (k,), followed by subjects without any up to `size`."""
         first, counts = self.starts[subjects], np.diff(self.starts)[subjects]
-        starts = _starts(np.concatenate([counts, np.zeros(size - len(subjects), np.int64)]))
+        starts = starts_of(np.concatenate([counts, np.zeros(size - len(subjects), np.int64)]))
         rows = np.repeat(first - starts[: len(subjects)], counts) + np.arange(starts[-1])
         return ComponentBatch(starts, self.components.take(rows))
-
-
-def _starts(counts: np.ndarray) -> np.ndarray:
-    starts = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=starts[1:])
-    return starts

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from claran_core.catalogue.associate.ragged import Ragged, starts_of
+from claran_core.common.ragged import Ragged, starts_of
 
 
 def lists_of(ragged: Ragged) -> list[list[int]]:

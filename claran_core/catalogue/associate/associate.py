@@ -15,7 +15,6 @@ import pyarrow as pa
 from claran_core.catalogue.associate.candidate_sets import CombinedSets, combine, find_votes
 from claran_core.catalogue.associate.outcomes import OUTCOMES, artefact_probability, outcomes_of
 from claran_core.catalogue.associate.partition import best_partition, second_groupings
-from claran_core.catalogue.associate.ragged import Ragged, starts_of
 from claran_core.catalogue.associate.sky_components import SkyComponents, find_sky_components
 from claran_core.catalogue.associate.views import ShardFiles, Sky, read_sky
 from claran_core.common.boxes import BOX_COLUMNS
@@ -25,6 +24,7 @@ from claran_core.common.files import digest_of, read_arrow, read_metadata, write
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
+from claran_core.common.ragged import Ragged, starts_of
 from claran_core.common.tables import ASSOCIATED, ATOMS
 
 __all__ = ["Association", "associate", "associate_sky"]

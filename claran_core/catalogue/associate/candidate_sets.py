@@ -16,13 +16,13 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from claran_core.catalogue.associate.ragged import Ragged, starts_of
 from claran_core.catalogue.associate.sky_components import SkyComponents
 from claran_core.catalogue.associate.unlisted import UNLISTED_PROBABILITY, dismissed_sets
 from claran_core.catalogue.associate.views import Sky
 from claran_core.common.calibration import Calibration, logit
 from claran_core.common.compiled import compiled
 from claran_core.common.errors import InputError
+from claran_core.common.ragged import Ragged, starts_of
 
 __all__ = ["CombinedSets", "Votes", "combine", "find_votes"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from claran_core.catalogue.associate.ragged import Ragged
 from claran_core.catalogue.associate.sky_components import SkyComponents
+from claran_core.common.ragged import Ragged
 from claran_core.common.sky import chord, unit_vectors
 
 __all__ = ["OUTCOMES", "artefact_probability", "outcomes_of"]

@@ -15,8 +15,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from claran_core.catalogue.associate.cluster_solver import ROUNDING, solve
-from claran_core.catalogue.associate.ragged import Ragged, starts_of
 from claran_core.common.compiled import compiled
+from claran_core.common.ragged import Ragged, starts_of
 
 __all__ = ["EXACT_ATOMS", "Partition", "best_partition", "second_groupings"]
 

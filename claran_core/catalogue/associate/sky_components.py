@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from claran_core.catalogue.associate.ragged import Ragged
 from claran_core.catalogue.associate.same_component import box_area, inside_boxes, same_component
 from claran_core.catalogue.associate.views import Components
 from claran_core.common.compiled import compiled
+from claran_core.common.ragged import Ragged
 from claran_core.common.tables import NATIVE_SCALE
 
 __all__ = ["SkyComponents", "find_sky_components"]

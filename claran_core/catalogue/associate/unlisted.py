@@ -7,10 +7,10 @@ dismissed the pair.
 
 import numpy as np
 
-from claran_core.catalogue.associate.ragged import Ragged
 from claran_core.catalogue.associate.sky_components import SkyComponents
 from claran_core.catalogue.associate.views import Sky
 from claran_core.common.compiled import compiled
+from claran_core.common.ragged import Ragged
 from claran_core.components.component_groups import MAX_MEMBERS
 
 __all__ = ["UNLISTED_PROBABILITY", "dismissed_sets"]

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from claran_core.catalogue.associate.ragged import Ragged, starts_of
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.compiled import compiled
 from claran_core.common.errors import InputError
@@ -21,6 +20,7 @@ from claran_core.common.files import check_made_from, digest_of, read_arrow
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import probability_columns
+from claran_core.common.ragged import Ragged, starts_of
 from claran_core.common.read_ahead import read_ahead
 from claran_core.common.tables import NATIVE_SCALE
 from claran_core.components.component_table import NOMINAL_LEVEL

@@ -8,10 +8,10 @@ from view_tables import ViewTables
 
 from claran_core.catalogue.associate import candidate_sets
 from claran_core.catalogue.associate.candidate_sets import CombinedSets, Votes, combine, find_votes
-from claran_core.catalogue.associate.ragged import Ragged, starts_of
 from claran_core.catalogue.associate.sky_components import find_sky_components
 from claran_core.common.calibration import Calibration
 from claran_core.common.errors import InputError
+from claran_core.common.ragged import Ragged, starts_of
 
 BEAM = 5.4
 

@@ -6,8 +6,8 @@ import numpy as np
 from view_tables import ViewTables
 
 from claran_core.catalogue.associate.outcomes import OUTCOMES, artefact_probability, outcomes_of
-from claran_core.catalogue.associate.ragged import Ragged, starts_of
 from claran_core.catalogue.associate.sky_components import find_sky_components
+from claran_core.common.ragged import Ragged, starts_of
 
 
 def test_outcomes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from claran_core.catalogue.associate import cluster_solver
 from claran_core.catalogue.associate.partition import Partition, best_partition, second_groupings
-from claran_core.catalogue.associate.ragged import Ragged, starts_of
+from claran_core.common.ragged import Ragged, starts_of
 
 
 def ragged(lists: list[list[int]]) -> Ragged:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from claran_core.catalogue.associate import unlisted
-from claran_core.catalogue.associate.ragged import Ragged, starts_of
+from claran_core.common.ragged import Ragged, starts_of
 
 
 def test_views_that_show_all_atoms_match_a_plain_search() -> None:
