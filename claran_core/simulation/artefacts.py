@@ -56,8 +56,9 @@ RING_PX, RING_DECAY_PX, RING_HEIGHT = (4.5, 7.5), 14.0, 0.8
 # Texture between the rays, like noise, relative to their typical height.
 TEXTURE = 0.3
 
-# Gain, the height of typical rays over the peak of the source: median, and scatter of the natural logarithm.
-GAIN, GAIN_SCATTER = 0.9e-4, 1.0
+# Gain, the height of typical rays over the peak of the source: median at a peak of `GAIN_AT_JY`, scatter of
+# the natural logarithm, and power of the peak with which it falls: bright sources calibrate themselves.
+GAIN, GAIN_AT_JY, GAIN_SCATTER, GAIN_POWER = 1.7e-4, 1000 * SNR_UNIT_JY, 0.7, -0.4
 
 # Dark blobs around extended sources: pairs on opposite sides, depth over the peak (median for an extent of
 # `BLOB_EXTENT_ARCSEC`, proportional to the extent; scatter of the natural logarithm), and width (sigma).
@@ -92,18 +93,21 @@ class Artefacts:
         return np.hypot(self.blobs[..., 0], self.blobs[..., 1]).max(axis=1)
 
 
-def drawn_artefacts(seed: int, cell: int, extent_arcsec: np.ndarray) -> Artefacts:
+def drawn_artefacts(seed: int, cell: int, peak_jy: np.ndarray, extent_arcsec: np.ndarray) -> Artefacts:
     """Draw the artefacts of the sources of a cell.
 
     Parameters
     ----------
     seed, cell : int
         Seed of the sky and number of the cell.
+    peak_jy : (n,) float64 array
+        Brightest pixels of the sources, Jy/beam; below `ARTEFACTS_ABOVE_JY` the gain is that of this peak.
     extent_arcsec : (n,) float64 array
         Extents of the sources; 0 for compact ones, which have no blobs.
     """
     rng, n = generator(seed, Stream.RADIO_ARTEFACTS, cell), len(extent_arcsec)
     gain = GAIN * np.exp(GAIN_SCATTER * rng.standard_normal(n))
+    gain *= (np.maximum(peak_jy, ARTEFACTS_ABOVE_JY) / GAIN_AT_JY) ** GAIN_POWER
     pattern = rng.integers(4 * N_PATTERNS, size=n)
     depth = BLOB_DEPTH * np.exp(BLOB_SCATTER * rng.standard_normal((n, 1))) * rng.random((n, BLOB_PAIRS))
     depth *= extent_arcsec[:, None] / BLOB_EXTENT_ARCSEC

@@ -39,8 +39,7 @@ class PlacedCell:
     peak_jy : (n,) float64 array
         Brightest pixels, Jy/beam.
     depth : (n,) float64 array
-        Depth of the negative bowls, 1 on average; half of it scales with the CLEAN limit.  It grows with the
-        square root of the peak above `ARTEFACTS_ABOVE_JY`.
+        Depth of the negative bowls, 1 on average; half of it scales with the CLEAN limit.
     artefacts : Artefacts
         What calibration and deconvolution leave around the sources above `ARTEFACTS_ABOVE_JY`.
     """
@@ -63,10 +62,9 @@ class PlacedCell:
         self._strong = np.flatnonzero(np.abs(self.sidelobe_strength) >= SIDELOBES_ABOVE_JY)
         self.peak_jy = sources.peak_jy
         self._bright = np.flatnonzero(sources.peak_jy >= ARTEFACTS_ABOVE_JY)
-        self.artefacts = drawn_artefacts(population.seed, cell, sources.peak_reach_arcsec)
+        self.artefacts = drawn_artefacts(population.seed, cell, sources.peak_jy, sources.peak_reach_arcsec)
         self._blob_reach = np.ceil(self.artefacts.blob_reach_arcsec / pixel) + MARGIN_PX
         self.depth = 0.5 + 0.5 * sources.uncleaned_jy / UNCLEANED_JY
-        self.depth *= np.sqrt(np.maximum(sources.peak_jy / ARTEFACTS_ABOVE_JY, 1))
         self._gaussians: dict[int, PixelGaussians] = {}
         self._peaks: dict[int, list[tuple[int, int]]] = {}
 

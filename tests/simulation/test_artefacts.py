@@ -8,6 +8,7 @@ from claran_core.simulation.artefacts import (
     BLOB_BEYOND_ARCSEC,
     BLOB_PX,
     GAIN,
+    GAIN_AT_JY,
     N_PATTERNS,
     artefact_pattern,
     dark_blob,
@@ -49,23 +50,30 @@ def test_rays_gather_along_the_three_arms() -> None:
 
 
 def test_gains_are_broad_and_belong_to_the_seed() -> None:
-    extent = np.zeros(20000)
-    drawn = drawn_artefacts(1, 7, extent)
+    peak, extent = np.full(20000, GAIN_AT_JY), np.zeros(20000)
+    drawn = drawn_artefacts(1, 7, peak, extent)
     assert np.median(drawn.gain) == pytest.approx(GAIN, rel=0.05)
-    assert np.percentile(drawn.gain, 97.5) / np.percentile(drawn.gain, 2.5) > 15
+    assert np.percentile(drawn.gain, 97.5) / np.percentile(drawn.gain, 2.5) > 10
     assert set(drawn.pattern.tolist()) == set(range(4 * N_PATTERNS))
-    other = drawn_artefacts(2, 7, extent)
+    other = drawn_artefacts(2, 7, peak, extent)
     assert not np.array_equal(drawn.gain, other.gain)
+
+
+def test_brighter_sources_have_lower_gains() -> None:
+    peaks_jy = GAIN_AT_JY * np.array([1e-9, 0.05, 0.1, 1, 32])
+    gains = np.stack([drawn_artefacts(1, 7, np.full(5, peak), np.zeros(5)).gain for peak in peaks_jy])
+    np.testing.assert_allclose(gains[3] / gains[4], 4)  # 32 to the power of 0.4
+    np.testing.assert_array_equal(gains[:2], gains[[2, 2]])
 
 
 def test_blobs_are_dark_pairs_beside_extended_sources() -> None:
     extent = np.repeat([0.0, 100.0], 500)
-    blobs = drawn_artefacts(1, 7, extent).blobs
+    blobs = drawn_artefacts(1, 7, np.full(1000, GAIN_AT_JY), extent).blobs
     east, north, height = np.moveaxis(blobs, -1, 0)
     assert (height[:500] == 0).all() and (height[500:] < 0).all()
     distance = np.hypot(east[500:], north[500:])
     assert distance.min() > BLOB_BEYOND_ARCSEC + 0.3 * 100 and distance.max() < BLOB_BEYOND_ARCSEC + 60
     np.testing.assert_allclose(blobs[:, :2, :2], -blobs[:, 2:, :2])
-    reach = drawn_artefacts(1, 7, extent).blob_reach_arcsec
+    reach = drawn_artefacts(1, 7, np.full(1000, GAIN_AT_JY), extent).blob_reach_arcsec
     np.testing.assert_allclose(reach[500:], distance.max(axis=1))
     assert dark_blob()[BLOB_PX, BLOB_PX] == 1 and dark_blob()[0, 0] < 1e-3

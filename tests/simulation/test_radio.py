@@ -134,7 +134,7 @@ def test_extended_source_has_a_negative_bowl() -> None:
 
 def worst_seed() -> int:
     """Seed of the sky in which the first source of the tile's cell has the strongest artefacts."""
-    gains = [drawn_artefacts(seed, TILE.index, np.zeros(1)).gain[0] for seed in range(30)]
+    gains = [drawn_artefacts(seed, TILE.index, np.ones(1), np.zeros(1)).gain[0] for seed in range(30)]
     return int(np.argmax(gains))
 
 
