@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from claran_core.catalogue.measure.radio import BEAM_AREA, JY_TO_MJY, RadioImage, measure
+from claran_core.catalogue.measure.radio import measure
+from claran_core.catalogue.measure.radio_image import BEAM_AREA, JY_TO_MJY, RadioImage
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.noise import noise_sigma
 from claran_core.components.contour_rule import COMPONENT_SIGMA, Components, find_components
@@ -60,7 +61,8 @@ def measured(image: np.ndarray, x: float, y: float) -> tuple[float, float, float
     if own is None:
         return None
     whole = RadioImage.of(image, found.labels, COMPONENT_SIGMA * sigma, SURVEY.pixel_scale_arcsec, SURVEY)
-    result = measure(whole, [own], found.brightest[[own]])
+    n_peaks = int(found.n_peaks[own])
+    result = measure(whole, [own], found.brightest[[own]], n_peaks=n_peaks)
     return result.peak_flux, result.peak_flux_err, result.integrated_flux, result.integrated_flux_err
 
 

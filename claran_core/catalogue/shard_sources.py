@@ -41,7 +41,7 @@ INDEX_COLUMNS = ["subject_id", "ra", "dec", "flags"]
 
 # Measured columns that are not numbers.
 OTHER_THAN_NUMBERS = {
-    *("rule_components", "rule_peaks", "rule_morphology"),
+    *("rule_components", "rule_peaks", "rule_morphology", "unresolved"),
     *("component_ra", "component_dec", "component_peak_flux", "component_flux"),
 }
 

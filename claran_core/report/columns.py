@@ -20,7 +20,15 @@ GROUPS = (
     ("Position", ("source_id", "ra", "dec", "centroid_", "tight_ra", "tight_dec")),
     (
         "Flux density",
-        ("peak_flux", "peak_flux_err", "integrated_flux", "integrated_flux_err", "local_rms", "snr"),
+        (
+            "peak_flux",
+            "peak_flux_err",
+            "integrated_flux",
+            "integrated_flux_err",
+            "unresolved",
+            "local_rms",
+            "snr",
+        ),
     ),
     ("Size", ("angular_size", "largest_angular_size", "position_angle", "tight_")),
     ("Flags", ("flags",)),

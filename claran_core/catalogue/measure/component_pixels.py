@@ -187,18 +187,22 @@ def outline(pixels: np.ndarray, labels: np.ndarray, own: np.ndarray, base: float
 
 
 @compiled
-def correlated_pairs(aperture: np.ndarray, weights: np.ndarray, sigma: np.ndarray) -> float:
-    """Return the sum of a correlation over all pairs of an aperture's pixels, each with itself included.
+def correlated_pairs(
+    places: np.ndarray, factors: np.ndarray, weights: np.ndarray, sigma: np.ndarray
+) -> float:
+    """Return the sum of a correlation over all pairs of pixels, each with itself included.
 
     Parameters
     ----------
-    aperture : (n, 3) int array
-        Pixels; the first two columns are ``x y``.
+    places : (n, 2) int array
+        Pixels ``x y``; one may occur several times.
+    factors : (n,) float64 array
+        Factor of each pixel; a pair counts with the product of its two.
     weights, sigma : (k,) arrays
         The correlation is a sum of Gaussians of distance: weight and standard deviation (px) of each.
         They are products of a function of x and one of y, so rows are summed first.
     """
-    x, y = aperture[:, 0] - aperture[:, 0].min(), aperture[:, 1] - aperture[:, 1].min()
+    x, y = places[:, 0] - places[:, 0].min(), places[:, 1] - places[:, 1].min()
     nx, ny = x.max() + 1, y.max() + 1
     apart = np.arange(max(nx, ny))
     total = 0.0
@@ -207,10 +211,10 @@ def correlated_pairs(aperture: np.ndarray, weights: np.ndarray, sigma: np.ndarra
         rows = np.zeros((nx, ny))  # sum over the pixels of each row, seen from each column
         for i in range(x.size):
             for column in range(nx):
-                rows[column, y[i]] += correlation[abs(column - x[i])]
+                rows[column, y[i]] += factors[i] * correlation[abs(column - x[i])]
         for i in range(x.size):
             for row in range(ny):
-                total += weights[k] * correlation[abs(row - y[i])] * rows[x[i], row]
+                total += weights[k] * factors[i] * correlation[abs(row - y[i])] * rows[x[i], row]
     return total
 
 

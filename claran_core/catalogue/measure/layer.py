@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import outline, pixels_of
-from claran_core.catalogue.measure.radio import RadioImage
+from claran_core.catalogue.measure.radio_image import RadioImage
 from claran_core.catalogue.measure.stored_components import StoredComponents
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError

@@ -12,7 +12,8 @@ import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import interpolated_peak, largest_extent
 from claran_core.catalogue.measure.layer import Layer
-from claran_core.catalogue.measure.radio import JY_TO_MJY, measure
+from claran_core.catalogue.measure.radio import measure
+from claran_core.catalogue.measure.radio_image import JY_TO_MJY
 from claran_core.catalogue.measure.sky_measurement import MeasuredComponents, SkyMeasurement
 from claran_core.catalogue.measure.smoothed_source import SmoothedImage, measure_smoothed
 from claran_core.catalogue.measure.smoothed_survey import smoothed_survey
@@ -134,6 +135,7 @@ def measured_columns(
         "peak_flux_err": rms,
         "integrated_flux": found.integrated_flux,
         "integrated_flux_err": found.integrated_flux_err,
+        "unresolved": found.is_unresolved,
         "local_rms": rms,
         "snr": peak_flux / rms,
         "centroid_ra": float(ra),
@@ -159,7 +161,8 @@ def _measured(subject: Subject, layer: Layer, component_ids: Sequence[int]) -> S
         raise InputError(f"subject {subject.subject_id!r} has no component {unknown[0]}")
     heights = [-interpolated_peak(layer.image.pixels, *stored.pixels[k]) for k in own]
     own = own[np.argsort(heights, kind="stable")]
-    radio = measure(layer.image, own.tolist(), stored.pixels[own])
+    n_peaks = int(stored.n_peaks[own].sum())
+    radio = measure(layer.image, own.tolist(), stored.pixels[own], n_peaks=n_peaks)
     return SkyMeasurement(
         components=MeasuredComponents(
             ids=stored.ids[own],
@@ -168,11 +171,12 @@ def _measured(subject: Subject, layer: Layer, component_ids: Sequence[int]) -> S
             peak_flux=radio.component_peak_flux,
             rms=np.full(len(own), layer.image.rms * JY_TO_MJY),
             flux=radio.component_flux,
-            n_peaks=int(stored.n_peaks[own].sum()),
+            n_peaks=n_peaks,
             secondary=_secondary(stored, own)[:, :2],
         ),
         integrated_flux=radio.integrated_flux,
         integrated_flux_err=radio.integrated_flux_err,
+        is_unresolved=radio.is_unresolved,
         centroid=layer.vectors(radio.centroid[None])[0],
         outline=layer.vectors(radio.outline),
         is_blended=radio.is_blended,

@@ -20,7 +20,7 @@ class MeasuredComponents:
     peak_flux, rms : (k,) arrays
         Peak brightness and noise of the image it is measured on, mJy/beam.
     flux : (k,) array
-        Flux density, mJy.
+        Summed flux density, mJy.
     n_peaks : int
         Number of peaks of all components by the contour rule.
     secondary : (m, 2) array
@@ -61,7 +61,9 @@ class SkyMeasurement:
     components : MeasuredComponents
         Its components.
     integrated_flux, integrated_flux_err : float
-        Flux density and its standard error, mJy.
+        Best flux density and its standard error, mJy.
+    is_unresolved : bool
+        Whether this is the flux density of a fitted beam.
     centroid : (3,) array
         Vector towards the flux-weighted centroid.
     outline : (n, 3) array
@@ -73,6 +75,7 @@ class SkyMeasurement:
     components: MeasuredComponents
     integrated_flux: float
     integrated_flux_err: float
+    is_unresolved: bool
     centroid: np.ndarray
     outline: np.ndarray
     is_blended: bool

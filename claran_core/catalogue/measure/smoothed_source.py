@@ -22,16 +22,15 @@ import numpy as np
 from claran_core.catalogue.measure.component_pixels import farther_than, paint, pixels_of
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.radio import (
-    JY_TO_MJY,
-    RadioImage,
     centroid,
-    flux_densities,
     is_below_hole,
     is_blended,
     may_be_sidelobe,
     peak_brightness,
 )
+from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage, sum_components
 from claran_core.catalogue.measure.sky_measurement import MeasuredComponents, SkyMeasurement
+from claran_core.catalogue.measure.unresolved import FluxDensity, best_flux_density
 from claran_core.common.errors import InputError
 from claran_core.common.subject import Subject
 
@@ -159,21 +158,26 @@ def measure_smoothed(
         If the subject has no such unit or component.
     """
     members = image.members(unit_ids, component_ids)
-    labelled, numbers = image.labelled(members)
-    own = pixels_of(labelled.labels, numbers)
-    if not np.isfinite(labelled.pixels[own[:, 1], own[:, 0]]).any():
-        # A component at the border of the data: the smoothed image has no pixel there.
-        labelled, numbers = image.native.image, members.native + 1
-        own = image.native.pixels_of(members.native)
-    fluxes, error = flux_densities(labelled, numbers, own)
     native, bare = (
         _measured(layer, chosen)
         for layer, chosen in ((image.native, members.native), (image.own, members.bare))
     )
+    parts = MeasuredComponents.brightest_first([native, bare])
+    labelled, numbers = image.labelled(members)
+    own = pixels_of(labelled.labels, numbers)
+    if np.isfinite(labelled.pixels[own[:, 1], own[:, 0]]).any():
+        n_peaks = max(parts.n_peaks, int(image.own.components.n_peaks[members.smoothed].sum()))
+        best = best_flux_density(labelled, sum_components(labelled, numbers, own), own, n_peaks)
+    else:
+        # A component at the border of the data: the smoothed image has no pixel there.
+        labelled, numbers = image.native.image, members.native + 1
+        own = image.native.pixels_of(members.native)
+        best = FluxDensity.of_sum(sum_components(labelled, numbers, own))
     return SkyMeasurement(
-        components=MeasuredComponents.brightest_first([native, bare]),
-        integrated_flux=float(fluxes.sum()),
-        integrated_flux_err=error,
+        components=parts,
+        integrated_flux=best.flux,
+        integrated_flux_err=best.error,
+        is_unresolved=best.is_unresolved,
         centroid=_centroid(image, members),
         outline=_outline(image, members, native),
         is_blended=is_blended(labelled, numbers, own),
@@ -191,7 +195,7 @@ def _measured(layer: Layer, members: np.ndarray) -> MeasuredComponents:
     stored, image = layer.components, layer.image
     flux = np.empty(0)
     if len(members):
-        flux = flux_densities(image, members + 1, layer.pixels_of(members))[0]
+        flux = sum_components(image, members + 1, layer.pixels_of(members)).fluxes
     return MeasuredComponents(
         ids=stored.ids[members],
         ra=stored.ra[members],

@@ -1,11 +1,16 @@
 """Build the columns of a table from name, unit, UCD and description.
 
-No column holds nulls: a missing value is NaN, 0, empty text or an empty list.
+No column holds nulls: a missing value is NaN, 0, false, empty text or an empty list.
 """
 
 import pyarrow as pa
 
-__all__ = ["count", "identity", "integer", "list_of", "number", "position", "text"]
+__all__ = ["boolean", "count", "identity", "integer", "list_of", "number", "position", "text"]
+
+
+def boolean(name: str, ucd: str, description: str) -> pa.Field:
+    """Return a column of truth values."""
+    return _column(name, pa.bool_(), "", ucd, description)
 
 
 def count(name: str, description: str) -> pa.Field:

@@ -9,7 +9,16 @@ outcome.  `SOURCES` is an internal table: the measured sources of one shard, bef
 
 import pyarrow as pa
 
-from claran_core.catalogue.product.columns import count, identity, integer, list_of, number, position, text
+from claran_core.catalogue.product.columns import (
+    boolean,
+    count,
+    identity,
+    integer,
+    list_of,
+    number,
+    position,
+    text,
+)
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 
@@ -109,14 +118,20 @@ _MEASURED = [
         "integrated_flux",
         "mJy",
         "phot.flux.density;em.radio",
-        "flux density summed over the components and one beam around them; with flag SMOOTHED on the smoothed"
-        " image, with its beam",
+        "best flux density: of a fit of the beam if unresolved, else summed over the components and one beam"
+        " around them; with flag SMOOTHED on the smoothed image, with its beam",
     ),
     number(
         "integrated_flux_err",
         "mJy",
         "stat.error;phot.flux.density;em.radio",
         "standard error of integrated_flux from the correlated noise of the pixels",
+    ),
+    boolean(
+        "unresolved",
+        "meta.code;phys.angSize",
+        "one component with one peak, whose flux density summed over its pixels agrees with that of a fit of"
+        " the beam within 2.33 standard errors; with flag SMOOTHED by the beam of the smoothed image",
     ),
     number(
         "local_rms",

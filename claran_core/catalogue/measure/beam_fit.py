@@ -1,0 +1,198 @@
+"""Fit the beam to a source and to the neighbours that overlap with it, by generalised least squares.
+
+Neighbouring pixels of a radio image share their noise.  Least squares with the covariance of the noise has
+the smallest error: about one rms for a point source, against 1.3 rms when all pixels near the peak count
+alike, and 3 rms for the sum over an aperture.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from claran_core.catalogue.measure.radio_image import RadioImage, disc
+from claran_core.common.compiled import compiled
+from claran_core.common.constants import FWHM_PER_SIGMA
+
+__all__ = ["BeamFit", "fit_beam"]
+
+# Radius of the pixels in the fit around each peak, and distance up to which neighbours are fitted too, beams.
+FIT_BEAMS, NEIGHBOUR_BEAMS = 1.0, 3.0
+
+# Smallest distance between two peaks that are fitted, beams; largest number of neighbours, nearest first.
+APART_BEAMS, MAX_NEIGHBOURS = 1.0, 8
+
+# Largest move of a fitted position from the brightest pixel, beams.
+LONGEST_MOVE = 0.5
+
+# Smallest fraction of the pixels around the peak that have data.
+MIN_VALID = 0.6
+
+# Variance that pixels do not share, as a fraction of that of the noise, for one pixel per beam solid angle.
+# Without it the weights follow the correlation so closely that an error of its width counts.
+UNSHARED = 0.01
+
+# The fit ends when no position changes by more than this (px), or after so many steps.
+SETTLED_PX, MAX_STEPS = 1e-3, 12
+
+
+@dataclass(frozen=True)
+class BeamFit:
+    """The beams of a source and of its neighbours.
+
+    Attributes
+    ----------
+    beams : (k, 3) float64 array
+        Position ``x y`` (px) and height (Jy/beam), that of the source first.
+    sigma_px : float
+        Standard deviation of the beam.
+    pixels : (n, 2) int64 array
+        Pixels ``x y`` of the fit.
+    inverse : (3 k, n) float64 array
+        Change of each height, ``x`` and ``y`` (times the height) with the values of the pixels.
+    """
+
+    beams: np.ndarray
+    sigma_px: float
+    pixels: np.ndarray
+    inverse: np.ndarray
+
+    @property
+    def height(self) -> float:
+        """Height of the beam of the source: flux density of a point source, Jy/beam."""
+        return float(self.beams[0, 2])
+
+    def model(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the surface brightness of all beams at pixels ``x y`` (m, 2), Jy/beam; ``(m,)``."""
+        return _shapes(self.beams, pixels, self.sigma_px)[:, ::3] @ self.beams[:, 2]
+
+    def change_of_sum(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the change of the sum of `model` over pixels (m, 2) with the values of the fit's pixels."""
+        return _shapes(self.beams, pixels, self.sigma_px).sum(axis=0) @ self.inverse
+
+
+def fit_beam(image: RadioImage, number: int, peak: np.ndarray) -> BeamFit | None:
+    """Fit the beam to a component with one peak, together with the peaks of other components near it.
+
+    Parameters
+    ----------
+    image : RadioImage
+        The subject's image.
+    number : int
+        Label of the component.
+    peak : (2,) int array
+        Its brightest pixel ``x y``.
+
+    Returns
+    -------
+    BeamFit or None
+        None if too many pixels around the peak have no data, or no beam is near the peak.
+    """
+    reach = disc(NEIGHBOUR_BEAMS * image.beam_px)
+    others = _maxima_near(image.pixels, image.labels, number, peak, reach)
+    apart = (APART_BEAMS * image.beam_px) ** 2
+    peaks = _thinned(np.concatenate([peak[None], others]), apart)[: MAX_NEIGHBOURS + 1]
+    around = disc(FIT_BEAMS * image.beam_px)
+    if len(_valid_near(image.pixels, peaks[:1], around)) < MIN_VALID * len(around):
+        return None
+    pixels = _valid_near(image.pixels, peaks, around)
+    start = np.column_stack([peaks, image.pixels[peaks[:, 1], peaks[:, 0]]]).astype(np.float64)
+    return _fitted(image, start, pixels)
+
+
+def _fitted(image: RadioImage, start: np.ndarray, pixels: np.ndarray) -> BeamFit | None:
+    """Fit beams (k, 3) that start at peaks to pixels; None if the first one leaves its peak."""
+    sigma = image.beam_px / FWHM_PER_SIGMA
+    weights, widths = image.noise_correlation
+    whiten = np.linalg.inv(
+        np.linalg.cholesky(_covariance(pixels, weights, widths, UNSHARED * image.beam_solid_angle_px))
+    )
+    values = image.pixels[pixels[:, 1], pixels[:, 0]]
+    beams, longest = start.copy(), LONGEST_MOVE * image.beam_px
+    for _ in range(MAX_STEPS):
+        shapes = _shapes(beams, pixels, sigma)
+        inverse = np.linalg.pinv(whiten @ shapes) @ whiten
+        step = (inverse @ (values - shapes[:, ::3] @ beams[:, 2])).reshape(-1, 3)
+        height = np.maximum(beams[:, 2] + step[:, 0], 0.1 * start[:, 2])
+        places = np.clip(beams[:, :2] + step[:, 1:] / height[:, None], start[:, :2] - longest, None)
+        places = np.minimum(places, start[:, :2] + longest)
+        change = np.abs(places - beams[:, :2]).max()
+        beams = np.column_stack([places, height])
+        if change < SETTLED_PX:
+            break
+    moved = np.abs(beams[0, :2] - start[0, :2]).max()
+    return BeamFit(beams, sigma, pixels, inverse) if moved < longest else None
+
+
+def _shapes(beams: np.ndarray, pixels: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Return each beam of height 1 and its derivatives by ``x`` and ``y`` at pixels (n, 2); ``(n, 3 k)``."""
+    away = (pixels[:, None, :] - beams[None, :, :2]) / sigma_px
+    height = np.exp(-0.5 * (away**2).sum(axis=2))
+    return np.concatenate([height[..., None], height[..., None] * away / sigma_px], axis=2).reshape(
+        len(pixels), -1
+    )
+
+
+def _valid_near(pixels: np.ndarray, peaks: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """Return the pixels ``x y`` (n, 2) with data within a disc of any peak, each once, in a fixed order."""
+    places = np.unique((peaks[:, None, :] + around[None, :, :2]).reshape(-1, 2), axis=0)
+    ny, nx = pixels.shape
+    places = places[((places >= 0) & (places < [nx, ny])).all(axis=1)]
+    return places[np.isfinite(pixels[places[:, 1], places[:, 0]])]
+
+
+def _thinned(peaks: np.ndarray, apart_squared: float) -> np.ndarray:
+    """Return the peaks (n, 2) in their order, without those too near to an earlier one."""
+    kept = peaks[:1]
+    for peak in peaks[1:]:
+        if ((kept - peak) ** 2).sum(axis=1).min() >= apart_squared:
+            kept = np.concatenate([kept, peak[None]])
+    return kept
+
+
+@compiled
+def _maxima_near(
+    pixels: np.ndarray, labels: np.ndarray, number: int, peak: np.ndarray, reach: np.ndarray
+) -> np.ndarray:
+    """Return the local maxima ``x y`` (n, 2) of other components than `number` near a peak, nearest first.
+
+    `reach` is the disc of offsets.  The first pixel of a plateau in array order is its maximum.
+    """
+    found = np.empty((len(reach), 2), np.int64)
+    n = 0
+    ny, nx = labels.shape
+    for k in range(len(reach)):
+        x, y = peak[0] + reach[k, 0], peak[1] + reach[k, 1]
+        if not (0 <= x < nx and 0 <= y < ny) or labels[y, x] == 0 or labels[y, x] == number:
+            continue
+        if _is_maximum(pixels, x, y):
+            found[n, 0], found[n, 1] = x, y
+            n += 1
+    return found[:n].copy()
+
+
+@compiled
+def _is_maximum(pixels: np.ndarray, x: int, y: int) -> bool:
+    """Return whether a pixel is above its eight neighbours; later ones in array order may be equal."""
+    ny, nx = pixels.shape
+    for row in range(max(0, y - 1), min(ny, y + 2)):
+        for column in range(max(0, x - 1), min(nx, x + 2)):
+            earlier = (row, column) < (y, x)
+            other = pixels[row, column]
+            if other > pixels[y, x] or (earlier and other == pixels[y, x]):
+                return False
+    return bool(np.isfinite(pixels[y, x]))
+
+
+@compiled
+def _covariance(pixels: np.ndarray, weights: np.ndarray, sigma: np.ndarray, unshared: float) -> np.ndarray:
+    """Return the covariance (n, n) of the noise of pixels ``x y``, in units of its variance."""
+    found = np.empty((len(pixels), len(pixels)))
+    for i in range(len(pixels)):
+        for j in range(i + 1):
+            x, y = pixels[i, 0] - pixels[j, 0], pixels[i, 1] - pixels[j, 1]
+            shared = 0.0
+            for k in range(weights.size):
+                shared += weights[k] * np.exp(-0.5 * (x * x + y * y) / sigma[k] ** 2)
+            found[i, j] = found[j, i] = shared
+        found[i, i] += unshared
+    return found
