@@ -32,7 +32,7 @@ MIN_VALID = 0.6
 UNSHARED = 0.01
 
 # The fit ends when no position changes by more than this (px), or after so many steps.
-SETTLED_PX, MAX_STEPS = 1e-3, 12
+SETTLED_PX, MAX_STEPS = 1e-4, 12
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,16 @@ class BeamFit:
         Pixels ``x y`` of the fit.
     inverse : (3 k, n) float64 array
         Change of each height, ``x`` and ``y`` (times the height) with the values of the pixels.
+    widening : (n,) float64 array
+        Factors of the pixels whose sum is S_int - S_peak of the source, Jy, by the fit of a circular Gaussian
+        of any width, to first order in the square of its width.
     """
 
     beams: np.ndarray
     sigma_px: float
     pixels: np.ndarray
     inverse: np.ndarray
+    widening: np.ndarray
 
     @property
     def height(self) -> float:
@@ -85,7 +89,8 @@ def fit_beam(image: RadioImage, number: int, peak: np.ndarray) -> BeamFit | None
     Returns
     -------
     BeamFit or None
-        None if too many pixels around the peak have no data, or no beam is near the peak.
+        None if too many pixels around the peak have no data, or the fitted beam is far from the peak or where
+        there is no data.
     """
     reach = disc(NEIGHBOUR_BEAMS * image.beam_px)
     others = _maxima_near(image.pixels, image.labels, number, peak, reach)
@@ -96,11 +101,12 @@ def fit_beam(image: RadioImage, number: int, peak: np.ndarray) -> BeamFit | None
         return None
     pixels = _valid_near(image.pixels, peaks, around)
     start = np.column_stack([peaks, image.pixels[peaks[:, 1], peaks[:, 0]]]).astype(np.float64)
-    return _fitted(image, start, pixels)
+    fit = _fitted(image, start, pixels)
+    return fit if _is_near(fit.beams[0, :2], peak, image) else None
 
 
-def _fitted(image: RadioImage, start: np.ndarray, pixels: np.ndarray) -> BeamFit | None:
-    """Fit beams (k, 3) that start at peaks to pixels; None if the first one leaves its peak."""
+def _fitted(image: RadioImage, start: np.ndarray, pixels: np.ndarray) -> BeamFit:
+    """Fit beams (k, 3) that start at peaks to pixels; none moves farther than `LONGEST_MOVE`."""
     sigma = image.beam_px / FWHM_PER_SIGMA
     weights, widths = image.noise_correlation
     whiten = np.linalg.inv(
@@ -119,8 +125,27 @@ def _fitted(image: RadioImage, start: np.ndarray, pixels: np.ndarray) -> BeamFit
         beams = np.column_stack([places, height])
         if change < SETTLED_PX:
             break
-    moved = np.abs(beams[0, :2] - start[0, :2]).max()
-    return BeamFit(beams, sigma, pixels, inverse) if moved < longest else None
+    return BeamFit(beams, sigma, pixels, inverse, _widening(beams, pixels, sigma, whiten))
+
+
+def _widening(beams: np.ndarray, pixels: np.ndarray, sigma_px: float, whiten: np.ndarray) -> np.ndarray:
+    """Return `BeamFit.widening`.
+
+    A Gaussian of variance ``1 + e`` times that of the beam changes by ``e r^2 / 2`` times the beam, with r in
+    standard deviations; its flux density is ``1 + e`` times its peak.
+    """
+    shapes = _shapes(beams, pixels, sigma_px)
+    squared = ((pixels - beams[0, :2]) ** 2).sum(axis=1) / sigma_px**2
+    columns = np.column_stack([shapes, 0.5 * squared * shapes[:, 0]])
+    return (np.linalg.pinv(whiten @ columns) @ whiten)[-1]
+
+
+def _is_near(place: np.ndarray, peak: np.ndarray, image: RadioImage) -> bool:
+    """Return whether a fitted position is nearer to its peak than the limit, on a pixel with data."""
+    x, y = np.rint(place).astype(np.int64)
+    ny, nx = image.pixels.shape
+    has_data = 0 <= x < nx and 0 <= y < ny and np.isfinite(image.pixels[y, x])
+    return bool(has_data and np.abs(place - peak).max() < LONGEST_MOVE * image.beam_px)
 
 
 def _shapes(beams: np.ndarray, pixels: np.ndarray, sigma_px: float) -> np.ndarray:

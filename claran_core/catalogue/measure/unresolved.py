@@ -6,9 +6,10 @@ rms.  The sum over its pixels has three times that error, and only a source larg
 A source with one component and one peak is *unresolved* if its integrated flux density agrees with its peak
 within the noise: S_int - S_peak is at most 2.33 times its standard error, which 99 % of point sources meet.
 This is the criterion of Franzen et al. (2015, MNRAS 453, 4020).  It needs no envelope of S_int / S_peak
-against SNR, which holds for one survey.  Here S_int - S_peak is what remains of the sum over the aperture
-without all fitted beams, so that neighbours and missing pixels do not count.  Its error takes into account
-that peak and sum share noise.
+against SNR, which holds for one survey.  S_int - S_peak is measured twice: by the fit of a Gaussian that may
+be wider than the beam, which sees small sources best, and by what remains of the sum over the aperture without
+all fitted beams, which sees what is farther out.  Both must agree.  Neighbours and missing pixels do not
+count, and the standard errors take into account that peak and sum share noise.
 
 Up to this limit the integrated flux density is the height of the fitted beam, from 3.33 standard errors on it
 is the sum.  In between it changes linearly, so that a little noise does not make it jump.
@@ -84,8 +85,10 @@ def best_flux_density(image: RadioImage, summed: ApertureSum, own: np.ndarray, n
 
 
 def _excess_sigma(image: RadioImage, summed: ApertureSum, fit: BeamFit) -> float:
-    """Return the sum over the aperture without the fitted beams, in units of its standard error."""
+    """Return the larger of both measurements of S_int - S_peak, in units of its standard error."""
+    values = image.pixels[fit.pixels[:, 1], fit.pixels[:, 0]]
+    wider = fit.widening @ values / image.noise_of(fit.pixels, fit.widening)
     aperture = summed.pixels[:, :2]
     rest = image.pixels[aperture[:, 1], aperture[:, 0]] - fit.model(aperture)
     factors = np.concatenate([np.ones(len(aperture)), -fit.change_of_sum(aperture)])
-    return float(rest.sum() / image.noise_of(np.concatenate([aperture, fit.pixels]), factors))
+    return float(max(wider, rest.sum() / image.noise_of(np.concatenate([aperture, fit.pixels]), factors)))

@@ -10,7 +10,7 @@ from skimage.measure import find_contours
 
 from claran_core.catalogue.measure import component_pixels
 from claran_core.catalogue.measure.component_pixels import interpolated_peak, largest_extent
-from claran_core.catalogue.measure.radio import _disc
+from claran_core.catalogue.measure.radio_image import disc
 
 RADIUS, BASE = 3.0, 1.0
 
@@ -33,9 +33,9 @@ def source(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_the_disc_leaves_out_pixels_at_its_radius() -> None:
-    assert len(_disc(1.0)) == 1 and len(_disc(1.001)) == 5 and len(_disc(3.0)) == 25
-    np.testing.assert_array_equal(_disc(3.0000000000000004), _disc(2.9999999999999996))
-    assert (np.diff(_disc(6.0)[:, 2]) >= 0).all()
+    assert len(disc(1.0)) == 1 and len(disc(1.001)) == 5 and len(disc(3.0)) == 25
+    np.testing.assert_array_equal(disc(3.0000000000000004), disc(2.9999999999999996))
+    assert (np.diff(disc(6.0)[:, 2]) >= 0).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -47,13 +47,13 @@ def test_pixels_and_apertures_follow_the_distance_transforms(seed: int) -> None:
     to_own, nearest = ndimage.distance_transform_edt(~own, return_indices=True)
     to_other = ndimage.distance_transform_edt(own | (labels == 0))
     expected = (to_own < RADIUS) & (to_own < to_other) & np.isfinite(image)
-    aperture = component_pixels.aperture(image, labels, numbers, found, _disc(RADIUS))
+    aperture = component_pixels.aperture(image, labels, numbers, found, disc(RADIUS))
     np.testing.assert_array_equal(aperture[:, 1::-1], np.argwhere(expected))
     np.testing.assert_array_equal(aperture[:, 2], labels[tuple(nearest)][expected])
     for radius in (2.0, 4.5):
-        is_near = component_pixels.is_near_others(labels, numbers, found, _disc(radius))
+        is_near = component_pixels.is_near_others(labels, numbers, found, disc(radius))
         assert is_near == (to_other[own].min() < radius)
-    near = component_pixels.near_components(labels, _disc(RADIUS))
+    near = component_pixels.near_components(labels, disc(RADIUS))
     np.testing.assert_array_equal(near, ndimage.distance_transform_edt(labels == 0) < RADIUS)
 
 
@@ -71,16 +71,18 @@ def test_outlines_are_those_of_marching_squares(seed: int) -> None:
 def test_the_noise_of_a_sum_counts_all_pairs_of_pixels() -> None:
     image, labels, numbers = source(1)
     own = component_pixels.pixels_of(labels, numbers)
-    aperture = component_pixels.aperture(image, labels, numbers, own, _disc(RADIUS))
+    aperture = component_pixels.aperture(image, labels, numbers, own, disc(RADIUS))
+    factors = np.random.default_rng(1).normal(1, 1, len(aperture))
     mask = np.zeros(labels.shape)
-    mask[aperture[:, 1], aperture[:, 0]] = 1.0
+    mask[aperture[:, 1], aperture[:, 0]] = factors
     pairs = signal.fftconvolve(mask, mask[::-1, ::-1])
     rows, columns = (np.arange(n) - (n - 1) / 2 for n in pairs.shape)
     square = rows[:, None] ** 2 + columns**2
     weights, sigma = np.array([0.8, 0.2]), np.array([1.2, 7.0])
     correlation = sum(w * np.exp(-0.5 * square / s**2) for w, s in zip(weights, sigma, strict=True))
     expected = (pairs * correlation).sum()
-    assert component_pixels.correlated_pairs(aperture, weights, sigma) == pytest.approx(expected, rel=1e-9)
+    found = component_pixels.correlated_pairs(aperture, factors, weights, sigma)
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_paint_labels_free_pixels_inside_the_image() -> None:
@@ -105,17 +107,17 @@ def test_points_are_far_when_beyond_the_reach_of_every_other() -> None:
 def test_compiled_and_written_functions_agree() -> None:
     image, labels, numbers = source(2)
     own = component_pixels.pixels_of(labels, numbers)
-    disc = _disc(RADIUS)
-    aperture = component_pixels.aperture(image, labels, numbers, own, disc)
+    around = disc(RADIUS)
+    aperture = component_pixels.aperture(image, labels, numbers, own, around)
     arguments: dict[str, tuple[Any, ...]] = {
-        "near_components": (labels, disc),
+        "near_components": (labels, around),
         "pixels_of": (labels, numbers),
-        "aperture": (image, labels, numbers, own, disc),
-        "is_near_others": (labels, numbers, own, disc),
+        "aperture": (image, labels, numbers, own, around),
+        "is_near_others": (labels, numbers, own, around),
         "outline": (image, labels, own, BASE),
         "paint": (labels, own + [0, 3], 99),
         "farther_than": (own.astype(float), own[:3] + 0.5, np.ones(3)),
-        "correlated_pairs": (aperture, np.ones(1), np.ones(1)),
+        "correlated_pairs": (aperture, np.linspace(-1, 2, len(aperture)), np.ones(1), np.ones(1)),
         "largest_extent": (own.astype(float),),
         "interpolated_peak": (image, own[0, 0], own[0, 1]),
     }
