@@ -213,6 +213,8 @@ def _hosts(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 def _unknown(kind: pa.DataType, n: int) -> pd.Series:
     """Column of a type that says nothing."""
+    if pa.types.is_boolean(kind):
+        return pd.Series(np.zeros(n, bool))
     if pa.types.is_list(kind):
         return pd.Series([[] for _ in range(n)], dtype=object)
     if pa.types.is_string(kind):
