@@ -79,13 +79,13 @@ def test_a_source_of_two_peaks_keeps_its_sum() -> None:
 
 
 def test_the_flux_density_grows_without_jumps_with_the_size() -> None:
-    noise, sizes = first_noise(128, 3), np.linspace(1.0, 1.5, 101)
+    noise, sizes = first_noise(128, 3), np.linspace(1.0, 1.5, 201)
     found = [measured(noise + gaussian(SHAPE, 60, 60, 30 * SIGMA, size * BEAM_PX), 60, 60) for size in sizes]
     kinds = [one.is_unresolved for one, _ in found]
     assert kinds[0] and not kinds[-1] and sorted(kinds, reverse=True) == kinds
     flux, error = np.array([(one.flux, summed.error) for one, summed in found]).T
     steps = np.diff(flux) / error[1:]
-    # Where the sum takes over, the flux density changes by 2.3 errors within a tenth of a beam.
+    # Where the sum takes over, the flux density changes by 2.3 errors within a few hundredths of a beam.
     assert steps.max() < 0.6 and steps.min() > -0.2
     part = [one for one, summed in found if one != FluxDensity.of_sum(summed) and not one.is_unresolved]
     assert len(part) > 2
