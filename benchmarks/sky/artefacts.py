@@ -1,13 +1,14 @@
 """Islands and negative pixels around bright sources, on real and on simulated images.
 
-    python -m benchmarks.sky.artefacts ../shared/data --seed 1 --per-bin 60 --gallery artefacts.png
+    OMP_NUM_THREADS=1 python -m benchmarks.sky.artefacts ../shared/data --seed 1 --gallery artefacts.png
 
-Islands are groups of at least two pixels above 5.3 times the noise of the field.  Those with the position of
-a source of the FIRST catalogue (p_sidelobe < 0.1) within 4 arcsec are real.  On simulated images, those with
-emission of a source above the limit of that catalogue (1 mJy) are.  Counts are per bright source; where
-a ring lies partly outside the image, they are divided by the fraction inside.  The last table counts rows of
-the FIRST catalogue itself (p_sidelobe > 0.1, or > 0.5) around all its bright sources, less the counts around
-random positions.
+Islands are groups of at least two pixels above 5.3 times the noise of the field; dark ones are below -5.3
+times.  Islands with the position of a source of the FIRST catalogue (p_sidelobe < 0.1) within 4 arcsec are
+real and do not count.  On simulated images, those with emission of a source above the limit of that catalogue
+(1 mJy) do not.  Rates are islands per bright source, in rings around it: counts over the parts of the rings
+that are inside the images.  The first numbers, "in FIRST", are rows of the FIRST catalogue itself
+(p_sidelobe > 0.1) around all its bright sources, less those around random positions; it lists about every
+second island.
 """
 
 import argparse
@@ -35,9 +36,9 @@ from claran_core.simulation.recipes import SNR_UNIT_JY
 from claran_core.survey.surveys import SURVEYS
 
 ISLAND_SIGMA, MIN_AREA = 5.3, 2
-RINGS_ARCSEC = ((0, 30), (30, 60), (60, 120), (120, 300))
-BINS = ((100, 300), (300, 1000), (1000, 20000))
-LIMIT_JY, WITHIN_ARCSEC, REAL_BELOW, SUSPECTED_ABOVE = 1e-3, 4.0, 0.1, 0.5
+RINGS_ARCSEC = ((0, 30), (30, 60), (60, 120), (120, 180))
+BINS = ((100, 300), (300, 1000), (1000, 3000), (3000, 30000))
+LIMIT_JY, WITHIN_ARCSEC, REAL_BELOW = 1e-3, 4.0, 0.1
 
 # A bright source is measured if no brighter one is nearer than this.
 APART_ARCSEC = 180.0
@@ -47,7 +48,7 @@ FIELD_PX, CATALOGUE_RMS_MJY, CATALOGUE_DEC_DEG = 300, 0.15, 5.0
 
 @dataclass(frozen=True)
 class Field:
-    """An image with the places of real and of suspected sources.
+    """An image with the places of real sources.
 
     Attributes
     ----------
@@ -55,15 +56,14 @@ class Field:
     image : (ny, nx) float64 array
         Jy/beam.
     pixel_arcsec : float
-    listed, suspected : (ny, nx) bool arrays
-        Pixels near real sources, and near rows that the catalogue suspects to be sidelobes.
+    listed : (ny, nx) bool array
+        Pixels near real sources.
     """
 
     name: str
     image: np.ndarray
     pixel_arcsec: float
     listed: np.ndarray
-    suspected: np.ndarray
 
 
 def real_field(path: Path, first: pd.DataFrame) -> Field | None:
@@ -77,17 +77,13 @@ def real_field(path: Path, first: pd.DataFrame) -> Field | None:
     ra, dec = wcs.wcs_pix2world(image.shape[1] / 2, image.shape[0] / 2, 0)
     near = first[(first["dec"] - dec).abs() < 0.12]
     near = near[((near["ra"] - ra + 180) % 360 - 180).abs() < 1]
+    near = near[near["p_sidelobe"] < REAL_BELOW]
     x, y = wcs.wcs_world2pix(near["ra"], near["dec"], 0)
     inside = (x > 0) & (y > 0) & (x < image.shape[1] - 1) & (y < image.shape[0] - 1)
-    places = np.rint(np.stack([y, x])).astype(int)
-
-    def around(chosen: np.ndarray) -> np.ndarray:
-        at = np.ones(image.shape, bool)
-        at[tuple(places[:, inside & chosen])] = False
-        return np.asarray(ndimage.distance_transform_edt(at)) * pixel <= WITHIN_ARCSEC
-
-    listed = around(near["p_sidelobe"] < REAL_BELOW)
-    return Field(path.name, image, pixel, listed, around(near["p_sidelobe"] > SUSPECTED_ABOVE))
+    away = np.ones(image.shape, bool)
+    away[tuple(np.rint(np.stack([y, x])[:, inside]).astype(int))] = False
+    distance_px = np.asarray(ndimage.distance_transform_edt(away))
+    return Field(path.name, image, pixel, distance_px * pixel <= WITHIN_ARCSEC)
 
 
 def simulated_fields(seed: int, per_bin: int) -> Iterator[Field]:
@@ -114,91 +110,108 @@ def simulated_fields(seed: int, per_bin: int) -> Iterator[Field]:
             true = np.zeros(window.shape)
             for _, part, image in emission(sky.population, tile, window):
                 true[window.overlap(part)[0]] += image
-            none = np.zeros(window.shape, bool)
-            yield Field(f"{number}-{k}", sky.render(tile, window), 1.8, true > LIMIT_JY, none)
+            yield Field(f"{number}-{k}", sky.render(tile, window), 1.8, true > LIMIT_JY)
+
+
+@dataclass(frozen=True)
+class Islands:
+    """Islands of an image: peaks in units of the noise, places ``y x`` (px), and whether they are real."""
+
+    peaks: np.ndarray
+    places: np.ndarray
+    is_real: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray, listed: np.ndarray) -> "Islands":
+        """Find the islands of an image in units of its noise."""
+        islands, n = ndimage.label(np.nan_to_num(image) > ISLAND_SIGMA)
+        large = 1 + np.flatnonzero(np.bincount(islands.ravel(), minlength=n + 1)[1:] >= MIN_AREA)
+        return cls(
+            np.asarray(ndimage.maximum(image, islands, large), float),
+            np.array(ndimage.maximum_position(image, islands, large)).reshape(-1, 2),
+            np.asarray(ndimage.maximum(listed, islands, large), bool),
+        )
 
 
 def measured(field: Field) -> list[dict[str, float | str]]:
-    """Return one row per bright source of a field: islands per ring, and the deepest pixel over its peak."""
-    image = np.nan_to_num(field.image)
-    sigma = noise_sigma(field.image)
-    islands, n = ndimage.label(image > ISLAND_SIGMA * sigma)
-    if not n:
-        return []
-    index = np.arange(1, n + 1)
-    peaks, area = ndimage.maximum(image, islands, index), ndimage.sum(islands > 0, islands, index)
-    places = np.array(ndimage.maximum_position(image, islands, index))
-    real = np.asarray(ndimage.maximum(field.listed, islands, index), bool)
-    suspected = np.asarray(ndimage.maximum(field.suspected, islands, index), bool)
+    """Return one row per bright source of a field: islands in each ring, and its share in the image."""
+    image = field.image / noise_sigma(field.image)
+    bright, dark = Islands.of(image, field.listed), Islands.of(-image, np.zeros_like(field.listed))
     rows: list[dict[str, float | str]] = []
-    used: list[int] = []
-    rings, pixels = np.indices(image.shape), np.isfinite(field.image)
-    for k in np.argsort(-peaks):
-        apart = np.hypot(*(places[used] - places[k]).T) * field.pixel_arcsec if used else np.inf
-        if peaks[k] < BINS[0][0] * sigma or np.min(apart) < APART_ARCSEC:
+    used: list[np.ndarray] = []
+    pixels = np.argwhere(np.isfinite(image))
+    for k in np.argsort(-bright.peaks):
+        place = bright.places[k]
+        if bright.peaks[k] < BINS[0][0] or any(
+            np.hypot(*(other - place)) * field.pixel_arcsec < APART_ARCSEC for other in used
+        ):
             continue
-        used.append(int(k))
-        row: dict[str, float | str] = {"field": field.name, "snr": float(peaks[k] / sigma)}
-        row |= {"x": float(places[k][1]), "y": float(places[k][0])}
-        distance = np.hypot(*(places - places[k]).T) * field.pixel_arcsec
-        lag = np.hypot(*(rings - places[k][:, None, None])) * field.pixel_arcsec
+        used.append(place)
+        row: dict[str, float | str] = {"field": field.name, "snr": float(bright.peaks[k])}
+        row |= {"x": float(place[1]), "y": float(place[0])}
+        false = ~bright.is_real
+        false[k] = False
+        groups = {"islands": bright.places[false], "dark": dark.places, "inside": pixels}
+        for what, places in groups.items():
+            distance = np.hypot(*(places - place).T) * field.pixel_arcsec
+            for low, high in RINGS_ARCSEC:
+                row[f"{what}_{high}"] = float(np.count_nonzero((distance >= low) & (distance < high)))
         for low, high in RINGS_ARCSEC:
-            ring = (lag >= low) & (lag < high) & pixels
-            inside = ring.sum() * field.pixel_arcsec**2 / (np.pi * (high**2 - low**2))
-            there = (distance >= low) & (distance < high) & (area >= MIN_AREA) & (index != k + 1)
-            row[f"islands_{high}"] = float((there & ~real).sum() / max(inside, 0.1))
-            row[f"suspected_{high}"] = float((there & suspected).sum() / max(inside, 0.1))
-            row[f"deepest_{high}"] = float(image[ring].min() / peaks[k]) if ring.any() else np.nan
-            row[f"deepest_sigma_{high}"] = float(image[ring].min() / sigma) if ring.any() else np.nan
+            row[f"inside_{high}"] = float(row[f"inside_{high}"]) / (
+                np.pi * (high**2 - low**2) / field.pixel_arcsec**2
+            )
         rows.append(row)
     return rows
 
 
+def rate(counts: pd.Series, inside: pd.Series) -> tuple[float, float]:
+    """Return the islands per bright source, and the error from the scatter between sources."""
+    if not inside.sum():
+        return np.nan, np.nan
+    mean = counts.sum() / inside.sum()
+    n = len(counts)
+    scatter = ((counts - mean * inside) ** 2).sum() * n / max(n - 1, 1)
+    return float(mean), float(np.sqrt(scatter) / inside.sum())
+
+
 def table(name: str, rows: pd.DataFrame) -> str:
-    """Return the statistics of a sample as lines of text."""
+    """Return the rates of a sample as lines of text."""
     lines = [name]
     for low, high in BINS:
         part = rows[(rows["snr"] >= low) & (rows["snr"] < high)]
         if part.empty:
             continue
         lines.append(f"  {low}-{high} sigma: {len(part)} sources")
-        for what, digits in (("islands", 2), ("suspected", 2), ("deepest", 4), ("deepest_sigma", 1)):
-            values = [part[f"{what}_{ring[1]}"].dropna() for ring in RINGS_ARCSEC]
-            if what in ("islands", "suspected"):
-                found = [
-                    f"{v.mean():.{digits}f} +- {v.std() / np.sqrt(len(v)):.{digits}f} "
-                    f"(p84 {v.quantile(0.84):.0f}, p95 {v.quantile(0.95):.0f})"
-                    for v in values
-                ]
-            else:
-                found = ["/".join(f"{v.quantile(q):.{digits}f}" for q in (0.1, 0.5, 0.9)) for v in values]
-            lines.append(f"    {what:14s} " + "   ".join(found))
+        for what in ("islands", "dark"):
+            rates = [rate(part[f"{what}_{ring[1]}"], part[f"inside_{ring[1]}"]) for ring in RINGS_ARCSEC]
+            lines.append(f"    {what:8s}" + "  ".join(f"{mean:5.2f} +- {error:.2f}" for mean, error in rates))
     return "\n".join(lines)
 
 
-def excess_in_catalogue(first: pd.DataFrame, seed: int, n: int = 2000) -> str:
-    """Return the number of suspected rows of the FIRST catalogue in rings around its bright sources."""
+def excess_in_catalogue(first: pd.DataFrame, seed: int, n: int = 3000) -> str:
+    """Return the rates of suspected rows of the FIRST catalogue in rings around its bright sources."""
     first = first[first["dec"] > CATALOGUE_DEC_DEG]
     places, rng = unit_vectors(first["ra"].to_numpy(), first["dec"].to_numpy()), np.random.default_rng(seed)
     snr, sidelobe = first["peak_flux"].to_numpy() / CATALOGUE_RMS_MJY, first["p_sidelobe"].to_numpy()
-    random = places[rng.choice(len(first), 3 * n)] + rng.normal(0, np.radians(0.3), (3 * n, 3))
+    random = places[rng.choice(len(first), 2 * n)] + rng.normal(0, np.radians(0.3), (2 * n, 3))
     random /= np.linalg.norm(random, axis=1)[:, None]
-    lines = ["rows of the FIRST catalogue around its sources, less those around random positions"]
-    edges = [0, *(high for _, high in RINGS_ARCSEC)]
-    for above in (REAL_BELOW, SUSPECTED_ABOVE):
-        tree = cKDTree(places[sidelobe > above])
+    tree = cKDTree(places[sidelobe > REAL_BELOW])
+    chords = 2 * np.sin(np.radians(np.array([high for _, high in RINGS_ARCSEC]) / 3600) / 2)
 
-        def rings(points: np.ndarray, tree: cKDTree = tree) -> np.ndarray:
-            chords = 2 * np.sin(np.radians(np.array(edges[1:]) / 3600) / 2)
-            counts = [tree.query_ball_point(points, chord, return_length=True) for chord in chords]
-            return np.diff(np.stack(counts), axis=0, prepend=0)
+    def rings(points: np.ndarray) -> np.ndarray:
+        counts = [tree.query_ball_point(points, chord, return_length=True) for chord in chords]
+        return np.diff(np.stack(counts), axis=0, prepend=0)
 
-        expected = rings(random).mean(axis=1)
-        for low, high in BINS:
-            bright = np.flatnonzero((snr >= low) & (snr < high) & (sidelobe < REAL_BELOW))
-            bright = rng.permutation(bright)[:n]
-            found = rings(places[bright]).mean(axis=1) - expected
-            lines.append(f"  p_sidelobe > {above}, {low}-{high}: " + "  ".join(f"{v:.2f}" for v in found))
+    expected = rings(random).mean(axis=1)
+    lines = ["in FIRST"]
+    for low, high in BINS:
+        bright = np.flatnonzero((snr >= low) & (snr < high) & (sidelobe < REAL_BELOW))
+        if not len(bright):
+            continue
+        bright = rng.permutation(bright)[:n]
+        found = rings(places[bright]).mean(axis=1) - expected
+        lines.append(f"  {low}-{high} sigma: {len(bright)} sources")
+        lines.append("    rows    " + "  ".join(f"{value:5.2f}        " for value in found).rstrip())
     return "\n".join(lines)
 
 
@@ -238,6 +251,7 @@ def main() -> None:
         "FIRST": [
             *sorted((options.data / "large/radio").glob("*.fits*")),
             *sorted((options.data / "wide").glob("*.fits")),
+            *sorted((options.data / "first_train/radio").glob("*.fits*")),
             options.data / "hostile/bright_3C192.fits",
         ],
         "VLASS Quick Look": sorted((options.data / "vlass/radio").glob("*.fits*")),
@@ -246,10 +260,12 @@ def main() -> None:
         name: _sample([field for path in paths if (field := real_field(path, first)) is not None])
         for name, paths in files.items()
     }
+    real = pd.concat([rows for rows, _ in samples.values()])
     samples["simulated"] = _sample(list(simulated_fields(options.seed, options.per_bin)))
+    print(excess_in_catalogue(first, options.seed))
+    print(table("FIRST and VLASS", real))
     for name, (rows, _) in samples.items():
         print(table(name, rows))
-    print(excess_in_catalogue(first, options.seed))
     if options.gallery:
         shown = []
         for (name, (_, found)), number in zip(samples.items(), (12, 6, 18), strict=True):
