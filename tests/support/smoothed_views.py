@@ -89,7 +89,9 @@ def view_of(scale: int, blobs: Sequence[Blob], *, seed: int = 0, noise: float = 
     """Return the view of Gaussians."""
     size = int(np.ceil((scale * FRAME.width_arcsec + 2 * scale * SURVEY.beam_arcsec) / PIXEL))
     pixels, wcs = sky_image(size, blobs, seed=seed, noise=noise)
-    cutout = coarse_cutout(Cutout(pixels, wcs, "made by hand"), scale, SURVEY)
+    cutout = Cutout(pixels, wcs, "made by hand")
+    if scale > 1:
+        cutout = coarse_cutout(cutout, scale, SURVEY)
     subject = Subject("s", RA, DEC, "none", FRAME.at_scale(scale), scale)
     components, noise_table = component_tables([(subject, cutout, (NOMINAL_LEVEL,))], FRAME)
     stored = {key[1]: own for key, own in stored_components(components).items()}

@@ -5,10 +5,12 @@ the components of its scale, and the bright pixels of the native image with the 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import outline, pixels_of
+from claran_core.catalogue.measure.faint_emission import FaintEmission, find_faint_emission
 from claran_core.catalogue.measure.radio_image import RadioImage
 from claran_core.catalogue.measure.stored_components import StoredComponents
 from claran_core.common.cutout import Cutout
@@ -100,6 +102,19 @@ class Layer:
         """Return the points ``x y`` (n, 2) of the contours of components; at least one component."""
         image = self.image
         return outline(image.pixels, image.labels, self.pixels_of(members), image.base)
+
+    @cached_property
+    def faint(self) -> FaintEmission:
+        """Faint emission around all components."""
+        return find_faint_emission(self.image)
+
+    def faint_edge_of(self, members: np.ndarray, peaks_mjy: np.ndarray) -> np.ndarray:
+        """Return the outermost pixels ``x y`` (n, 2) of the faint emission of a source.
+
+        `peaks_mjy` is the peak brightness (mJy/beam) of each of its components; at least one.
+        """
+        contours = [self.outline_of(members[[i]]) for i in range(len(members))]
+        return self.faint.edge(members + 1, contours, peaks_mjy)
 
 
 def _matching(

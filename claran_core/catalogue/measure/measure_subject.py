@@ -140,7 +140,7 @@ def measured_columns(
         "snr": peak_flux / rms,
         "centroid_ra": float(ra),
         "centroid_dec": float(dec),
-        **_extent(subject_image.subject, found.outline),
+        **_extent(subject_image.subject, found.outline, found.faint),
         "component_ids": parts.ids.tolist(),
         "component_ra": parts.ra.tolist(),
         "component_dec": parts.dec.tolist(),
@@ -179,6 +179,7 @@ def _measured(subject: Subject, layer: Layer, component_ids: Sequence[int]) -> S
         is_unresolved=radio.is_unresolved,
         centroid=layer.vectors(radio.centroid[None])[0],
         outline=layer.vectors(radio.outline),
+        faint=layer.vectors(layer.faint_edge_of(own, radio.component_peak_flux)),
         is_blended=radio.is_blended,
         is_suspect=radio.is_suspect,
     )
@@ -194,12 +195,17 @@ def _secondary(components: StoredComponents, own: np.ndarray) -> np.ndarray:
     return found[np.argsort(-found[:, 3], kind="stable")]
 
 
-def _extent(subject: Subject, outline: np.ndarray) -> dict[str, float]:
-    """Return tight box, largest angular size and position angle; vectors towards the contours are given."""
+def _extent(subject: Subject, outline: np.ndarray, faint: np.ndarray) -> dict[str, float]:
+    """Return the tight box of contours, and largest angular size and position angle with faint emission.
+
+    Vectors towards the contours and towards the faint emission are given.
+    """
     frame = subject.frame
-    points = np.stack(frame.vectors_to_frame(subject.ra_deg, subject.dec_deg, outline), axis=1)
+    vectors = np.concatenate([outline, faint])
+    points = np.stack(frame.vectors_to_frame(subject.ra_deg, subject.dec_deg, vectors), axis=1)
     scale = frame.pixel_scale_arcsec
-    low, high = points.min(axis=0), points.max(axis=0)
+    contours = points[: len(outline)]
+    low, high = contours.min(axis=0), contours.max(axis=0)
     middle = (low + high) / 2
     ra, dec = frame.frame_to_sky(subject.ra_deg, subject.dec_deg, middle[0], middle[1])
     extent, angle = largest_extent(-scale * points)  # frame columns run west, rows south

@@ -68,6 +68,9 @@ class SkyMeasurement:
         Vector towards the flux-weighted centroid.
     outline : (n, 3) array
         Vectors towards points of its contours.
+    faint : (m, 3) array
+        Vectors towards the outermost points of its faint emission, beyond the contours; may be empty
+        (`claran_core.catalogue.measure.faint_emission`).
     is_blended, is_suspect : bool
         Other emission is close; it may be a sidelobe.
     """
@@ -78,5 +81,6 @@ class SkyMeasurement:
     is_unresolved: bool
     centroid: np.ndarray
     outline: np.ndarray
+    faint: np.ndarray
     is_blended: bool
     is_suspect: bool

@@ -10,7 +10,8 @@ The contours of a source are those of its native components, and of the contours
 points that these do not explain.  A contour around a smoothed Gaussian is farther out than that around the
 native one, by the difference of the radii at which the two fall to the levels of their contours.  Points
 nearer to the contour of a native component than this difference (and half a pixel) are left out.  So a
-compact hotspot keeps its native extent, and diffuse emission beyond the native contours counts.
+compact hotspot keeps its native extent, and diffuse emission beyond the native contours counts.  The same
+holds for the faint emission of the smoothed image (`claran_core.catalogue.measure.faint_emission`).
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from functools import cached_property
 import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import farther_than, paint, pixels_of
+from claran_core.catalogue.measure.faint_emission import FAINT_SIGMA, FaintEmission, find_faint_emission
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.radio import (
     centroid,
@@ -33,6 +35,7 @@ from claran_core.catalogue.measure.sky_measurement import MeasuredComponents, Sk
 from claran_core.catalogue.measure.unresolved import FluxDensity, best_flux_density
 from claran_core.common.errors import InputError
 from claran_core.common.subject import Subject
+from claran_core.components.contour_rule import COMPONENT_SIGMA
 
 __all__ = ["SmoothedImage", "measure_smoothed"]
 
@@ -83,6 +86,28 @@ class SmoothedImage:
         """Pixels ``x y`` of the smoothed image under each native component outside all of its contours."""
         units = np.flatnonzero(self.native.components.part_of < 0)
         return {int(k): self._places(self.native.pixels_of(units[i : i + 1])) for i, k in enumerate(units)}
+
+    @cached_property
+    def _faint(self) -> FaintEmission:
+        """Faint emission of the smoothed image.
+
+        Native components outside all of its contours have the labels after those of its own.
+        """
+        labels = self.own.image.labels.copy()
+        for k, places in self._under.items():
+            paint(labels, places, len(self.own.components) + 1 + k)
+        return find_faint_emission(replace(self.own.image, labels=labels))
+
+    def faint_edge(self, members: _Members) -> np.ndarray:
+        """Return the outermost pixels ``x y`` (n, 2) of the faint emission of a source."""
+        own, smoothed = self.own, members.smoothed
+        contours = [own.outline_of(smoothed[[i]]) for i in range(len(smoothed))]
+        contours += [self._under[int(k)].astype(np.float64) for k in members.alone]
+        # The smoothed image does not reach its contour at a native component outside all contours.
+        peaks = np.full(len(contours), own.image.base * JY_TO_MJY)
+        peaks[: len(smoothed)] = peak_brightness(own.image, own.components.pixels[smoothed])
+        numbers = np.concatenate([smoothed + 1, len(own.components) + 1 + members.alone])
+        return self._faint.edge(numbers, contours, peaks)
 
     def _places(self, native_pixels: np.ndarray) -> np.ndarray:
         """Return the pixels ``x y`` of the smoothed image that contain native pixels, each once."""
@@ -180,6 +205,7 @@ def measure_smoothed(
         is_unresolved=best.is_unresolved,
         centroid=_centroid(image, members),
         outline=_outline(image, members, native),
+        faint=_faint(image, members, native),
         is_blended=is_blended(labelled, numbers, own),
         is_suspect=_is_suspect(image, members, native),
     )
@@ -225,17 +251,40 @@ def _centroid(image: SmoothedImage, members: _Members) -> np.ndarray:
 
 def _outline(image: SmoothedImage, members: _Members, native: MeasuredComponents) -> np.ndarray:
     """Return vectors towards the contours of a source, by the rule of this module."""
-    fine = [
-        image.native.vectors(image.native.outline_of(members.native[[i]])) for i in range(len(native.ids))
-    ]
-    if not len(members.smoothed):
-        return np.concatenate(fine)
-    wide = image.own.vectors(image.own.outline_of(members.smoothed))
-    if not fine:
-        return wide
-    reach = np.repeat(_wings_arcsec(image, members.native, native), [len(points) for points in fine])
-    is_far = farther_than(_offsets(image.subject, wide), _offsets(image.subject, np.concatenate(fine)), reach)
-    return np.concatenate([*fine, wide[is_far]])
+    contours = _native_contours(image, members)
+    if len(members.smoothed):
+        wide = image.own.vectors(image.own.outline_of(members.smoothed))
+        contours.append(_beyond_native(image, members, native, wide, image.own.image.base))
+    return np.concatenate(contours)
+
+
+def _faint(image: SmoothedImage, members: _Members, native: MeasuredComponents) -> np.ndarray:
+    """Return vectors towards the outermost faint emission of a source, by the rule of this module."""
+    edge = image.own.vectors(image.faint_edge(members))
+    level = image.own.image.base * (FAINT_SIGMA / COMPONENT_SIGMA)
+    return _beyond_native(image, members, native, edge, level)
+
+
+def _native_contours(image: SmoothedImage, members: _Members) -> list[np.ndarray]:
+    """Return vectors towards the contour of each native component."""
+    native = image.native
+    return [native.vectors(native.outline_of(members.native[[i]])) for i in range(len(members.native))]
+
+
+def _beyond_native(
+    image: SmoothedImage, members: _Members, native: MeasuredComponents, vectors: np.ndarray, level: float
+) -> np.ndarray:
+    """Return the vectors that are farther from native contours than smoothing moves these.
+
+    `vectors` point towards a contour of the smoothed image, at `level` (Jy/beam).
+    """
+    contours = _native_contours(image, members)
+    if not contours or not len(vectors):
+        return vectors
+    wings = _wings_arcsec(image, members.native, native, level)
+    reach = np.repeat(wings, [len(points) for points in contours])
+    fine = _offsets(image.subject, np.concatenate(contours))
+    return vectors[farther_than(_offsets(image.subject, vectors), fine, reach)]
 
 
 def _offsets(subject: Subject, vectors: np.ndarray) -> np.ndarray:
@@ -244,20 +293,25 @@ def _offsets(subject: Subject, vectors: np.ndarray) -> np.ndarray:
     return np.stack(places, axis=1) * subject.frame.pixel_scale_arcsec
 
 
-def _wings_arcsec(image: SmoothedImage, members: np.ndarray, native: MeasuredComponents) -> np.ndarray:
-    """Return how much farther out smoothing moves the contour of each native component; (k,) arcsec."""
+def _wings_arcsec(
+    image: SmoothedImage, members: np.ndarray, native: MeasuredComponents, level: float
+) -> np.ndarray:
+    """Return how much farther out the smoothed contour at a level is than that of each native component.
+
+    In arcsec, ``(k,)``; the level is in Jy/beam.
+    """
     wide, fine = image.own.image, image.native.image
     near = [image._places(image.native.components.pixels[[k]]) + AROUND for k in members]
     ny, nx = wide.pixels.shape
     seen = [wide.pixels[np.clip(at[:, 1], 0, ny - 1), np.clip(at[:, 0], 0, nx - 1)] for at in near]
     brightest = np.array([np.nanmax(values, initial=0.0) for values in seen]) * JY_TO_MJY
-    after = _radius(np.minimum(brightest, native.flux), wide)
-    return np.maximum(after - _radius(native.peak_flux, fine), 0.0) + 0.5 * wide.pixel_scale_arcsec
+    after = _radius(np.minimum(brightest, native.flux), wide, level)
+    return np.maximum(after - _radius(native.peak_flux, fine, fine.base), 0.0) + 0.5 * wide.pixel_scale_arcsec
 
 
-def _radius(peak_mjy: np.ndarray, image: RadioImage) -> np.ndarray:
-    """Return the radius (arcsec) at which point sources fall to the contour of an image; 0 below it."""
-    ratio = np.maximum(peak_mjy / (image.base * JY_TO_MJY), 1.0)
+def _radius(peak_mjy: np.ndarray, image: RadioImage, level: float) -> np.ndarray:
+    """Return the radius (arcsec) at which point sources of an image fall to a level (Jy/beam); 0 below it."""
+    ratio = np.maximum(peak_mjy / (level * JY_TO_MJY), 1.0)
     return 0.5 * image.survey.beam_arcsec * np.sqrt(np.log2(ratio))
 
 

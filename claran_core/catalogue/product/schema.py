@@ -150,8 +150,9 @@ _MEASURED = [
         "largest_angular_size",
         "arcsec",
         "phys.angSize;stat.max",
-        "largest angular distance between two points of the components' contours; with flag SMOOTHED, those"
-        " of the smoothed image count where they lie farther out than smoothing explains",
+        "largest angular distance between two points of the components' contours at 5.3 sigma or of the faint"
+        " emission around them, above 3 sigma of the image or of the image smoothed 2 and 4 times; with flag"
+        " SMOOTHED, those of the smoothed image count where they lie farther out than smoothing explains",
     ),
     number(
         "position_angle",
