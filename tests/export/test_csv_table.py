@@ -26,6 +26,8 @@ def test_rows_survive(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(np.array(json.loads(text), kind), np.asarray(mine, kind))
         elif pa.types.is_string(column.type):
             assert given.tolist() == wanted.tolist()
+        elif pa.types.is_boolean(column.type):
+            assert given.tolist() == [str(one) for one in wanted]
         else:
             numbers = [float(text or "nan") for text in given]
             kind = column.type.to_pandas_dtype()

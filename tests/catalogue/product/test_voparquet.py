@@ -25,7 +25,10 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import write_table
 
 NAMESPACE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
-DATATYPES = {"double": "double", "float": "float", "int32": "int", "int64": "long", "string": "char"}
+DATATYPES = {
+    **{"double": "double", "float": "float", "int32": "int", "int64": "long", "string": "char"},
+    "bool": "boolean",
+}
 
 
 def described(schema: pa.Schema) -> pa.Schema:
