@@ -241,6 +241,12 @@ LOSSES = pa.schema(
             nullable=True,
         ),
         _column(
+            "grouping",
+            pa.float32(),
+            "candidates of one unit compared with each other; null for a network without this loss",
+            nullable=True,
+        ),
+        _column(
             "validation",
             pa.float32(),
             "sum of the losses on the validation subjects at the end of an epoch; null elsewhere",

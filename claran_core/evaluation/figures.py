@@ -15,14 +15,15 @@ __all__ = ["plot_losses", "plot_precision_recall"]
 
 # Labels with the paper's equations, in the order of the stack from the bottom.
 LOSSES = {
+    "grouping": "grouping",
     "roi_box": "RoI box, $L_{rr}$ (eq. 10)",
     "roi_class": "RoI class, $L_{rc}$ (eq. 9)",
     "anchor_box": "anchor box, $L_{ar}$ (eq. 6)",
     "anchor_class": "anchor class, $L_{ac}$ (eq. 4)",
 }
 
-# Differs from the colours of the four losses.
-VALIDATION_COLOUR = COLOURS[4]
+# Differs from the colours of the losses.
+VALIDATION_COLOUR = COLOURS[5]
 
 # Maximum number of bins over which iterations are averaged: single batches are noisy.
 LOSS_BINS = 150

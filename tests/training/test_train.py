@@ -86,9 +86,9 @@ def messages(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixt
 def test_files_of_a_finished_training(uncut: Path) -> None:
     losses = pd.read_parquet(Results(uncut).losses("D4"))
     assert losses["iteration"].tolist() == list(range(1, 10))  # 3 epochs of ceil(10 / 4) batches
-    assert (losses["roi_class"] > 0).all()
-    # The association network has one loss; the other three of the paper stay empty.
-    assert losses.drop(columns=["iteration", "learning_rate", "roi_class"]).isna().all(axis=None)
+    assert (losses[["roi_class", "grouping"]] > 0).all(axis=None)
+    # The association network has these two losses; the other three of the paper stay empty.
+    assert losses[["anchor_class", "anchor_box", "roi_box"]].isna().all(axis=None)
     assert losses["learning_rate"].iloc[0] == TRAINING.learning_rate  # one iteration of warm-up
     assert not Results(uncut).checkpoint("D4").exists()
     assert not list(Results(uncut).model("D4").glob(".*"))

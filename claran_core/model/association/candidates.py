@@ -46,9 +46,14 @@ MAX_COUNTED = 12.0
 # Prominences of secondary peaks among the features, and their largest value there.
 N_PROMINENCES, MAX_PROMINENCE = 3, 3.0
 
-# Features of the members, of their places and surroundings, and one for each class.
-N_MEMBER_FEATURES, N_PLACE_FEATURES = 18, 11
-N_FEATURES = N_MEMBER_FEATURES + N_PLACE_FEATURES + len(MORPHOLOGIES)
+# Largest logarithm of the elongation of a member.
+MAX_ELONGATION = 2.0
+
+# Features of the members, of their places and surroundings, of how they lie along a line, and one for each
+# class.
+N_MEMBER_FEATURES, N_PLACE_FEATURES, N_AXIS_FEATURES = 18, 11, 9
+FIRST_CLASS = N_MEMBER_FEATURES + N_PLACE_FEATURES + N_AXIS_FEATURES
+N_FEATURES = FIRST_CLASS + len(MORPHOLOGIES)
 
 # Columns of the numbers of each unit that features are computed from.
 N_PEAKS, SNR, FLUX, AREA, IS_COARSE, N_FINE, FINE_SNR, FINE_RATIO, AT_EDGE = range(9)
@@ -96,10 +101,12 @@ def _described(
         links = _links(own, boxes[subject])
         _fill_points(own, links, peaks[subject], points[k])
         _fill_member_features(own, numbers[subject], prominences[subject], features[k])
-        places = features[k, N_MEMBER_FEATURES:]
+        places = features[k, N_MEMBER_FEATURES : N_MEMBER_FEATURES + N_PLACE_FEATURES]
         places[2] = (squares[k, 2] - squares[k, 0]) / EXTENT_PX
         _fill_link_features(links, boxes[subject], places)
         _fill_surroundings(own, boxes[subject], peaks[subject], numbers[subject], places)
+        along = features[k, N_MEMBER_FEATURES + N_PLACE_FEATURES : FIRST_CLASS]
+        _fill_axis_features(own, boxes[subject], peaks[subject], numbers[subject], along)
     return points, features
 
 
@@ -163,7 +170,7 @@ def _fill_member_features(
     features[16] = members[:, FINE_RATIO].max()
     features[17] = members[:, AT_EDGE].max()
     rule = CLASS_BY_RULE[len(own) - 1, min(n_peaks, MAX_COUNT) - 1]
-    features[N_MEMBER_FEATURES + N_PLACE_FEATURES + rule] = 1.0
+    features[FIRST_CLASS + rule] = 1.0
 
 
 @compiled
@@ -216,3 +223,64 @@ def _fill_surroundings(
     places[8] = np.log(1.0 + min(n_within, MAX_COUNTED)) / LOG_SCALE
     places[9] = min(nearest / around, 3.0)
     places[10] = np.log(max(strongest, 1.0) / brightest) / LOG_SCALE
+
+
+@compiled
+def _fill_axis_features(
+    own: np.ndarray, boxes: np.ndarray, peaks: np.ndarray, numbers: np.ndarray, along: np.ndarray
+) -> None:
+    """Set the features of several members along the axis of the group, the line between its farthest peaks.
+
+    They are the largest distance of another peak from the axis, and the position between the ends of the one
+    nearest to the middle, both in units of the length; how far the peak of each end lies outwards in its box
+    (hotspots do, jets that fade do not); how far the box of each end is stretched along the axis; the ratios
+    of the fluxes and of the sizes of the ends; and the share of the axis between them that no box covers.
+    """
+    if len(own) < 2:
+        return
+    ends = _farthest(own, peaks)
+    start = peaks[own[ends[0]]]
+    x, y = peaks[own[ends[1]]] - start
+    length = max(np.hypot(x, y), 1.0)
+    x, y = x / length, y / length
+    along[1] = 0.5
+    for place in range(len(own)):
+        if place in ends:
+            continue
+        dx, dy = peaks[own[place]] - start
+        along[0] = max(along[0], abs(dy * x - dx * y) / length)
+        along[1] = min(along[1], abs((dx * x + dy * y) / length - 0.5))
+    outwards, stretch, half = np.zeros(2), np.zeros(2), np.zeros(2)
+    for side in range(2):
+        member = own[ends[side]]
+        width, height = boxes[member, 2] - boxes[member, 0], boxes[member, 3] - boxes[member, 1]
+        dx = peaks[member, 0] - (boxes[member, 0] + boxes[member, 2]) / 2
+        dy = peaks[member, 1] - (boxes[member, 1] + boxes[member, 3]) / 2
+        half[side] = (width * abs(x) + height * abs(y)) / 2
+        across = (width * abs(y) + height * abs(x)) / 2
+        outwards[side] = (2 * side - 1) * (dx * x + dy * y) / half[side]
+        stretch[side] = min(max(np.log(half[side] / across), -MAX_ELONGATION), MAX_ELONGATION)
+    flux, area = numbers[own[ends], FLUX], numbers[own[ends], AREA]
+    along[2], along[3] = outwards.min(), outwards.max()
+    along[4], along[5] = stretch.min(), stretch.max()
+    along[6] = flux.min() / flux.max()
+    along[7] = np.sqrt(area.min() / area.max())
+    along[8] = max(length - half.sum(), 0.0) / length
+
+
+@compiled
+def _farthest(own: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """Return the places of the two members whose peaks are farthest apart.
+
+    Of equally distant pairs the largest x counts, then y.  The end with the smaller x comes first.
+    So the order of the members does not matter.
+    """
+    ends, best = np.array([0, 1]), (-1.0, 0.0, 0.0)
+    for one in range(len(own)):
+        for other in range(len(own)):
+            x1, y1 = peaks[own[one]]
+            x2, y2 = peaks[own[other]]
+            key = ((x1 - x2) ** 2 + (y1 - y2) ** 2, x1 + x2, y1 + y2)
+            if (x1, y1) < (x2, y2) and key > best:
+                ends[0], ends[1], best = one, other, key
+    return ends

@@ -10,7 +10,7 @@ component is an artefact or noise.  The loss is equation 9 of the paper, with ca
 pooling is equation 8.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,8 @@ from claran_core.model.layers.backbones import Backbone
 from claran_core.model.layers.boxes import clip
 from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.dropout import keep_mask
+from claran_core.model.layers.point_sampling import region_points, sample_points
 from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred
-from claran_core.model.layers.roi_pooling import STPooling
 from claran_core.model.layers.types import Candidates, Ownership, Regions, Truth
 
 __all__ = ["AssociationNetwork"]
@@ -36,8 +36,11 @@ __all__ = ["AssociationNetwork"]
 # subject does not outweigh all others.
 FULL_WEIGHT = 64
 
-# Subjects with up to so many candidates are pooled together; of one with more, so many candidates at once.
-POOLED_TOGETHER, POOLED_AT_ONCE = 256, 2048
+# Least sum of the probabilities of the candidates with one unit.
+MIN_TOTAL = 1e-12
+
+# Candidates that are sampled at once: 20 kB each.
+SEEN_AT_ONCE = 4096
 
 # Regions are pooled with some of their surroundings: the box of the DR1 rule is about 0.7 of the true extent,
 # and the surroundings show whether the source continues.
@@ -64,7 +67,7 @@ class AssociationNetwork(Detector):
         learns from the features alone.
     """
 
-    loss_names = ("roi_class",)
+    loss_names = ("roi_class", "grouping")
     groups_components = True
 
     def __init__(
@@ -82,7 +85,7 @@ class AssociationNetwork(Detector):
         super().__init__(architecture=architecture, options=options, channel_means=channel_means)
         self.dropout, self.blind = dropout, blind
         self.backbone = backbone
-        self.pooling = STPooling(pool_size, backbone.stride_px)
+        self.pool_size = pool_size
         channels = backbone.channels
         self.region = nn.Linear(channels * pool_size**2, width)
         self.places = nn.Linear(4 * channels, width)
@@ -99,11 +102,11 @@ class AssociationNetwork(Detector):
         components: ComponentBatch,
         owners: Sequence[Ownership],
     ) -> dict[str, Tensor]:
-        """Return the loss ``roi_class`` as `Detector.forward`.
+        """Return the losses ``roi_class`` and ``grouping`` as `Detector.forward`.
 
-        It is equation 9, summed over the candidates of a subject (`FULL_WEIGHT`); the mean over the subjects
-        is returned.  `owners` gives the classes of the candidates (`label_candidates`); the generators draw
-        the dropout.
+        The first is equation 9, summed over the candidates of a subject (`FULL_WEIGHT`).  The second compares
+        the candidates of one unit with each other (`_grouping_loss`).  Means over the subjects are returned.
+        `owners` gives the classes of the candidates (`label_candidates`); the generators draw the dropout.
         """
         del truths
         candidates = find_candidates(components)
@@ -115,12 +118,14 @@ class AssociationNetwork(Detector):
             owners=owners,
         )
         scores = self._scores(images, candidates, generators)
-        each = F.cross_entropy(
-            scores, torch.from_numpy(labels).to(scores.device), reduction="none", ignore_index=IGNORED_LABEL
-        )
-        weight = np.minimum(1.0, FULL_WEIGHT / np.maximum(candidates.counts, 1))
-        weights = torch.from_numpy(np.repeat(weight, candidates.counts).astype(np.float32))
-        return {"roi_class": (each * weights.to(each.device)).sum() / len(images)}
+        truth = torch.from_numpy(labels).to(scores.device)
+        each = F.cross_entropy(scores, truth, reduction="none", ignore_index=IGNORED_LABEL)
+        weight = np.minimum(1.0, FULL_WEIGHT / np.maximum(candidates.counts, 1)).astype(np.float32)
+        weights = torch.from_numpy(np.repeat(weight, candidates.counts)).to(each.device)
+        members = candidates.members + np.repeat(components.starts[:-1], candidates.counts)[:, None]
+        units = torch.from_numpy(np.where(candidates.members >= 0, members, -1)).to(each.device)
+        grouping = _grouping_loss(scores, truth, units, int(components.starts[-1]), weights)
+        return {"roi_class": (each * weights).sum() / len(images), "grouping": grouping / len(images)}
 
     def candidates(self, components: ComponentBatch) -> Candidates:
         """Return the groups of neighbouring components of some subjects (`find_candidates`)."""
@@ -151,10 +156,14 @@ class AssociationNetwork(Detector):
         device = self.channel_means.device
         counts = candidates.counts.tolist()
         features = self.backbone(centred(images, self.channel_means))
+        image = torch.from_numpy(np.repeat(np.arange(len(counts)), candidates.counts)).to(device)
         seen = torch.cat(
             [
                 features.new_zeros((0, 2 * self.region.out_features)),
-                *(self._seen(features, candidates, *part) for part in _parts(candidates.counts)),
+                *(
+                    self._seen(features, candidates, image, slice(first, first + SEEN_AT_ONCE))
+                    for first in range(0, len(image), SEEN_AT_ONCE)
+                ),
             ]
         )
         numbers = torch.from_numpy(candidates.features).to(device)
@@ -167,7 +176,7 @@ class AssociationNetwork(Detector):
         # In single precision, whatever the precision of the layers.
         return self.class_score(F.relu(self.hidden(hidden))).float()
 
-    def _seen(self, features: Tensor, candidates: Candidates, subjects: slice, rows: slice) -> Tensor:
+    def _seen(self, features: Tensor, candidates: Candidates, image: Tensor, rows: slice) -> Tensor:
         """Return what the network sees of some candidates in the images, (K, 2 width).
 
         Parameters
@@ -176,45 +185,61 @@ class AssociationNetwork(Detector):
             Features of all images.
         candidates : Candidates
             All candidates.
-        subjects, rows : slice
-            Subjects, and their candidates or a part of those of one subject (`_parts`).
+        image : (R,) int64 tensor
+            Image of each candidate.
+        rows : slice
+            The candidates.
         """
-        device = features.device
-        counts = np.minimum(candidates.counts[subjects], rows.stop - rows.start)
-        # Regions are pooled image by image, padded with zeros to the same number in each.
-        is_candidate = np.arange(max(counts, default=0)) < counts[:, None]
-
-        def padded(values: np.ndarray) -> Tensor:
-            filled = np.zeros((*is_candidate.shape, *values.shape[1:]), values.dtype)
-            filled[is_candidate] = values[rows]
-            return torch.from_numpy(filled).to(device)
-
-        own = features[subjects]
-        places = torch.from_numpy(np.flatnonzero(is_candidate)).to(device)
-        regions = self.pooling(own, _enlarged(padded(candidates.boxes), CONTEXT))[places]
-        points, is_point = padded(candidates.points), padded(candidates.is_point)
-        points = _pooled_points(own, points, is_point, self.pooling.stride_px)[places]
-        return torch.cat([F.relu(self.region(regions.flatten(1))), F.relu(self.places(points))], dim=1)
+        boxes, points, is_point = (
+            torch.from_numpy(values[rows]).to(image.device)
+            for values in (candidates.boxes, candidates.points, candidates.is_point)
+        )
+        regions = region_points(_enlarged(boxes, CONTEXT), self.pool_size)
+        sampled = sample_points(
+            features, image[rows], torch.cat([regions, points], dim=1), self.backbone.stride_px
+        )
+        inside, places = sampled.split([regions.shape[1], points.shape[1]], dim=1)
+        pooled = _pooled(places, is_point)
+        return torch.cat([F.relu(self.region(inside.flatten(1))), F.relu(self.places(pooled))], dim=1)
 
 
-def _parts(counts: np.ndarray) -> Iterator[tuple[slice, slice]]:
-    """Yield consecutive subjects, and their candidates, that are pooled together.
+def _grouping_loss(scores: Tensor, truth: Tensor, units: Tensor, n_units: int, weights: Tensor) -> Tensor:
+    """Return how improbable the true candidates are among all with one of their units.
 
-    Subjects are padded to the same number of candidates: one with many is alone, and in pieces.
+    A unit is in exactly one source, or it is an artefact.  The loss of a unit is minus the logarithm of the
+    probability of the candidate that is its source, as a share of the sum over all candidates that contain it
+    and of the probability that it is an artefact.  Units whose source is no candidate have none.
+
+    Parameters
+    ----------
+    scores : (R, 8) tensor
+        Before the softmax.
+    truth : (R,) int64 tensor
+        Labels (`label_candidates`).
+    units : (R, MAX_MEMBERS) int64 tensor
+        Units of each candidate, -1 in unused columns.
+    n_units : int
+        Number of units.
+    weights : (R,) tensor
+        Weight of each candidate.
+
+    Returns
+    -------
+    () tensor
+        Sum over the units.
     """
-    ends = np.cumsum(counts)
-    first = 0
-    while first < len(counts):
-        last = first + 1
-        start = ends[first] - counts[first]
-        if counts[first] > POOLED_TOGETHER:
-            for piece in range(start, ends[first], POOLED_AT_ONCE):
-                yield slice(first, last), slice(piece, min(piece + POOLED_AT_ONCE, ends[first]))
-        else:
-            while last < len(counts) and counts[last] <= POOLED_TOGETHER:
-                last += 1
-            yield slice(first, last), slice(start, ends[last - 1])
-        first = last
+    logs = scores.log_softmax(dim=1)
+    source, artefact = logs[:, 1:ARTEFACT_LABEL].logsumexp(dim=1), logs[:, ARTEFACT_LABEL]
+    candidate, column = torch.nonzero(units >= 0, as_tuple=True)
+    unit = units[candidate, column]
+    is_single = (units[:, 1] < 0) & (units[:, 0] >= 0)
+    total = scores.new_zeros(n_units).index_add(0, unit, source.exp()[candidate])
+    total = total.index_add(0, units[is_single, 0], artefact.exp()[is_single])
+    is_source = (truth > 0) & (truth < ARTEFACT_LABEL)
+    own = torch.where(is_source, source, artefact)
+    is_true = (is_source | (truth == ARTEFACT_LABEL))[candidate]
+    candidate, unit = candidate[is_true], unit[is_true]
+    return ((total[unit].clamp(min=MIN_TOTAL).log() - own[candidate]) * weights[candidate]).sum()
 
 
 def _enlarged(boxes: Tensor, factor: float) -> Tensor:
@@ -222,22 +247,13 @@ def _enlarged(boxes: Tensor, factor: float) -> Tensor:
     return torch.cat([middle - factor * half, middle + factor * half], dim=-1)
 
 
-def _pooled_points(features: Tensor, points: Tensor, is_point: Tensor, stride_px: int) -> Tensor:
-    """Return mean and maximum of the features at the members' peaks and on the bridges, (N * K, 4 C)."""
-    n, channels, height, width = features.shape
-    n_candidates, n_points = points.shape[1:3]
-    size = points.new_tensor([width, height]) * stride_px
-    grid = points / size * 2 - 1
-    sampled = F.grid_sample(
-        features, grid, mode="bilinear", padding_mode="border", align_corners=False
-    )  # (N, C, K, P)
-    sampled = sampled.permute(0, 2, 1, 3).reshape(n * n_candidates, channels, n_points)
-    used = is_point.reshape(n * n_candidates, 1, n_points)
+def _pooled(sampled: Tensor, is_point: Tensor) -> Tensor:
+    """Return mean and maximum of features (K, P, C) at the members' peaks and on the bridges, (K, 4 C)."""
     pooled = []
     for part in (slice(0, MAX_MEMBERS), slice(MAX_MEMBERS, None)):
-        values, mask = sampled[..., part], used[..., part]
-        count = mask.sum(dim=-1).clamp(min=1)
-        pooled.append((values * mask).sum(dim=-1) / count)
-        highest = values.masked_fill(~mask, -torch.inf).amax(dim=-1)
-        pooled.append(torch.where(mask.any(dim=-1), highest, 0.0))
+        values, mask = sampled[:, part], is_point[:, part, None]
+        count = mask.sum(dim=1).clamp(min=1)
+        pooled.append((values * mask).sum(dim=1) / count)
+        highest = values.masked_fill(~mask, -torch.inf).amax(dim=1)
+        pooled.append(torch.where(mask.any(dim=1), highest, 0.0))
     return torch.cat(pooled, dim=1)

@@ -21,7 +21,7 @@ from claran_core.model.faster_rcnn.matcher import RoiMatching, RoiTargets, sampl
 from claran_core.model.faster_rcnn.rpn import Proposals, RegionProposalNetwork
 from claran_core.model.layers.backbones import Backbone
 from claran_core.model.layers.boxes import clip, decode
-from claran_core.model.layers.detector import LOSS_NAMES, Detector
+from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.processing import BOX_DECIMALS, SCORE_DECIMALS, centred
 from claran_core.model.layers.roi_pooling import STPooling
 from claran_core.model.layers.types import Candidates, Ownership, Regions, Truth
@@ -46,7 +46,7 @@ class FasterRCNN(Detector):
         Width of a subject in the network's input; larger fields are magnified by the same factor.
     """
 
-    loss_names = LOSS_NAMES
+    loss_names = ("anchor_class", "anchor_box", "roi_class", "roi_box")
     groups_components = False
     offset_std: Tensor
 

@@ -14,8 +14,9 @@ from claran_core.model.layers.types import Candidates, Detections, Ownership, Re
 
 __all__ = ["LOSS_NAMES", "Detector", "total_loss"]
 
-# Losses that a detector may have, in the order of the table of losses (paper equations 4, 6, 9 and 10).
-LOSS_NAMES = ("anchor_class", "anchor_box", "roi_class", "roi_box")
+# Losses that a detector may have, in the order of the table of losses (paper equations 4, 6, 9 and 10;
+# and how candidates that share components compare).
+LOSS_NAMES = ("anchor_class", "anchor_box", "roi_class", "roi_box", "grouping")
 
 
 def total_loss(losses: Mapping[str, Tensor]) -> Tensor:

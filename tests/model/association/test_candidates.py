@@ -15,7 +15,14 @@ from claran_core.components.component_groups import MAX_MEMBERS, REACH_PX
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents
 from claran_core.components.contour_rule import box_gaps, dr1_extent
 from claran_core.model.association import candidates
-from claran_core.model.association.candidates import BRIDGE_SAMPLES, FAR_PX, N_FEATURES, find_candidates
+from claran_core.model.association.candidates import (
+    BRIDGE_SAMPLES,
+    FAR_PX,
+    FIRST_CLASS,
+    N_AXIS_FEATURES,
+    N_FEATURES,
+    find_candidates,
+)
 from claran_core.model.layers.types import Candidates
 
 
@@ -69,6 +76,38 @@ def test_points_lie_on_peaks_and_between_them() -> None:
     np.testing.assert_allclose(points[:2], [[10, 10], [10, 38]])
     np.testing.assert_allclose(np.sort(points[2:, 1]), 10 + 4 * np.arange(1, BRIDGE_SAMPLES + 1))
     assert found.is_point[0].sum() == 1
+
+
+def axis_features(*peaks: tuple[float, float], boxes: list[tuple[float, float, float, float]]) -> np.ndarray:
+    """Return the features along the axis of the group of all components."""
+    own = components(*peaks)
+    own = dataclasses.replace(own, boxes=np.array(boxes, own.boxes.dtype))
+    found = candidates_of(own)
+    return found.features[
+        members(found).index(tuple(range(len(peaks)))), FIRST_CLASS - N_AXIS_FEATURES : FIRST_CLASS
+    ]
+
+
+def test_peaks_on_a_line_and_outer_hotspots_are_told() -> None:
+    # Two lobes of 20 x 10 px with peaks 6 px outside their middles, and a core at a quarter of the axis.
+    lobes = [(10.0, 45.0, 30.0, 55.0), (70.0, 45.0, 90.0, 55.0)]
+    found = axis_features((14, 50), (86, 50), (32, 50), boxes=[*lobes, (30.0, 48.0, 34.0, 52.0)])
+    off_axis, off_middle, least, most, stretch, _, _, _, gap = found
+    assert off_axis == 0 and off_middle == pytest.approx(0.25)
+    assert least == pytest.approx(0.6) and most == pytest.approx(0.6)
+    assert stretch == pytest.approx(math.log(2))
+    assert gap == pytest.approx((72 - 20) / 72)
+
+
+def test_peaks_that_face_each_other_and_bends_are_told() -> None:
+    lobes = [(10.0, 45.0, 30.0, 55.0), (70.0, 45.0, 90.0, 55.0)]
+    found = axis_features((26, 50), (74, 50), (50, 62), boxes=[*lobes, (48.0, 60.0, 52.0, 64.0)])
+    assert found[0] == pytest.approx(12 / 48) and found[1] == pytest.approx(0.0)
+    assert found[2] == pytest.approx(-0.6) and found[3] == pytest.approx(-0.6)
+
+
+def test_features_along_the_axis_of_one_component_are_zero() -> None:
+    assert (axis_features((20, 20), boxes=[(10.0, 18.0, 30.0, 22.0)]) == 0).all()
 
 
 def test_what_is_far_changes_no_candidate() -> None:
@@ -213,7 +252,40 @@ def expected_features(own: list[int], found: SubjectComponents, bridge: list[flo
         math.log(1 + min(sum(gap[k] <= REACH_PX for k in others), 12)) / 3,
         min(min(gap.values(), default=FAR_PX) / around, 3),
         math.log(max([found.snr[k] / (1 + gap[k] / 20) for k in others] + [1.0]) / brightest) / 3,
+        *expected_axis_features(own, found),
         *(float(k == rule) for k in range(len(MORPHOLOGIES))),
+    ]
+
+
+def expected_axis_features(own: list[int], found: SubjectComponents) -> list[float]:
+    """Return the features along the axis of one group by their definition."""
+    if len(own) < 2:
+        return [0.0] * N_AXIS_FEATURES
+    peaks, boxes = found.peaks.astype(float), found.boxes.astype(float)
+    pairs = [(one, other) for one in own for other in own if one < other]
+    ends = max(pairs, key=lambda pair: np.linalg.norm(peaks[pair[0]] - peaks[pair[1]]))
+    start, axis = peaks[ends[0]], peaks[ends[1]] - peaks[ends[0]]
+    length = np.linalg.norm(axis)
+    axis = axis / length
+    normal = np.array([-axis[1], axis[0]])
+    inner = [peaks[k] - start for k in own if k not in ends]
+    outwards, stretch, half = [], [], []
+    for end, sign in zip(ends, (-1, 1), strict=True):
+        sides = (boxes[end, 2:] - boxes[end, :2]) / 2
+        half.append(sides @ np.abs(axis))
+        outwards.append(sign * (peaks[end] - boxes[end].reshape(2, 2).mean(axis=0)) @ axis / half[-1])
+        stretch.append(np.clip(np.log(half[-1] / (sides @ np.abs(normal))), -2, 2))
+    flux, area = found.flux[[*ends]].astype(float), found.area[[*ends]].astype(float)
+    return [
+        max((abs(place @ normal) / length for place in inner), default=0.0),
+        min((abs(place @ axis / length - 0.5) for place in inner), default=0.5),
+        min(outwards),
+        max(outwards),
+        min(stretch),
+        max(stretch),
+        min(flux) / max(flux),
+        math.sqrt(min(area) / max(area)),
+        max(length - sum(half), 0.0) / length,
     ]
 
 

@@ -14,7 +14,8 @@ from claran_core.model.architectures import build_detector
 from claran_core.model.association.candidates import find_candidates
 from claran_core.model.association.network import FULL_WEIGHT, AssociationNetwork
 from claran_core.model.layers.boxes import box_iou
-from claran_core.model.layers.types import ARTEFACT, Candidates, Detections, Ownership, Truth
+from claran_core.model.layers.detector import total_loss
+from claran_core.model.layers.types import ARTEFACT, UNKNOWN, Candidates, Detections, Ownership, Truth
 
 MEANS = (120.0, 45.0, 14.0)
 NONE = Truth(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
@@ -193,11 +194,11 @@ def test_artefacts_are_learned_and_said_of_single_units_only() -> None:
     for own in subjects:
         own.snr[:] = [500.0, 6.0]
     detector = network()
-    optimiser = torch.optim.AdamW(detector.parameters(), lr=3e-3)
+    optimiser, draws = torch.optim.AdamW(detector.parameters(), lr=3e-3), generators(8)
     for _ in range(60):
-        loss = detector(
-            images, [NONE] * 8, generators(8), components=ComponentBatch.of(subjects), owners=owners
-        )["roi_class"]
+        loss = total_loss(
+            detector(images, [NONE] * 8, draws, components=ComponentBatch.of(subjects), owners=owners)
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -206,16 +207,46 @@ def test_artefacts_are_learned_and_said_of_single_units_only() -> None:
     assert (artefact[:, 0] < 0.1).all() and (artefact[:, 1] > 0.9).all() and (artefact[:, 2] == 0).all()
 
 
-def test_subjects_with_many_candidates_are_pooled_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_candidates_are_sampled_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     subjects = [components(*rng.uniform(5, 127, (n, 2)), half=0.5) for n in (3, 12, 0, 2)]
     images, found, detector = scene(4)[0], candidates_of(subjects), network().eval()
     whole = detector.score(images, found)
-    monkeypatch.setattr("claran_core.model.association.network.POOLED_TOGETHER", 5)
-    monkeypatch.setattr("claran_core.model.association.network.POOLED_AT_ONCE", 4)
+    monkeypatch.setattr("claran_core.model.association.network.SEEN_AT_ONCE", 5)
     pieces = detector.score(images, found)
     torch.testing.assert_close(pieces.probabilities, whole.probabilities, atol=2e-6, rtol=0)
     torch.testing.assert_close(pieces.artefact, whole.artefact, atol=2e-6, rtol=0)
+
+
+def test_grouping_compares_the_candidates_of_each_unit() -> None:
+    detector = network().eval()
+    subjects = [components((20, 20), (40, 20)), components((60, 60))]
+    images = scene(2)[0]
+    one = [Ownership(np.array([0, 0]), np.array([4])), Ownership(np.array([ARTEFACT]), np.zeros(0, np.int64))]
+    two = [Ownership(np.array([0, 1]), np.array([1, 1])), Ownership(np.array([0]), np.array([1]))]
+    regions = detector.score(images, candidates_of(subjects))
+    source = regions.probabilities.sum(dim=1).double()
+    artefact = regions.artefact.double()
+    totals = source[0] + artefact[0] + source[2], source[1] + artefact[1] + source[2]
+    last = source[3] + artefact[3]
+    for owners, shares in (
+        (one, (source[2] / totals[0], source[2] / totals[1], artefact[3] / last)),
+        (two, (source[0] / totals[0], source[1] / totals[1], source[3] / last)),
+    ):
+        losses = detector(images, [NONE, NONE], [], components=ComponentBatch.of(subjects), owners=owners)
+        expected = -sum(math.log(share) for share in shares) / 2
+        assert losses["grouping"].item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_units_of_unknown_owner_have_no_grouping_loss() -> None:
+    losses = network()(
+        scene(1)[0],
+        [NONE],
+        [],
+        components=ComponentBatch.of([components((20, 20), (40, 20))]),
+        owners=[Ownership(np.array([UNKNOWN, UNKNOWN]), np.zeros(0, np.int64))],
+    )
+    assert losses["grouping"].item() == 0.0 and losses["roi_class"].item() == 0.0
 
 
 def test_options_change_the_network() -> None:
