@@ -37,7 +37,7 @@ test: $(INSTALLED_TEST)  ## install, then run all tests and measure their covera
 # side on a core each take less time than one after the other on both.
 weights: $(INSTALLED)  ## train and measure the weights in resources/models/ again, in weights/ (hours)
 	mkdir -p weights
-	test -e weights/targets.csv || $(BIN)/claran simulate targets --train 3000 --test 800 --survey-views --output weights/targets.csv
+	test -e weights/targets.csv || $(BIN)/claran simulate targets --train 6000 --test 800 --survey-views --output weights/targets.csv
 	$(BIN)/python -m snakemake --cores $(CORES) --set-threads train=1 --directory weights evaluation --configfile resources/models/training.yaml
 	for method in D1 D4; do cp weights/results/model/$$method/weights.safetensors resources/models/$$method.safetensors; done
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from claran_core.common.errors import InputError
 from claran_core.common.names import position_names
-from claran_core.common.sky import offset_to_sky
+from claran_core.common.sky import chord, offset_to_sky, unit_vectors
 from claran_core.labels.rgz_table import position_of_name
 from claran_core.simulation.ambiguous_pairs import AmbiguousPair, ambiguous_pairs
 from claran_core.simulation.geometry import cell_positions
@@ -28,10 +29,11 @@ __all__ = ["VIEWS", "ambiguous_targets", "survey_views"]
 # Numbers of subjects by kind and scale.
 VIEWS: dict[str, dict[int, int]] = {
     "random": {1: 1000, 2: 600, 4: 400},
-    "large": {1: 300, 2: 500, 4: 500, 8: 300},
+    "large": {1: 600, 2: 900, 4: 700, 8: 400},
     "crowded": {1: 300, 2: 200, 4: 100},
+    "neighbours": {1: 1200, 2: 300},
     "ambiguous": {1: 800},
-    "bright": {1: 700, 2: 200, 4: 100},
+    "bright": {1: 1000, 2: 300, 4: 200},
 }
 
 # Sizes (arcsec) of large sources at each scale: they appear as large as sources of RGZ at scale 1.  Any
@@ -50,6 +52,9 @@ BRIGHT_SNR = (100.0, 300.0, 1000.0, 3000.0, 12000.0)
 
 # Share of subjects centred on the bright source, and largest distance of the others from it (arcsec).
 ON_BRIGHT, BRIGHT_WITHIN_ARCSEC = 0.3, 600.0
+
+# Sources of neighbours are at least so bright (10 sigma, as labels), and so close (arcsec at scale 1).
+NEIGHBOUR_SNR, NEIGHBOUR_WITHIN_ARCSEC = 10.0, 100.0
 
 # Share of crowded subjects centred on an extended source.
 ON_EXTENDED = 0.5
@@ -78,6 +83,7 @@ def survey_views(seed: int) -> pd.DataFrame:
         "random": lambda scale, n: (_anywhere(rng, cell) for cell in cells),
         "large": lambda scale, n: _large(rng, seed, scale),
         "crowded": lambda scale, n: _crowded(rng, seed, crowded),
+        "neighbours": lambda scale, n: _on_neighbours(rng, seed, cells, scale),
         "ambiguous": lambda scale, n: _on_component(rng, pairs),
         "bright": lambda scale, n: _bright(rng, seed, cells, n),
     }
@@ -180,6 +186,21 @@ def _crowded(rng: np.random.Generator, seed: int, cells: Iterator[int]) -> Place
             yield _moved(float(sources.ra_deg[chosen]), float(sources.dec_deg[chosen]), *offset)
         else:
             yield _anywhere(rng, cell)
+
+
+def _on_neighbours(rng: np.random.Generator, seed: int, cells: Iterator[int], scale: int) -> Places:
+    """Yield places on bright sources with another nearby: near, but not one."""
+    for cell in cells:
+        sources = radio_cell(seed, cell)
+        bright = np.flatnonzero(sources.peak_jy >= NEIGHBOUR_SNR * SNR_UNIT_JY)
+        vectors = unit_vectors(sources.ra_deg[bright], sources.dec_deg[bright])
+        pairs = cKDTree(vectors).query_pairs(
+            float(chord(scale * NEIGHBOUR_WITHIN_ARCSEC)), output_type="ndarray"
+        )
+        for pair in pairs[np.lexsort(pairs.T)]:
+            chosen = int(bright[rng.choice(pair)])
+            offset = rng.normal(0, OFF_CENTRE_ARCSEC * scale, 2).tolist()
+            yield _moved(float(sources.ra_deg[chosen]), float(sources.dec_deg[chosen]), *offset)
 
 
 def _on_component(rng: np.random.Generator, pairs: list[AmbiguousPair]) -> Places:

@@ -23,6 +23,7 @@ FEW = {
     "crowded": {1: 4},
     "ambiguous": {1: 4},
     "bright": {1: 8},
+    "neighbours": {1: 6, 2: 2},
 }
 
 
@@ -37,8 +38,8 @@ def of(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     return table[table["kind"] == kind]
 
 
-def test_six_thousand_subjects_are_planned() -> None:
-    assert sum(n for by_scale in views.VIEWS.values() for n in by_scale.values()) == 6000
+def test_nine_thousand_subjects_are_planned() -> None:
+    assert sum(n for by_scale in views.VIEWS.values() for n in by_scale.values()) == 9000
 
 
 def test_numbers_names_and_split(table: pd.DataFrame) -> None:
@@ -66,6 +67,20 @@ def test_large_sources_fit_their_scale(table: pd.DataFrame) -> None:
             for one, d in zip(near, apart, strict=True)
         ]
         assert any(fits)
+
+
+def test_neighbours_are_two_separate_bright_sources(table: pd.DataFrame) -> None:
+    for row in of(table, "neighbours").itertuples():
+        reach = row.scale * views.NEIGHBOUR_WITHIN_ARCSEC
+        near = sources_near(SEED, row.ra, row.dec, reach + 6 * views.OFF_CENTRE_ARCSEC * row.scale)
+        bright = [one for one in near if one.peak_jy >= views.NEIGHBOUR_SNR * SNR_UNIT_JY]
+        apart = [
+            float(np.hypot(*sky_to_offset(one.ra_deg, one.dec_deg, other.ra_deg, other.dec_deg)))
+            for one in bright
+            for other in bright
+            if one is not other
+        ]
+        assert min(apart) <= reach
 
 
 def test_bright_fields_have_bright_sources(table: pd.DataFrame) -> None:

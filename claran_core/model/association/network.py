@@ -198,7 +198,7 @@ class AssociationNetwork(Detector):
         sampled = sample_points(
             features, image[rows], torch.cat([regions, points], dim=1), self.backbone.stride_px
         )
-        inside, places = sampled.split([regions.shape[1], points.shape[1]], dim=1)
+        inside, places = torch.split(sampled, [regions.shape[1], points.shape[1]], dim=1)
         pooled = _pooled(places, is_point)
         return torch.cat([F.relu(self.region(inside.flatten(1))), F.relu(self.places(pooled))], dim=1)
 
