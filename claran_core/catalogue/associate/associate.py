@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from claran_core.catalogue.associate.candidate_sets import CombinedSets, combine, find_votes
-from claran_core.catalogue.associate.outcomes import OUTCOMES, artefact_probability, outcomes_of
+from claran_core.catalogue.associate.candidate_sets import Evidence, find_votes, gather_evidence
+from claran_core.catalogue.associate.joint_probability import joint_probability
+from claran_core.catalogue.associate.outcomes import OUTCOMES, outcomes_of
 from claran_core.catalogue.associate.partition import best_partition, second_groupings
+from claran_core.catalogue.associate.set_weights import FITTED
 from claran_core.catalogue.associate.sky_components import SkyComponents, find_sky_components
 from claran_core.catalogue.associate.views import ShardFiles, Sky, read_sky
 from claran_core.common.boxes import BOX_COLUMNS
-from claran_core.common.calibration import Calibration
+from claran_core.common.calibration import Calibration, logit
 from claran_core.common.errors import InputError
 from claran_core.common.files import digest_of, read_arrow, read_metadata, write_arrow
 from claran_core.common.frame import Frame
@@ -47,8 +49,10 @@ class Association:
         All atoms.
     sets : Ragged
         Atoms of each source.
-    combined : CombinedSets
+    evidence : Evidence
         What the views say of each source.
+    source_probability : (n,) float64 array
+        Probability of each source.
     components : Ragged
         Rows of `Components` that each source consists of in its view.
     second : Ragged
@@ -63,7 +67,8 @@ class Association:
 
     atoms: SkyComponents
     sets: Ragged
-    combined: CombinedSets
+    evidence: Evidence
+    source_probability: np.ndarray
     components: Ragged
     second: Ragged
     second_probability: np.ndarray
@@ -112,7 +117,7 @@ def associate(
     sky = read_sky(shards, frame)
     logger.info("%d views, %d candidates", len(sky.views.scale), len(sky.candidates.view))
     found = associate_sky(sky, beam_arcsec, calibration)
-    shard_of = sky.views.shard[sky.candidates.view[found.combined.best]]
+    shard_of = sky.views.shard[sky.candidates.view[found.evidence.best]]
     starts = np.searchsorted(shard_of, np.arange(len(shards) + 1))
     progress = Progress("shards written", len(shards))
     for number, (shard, path) in enumerate(zip(shards, associated, strict=True)):
@@ -137,24 +142,27 @@ def associate_sky(sky: Sky, beam_arcsec: float, calibration: Calibration) -> Ass
     atoms = find_sky_components(sky.components, beam_arcsec)
     votes = find_votes(sky, atoms)
     logger.info("%d components on the sky, %d sets of them proposed", len(atoms.ids), len(votes.sets))
-    combined = combine(sky, votes, calibration)
-    artefact = artefact_probability(votes.sets, combined.artefact, len(atoms.ids))
-    partition = best_partition(votes.sets, combined.probability, artefact)
-    outcome, probability = outcomes_of(atoms, partition.owner, combined.probability, artefact)
+    evidence = gather_evidence(sky, votes)
+    weights = FITTED.log_weights(votes.sets, evidence, len(atoms.ids))
+    joint, artefact = joint_probability(votes.sets, *weights)
+    of_set = calibration.apply(logit(joint))
+    partition = best_partition(votes.sets, of_set, artefact)
+    outcome, probability = outcomes_of(atoms, partition.owner, of_set, artefact)
     chosen = np.unique(partition.owner[partition.owner >= 0])
-    view = sky.candidates.view[combined.best[chosen]]
+    view = sky.candidates.view[evidence.best[chosen]]
     first = votes.sets.values[votes.sets.starts[chosen]]
     chosen = chosen[np.lexsort((first, view, sky.views.shard[view]))]
-    second, mean = second_groupings(votes.sets, combined.probability, artefact, partition, chosen)
+    second, mean = second_groupings(votes.sets, of_set, artefact, partition, chosen)
     group = np.full(len(atoms.ids), -1, np.int32)
     group[votes.sets.take(chosen).values] = second.values
-    components, of_component = _components_of(sky, atoms, combined.best[chosen])
+    components, of_component = _components_of(sky, atoms, evidence.best[chosen])
     number = np.full(len(votes.sets) + 1, -1, np.int64)  # the last entry stands for no set
     number[chosen] = np.arange(len(chosen))
     return Association(
         atoms=atoms,
         sets=votes.sets.take(chosen),
-        combined=combined.take(chosen),
+        evidence=evidence.take(chosen),
+        source_probability=of_set[chosen],
         components=components,
         second=Ragged(components.starts, group[of_component]),
         second_probability=mean,
@@ -200,22 +208,23 @@ def _common_facts(paths: Sequence[Path]) -> dict[str, str]:
 def _associated_table(sky: Sky, found: Association, own: slice, candidates: Path) -> pa.Table:
     """Return the table `ASSOCIATED` of the sources `own`, whose best views are in one shard."""
     rows = np.arange(own.start, own.stop)
-    combined = found.combined.take(rows)
-    taken = read_arrow(candidates, TAKEN).take(pa.array(sky.candidates.row[combined.best]))
+    evidence, probability = found.evidence.take(rows), found.source_probability[own]
+    taken = read_arrow(candidates, TAKEN).take(pa.array(sky.candidates.row[evidence.best]))
     sets, second, components = (lists.take(rows) for lists in (found.sets, found.second, found.components))
-    best_class = combined.classes.argmax(axis=1)
+    classes = evidence.classes / evidence.classes.sum(axis=1, keepdims=True) * probability[:, None]
+    best_class = classes.argmax(axis=1)
     columns = {name: taken[name] for name in TAKEN} | {
         "component_ids": _lists(Ragged(components.starts, sky.components.ids[components.values])),
         "atoms": _lists(Ragged(sets.starts, sets.values.astype(np.int64))),
         "morphology": pa.array(MORPHOLOGIES).take(pa.array(best_class)),
-        "probability": combined.classes[rows - own.start, best_class],
-        **dict(zip(probability_columns(), combined.classes.T, strict=True)),
-        "source_probability": combined.probability,
+        "probability": classes[rows - own.start, best_class],
+        **dict(zip(probability_columns(), classes.T, strict=True)),
+        "source_probability": probability,
         "second_grouping": _lists(second),
         "second_probability": found.second_probability[rows],
-        "n_merged": combined.n_views,
-        "views_disagree": combined.disagree,
-        "at_edge": combined.at_edge,
+        "n_merged": evidence.n_views,
+        "views_disagree": evidence.disagree,
+        "at_edge": evidence.at_edge,
     }
     return _table(columns, ASSOCIATED)
 

@@ -17,14 +17,15 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from claran_core.catalogue.associate.sky_components import SkyComponents
-from claran_core.catalogue.associate.unlisted import UNLISTED_PROBABILITY, dismissed_sets
+from claran_core.catalogue.associate.unlisted import dismissed_sets
 from claran_core.catalogue.associate.views import Sky
-from claran_core.common.calibration import Calibration, logit
+from claran_core.common.calibration import logit
 from claran_core.common.compiled import compiled
 from claran_core.common.errors import InputError
+from claran_core.common.frame import SCALES
 from claran_core.common.ragged import Ragged, starts_of
 
-__all__ = ["CombinedSets", "Votes", "combine", "find_votes"]
+__all__ = ["Evidence", "Votes", "find_votes", "gather_evidence"]
 
 # Distance from the border of the frame, in arcsec at scale 1, at which a view has its full weight: about the
 # separation of the components of a triple (median 47 arcsec in RGZ DR1).  Nearer to the border, further
@@ -34,13 +35,11 @@ FULL_ROOM_ARCSEC = 45.0
 # Least weight of a view.
 MIN_WEIGHT = 0.05
 
-# Logits that one expects of a single unit and of several without knowledge: nine of ten components are a
-# source of their own, one of twenty sets of neighbours is a source.  The scales are not independent of each
-# other, so that the difference of a further scale counts by this factor.
-EXPECTED_OF_ONE, EXPECTED_OF_SEVERAL, FURTHER_SCALE = 2.2, -3.0, 0.7
-
 # Probabilities are limited to this distance from 0 and 1 before their logits are averaged.
 MIN_PROBABILITY = 1e-6
+
+# Scales of views, ascending.
+SCALE_NUMBERS = np.array(SCALES)
 
 
 @dataclass(frozen=True)
@@ -69,17 +68,19 @@ class Votes:
 
 
 @dataclass(frozen=True)
-class CombinedSets:
-    """Combined votes, one entry per set.
+class Evidence:
+    """What the views say of each of m sets.
 
     Attributes
     ----------
-    probability : (m,) float64 array
-        Calibrated probability that the set is one source.
+    source : (m, 4) float64 array
+        Mean logit of the probability of a source at each of `SCALES`; NaN where no view shows the set.
     artefact : (m,) float64 array
-        Probability that it is no source, by the views in which it is one unit; NaN without any.
+        Mean logit of an artefact, by the views in which the set is one unit; NaN without any.
+    is_dismissed : (m,) bool array
+        Whether a finer view without a vote dismissed the set.
     classes : (m, 6) float64 array
-        Probabilities of the classes by the finest scale with votes, which add up to `probability`.
+        Probabilities of the classes by the finest scale with votes, up to a factor.
     best : (m,) int64 array
         The candidate that shows the set best: of the finest scale, with the most room.
     n_views : (m,) int64 array
@@ -90,17 +91,18 @@ class CombinedSets:
         Whether the border cuts the set in each view.
     """
 
-    probability: np.ndarray
+    source: np.ndarray
     artefact: np.ndarray
+    is_dismissed: np.ndarray
     classes: np.ndarray
     best: np.ndarray
     n_views: np.ndarray
     disagree: np.ndarray
     at_edge: np.ndarray
 
-    def take(self, sets: np.ndarray) -> "CombinedSets":
+    def take(self, sets: np.ndarray) -> "Evidence":
         """Return the entries of some sets."""
-        return CombinedSets(**{field.name: getattr(self, field.name)[sets] for field in fields(self)})
+        return Evidence(**{field.name: getattr(self, field.name)[sets] for field in fields(self)})
 
 
 def find_votes(sky: Sky, atoms: SkyComponents) -> Votes:
@@ -283,27 +285,17 @@ def _is_equal(starts: np.ndarray, values: np.ndarray, one: int, other: int) -> b
     return True
 
 
-def combine(sky: Sky, votes: Votes, calibration: Calibration) -> CombinedSets:
-    """Combine the votes for each set.
-
-    Parameters
-    ----------
-    sky : Sky
-        Views and candidates.
-    votes : Votes
-        Votes for each set.
-    calibration : Calibration
-        From the combined logit to the probability of a source.
-    """
+def gather_evidence(sky: Sky, votes: Votes) -> Evidence:
+    """Return what the views say of each set."""
     candidates = sky.candidates
     own = votes.candidate
     scale = sky.views.scale[candidates.view[own]]
     weight = np.clip(candidates.room[own] / (FULL_ROOM_ARCSEC * scale), MIN_WEIGHT, 1.0)
     total = candidates.classes.sum(axis=1, dtype=np.float64)[own]
     is_unit = np.diff(candidates.units.starts)[own] == 1
-    source, artefact, shares, best, disagree = _combined(
+    source, artefact, shares, best, disagree = _averaged(
         votes.starts,
-        scale,
+        np.searchsorted(SCALE_NUMBERS, scale),
         weight,
         candidates.room[own],
         _limited_logit(total),
@@ -311,19 +303,18 @@ def combine(sky: Sky, votes: Votes, calibration: Calibration) -> CombinedSets:
         candidates.classes,
         own,
     )
-    source[votes.dismissed] = np.minimum(source[votes.dismissed], logit(np.array(UNLISTED_PROBABILITY)))
-    probability = calibration.apply(source)
-    shares *= (probability / np.maximum(shares.sum(axis=1), MIN_PROBABILITY))[:, None]
-    n_views = np.diff(votes.starts)
+    is_dismissed = np.zeros(len(votes.sets), bool)
+    is_dismissed[votes.dismissed] = True
     cut = candidates.at_edge[own]
-    return CombinedSets(
-        probability=np.where(n_views > 0, probability, 0.0),
-        artefact=Calibration().apply(artefact),
+    return Evidence(
+        source=source,
+        artefact=artefact,
+        is_dismissed=is_dismissed,
         classes=shares,
         best=own[best],
-        n_views=n_views,
+        n_views=np.diff(votes.starts),
         disagree=disagree,
-        at_edge=np.minimum.reduceat(cut, votes.starts[:-1]) if len(n_views) else cut,
+        at_edge=np.minimum.reduceat(cut, votes.starts[:-1]) if len(votes.sets) else cut,
     )
 
 
@@ -332,7 +323,7 @@ def _limited_logit(probability: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def _combined(
+def _averaged(
     starts: np.ndarray,
     scale: np.ndarray,
     weight: np.ndarray,
@@ -342,13 +333,15 @@ def _combined(
     classes: np.ndarray,
     candidate: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Combine votes, sorted by set and scale; `classes` are those of candidates, not of votes.
+    """Average votes, sorted by set and scale; `scale` counts `SCALES`, `classes` are those of candidates.
 
     Returns
     -------
-    source, artefact : (m,) float64 arrays
-        Combined logits: over scales, and the mean of all votes that have one, else NaN.
-    classes : (m, k) float64 array
+    source : (m, k) float64 array
+        Mean logit at each scale; NaN without votes.
+    artefact : (m,) float64 array
+        Mean logit of all votes that have one, else NaN.
+    classes : (m, c) float64 array
         Mean class probabilities of the finest scale.
     best : (m,) int64 array
         The vote with the most room at that scale.
@@ -356,7 +349,7 @@ def _combined(
         Whether the probabilities lie on both sides of a half.
     """
     m = len(starts) - 1
-    combined, mean_artefact = np.full(m, np.inf), np.full(m, np.nan)
+    mean, mean_artefact = np.full((m, len(SCALE_NUMBERS)), np.nan), np.full(m, np.nan)
     shares = np.zeros((m, classes.shape[1]))
     best, disagree = np.zeros(m, np.int64), np.zeros(m, np.bool_)
     for k in range(m):
@@ -378,12 +371,8 @@ def _combined(
                     shares[k] += weight[at] * classes[candidate[at]]
                     best[k] = at if room[at] > room[best[k]] else best[k]
                 at += 1
-            if finest:
-                combined[k] = total / weights
-            else:
-                expected = EXPECTED_OF_SEVERAL if np.isnan(artefact[at - 1]) else EXPECTED_OF_ONE
-                combined[k] += FURTHER_SCALE * (total / weights - expected)
+            mean[k, of_scale] = total / weights
         if weight_artefact > 0:
             mean_artefact[k] = sum_artefact / weight_artefact
         disagree[k] = 0 < n_probable < end - first
-    return combined, mean_artefact, shares, best, disagree
+    return mean, mean_artefact, shares, best, disagree

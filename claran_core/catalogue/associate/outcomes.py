@@ -7,7 +7,7 @@ from claran_core.catalogue.associate.sky_components import SkyComponents
 from claran_core.common.ragged import Ragged
 from claran_core.common.sky import chord, unit_vectors
 
-__all__ = ["OUTCOMES", "artefact_probability", "outcomes_of"]
+__all__ = ["OUTCOMES", "artefact_logit", "outcomes_of"]
 
 OUTCOMES = ("source", "artefact", "noise", "below_limit")
 SOURCE, ARTEFACT, NOISE, BELOW_LIMIT = range(len(OUTCOMES))
@@ -19,29 +19,29 @@ BRIGHTER = 50.0
 SIDELOBE_REACH_ARCSEC = 180.0
 
 
-def artefact_probability(sets: Ragged, of_set: np.ndarray, n_atoms: int) -> np.ndarray:
-    """Return the probability that each atom is no source, (n,) float64.
+def artefact_logit(sets: Ragged, of_set: np.ndarray, n_atoms: int) -> np.ndarray:
+    """Return the logit of the probability that each atom is no source, (n,) float64.
 
     Parameters
     ----------
     sets : Ragged
         Atoms of each set.
     of_set : (m,) float array
-        Probability that the set is no source; NaN if no view shows it as one unit.
+        Logit of the probability that the set is no source; NaN if no view shows it as one unit.
     n_atoms : int
         Number of atoms.
 
     Returns
     -------
     (n,) float64 array
-        That of the atom alone; else the greatest of the units that contain it; 0 without any.
+        That of the atom alone; else the greatest of the units that contain it; -inf without any.
     """
     sizes = np.diff(sets.starts)
-    found = np.full(n_atoms, -1.0)
-    np.maximum.at(found, sets.values, np.repeat(np.nan_to_num(of_set, nan=-1.0), sizes))
+    found = np.full(n_atoms, -np.inf)
+    np.maximum.at(found, sets.values, np.repeat(np.nan_to_num(of_set, nan=-np.inf), sizes))
     alone = np.flatnonzero((sizes == 1) & np.isfinite(of_set))
     found[sets.values[sets.starts[alone]]] = of_set[alone]
-    return np.maximum(found, 0.0)
+    return found
 
 
 def outcomes_of(
