@@ -46,8 +46,7 @@ def joint_probability(
     -------
     of_set : (m,) float64 array
     of_artefact : (n,) float64 array
-        For each atom the probabilities of its sets and of no source add up to one, except for sets of more
-        than `MOST_ATOMS` linked atoms, where they do nearly.
+        For each atom the probabilities of its sets and of no source add up to one.
     """
     n = len(artefact)
     sizes = np.diff(sets.starts)
@@ -77,22 +76,20 @@ def _counted(
     `ratio` is the weight of a set in units of that of its atoms alone; `order` is descending in it.
     """
     cluster, is_inside = _clusters(starts, values, ratio, order, n)
-    atoms, atom_starts, place = _placed(cluster)
+    sizes, place = _placed(cluster)
     inside, set_starts, parts, part_masks, part_starts = _sets_of_clusters(
         starts, values, is_inside, cluster, place
     )
-    of_set, stays, without = np.zeros(len(ratio)), np.ones(n), np.ones(len(ratio))
+    of_set, stays, without = np.zeros(len(ratio)), np.empty(n), np.ones(len(ratio))
     total = np.empty(1 << MOST_ATOMS)
     for k in range(n):
-        size = atom_starts[k + 1] - atom_starts[k]
+        size = sizes[k]
         if size < 2:
             continue
         own = inside[set_starts[k] : set_starts[k + 1]]
         masks = _masks(own, starts, values, place)
         _sum_partitions(masks, ratio[own], size, total)
         full = (1 << size) - 1
-        for at in range(size):
-            stays[atoms[atom_starts[k] + at]] = total[full & ~(1 << at)] / total[full]
         for at in range(len(own)):
             of_set[own[at]] = ratio[own[at]] * total[full & ~masks[at]] / total[full]
         for at in range(part_starts[k], part_starts[k + 1]):
@@ -104,14 +101,13 @@ def _counted(
 
 
 @compiled
-def _placed(cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the atoms by cluster, where each cluster starts, and the place of each atom in its own."""
-    atoms = np.argsort(cluster, kind="mergesort")
-    starts = np.searchsorted(cluster[atoms], np.arange(len(cluster) + 1))
-    place = np.empty(len(cluster), np.int64)
-    for at in range(len(atoms)):
-        place[atoms[at]] = at - starts[cluster[atoms[at]]]
-    return atoms, starts, place
+def _placed(cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of atoms of each cluster, and the place of each atom in its own."""
+    sizes, place = np.zeros(len(cluster), np.int64), np.empty(len(cluster), np.int64)
+    for atom in range(len(cluster)):
+        place[atom] = sizes[cluster[atom]]
+        sizes[cluster[atom]] += 1
+    return sizes, place
 
 
 @compiled
@@ -230,10 +226,9 @@ def _share(
     of_set: np.ndarray,
     stays: np.ndarray,
 ) -> None:
-    """Divide the probability of each atom between the sets inside a cluster and the others.
+    """Divide the probability of each atom between the sets inside a cluster, the others, and the atom alone.
 
-    The most probable of the others comes first; what they take is lacking to those inside, and to the atoms
-    alone.
+    The most probable of the others comes first; the sets inside share what it leaves of each of their atoms.
     """
     left = np.ones(len(stays))
     for j in order:
@@ -245,8 +240,11 @@ def _share(
                 left[values[at]] -= of_set[j]
     for j in np.flatnonzero(is_inside):
         of_set[j] *= _least(left, starts[j], starts[j + 1], values)
-    for atom in range(len(stays)):
-        stays[atom] *= left[atom]
+    stays[:] = 1.0
+    for j in range(len(ratio)):
+        for at in range(starts[j], starts[j + 1]):
+            stays[values[at]] -= of_set[j]
+    stays[:] = np.maximum(stays, 0.0)
 
 
 @compiled

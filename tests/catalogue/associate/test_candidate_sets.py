@@ -1,4 +1,4 @@
-"""Candidates vote for sets of sky components, and the votes of all views are combined."""
+"""Candidates vote for sets of sky components; the votes of all views are averaged scale by scale."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pytest
 from view_tables import ViewTables
 
 from claran_core.catalogue.associate import candidate_sets
-from claran_core.catalogue.associate.candidate_sets import CombinedSets, Votes, combine, find_votes
+from claran_core.catalogue.associate.candidate_sets import Evidence, Votes, find_votes, gather_evidence
 from claran_core.catalogue.associate.sky_components import find_sky_components
-from claran_core.common.calibration import Calibration
+from claran_core.common.calibration import logit
 from claran_core.common.errors import InputError
 from claran_core.common.ragged import Ragged, starts_of
 
@@ -25,28 +25,24 @@ def two_views(scale_of_b: int = 1) -> tuple[ViewTables, list[int]]:
     return tables, ids
 
 
-def combined(
-    tables: ViewTables, folder: Path, calibration: Calibration | None = None
-) -> tuple[dict[tuple[int, ...], int], CombinedSets, Votes]:
+def evidence_of(tables: ViewTables, folder: Path) -> tuple[dict[tuple[int, ...], int], Evidence, Votes]:
     """Return the number of each set, by the identities of its components, and what the votes say of it."""
     sky = tables.sky(folder)
     atoms = find_sky_components(sky.components, BEAM)
     votes = find_votes(sky, atoms)
     lists = np.split(votes.sets.values, votes.sets.starts[1:-1])
     named = {tuple(sorted(atoms.ids[one].tolist())): k for k, one in enumerate(lists)}
-    return named, combine(sky, votes, calibration or Calibration()), votes
+    return named, gather_evidence(sky, votes), votes
+
+
+def logits(*probabilities: float) -> np.ndarray:
+    """Return the logits at scales 1, 2, 4 and 8; NaN stands for no vote."""
+    return logit(np.array([*probabilities, *[np.nan] * (4 - len(probabilities))]))
 
 
 def mean_of(probabilities: list[float], weights: list[float]) -> float:
-    """Return the weighted mean of probabilities in their logits."""
-    logits = np.average([np.log(p / (1 - p)) for p in probabilities], weights=weights)
-    return float(1 / (1 + np.exp(-logits)))
-
-
-def of_scales(fine: float, coarse: float) -> float:
-    """Return the probability by a fine and a coarse view that shows the set as one unit."""
-    logit = np.log(fine / (1 - fine)) + 0.7 * (np.log(coarse / (1 - coarse)) - 2.2)
-    return float(1 / (1 + np.exp(-logit)))
+    """Return the weighted mean of the logits of probabilities."""
+    return float(np.average(logit(np.array(probabilities)), weights=weights))
 
 
 def test_views_of_one_scale_are_averaged_by_their_room(tmp_path: Path) -> None:
@@ -54,14 +50,15 @@ def test_views_of_one_scale_are_averaged_by_their_room(tmp_path: Path) -> None:
     for view, probability, room in (("a", 0.9, 100.0), ("b", 0.3, 15.0)):
         tables.component(view, 0.0) if view == "b" else None
         tables.candidate(view, ids[:1], probability, artefact=0.1 * probability, room=room)
-    named, found, _ = combined(tables, tmp_path)
+    named, found, _ = evidence_of(tables, tmp_path)
     own = named[(ids[0],)]
-    assert found.probability[own] == pytest.approx(mean_of([0.9, 0.3], [1.0, 15 / 45]), abs=1e-6)
-    assert found.artefact[own] == pytest.approx(mean_of([0.09, 0.03], [1.0, 15 / 45]), abs=1e-6)
+    assert found.source[own, 0] == pytest.approx(mean_of([0.9, 0.3], [1.0, 15 / 45]), abs=1e-5)
+    assert np.isnan(found.source[own, 1:]).all()
+    assert found.artefact[own] == pytest.approx(mean_of([0.09, 0.03], [1.0, 15 / 45]), abs=1e-5)
     assert found.n_views[own] == 2 and found.disagree[own] and not found.at_edge[own]
 
 
-def test_a_coarse_view_that_sees_a_second_lobe_doubts_the_first(tmp_path: Path) -> None:
+def test_scales_are_kept_apart(tmp_path: Path) -> None:
     # A lobe looks like a source of its own in a fine view; only the coarse view sees both lobes.
     tables, ids = two_views(scale_of_b=2)
     tables.candidate("a", ids[:1], 0.9)
@@ -70,12 +67,11 @@ def test_a_coarse_view_that_sees_a_second_lobe_doubts_the_first(tmp_path: Path) 
         tables.component("b", east, part_of=unit)
     tables.candidate("b", coarse[:1], 0.05)
     tables.candidate("b", coarse, 0.95, morphology="2C_2P")
-    named, found, _ = combined(tables, tmp_path)
-    lobe = found.probability[named[(ids[0],)]]
-    assert lobe == pytest.approx(of_scales(0.9, 0.05), abs=1e-6) and lobe < 0.25
+    named, found, _ = evidence_of(tables, tmp_path)
+    np.testing.assert_allclose(found.source[named[(ids[0],)]], logits(0.9, 0.05), atol=1e-5)
     both = named[tuple(sorted(ids))]
-    assert found.probability[both] == pytest.approx(0.95, abs=1e-6)
-    np.testing.assert_allclose(found.classes[both], [0, 0, 0, 0.95, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(found.source[both], logits(np.nan, 0.95), atol=1e-5)
+    assert found.classes[both].argmax() == 3 and np.isnan(found.artefact[both])
 
 
 def test_a_unit_that_mixes_sources_says_nothing_of_each(tmp_path: Path) -> None:
@@ -87,10 +83,11 @@ def test_a_unit_that_mixes_sources_says_nothing_of_each(tmp_path: Path) -> None:
     for east in (0.0, 30.0):
         tables.component("b", east, part_of=blend)
     tables.candidate("b", [blend], 0.9)
-    named, found, _ = combined(tables, tmp_path)
-    assert [found.probability[named[(own,)]] for own in ids] == pytest.approx([0.8, 0.8], abs=1e-6)
-    both = found.probability[named[tuple(sorted(ids))]]
-    assert both == pytest.approx(of_scales(0.1, 0.9), abs=1e-6) and both < 0.11
+    named, found, _ = evidence_of(tables, tmp_path)
+    for own in ids:
+        np.testing.assert_allclose(found.source[named[(own,)]], logits(0.8), atol=1e-5)
+    both = found.source[named[tuple(sorted(ids))]]
+    np.testing.assert_allclose(both, logits(0.1, np.nan, 0.9), atol=1e-5)
 
 
 def test_cut_views_count_only_where_no_view_is_whole(tmp_path: Path) -> None:
@@ -99,10 +96,9 @@ def test_cut_views_count_only_where_no_view_is_whole(tmp_path: Path) -> None:
     tables.candidate("a", ids[:1], 0.9)
     tables.candidate("b", ids[:1], 0.2, at_edge=True)
     tables.candidate("a", ids[1:], 0.7, at_edge=True)
-    named, found, _ = combined(tables, tmp_path)
+    named, found, _ = evidence_of(tables, tmp_path)
     first, second = named[(ids[0],)], named[(ids[1],)]
-    assert found.probability[first] == pytest.approx(0.9, abs=1e-6)
-    assert found.probability[second] == pytest.approx(0.7, abs=1e-6)
+    np.testing.assert_allclose(found.source[[first, second], 0], logit(np.array([0.9, 0.7])), atol=1e-5)
     assert found.at_edge[[first, second]].tolist() == [False, True]
     assert found.n_views[first] == 1 and not found.disagree[first]
 
@@ -118,9 +114,9 @@ def test_part_of_a_component_is_no_vote_for_it(tmp_path: Path) -> None:
     tables.candidate("b", parts[:1], 0.1)
     tables.candidate("b", parts[1:], 0.1)
     tables.candidate("b", parts, 0.8, morphology="2C_2P")
-    named, found, votes = combined(tables, tmp_path)
+    named, found, votes = evidence_of(tables, tmp_path)
     assert len(votes.sets) == 1 and votes.is_whole.all()
-    assert found.probability[0] == pytest.approx(mean_of([0.9, 0.8], [1.0, 1.0]), abs=1e-6)
+    assert found.source[0, 0] == pytest.approx(mean_of([0.9, 0.8], [1.0, 1.0]), abs=1e-5)
     assert found.n_views[0] == 2
 
 
@@ -133,24 +129,21 @@ def test_classes_and_best_view_are_of_the_finest_scale_with_votes(tmp_path: Path
     tables.candidate("a", ids[:1], 0.8, room=20.0)
     tables.candidate("b", ids[:1], 0.8, room=40.0, morphology="1C_2P")
     tables.candidate("wide", [unit], 0.6, room=300.0, morphology="1C_3P")
-    named, found, _ = combined(tables, tmp_path)
+    named, found, _ = evidence_of(tables, tmp_path)
     own = named[(ids[0],)]
-    mean = of_scales(0.8, 0.6)
-    assert found.probability[own] == pytest.approx(mean, abs=1e-6)
-    np.testing.assert_allclose(found.classes[own], [mean / 3, 2 * mean / 3, 0, 0, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(found.source[own], logits(0.8, 0.6), atol=1e-5)
+    share = found.classes[own] / found.classes[own].sum()
+    np.testing.assert_allclose(share, [1 / 3, 2 / 3, 0, 0, 0, 0], atol=1e-6)
     assert tables.sky(tmp_path).candidates.row[found.best[own]] == 1
-    _, calibrated, _ = combined(tables, tmp_path, Calibration(((0.0, 0.25),)))
-    odds = mean / (1 - mean) / 3
-    assert calibrated.probability[own] == pytest.approx(odds / (odds + 1.0), abs=1e-6)
-    assert calibrated.classes[own].sum() == pytest.approx(calibrated.probability[own])
 
 
 def test_one_view_has_one_vote_for_a_set(tmp_path: Path) -> None:
     tables, ids = two_views()  # a detector may find two boxes of one group
     for probability in (0.6, 0.9, 0.7):
         tables.candidate("a", ids[:1], probability)
-    named, found, _ = combined(tables, tmp_path)
-    assert found.probability[0] == pytest.approx(0.9, abs=1e-6) and found.n_views[0] == 1
+    named, found, _ = evidence_of(tables, tmp_path)
+    assert found.source[0, 0] == pytest.approx(float(logit(np.array(0.9))), abs=1e-5)
+    assert found.n_views[0] == 1
 
 
 def test_a_component_inside_a_coarser_one_is_no_unit(tmp_path: Path) -> None:
@@ -159,7 +152,7 @@ def test_a_component_inside_a_coarser_one_is_no_unit(tmp_path: Path) -> None:
     inside = tables.component("b", 5.0, part_of=unit)
     tables.candidate("b", [inside], 0.9)
     with pytest.raises(InputError, match=f"component {inside} lies inside a coarser one"):
-        combined(tables, tmp_path)
+        evidence_of(tables, tmp_path)
 
 
 def test_sets_match_a_plain_computation() -> None:
@@ -188,10 +181,8 @@ def test_sets_with_one_digest_stay_apart() -> None:
     assert number.tolist() == [0, 1, 2, 1] and leader.tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("shows_both", "expected"), [(True, 0.01), (False, 0.9)])
-def test_a_pair_that_a_fine_view_does_not_propose_is_improbable(
-    tmp_path: Path, shows_both: bool, expected: float
-) -> None:
+@pytest.mark.parametrize("shows_both", [True, False])
+def test_a_pair_that_a_fine_view_does_not_propose_is_dismissed(tmp_path: Path, shows_both: bool) -> None:
     tables = ViewTables()
     for name, east, scale in (("a", 0.0, 1), ("b", 20.0, 1), ("wide", 10.0, 2)):
         tables.view(name, east, scale=scale)
@@ -204,8 +195,9 @@ def test_a_pair_that_a_fine_view_does_not_propose_is_improbable(
     for view, own in zip("ab", ids, strict=True):
         tables.candidate(view, [own], 0.9)
     tables.candidate("wide", [blend], 0.9)
-    named, found, _ = combined(tables, tmp_path)
-    assert found.probability[named[tuple(sorted(ids))]] == pytest.approx(expected, abs=1e-6)
+    named, found, _ = evidence_of(tables, tmp_path)
+    pair = named[tuple(sorted(ids))]
+    assert found.is_dismissed[pair] == shows_both and found.is_dismissed.sum() == shows_both
 
 
 def test_a_proposed_pair_is_not_dismissed(tmp_path: Path) -> None:
@@ -215,6 +207,6 @@ def test_a_proposed_pair_is_not_dismissed(tmp_path: Path) -> None:
     for east in (0.0, 30.0):
         tables.component("b", east, part_of=blend)
     tables.candidate("b", [blend], 0.9)
-    named, found, votes = combined(tables, tmp_path)
-    expected = of_scales(0.7, 0.9)
-    assert found.probability[0] == pytest.approx(expected, abs=1e-6) and len(votes.dismissed) == 0
+    named, found, votes = evidence_of(tables, tmp_path)
+    np.testing.assert_allclose(found.source[0], logits(0.7, 0.9), atol=1e-5)
+    assert not found.is_dismissed.any() and len(votes.dismissed) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from view_tables import ViewTables
 
-from claran_core.catalogue.associate.outcomes import OUTCOMES, artefact_probability, outcomes_of
+from claran_core.catalogue.associate.outcomes import OUTCOMES, artefact_logit, outcomes_of
 from claran_core.catalogue.associate.sky_components import find_sky_components
 from claran_core.common.ragged import Ragged, starts_of
 
@@ -33,7 +33,7 @@ def test_outcomes(tmp_path: Path) -> None:
     np.testing.assert_allclose(probability[place], [0.9, 0.4, 0.4, 0.3, 0.4, 1.0])
 
 
-def test_probability_of_an_artefact_is_that_of_the_component_alone() -> None:
+def test_logit_of_an_artefact_is_that_of_the_component_alone() -> None:
     sets = Ragged(starts_of(np.array([1, 2, 2])), np.array([0, 0, 1, 1, 2]))
-    found = artefact_probability(sets, np.array([0.1, 0.7, np.nan]), 4)
-    np.testing.assert_allclose(found, [0.1, 0.7, 0.0, 0.0])
+    found = artefact_logit(sets, np.array([-2.0, 1.0, np.nan]), 4)
+    np.testing.assert_allclose(found, [-2.0, 1.0, -np.inf, -np.inf])

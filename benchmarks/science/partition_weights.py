@@ -1,0 +1,229 @@
+"""Fit the weights of sets in the joint probability of partitions to the true partitions of simulated fields.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.science.partition_weights FOLDER --targets targets.csv --jobs 2
+
+The fields belong to another sky than training and tests (`--seed`); targets.csv, from ``claran simulate
+targets --seed 7001``, gives the places of subjects as Radio Galaxy Zoo selects them.  Each field is seen in
+nine views of scales 1, 2, 4 and 8.  The coefficients (`claran_core.catalogue.associate.set_weights`) are
+those for which the true set of each component is most probable, over all methods together.  FOLDER keeps the
+drawn images.
+"""
+
+import argparse
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+
+from benchmarks.science.blind_sky import cut, in_shards, search
+from claran_core.catalogue.associate.candidate_sets import find_votes, gather_evidence
+from claran_core.catalogue.associate.joint_probability import joint_probability
+from claran_core.catalogue.associate.partition import best_partition
+from claran_core.catalogue.associate.set_weights import FITTED, SetWeights, design
+from claran_core.catalogue.associate.sky_components import SkyComponents, find_sky_components
+from claran_core.catalogue.associate.views import ShardFiles, read_sky
+from claran_core.common.files import read_table, write_table
+from claran_core.common.log import configure_logging
+from claran_core.common.paths import Results, resolve_path
+from claran_core.common.ragged import Ragged
+from claran_core.common.sky import offset_to_sky
+from claran_core.common.tables import TARGETS
+from claran_core.components.component_table import NOMINAL_LEVEL
+from claran_core.settings.config import Config, load_config
+from claran_core.simulation import survey_views
+from claran_core.simulation.random_streams import Stream, generator
+from claran_core.survey.surveys import SURVEYS
+
+# Numbers of fields of each kind; of `large` at each scale.  `labelled` are those of the target list.
+LABELLED, RANDOM, NEIGHBOURS, BRIGHT, CROWDED = 260, 70, 70, 50, 20
+LARGE = {1: 30, 2: 50, 4: 35, 8: 15}
+
+# Offsets (arcsec) of the views of a field from its middle, by scale, and how far the middle may be off.
+OFFSETS = {
+    1: [(0, 0), (-80, -80), (-80, 80), (80, -80), (80, 80)],
+    2: [(-70, 50), (70, -50)],
+    4: [(60, -40)],
+    8: [(40, 60)],
+}
+OFF_MIDDLE_ARCSEC = 50.0
+
+N_SHARDS = 32
+
+# Probabilities of true sets are limited to this, so that a few impossible ones do not decide the fit.
+LEAST = 1e-5
+
+# Strength that keeps coefficients near the start where the fields say little.
+PRIOR = 1e-3
+
+SKIPPED, ARTEFACT = -2, -1
+
+
+class Problem(NamedTuple):
+    """Sets and truth of one method: the true set of each atom, or `ARTEFACT`, or `SKIPPED`."""
+
+    sets: Ragged
+    columns: np.ndarray
+    artefact: np.ndarray
+    truth: np.ndarray
+
+
+def field_targets(targets: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return the views of all fields."""
+    rng = generator(seed, Stream.SUBJECTS, 0)
+    cells = survey_views._cells(seed, survey_views.TRAINING_DEC_DEG)
+    crowded = survey_views._cells(seed, survey_views.CROWDED_DEC_DEG)
+    large = [
+        place for scale, n in LARGE.items() for place in islice(survey_views._large(rng, seed, scale), n)
+    ]
+    places = {
+        "large": large,
+        "labelled": list(targets[["ra", "dec"]].head(LABELLED).itertuples(index=False, name=None)),
+        "random": [survey_views._anywhere(rng, cell) for cell in islice(cells, RANDOM)],
+        "neighbours": list(islice(survey_views._on_neighbours(rng, seed, cells, 1), NEIGHBOURS)),
+        "bright": list(islice(survey_views._bright(rng, seed, cells, BRIGHT), BRIGHT)),
+        "crowded": list(islice(survey_views._crowded(rng, seed, crowded), CROWDED)),
+    }
+    rows = []
+    for kind, own in places.items():
+        for number, (ra, dec) in enumerate(own):
+            east, north = rng.uniform(-OFF_MIDDLE_ARCSEC, OFF_MIDDLE_ARCSEC, 2)
+            for scale, offsets in OFFSETS.items():
+                for view, (x, y) in enumerate(offsets):
+                    at = offset_to_sky(ra, dec, east + x, north + y)
+                    name = f"{kind}{number:03d}_{view}_x{scale}"
+                    rows.append((name, float(at[0]), float(at[1]), scale, "none"))
+    return pd.DataFrame(rows, columns=["subject_id", "ra", "dec", "scale", "split"])
+
+
+def draw(results: Results, config: Config, weights: dict[str, Path], shard: str) -> None:
+    """Draw the views of one shard and search them with all weights, unless that is done."""
+    if not results.owners(shard).exists():
+        cut(results, config, shard)
+    for method, path in weights.items():
+        if not results.candidates(method, shard).exists():
+            search(results, config, method, path, shard)
+
+
+def problem(results: Results, config: Config, method: str, shards: Sequence[str]) -> Problem:
+    """Return the sets that the views propose, and the truth."""
+    files = [
+        ShardFiles(results.shard_targets(name), results.components(name), results.candidates(method, name))
+        for name in shards
+    ]
+    sky = read_sky(files, config.fusion.frame)
+    atoms = find_sky_components(sky.components, SURVEYS["FIRST"].beam_arcsec)
+    votes = find_votes(sky, atoms)
+    evidence = gather_evidence(sky, votes)
+    columns, artefact = design(votes.sets, evidence, len(atoms.ids))
+    names = ["scale", "level", "component_id", "source_id"]
+    owners = pd.concat([read_table(results.owners(name), names) for name in shards])
+    truth = true_sets(votes.sets, atoms, owners[owners["level"] == NOMINAL_LEVEL])
+    shown = votes.sets.take(np.flatnonzero(~np.isnan(evidence.source[:, 0])))
+    inner = np.zeros(len(atoms.ids), bool)
+    inner[shown.values] = True
+    whole = votes.sets.extremes(inner)[0]
+    # Only what the finest scale shows: around the fields there are coarse views alone.
+    counted = inner & np.where(truth >= 0, whole[np.maximum(truth, 0)], True)
+    return Problem(votes.sets, columns, artefact, np.where(counted, truth, SKIPPED))
+
+
+def true_sets(sets: Ragged, atoms: SkyComponents, owners: pd.DataFrame) -> np.ndarray:
+    """Return the set that is the source of each atom; `SKIPPED` if no view proposes it."""
+    known = owners.groupby(["component_id", "scale"])["source_id"].agg(lambda own: own.mode().iloc[0])
+    keys = pd.MultiIndex.from_arrays([atoms.ids, atoms.scale])
+    source = known.reindex(keys).to_numpy(object)
+    truth = np.where((source == "") & atoms.usable, ARTEFACT, SKIPPED)
+    lists = np.split(sets.values, sets.starts[1:-1])
+    number = {tuple(one.tolist()): k for k, one in enumerate(lists)}
+    is_source = np.array([isinstance(one, str) and one != "" for one in source]) & atoms.usable
+    for _, own in pd.Series(np.flatnonzero(is_source)).groupby(source[is_source]):
+        truth[own] = number.get(tuple(own), SKIPPED)
+    return truth
+
+
+def probabilities(one: Problem, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities of all sets and of all atoms as no source."""
+    weights = SetWeights.of(values)
+    constant, factor = weights.artefact
+    return joint_probability(one.sets, one.columns @ values[:-2], constant + factor * one.artefact)
+
+
+def loss(values: np.ndarray, problems: Sequence[Problem], start: np.ndarray) -> float:
+    """Return minus the mean logarithm of the probability of the true sets, and the prior."""
+    every = []
+    for one in problems:
+        of_set, artefact = probabilities(one, values)
+        own = np.where(one.truth >= 0, of_set[np.maximum(one.truth, 0)], artefact)
+        every.append(own[one.truth != SKIPPED])
+    mean = -np.log(np.maximum(np.concatenate(every), LEAST)).mean()
+    return float(mean + PRIOR * ((values - start) ** 2).sum())
+
+
+def report(one: Problem, values: np.ndarray) -> str:
+    """Return how many atoms are placed rightly, and how true the probabilities of the rows are."""
+    of_set, artefact = probabilities(one, values)
+    owner = best_partition(one.sets, of_set, artefact).owner
+    right, counted = owner == one.truth, one.truth != SKIPPED
+    several = counted & (one.truth >= 0) & (np.diff(one.sets.starts)[np.maximum(one.truth, 0)] > 1)
+    kinds = {
+        "alone": counted & (one.truth >= 0) & ~several,
+        "in several": several,
+        "artefacts": counted & (one.truth == ARTEFACT),
+    }
+    rows = np.unique(owner[counted & (owner >= 0)])
+    is_true = np.isin(rows, one.truth)
+    bins = np.minimum((of_set[rows] * 10).astype(int), 9)
+    gaps = [abs(of_set[rows][bins == k].sum() - is_true[bins == k].sum()) for k in range(10)]
+    shown = ", ".join(f"{name} {right[own].mean():.3f} of {own.sum()}" for name, own in kinds.items())
+    return f"atoms placed rightly: {shown}; rows {len(rows)}, calibration error {sum(gaps) / len(rows):.4f}"
+
+
+def run_all(work: Callable[[str], None], shards: Sequence[str], jobs: int) -> None:
+    """Run `work` for all shards."""
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(work, shards))
+
+
+def main() -> None:
+    """Draw, search, fit."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="folder of all files")
+    parser.add_argument("--targets", type=Path, required=True, help="places of labelled subjects, CSV")
+    parser.add_argument("--methods", nargs="+", default=["D1", "D4"], help="fusion methods (D1 D4)")
+    parser.add_argument("--weights", type=Path, help="folder of the weights; default those that ship")
+    parser.add_argument("--seed", type=int, default=7001, help="seed of the sky (7001)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    options = parser.parse_args()
+    configure_logging()
+    config, results = load_config().changed(seed=options.seed), Results(options.folder)
+    if not results.targets.exists():
+        targets = in_shards(field_targets(pd.read_csv(options.targets), options.seed), N_SHARDS)
+        for shard, rows in targets.groupby("shard"):
+            write_table(results.shard_targets(str(shard)), rows, TARGETS)
+        write_table(results.targets, targets, TARGETS)
+    shards = sorted(read_table(results.targets, TARGETS.names)["shard"].unique())
+    folder = options.weights
+    weights = {
+        method: folder / f"{method}.safetensors" if folder else resolve_path(config.model.weights[method])
+        for method in options.methods
+    }
+    run_all(partial(draw, results, config, weights), shards, options.jobs)
+    problems = {method: problem(results, config, method, shards) for method in options.methods}
+    start = FITTED.values
+    found = minimize(loss, start, (list(problems.values()), start), method="L-BFGS-B").x
+    for method, one in problems.items():
+        print(f"{method}, before: {report(one, start)}\n{method}, fitted: {report(one, found)}")
+    print(SetWeights.of(found.round(2)))
+
+
+if __name__ == "__main__":
+    main()
