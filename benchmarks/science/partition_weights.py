@@ -25,8 +25,9 @@ from scipy.optimize import minimize
 from benchmarks.science.blind_sky import cut, in_shards, search
 from claran_core.catalogue.associate.candidate_sets import find_votes, gather_evidence
 from claran_core.catalogue.associate.joint_probability import joint_probability
+from claran_core.catalogue.associate.outcomes import artefact_logit
 from claran_core.catalogue.associate.partition import best_partition
-from claran_core.catalogue.associate.set_weights import FITTED, SetWeights, design
+from claran_core.catalogue.associate.set_weights import FITTED, NO_ARTEFACT_LOGIT, SetWeights, design
 from claran_core.catalogue.associate.sky_components import SkyComponents, find_sky_components
 from claran_core.catalogue.associate.views import ShardFiles, read_sky
 from claran_core.common.files import read_table, write_table
@@ -121,7 +122,8 @@ def problem(results: Results, config: Config, method: str, shards: Sequence[str]
     atoms = find_sky_components(sky.components, SURVEYS["FIRST"].beam_arcsec)
     votes = find_votes(sky, atoms)
     evidence = gather_evidence(sky, votes)
-    columns, artefact = design(votes.sets, evidence, len(atoms.ids))
+    columns = design(np.diff(votes.sets.starts), evidence)
+    artefact = np.maximum(artefact_logit(votes.sets, evidence.artefact, len(atoms.ids)), NO_ARTEFACT_LOGIT)
     names = ["scale", "level", "component_id", "source_id"]
     owners = pd.concat([read_table(results.owners(name), names) for name in shards])
     truth = true_sets(votes.sets, atoms, owners[owners["level"] == NOMINAL_LEVEL])
@@ -181,7 +183,9 @@ def report(one: Problem, values: np.ndarray) -> str:
     is_true = np.isin(rows, one.truth)
     bins = np.minimum((of_set[rows] * 10).astype(int), 9)
     gaps = [abs(of_set[rows][bins == k].sum() - is_true[bins == k].sum()) for k in range(10)]
-    shown = ", ".join(f"{name} {right[own].mean():.3f} of {own.sum()}" for name, own in kinds.items())
+    shown = ", ".join(
+        f"{name} {right[own].mean():.3f} of {own.sum()}" for name, own in kinds.items() if own.any()
+    )
     return f"atoms placed rightly: {shown}; rows {len(rows)}, calibration error {sum(gaps) / len(rows):.4f}"
 
 

@@ -73,7 +73,7 @@ class Evidence:
 
     Attributes
     ----------
-    source : (m, 4) float64 array
+    source : (m, 4) float32 array
         Mean logit of the probability of a source at each of `SCALES`; NaN where no view shows the set.
     artefact : (m,) float64 array
         Mean logit of an artefact, by the views in which the set is one unit; NaN without any.
@@ -337,7 +337,7 @@ def _averaged(
 
     Returns
     -------
-    source : (m, k) float64 array
+    source : (m, k) float32 array
         Mean logit at each scale; NaN without votes.
     artefact : (m,) float64 array
         Mean logit of all votes that have one, else NaN.
@@ -349,7 +349,8 @@ def _averaged(
         Whether the probabilities lie on both sides of a half.
     """
     m = len(starts) - 1
-    mean, mean_artefact = np.full((m, len(SCALE_NUMBERS)), np.nan), np.full(m, np.nan)
+    mean = np.full((m, len(SCALE_NUMBERS)), np.nan, np.float32)
+    mean_artefact = np.full(m, np.nan)
     shares = np.zeros((m, classes.shape[1]))
     best, disagree = np.zeros(m, np.int64), np.zeros(m, np.bool_)
     for k in range(m):

@@ -1,10 +1,10 @@
 """Probabilities of sets of atoms that are consistent: those of all sets with one atom add up to one.
 
 The candidates of a view are judged one by one, so that a lobe may be improbable as a source of its own, and
-each set with it as well.  But the sky is a partition: each atom is in exactly one source, or is none.  The
-probability of a partition is taken as proportional to the product of the weights of its sets (a log-linear
-model; `claran_core.catalogue.associate.set_weights` has the weights).  The probability of a set is that of
-all partitions that contain it.
+each set with it as well.  But the sky is a partition: each atom is in exactly one source, or in no source.
+The probability of a partition is taken as proportional to the product of the weights of its sets (a
+log-linear model; `claran_core.catalogue.associate.set_weights` has the weights).  The probability of a set is
+that of all partitions that contain it.
 
 Sets that can hardly matter do not link their atoms.  The others do, strongest first, into clusters of up to
 `MOST_ATOMS`, in which all partitions are counted.  A set that would exceed this limit is compared with the

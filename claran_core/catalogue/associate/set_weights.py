@@ -16,7 +16,10 @@ from claran_core.common.ragged import Ragged
 
 __all__ = ["FITTED", "SetWeights", "design"]
 
-# Logit of an artefact where no view says one: the atom is hardly seen as one unit anywhere.
+# Sets whose weights are computed at once.
+BLOCK = 100_000
+
+# Least logit of an artefact, also of an atom that no view shows as one unit.
 NO_ARTEFACT_LOGIT = -9.0
 
 
@@ -60,9 +63,13 @@ class SetWeights:
 
     def log_weights(self, sets: Ragged, evidence: Evidence, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the logarithm of the weight of each set (m,), and of each atom as no source (n,)."""
-        columns, logit = design(sets, evidence, n_atoms)
+        weight = np.empty(len(sets))
+        for first in range(0, len(sets), BLOCK):
+            rows = np.arange(first, min(first + BLOCK, len(sets)))
+            weight[rows] = design(np.diff(sets.starts)[rows], evidence.take(rows)) @ self.values[:-2]
+        logit = artefact_logit(sets, evidence.artefact, n_atoms)
         constant, factor = self.artefact
-        return columns @ self.values[:-2], constant + factor * logit
+        return weight, constant + factor * np.maximum(logit, NO_ARTEFACT_LOGIT)
 
 
 # Fitted to the shipped weights D1 and D4.
@@ -76,29 +83,37 @@ FITTED = SetWeights(
 )
 
 
-def design(sets: Ragged, evidence: Evidence, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the coefficients multiply.
+def design(sizes: np.ndarray, evidence: Evidence) -> np.ndarray:
+    """Return what the coefficients of sets multiply.
+
+    Parameters
+    ----------
+    sizes : (m,) int array
+        Number of atoms of each set.
+    evidence : Evidence
+        What the views say of the sets.
 
     Returns
     -------
-    columns : (m, 15) float64 array
-        For each set, in the order of `SetWeights`.
-    logit : (n_atoms,) float64 array
-        Logit of an artefact for each atom.
+    (m, 15) float64 array
+        In the order of `SetWeights`, without those of artefacts.
     """
-    sizes = np.diff(sets.starts)
     shown = ~np.isnan(evidence.source)
     finest = shown.argmax(axis=1)
     rows = np.arange(len(sizes))
     own = np.where(shown[rows, finest], evidence.source[rows, finest], 0.0)
     further = shown.copy()
     further[rows, finest] = False
-    added = np.where(further, np.nan_to_num(evidence.source), 0.0).sum(axis=1)
+    added = np.where(further, evidence.source, 0.0).sum(axis=1)
     coarse = finest > 0
     part = np.stack([np.ones(len(sizes)), own, further.sum(axis=1), added, coarse, coarse * own], axis=1)
-    is_one = (sizes == 1)[:, None]
-    several = np.where(is_one[:, 0], 0.0, np.log(np.maximum(sizes, 2) / 2))
-    other = np.stack([evidence.is_dismissed, evidence.at_edge, several], axis=1)
-    columns = np.concatenate([np.where(is_one, part, 0.0), np.where(is_one, 0.0, part), other], axis=1)
-    logit = artefact_logit(sets, evidence.artefact, n_atoms)
-    return columns, np.where(np.isfinite(logit), logit, NO_ARTEFACT_LOGIT)
+    is_one = sizes == 1
+    size = np.where(is_one, 0.0, np.log(np.maximum(sizes, 2) / 2))
+    return np.concatenate(
+        [
+            np.where(is_one[:, None], part, 0.0),
+            np.where(is_one[:, None], 0.0, part),
+            np.stack([evidence.is_dismissed, evidence.at_edge, size], axis=1),
+        ],
+        axis=1,
+    )
