@@ -60,14 +60,21 @@ N_SHARDS = 32
 # Probabilities of true sets are limited to this, so that a few impossible ones do not decide the fit.
 LEAST = 1e-5
 
+# A set is a source if what they share is at least this part of both together, by the brightest pixels: a
+# smoothed contour may hold a noise peak beside the source.
+MAIN_SHARE = 0.9
+
 # Strength that keeps coefficients near the start where the fields say little.
 PRIOR = 1e-3
 
-SKIPPED, ARTEFACT = -2, -1
+SKIPPED, LOST, ARTEFACT = -3, -2, -1
 
 
 class Problem(NamedTuple):
-    """Sets and truth of one method: the true set of each atom, or `ARTEFACT`, or `SKIPPED`."""
+    """Sets and truth of one method: the true set of each atom, or `ARTEFACT`, `LOST` or `SKIPPED`.
+
+    The true set of a lost atom is proposed by no view: it is known only that the atom is no artefact.
+    """
 
     sets: Ragged
     columns: np.ndarray
@@ -137,17 +144,31 @@ def problem(results: Results, config: Config, method: str, shards: Sequence[str]
 
 
 def true_sets(sets: Ragged, atoms: SkyComponents, owners: pd.DataFrame) -> np.ndarray:
-    """Return the set that is the source of each atom; `SKIPPED` if no view proposes it."""
+    """Return the set that is the source of each atom, or what else is known of it (`Problem`)."""
     known = owners.groupby(["component_id", "scale"])["source_id"].agg(lambda own: own.mode().iloc[0])
     keys = pd.MultiIndex.from_arrays([atoms.ids, atoms.scale])
     source = known.reindex(keys).to_numpy(object)
     truth = np.where((source == "") & atoms.usable, ARTEFACT, SKIPPED)
-    lists = np.split(sets.values, sets.starts[1:-1])
-    number = {tuple(one.tolist()): k for k, one in enumerate(lists)}
     is_source = np.array([isinstance(one, str) and one != "" for one in source]) & atoms.usable
+    containing = Ragged.grouped(
+        sets.values, np.repeat(np.arange(len(sets)), np.diff(sets.starts)), len(atoms.ids)
+    )
     for _, own in pd.Series(np.flatnonzero(is_source)).groupby(source[is_source]):
-        truth[own] = number.get(tuple(own), SKIPPED)
+        brightest = own.to_numpy()[atoms.snr[own].argmax()]
+        proposed = containing.values[containing.starts[brightest] : containing.starts[brightest + 1]]
+        truth[own] = _nearest(sets.take(proposed), proposed, own.to_numpy(), atoms.snr)
     return truth
+
+
+def _nearest(sets: Ragged, numbers: np.ndarray, own: np.ndarray, snr: np.ndarray) -> int:
+    """Return the number of the set that has nearly all of a source and nearly nothing else, or `LOST`."""
+    is_own = np.zeros(len(snr), bool)
+    is_own[own] = True
+    shared, whole = sets.sums(np.where(is_own, snr, 0.0)), sets.sums(snr)
+    share = shared / (whole + snr[own].sum() - shared)
+    if not len(share) or share.max() < MAIN_SHARE:
+        return LOST
+    return int(numbers[share.argmax()])
 
 
 def probabilities(one: Problem, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -163,6 +184,7 @@ def loss(values: np.ndarray, problems: Sequence[Problem], start: np.ndarray) -> 
     for one in problems:
         of_set, artefact = probabilities(one, values)
         own = np.where(one.truth >= 0, of_set[np.maximum(one.truth, 0)], artefact)
+        own = np.where(one.truth == LOST, 1 - artefact, own)
         every.append(own[one.truth != SKIPPED])
     mean = -np.log(np.maximum(np.concatenate(every), LEAST)).mean()
     return float(mean + PRIOR * ((values - start) ** 2).sum())
@@ -173,11 +195,13 @@ def report(one: Problem, values: np.ndarray) -> str:
     of_set, artefact = probabilities(one, values)
     owner = best_partition(one.sets, of_set, artefact).owner
     right, counted = owner == one.truth, one.truth != SKIPPED
+    right |= (one.truth == LOST) & (owner >= 0)
     several = counted & (one.truth >= 0) & (np.diff(one.sets.starts)[np.maximum(one.truth, 0)] > 1)
     kinds = {
         "alone": counted & (one.truth >= 0) & ~several,
         "in several": several,
         "artefacts": counted & (one.truth == ARTEFACT),
+        "in sources that no view proposes": one.truth == LOST,
     }
     rows = np.unique(owner[counted & (owner >= 0)])
     is_true = np.isin(rows, one.truth)

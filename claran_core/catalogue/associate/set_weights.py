@@ -74,12 +74,7 @@ class SetWeights:
 
 # Fitted to the shipped weights D1 and D4.
 FITTED = SetWeights(
-    of_one=(0.0, 1.0, -1.54, 0.7, 0.0, 0.0),
-    of_several=(0.0, 1.0, 2.1, 0.7, 0.0, 0.0),
-    dismissed=-4.0,
-    cut=0.0,
-    size=0.0,
-    artefact=(0.0, 1.0),
+    (0.0, 1.0, -0.8, 0.35, 0.0, 0.0), (0.0, 1.0, 1.0, 0.35, 0.0, 0.0), -4.0, 0.0, 0.0, (0.0, 1.0)
 )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from view_tables import ViewTables
 
-from benchmarks.science.partition_weights import ARTEFACT, SKIPPED, Problem, loss, report, true_sets
+from benchmarks.science.partition_weights import ARTEFACT, LOST, Problem, loss, report, true_sets
 from claran_core.catalogue.associate.candidate_sets import find_votes
 from claran_core.catalogue.associate.set_weights import SetWeights
 from claran_core.catalogue.associate.sky_components import find_sky_components
@@ -57,4 +57,4 @@ def test_true_sets_are_those_of_all_components_of_a_source(tmp_path: Path) -> No
     double = truth[place[ids[0]]]
     assert double == truth[place[ids[1]]] and sets.starts[double + 1] - sets.starts[double] == 2
     assert truth[place[ids[2]]] == ARTEFACT
-    assert truth[place[ids[3]]] == truth[place[ids[4]]] == SKIPPED
+    assert truth[place[ids[3]]] == truth[place[ids[4]]] == LOST
