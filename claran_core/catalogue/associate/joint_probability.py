@@ -96,7 +96,7 @@ def _counted(
             without[parts[at]] *= total[part_masks[at]]
     for j in np.flatnonzero(~is_inside):
         of_set[j] = ratio[j] / (ratio[j] + without[j])
-    _share(starts, values, ratio, order, is_inside, of_set, stays)
+    _share(starts, values, order, is_inside, of_set, stays)
     return of_set, stays
 
 
@@ -220,7 +220,6 @@ def _sum_partitions(masks: np.ndarray, ratio: np.ndarray, n: int, total: np.ndar
 def _share(
     starts: np.ndarray,
     values: np.ndarray,
-    ratio: np.ndarray,
     order: np.ndarray,
     is_inside: np.ndarray,
     of_set: np.ndarray,
@@ -232,8 +231,6 @@ def _share(
     """
     left = np.ones(len(stays))
     for j in order:
-        if ratio[j] < LEAST_RATIO:
-            break
         if not is_inside[j]:
             of_set[j] *= _least(left, starts[j], starts[j + 1], values)
             for at in range(starts[j], starts[j + 1]):
@@ -241,7 +238,7 @@ def _share(
     for j in np.flatnonzero(is_inside):
         of_set[j] *= _least(left, starts[j], starts[j + 1], values)
     stays[:] = 1.0
-    for j in range(len(ratio)):
+    for j in range(len(of_set)):
         for at in range(starts[j], starts[j + 1]):
             stays[values[at]] -= of_set[j]
     stays[:] = np.maximum(stays, 0.0)

@@ -87,7 +87,7 @@ def test_each_atom_of_a_crowd_adds_up_to_one(seed: int, n: int, n_sets: int) -> 
     of_set, of_artefact = joint_probability(sets, np.append(weight, 3.0), artefact)
     total = of_artefact + np.bincount(sets.values, np.repeat(of_set, np.diff(sets.starts)), minlength=n)
     assert ((of_set >= 0) & (of_set <= 1)).all() and (of_artefact >= 0).all()
-    np.testing.assert_allclose(total, 1.0, atol=0.02)
+    np.testing.assert_allclose(total, 1.0, rtol=1e-9)
 
 
 def test_a_set_of_more_atoms_than_a_cluster_is_compared_with_its_parts() -> None:
