@@ -129,7 +129,7 @@ def problem(results: Results, config: Config, method: str, shards: Sequence[str]
     atoms = find_sky_components(sky.components, SURVEYS["FIRST"].beam_arcsec)
     votes = find_votes(sky, atoms)
     evidence = gather_evidence(sky, votes)
-    columns = design(np.diff(votes.sets.starts), evidence)
+    columns = design(votes.sets, evidence, atoms)
     artefact = np.maximum(artefact_logit(votes.sets, evidence.artefact, len(atoms.ids)), NO_ARTEFACT_LOGIT)
     names = ["scale", "level", "component_id", "source_id"]
     owners = pd.concat([read_table(results.owners(name), names) for name in shards])

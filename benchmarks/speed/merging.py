@@ -45,7 +45,15 @@ APART_DEG, SIZE_ARCSEC = 30 / 3600, 12.0
 MAX_UNITS = 4
 PER_SOURCE = 27.0  # candidates, about
 KIB, GB = 1024, 1e9
-STAGES = ("read_sky", "find_sky_components", "find_votes", "gather_evidence", "joint_probability", "best_partition", "second_groupings")
+STAGES = (
+    "read_sky",
+    "find_sky_components",
+    "find_votes",
+    "gather_evidence",
+    "joint_probability",
+    "best_partition",
+    "second_groupings",
+)
 
 
 def block_sources(i: int, j: int) -> pd.DataFrame:

@@ -143,7 +143,7 @@ def associate_sky(sky: Sky, beam_arcsec: float, calibration: Calibration) -> Ass
     votes = find_votes(sky, atoms)
     logger.info("%d components on the sky, %d sets of them proposed", len(atoms.ids), len(votes.sets))
     evidence = gather_evidence(sky, votes)
-    weights = FITTED.log_weights(votes.sets, evidence, len(atoms.ids))
+    weights = FITTED.log_weights(votes.sets, evidence, atoms)
     joint, artefact = joint_probability(votes.sets, *weights)
     of_set = calibration.apply(logit(joint))
     partition = best_partition(votes.sets, of_set, artefact)

@@ -12,9 +12,16 @@ import numpy as np
 
 from claran_core.catalogue.associate.candidate_sets import Evidence
 from claran_core.catalogue.associate.outcomes import artefact_logit
+from claran_core.catalogue.associate.sky_components import SkyComponents
+from claran_core.common.compiled import compiled
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.frame import SCALES
 from claran_core.common.ragged import Ragged
 
 __all__ = ["FITTED", "SetWeights", "design"]
+
+# Unit of the extent of a set (at scale 1; times the finest scale that shows it), and its largest value.
+EXTENT_ARCSEC, MOST_EXTENT = 60.0, 3.0
 
 # Sets whose weights are computed at once.
 BLOCK = 100_000
@@ -32,6 +39,8 @@ class SetWeights:
     of_one, of_several : tuple of 6 floats
         For sets of one atom, and of several: constant; logit of the finest scale with votes; constant and sum
         of logits over further scales; constant and logit if the finest scale with votes is not 1.
+    of_extent : tuple of 4 floats
+        For several atoms, factors of the first four of these times the extent of the set (`EXTENT_ARCSEC`).
     dismissed : float
         Added if a finer view dismissed the set.
     cut : float
@@ -44,6 +53,7 @@ class SetWeights:
 
     of_one: tuple[float, ...]
     of_several: tuple[float, ...]
+    of_extent: tuple[float, ...]
     dismissed: float
     cut: float
     size: float
@@ -53,46 +63,67 @@ class SetWeights:
     def of(cls, values: np.ndarray) -> "SetWeights":
         """Return the coefficients in the order of `values`."""
         own = [float(value) for value in values]
-        return cls(tuple(own[:6]), tuple(own[6:12]), own[12], own[13], own[14], (own[15], own[16]))
+        return cls(
+            tuple(own[:6]), tuple(own[6:12]), tuple(own[12:16]), own[16], own[17], own[18], (own[19], own[20])
+        )
 
     @property
     def values(self) -> np.ndarray:
-        """All coefficients, float64 (17,)."""
-        own = [*self.of_one, *self.of_several, self.dismissed, self.cut, self.size, *self.artefact]
+        """All coefficients, float64 (21,)."""
+        own = [
+            *self.of_one,
+            *self.of_several,
+            *self.of_extent,
+            self.dismissed,
+            self.cut,
+            self.size,
+            *self.artefact,
+        ]
         return np.array(own)
 
-    def log_weights(self, sets: Ragged, evidence: Evidence, n_atoms: int) -> tuple[np.ndarray, np.ndarray]:
+    def log_weights(
+        self, sets: Ragged, evidence: Evidence, atoms: SkyComponents
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the logarithm of the weight of each set (m,), and of each atom as no source (n,)."""
         weight = np.empty(len(sets))
         for first in range(0, len(sets), BLOCK):
             rows = np.arange(first, min(first + BLOCK, len(sets)))
-            weight[rows] = design(np.diff(sets.starts)[rows], evidence.take(rows)) @ self.values[:-2]
-        logit = artefact_logit(sets, evidence.artefact, n_atoms)
+            weight[rows] = design(sets.take(rows), evidence.take(rows), atoms) @ self.values[:-2]
+        logit = artefact_logit(sets, evidence.artefact, len(atoms.ids))
         constant, factor = self.artefact
         return weight, constant + factor * np.maximum(logit, NO_ARTEFACT_LOGIT)
 
 
 # Fitted to the shipped weights D1 and D4.
 FITTED = SetWeights(
-    (0.0, 1.0, -0.8, 0.35, 0.0, 0.0), (0.0, 1.0, 1.0, 0.35, 0.0, 0.0), -4.0, 0.0, 0.0, (0.0, 1.0)
+    (0.0, 1.0, -0.8, 0.35, 0.0, 0.0),
+    (0.0, 1.0, 1.0, 0.35, 0.0, 0.0),
+    (0.0, 0.0, 0.0, 0.0),
+    -4.0,
+    0.0,
+    0.0,
+    (0.0, 1.0),
 )
 
 
-def design(sizes: np.ndarray, evidence: Evidence) -> np.ndarray:
+def design(sets: Ragged, evidence: Evidence, atoms: SkyComponents) -> np.ndarray:
     """Return what the coefficients of sets multiply.
 
     Parameters
     ----------
-    sizes : (m,) int array
-        Number of atoms of each set.
+    sets : Ragged
+        Atoms of each of m sets.
     evidence : Evidence
         What the views say of the sets.
+    atoms : SkyComponents
+        All atoms.
 
     Returns
     -------
-    (m, 15) float64 array
+    (m, 19) float64 array
         In the order of `SetWeights`, without those of artefacts.
     """
+    sizes = np.diff(sets.starts)
     shown = ~np.isnan(evidence.source)
     finest = shown.argmax(axis=1)
     rows = np.arange(len(sizes))
@@ -102,13 +133,33 @@ def design(sizes: np.ndarray, evidence: Evidence) -> np.ndarray:
     added = np.where(further, evidence.source, 0.0).sum(axis=1)
     coarse = finest > 0
     part = np.stack([np.ones(len(sizes)), own, further.sum(axis=1), added, coarse, coarse * own], axis=1)
-    is_one = sizes == 1
-    size = np.where(is_one, 0.0, np.log(np.maximum(sizes, 2) / 2))
+    is_one = (sizes == 1)[:, None]
+    extent = _extents(sets.starts, sets.values, atoms.ra, atoms.dec) / EXTENT_ARCSEC
+    extent = np.minimum(extent / np.array(SCALES)[finest], MOST_EXTENT)
+    size = np.where(is_one[:, 0], 0.0, np.log(np.maximum(sizes, 2) / 2))
+    several = np.where(is_one, 0.0, part)
     return np.concatenate(
         [
-            np.where(is_one[:, None], part, 0.0),
-            np.where(is_one[:, None], 0.0, part),
+            np.where(is_one, part, 0.0),
+            several,
+            several[:, :4] * extent[:, None],
             np.stack([evidence.is_dismissed, evidence.at_edge, size], axis=1),
         ],
         axis=1,
     )
+
+
+@compiled
+def _extents(starts: np.ndarray, values: np.ndarray, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Return the largest separation of two atoms of each set, arcsec, in the plane of the first."""
+    extents = np.zeros(len(starts) - 1)
+    for k in range(len(extents)):
+        atoms = values[starts[k] : starts[k + 1]]
+        per_deg = ARCSEC_PER_DEG * np.cos(np.deg2rad(dec[atoms[0]]))
+        for one in range(len(atoms)):
+            for other in range(one):
+                turn = ra[atoms[one]] - ra[atoms[other]]
+                east = ((turn + 180.0) % 360.0 - 180.0) * per_deg
+                north = (dec[atoms[one]] - dec[atoms[other]]) * ARCSEC_PER_DEG
+                extents[k] = max(extents[k], np.hypot(east, north))
+    return extents

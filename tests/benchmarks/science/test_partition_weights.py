@@ -18,7 +18,7 @@ def pairs(n: int, factor: float) -> Problem:
     rng = np.random.default_rng(2)
     said = rng.normal(0, 1.5, n)
     is_pair = rng.random(n) < 1 / (1 + np.exp(-factor * said))
-    columns = np.zeros((3 * n, 15))
+    columns = np.zeros((3 * n, 19))
     columns[2::3, 6], columns[2::3, 7] = 1.0, said
     atoms = 2 * np.arange(n)[:, None]
     values = np.concatenate([atoms, atoms + 1, atoms, atoms + 1], axis=1).ravel()
@@ -29,7 +29,9 @@ def pairs(n: int, factor: float) -> Problem:
 
 
 def weights(factor: float) -> np.ndarray:
-    return SetWeights((0.0,) * 6, (0.0, factor, 0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.0, (0.0, 1.0)).values
+    return SetWeights(
+        (0.0,) * 6, (0.0, factor, 0.0, 0.0, 0.0, 0.0), (0.0,) * 4, 0.0, 0.0, 0.0, (0.0, 1.0)
+    ).values
 
 
 def test_the_likelihood_is_greatest_for_what_made_the_truth() -> None:
