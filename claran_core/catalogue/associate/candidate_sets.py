@@ -1,15 +1,12 @@
-"""Sets of sky components ("atoms") that candidates propose as sources, and their combined probabilities.
+"""Sets of sky components ("atoms") that candidates propose as sources, and what the views say of each.
 
 A candidate votes for the set of atoms of its units if it shows the set whole: no other unit of its view has
 an atom of the set, and the border cuts none of its units.  A view that shows the set only in part, or mixed
 with other atoms in one unit, gives no vote.  Only sets that no view shows whole take the votes of cut views.
 
-Votes of one scale are averaged.  The finest scale counts in full; of each further scale counts by how much
-its average differs from what one expects without knowledge.  A coarse view that cannot tell says that a
-component is probably a source of its own, because most are, and must not outvote a fine view that can; but
-one that sees a second lobe doubts it.
-A fine view that shows the parts of a blend without proposing them as a candidate counts as well
-(`claran_core.catalogue.associate.unlisted`).
+Votes of one scale are averaged; scales are kept apart, because a coarse view knows less of small sources
+(`claran_core.catalogue.associate.set_weights`).  A fine view that shows the parts of a blend without
+proposing them as a candidate counts as well (`claran_core.catalogue.associate.unlisted`).
 """
 
 from dataclasses import dataclass, fields
