@@ -1,92 +1,39 @@
-"""Draw and search the subjects of a blind survey of the simulated sky; join shards.
+"""Draw and search subjects of the simulated sky; join shards.
 
-Used by blind_survey.py.  Files that exist are not drawn again.
+Used by blind_survey.py, fields.py and simulated_subjects.py.  Shards that were drawn are not drawn
+again, and not searched again with the same weights.
 """
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
 
-from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.files import digest_of, read_metadata, read_table, write_table
-from claran_core.common.frame import Frame
-from claran_core.common.names import position_names
 from claran_core.common.paths import Results
-from claran_core.common.sky import offset_to_sky, unit_vectors
 from claran_core.common.tables import CANDIDATES, COMPONENTS, FUSED, NOISE, TARGETS
 from claran_core.components.component_table import read_noise
 from claran_core.components.shard import find_shard_components
 from claran_core.cutouts.cutout_file import cutout_writer, read_cutouts
 from claran_core.cutouts.shard import cut_shard
+from claran_core.evaluation.component_links import OWNER_COLUMNS
 from claran_core.fusion.shard import fuse_shard
 from claran_core.inference.infer import run_inference
 from claran_core.labels.owner_table import COMPONENT_COLUMNS
 from claran_core.labels.shard import TruthFiles, label_simulated_shard
+from claran_core.model.weights import model_id
 from claran_core.settings.config import Config
 from claran_core.simulation.provider import SimulatedProvider
-from claran_core.simulation.subjects import sources_near
 from claran_core.survey.surveys import SURVEYS
-from claran_core.targets.shards import assign_shards
-
-CENTRE = (180.0, 30.0)
-STEP_ARCSEC = 120.0
-
-# Neighbours: both at least 10 sigma (1.6 mJy/beam), hosts closer than an arcminute.
-PAIR_JY, PAIR_ARCSEC = 1.6e-3, 60.0
-PAIRS_PER_DEG2 = 3.0
-# Positions of the frames around a pair, in steps.
-AROUND = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], float)
-
-
-def grid_targets(area_deg2: float, scales: Sequence[int], frame: Frame) -> pd.DataFrame:
-    """Return the subjects of each scale whose frames cover a square of this area."""
-    side = ARCSEC_PER_DEG * np.sqrt(area_deg2)
-    tables = []
-    for scale in scales:
-        step = scale * STEP_ARCSEC
-        n = max(0, int(np.ceil((side - scale * frame.width_arcsec) / step))) + 1
-        along = (np.arange(n) - (n - 1) / 2) * step
-        east, north = (axis.ravel() for axis in np.meshgrid(along, along))
-        tables.append(_targets(offset_to_sky(*CENTRE, east, north), scale))
-    return pd.concat(tables, ignore_index=True)
-
-
-def pair_targets(n_pairs: int, seed: int) -> pd.DataFrame:
-    """Return 3 x 3 subjects of scale 1 around pairs of neighbours, each grid shifted at random."""
-    radius = ARCSEC_PER_DEG * np.sqrt(2 * n_pairs / PAIRS_PER_DEG2 / np.pi)
-    sources = [one for one in sources_near(seed, *CENTRE, radius) if one.peak_jy >= PAIR_JY]
-    places = np.array([(one.ra_deg, one.dec_deg) for one in sources])
-    vectors = unit_vectors(*places.T)
-    pairs = cKDTree(vectors).query_pairs(np.deg2rad(PAIR_ARCSEC / ARCSEC_PER_DEG), output_type="ndarray")
-    pairs = pairs[np.lexsort(pairs.T)][:n_pairs]
-    rng = np.random.default_rng(1)
-    middle = places[pairs].mean(axis=1)[:, None]
-    shift = STEP_ARCSEC * (AROUND[None] + rng.uniform(-0.5, 0.5, (len(pairs), 1, 2)))
-    ra, dec = offset_to_sky(middle[..., 0], middle[..., 1], shift[..., 0], shift[..., 1])
-    return _targets((ra.ravel(), dec.ravel()), 1).drop_duplicates("subject_id", ignore_index=True)
-
-
-def _targets(positions: tuple[np.ndarray, np.ndarray], scale: int) -> pd.DataFrame:
-    """Return the subjects of one scale at some positions."""
-    ra, dec = positions
-    names = position_names(ra, dec, ra_decimals=2, dec_decimals=1)
-    names = names if scale == 1 else [f"{name}_x{scale}" for name in names]
-    return pd.DataFrame({"subject_id": names, "ra": ra, "dec": dec, "scale": scale, "split": "none"})
-
-
-def in_shards(targets: pd.DataFrame, n_shards: int) -> pd.DataFrame:
-    """Return subjects in `n_shards` shards."""
-    return assign_shards(targets, None, -(-len(targets) // n_shards))
 
 
 def draw(results: Results, config: Config, method: str, weights: Path, shard: str) -> None:
-    """Cut out, label, fuse and search one shard, unless its candidates exist."""
-    if not results.candidates(method, shard).exists():
+    """Cut out, label, fuse and search one shard, unless that was done with these weights."""
+    if not results.shard_labels(shard).exists():  # the last file that `cut` writes
         cut(results, config, shard)
+    candidates = results.candidates(method, shard)
+    if not candidates.exists() or read_metadata(candidates)["model_id"] != model_id(weights):
         search(results, config, method, weights, shard)
 
 
@@ -153,6 +100,13 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
         survey=config.survey.radio.name,
         threads=1,
     )
+
+
+def read_owners(results: Results) -> pd.DataFrame | None:
+    """Return the true owners of all components of a run; None if it has no labels."""
+    paths = sorted(results.owners("*").parent.glob("*.owners.parquet"))
+    tables = [read_table(path, OWNER_COLUMNS) for path in paths]
+    return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def join(layout: Results, results: Results, method: str, shard: str, parts: Sequence[str]) -> None:

@@ -1,12 +1,16 @@
 """Measure the catalogue of a blind survey: duplicates, fragments, lost neighbours; everything accounted for.
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.blind_survey FOLDER --area 10 --jobs 2
+    OMP_NUM_THREADS=1 python -m benchmarks.science.blind_survey CROWDED --area 0.1 --centre 180 -65
     OMP_NUM_THREADS=1 python -m benchmarks.science.blind_survey PAIRS --pairs 500
+    OMP_NUM_THREADS=1 python -m benchmarks.science.blind_survey DOUBLES --doubles 50
 
-Frames of 3 arcmin every 2 arcmin cover the simulated sky, and frames 2 and 4 times as wide, so most sources
-are in several.  The catalogue is built from 64, 7 and 1 shards in random order and compared with the truth,
-in the terms of `claran_core.evaluation.catalogue_truth`.  With --pairs the frames surround that many pairs of
-neighbours, of which 10 square degrees hold about thirty.  FOLDER keeps the drawn images.
+The subjects of ``claran tile`` at scales 1, 2, 4 and 8 cover a disc of the simulated sky.  The catalogue is
+built from 64, 7 and 1 shards in random order and compared with the truth, in the terms of
+`claran_core.evaluation.catalogue_truth`.  South of declination -60 the sky has 3,000 point sources above 5
+sigma per square degree.  With --pairs or --doubles the subjects surround that many pairs of neighbours, of
+which 10 square degrees hold about thirty, or doubles of 2.6 arcmin.  FOLDER keeps the drawn images, which
+other weights search again.
 """
 
 import argparse
@@ -21,8 +25,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
-from benchmarks.science.blind_sky import draw, grid_targets, in_shards, join, pair_targets
+from benchmarks.science.blind_sky import draw, join, read_owners
+from benchmarks.science.blind_targets import (
+    CENTRE,
+    area_targets,
+    around,
+    double_places,
+    in_shards,
+    pair_places,
+)
 from claran_core.catalogue.associate.associate import associate
 from claran_core.catalogue.associate.views import ShardFiles
 from claran_core.catalogue.build import ShardTables, write_catalogue
@@ -30,10 +43,13 @@ from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.catalogue.shard_sources import write_shard
 from claran_core.common.calibration import Calibration
 from claran_core.common.files import read_table, write_json, write_table
+from claran_core.common.frame import SCALES
 from claran_core.common.log import configure_logging
 from claran_core.common.paths import Results, resolve_path
+from claran_core.common.sky import chord, unit_vectors
 from claran_core.common.tables import TARGETS
 from claran_core.evaluation.accounting import COMPONENT_COLUMNS, unaccounted
+from claran_core.evaluation.by_size import is_whole
 from claran_core.evaluation.calibration import catalogue_calibration
 from claran_core.evaluation.catalogue_scores import catalogue_metrics
 from claran_core.evaluation.catalogue_truth import compare_with_truth
@@ -46,7 +62,9 @@ from claran_core.survey.surveys import SURVEYS
 
 BASE_SHARDS = 64
 LAYOUTS = (64, 7, 1)
-SCALES = (1, 2, 4)
+
+# A true source is a double that was looked for if its host is this near to the place.
+SAME_ARCSEC = 1.0
 
 
 def measure_shard(results: Results, config: Config, method: str, shard: str) -> None:
@@ -98,15 +116,19 @@ def build(
 
 
 def compared(
-    results: Results, truth: pd.DataFrame, targets: pd.DataFrame, config: Config
+    results: Results,
+    truth: pd.DataFrame,
+    targets: pd.DataFrame,
+    config: Config,
+    owners: pd.DataFrame | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the metrics of a catalogue, and the outcome of each true source."""
+    """Return the metrics of a catalogue, and the outcome of each true source; `owners` of its components."""
     catalogue = read_table(results.catalogue, CATALOGUE.names)
     outcomes = read_table(results.outcomes, OUTCOMES.names)
     paths = sorted(results.components("*").parent.glob("*.parquet"))
     paths = [path for path in paths if not path.stem.endswith(".noise")]
     components = pd.concat([read_table(path, COMPONENT_COLUMNS) for path in paths], ignore_index=True)
-    comparison = compare_with_truth(catalogue, truth, outcomes)
+    comparison = compare_with_truth(catalogue, truth, outcomes, owners)
     status, rng = comparison.rows["status"].to_numpy(object), np.random.default_rng(config.seed)
     metrics = {
         **catalogue_metrics(comparison, catalogue, truth, outcomes, targets, config.fusion.frame),
@@ -156,9 +178,32 @@ def _numbers(values: dict[str, float]) -> str:
 
 
 def same_rows(first: Results, second: Results) -> bool:
-    """Return whether two catalogues have the same rows in the same order."""
-    tables = [read_table(results.catalogue, CATALOGUE.names) for results in (first, second)]
-    return tables[0].equals(tables[1])
+    """Return whether two catalogues, and their tables of outcomes, have the same rows in the same order."""
+    tables = [
+        (read_table(results.catalogue, CATALOGUE.names), read_table(results.outcomes, OUTCOMES.names))
+        for results in (first, second)
+    ]
+    return all(one.equals(other) for one, other in zip(*tables, strict=True))
+
+
+def doubles_report(sources: pd.DataFrame, truth: pd.DataFrame, places: np.ndarray) -> str:
+    """Return how many of the doubles at some places are in one row, as text.
+
+    Parameters
+    ----------
+    sources, truth : DataFrame
+        Outcomes and truth of all sources, in the same order.
+    places : (n, 2) array
+        Right ascension and declination (deg) of the hosts of the doubles.
+    """
+    tree = cKDTree(unit_vectors(truth["host_ra"].to_numpy(float), truth["host_dec"].to_numpy(float)))
+    apart, nearest = tree.query(unit_vectors(*places.T), distance_upper_bound=chord(SAME_ARCSEC))
+    own = sources.iloc[nearest[np.isfinite(apart)]]
+    own = own[(own["state"] == "visible").to_numpy(bool)]
+    return (
+        f"doubles: {len(places)}, visible {len(own)}; as good as whole in one row {is_whole(own).sum()} "
+        f"({is_whole(own).mean():.3f}); by outcome: {_numbers(own['outcome'].value_counts().to_dict())}"
+    )
 
 
 def runner(jobs: int) -> Callable[[Callable[[str], None], Sequence[str]], None]:
@@ -182,8 +227,10 @@ def options_of() -> argparse.Namespace:
     )
     parser.add_argument("folder", type=Path, help="folder of all files")
     parser.add_argument("--area", type=float, default=10.0, help="square degrees (10)")
+    parser.add_argument("--centre", type=float, nargs=2, default=CENTRE, help="of the area, RA and Dec, deg")
     parser.add_argument("--scales", type=int, nargs="+", default=list(SCALES), help="scales of the frames")
-    parser.add_argument("--pairs", type=int, default=0, help="frames around this number of pairs instead")
+    parser.add_argument("--pairs", type=int, help="frames around this number of pairs instead")
+    parser.add_argument("--doubles", type=int, help="frames around this number of doubles instead")
     parser.add_argument("--method", default="D4", help="fusion method (D4)")
     parser.add_argument("--weights", type=Path, help="weights; default those that ship")
     parser.add_argument("--shards", type=int, nargs="+", default=list(LAYOUTS), help="numbers of shards")
@@ -216,20 +263,30 @@ def main() -> None:
         build(base, built[n], config, options.method, weights, n, run)
         print(f"catalogue from {n} shards: {time.perf_counter() - start:.0f} s")
     first = built[options.shards[0]]
-    metrics, sources = compared(first, truth, targets, config)
+    metrics, sources = compared(first, truth, targets, config, read_owners(base))
     print(report(metrics, {n: same_rows(first, results) for n, results in built.items()}))
+    if options.doubles:
+        print(doubles_report(sources, truth, double_places(options.doubles, config.seed)))
     write_json(options.folder / "metrics.json", metrics)
     sources.to_parquet(options.folder / "sources.parquet")
     for n in set(built) - {BASE_SHARDS}:
         shutil.rmtree(built[n].root)
 
 
+def chosen(options: argparse.Namespace, config: Config) -> pd.DataFrame:
+    """Return the subjects of the survey that the options ask for."""
+    frame, seed = config.fusion.frame, config.seed
+    if options.pairs:
+        return around(pair_places(options.pairs, seed), options.scales, frame)
+    if options.doubles:
+        return around(double_places(options.doubles, seed), options.scales, frame)
+    return area_targets(options.area, options.scales, frame, tuple(options.centre))
+
+
 def prepared(base: Results, options: argparse.Namespace, config: Config) -> pd.DataFrame:
     """Return the targets; choose them in the first run."""
     if not base.targets.exists():
-        frame, pairs = config.fusion.frame, options.pairs
-        area, scales = options.area, options.scales
-        targets = pair_targets(pairs, config.seed) if pairs else grid_targets(area, scales, frame)
+        targets = chosen(options, config)
         targets = in_shards(targets, BASE_SHARDS)
         for shard, rows in targets.groupby("shard"):
             write_table(base.shard_targets(str(shard)), rows, TARGETS)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.science.blind_sky import read_owners
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.calibration import Calibration, logit
 from claran_core.common.errors import ClaranError
@@ -73,7 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
         catalogue = read_table(results.catalogue, CATALOGUE.names)
         truth = read_table(options.truth or results.catalogue_evaluation("truth.parquet"), SKY_TRUTH.names)
         applied = Calibration.of(read_info(options.weights).calibration)
-        status = compare_with_truth(catalogue, truth).rows["status"].to_numpy(object)
+        comparison = compare_with_truth(catalogue, truth, owners=read_owners(results))
+        status = comparison.rows["status"].to_numpy(object)
         raw = uncalibrated(catalogue, applied)
         fitted = fit_calibration(raw, status == "true")
         print(described("before", catalogue, raw, status))

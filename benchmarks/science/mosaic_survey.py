@@ -2,15 +2,17 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.science.mosaic_survey FOLDER --side 3.16 --shard-size 2048
 
-FIRST and W1 mosaics of the simulated sky are written once, tiled into overlapping subjects (all of them, or
-those of a square in the middle), and pass the workflow like any images on disk.  The catalogue is
-compared with the truth as in blind_survey.py; memory is the largest of any job, as snakemake measures it.
+FIRST and W1 mosaics of the simulated sky are written once, tiled into overlapping subjects of several scales
+(all of them, or those of a square in the middle), and pass the workflow like any images on disk.  The
+catalogue is compared with the truth as in blind_survey.py; memory is the largest of any job, as snakemake
+measures it.
 """
 
 import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ import yaml
 
 from benchmarks.science.blind_survey import compared, report
 from claran_core.common.files import read_table
+from claran_core.common.frame import SCALES
 from claran_core.common.paths import REPOSITORY, Results
 from claran_core.common.tables import TARGETS
 from claran_core.evaluation.sky_truth import sky_truth_over
@@ -26,7 +29,7 @@ from claran_core.settings.config import load_config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.areas import BoxArea, image_area
-from claran_core.targets.subject_grid import SkyGrid, tile, write_tiles
+from claran_core.targets.subject_grid import SkyGrid, tile_at_scales, write_tiles
 
 CENTRE = (150.0, 20.0)
 # The infrared mosaic is a little larger than the radio one.
@@ -48,18 +51,18 @@ def written(folder: Path, size_px: int) -> None:
         print(f"{path.name}: {round(width)} px wide, written in {time.perf_counter() - start:.0f} s")
 
 
-def targets_of(folder: Path, side_deg: float | None) -> pd.DataFrame:
+def targets_of(folder: Path, side_deg: float | None, scales: Sequence[int]) -> pd.DataFrame:
     """Return the subjects of the whole mosaic, or of a square in its middle."""
     start = time.perf_counter()
     grid = SkyGrid(load_config().fusion.frame)
-    subjects = tile(image_area(folder / "radio"), grid)
+    subjects = tile_at_scales(image_area(folder / "radio"), grid, scales)
     print(f"{len(subjects)} subjects cover the mosaic, listed in {time.perf_counter() - start:.1f} s")
     if side_deg is None:
         return subjects
     ra, dec = CENTRE
     east = side_deg / 2 / np.cos(np.deg2rad(dec))
     box = BoxArea(ra - east, ra + east, dec - side_deg / 2, dec + side_deg / 2)
-    return subjects[subjects["subject_id"].isin(tile(box, grid)["subject_id"])]
+    return subjects[subjects["subject_id"].isin(tile_at_scales(box, grid, scales)["subject_id"])]
 
 
 def main() -> None:
@@ -72,9 +75,11 @@ def main() -> None:
     parser.add_argument("--side", type=float, help="search only a square of this side, deg")
     parser.add_argument("--cores", type=int, default=2, help="jobs at a time")
     parser.add_argument("--shard-size", type=int, default=load_config().shard_size, help="subjects per shard")
+    parser.add_argument("--scales", type=int, nargs="+", default=list(SCALES), help="scales of the subjects")
     options = parser.parse_args()
     written(options.folder, options.size)
-    write_tiles(options.folder / "targets.parquet", targets_of(options.folder, options.side), overwrite=True)
+    subjects = targets_of(options.folder, options.side, options.scales)
+    write_tiles(options.folder / "targets.parquet", subjects, overwrite=True)
     sources = {band: {"source": "directory", "path": band} for band in MOSAICS}
     settings = options.folder / "settings.yaml"
     run = {"targets": {"path": "targets.parquet"}, "survey": sources, "shard_size": options.shard_size}

@@ -4,12 +4,14 @@
         --weights resources/models/D1.safetensors --cores 2
     python -m benchmarks.science.real_fields ../shared FOLDER --sets large --no-run
 
-Each set is tiled (`claran tile`), run with D1 and default settings in FOLDER/SET, and scored:
+Each set is tiled (`claran tile`), run with D1 (``pairs``: and D4) and default settings in FOLDER/SET, and
+scored:
 
 - ``large``: 200 FIRST fields around radio galaxies that astronomers sized: the galaxy in one row of the right
   size, FIRST's sources inside rows, and accounting;
 - ``wide``: label rows of Radio Galaxy Zoo with a catalogue row of their class over all their components;
 - ``vlass``: accounting on VLASS Quick Look images;
+- ``pairs``: the rows of D1 and D4 at positions with FIRST and W1 images, for pictures;
 - ``crowd``: frames of 1 to 60 point sources, seeds 1 to 5: isolated ones with a row of their own.
 
 Accounting: components of at least 10 sigma that neither the catalogue nor the table of outcomes has, and
@@ -24,10 +26,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.science.real_pictures import Picture, write_pictures
-from benchmarks.science.real_runs import RealRun, run_workflow
+from benchmarks.science.real_runs import RealRun, middle_of, run_workflow
 from benchmarks.science.real_scores import (
     accounting,
     crowd_score,
@@ -36,6 +39,7 @@ from benchmarks.science.real_scores import (
     large_fields,
     lines_of_first_rows,
     lines_of_large_fields,
+    offsets,
     suspicious_artefacts,
     unaccounted,
 )
@@ -46,6 +50,8 @@ CROWD_SEEDS = range(1, 6)
 COMPONENT_COLUMNS = ["component_id", "subject_id", "scale", "level", "ra", "dec", "snr", "at_edge"]
 # Half the width of pictures of components, and the smallest of galaxies, arcsec.
 NEAR_ARCSEC, GALAXY_ARCSEC = 60.0, 75.0
+# Half the width of pictures of pairs of images.
+PAIR_ARCSEC = 90.0
 # Largest number of pictures of a kind.
 MAX_PICTURES = 120
 
@@ -62,6 +68,8 @@ class Options:
         Folder of the runs and pictures.
     weights : Path
         Weights for D1.
+    weights_d4 : Path
+        Weights for D4.
     cores : int
         Jobs at a time.
     run : bool
@@ -73,6 +81,7 @@ class Options:
     shared: Path
     folder: Path
     weights: Path
+    weights_d4: Path
     cores: int
     run: bool
     whole_fields: bool
@@ -154,6 +163,28 @@ def score_vlass(options: Options) -> list[str]:
     return _accounting(options, run, "vlass", options.first())
 
 
+def score_pairs(options: Options) -> list[str]:
+    """Run the positions with radio and infrared images with D1 and D4, and list and draw their rows."""
+    folder, lines, catalogues = options.data / "pairs", ["position | method | rows"], {}
+    for method, weights in (("D1", options.weights), ("D4", options.weights_d4)):
+        infrared = folder / "infrared" if method == "D4" else None
+        run = RealRun(options.folder / f"pairs_{method}", folder / "radio", "FIRST", method, infrared)
+        if options.run:
+            run_workflow(run, weights, cores=options.cores)
+        catalogues[method] = run.table("catalogue")
+    pictures = []
+    for image in run.image_files():
+        ra, dec = middle_of(image)
+        pictures.append(Picture(image, ra, dec, PAIR_ARCSEC, f"{image.stem}: solid D1, dashed D4"))
+        for method, catalogue in catalogues.items():
+            apart = np.hypot(*offsets(catalogue["tight_ra"], catalogue["tight_dec"], ra, dec))
+            rows = catalogue[apart < PAIR_ARCSEC].itertuples()
+            listed = ", ".join(f"{row.morphology} {row.source_probability:.2f}" for row in rows)
+            lines.append(f"{image.stem} | {method} | {listed or '-'}")
+    write_pictures(options.folder / "pictures", "pairs", pictures, *catalogues.values())
+    return lines
+
+
 def score_crowd(options: Options) -> list[str]:
     """Run and score the frames of many point sources."""
     script, parts = options.shared / "cases/crowd.py", []
@@ -220,6 +251,7 @@ SETS: dict[str, Callable[[Options], list[str]]] = {
     "wide": score_wide,
     "large": score_large,
     "vlass": score_vlass,
+    "pairs": score_pairs,
 }
 
 
@@ -232,12 +264,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="folder of the runs")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--weights", type=Path, default=Path("resources/models/D1.safetensors"))
+    parser.add_argument("--weights-d4", type=Path, default=Path("resources/models/D4.safetensors"))
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--no-run", action="store_true", help="score catalogues that are there")
     parser.add_argument("--whole-fields", action="store_true", help="search all of the large fields")
     given = parser.parse_args(arguments)
     options = Options(
-        given.shared, given.folder.resolve(), given.weights, given.cores, not given.no_run, given.whole_fields
+        given.shared,
+        given.folder.resolve(),
+        given.weights,
+        given.weights_d4,
+        given.cores,
+        not given.no_run,
+        given.whole_fields,
     )
     try:
         if not options.data.is_dir():

@@ -25,6 +25,8 @@ __all__ = ["Picture", "write_pictures"]
 PER_PAGE, COLUMNS = 12, 4
 CONTOURS = (5.3, 20.0, 80.0, 320.0, 1280.0)
 DOUBTFUL = 0.5
+# Lines of the boxes of one catalogue after the other.
+STYLES = ("solid", "dashed")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,11 @@ class Picture:
     marks: Sequence[tuple[float, float]] = ()
 
 
-def write_pictures(folder: Path, name: str, pictures: Sequence[Picture], catalogue: pd.DataFrame) -> None:
-    """Write pages ``name_00.png`` ... of pictures; pages of an earlier run are removed."""
+def write_pictures(folder: Path, name: str, pictures: Sequence[Picture], *catalogues: pd.DataFrame) -> None:
+    """Write pages ``name_00.png`` ... of pictures with the rows of one or two catalogues.
+
+    Boxes of the first catalogue are solid, those of the second dashed.  Pages of an earlier run are removed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{name}_[0-9][0-9].png"):
         old.unlink()
@@ -65,18 +70,18 @@ def write_pictures(folder: Path, name: str, pictures: Sequence[Picture], catalog
         for axis in axes.flat:
             axis.axis("off")
         for axis, picture in zip(axes.flat, part, strict=False):
-            _draw(axis, picture, catalogue)
+            _draw_image(axis, picture, catalogues)
         figure.subplots_adjust(0.01, 0.01, 0.99, 0.97, 0.03, 0.08)
         figure.savefig(folder / f"{name}_{page:02d}.png", dpi=60)
         plt.close(figure)
 
 
-def _draw(axis: Axes, picture: Picture, catalogue: pd.DataFrame) -> None:
+def _draw_image(axis: Axes, picture: Picture, catalogues: Sequence[pd.DataFrame]) -> None:
     with fits.open(picture.image) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         hdu = next(one for one in file if one.data is not None)
         image, wcs = np.squeeze(hdu.data).astype(float), WCS(hdu.header).celestial
-    scale = float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) * 3600)
+    scale = _pixel_arcsec(wcs)
     sigma = noise_sigma(image)
     axis.imshow(np.arcsinh(image / sigma / 2), origin="lower", cmap="gray_r", vmin=-1.5, vmax=4)
     heights = [level * sigma for level in CONTOURS if level * sigma < np.nanmax(image)]
@@ -86,6 +91,19 @@ def _draw(axis: Axes, picture: Picture, catalogue: pd.DataFrame) -> None:
     if picture.size_arcsec:
         radius = picture.size_arcsec / 2 / scale
         axis.add_patch(Circle((x[0], y[0]), radius, fill=False, color="tab:green", ls="--"))
+    for catalogue, style in zip(catalogues, STYLES, strict=False):
+        _draw_rows(axis, picture, catalogue, wcs, style)
+    for ra, dec in picture.marks:
+        axis.plot(*wcs.wcs_world2pix([ra], [dec], 0), "x", color="tab:purple")
+    half = picture.radius_arcsec / scale
+    axis.set_xlim(x[0] - half, x[0] + half)
+    axis.set_ylim(y[0] - half, y[0] + half)
+    axis.set_title(picture.title, fontsize=8)
+
+
+def _draw_rows(axis: Axes, picture: Picture, catalogue: pd.DataFrame, wcs: WCS, style: str) -> None:
+    """Draw the tight boxes of rows with class and probability."""
+    scale = _pixel_arcsec(wcs)
     near = catalogue[(catalogue["tight_dec"] - picture.dec_deg).abs() < 2 * picture.radius_arcsec / 3600]
     for row in near.itertuples():
         across, up = row.tight_width / scale, row.tight_height / scale
@@ -94,17 +112,17 @@ def _draw(axis: Axes, picture: Picture, catalogue: pd.DataFrame) -> None:
         if np.isfinite(corner).all():
             doubtful = row.source_probability < DOUBTFUL
             colour = "tab:orange" if doubtful else "tab:red"
-            axis.add_patch(Rectangle(corner, across, up, fill=False, color=colour))
+            axis.add_patch(Rectangle(corner, across, up, fill=False, color=colour, ls=style))
             axis.text(
-                *corner,
+                corner[0],
+                corner[1] + (0 if style == STYLES[0] else up),
                 f"{row.morphology} {row.source_probability:.2f}",
                 color=colour,
                 fontsize=7,
                 clip_on=True,
             )
-    for ra, dec in picture.marks:
-        axis.plot(*wcs.wcs_world2pix([ra], [dec], 0), "x", color="tab:purple")
-    half = picture.radius_arcsec / scale
-    axis.set_xlim(x[0] - half, x[0] + half)
-    axis.set_ylim(y[0] - half, y[0] + half)
-    axis.set_title(picture.title, fontsize=8)
+
+
+def _pixel_arcsec(wcs: WCS) -> float:
+    """Return the width of a pixel, arcsec."""
+    return float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) * 3600)

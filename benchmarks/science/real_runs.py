@@ -21,9 +21,10 @@ from claran_core.common.paths import REPOSITORY
 from claran_core.common.sky import sky_to_offset, unit_vectors
 from claran_core.survey.surveys import SURVEYS
 
-__all__ = ["RealRun", "near_centres", "run_workflow"]
+__all__ = ["RealRun", "middle_of", "near_centres", "run_workflow"]
 
-SHARD_SIZE = 256
+# Tiles of real fields are few and mostly blank; jobs of small shards take longer to start than to work.
+SHARD_SIZE = 4096
 
 # Largest source of a tile of scale 1, in widths of the frame (docs/mosaics.md).
 LARGEST = 0.495
@@ -31,7 +32,7 @@ LARGEST = 0.495
 
 @dataclass(frozen=True)
 class RealRun:
-    """A run on real radio images (D1, without infrared).
+    """A run on real radio images.
 
     Attributes
     ----------
@@ -41,11 +42,17 @@ class RealRun:
         Folder of the images.
     survey : str
         Survey of the images.
+    method : str
+        Fusion method.
+    infrared : Path, optional
+        Folder of W1 images.
     """
 
     folder: Path
     images: Path
     survey: str = "FIRST"
+    method: str = "D1"
+    infrared: Path | None = None
 
     @property
     def frame(self) -> Frame:
@@ -76,16 +83,20 @@ class RealRun:
         path = self.folder / "results" / "catalogue" / f"{name}.parquet"
         return pd.read_parquet(path) if path.exists() else None
 
+    def image_files(self) -> list[Path]:
+        """Return the images, sorted by name."""
+        return sorted(self.images.glob("**/*.fits*"))
+
     def images_of(self, places: pd.DataFrame) -> list[Path]:
         """Return the image whose middle is nearest to each place (``ra``, ``dec``, deg)."""
-        files = sorted(self.images.glob("**/*.fits*"))
-        middles = np.array([_middle(path) for path in files])
+        files = self.image_files()
+        middles = np.array([middle_of(path) for path in files])
         tree = cKDTree(unit_vectors(*middles.T))
         nearest = tree.query(unit_vectors(places["ra"].to_numpy(), places["dec"].to_numpy()))[1]
         return [files[k] for k in np.atleast_1d(nearest)]
 
 
-def _middle(path: Path) -> tuple[float, float]:
+def middle_of(path: Path) -> tuple[float, float]:
     """Return the position of the middle of a FITS image, deg."""
     with fits.open(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
@@ -144,7 +155,7 @@ def run_workflow(
     run : RealRun
         The run; its folder is made.
     weights : Path
-        Weights for D1.
+        Weights for its method.
     cores : int
         Jobs at a time.
     tiled : bool
@@ -155,14 +166,17 @@ def run_workflow(
     run.folder.mkdir(parents=True, exist_ok=True)
     settings = run.folder / "settings.yaml"
     radio = {"name": run.survey, "source": "directory", "path": str(run.images.resolve())}
+    infrared = {"source": "none"}
+    if run.infrared is not None:
+        infrared = {"source": "directory", "path": str(run.infrared.resolve())}
     values = {
         "targets": {"path": run.targets.name},
         "shard_size": SHARD_SIZE,
-        "survey": {"radio": radio, "infrared": {"source": "none"}},
+        "survey": {"radio": radio, "infrared": infrared},
         "cutouts": {"max_failed_fraction": 1.0},
-        "fusion": {"methods": ["D1"], "pixel_scale_arcsec": run.frame.pixel_scale_arcsec},
-        "model": {"weights": {"D1": str(weights.resolve())}},
-        "catalogue": {"method": "D1"},
+        "fusion": {"methods": [run.method], "pixel_scale_arcsec": run.frame.pixel_scale_arcsec},
+        "model": {"weights": {run.method: str(weights.resolve())}},
+        "catalogue": {"method": run.method},
     }
     settings.write_text(yaml.safe_dump(values))
     if tiled:

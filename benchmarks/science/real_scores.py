@@ -19,6 +19,7 @@ __all__ = [
     "large_fields",
     "lines_of_first_rows",
     "lines_of_large_fields",
+    "offsets",
     "suspicious_artefacts",
     "unaccounted",
 ]

@@ -1,10 +1,10 @@
-"""Compare the catalogues of two runs byte for byte, apart from versions and dates.
+"""Compare the catalogues of two runs, and their tables of outcomes, byte for byte.
 
     python -m benchmarks.science.same_catalogue BEFORE/results AFTER/results
 
-Rows, their order, every value (floats bit for bit, NaN equal to NaN) and column types must agree.
-Differences are listed column by column, those of the file's metadata too.  The exit status is 0 when the
-rows are the same and 1 when they are not.
+Rows, their order, every value (floats bit for bit, NaN equal to NaN) and column types must agree, apart from
+versions and dates.  Differences are listed column by column, those of the files' metadata too.  The exit
+status is 0 when the rows are the same and 1 when they are not.
 """
 
 import argparse
@@ -81,18 +81,22 @@ def facts(table: pa.Table) -> Any:
     }
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Compare catalogue and outcomes of two runs; return the exit status."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("before", type=Path, help="results folder of the first run")
     parser.add_argument("after", type=Path, help="results folder of the second run")
-    options = parser.parse_args()
-    tables = [pq.read_table(Results(folder).catalogue) for folder in (options.before, options.after)]
-    rows = list(different_columns(*tables))
-    for line in [*rows, *different_metadata(*map(facts, tables))]:
-        print(line)
-    print(f"{tables[1].num_rows} rows: {'the same bytes' if not rows else 'different'}")
-    return 1 if rows else 0
+    options = parser.parse_args(arguments)
+    is_same = True
+    for name in ("catalogue", "outcomes"):
+        paths = (getattr(Results(folder), name) for folder in (options.before, options.after))
+        before, after = (pq.read_table(path) for path in paths)
+        rows = list(different_columns(before, after))
+        for line in [*rows, *different_metadata(facts(before), facts(after))]:
+            print(f"{name}: {line}")
+        print(f"{name}: {after.num_rows} rows: {'the same bytes' if not rows else 'different'}")
+        is_same &= not rows
+    return 0 if is_same else 1
 
 
 if __name__ == "__main__":

@@ -26,7 +26,10 @@ __all__ = ["COMPONENT_COLUMNS", "OUTCOMES", "component_accounts", "unaccounted"]
 OUTCOMES = ("source", *ARTEFACTS, "below_limit")
 
 # Columns of `claran_core.common.tables.COMPONENTS` that `unaccounted` needs.
-COMPONENT_COLUMNS = ["subject_id", "component_id", "scale", "level", "ra", "dec", "snr", "at_edge", "part_of"]
+COMPONENT_COLUMNS = [
+    *("subject_id", "component_id", "scale", "level", "ra", "dec", "snr", "at_edge", "part_of"),
+    *("secondary_ra", "secondary_dec"),
+]
 
 
 def unaccounted(
@@ -35,9 +38,9 @@ def unaccounted(
     """Count the components of all subjects that the table of outcomes does not have.
 
     A component is there if an outcome of its scale lies within `link_arcsec` times the scale of its brightest
-    pixel.  Coarse components that contain finer ones stand for them and need no outcome of their own.  A
-    component at the border of a frame is a piece, whose brightest pixel may be that of the border; it counts
-    apart.
+    pixel, or a secondary peak of a component that is there: one contour in a view may be two in another.
+    Coarse components that contain finer ones stand for them and need no outcome of their own.  A component at
+    the border of a frame is a piece, whose brightest pixel may be that of the border; it counts apart.
 
     Parameters
     ----------
@@ -61,8 +64,9 @@ def unaccounted(
     is_missing = np.zeros(len(own), bool)
     for scale in own["scale"].unique():
         rows = (own["scale"] == scale).to_numpy(bool)
-        there = outcomes[outcomes["scale"] == scale]
-        is_missing[rows] = ~_near(own[rows], there, link_arcsec * int(scale))
+        is_missing[rows] = ~_is_there(
+            own[rows], outcomes[outcomes["scale"] == scale], link_arcsec * int(scale)
+        )
     at_edge = own["at_edge"].to_numpy(bool)
     bright = own["snr"].to_numpy(float) >= LABELLED_SNR
     return {
@@ -71,6 +75,14 @@ def unaccounted(
         "n_missing_labelled": int((is_missing & ~at_edge & bright).sum()),
         "n_missing_at_edge": int((is_missing & at_edge).sum()),
     }
+
+
+def _is_there(components: pd.DataFrame, outcomes: pd.DataFrame, within_arcsec: float) -> np.ndarray:
+    """Return which components of one scale have an outcome, (n,) bool, by the rule of `unaccounted`."""
+    direct = _near(components, outcomes, within_arcsec)
+    lists = components.loc[direct, ["secondary_ra", "secondary_dec"]]
+    peaks = {name: np.concatenate([np.empty(0), *lists[f"secondary_{name}"]]) for name in ("ra", "dec")}
+    return direct | _near(components, pd.DataFrame(peaks), within_arcsec)
 
 
 def _near(table: pd.DataFrame, others: pd.DataFrame, within_arcsec: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["SIZE_RANGES_ARCSEC", "completeness_by_size"]
+__all__ = ["SIZE_RANGES_ARCSEC", "completeness_by_size", "is_whole"]
 
 # Ranges of the largest angular size, arcsec.
 SIZE_RANGES_ARCSEC = ((0.0, 60.0), (60.0, 120.0), (120.0, 300.0), (300.0, np.inf))
@@ -26,17 +26,15 @@ def completeness_by_size(sources: pd.DataFrame) -> dict[str, dict[str, Any]]:
     -------
     dict
         Per range, such as ``60-120``: ``n_sources``; the fractions ``found`` (a row has exactly its
-        components) and ``whole`` (it is in one row only, which holds at least 0.9 of the brightness of its
-        components and none of another source); ``blended``, ``in_pieces`` (several rows) and ``missed``; and
+        components) and ``whole`` (`is_whole`); ``blended``, ``in_pieces`` (several rows) and ``missed``; and
         the mean number ``rows_per_source`` of those in some row.  Fractions of nothing are None.
     """
     size = sources["largest_angular_size"].to_numpy(float)
     n_rows = sources["row_ids"].map(len).to_numpy(int)
     outcome = sources["outcome"].to_numpy(object)
-    is_whole = (n_rows == 1) & (outcome != "blended") & (sources["share"].to_numpy(float) >= NEARLY_WHOLE)
     kinds = {
         "found": outcome == "found",
-        "whole": is_whole,
+        "whole": is_whole(sources),
         "blended": outcome == "blended",
         "in_pieces": n_rows > 1,
         "missed": outcome == "missed",
@@ -49,6 +47,17 @@ def completeness_by_size(sources: pd.DataFrame) -> dict[str, dict[str, Any]]:
         name = f">= {low:g}" if np.isinf(high) else f"{low:g}-{high:g}"
         table[name] = {"n_sources": int(chosen.sum()), **shares, "rows_per_source": _mean(listed)}
     return table
+
+
+def is_whole(sources: pd.DataFrame) -> np.ndarray:
+    """Return which true sources (n,) are in one row only, as good as whole and without another source.
+
+    That row holds at least 0.9 of the summed brightness of a source's components; parameter as in
+    `completeness_by_size`.
+    """
+    in_one = sources["row_ids"].map(len).to_numpy(int) == 1
+    alone = sources["outcome"].to_numpy(object) != "blended"
+    return np.asarray(in_one & alone & (sources["share"].to_numpy(float) >= NEARLY_WHOLE))
 
 
 def _mean(values: np.ndarray) -> float | None:

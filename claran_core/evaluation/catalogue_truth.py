@@ -2,9 +2,11 @@
 
 A row is matched to a true source by their components: two components are the same if their brightest
 pixels lie within half a beam.  A subject's border or noise can move the brightest pixel; a component whose
-brightest pixel lies in the contour of a true component counts as a part of it.  Classes are ignored, which
-keeps wrong associations apart from wrong classes.  Every row has one status, every true source one outcome
-and, if it is missed, one reason.
+brightest pixel lies in the contour of a true component counts as a part of it.  Other subjects show what the
+image of a true source alone does not: components near the limit, and those of a smoothed image only.  They
+belong to the source with most of their flux, but the source is whole without them.  Classes are ignored,
+which keeps wrong associations apart from wrong classes.  Every row has one status, every true source one
+outcome and, if it is missed, one reason.
 """
 
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from claran_core.evaluation.component_links import (
     component_outcomes,
     contour_around,
     nearest_true,
+    owners_by_flux,
     shared_components,
 )
 
@@ -129,6 +132,7 @@ def compare_with_truth(
     catalogue: pd.DataFrame,
     truth: pd.DataFrame,
     outcomes: pd.DataFrame | None = None,
+    owners: pd.DataFrame | None = None,
     *,
     link_arcsec: float = LINK_ARCSEC,
 ) -> Comparison:
@@ -144,13 +148,17 @@ def compare_with_truth(
     outcomes : DataFrame, optional
         Columns of `claran_core.catalogue.product.schema.OUTCOMES`, the outcome of each component.  Without
         it, no component is accounted for outside the rows.
+    owners : DataFrame, optional
+        Columns ``component_id`` and ``source_id`` of `claran_core.common.tables.OWNERS`, of all subjects.
+        Without it, a component that is in no contour of the truth belongs to no source.
     link_arcsec : float
         Maximum distance of the brightest pixels of one component.
     """
     rows, sources = Parts.of(catalogue), Parts.of(truth)
     linked = nearest_true(rows, sources, link_arcsec)
     part_of = np.where(linked < 0, contour_around(rows, truth, sources, link_arcsec), linked)
-    owner = np.where(part_of < 0, -1, np.append(sources.row, -1)[part_of])
+    by_flux = owners_by_flux(rows, owners, truth["source_id"])
+    owner = np.where(part_of < 0, by_flux, np.append(sources.row, -1)[part_of])
     status = _statuses(len(catalogue), rows.row, linked, owner, truth["n_components"].to_numpy(int))
     held = pd.DataFrame({"row": rows.row, "source": owner}).drop_duplicates()
     held = held[held["source"] >= 0].sort_values(["source", "row"])
@@ -202,7 +210,12 @@ def _statuses(
     first = owners.min().reindex(range(n_rows), fill_value=0).to_numpy(int)
     whole = parts[parts["linked"] >= 0].groupby("row")["linked"].nunique()
     n_whole = whole.reindex(range(n_rows), fill_value=0).to_numpy()
-    is_whole = n_whole == (n_components[first] if len(n_components) else 0)
+    holders = parts[parts["owner"] >= 0].groupby("owner")["row"].nunique()
+    n_holders = holders.reindex(range(len(n_components)), fill_value=0).to_numpy()
+    if not len(n_components):
+        return np.full(n_rows, "false", dtype=object)
+    # A source that its own image does not show is whole in the only row that holds it.
+    is_whole = (n_whole == n_components[first]) & ((n_whole > 0) | (n_holders[first] == 1))
     alone = np.where(is_whole, "true", "fragment")
     has_unmatched = np.bincount(row[owner < 0], minlength=n_rows) > 0
     is_blend = (n_owners > 1) | has_unmatched

@@ -10,15 +10,18 @@ from scipy.spatial import cKDTree
 
 from claran_core.common.sky import chord, sky_to_offset, unit_vectors
 from claran_core.common.tables import NATIVE_SCALE
+from claran_core.components.sky_identity import healpix_index
 
 __all__ = [
     "ABSENT",
     "ARTEFACTS",
     "LINK_ARCSEC",
+    "OWNER_COLUMNS",
     "Parts",
     "component_outcomes",
     "contour_around",
     "nearest_true",
+    "owners_by_flux",
     "shared_components",
 ]
 
@@ -28,6 +31,9 @@ LINK_ARCSEC = 2.7
 # Outcomes of components that are no source, and the word for a component without an outcome.
 ARTEFACTS = ("artefact", "noise")
 ABSENT = "absent"
+
+# Columns of `claran_core.common.tables.OWNERS` that `owners_by_flux` needs.
+OWNER_COLUMNS = ["component_id", "source_id"]
 
 
 @dataclass(frozen=True)
@@ -138,3 +144,26 @@ def contour_around(rows: Parts, truth: pd.DataFrame, sources: Parts, margin_arcs
     nearest_last = np.lexsort((-apart, part))
     found[part[nearest_last]] = true[nearest_last]
     return found
+
+
+def owners_by_flux(rows: Parts, owners: pd.DataFrame | None, names: pd.Series) -> np.ndarray:
+    """Return the true source with most of the flux of each component; -1 for none or an unknown component.
+
+    Parameters
+    ----------
+    rows : Parts
+        Components of a catalogue.
+    owners : DataFrame or None
+        Columns `OWNER_COLUMNS` of all subjects.  A component belongs to a source if it does in any subject.
+    names : Series of str
+        ``source_id`` of the true sources.
+    """
+    found = np.full(len(rows.row), -1)
+    if owners is None or not len(found):
+        return found
+    ids = healpix_index(rows.ra, rows.dec)
+    known = owners[(owners["source_id"] != "") & owners["component_id"].isin(ids)]
+    known = known.sort_values(OWNER_COLUMNS).drop_duplicates("component_id")
+    place = pd.Index(known["component_id"]).get_indexer(pd.Index(ids))
+    source = pd.Index(names).get_indexer(pd.Index(known["source_id"]))
+    return np.append(source, -1)[place]

@@ -11,7 +11,14 @@ from claran_core.evaluation.accounting import component_accounts, unaccounted
 def component(place: dict[str, Any], number: int, **known: Any) -> dict[str, Any]:
     """Return a component of subject "s" where an outcome is."""
     facts = {"subject_id": "s", "component_id": number, "scale": 1, "level": 1.0, "part_of": -1}
-    return facts | {name: place[name] for name in ("ra", "dec")} | {"snr": 20.0, "at_edge": False} | known
+    peaks: dict[str, list[float]] = {"secondary_ra": [], "secondary_dec": []}
+    return (
+        facts
+        | peaks
+        | {name: place[name] for name in ("ra", "dec")}
+        | {"snr": 20.0, "at_edge": False}
+        | known
+    )
 
 
 def test_components_that_are_in_no_table_by_hand() -> None:
@@ -38,6 +45,15 @@ def test_components_that_are_in_no_table_by_hand() -> None:
     }
     nothing = unaccounted(components.head(0), outcomes_of())
     assert set(nothing.values()) == {0}
+
+
+def test_two_contours_that_are_one_in_another_view() -> None:
+    bright, faint = outcome("source", (0, 0)), outcome("source", (20, 0))
+    joined = component(bright, 0, secondary_ra=[faint["ra"]], secondary_dec=[faint["dec"]])
+    alone = component(faint, 1, subject_id="t")
+    assert unaccounted(pd.DataFrame([joined, alone]), outcomes_of(bright))["n_missing"] == 0
+    assert unaccounted(pd.DataFrame([joined, alone]), outcomes_of())["n_missing"] == 2
+    assert unaccounted(pd.DataFrame([component(bright, 0), alone]), outcomes_of(bright))["n_missing"] == 1
 
 
 def test_true_and_other_components_by_hand() -> None:

@@ -9,6 +9,7 @@ from truth_rows import catalogue_of, outcome, outcomes_of, row, source, truth_of
 
 from claran_core.common.files import write_table
 from claran_core.common.flags import Flag
+from claran_core.components.sky_identity import healpix_index
 from claran_core.evaluation.catalogue_truth import (
     REASONS,
     ROW_STATUSES,
@@ -34,6 +35,51 @@ def outcomes(comparison: Comparison) -> dict[str, str]:
 
 def statuses(comparison: Comparison) -> dict[str, str]:
     return comparison.rows.set_index("source_id")["status"].to_dict()
+
+
+def owned(*places: tuple[str, tuple[float, float]]) -> pd.DataFrame:
+    """Return owners of components at places."""
+    rows = [(outcome("source", at), name) for name, at in places]
+    ids = healpix_index(*(np.array([row[axis] for row, _ in rows]) for axis in ("ra", "dec")))
+    return pd.DataFrame({"component_id": ids, "source_id": [name for _, name in rows]})
+
+
+def test_components_that_the_image_of_a_true_source_does_not_show() -> None:
+    truth = truth_of(
+        source("faint", at=(0, 0)),
+        source("pieces", at=(100, 0)),
+        source("bridged", (200, 0), (260, 0), size=60),
+        source("bright", (400, 0)),
+    )
+    catalogue = catalogue_of(
+        row("a", (0, 1)),
+        row("b1", (90, 0)),
+        row("b2", (110, 0)),
+        row("c", (200, 0), (230, 0), (260, 0)),
+        row("d", (400, 0), (430, 0)),
+        row("e", (600, 0)),
+    )
+    owners = owned(
+        ("faint", (0, 1)),
+        *(("pieces", at) for at in ((90.0, 0.0), (110.0, 0.0))),
+        ("bridged", (230, 0)),
+        ("faint", (430, 0)),
+        ("", (600, 0)),
+        ("elsewhere", (600, 0)),
+    )
+    known = compare_with_truth(catalogue, truth, owners=owners)
+    assert list(statuses(known).values()) == ["fragment", "fragment", "fragment", "true", "blend", "false"]
+    assert known.rows["n_unmatched"].tolist() == [0, 0, 0, 0, 0, 1]
+    known = compare_with_truth(catalogue.drop(4).reset_index(drop=True), truth, owners=owners)
+    assert list(statuses(known).values()) == ["true", "fragment", "fragment", "true", "false"]
+    assert outcomes(known) == {
+        "faint": "found",
+        "pieces": "fragmented",
+        "bridged": "found",
+        "bright": "missed",
+    }
+    without = statuses(compare_with_truth(catalogue, truth))
+    assert list(without.values()) == ["false", "false", "false", "blend", "blend", "false"]
 
 
 def test_every_outcome_and_status_by_hand() -> None:

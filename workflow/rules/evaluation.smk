@@ -2,7 +2,7 @@
 # with one of the user's, where one is given, and draws the training losses.
 #
 # REQUIRED INPUTS: results/detections/{method}/*, results/labels.parquet; results/model/{method}/losses.parquet;
-# the catalogue, the outcomes of all components, results/components/*.
+# the catalogue, the outcomes of all components, results/components/*, results/labels/*.owners.parquet.
 # OUTPUTS: results/evaluation/{method}/metrics.json, sources.parquet, thresholds.parquet, *.png;
 # results/evaluation/catalogue/*, results/evaluation/comparison/*.
 
@@ -75,6 +75,7 @@ rule evaluate_catalogue:
         catalogue=RESULTS.catalogue,
         outcomes=RESULTS.outcomes,
         components=for_shards(RESULTS.components),
+        owners=for_shards(RESULTS.owners),
         targets=RESULTS.targets,
     output:
         metrics=RESULTS.catalogue_evaluation("metrics.json"),

@@ -17,6 +17,7 @@ from claran_core.evaluation.catalogue_figures import plot_catalogue_shares
 from claran_core.evaluation.catalogue_sample import choose_catalogue_sample
 from claran_core.evaluation.catalogue_scores import BINS, binned_shares, catalogue_metrics, catalogue_summary
 from claran_core.evaluation.catalogue_truth import ROW_STATUSES, TRUE_OUTCOMES, compare_with_truth
+from claran_core.evaluation.component_links import OWNER_COLUMNS
 from claran_core.evaluation.metrics import json_ready
 from claran_core.evaluation.probability_figures import plot_reliability
 from claran_core.evaluation.sky_truth import SKY_TRUTH, sky_truth_over
@@ -37,7 +38,8 @@ with job(snakemake.log[0]):
         frame,
     )
     truth = sky_truth_over(sky, sample.subjects, frame)
-    comparison = compare_with_truth(sample.catalogue, truth, sample.outcomes)
+    owners = pd.concat([read_table(Path(path), OWNER_COLUMNS) for path in snakemake.input.owners])
+    comparison = compare_with_truth(sample.catalogue, truth, sample.outcomes, owners)
     bins = binned_shares(comparison, sample.catalogue)
     measured = catalogue_calibration(
         sample.catalogue,
