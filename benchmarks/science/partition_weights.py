@@ -27,7 +27,7 @@ from claran_core.catalogue.associate.candidate_sets import find_votes, gather_ev
 from claran_core.catalogue.associate.joint_probability import joint_probability
 from claran_core.catalogue.associate.outcomes import artefact_logit
 from claran_core.catalogue.associate.partition import best_partition
-from claran_core.catalogue.associate.set_weights import FITTED, NO_ARTEFACT_LOGIT, SetWeights, design
+from claran_core.catalogue.associate.set_weights import COEFFICIENTS, NO_ARTEFACT_LOGIT, SetWeights, design
 from claran_core.catalogue.associate.sky_components import SkyComponents, find_sky_components
 from claran_core.catalogue.associate.views import ShardFiles, read_sky
 from claran_core.common.files import read_table, write_table
@@ -246,7 +246,7 @@ def main() -> None:
     }
     run_all(partial(draw, results, config, weights), shards, options.jobs)
     problems = {method: problem(results, config, method, shards) for method in options.methods}
-    start = FITTED.values
+    start = COEFFICIENTS.values
     found = minimize(loss, start, (list(problems.values()), start), method="L-BFGS-B").x
     for method, one in problems.items():
         print(f"{method}, before: {report(one, start)}\n{method}, fitted: {report(one, found)}")

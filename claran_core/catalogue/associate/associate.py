@@ -16,7 +16,7 @@ from claran_core.catalogue.associate.candidate_sets import Evidence, find_votes,
 from claran_core.catalogue.associate.joint_probability import joint_probability
 from claran_core.catalogue.associate.outcomes import OUTCOMES, outcomes_of
 from claran_core.catalogue.associate.partition import best_partition, second_groupings
-from claran_core.catalogue.associate.set_weights import FITTED
+from claran_core.catalogue.associate.set_weights import COEFFICIENTS
 from claran_core.catalogue.associate.sky_components import SkyComponents, find_sky_components
 from claran_core.catalogue.associate.views import ShardFiles, Sky, read_sky
 from claran_core.common.boxes import BOX_COLUMNS
@@ -143,7 +143,7 @@ def associate_sky(sky: Sky, beam_arcsec: float, calibration: Calibration) -> Ass
     votes = find_votes(sky, atoms)
     logger.info("%d components on the sky, %d sets of them proposed", len(atoms.ids), len(votes.sets))
     evidence = gather_evidence(sky, votes)
-    weights = FITTED.log_weights(votes.sets, evidence, atoms)
+    weights = COEFFICIENTS.log_weights(votes.sets, evidence, atoms)
     joint, artefact = joint_probability(votes.sets, *weights)
     of_set = calibration.apply(logit(joint))
     partition = best_partition(votes.sets, of_set, artefact)

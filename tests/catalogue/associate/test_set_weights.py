@@ -8,7 +8,7 @@ import pytest
 from view_tables import ViewTables
 
 from claran_core.catalogue.associate.candidate_sets import Evidence
-from claran_core.catalogue.associate.set_weights import FITTED, NO_ARTEFACT_LOGIT, SetWeights
+from claran_core.catalogue.associate.set_weights import COEFFICIENTS, NO_ARTEFACT_LOGIT, SetWeights
 from claran_core.catalogue.associate.sky_components import SkyComponents, find_sky_components
 from claran_core.common.ragged import Ragged, starts_of
 
@@ -78,7 +78,7 @@ def test_weights_are_linear_in_the_logits_of_the_scales(atoms: SkyComponents) ->
 
 def test_coefficients_are_the_same_after_a_round_trip() -> None:
     assert SetWeights.of(WEIGHTS.values) == WEIGHTS
-    assert FITTED.values == pytest.approx(SetWeights.of(FITTED.values).values)
+    assert COEFFICIENTS.values == pytest.approx(SetWeights.of(COEFFICIENTS.values).values)
 
 
 def test_a_set_without_votes_has_the_weight_of_no_knowledge(atoms: SkyComponents) -> None:
