@@ -94,9 +94,9 @@ class SetWeights:
         return weight, constant + factor * np.maximum(logit, NO_ARTEFACT_LOGIT)
 
 
-# Chosen for D1 and D4 on simulated fields and on 200 real FIRST fields of large radio galaxies.  Minus the mean
-# logarithm of the probability of the true sets is 0.62; the fit reaches 0.57, but counts coarse views so little
-# that large real galaxies stay in pieces.  The constants by hand of record 031 have 0.78.
+# Chosen for D1 and D4 on simulated fields and on 200 real FIRST fields of large radio galaxies.  Minus the
+# mean logarithm of the probability of the true sets is 0.62; the fit reaches 0.57, but counts coarse views so
+# little that large real galaxies stay in pieces.  The constants by hand of record 031 have 0.78.
 COEFFICIENTS = SetWeights(
     of_one=(0.0, 0.7, -0.3, 0.14, 0.0, 0.0),
     of_several=(0.0, 0.7, 0.0, 0.07, 0.0, 0.0),
