@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from benchmarks.science.blind_sky import cut, in_shards, search
+from benchmarks.science.blind_sky import cut, search
+from benchmarks.science.blind_targets import in_shards
 from claran_core.catalogue.associate.candidate_sets import find_votes, gather_evidence
 from claran_core.catalogue.associate.joint_probability import joint_probability
 from claran_core.catalogue.associate.outcomes import artefact_logit
