@@ -49,7 +49,7 @@ def wide_double(scale_of_wide: int = 2) -> tuple[ViewTables, list[int], list[int
 def test_a_double_that_only_a_coarse_view_shows_whole_is_one_source(tmp_path: Path) -> None:
     tables, fine, coarse = wide_double()
     for view, own in zip("ab", fine, strict=True):
-        tables.candidate(view, [own], 0.9, artefact=0.02)
+        tables.candidate(view, [own], 0.6, artefact=0.02)
     for unit in coarse:
         tables.candidate("wide", [unit], 0.05, artefact=0.02)
     tables.candidate("wide", coarse, 0.9, morphology="2C_2P")
