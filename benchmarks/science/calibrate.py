@@ -3,9 +3,10 @@
     python -m benchmarks.science.calibrate RUN/results --weights resources/models/D4.safetensors
 
 The run must be of subjects that the weights were not trained on, compared with their truth (stage
-`evaluation`, or --truth).  A source is true when it has exactly the components of one true source.  The map
-is first fitted to one half of the subjects and tested on the other, then fitted to all and written into the
-header of the weights; --dry-run does not write it.
+`evaluation`, or --truth).  Where its targets have a test split, only the rows of that split count.  A source
+is true when it has exactly the components of one true source.  The map is first fitted to one half of the
+subjects and tested on the other, then fitted to all and written into the header of the weights; --dry-run
+does not write it.
 """
 
 import argparse
@@ -16,12 +17,15 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.science.blind_sky import read_owners
-from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.common.calibration import Calibration, logit
 from claran_core.common.errors import ClaranError
 from claran_core.common.files import read_table
+from claran_core.common.frame import Frame
 from claran_core.common.paths import Results
+from claran_core.common.tables import TARGETS
 from claran_core.evaluation.calibration import catalogue_calibration, fit_calibration
+from claran_core.evaluation.catalogue_sample import choose_catalogue_sample
 from claran_core.evaluation.catalogue_truth import compare_with_truth
 from claran_core.evaluation.sky_truth import SKY_TRUTH
 from claran_core.model.weights import calibrate_weights
@@ -29,6 +33,14 @@ from claran_core.model.weights_header import read_info
 
 # Seed of the halves, and of the bootstrap of the error.
 SEED, N_RESAMPLINGS = 1, 200
+
+
+def evaluated_rows(results: Results) -> pd.DataFrame:
+    """Return the rows of the catalogue that the truth of the run covers."""
+    catalogue = read_table(results.catalogue, CATALOGUE.names)
+    outcomes = read_table(results.outcomes, OUTCOMES.names)
+    targets = read_table(results.targets, TARGETS.names)
+    return choose_catalogue_sample(targets, catalogue, outcomes, Frame()).catalogue
 
 
 def uncalibrated(catalogue: pd.DataFrame, calibration: Calibration) -> np.ndarray:
@@ -71,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     results = Results(options.results)
     try:
-        catalogue = read_table(results.catalogue, CATALOGUE.names)
+        catalogue = evaluated_rows(results)
         truth = read_table(options.truth or results.catalogue_evaluation("truth.parquet"), SKY_TRUTH.names)
         applied = Calibration.of(read_info(options.weights).calibration)
         comparison = compare_with_truth(catalogue, truth, owners=read_owners(results))

@@ -3,41 +3,58 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from catalogue_rows import random_catalogue
-from truth_rows import source, truth_of
+from truth_rows import DEC, RA, source, truth_of
 
 from benchmarks.science.calibrate import main
-from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.common.calibration import Calibration, logit
 from claran_core.common.files import write_table
 from claran_core.common.paths import Results
+from claran_core.common.sky import offset_to_sky
+from claran_core.common.tables import TARGETS
 from claran_core.evaluation.sky_truth import SKY_TRUTH
 from claran_core.model.architectures import build_detector
 from claran_core.model.weights import save_weights
 from claran_core.model.weights_header import WeightsInfo, read_info
 
-N = 2000
+N, N_TRAINING = 2000, 500
 
 
 def run_of(root: Path, calibration: Calibration) -> Results:
-    """Write a catalogue of single components whose logits are twice too large, calibrated, and its truth."""
+    """Write a catalogue of single components whose logits are twice too large, calibrated, and its truth.
+
+    The truth is that of the test split; other rows are of the training split.
+    """
     rng = np.random.default_rng(5)
     logits = rng.normal(1.0, 1.5, N)
     is_true = rng.random(N) < 1 / (1 + np.exp(-logits))
     places = [(60.0 * (k % 50), 60.0 * (k // 50)) for k in range(N)]
     truth = truth_of(*[source(f"t{k}", place) for k, place in enumerate(places)])
     probability = calibration.apply(2 * logits)
-    rows = random_catalogue(N).assign(
-        source_id=[f"J{k}" for k in range(N)],
-        subject_id=[f"s{k // 4}" for k in range(N)],
-        source_probability=probability,
-        component_ra=truth["component_ra"],
-        component_dec=truth["component_dec"],
-        component_flux=[np.ones(1)] * N,
-        component_peak_flux=[np.ones(1)] * N,
+    n = N + N_TRAINING
+    elsewhere = {"ra": [[10.0]] * N_TRAINING, "dec": [[-40.0]] * N_TRAINING}
+    rows = random_catalogue(n).assign(
+        source_id=[f"J{k}" for k in range(n)],
+        subject_id=[f"s{k // 4}" for k in range(n)],
+        source_probability=np.append(probability, np.full(N_TRAINING, 0.9)),
+        ra=np.append(truth["ra"], np.full(N_TRAINING, 10.0)),
+        dec=np.append(truth["dec"], np.full(N_TRAINING, -40.0)),
+        component_ra=[*truth["component_ra"], *elsewhere["ra"]],
+        component_dec=[*truth["component_dec"], *elsewhere["dec"]],
+        component_flux=[np.ones(1)] * n,
+        component_peak_flux=[np.ones(1)] * n,
     )
+    east, north = (axis.ravel() for axis in np.meshgrid([700.0, 1500.0, 2300.0], [700.0, 1700.0]))
+    ra, dec = offset_to_sky(RA, DEC, east, north)
+    targets = pd.DataFrame({"subject_id": [f"s{k}" for k in range(6)], "ra": ra, "dec": dec, "scale": 8})
+    training = pd.DataFrame({"subject_id": ["t"], "ra": [10.0], "dec": [-40.0], "scale": [1]})
+    subjects = pd.concat([targets.assign(split="test"), training.assign(split="train")]).assign(shard="00000")
     results = Results(root)
+    write_table(results.targets, subjects, TARGETS)
+    write_table(results.outcomes, pd.DataFrame(columns=OUTCOMES.names), OUTCOMES)
     write_table(results.catalogue, rows, CATALOGUE)
     write_table(results.catalogue_evaluation("truth.parquet"), truth[is_true], SKY_TRUTH)
     return results
