@@ -169,7 +169,8 @@ def test_a_wide_double_and_a_point_source_become_two_rows(tmp_path: Path) -> Non
     assert double["largest_angular_size"] == pytest.approx(150 + 2 * 5.5, abs=2)
     assert double["integrated_flux"] == pytest.approx(200 * MJY, rel=0.1)
     np.testing.assert_allclose(double["component_peak_flux"], [120 * MJY, 80 * MJY], rtol=0.05)
-    assert double["second_grouping"] == "0|1" and double["second_probability"] < 0.25
+    assert double["second_grouping"] == "0|1"
+    assert double["second_probability"] < 0.5 < double["source_probability"]
     members = outcomes[outcomes["source_id"] == double["source_id"]]
     assert len(members) == 2 and (members["scale"] == 1).all() and (members["n_views"] == 2).all()
     weak = outcomes[(outcomes["snr"] < 8) & (outcomes["outcome"] != "below_limit")]
