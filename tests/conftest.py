@@ -1,5 +1,7 @@
 """Fixtures shared by all tests."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no real data in ../shared/data")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def package_logging() -> Iterator[None]:
+    """Undo what a test does to the logger of the package, as commands do: `caplog` sees nothing afterwards."""
+    root = logging.getLogger("claran_core")
+    before = root.level, root.propagate, list(root.handlers)
+    yield
+    root.level, root.propagate, root.handlers = before
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
