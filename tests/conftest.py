@@ -26,7 +26,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def package_logging() -> Iterator[None]:
-    """Undo what a test does to the logger of the package, as commands do: `caplog` sees nothing afterwards."""
+    """Undo what commands do to the logger of the package, after which `caplog` sees nothing."""
     root = logging.getLogger("claran_core")
     before = root.level, root.propagate, list(root.handlers)
     yield
