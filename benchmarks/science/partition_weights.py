@@ -10,9 +10,7 @@ drawn images.
 """
 
 import argparse
-import multiprocessing
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -22,7 +20,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from benchmarks.science.blind_sky import cut, search
+from benchmarks.science.blind_sky import draw
+from benchmarks.science.blind_survey import runner
 from benchmarks.science.blind_targets import in_shards
 from claran_core.catalogue.associate.candidate_sets import find_votes, gather_evidence
 from claran_core.catalogue.associate.joint_probability import joint_probability
@@ -111,13 +110,10 @@ def field_targets(targets: pd.DataFrame, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["subject_id", "ra", "dec", "scale", "split"])
 
 
-def draw(results: Results, config: Config, weights: dict[str, Path], shard: str) -> None:
+def draw_all(results: Results, config: Config, weights: dict[str, Path], shard: str) -> None:
     """Draw the views of one shard and search them with all weights, unless that is done."""
-    if not results.owners(shard).exists():
-        cut(results, config, shard)
     for method, path in weights.items():
-        if not results.candidates(method, shard).exists():
-            search(results, config, method, path, shard)
+        draw(results, config, method, path, shard)
 
 
 def problem(results: Results, config: Config, method: str, shards: Sequence[str]) -> Problem:
@@ -214,12 +210,6 @@ def report(one: Problem, values: np.ndarray) -> str:
     return f"atoms placed rightly: {shown}; rows {len(rows)}, calibration error {sum(gaps) / len(rows):.4f}"
 
 
-def run_all(work: Callable[[str], None], shards: Sequence[str], jobs: int) -> None:
-    """Run `work` for all shards."""
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(work, shards))
-
-
 def main() -> None:
     """Draw, search, fit."""
     parser = argparse.ArgumentParser(
@@ -245,7 +235,7 @@ def main() -> None:
         method: folder / f"{method}.safetensors" if folder else resolve_path(config.model.weights[method])
         for method in options.methods
     }
-    run_all(partial(draw, results, config, weights), shards, options.jobs)
+    runner(options.jobs)(partial(draw_all, results, config, weights), shards)
     problems = {method: problem(results, config, method, shards) for method in options.methods}
     start = COEFFICIENTS.values
     found = minimize(loss, start, (list(problems.values()), start), method="L-BFGS-B").x

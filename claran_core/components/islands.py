@@ -8,6 +8,7 @@ finite pixels, and positions are 0-based array positions.  What lies beyond an i
 import numpy as np
 
 from claran_core.common.compiled import compiled
+from claran_core.common.union_find import root_of
 
 __all__ = [
     "contour_boxes",
@@ -198,7 +199,7 @@ def maxima_above(image: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarra
         for row, column in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
             if not 0 <= row < ny or not 0 <= column < nx or parent[row * nx + column] < 0:
                 continue
-            root = _root(parent, row * nx + column)
+            root = root_of(parent, row * nx + column)
             if own < 0:
                 own = root
             elif root != own:
@@ -217,15 +218,6 @@ def maxima_above(image: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarra
     places = np.empty((kept.size, 2), np.int64)
     places[:, 0], places[:, 1] = tops[kept] % nx, tops[kept] // nx
     return places, peaks[kept], saddles[kept]
-
-
-@compiled
-def _root(parent: np.ndarray, pixel: int) -> int:
-    """Return the root of a pixel, and shorten the path to it."""
-    while parent[pixel] != pixel:
-        parent[pixel] = parent[parent[pixel]]
-        pixel = parent[pixel]
-    return pixel
 
 
 @compiled

@@ -5,11 +5,12 @@ rms.  The sum over its pixels has three times that error, and only a source larg
 
 A source with one component and one peak is *unresolved* if its integrated flux density agrees with its peak
 within the noise: S_int - S_peak is at most 2.33 times its standard error, which 99 % of point sources meet.
-This is the criterion of Franzen et al. (2015, MNRAS 453, 4020).  It needs no envelope of S_int / S_peak
-against SNR, which holds for one survey.  S_int - S_peak is measured twice: by the fit of a Gaussian that may
-be wider than the beam, which sees small sources best, and by what remains of the sum over the aperture when
-all fitted beams are subtracted, which sees what is farther out.  Both must agree.  Neighbours and missing
-pixels do not count, and the standard errors take into account that peak and sum share noise.
+Surveys compare S_int and S_peak with their errors as well (for example Franzen et al. 2015, MNRAS 453, 4020);
+the limit is chosen here.  It needs no envelope of S_int / S_peak against SNR, which holds for one survey.
+S_int - S_peak is measured twice: by the fit of a Gaussian that may be wider than the beam, which sees small
+sources best, and by what remains of the sum over the aperture when all fitted beams are subtracted, which
+sees what is farther out.  Both must agree.  Neighbours and missing pixels do not count, and the standard
+errors take into account that peak and sum share noise.
 
 Up to this limit the integrated flux density is the height of the fitted beam, from 3.33 standard errors on it
 is the sum.  In between it changes linearly, so that it does not jump.

@@ -119,7 +119,7 @@ def test_compiled_code_gives_what_is_written(monkeypatch: pytest.MonkeyPatch) ->
     groups, weight, artefact = random_problem(3, 16, 40)
     arguments = ragged(groups), weight, artefact
     compiled = joint_probability(*arguments)
-    for name in ("_counted", "_placed", "_sets_of_clusters", "_clusters", "_root", "_masks"):
+    for name in ("_counted", "_placed", "_sets_of_clusters", "_clusters", "root_of", "_masks"):
         monkeypatch.setattr(module, name, getattr(module, name).py_func)
     for name in ("_sum_partitions", "_share", "_least"):
         monkeypatch.setattr(module, name, getattr(module, name).py_func)
