@@ -86,7 +86,7 @@ class RadioImage:
     @property
     def per_beam(self) -> float:
         """Flux density (mJy) of a pixel of 1 Jy/beam."""
-        return JY_TO_MJY / (BEAM_AREA * self.beam_px**2)
+        return JY_TO_MJY / self.beam_solid_angle_px
 
     @property
     def beam_solid_angle_px(self) -> float:

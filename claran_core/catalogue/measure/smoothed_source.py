@@ -188,6 +188,7 @@ def measure_smoothed(
         for layer, chosen in ((image.native, members.native), (image.own, members.bare))
     )
     parts = MeasuredComponents.brightest_first([native, bare])
+    contours = _native_contours(image, members)
     labelled, numbers = image.labelled(members)
     own = pixels_of(labelled.labels, numbers)
     if np.isfinite(labelled.pixels[own[:, 1], own[:, 0]]).any():
@@ -204,8 +205,8 @@ def measure_smoothed(
         integrated_flux_err=best.error,
         is_unresolved=best.is_unresolved,
         centroid=_centroid(image, members),
-        outline=_outline(image, members, native),
-        faint=_faint(image, members, native),
+        outline=_outline(image, members, native, contours),
+        faint=_faint(image, members, native, contours),
         is_blended=is_blended(labelled, numbers, own),
         is_suspect=_is_suspect(image, members, native),
     )
@@ -249,20 +250,24 @@ def _centroid(image: SmoothedImage, members: _Members) -> np.ndarray:
     return total
 
 
-def _outline(image: SmoothedImage, members: _Members, native: MeasuredComponents) -> np.ndarray:
+def _outline(
+    image: SmoothedImage, members: _Members, native: MeasuredComponents, contours: list[np.ndarray]
+) -> np.ndarray:
     """Return vectors towards the contours of a source, by the rule of this module."""
-    contours = _native_contours(image, members)
-    if len(members.smoothed):
-        wide = image.own.vectors(image.own.outline_of(members.smoothed))
-        contours.append(_beyond_native(image, members, native, wide, image.own.image.base))
-    return np.concatenate(contours)
+    if not len(members.smoothed):
+        return np.concatenate(contours)
+    wide = image.own.vectors(image.own.outline_of(members.smoothed))
+    far = _beyond_native(image, members, native, contours, wide, image.own.image.base)
+    return np.concatenate([*contours, far])
 
 
-def _faint(image: SmoothedImage, members: _Members, native: MeasuredComponents) -> np.ndarray:
+def _faint(
+    image: SmoothedImage, members: _Members, native: MeasuredComponents, contours: list[np.ndarray]
+) -> np.ndarray:
     """Return vectors towards the outermost faint emission of a source, by the rule of this module."""
     edge = image.own.vectors(image.faint_edge(members))
     level = image.own.image.base * (FAINT_SIGMA / COMPONENT_SIGMA)
-    return _beyond_native(image, members, native, edge, level)
+    return _beyond_native(image, members, native, contours, edge, level)
 
 
 def _native_contours(image: SmoothedImage, members: _Members) -> list[np.ndarray]:
@@ -272,13 +277,18 @@ def _native_contours(image: SmoothedImage, members: _Members) -> list[np.ndarray
 
 
 def _beyond_native(
-    image: SmoothedImage, members: _Members, native: MeasuredComponents, vectors: np.ndarray, level: float
+    image: SmoothedImage,
+    members: _Members,
+    native: MeasuredComponents,
+    contours: list[np.ndarray],
+    vectors: np.ndarray,
+    level: float,
 ) -> np.ndarray:
     """Return the vectors that are farther from native contours than smoothing moves these.
 
-    `vectors` point towards a contour of the smoothed image, at `level` (Jy/beam).
+    `contours` are those of `_native_contours`; `vectors` point towards a contour of the smoothed image, at
+    `level` (Jy/beam).
     """
-    contours = _native_contours(image, members)
     if not contours or not len(vectors):
         return vectors
     wings = _wings_arcsec(image, members.native, native, level)
