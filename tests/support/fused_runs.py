@@ -13,7 +13,7 @@ from claran_core.common.paths import Results
 from claran_core.fusion.fused_images import checksum
 from claran_core.training.dataset import FusedDataset, FusedShard
 
-__all__ = ["blob_sky", "component_rows", "index_of", "label_row", "open_run", "owner_rows", "write_run"]
+__all__ = ["blob_sky", "component_rows", "fused_shard", "index_of", "label_row", "open_run", "owner_rows", "write_run"]
 
 # Lists of secondary peaks of a component without any.
 NO_SECONDARY: dict[str, Any] = {f"secondary_{name}": [] for name in ("ra", "dec", "snr", "saddle")}
@@ -95,6 +95,16 @@ def owner_rows(labels: pd.DataFrame, levels: tuple[float, ...] = (1.0, 1.1)) -> 
     return owners[tables.OWNERS.names]
 
 
+def fused_shard(results: Results, shard: str) -> FusedShard:
+    """Return the files of a shard of a run."""
+    return FusedShard(
+        results.fused("D4", shard),
+        results.fused_index("D4", shard),
+        results.components(shard),
+        results.owners(shard),
+    )
+
+
 def write_run(
     root: Path,
     sky: tuple[np.ndarray, pd.DataFrame, pd.DataFrame],
@@ -108,12 +118,7 @@ def write_run(
     shards = []
     for number, rows in enumerate(np.split(np.arange(len(index)), cuts)):
         shard = f"{number:05d}"
-        files = FusedShard(
-            results.fused("D4", shard),
-            results.fused_index("D4", shard),
-            results.components(shard),
-            results.owners(shard),
-        )
+        files = fused_shard(results, shard)
         of_shard = labels["subject_id"].isin(index.iloc[rows]["subject_id"])
         checksums = [checksum(image) for image in images[rows]]
         write_table(files.components, component_rows(labels[of_shard]), tables.COMPONENTS)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fused_runs import blob_sky, write_run
+from fused_runs import blob_sky, fused_shard, write_run
 
 from claran_core.common.paths import Results
 from claran_core.model.weights_header import WeightsInfo
@@ -22,6 +22,7 @@ __all__ = [
     "TRAINING",
     "VALIDATED",
     "open_blobs",
+    "open_written",
     "outputs",
     "run",
     "script",
@@ -36,13 +37,14 @@ VALIDATED = TRAINING.changed(validation_fraction=0.3, patience=2)
 # More epochs than can pass before a signal arrives.
 LONG = TRAINING.changed(epochs=400)
 
-# The program of a training that is killed.  Arguments: the folder of the results, the name of the settings.
+# The program of a training in processes of its own.  Arguments: the folder of a run that is written, the name
+# of the settings.  It does not write the run: several processes would read what another one is writing.
 SCRIPT = """
 import sys
 from pathlib import Path
 import training_runs
-from training_runs import open_blobs, run
-run(open_blobs(Path(sys.argv[1])), Path(sys.argv[1]), training=getattr(training_runs, sys.argv[2]))
+from training_runs import open_written, run
+run(open_written(Path(sys.argv[1])), Path(sys.argv[1]), training=getattr(training_runs, sys.argv[2]))
 """
 
 
@@ -50,6 +52,12 @@ def open_blobs(root: Path, n: int = 10, *, cuts: tuple[int, ...] = (), **options
     """Write a run of round blobs and open it as the training set."""
     results, shards = write_run(root, blob_sky(n), cuts=cuts, **options)
     return FusedDataset(shards, targets=[results.targets], labels=results.labels)
+
+
+def open_written(root: Path) -> FusedDataset:
+    """Open the one shard of a run that `open_blobs` wrote as the training set."""
+    results = Results(root)
+    return FusedDataset([fused_shard(results, "00000")], targets=[results.targets], labels=results.labels)
 
 
 def run(

@@ -164,6 +164,7 @@ def test_cut_and_resumed_equals_uncut(
 
 def test_killed_process_and_resumed_equals_uncut(uncut: Path, tmp_path: Path) -> None:
     path = os.pathsep.join(sys.path)
+    open_blobs(tmp_path)
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(tmp_path), "TRAINING"], env={**os.environ, "PYTHONPATH": path}
     )
