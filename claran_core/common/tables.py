@@ -86,7 +86,11 @@ IMAGES = pa.schema(
         _column("y", pa.float64(), "unit vector to the image's centre, ICRS; NaN if unknown"),
         _column("z", pa.float64(), "unit vector to the image's centre, ICRS; NaN if unknown"),
         _column("radius_deg", pa.float64(), "radius of a circle that contains the image, deg"),
-        _column("reason", pa.string(), "why the image is unusable; empty if it is usable"),
+        _column("unit", pa.string(), "BUNIT as the header spells it; empty if it is absent"),
+        _column("content", pa.string(), "what the header says the image is, if it is no image of the sky"),
+        _column("reason", pa.string(), "why the image cannot be read; empty if it can"),
+        _column("refused", pa.string(), "why the image contradicts the settings or another; empty if not"),
+        _column("passed_over", pa.string(), "why this is no image of the sky; empty if it is one"),
     ]
 )
 

@@ -23,6 +23,8 @@ from astropy.wcs import WCS, WCSSUB_LATITUDE, WCSSUB_LONGITUDE
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Beam
 from claran_core.survey.footprint import Footprint, PixelWindow
+from claran_core.survey.header_limits import absurd_card
+from claran_core.survey.image_content import product_stated
 
 __all__ = [
     "READ_ERRORS",
@@ -95,6 +97,8 @@ class FitsImage:
         Whether latitude is the first axis of the file.
     layout : PixelLayout or None
         None for a compressed image or file.
+    content : str
+        What the header says the image is, if it is no image of the sky (`product_stated`); else empty.
     """
 
     path: Path
@@ -105,6 +109,7 @@ class FitsImage:
     beam: Beam | None
     transposed: bool
     layout: PixelLayout | None
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,8 @@ def scan_file(path: Path, name: str) -> tuple[list[FitsImage], list[UnreadableFi
         Images that are damaged or have several planes; the file itself if it contains no image.
     """
     images, faults = [], []
+    if path.exists() and not path.is_file():  # opening a pipe waits for a writer
+        return [], [UnreadableFile(name, "it is a pipe or a device, not a file")]
     try:
         with quiet_astropy(), fits.open(path, memmap=True) as hdus:
             for number, hdu in enumerate(hdus):
@@ -243,6 +250,9 @@ def celestial_plane(wcs: WCS, shape: tuple[int, ...]) -> tuple[Footprint, bool]:
 
 
 def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HDUList) -> FitsImage:
+    absurd = absurd_card(hdu.header)
+    if absurd:
+        raise UnusableImage(absurd)
     try:
         wcs = WCS(hdu.header, hdus)
     except READ_ERRORS as error:
@@ -254,8 +264,9 @@ def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HD
         layout = _layout(hdu)
         if layout.offset + nx * ny * layout.dtype.itemsize > path.stat().st_size:
             raise UnusableImage("it is truncated: pixels are missing at its end", footprint)
-    unit = str(hdu.header.get("BUNIT", ""))
-    return FitsImage(path, name, number, footprint, unit, beam_of(hdu.header), transposed, layout)
+    unit = hdu.header.get("BUNIT")
+    unit, content = unit if isinstance(unit, str) else "", product_stated(hdu.header)
+    return FitsImage(path, name, number, footprint, unit, beam_of(hdu.header), transposed, layout, content)
 
 
 def _layout(hdu: fits.ImageHDU) -> PixelLayout:

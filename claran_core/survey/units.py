@@ -8,12 +8,14 @@ from astropy import units as u
 from claran_core.common.noise import noise_sigma
 from claran_core.survey.surveys import Survey
 
-__all__ = ["noise_fits", "unit_factor"]
+__all__ = ["noise_fits", "unit_factor", "unit_problem"]
 
 # ``JY/BEAM`` and its variants, which astropy does not parse.  MJY is mJy written by a program that uses
-# capitals only, never a megajansky.
+# capitals only, never a megajansky.  astropy shows each byte of a header outside ASCII as ``?``: before Jy,
+# the one of a micro sign in Latin-1, or the two in UTF-8.
 JANSKY_PER_BEAM = re.compile(
-    r"(?P<prefix>milli|micro|[mu\u00b5\u03bcn]?)jy\s*(/|\.|\*|\s)\s*(beam|bm)(\^?-1)?", re.I
+    r"(?P<prefix>milli|micro|\?{1,2}|[mu\u00b5\u03bcn]?)(jy|jansky)\s*(/|\.|\*|\s|per)\s*(beam|bm)(\^?-1)?",
+    re.I,
 )
 PREFIXES = {
     "": 1.0,
@@ -22,9 +24,13 @@ PREFIXES = {
     "u": 1e-6,
     "\u00b5": 1e-6,
     "\u03bc": 1e-6,
+    "?": 1e-6,
+    "??": 1e-6,
     "micro": 1e-6,
     "n": 1e-9,
 }
+# Words that programs write where they know no unit.
+NO_UNIT = {"unknown", "none", "undefined", "n/a"}
 COUNTS = {"dn", "adu", "count", "counts", "ct"}
 
 # The noise within one survey varies by a factor of a few, also around 3C sources (2 for 3C 192); a wrong unit
@@ -43,7 +49,7 @@ def unit_factor(unit: str, survey: Survey) -> float | None:
     float or None
         1 if the file gives no unit; None if the unit cannot be converted.
     """
-    text = unit.strip()
+    text = _stated(unit)
     if not text or text.lower() == survey.unit.lower():
         return 1.0
     if survey.unit == "DN":
@@ -55,6 +61,36 @@ def unit_factor(unit: str, survey: Survey) -> float | None:
         return float(u.Unit(text).to(survey.unit))
     except (ValueError, TypeError):  # not a unit, or not a compatible one
         return None
+
+
+def unit_problem(unit: str, survey: Survey) -> str:
+    """Return why an image in this unit (BUNIT) cannot show a survey; empty if it can, or states none.
+
+    Infrared images have units of many spellings; only one of a radio image is refused.
+    """
+    text = _stated(unit)
+    if not text or unit_factor(text, survey) is not None:
+        return ""
+    if survey.band == "infrared" and not JANSKY_PER_BEAM.fullmatch(text) and not _is_brightness(text):
+        return ""
+    return f"BUNIT = {text!r} cannot be converted to {survey.unit}, the unit of {survey.name}"
+
+
+def _stated(unit: str) -> str:
+    """Return a unit without blanks and parentheses around it; empty where a word says that it is unknown."""
+    text = unit.strip()
+    if text.startswith("(") and text.endswith(")") and text.count("(") == 1:
+        text = text[1:-1].strip()
+    return "" if text.lower() in NO_UNIT else text
+
+
+def _is_brightness(text: str) -> bool:
+    """Return whether a unit is one of radio images: a temperature, or a flux density per solid angle."""
+    try:
+        unit = u.Unit(text)
+    except (ValueError, TypeError):
+        return False
+    return any(unit.is_equivalent(known) for known in (u.Jy / u.beam, u.K))
 
 
 def noise_fits(data: np.ndarray, survey: Survey) -> bool:

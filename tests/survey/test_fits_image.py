@@ -85,6 +85,8 @@ def test_several_images_of_one_file(tmp_path: Path) -> None:
         ({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}, "its image has no celestial WCS"),
         ({"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"}, "its WCS cannot be used"),
         ({"CDELT1": 0.0}, "its WCS cannot be used"),
+        ({"A_ORDER": 1_000_000}, "A_ORDER = 1000000 is no order of a distortion (0 to 20)"),
+        ({"BP_ORDER": -3}, "BP_ORDER = -3 is no order"),
     ],
 )
 def test_images_that_cannot_be_placed(tmp_path: Path, cards: dict[str, Any], reason: str) -> None:

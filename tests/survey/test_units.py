@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from claran_core.survey.surveys import SURVEYS
-from claran_core.survey.units import noise_fits, unit_factor
+from claran_core.survey.units import noise_fits, unit_factor, unit_problem
 
 FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
 
@@ -23,6 +23,12 @@ FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
         ("MJY/BEAM", 1e-3),
         ("uJy/bm", 1e-6),
         ("\u00b5Jy/beam", 1e-6),
+        ("?Jy/beam", 1e-6),  # the micro sign in Latin-1, as astropy shows it
+        ("??Jy/beam", 1e-6),  # in UTF-8
+        ("(Jy/beam)", 1.0),
+        ("JANSKY/BEAM", 1.0),
+        ("JY PER BEAM", 1.0),
+        ("Unknown", 1.0),
         ("Jy", None),
         ("JY/PIXEL", None),
         ("K", None),
@@ -36,6 +42,24 @@ def test_radio_units(unit: str, factor: float | None) -> None:
 @pytest.mark.parametrize(("unit", "factor"), [("DN", 1.0), ("", 1.0), ("counts", 1.0), ("Jy", None)])
 def test_infrared_units(unit: str, factor: float | None) -> None:
     assert unit_factor(unit, WISE) == factor
+
+
+@pytest.mark.parametrize("unit", ["DN", "K", "Jy", "JY/PIXEL", "nonsense", "Jy/b"])
+def test_an_image_in_another_unit_shows_no_radio_survey(unit: str) -> None:
+    problem = unit_problem(unit, FIRST)
+    assert problem == f"BUNIT = {unit!r} cannot be converted to Jy/beam, the unit of FIRST"
+
+
+@pytest.mark.parametrize("unit", ["", "unknown", "mJy/beam", "(JY/BEAM)", "??Jy/beam"])
+def test_units_of_radio_images(unit: str) -> None:
+    assert unit_problem(unit, FIRST) == ""
+
+
+@pytest.mark.parametrize(
+    ("unit", "refused"), [("nanomaggies", False), ("DN/s", False), ("JY/BEAM", True), ("mK", True)]
+)
+def test_only_radio_units_are_refused_in_the_infrared(unit: str, refused: bool) -> None:
+    assert bool(unit_problem(unit, WISE)) is refused
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import glob
 import hashlib
 import logging
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -27,16 +29,24 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.sky import unit_vectors
 from claran_core.common.tables import IMAGES
+from claran_core.common.text import has_control, printable
+from claran_core.survey.directory.image_choice import choose_images
 from claran_core.survey.fits_image import scan_file
 from claran_core.survey.footprint import Footprint
 from claran_core.survey.surveys import Survey
 
-__all__ = ["ImageIndex", "files_digest", "matching_files", "write_index"]
+__all__ = ["MISNAMED", "ImageIndex", "files_digest", "matching_files", "write_index"]
 
 logger = logging.getLogger(__name__)
 
 # Number of files in the batches that processes work on.
 CHUNK = 32
+# Files whose name cannot be stored or printed.
+MISNAMED = "its name has control characters or is not UTF-8; rename it"
+# Columns with the reasons why readable images are not used.
+CHOSEN = ["refused", "passed_over"]
+# Names in the line about maps that are passed over.
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -64,12 +74,20 @@ class ImageIndex:
 
     @classmethod
     def scan(
-        cls, folder: Path, names: Sequence[str], *, known: pd.DataFrame | None = None, processes: int = 1
+        cls,
+        survey: Survey,
+        folder: Path,
+        names: Sequence[str],
+        *,
+        known: pd.DataFrame | None = None,
+        processes: int = 1,
     ) -> "ImageIndex":
-        """Read the headers of files.
+        """Read the headers of files, and choose the images of the survey.
 
         Parameters
         ----------
+        survey : Survey
+            Survey of the images.
         folder : Path
             Folder of the files.
         names : sequence of str
@@ -80,17 +98,23 @@ class ImageIndex:
         processes : int
             Number of processes.  If more than one, each imports the caller's script, which must be guarded by
             ``if __name__ == "__main__"``.
+
+        Raises
+        ------
+        ConfigError
+            If there are readable images, and none of them shows the survey.
         """
         stamps = {name: _stamp(folder / name) for name in names}
         kept = _unchanged(known, stamps)
         fresh = [name for name in names if name not in kept]
         progress = Progress(f"{folder}: headers read", len(fresh))
         rows = [row for found in kept.values() for row in found]
-        for found in _scanned(folder, fresh, processes):
-            rows += [{**row, **stamps[row["file"]]} for row in found]
+        for name, found in zip(fresh, _scanned(folder, fresh, processes), strict=True):
+            rows += [{**row, **stamps[name]} for row in found]
             progress.step()
         table = pd.DataFrame(rows, columns=IMAGES.names)
-        return cls(table.sort_values("file", kind="stable", ignore_index=True))
+        table = table.sort_values("file", kind="stable", ignore_index=True)
+        return cls(_chosen(table, survey, folder, known))
 
     def near(self, frame: Frame, ra_deg: float, dec_deg: float) -> list[str]:
         """Return the files with an image, readable or not, whose circle meets that of the subject.
@@ -110,11 +134,32 @@ class ImageIndex:
         centres = self.rows[["x", "y", "z"]].to_numpy(float)
         return centres, self.rows["radius_deg"].to_numpy(float), self.rows["file"].tolist()
 
+    @cached_property
+    def unused(self) -> dict[str, str]:
+        """Names of the readable images that are not used: why they are refused; empty if passed over."""
+        rows = self.rows[(self.rows["refused"] != "") | (self.rows["passed_over"] != "")]
+        return dict(zip(rows["name"], rows["refused"], strict=True))
+
+    @cached_property
+    def misnamed(self) -> frozenset[str]:
+        """Files that no name in the index can find."""
+        return frozenset(self.rows["file"][self.rows["reason"] == MISNAMED])
+
     def warn(self, folder: Path) -> None:
-        """Log each file that cannot be used."""
-        faults = self.rows[self.rows["reason"] != ""]
-        for name, reason in zip(faults["name"], faults["reason"], strict=True):
-            logger.warning("%s: left out: %s", folder / name, reason)
+        """Log each file that cannot be used, and each kind of maps that are passed over."""
+        for column in ("reason", "refused"):
+            faults = self.rows[self.rows[column] != ""]
+            for name, reason in zip(faults["name"], faults[column], strict=True):
+                logger.warning("%s: left out: %s", folder / name, reason)
+        passed = self.rows[self.rows["passed_over"] != ""]
+        kinds = passed["passed_over"].str.split(" (", regex=False).str[0]
+        for kind, rows in passed.groupby(kinds):
+            named = ", ".join(
+                f"{name}: {reason}"
+                for name, reason in rows[["name", "passed_over"]].head(MAX_NAMED).itertuples(index=False)
+            )
+            more = f"; and {len(rows) - MAX_NAMED} more" if len(rows) > MAX_NAMED else ""
+            logger.warning("%s: no images, passed over as %s: %s%s", folder, kind, named, more)
 
     def unplaced(self) -> list[str]:
         """Return the unreadable files whose headers do not tell their position; in order."""
@@ -140,14 +185,14 @@ def write_index(path: Path, survey: Survey, folder: Path, *, pattern: str, proce
     Raises
     ------
     ConfigError
-        If the folder does not exist, or contains no file that matches.
+        If the folder does not exist, contains no file that matches, or no image of the survey.
     InputError
         If the file at `path` is not an index.
     """
     names = matching_files(survey, folder, pattern)
     # Files of another folder may have the same names, sizes and times; another version may read more of them.
-    facts = {"folder": str(folder.resolve()), "version": __version__}
-    index = ImageIndex.scan(folder, names, known=_known(path, facts), processes=processes)
+    facts = {"folder": str(folder.resolve()), "version": __version__, "survey": survey.name}
+    index = ImageIndex.scan(survey, folder, names, known=_known(path, facts), processes=processes)
     index.warn(folder)
     write_table(path, index.rows, IMAGES, metadata=facts)
     return index
@@ -155,6 +200,8 @@ def write_index(path: Path, survey: Survey, folder: Path, *, pattern: str, proce
 
 def matching_files(survey: Survey, folder: Path, pattern: str) -> list[str]:
     """Return the names of the matching files below a folder, sorted; links are followed.
+
+    ``.fits`` in the pattern stands for ``.FITS`` as well.
 
     Raises
     ------
@@ -165,8 +212,9 @@ def matching_files(survey: Survey, folder: Path, pattern: str) -> list[str]:
     if not folder.is_dir():
         raise ConfigError(f"{key}.path: no folder {folder}; give the folder of the FITS files")
     # Path.glob does not follow links to folders, which are common on clusters.
-    names = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207
-    names = sorted(name for name in names if (folder / name).is_file())
+    either_case = re.sub(r"\.fits", ".[fF][iI][tT][sS]", pattern, flags=re.IGNORECASE)
+    names = glob.glob(either_case, root_dir=folder, recursive=True)  # noqa: PTH207
+    names = sorted(name for name in names if not (folder / name).is_dir())
     if not names:
         raise ConfigError(f"{key}.path: no file in {folder} matches {pattern!r}; see {key[8:]}.pattern")
     return names
@@ -183,12 +231,12 @@ def files_digest(survey: Survey, folder: Path, pattern: str) -> str:
     digest = hashlib.sha256()
     for name in matching_files(survey, folder, pattern):
         stamp = _stamp(folder / name)
-        digest.update(f"{name}\0{stamp['size']}\0{stamp['mtime_ns']}\n".encode())
+        digest.update(os.fsencode(name) + f"\0{stamp['size']}\0{stamp['mtime_ns']}\n".encode())
     return digest.hexdigest()
 
 
 def _known(path: Path, facts: dict[str, str]) -> pd.DataFrame | None:
-    """Return the rows of an earlier index of the same folder and version."""
+    """Return the rows of an earlier index of the same folder, version and survey."""
     if not path.exists():
         return None
     rows = read_table(path, IMAGES.names)
@@ -229,15 +277,60 @@ def _scanned(folder: Path, names: Sequence[str], processes: int) -> Iterator[lis
 
 
 def _rows_of(folder: Path, name: str) -> list[dict[str, Any]]:
+    if has_control(name):
+        shown = printable(name)
+        return [_row(shown, shown, None, reason=MISNAMED)]
     images, unreadable = scan_file(folder / name, name)
-    found: Iterable[tuple[str, Footprint | None, str]] = [
-        *((image.name, image.footprint, "") for image in images),
-        *((fault.name, fault.footprint, fault.reason) for fault in unreadable),
-    ]
     return [
-        {"file": name, "name": label, "reason": reason, **_circle(footprint)}
-        for label, footprint, reason in found
+        *(
+            _row(name, image.name, image.footprint, unit=printable(image.unit), content=image.content)
+            for image in images
+        ),
+        *(_row(name, fault.name, fault.footprint, reason=printable(fault.reason)) for fault in unreadable),
     ]
+
+
+def _row(
+    file: str, name: str, footprint: Footprint | None, *, reason: str = "", unit: str = "", content: str = ""
+) -> dict[str, Any]:
+    """Return a row without size, time and the choice of images."""
+    texts = {"file": file, "name": name, "reason": reason, "unit": unit, "content": content}
+    return {**texts, **_circle(footprint)}
+
+
+def _chosen(rows: pd.DataFrame, survey: Survey, folder: Path, known: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the rows with the reasons why images are refused or passed over.
+
+    The choice reads pixels, so it is made again only if there are other images than `known`.
+
+    Raises
+    ------
+    ConfigError
+        If there are readable images, and none of them is used.
+    """
+    readable = rows["reason"] == ""
+    same = ["name", "size", "mtime_ns"]
+    if known is not None and _readable(rows)[same].equals(_readable(known)[same]):
+        rows.loc[readable, CHOSEN] = _readable(known)[CHOSEN].to_numpy()
+        rows[CHOSEN] = rows[CHOSEN].fillna("")
+    else:
+        choice = choose_images(rows, folder, survey)
+        for column in CHOSEN:
+            reasons = getattr(choice, column)
+            rows[column] = [reasons.get(row, "") for row in range(len(rows))]
+    unused = rows[readable & (rows[CHOSEN] != "").any(axis=1)]
+    if len(unused) and len(unused) == readable.sum():
+        first = unused.iloc[0]
+        reason = first["refused"] or f"it shows {first['passed_over']}"
+        raise ConfigError(
+            f"config: survey.{survey.band}.path: no image in {folder} shows {survey.name}; "
+            f"{first['name']}: {reason}"
+        )
+    return rows
+
+
+def _readable(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["reason"] == ""].reset_index(drop=True)
 
 
 def _circle(footprint: Footprint | None) -> dict[str, float]:

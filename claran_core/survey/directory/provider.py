@@ -3,7 +3,8 @@
 An index (`claran_core.survey.directory.image_index`) lists the images of the folder; pixels are read only
 where a subject needs them.  Where images overlap, the one with the best coverage of a subject is used; of
 equal ones, the one with the finest pixels, then the one whose centre is nearest, then the first by name.  If
-none covers the whole subject, several are combined.
+none covers the whole subject, several are combined.  Images of the same pixels that contradict each other are
+refused, and maps of noise and the like are passed over (`claran_core.survey.directory.image_choice`).
 """
 
 import logging
@@ -17,7 +18,7 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.survey.coadd import coadd
 from claran_core.survey.coverage import coverage_of
-from claran_core.survey.directory.image_index import ImageIndex, matching_files
+from claran_core.survey.directory.image_index import MISNAMED, ImageIndex, matching_files
 from claran_core.survey.fits_image import (
     READ_ERRORS,
     FitsImage,
@@ -87,7 +88,7 @@ class DirectoryProvider:
     ) -> None:
         self.survey = survey
         self.path = Path(path)
-        self.index = index or ImageIndex.scan(self.path, matching_files(survey, self.path, pattern))
+        self.index = index or ImageIndex.scan(survey, self.path, matching_files(survey, self.path, pattern))
         if index is None:
             self.index.warn(self.path)
         self._scans: dict[str, tuple[list[FitsImage], list[UnreadableFile]]] = {}
@@ -193,9 +194,23 @@ class DirectoryProvider:
         return [(image, window) for _, image, window in sorted(found, key=lambda entry: entry[0])], faults
 
     def _scanned(self, name: str) -> tuple[list[FitsImage], list[UnreadableFile]]:
-        """Return the contents of a file according to its current headers."""
+        """Return what a file holds according to its current headers, without images that are not used."""
+        if name in self.index.misnamed:
+            return [], [UnreadableFile(name, MISNAMED)]
         if name not in self._scans:
-            self._scans[name] = scan_file(self.path / name, name)
+            images, faults = scan_file(self.path / name, name)
+            unused = self.index.unused
+            self._scans[name] = (
+                [image for image in images if image.name not in unused],
+                [
+                    *faults,
+                    *(
+                        UnreadableFile(image.name, unused[image.name], image.footprint)
+                        for image in images
+                        if unused.get(image.name)
+                    ),
+                ],
+            )
         return self._scans[name]
 
     def _read(
@@ -217,7 +232,7 @@ class DirectoryProvider:
         self, faults: list[UnreadableFile], unplaced: list[UnreadableFile], blank: list[str]
     ) -> NoImage:
         if faults:
-            return NoImage("failed", f"cannot read {faults[0].name}, which covers it: {faults[0].reason}")
+            return NoImage("failed", f"cannot use {faults[0].name}, which covers it: {faults[0].reason}")
         if unplaced:
             more = f", and {len(unplaced) - 1} more" if len(unplaced) > 1 else ""
             return NoImage(

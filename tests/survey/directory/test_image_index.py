@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def index_of(folder: Path, **options: Any) -> ImageIndex:
-    return ImageIndex.scan(folder, matching_files(FIRST, folder, PATTERN), **options)
+    return ImageIndex.scan(FIRST, folder, matching_files(FIRST, folder, PATTERN), **options)
 
 
 def test_each_image_and_each_fault_is_a_row(folder: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_file_that_vanished_after_it_was_indexed_is_a_failure(folder: Path) ->
     index = index_of(folder)
     (folder / "far.fits").unlink()
     answer = DirectoryProvider(FIRST, folder, index=index).cutout("subject", *FAR, WIDTH)
-    assert answer.status == "failed" and "cannot read far.fits" in answer.reason
+    assert answer.status == "failed" and "cannot use far.fits" in answer.reason
     assert "No such file" in answer.reason and "\n" not in answer.reason
 
 
@@ -196,3 +196,41 @@ def test_no_folder_and_no_match_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no file in .* matches"):
         files_digest(FIRST, tmp_path, "*.fits")
     assert not (tmp_path / "index.parquet").exists()
+
+
+def test_fits_files_in_capital_letters_are_found(tmp_path: Path) -> None:
+    for name in ("A.FITS", "b.fits.gz", "c.Fits.fz", "d.fit", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert matching_files(FIRST, tmp_path, PATTERN) == ["A.FITS", "b.fits.gz", "c.Fits.fz"]
+    assert matching_files(FIRST, tmp_path, "[bcd].fits*") == ["b.fits.gz", "c.Fits.fz"]
+
+
+@pytest.mark.parametrize("name", ["bell\a.fits", "line\nbreak.fits", os.fsdecode(b"caf\xe9.fits")])
+def test_names_that_cannot_be_stored_are_reported(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "images"
+    write_image(folder / "good.fits")
+    (folder / name).hardlink_to(folder / "good.fits")
+    path = tmp_path / "index.parquet"
+    rows = write_index(path, FIRST, folder, pattern=PATTERN).rows.set_index("file")
+    shown = name.encode("unicode_escape").decode()
+    assert rows["reason"].to_dict() == {
+        "good.fits": "",
+        shown: "its name has control characters or is not UTF-8; rename it",
+    }
+    source = DirectoryProvider(FIRST, folder, index=ImageIndex.read(path))
+    assert isinstance(source.cutout("subject", *TARGET, WIDTH), Cutout)
+    elsewhere = source.cutout("subject", *FAR, WIDTH)
+    assert elsewhere.status == "failed" and f"{shown}: its name has control" in elsewhere.reason
+    assert len(files_digest(FIRST, folder, PATTERN)) == 64
+
+
+def test_pipes_and_broken_links_are_reported(tmp_path: Path) -> None:
+    write_image(tmp_path / "good.fits")
+    os.mkfifo(tmp_path / "pipe.fits")
+    (tmp_path / "link.fits").symlink_to(tmp_path / "nowhere.fits")
+    index = index_of(tmp_path)
+    reasons = index.rows.set_index("file")["reason"]
+    assert reasons["good.fits"] == "" and reasons["pipe.fits"] == "it is a pipe or a device, not a file"
+    assert "No such file" in reasons["link.fits"]
+    answer = DirectoryProvider(FIRST, tmp_path, index=index).cutout("subject", *FAR, WIDTH)
+    assert answer.status == "failed"  # a pipe is not opened: that would wait for ever

@@ -304,7 +304,6 @@ def noise(rms: float) -> Callable[[np.ndarray], None]:
         ("Jy/beam", FIRST.rms * 1000, Flag.SUSPECT_UNIT),
         ("Jy/beam", FIRST.rms / 1000, Flag.SUSPECT_UNIT),
         ("mJy/beam", FIRST.rms * 1000, Flag(0)),
-        ("K", FIRST.rms, Flag.SUSPECT_UNIT),
     ],
 )
 def test_units_that_do_not_fit_are_flagged(tmp_path: Path, unit: str, rms: float, expected: Flag) -> None:
