@@ -4,6 +4,8 @@ Every message is one line: which file, which value, what to do.  For these error
 the message.  A traceback means a fault of the program, never bad input.
 """
 
+from claran_core.common.text import printable
+
 __all__ = [
     "ClaranError",
     "ConfigError",
@@ -15,7 +17,14 @@ __all__ = [
 
 
 class ClaranError(Exception):
-    """Base class of all errors that are reported in one line."""
+    """Base class of all errors that are reported in one line.
+
+    The text may contain what files and services say: it is one line, without control characters.
+    """
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return printable(super().__str__())
 
 
 class ConfigError(ClaranError):

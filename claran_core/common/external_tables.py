@@ -5,6 +5,7 @@ message can therefore name the file, the row and the value.
 """
 
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,11 +23,24 @@ from astropy.table import Column, MaskedColumn, Table
 from astropy.utils.exceptions import AstropyWarning
 
 from claran_core.common.errors import InputError
+from claran_core.common.table_size import refuse_bomb
 
 __all__ = ["ExternalTable", "column_names", "read_external_table"]
 
 # Columns that are angles in degrees.  All others are read as text, so that ids keep leading zeros.
 ANGLES = ("ra", "dec")
+# Errors of the readers for damaged files, and for those that say they are larger than the memory.
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    IndexError,
+    MemoryError,
+    zlib.error,
+    pa.ArrowException,
+    ElementTree.ParseError,
+)
 # Spellings of degrees that occur in files but are not in the FITS and VOTable standards.
 DEGREES = {"degree", "degrees", "degs"}
 
@@ -97,6 +111,7 @@ def column_names(path: Path) -> list[str]:
     """Return the column names of a table without reading its rows; errors as `read_external_table`."""
     kind = _format_of(path)
     with _one_line_errors(path):
+        refuse_bomb(path)
         return kind.names(path)
 
 
@@ -118,6 +133,7 @@ def read_external_table(path: Path, columns: Mapping[str, str]) -> ExternalTable
     """
     kind = _format_of(path)
     with _one_line_errors(path):
+        refuse_bomb(path)
         table = kind.read(path, columns)
     if table.data.empty:
         raise InputError(f"{path}: the table is empty; it needs at least one row")
@@ -149,7 +165,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
             yield
-    except (OSError, EOFError, ValueError, IndexError, pa.ArrowException, ElementTree.ParseError) as error:
+    except READ_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as a table ({reason})") from None
 

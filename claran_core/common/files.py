@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from claran_core.common.disk import disk_error
 from claran_core.common.errors import InputError
 
 __all__ = [
@@ -51,7 +52,14 @@ MADE_FROM_KEY = b"claran_made_from"
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure."""
+    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
+
+    Raises
+    ------
+    OSError
+        With one of `DISK_ERRORS` and `path`, if the disk keeps the file from being written, whatever error
+        the writing library raised.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -63,6 +71,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes private files, but results are shared
         temporary.replace(path)
+    except Exception as error:
+        code = disk_error(error, temporary)
+        if code is not None:
+            raise OSError(code, os.strerror(code), str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -352,7 +365,8 @@ def read_array(path: Path) -> np.ndarray:
         If the file is missing, truncated or not a ``.npy`` array.
     """
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        # Not `numpy.load`, which also opens archives of arrays and pickles.
+        return np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that writes it") from None
     except (ValueError, EOFError, OSError) as error:

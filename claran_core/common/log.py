@@ -4,24 +4,33 @@ Library modules call ``logging.getLogger(__name__)`` and never configure logging
 inside `job`, which sends all messages to the rule's log file and to the terminal.
 """
 
-import errno
 import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from claran_core.common.disk import DISK_ERRORS
 from claran_core.common.errors import ClaranError
+from claran_core.common.text import printable
 
 __all__ = ["Progress", "configure_logging", "job"]
 
 logger = logging.getLogger(__name__)
 
-# Errors of a full disk, an exceeded quota or a read-only file system: not faults of the program.
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class _Formatter(logging.Formatter):
+    """Formats a message as one line; text from outside cannot forge lines or control the terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (name of the base class)
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 def configure_logging(path: Path | None = None, *, level: int = logging.INFO) -> None:
@@ -37,7 +46,7 @@ def configure_logging(path: Path | None = None, *, level: int = logging.INFO) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(FORMAT))
+        handler.setFormatter(_Formatter(FORMAT))
         root.addHandler(handler)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,7 +19,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
-__all__ = ["OneOf", "Options", "Switch", "Text", "Unique", "Within"]
+from claran_core.common.text import has_control
+
+__all__ = ["FileName", "FolderName", "OneOf", "Options", "Switch", "Text", "Unique", "Within"]
+
+
+# Characters that Snakemake replaces in the names of inputs.
+PLACEHOLDERS = "{}<>"
 
 
 class Options(BaseModel):
@@ -126,8 +133,26 @@ def _read_switch(value: Any) -> Any:
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
+def _check_path(path: str) -> str:
+    if has_control(path):
+        raise ValueError("which has control characters; rename the file or folder")
+    return path
+
+
+def _check_workflow_file(path: str) -> str:
+    if set(path) & set(PLACEHOLDERS):
+        raise ValueError(
+            f"but Snakemake takes {' '.join(PLACEHOLDERS)} in names of files for placeholders; rename it"
+        )
+    return path
+
+
 # True or false.
 Switch = Annotated[bool, Field(strict=True), BeforeValidator(_read_switch)]
 
 # Text that is not empty.
 Text = Annotated[str, Field(min_length=1)]
+
+# Name of a folder, and of a file that is an input of the workflow; either may be empty.
+FolderName = Annotated[str, AfterValidator(_check_path)]
+FileName = Annotated[FolderName, AfterValidator(_check_workflow_file)]

@@ -1,6 +1,7 @@
 """Export the catalogue as CSV: a line of column names, then the rows; lists are ``[1.5, 2.5]``.
 
-CSV cannot store units: ``claran columns`` prints them.
+CSV cannot store units: ``claran columns`` prints them.  Spreadsheets run a text that starts like a formula;
+it gets an apostrophe in front.
 """
 
 from pathlib import Path
@@ -12,6 +13,9 @@ from claran_core.common.files import atomic_path
 from claran_core.export.source import CatalogueFile, items
 
 __all__ = ["write_csv"]
+
+# First characters of texts that spreadsheets take for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(source: CatalogueFile, path: Path) -> None:
@@ -33,6 +37,8 @@ def write_csv(source: CatalogueFile, path: Path) -> None:
 
 def _plain(column: pa.Array) -> object:
     """Return a column that pandas can write; lists become text."""
+    if pa.types.is_string(column.type):
+        return [f"'{text}" if text.startswith(FORMULA) else text for text in column.to_pylist()]
     if not pa.types.is_list(column.type):
         return column.to_pandas()
     entries, offsets = items(column)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from claran_core.common.files import atomic_path
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.text import printable
 from claran_core.export.source import CatalogueFile
 
 __all__ = ["write_ds9"]
@@ -50,7 +51,13 @@ def _regions(batch: pa.RecordBatch) -> Iterator[str]:
     for name, ra, dec, size, morphology, points_ra, points_dec in zip(
         *(column.to_pylist() for column in batch.columns), strict=True
     ):
-        look = f"color={COLOURS.get(morphology, 'white')} tag={{{morphology}}}"
-        yield f'box({ra:.7f},{dec:+.7f},{size:.3f}",{size:.3f}",0) # {look} text={{{name}}}'
+        look = f"color={COLOURS.get(morphology, 'white')} tag={_braced(morphology)}"
+        yield f'box({ra:.7f},{dec:+.7f},{size:.3f}",{size:.3f}",0) # {look} text={_braced(name)}'
         for point_ra, point_dec in zip(points_ra, points_dec, strict=True):
             yield f"point({point_ra:.7f},{point_dec:+.7f}) # point=cross {look}"
+
+
+def _braced(text: str) -> str:
+    """Return a text in braces, as one word of a region file; it can neither end the braces nor the line."""
+    plain = text.encode("ascii", "backslashreplace").decode()
+    return "{" + printable(plain).replace("{", "(").replace("}", ")") + "}"

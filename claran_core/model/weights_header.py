@@ -5,6 +5,7 @@ Reading it needs no PyTorch, so a workflow checks its settings before it starts.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,20 @@ DIGEST_NAME = "content_sha256"
 
 # Largest relative difference in pixels per beam between the images of a run and those of the training.
 SCALE_TOLERANCE = 0.05
+
+# What a header of other content raises.
+HEADER_ERRORS = (
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    InputError,
+)
+
+# Red, green and blue.
+N_CHANNELS = 3
 
 # Survey of files whose header names none.
 UNNAMED_SURVEY = "FIRST"
@@ -168,6 +183,8 @@ def read_header_text(path: Path) -> str | None:
 
 
 def _refuse_pickle(path: Path) -> None:
+    if path.exists() and not path.is_file():  # opening a pipe waits for a writer
+        raise WeightsError(f"{path}: a folder, a pipe or a device, not a file; check model.weights")
     try:
         with path.open("rb") as handle:
             start = handle.read(9)
@@ -193,12 +210,39 @@ def parsed_header(path: Path, text: str | None) -> tuple[WeightsInfo, dict[str, 
         header["class_names"] = tuple(header["class_names"])
         header["channel_means"] = tuple(float(mean) for mean in header["channel_means"])
         header["calibration"] = Calibration.of(header.get("calibration", ())).knots
-        return WeightsInfo(**header), dict(options)
-    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+        info = WeightsInfo(**header)
+        _check_values(info)
+        return info, dict(options)
+    except HEADER_ERRORS as error:
         raise WeightsError(
             f"{path}: no header of this program ({type(error).__name__}: {error}); "
             "give the weights.safetensors that training writes"
         ) from None
+
+
+def _check_values(info: WeightsInfo) -> None:
+    """Raise `ValueError` if values of a header cannot be those of a network for images."""
+    kinds = {
+        "architecture": str,
+        "method": str,
+        "package_version": str,
+        "fusion_options": dict,
+        "training": dict,
+        "data": dict,
+        "metrics": dict,
+        "seed": int,
+    }
+    for name, kind in kinds.items():
+        if not isinstance(getattr(info, name), kind):
+            raise ValueError(f"{name} is no {kind.__name__}")
+    if not all(isinstance(name, str) for name in (*info.class_names, info.data.get("survey", ""))):
+        raise ValueError("class_names or data.survey are not texts")
+    if len(info.channel_means) != N_CHANNELS or not all(map(math.isfinite, info.channel_means)):
+        raise ValueError(f"channel_means {info.channel_means} are not three finite numbers")
+    for name in ("size_px", "pixel_scale_arcsec"):
+        value = info.fusion_options[name]
+        if not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ValueError(f"fusion_options.{name} is {value!r}")
 
 
 def check_compatible(

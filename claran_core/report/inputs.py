@@ -19,6 +19,7 @@ from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.fusion.fused_images import check_images, open_shard
 from claran_core.fusion.shard import make_planes
+from claran_core.report.notices import read_notices
 from claran_core.report.pictures import SubjectImages
 from claran_core.settings.config import Config
 
@@ -68,6 +69,8 @@ class ReportInputs:
     catalogue_figures : mapping, optional
         PNG files of the evaluation of the catalogue, by the names ``truth``, ``calibration`` and
         ``comparison``.
+    notices : sequence of str
+        What is unusual about the run (`claran_core.report.notices`).
     version : str
         Version of the pipeline.
     """
@@ -87,6 +90,7 @@ class ReportInputs:
     loss_curves: Mapping[str, Path] = field(default_factory=dict)
     against_truth: Mapping[str, Any] | None = None
     catalogue_figures: Mapping[str, Path] = field(default_factory=dict)
+    notices: Sequence[str] = ()
     version: str = __version__
 
 
@@ -137,6 +141,7 @@ def read_inputs(
         config=config,
         targets=targets,
         ledger=read_table(results.catalogue_ledger),
+        notices=read_notices(results),
         fused=fused,
         images_of=_image_reader(results, config, fused),
         catalogue=read_table(results.catalogue, CATALOGUE.names),

@@ -93,6 +93,7 @@ def _run(inputs: ReportInputs) -> dict[str, Any]:
     return {
         "config": config,
         "date": inputs.date,
+        "notices": inputs.notices,
         "version": inputs.version,
         "simulated": config.survey.radio.source == "simulated",
         "settings": yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True),

@@ -95,7 +95,11 @@ def load_config(overlay: Mapping[str, Any] | Path | None = None) -> Config:
         If the file cannot be read as YAML, or as `Config.from_dict`.
     """
     changes: Mapping[str, Any] = read_yaml(overlay) if isinstance(overlay, Path) else (overlay or {})
-    return Config.from_dict(_overlaid(read_yaml(DEFAULTS), changes))
+    try:
+        merged = _overlaid(read_yaml(DEFAULTS), changes)
+    except RecursionError:
+        raise ConfigError("config: a mapping contains itself (YAML `&name` and `*name`)") from None
+    return Config.from_dict(merged)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: must contain `key: value` settings")

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from claran_core.common.options import Options, Text, Within
+from claran_core.common.options import FileName, Options, Text, Within
 
 __all__ = ["ComparisonOptions", "EvaluationOptions", "ScoringOptions"]
 
@@ -23,7 +23,7 @@ class ScoringOptions(Options):
 class ComparisonOptions(Options):
     """Section ``evaluation.compare_with`` (paper section 5.8): a catalogue of the user."""
 
-    path: Text | None = Field(
+    path: Annotated[FileName, Field(min_length=1)] | None = Field(
         description="table with columns `ra` and `dec` (deg, ICRS) to compare the catalogue with"
     )
     radius_arcsec: Annotated[float, Within(gt=0, le=600)] = Field(

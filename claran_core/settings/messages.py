@@ -1,6 +1,7 @@
 """One line for the user from pydantic's errors: where, what is wrong, and what to write."""
 
 import difflib
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ __all__ = ["first_problem"]
 
 # Longer values are cut in messages.
 MAX_SHOWN = 80
+SHORT = reprlib.Repr()
+SHORT.maxlevel = 3
 
 
 def first_problem(error: ValidationError, schema: Mapping[str, Any], section: str = "") -> str:
@@ -71,10 +74,11 @@ def _unknown_key(location: Sequence[int | str], schema: Mapping[str, Any], secti
 
 
 def _suggestion(value: Any, values: Sequence[Any]) -> str:
-    close = difflib.get_close_matches(str(value), [str(known) for known in values], n=1)
+    close = difflib.get_close_matches(_shown(value).strip("'"), [str(known) for known in values], n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # Bounded: a few lines of YAML make a list that has 10^9 entries when it is written out.
+    text = SHORT.repr(value) if isinstance(value, list | dict) else repr(value)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from claran_core.common.options import Options, Text, Unique
+from claran_core.common.options import FileName, Options, Unique
 
 __all__ = ["TargetOptions"]
 
@@ -12,7 +12,7 @@ __all__ = ["TargetOptions"]
 class TargetOptions(Options):
     """Section ``targets``."""
 
-    path: Text = Field(
+    path: Annotated[FileName, Field(min_length=1)] = Field(
         description="table of positions (CSV, Parquet, FITS or VOTable; `ra` and `dec` in deg, ICRS), "
         "or the RGZ label table"
     )

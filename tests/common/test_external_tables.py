@@ -169,3 +169,11 @@ def test_unknown_format_and_missing_file_are_refused(tmp_path: Path) -> None:
         column_names(tmp_path / "t.xlsx")
     with pytest.raises(InputError, match="no such file"):
         column_names(tmp_path / "t.csv")
+
+
+def test_a_truncated_fits_table_ends_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.fits"
+    Table({"RA": np.arange(2000.0), "DEC": np.arange(2000.0), "name": ["x"] * 2000}).write(path)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(InputError, match=r"t\.fits: cannot be read as a table \(buffer is too small"):
+        read_external_table(path, CHOSEN)

@@ -1,5 +1,8 @@
 """Files of the pipeline: atomic and typed; damaged files are refused in one line."""
 
+import errno
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +146,9 @@ def test_damaged_arrays_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.npy").write_bytes(path.read_bytes()[:500])
     np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "empty.npy").write_bytes(b"")
-    for name in ("cut.npy", "objects.npy", "empty.npy", "missing.npy"):
+    with (tmp_path / "archive.npy").open("wb") as archive:
+        np.savez(archive, np.arange(9))
+    for name in ("cut.npy", "objects.npy", "empty.npy", "missing.npy", "archive.npy"):
         with pytest.raises(InputError, match=name) as caught:
             files.read_array(tmp_path / name)
         assert "\n" not in str(caught.value)
@@ -171,3 +176,46 @@ def test_json_refuses_nan(tmp_path: Path) -> None:
         files.write_json(tmp_path / "m.json", {"ap": float("nan")})
     files.write_json(tmp_path / "m.json", {"ap": None})
     assert (tmp_path / "m.json").read_text() == '{\n  "ap": null\n}\n'
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Let no file of this process grow beyond 100 kB, as a full disk would."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def _write_raw(path: Path) -> None:
+    with files.atomic_path(path) as temporary:
+        np.zeros(50_000).tofile(temporary)  # its error tells no reason
+
+
+def _write_rows(path: Path) -> None:
+    values = np.random.default_rng(1).random(50_000)
+    schema = pa.schema([pa.field("a", pa.float64(), nullable=False)])
+    files.write_table(path, pd.DataFrame({"a": values}), schema)
+
+
+def _write_array(path: Path) -> None:
+    with files.array_writer(path, (50, 1000), np.float64) as append:
+        for _ in range(50):
+            append(np.ones(1000))
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("write", [_write_raw, _write_rows, _write_array])
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    path = tmp_path / "a.file"
+    with pytest.raises(OSError, match=r"File too large") as caught:
+        write(path)
+    assert caught.value.errno == errno.EFBIG and caught.value.filename == str(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_errors_of_writing_stay_what_they_are(tmp_path: Path) -> None:
+    for error in (ValueError("x"), OSError("no reason"), FileNotFoundError(2, "gone")):
+        with pytest.raises(type(error)) as caught, files.atomic_path(tmp_path / "a"):
+            raise error
+        assert caught.value is error

@@ -65,3 +65,22 @@ def test_full_disk_ends_in_one_line(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "results/fused/D4/00000.npy")
     assert "results/fused/D4/00000.npy: No space left on device; correct this" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+def test_text_from_outside_neither_forges_lines_nor_controls_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "x\x1b]0;owned\x07\n2026 INFO claran: all is well \udce9"
+    with pytest.raises(SystemExit), job(tmp_path / "rule.log"):
+        logging.getLogger("claran_core.x").warning("%s: left out", hostile)
+        raise InputError(f"{hostile}: line 3")
+    text = (tmp_path / "rule.log").read_text()
+    assert text.count("\n") == 2 and text.count("x\\x1b]0;owned\\x07\\n2026 INFO") == 2
+    assert "\x1b" not in text and "\x1b" not in capsys.readouterr().err
+
+
+def test_messages_of_tracebacks_are_escaped_line_by_line(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit), job(tmp_path / "rule.log"):
+        raise ValueError("bell\a")
+    text = (tmp_path / "rule.log").read_text()
+    assert "Traceback" in text and text.endswith("ValueError: bell\\x07\n")

@@ -38,3 +38,12 @@ def test_no_sources_is_a_line_of_names(tmp_path: Path) -> None:
     write_random_catalogue(tmp_path / "c.parquet", 0)
     write_csv(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.csv")
     assert (tmp_path / "c.csv").read_text() == ",".join(CATALOGUE.names) + "\n"
+
+
+def test_texts_that_start_like_a_formula_are_texts(tmp_path: Path) -> None:
+    names = ["=1+2", "+3C84", "-7", "@sum", "\ttab", "plain=1"]
+    rows = write_random_catalogue(tmp_path / "c.parquet", len(names))
+    rows.assign(subject_id=names).to_parquet(tmp_path / "c.parquet")
+    write_csv(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.csv")
+    read = pd.read_csv(tmp_path / "c.csv", dtype=str)
+    assert read["subject_id"].tolist() == [*(f"'{name}" for name in names[:5]), "plain=1"]

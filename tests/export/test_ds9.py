@@ -50,3 +50,13 @@ def test_missing_column_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'angular_size' is missing"):
         write_ds9(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.reg")
     assert [path.name for path in tmp_path.iterdir()] == ["c.parquet"]
+
+
+def test_names_end_neither_braces_nor_line(tmp_path: Path) -> None:
+    rows = write_random_catalogue(tmp_path / "c.parquet", 1)
+    name = "J1} point=x\nimage;circle(1,2,3)\u00b5"
+    rows.assign(source_id=name).to_parquet(tmp_path / "c.parquet")
+    write_ds9(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.reg")
+    lines = (tmp_path / "c.reg").read_text().splitlines()
+    assert len(lines) == 3 + 1 + len(rows["component_ra"][0])
+    assert lines[3].endswith("text={J1) point=x\\nimage;circle(1,2,3)\\xb5}")

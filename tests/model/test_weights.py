@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -265,3 +266,32 @@ def test_fields_may_have_another_width(path: Path) -> None:
 def test_a_header_of_any_length_is_not_taken_for_a_pickle(path: Path, length: int) -> None:
     # The first byte of the file is the lowest of the header's length: 0x80 once in 32 files.
     read_info(rewritten(path, data={"description": "x" * length}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fusion_options": {"size_px": 132}}, "'pixel_scale_arcsec'"),
+        ({"fusion_options": FUSION | {"pixel_scale_arcsec": 0}}, "fusion_options.pixel_scale_arcsec is 0"),
+        ({"fusion_options": FUSION | {"size_px": "wide"}}, "fusion_options.size_px is 'wide'"),
+        ({"fusion_options": [1]}, "fusion_options is no dict"),
+        ({"class_names": [1, 2]}, "class_names or data.survey are not texts"),
+        ({"data": {"survey": ["FIRST"]}}, "class_names or data.survey are not texts"),
+        ({"data": "simulated"}, "data is no dict"),
+        ({"channel_means": [1e400, 0, 0]}, "are not three finite numbers"),
+        ({"channel_means": [10**400, 0, 0]}, "OverflowError"),
+        ({"channel_means": [1.0]}, "are not three finite numbers"),
+        ({"seed": "seven"}, "seed is no int"),
+    ],
+)
+def test_a_header_that_lies_is_refused(path: Path, changes: dict[str, Any], said: str) -> None:
+    message = refusal(rewritten(path, **changes))
+    assert "no header of this program" in message and said in message
+
+
+def test_a_header_of_nested_brackets_and_a_pipe_are_refused(path: Path) -> None:
+    save_file(load_file(path), path, metadata={"claran": "[" * 100_000})
+    assert "no header of this program (RecursionError" in refusal(path)
+    pipe = path.with_name("pipe.safetensors")
+    os.mkfifo(pipe)
+    assert "a pipe or a device, not a file" in refusal(pipe)  # opening it would wait for ever

@@ -1,6 +1,7 @@
 """The configuration: overlays on the defaults, names from the objects, mistakes reported in one line."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from claran_core.common.errors import ConfigError
 from claran_core.common.options import Options
 from claran_core.common.paths import REPOSITORY, resolve_path
 from claran_core.fusion.render import METHODS
-from claran_core.settings.config import DEFAULTS, Config, load_config
+from claran_core.settings.config import DEFAULTS, Config, load_config, read_yaml
 from claran_core.settings.evaluation import ScoringOptions
 from claran_core.settings.fusion import FusionOptions, ImageOptions
 from claran_core.settings.survey import SurveysOptions
@@ -56,12 +57,31 @@ def test_overlay_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("seed: 3\n")
     assert load_config(path).seed == 3
-    for text in ("seed: [1\n", "just words\n"):
+    for text in ("seed: [1\n", "just words\n", f"seed: {'7' * 5000}\n"):
         path.write_text(text)
         with pytest.raises(ConfigError, match=r"mine\.yaml"):
             load_config(path)
     with pytest.raises(ConfigError, match=r"absent\.yaml"):
         load_config(tmp_path / "absent.yaml")
+
+
+def test_settings_that_contain_themselves(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for text in ("catalogue: &a {b: *a}\n", "&r\nsurvey: {radio: *r}\n", "fusion: {methods: &m [D1, *m]}\n"):
+        path.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            load_config(path)
+        assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
+
+
+def test_a_list_of_references_is_not_written_out(tmp_path: Path) -> None:
+    names = "abcdefghij"
+    lines = [f"{one}: &{one} [{', '.join([f'*{before}'] * 9)}]" for before, one in pairwise(names)]
+    (tmp_path / "bomb.yaml").write_text("\n".join([f"{names[0]}: &a [x]", *lines, "seed: *j\n"]))
+    entries = read_yaml(tmp_path / "bomb.yaml")
+    with pytest.raises(ConfigError) as caught:  # 9^9 entries, if it was written out
+        load_config({"seed": entries["seed"]})
+    assert "seed is [[[" in str(caught.value) and len(str(caught.value)) < 300
 
 
 def models(kind: type[Options]) -> Iterator[type[Options]]:
@@ -237,6 +257,20 @@ def test_every_fusion_method_is_accepted(method: str) -> None:
             "evaluation.compare_with.flux_column is given, but no catalogue to compare with",
         ),
         ({"evaluation": {"compare_with": {"radius_arcsec": 0}}}, "evaluation.compare_with.radius_arcsec"),
+        ({"targets": {"path": "a\0b.csv"}}, "targets.path is 'a\\x00b.csv', which has control characters"),
+        ({"targets": {"path": "run{1}.csv"}}, "targets.path is 'run{1}.csv', but Snakemake takes { } < >"),
+        ({"model": {"weights": {"D4": "<x>"}}}, "model.weights.D4 is '<x>', but Snakemake takes"),
+        ({"model": {"pretrained": "a}"}}, "model.pretrained is 'a}', but Snakemake takes"),
+        (
+            {"survey": {"radio": {"path": "im\x1b[2Jages"}}},
+            "survey.radio.path is 'im\\x1b[2Jages', which has",
+        ),
+        (
+            {"survey": {"simulated": {"label_table": "a\tb"}}},
+            "survey.simulated.label_table is 'a\\tb', which",
+        ),
+        ({"evaluation": {"compare_with": {"path": "a>b"}}}, "evaluation.compare_with.path is 'a>b', but"),
+        ({"seed": "9" * 5000}, "seed is '999"),
     ],
 )
 def test_mistakes_are_reported_in_one_line(overlay: dict[str, Any], says: str) -> None:

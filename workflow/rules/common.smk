@@ -18,6 +18,7 @@ from claran_core.evaluation.other_catalogue import find_other_catalogue
 from claran_core.fusion import render
 from claran_core.labels.shard import truth_kind
 from claran_core.model.weights_header import given_weights
+from claran_core.report.notices import read_notices
 from claran_core.settings.config import Config
 from claran_core.settings.model import check_pretrained
 from claran_core.survey.directory.image_index import files_digest
@@ -160,7 +161,12 @@ def print_unfit_weights():
 
 
 def print_summary():
-    """Print the paths of the products, and the scores of the detections if there is truth."""
+    """Print what is unusual, the paths of the products, and the scores of the detections if there is truth."""
+    try:
+        for notice in read_notices(RESULTS):
+            print("Check before use:", notice)
+    except ClaranError as error:
+        print("claran:", error)
     for method in METHODS:
         if RESULTS.metrics(method).exists():
             print(summary_line(json.loads(RESULTS.metrics(method).read_text())))

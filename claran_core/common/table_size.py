@@ -1,0 +1,53 @@
+"""How large a table of the user becomes in memory: a small file may unpack to terabytes."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from claran_core.common.errors import InputError
+
+__all__ = ["refuse_bomb"]
+
+# A table of 10^7 targets has 0.5 GB.
+MAX_BYTES = 8 * 10**9
+MAX_ROWS = 2 * 10**8
+# gzip compresses at most by this factor, so that small files need no check.
+MAX_GZIP_RATIO = 1032
+CHUNK_BYTES = 2**22
+
+
+def refuse_bomb(path: Path, *, max_bytes: int = MAX_BYTES, max_rows: int = MAX_ROWS) -> None:
+    """Refuse a compressed table that is larger than any list of targets or sources.
+
+    Parameters
+    ----------
+    path : Path
+        A file of any format; only ``.gz`` and Parquet files can be much larger in memory than on disk.
+    max_bytes, max_rows : int
+        Largest size after unpacking, and largest number of rows.
+
+    Raises
+    ------
+    InputError
+        With the limit that the file exceeds.
+    OSError, EOFError, zlib.error, pyarrow.ArrowException
+        If the file is damaged.
+    """
+    name = path.name.lower()
+    if name.endswith(".gz") and path.stat().st_size * MAX_GZIP_RATIO > max_bytes:
+        with gzip.open(path) as unpacked:
+            size = 0
+            while chunk := unpacked.read(CHUNK_BYTES):
+                size += len(chunk)
+                if size > max_bytes:
+                    raise InputError(f"{path}: unpacks to more than {max_bytes / 1e9:g} GB; is it a table?")
+    elif name.endswith(".parquet"):
+        metadata = pq.read_metadata(path)
+        groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+        size = sum(group.total_byte_size for group in groups)
+        if metadata.num_rows > max_rows or size > max_bytes:
+            raise InputError(
+                f"{path}: has {metadata.num_rows} rows and {size / 1e9:.3g} GB unpacked; "
+                f"a table has at most {max_rows} rows and {max_bytes / 1e9:g} GB"
+            )

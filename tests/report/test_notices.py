@@ -1,0 +1,85 @@
+"""What is unusual about a run is said; an ordinary run says nothing."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from claran_core.common.flags import Flag
+from claran_core.report.notices import notices
+
+NO_IMAGES = {"radio": pd.DataFrame(columns=["name", "reason", "refused"])}
+
+
+def ledger(n: int = 40, band: str = "radio", **columns: Any) -> pd.DataFrame:
+    """Return rows of one band; a list in `columns` sets the first rows, the others are ordinary."""
+    rows = pd.DataFrame({"subject_id": [f"s{k}" for k in range(n)], "band": band, "survey": "FIRST"})
+    for name, usual in (("status", "ok"), ("reason", ""), ("flags", 0)):
+        first = columns.get(name, [])
+        rows[name] = [*first, *[usual] * (n - len(first))]
+    return rows
+
+
+def outcomes(*snr: float, outcome: str = "source") -> pd.DataFrame:
+    return pd.DataFrame({"ra": 10.0, "dec": -5.0, "snr": snr, "outcome": outcome}, index=range(len(snr)))
+
+
+def sources(*flags: int, n: int = 40) -> pd.DataFrame:
+    return pd.DataFrame({"flags": [*flags, *[0] * (n - len(flags))]})
+
+
+def test_an_ordinary_run_says_nothing() -> None:
+    some = [int(Flag.RADIO_PARTIAL)] * 3
+    assert notices(ledger(flags=some), sources(int(Flag.EDGE)), outcomes(6, 80), NO_IMAGES) == []
+    assert notices(ledger(), None, outcomes(), NO_IMAGES) == []
+
+
+def test_no_radio_image_at_all() -> None:
+    rows = ledger(2, status=["no_coverage"] * 2, reason=["no image covers it"] * 2)
+    assert notices(rows, None, outcomes(), NO_IMAGES) == [
+        "No subject has a radio image; the first, s0: no image covers it"
+    ]
+
+
+def test_failed_images() -> None:
+    rows = ledger(band="infrared", status=["failed"], reason=["no answer"])
+    assert notices(rows, None, outcomes(), NO_IMAGES) == [
+        "1 of 40 infrared images could not be obtained; s0: no answer"
+    ]
+
+
+def test_an_empty_catalogue() -> None:
+    (line,) = notices(ledger(), sources(n=0), outcomes(6.0, outcome="noise"), NO_IMAGES)
+    assert line.startswith("The catalogue is empty: 1 components of 5.3 sigma were found")
+
+
+def test_bright_emission_without_a_row() -> None:
+    rows = pd.concat([outcomes(29.0, 31.0, 300.0, outcome="artefact"), outcomes(900.0)], ignore_index=True)
+    assert notices(ledger(), sources(), rows, NO_IMAGES) == [
+        "2 components of more than 30 sigma are in no source; the brightest, of 300 sigma at RA 10.00000, "
+        "Dec -5.00000 deg: artefact"
+    ]
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_more_flags_than_usual(n: int) -> None:
+    rows = ledger(flags=[int(Flag.SUSPECT_UNIT | Flag.COADDED)] * n)
+    expected = "8% of the radio images (3 of 40) have the flag SUSPECT_UNIT; usual are at most 2%"
+    assert notices(rows, sources(), outcomes(9.0), NO_IMAGES) == ([expected] if n == 3 else [])
+    rows = sources(*[int(Flag.EDGE)] * (2 + n))
+    expected = "12% of the sources (5 of 40) have the flag EDGE; usual are at most 10%"
+    assert notices(ledger(), rows, outcomes(9.0), NO_IMAGES) == ([expected] if n == 3 else [])
+
+
+def test_a_band_that_the_run_does_not_use_is_not_missing() -> None:
+    rows = ledger(band="infrared", flags=[int(Flag.INFRARED_MISSING)] * 40).assign(survey="none")
+    assert notices(rows, sources(), outcomes(9.0), NO_IMAGES) == []
+
+
+def test_images_that_cannot_be_used() -> None:
+    images = pd.DataFrame(
+        {"name": ["a", "b", "c"], "reason": ["", "it is damaged", ""], "refused": ["", "", "BUNIT = 'DN'"]}
+    )
+    assert notices(ledger(), sources(), outcomes(9.0), {"radio": images}) == [
+        "2 of 3 files or images of survey.radio.path cannot be used; b: it is damaged"
+    ]
