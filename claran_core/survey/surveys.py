@@ -28,6 +28,10 @@ class Survey:
         Typical noise (1.4826 x MAD of a 3 arcmin cut-out) in `unit`.
     frequency_hz : float, optional
         Centre frequency of a radio survey.
+    wavelength_m : float, optional
+        Effective wavelength of an infrared survey.
+    filter : str
+        Name of the filter of an infrared survey.
     magnitude_zero_point : float, optional
         Vega magnitude of one count of an infrared survey.
     reference : str
@@ -45,6 +49,8 @@ class Survey:
     rms: float
     reference: str
     frequency_hz: float | None = None
+    wavelength_m: float | None = None
+    filter: str = ""
     magnitude_zero_point: float | None = None
     noise_correlation: tuple[tuple[float, float], ...] = ()
 
@@ -120,6 +126,8 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             pixel_scale_arcsec=1.375,
             beam_arcsec=8.36,
             rms=0.18,
+            wavelength_m=3.35e-6,
+            filter="W1",
             magnitude_zero_point=20.5,
             reference="Wright et al. 2010, AJ 140, 1868 (AllWISE Atlas images)",
         ),
@@ -130,6 +138,8 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             pixel_scale_arcsec=2.75,
             beam_arcsec=6.1,
             rms=1.1,
+            wavelength_m=3.35e-6,
+            filter="W1",
             magnitude_zero_point=22.5,
             reference="Lang 2014, AJ 147, 108 (Vega nanomaggies; noise as in AllWISE)",
         ),

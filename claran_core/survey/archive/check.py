@@ -16,8 +16,9 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.noise import noise_sigma
 from claran_core.common.reprojection import reproject
-from claran_core.survey.archive.http import Client, Fault, Refusal
+from claran_core.survey.archive.http import Client
 from claran_core.survey.archive.limits import ServiceDown
+from claran_core.survey.archive.outcomes import Fault, Refusal
 from claran_core.survey.archive.provider import open_service
 from claran_core.survey.archive.services import Service
 from claran_core.survey.surveys import SURVEYS, Survey

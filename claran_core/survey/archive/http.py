@@ -1,14 +1,15 @@
 """HTTP client for archives, with limits, time-outs and retries.
 
 A request has one of four outcomes: a value, which the caller's `read` makes from the answer; a `Fault`,
-where a retry may help; a `Refusal`, where it does not; or `ServiceDown`.  astroquery's own HTTP is not used:
-it does not retry, and its cache keeps error pages for a week.
+where a retry may help; a `Refusal`, where it does not; or `ServiceDown`.  Whatever a server sends, a request
+ends in time, takes a bounded number of bytes (`claran_core.survey.archive.transport`), and goes to hosts of
+its service only.  astroquery's own HTTP is not used: it does not retry, and its cache keeps error pages for a
+week.
 """
 
 import hashlib
-import os
+import re
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
 import requests
 import tenacity
@@ -28,9 +29,12 @@ from claran_core.common.errors import ConfigError
 from claran_core.common.paths import resolve_path
 from claran_core.survey.archive.limits import HostLimits, default_folder
 from claran_core.survey.archive.options import FetchOptions
+from claran_core.survey.archive.outcomes import Doubtful, Fault, Refusal
 from claran_core.survey.archive.services import Service
+from claran_core.survey.archive.transport import Budget, MeteredSession, spend
+from claran_core.survey.archive.unpack import gunzip
 
-__all__ = ["Answer", "Client", "Doubtful", "Fault", "Refusal", "Request"]
+__all__ = ["Answer", "Client", "Request", "one_line"]
 
 Value = TypeVar("Value")
 
@@ -38,35 +42,15 @@ Value = TypeVar("Value")
 HOMEPAGE = "https://doi.org/10.1093/mnras/sty2646"
 # Status codes of temporary errors.
 FAULT_STATUS = {408, 425, 429, 500, 502, 503, 504}
+REDIRECT_STATUS = {301, 302, 303, 307, 308}
+# After these redirects, the form of a POST is sent again.
+REPEATING_STATUS = {307, 308}
+MAX_REDIRECTS = 5
 CHUNK_BYTES = 1 << 16
-# Cut-outs and tables are far smaller.
-MAX_BYTES = 64 << 20
+# A number in a header; longer ones mean nothing.
+NUMBER = re.compile(r"[0-9]{1,15}")
 # A doubtful answer, or a refusal, is accepted after the server has given it this many times.
 ACCEPTED_AFTER = 3
-
-
-class Fault(Exception):  # noqa: N818  (a finding about an answer, not a fault of the program)
-    """A failed request that is worth a retry; with `blames_host`, the host's breaker counts it."""
-
-    def __init__(self, reason: str, *, blames_host: bool = True, pause_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.blames_host, self.pause_s = blames_host, pause_s
-
-
-class Doubtful(Fault):
-    """A suspicious answer: `value` is accepted if the same bytes come several times."""
-
-    def __init__(self, reason: str, value: object) -> None:
-        super().__init__(reason, blames_host=False)
-        self.value = value
-
-
-class Refusal(Exception):  # noqa: N818
-    """A request that the server repeatedly refuses (HTTP `status`), or that it cannot be sent."""
-
-    def __init__(self, reason: str, *, status: int | None = None) -> None:
-        super().__init__(reason if status is None else f"HTTP {status}: {reason}")
-        self.status = status
 
 
 @dataclass(frozen=True)
@@ -94,9 +78,9 @@ class Answer:
     content : bytes
         The body.
     url : str
-        The request as a single URL.
+        The request that was answered as a single URL: the last one, if there were redirects.
     sha256 : str
-        SHA-256 of the body as received, hexadecimal.
+        SHA-256 of the body, hexadecimal.
     fetched_at : str
         Time of receipt, ISO 8601, UTC.
     """
@@ -110,7 +94,7 @@ class Answer:
 class _ThreadState(threading.local):
     """State of each thread: sessions are not thread-safe."""
 
-    session: requests.Session | None = None
+    session: MeteredSession | None = None
 
 
 class Client:
@@ -139,7 +123,7 @@ class Client:
         except OSError as error:
             raise ConfigError(f"config: cutouts.archive.limits_folder: {error}") from None
         self._limits: dict[tuple[str, str], HostLimits] = {}
-        self._sessions: list[requests.Session] = []
+        self._sessions: list[MeteredSession] = []
         self._thread = _ThreadState()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -162,10 +146,11 @@ class Client:
         Fault
             If no attempt succeeded: the fault of the last one.
         Refusal
-            If the server refused `ACCEPTED_AFTER` times.
+            If the server refused `ACCEPTED_AFTER` times, or the address is none of the service.
         ServiceDown
             If the breaker of the host is open.
         """
+        _check_address(service, request.url, source=service.url)
         limits = self._limits_of(service, request.url)
         seen: Counter[str] = Counter()
         tries = tenacity.Retrying(
@@ -177,14 +162,19 @@ class Client:
             retry=tenacity.retry_if_exception_type(Fault),
             reraise=True,
         )
-        return tries(self._try, limits, request, read, seen)
+        return tries(self._try, limits, service, request, read, seen)
 
     def _try(
-        self, limits: HostLimits, request: Request, read: Callable[[Answer], Value], seen: Counter[str]
+        self,
+        limits: HostLimits,
+        service: Service,
+        request: Request,
+        read: Callable[[Answer], Value],
+        seen: Counter[str],
     ) -> Value:
         try:
             with limits.turn():
-                answer = self._send(request)
+                answer = self._send(service, request)
             value = self._read(answer, read, seen)
         except Fault as fault:
             if fault.pause_s is not None:
@@ -215,22 +205,37 @@ class Client:
                 return cast(Value, doubt.value)  # made by the same `read`
             raise
 
-    def _send(self, request: Request) -> Answer:
-        options = self.options
-        deadline = time.monotonic() + options.request_timeout_s
+    def _send(self, service: Service, request: Request) -> Answer:
+        budget = Budget(self.options.request_timeout_s, self.options.read_timeout_s)
+        source = service.url
         try:
-            with self._session().request(
-                "GET" if request.form is None else "POST",
-                request.url,
-                params=request.params,
-                data=request.form,
-                proxies=_proxies(urlsplit(request.url).scheme, urlsplit(request.url).netloc),
-                timeout=(options.connect_timeout_s, options.read_timeout_s),
-                stream=True,
-            ) as response:
-                content = _body(response, deadline)
+            with spend(budget):
+                for _ in range(MAX_REDIRECTS + 1):
+                    _check_address(service, request.url, source=source)
+                    outcome = self._ask(request, budget)
+                    if isinstance(outcome, Answer):
+                        return outcome
+                    request, source = outcome, request.url
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Fault(_transport_reason(error)) from None
+        raise Refusal(f"more than {MAX_REDIRECTS} redirects")
+
+    def _ask(self, request: Request, budget: Budget) -> Answer | Request:
+        """Send one request, and return its answer, or the request that a redirect asks for."""
+        connect_s = min(self.options.connect_timeout_s, budget.left_s())
+        with self._session().request(
+            "GET" if request.form is None else "POST",
+            request.url,
+            params=request.params,
+            data=request.form,
+            proxies=_proxies(urlsplit(request.url).scheme, urlsplit(request.url).netloc),
+            timeout=(connect_s, min(budget.wait_s, budget.left_s())),
+            stream=True,
+        ) as response:
+            # The body of a redirect is not read.
+            if response.status_code in REDIRECT_STATUS and "Location" in response.headers:
+                return _redirected(request, response)
+            content = _body(response)
         _check_status(response, content)
         return Answer(
             content=content,
@@ -239,17 +244,13 @@ class Client:
             fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> MeteredSession:
         """Return the session of this thread, which keeps connections open between requests."""
         session = self._thread.session
         if session is None:
-            session = self._thread.session = requests.Session()
-            # Proxies and certificates are read from the environment once, not for each request.  Passwords in
-            # ~/.netrc are never sent.
-            session.trust_env = False
-            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
             contact = f"; {self.options.contact}" if self.options.contact else ""
-            session.headers["User-Agent"] = f"claran-survey/{__version__} (+{HOMEPAGE}{contact})"
+            session = MeteredSession(f"claran-survey/{__version__} (+{HOMEPAGE}{contact})")
+            self._thread.session = session
             with self._lock:
                 self._sessions.append(session)
         return session
@@ -295,49 +296,73 @@ def _proxies(scheme: str, host: str) -> dict[str, str]:
     return requests.utils.get_environ_proxies(f"{scheme}://{host}/")
 
 
-def _body(response: requests.Response, deadline: float) -> bytes:
-    """Read a body piece by piece, so that a slow server cannot exceed the deadline.
+def _redirected(request: Request, response: requests.Response) -> Request:
+    """Return the request that a redirect asks for."""
+    try:
+        url = urldefrag(urljoin(response.url, response.headers["Location"])).url
+    except ValueError:
+        raise Refusal("a redirect to an invalid address") from None
+    form = request.form if response.status_code in REPEATING_STATUS else None
+    return Request(requests.utils.requote_uri(url), form=form)
+
+
+def _check_address(service: Service, url: str, *, source: str) -> None:
+    if not service.leads_to(url, source=source):
+        shown = ascii(url.partition("?")[0][:200])
+        raise Refusal(
+            f"it leads to {shown}, which is not on a host of the service (survey.archive.services."
+            f"{service.name}.hosts)"
+        )
+
+
+def _body(response: requests.Response) -> bytes:
+    """Read and unpack a body.
 
     Raises
     ------
     Fault
-        If it is late, too large, or shorter than its Content-Length.
+        If it is shorter than its Content-Length, or compressed in a way that is not known.
     """
-    parts, size = [], 0
+    parts = []
     # read1 returns what has arrived; read would wait for a whole chunk.
-    while part := response.raw.read1(CHUNK_BYTES, decode_content=True):
+    while part := response.raw.read1(CHUNK_BYTES, decode_content=False):
         parts.append(part)
-        size += len(part)
-        if time.monotonic() > deadline:
-            raise Fault(f"too slow: {size} bytes received within the time limit")
-        if size > MAX_BYTES:
-            raise Fault(f"more than {MAX_BYTES >> 20} MiB received")
-    announced = response.headers.get("Content-Length")
-    encoded = "Content-Encoding" in response.headers
-    if announced is not None and announced.isdigit() and not encoded and size < int(announced):
-        raise Fault(f"truncated: {size} bytes received of {announced}")
-    return b"".join(parts)
+    content = b"".join(parts)
+    announced = response.headers.get("Content-Length", "")
+    if NUMBER.fullmatch(announced) and len(content) < int(announced):
+        raise Fault(f"truncated: {len(content)} bytes received of {announced}")
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("gzip", "x-gzip") and content:
+        return gunzip(content)
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise Fault(f"compressed as {ascii(encoding[:40])}, although that was not asked for")
+    return content
 
 
 def _check_status(response: requests.Response, content: bytes) -> None:
     if response.status_code == 200:
         return
-    reason = " ".join(content[:300].decode("utf-8", "replace").split()) or response.reason
     if response.status_code in FAULT_STATUS:
         pause_s = _retry_after_s(response.headers.get("Retry-After"))
-        raise Fault(f"HTTP {response.status_code} {response.reason}", pause_s=pause_s)
+        raise Fault(f"HTTP {response.status_code} {one_line(response.reason or '')}", pause_s=pause_s)
+    reason = one_line(content[:300].decode("utf-8", "replace")) or one_line(response.reason or "")
     raise Refusal(reason, status=response.status_code)
+
+
+def one_line(text: str) -> str:
+    """Return a text of a server in one line, without characters that a terminal interprets."""
+    return " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
 
 
 def _retry_after_s(value: str | None) -> float | None:
     """Return the pause in seconds of a Retry-After header: a number or a date (RFC 9110, section 10.2.3)."""
     if value is None:
         return None
-    if value.strip().isdigit():
+    if NUMBER.fullmatch(value.strip()):
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -26,10 +26,11 @@ from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
 from claran_core.common.sky import unit_vectors
-from claran_core.survey.archive.http import Answer, Client, Fault, Refusal, Request
+from claran_core.survey.archive.http import Answer, Client, Request
+from claran_core.survey.archive.outcomes import Fault, Refusal
 from claran_core.survey.archive.protocol import size_px_of
 from claran_core.survey.archive.services import Service
-from claran_core.survey.archive.verify import image_reader
+from claran_core.survey.archive.verify import ImageReader
 from claran_core.survey.coadd import coadd
 from claran_core.survey.fits_image import quiet_astropy
 from claran_core.survey.footprint import WINDOW_MARGIN_PX, sampling_frame
@@ -41,8 +42,6 @@ __all__ = ["AtlasTile", "IrsaImages", "parse_tiles"]
 CELLS = HEALPix(nside=64, order="nested")
 # Radius of a circle around the centre of a cell that contains the cell and a subject at its rim.
 LIST_RADIUS_DEG = 0.85
-# A wavelength in W1 but not in W2: it selects a quarter of the list.
-W1_WAVELENGTH_M = 3.35e-6
 MAX_TILES = 4
 # The corners of a tile are given to a few pixels: an image need not show a point nearer to its side than
 # this.
@@ -166,7 +165,7 @@ class IrsaImages:
         def shown(points: np.ndarray) -> np.ndarray:
             return tile.depths_px(frame, ra_deg, dec_deg, points) > RIM_PX
 
-        reader = image_reader(self.service, self.survey, ra_deg, dec_deg, width_arcsec, shown=shown)
+        reader = ImageReader(self.service, self.survey, ra_deg, dec_deg, width_arcsec, shown=shown)
         try:
             return self.client.fetch(self.service, Request(tile.url, params), reader)
         except Refusal as refusal:
@@ -189,7 +188,7 @@ class IrsaImages:
         query = SIA2Query(
             self.service.url,
             pos=(lon.to(u.deg), lat.to(u.deg), LIST_RADIUS_DEG * u.deg),
-            band=W1_WAVELENGTH_M,
+            band=self.survey.wavelength_m,  # selects the images of a band, a quarter of the list
             collection=self.service.dataset,
             maxrec=10000,
         )

@@ -41,6 +41,10 @@ class ServiceChanges(TypedDict, total=False):
     survey: Annotated[str, OneOf(tuple(SURVEYS)), Field(description="survey whose images it serves")]
     protocol: Annotated[str, OneOf(PROTOCOLS), Field(description="how it is queried")]
     url: Annotated[str, Field(pattern="^https?://", description="address of the service")]
+    hosts: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?$")], ...],
+        Field(description="other hosts that it may redirect to, or list images on"),
+    ]
     dataset: Annotated[str, Field(description="name of the survey at the service")]
     band: Annotated[str, Field(description="filter of the dataset")]
     max_size_px: Annotated[int, Within(ge=1), Field(description="width of the largest image it makes, px")]

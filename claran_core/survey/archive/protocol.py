@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from claran_core.common.cutout import Cutout, NoImage
-from claran_core.survey.archive.http import Client, Refusal, Request
+from claran_core.survey.archive.http import Client, Request
+from claran_core.survey.archive.outcomes import Refusal
 from claran_core.survey.archive.services import Service
-from claran_core.survey.archive.verify import image_reader
+from claran_core.survey.archive.verify import ImageReader
 from claran_core.survey.surveys import Survey
 
 __all__ = ["ImageService", "OneRequest", "size_px_of"]
@@ -59,7 +60,7 @@ class OneRequest:
         if size_px > self.service.max_size_px:
             raise Refusal(f"{size_px} px are needed, it delivers at most {self.service.max_size_px}")
         request = self.make_request(self.service, self.survey, ra_deg, dec_deg, size_px)
-        reader = image_reader(self.service, self.survey, ra_deg, dec_deg, width_arcsec)
+        reader = ImageReader(self.service, self.survey, ra_deg, dec_deg, width_arcsec)
         return self.client.fetch(self.service, request, reader)
 
 

@@ -7,8 +7,9 @@ from typing import assert_never
 from claran_core.common.cutout import Cutout, NoImage
 from claran_core.survey.archive.first import first_request
 from claran_core.survey.archive.hips2fits import hips2fits_request
-from claran_core.survey.archive.http import Client, Fault, Refusal
+from claran_core.survey.archive.http import Client
 from claran_core.survey.archive.limits import ServiceDown
+from claran_core.survey.archive.outcomes import Fault, Refusal
 from claran_core.survey.archive.protocol import ImageService, OneRequest
 from claran_core.survey.archive.services import Service
 from claran_core.survey.archive.skyview import skyview_request

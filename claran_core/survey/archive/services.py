@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from claran_core.common.errors import ConfigError
 
@@ -26,6 +27,7 @@ __all__ = [
 # `claran_core.survey.archive.provider.open_service` implements each; mypy checks that none is forgotten.
 ProtocolName = Literal["first", "skyview", "irsa", "hips2fits"]
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
+USUAL_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Service:
         One of `PROTOCOLS`, the way it is queried.
     url : str
         URL of the service.
+    hosts : tuple of str
+        Other hosts that it may lead to, by a redirect or in a list of images: names in lower case, with the
+        port unless it is the usual one.
     dataset : str
         Name of the survey at the service; empty if it has only one.
     band : str
@@ -65,6 +70,7 @@ class Service:
     survey: str
     protocol: ProtocolName
     url: str
+    hosts: tuple[str, ...] = ()
     dataset: str = ""
     band: str = ""
     requests_per_s: float = 1.0
@@ -73,6 +79,14 @@ class Service:
     outside: str = ""
     blank_is_outside: bool = False
     reference: str = ""
+
+    def leads_to(self, url: str, *, source: str) -> bool:
+        """Return whether a request may follow from `source`, an address of the service, to `url`.
+
+        That is so on the host of the service and on `hosts`, and from https to https only.
+        """
+        secure = urlsplit(source).scheme != "https" or url.lower().startswith("https://")
+        return secure and _host(url) in {_host(self.url), *self.hosts}
 
 
 # No service states a limit.  These are far below what a browser causes.
@@ -122,6 +136,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
                 survey="WISE_W1",
                 protocol="hips2fits",
                 url="https://alasky.cds.unistra.fr/hips-image-services/hips2fits",
+                hosts=("alaskybis.cds.unistra.fr",),
                 dataset="CDS/P/allWISE/W1",
                 requests_per_s=2.0,
                 connections=2,
@@ -191,6 +206,18 @@ def chosen_services(
         if services[name].survey != survey:
             raise ConfigError(f"{key}: service {name!r} serves {services[name].survey}, not {survey}")
     return tuple(services[name] for name in names)
+
+
+def _host(url: str) -> str | None:
+    """Return the host of an HTTP address, with its port unless it is the usual one; else None."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in USUAL_PORTS or not parts.hostname:
+        return None
+    return parts.hostname if port in (None, USUAL_PORTS[parts.scheme]) else f"{parts.hostname}:{port}"
 
 
 def _described(name: str, known: Service | None, fields: Mapping[str, Any]) -> Service:

@@ -1,28 +1,29 @@
 """Verification of the answers of archives.
 
-A complete, readable FITS image at the requested position, with the unit and beam of the survey, becomes a
-cut-out.  A page that says that the position is outside the survey becomes ``no_coverage``.  Anything else is
-a fault, and the request is repeated.
+A complete, readable FITS image of the survey (`claran_core.survey.archive.identity`) at the requested
+position becomes a cut-out.  A page that says that the position is outside the survey becomes ``no_coverage``.
+Anything else is a fault, and the request is repeated.
 """
 
-import gzip
 import html
 import io
 import re
-import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS, Wcsprm
 
-from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Cutout, NoImage, Provenance
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.linear_wcs import LinearWCS
-from claran_core.survey.archive.http import MAX_BYTES, Answer, Doubtful, Fault
+from claran_core.survey.archive.http import Answer, one_line
+from claran_core.survey.archive.identity import check_header, check_pixel_scale
+from claran_core.survey.archive.outcomes import Doubtful, Fault
 from claran_core.survey.archive.services import Service
+from claran_core.survey.archive.unpack import GZIP_START, check_tiles, gunzip
 from claran_core.survey.fits_image import (
     FITS_START,
     READ_ERRORS,
@@ -35,28 +36,19 @@ from claran_core.survey.footprint import Footprint, PixelWindow, frame_points, s
 from claran_core.survey.surveys import Survey
 from claran_core.survey.units import noise_fits, unit_factor
 
-__all__ = ["image_reader", "provenance_of"]
+__all__ = ["ImageReader", "provenance_of"]
 
-GZIP_START = b"\x1f\x8b"
-# The beams of one survey differ little (FIRST: 5.4 arcsec, 6.8 in its far south); those of two surveys do
-# more.
-MAX_BEAM_RATIO = 1.5
+# Errors that astropy raises for damaged files; some show only where a card or a pixel is used.
+DAMAGE = (*READ_ERRORS, ArithmeticError, AttributeError, IndexError, MemoryError)
 # Keywords of distortions: SIP, lookup tables, detector corrections.
 DISTORTION = re.compile(r"\b(A_ORDER|B_ORDER|CPDIS|CQDIS|D2IM|DP[12]|DQ[12])")
 
 
-def image_reader(
-    service: Service,
-    survey: Survey,
-    ra_deg: float,
-    dec_deg: float,
-    width_arcsec: float,
-    *,
-    shown: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> Callable[[Answer], Cutout | NoImage]:
-    """Return a reader, for `Client.fetch`, that converts an answer to the cut-out of one subject.
+@dataclass(frozen=True)
+class ImageReader:
+    """Converts an answer to the cut-out of one subject; a reader for `Client.fetch`.
 
-    Parameters
+    Attributes
     ----------
     service : Service
         Service that answers.
@@ -70,31 +62,51 @@ def image_reader(
         Selects the points ``(n, 2)`` of the subject (pixels of `sampling_frame`) that the image must show;
         default: all.
     """
-    frame = sampling_frame(width_arcsec, survey)
 
-    def read(answer: Answer) -> Cutout | NoImage:
+    service: Service
+    survey: Survey
+    ra_deg: float
+    dec_deg: float
+    width_arcsec: float
+    shown: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __call__(self, answer: Answer) -> Cutout | NoImage:
+        """Return the cut-out, or ``no_coverage``.
+
+        Raises
+        ------
+        Doubtful, Fault
+            If the answer is suspicious, or no image of the survey there.
+        """
         content = _plain(answer.content)
         if not content.startswith(FITS_START):
-            return _page(content, answer, service)
+            return _page(content, answer, self.service)
+        try:
+            return self._verified(content, answer)
+        except DAMAGE as error:
+            raise Fault(f"a damaged FITS file ({one_line(str(error))[:200]})") from None
+
+    def _verified(self, content: bytes, answer: Answer) -> Cutout | NoImage:
+        service, survey = self.service, self.survey
+        frame = sampling_frame(self.width_arcsec, survey)
         hdus, hdu, footprint, transposed = _opened(content)
-        window = footprint.window(frame, ra_deg, dec_deg)
+        window = footprint.window(frame, self.ra_deg, self.dec_deg)
         if window is None:
             raise Fault("the image does not show the requested position")
-        _check_beam(hdu.header, survey)
+        check_header(hdu.header, survey, service)
         with hdus:
             data = _pixels(hdu, footprint, transposed, window)
-        image = footprint.regular(data, window, frame, ra_deg, dec_deg)
+        image = footprint.regular(data, window, frame, self.ra_deg, self.dec_deg)
+        check_pixel_scale(image[1].pixel_scale_arcsec, survey)
         cutout = _cutout(*image, hdu.header, answer, service, survey)
         if not _has_signal(data):
             outside = NoImage("no_coverage", f"{service.name} has only blank pixels there", cutout.provenance)
             if service.blank_is_outside:
                 return outside
             raise Doubtful("all pixels are blank or equal", outside)
-        if not window.complete and not _shows(footprint, frame, ra_deg, dec_deg, shown):
+        if not window.complete and not _shows(footprint, frame, self.ra_deg, self.dec_deg, self.shown):
             raise Doubtful("the image shows only part of the subject", cutout)
         return cutout
-
-    return read
 
 
 def provenance_of(answer: Answer, service: Service) -> Provenance:
@@ -106,16 +118,7 @@ def _plain(content: bytes) -> bytes:
     """Return the bytes of an answer without gzip, which some servers apply."""
     if not content:
         raise Fault("an empty answer")
-    if not content.startswith(GZIP_START):
-        return content
-    try:
-        with gzip.open(io.BytesIO(content)) as packed:
-            unpacked = packed.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error):
-        raise Fault("a truncated or damaged gzip file") from None
-    if len(unpacked) > MAX_BYTES:
-        raise Fault(f"a gzip file with more than {MAX_BYTES >> 20} MiB")
-    return unpacked
+    return gunzip(content) if content.startswith(GZIP_START) else content
 
 
 def _page(content: bytes, answer: Answer, service: Service) -> NoImage:
@@ -123,7 +126,7 @@ def _page(content: bytes, answer: Answer, service: Service) -> NoImage:
     text = re.sub(
         r"<(script|style).*?</\1>|<[^>]*>", " ", content[:20000].decode("utf-8", "replace"), flags=re.S
     )
-    text = " ".join(html.unescape(text).split())[:200] or "no text"
+    text = one_line(html.unescape(text))[:200] or "no text"
     if service.outside and re.search(service.outside, text, re.I):
         return NoImage("no_coverage", f"{service.name} says: {text}", provenance_of(answer, service))
     raise Fault(f"a page instead of an image: {text}")
@@ -135,9 +138,13 @@ def _opened(content: bytes) -> tuple[fits.HDUList, fits.ImageHDU, Footprint, boo
         with quiet_astropy():
             # The last block of the FIRST server's files may be short; astroquery opens them in this way.
             hdus = fits.open(io.BytesIO(content), ignore_missing_end=True, memmap=False)
-            hdu = next(hdu for hdu in hdus if hdu.is_image and len(hdu.shape) >= 2)
+            images = (number for number, hdu in enumerate(hdus) if hdu.is_image and len(hdu.shape) >= 2)
+            number = next(images)
+            hdu = hdus[number]
             place = hdu.fileinfo()
             packed = isinstance(hdu, fits.CompImageHDU)
+            if packed:
+                _check_packed(content, number)
             cards = _cards(content[place["hdrLoc"] : place["datLoc"]])
             wcs = WCS(hdu.header) if packed or DISTORTION.search(cards) else _plain_wcs(cards)
             footprint, transposed = celestial_plane(wcs, hdu.shape)
@@ -147,11 +154,20 @@ def _opened(content: bytes) -> tuple[fits.HDUList, fits.ImageHDU, Footprint, boo
         raise Fault("a FITS file without an image") from None
     except UnusableImage as error:
         raise Fault(f"an unusable image: {error}") from None
-    except READ_ERRORS as error:
-        raise Fault(f"a damaged FITS file ({' '.join(str(error).split())})") from None
     if not packed and end > len(content):
         raise Fault(f"a truncated FITS file: {len(content)} bytes of at least {end}")
     return hdus, hdu, footprint, transposed
+
+
+def _check_packed(content: bytes, number: int) -> None:
+    """Check the tiles of an image, by the number of its HDU, before anything is unpacked."""
+    options: dict[str, bool] = {
+        "ignore_missing_end": True,
+        "memmap": False,
+        "disable_image_compression": True,
+    }
+    with fits.open(io.BytesIO(content), **options) as hdus:
+        check_tiles(hdus[number], content)
 
 
 def _cards(header: bytes) -> str:
@@ -173,11 +189,8 @@ def _plain_wcs(cards: str) -> WCS:
 def _pixels(hdu: fits.ImageHDU, footprint: Footprint, transposed: bool, window: PixelWindow) -> np.ndarray:
     """Return the pixels of the window, longitude along x; NaN where there is no data."""
     ny, nx = footprint.shape
-    try:
-        with quiet_astropy():
-            stored = np.asarray(hdu.data, dtype=np.float32)
-    except READ_ERRORS as error:
-        raise Fault(f"unreadable pixels ({' '.join(str(error).split())})") from None
+    with quiet_astropy():
+        stored = np.asarray(hdu.data, dtype=np.float32)
     plane = stored.reshape((nx, ny)).T if transposed else stored.reshape((ny, nx))
     data = np.ascontiguousarray(plane[window.slices])
     data[~np.isfinite(data)] = np.nan
@@ -205,18 +218,6 @@ def _has_signal(data: np.ndarray) -> bool:
     """Return whether there are finite pixels of more than one value: a sky image always has noise."""
     finite = data[np.isfinite(data)]
     return finite.size > 0 and bool((finite != finite[0]).any())
-
-
-def _check_beam(header: fits.Header, survey: Survey) -> None:
-    for name in ("BMAJ", "BMIN"):
-        value = header.get(name)
-        if not isinstance(value, int | float) or value <= 0:
-            continue
-        ratio = value * ARCSEC_PER_DEG / survey.beam_arcsec
-        if not 1 / MAX_BEAM_RATIO <= ratio <= MAX_BEAM_RATIO:
-            raise Fault(
-                f"a beam of {value * ARCSEC_PER_DEG:.1f} arcsec, but {survey.name} has {survey.beam_arcsec}"
-            )
 
 
 def _cutout(

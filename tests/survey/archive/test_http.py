@@ -15,13 +15,11 @@ from claran_core.common.errors import ConfigError
 from claran_core.survey.archive.http import (
     Answer,
     Client,
-    Doubtful,
-    Fault,
-    Refusal,
     Request,
     _retry_after_s,
 )
 from claran_core.survey.archive.limits import ServiceDown
+from claran_core.survey.archive.outcomes import Doubtful, Fault, Refusal
 from claran_core.survey.archive.services import described_services
 
 Ask = Callable[..., Any]

@@ -12,8 +12,8 @@ from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
 from claran_core.simulation.provider import SimulatedProvider
-from claran_core.survey.archive.http import Fault
 from claran_core.survey.archive.irsa import AtlasTile, parse_tiles
+from claran_core.survey.archive.outcomes import Fault
 from claran_core.survey.surveys import SURVEYS
 
 WISE = SURVEYS["WISE_W1"]

@@ -17,9 +17,10 @@ from claran_core.common.cutout import Beam, Cutout, NoImage
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
-from claran_core.survey.archive.http import Answer, Doubtful, Fault
+from claran_core.survey.archive.http import Answer
+from claran_core.survey.archive.outcomes import Doubtful, Fault
 from claran_core.survey.archive.services import SERVICES
-from claran_core.survey.archive.verify import _cards, _plain_wcs, image_reader
+from claran_core.survey.archive.verify import ImageReader, _cards, _plain_wcs
 from claran_core.survey.celestial import pixels_to_sky
 from claran_core.survey.fits_image import quiet_astropy, scan_file
 from claran_core.survey.surveys import SURVEYS, Survey
@@ -42,7 +43,7 @@ def fits_bytes(data: np.ndarray = NOISE, ra: float = RA, dec: float = DEC, **car
 
 
 def read(content: bytes, *, service: str = "first", survey: Survey = FIRST, **options: Any) -> Any:
-    return image_reader(SERVICES[service], survey, RA, DEC, WIDTH, **options)(answer(content))
+    return ImageReader(SERVICES[service], survey, RA, DEC, WIDTH, **options)(answer(content))
 
 
 def test_a_valid_image_becomes_a_cutout_with_provenance() -> None:
@@ -150,7 +151,7 @@ def test_an_answer_of_the_real_first_server_is_understood() -> None:
     if not path.is_file():
         pytest.skip("this astroquery comes without its tests")
     content = path.read_bytes()
-    cutout = image_reader(SERVICES["first"], FIRST, 162.53, 30.677, 40.0)(answer(content))
+    cutout = ImageReader(SERVICES["first"], FIRST, 162.53, 30.677, 40.0)(answer(content))
     assert isinstance(cutout, Cutout)
     frame = Frame(size_px=22, pixel_scale_arcsec=1.8)
     image = reproject(cutout, frame, 162.53, 30.677)
@@ -169,7 +170,7 @@ def test_real_images_pass(shared_data: Path, folder: str, service: str) -> None:
         (image,), _ = scan_file(path, path.name)
         ny, nx = image.footprint.shape
         place = pixels_to_sky(image.footprint.wcs, (nx - 1) / 2, (ny - 1) / 2)
-        cutout = image_reader(SERVICES[service], survey, *map(float, place), 120.0)(answer(path.read_bytes()))
+        cutout = ImageReader(SERVICES[service], survey, *map(float, place), 120.0)(answer(path.read_bytes()))
         assert isinstance(cutout, Cutout) and not cutout.flags, path.name
 
 
