@@ -1,14 +1,17 @@
 """The client against a faulty mock server: which requests are repeated, and which are not."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
 from archive_server import HASTY, ArchiveServer, patient
 from archive_sky import Reply
+from raw_server import RawServer
 
 from claran_core import __version__
 from claran_core.common.errors import ConfigError
@@ -20,7 +23,7 @@ from claran_core.survey.archive.http import (
 )
 from claran_core.survey.archive.limits import ServiceDown
 from claran_core.survey.archive.outcomes import Doubtful, Fault, Refusal
-from claran_core.survey.archive.services import described_services
+from claran_core.survey.archive.services import Service, described_services
 
 Ask = Callable[..., Any]
 
@@ -180,3 +183,113 @@ def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "limits").write_text("a file")
     with pytest.raises(ConfigError, match=r"cutouts\.archive\.limits_folder"):
         Client(patient(tmp_path))
+
+
+class Redirecting(RawServer):
+    """A server that redirects every address but ``/there`` to a given one."""
+
+    def __init__(self, target: str, status: int = 302) -> None:
+        super().__init__(self.answer)
+        self.target, self.status = target, status
+
+    def answer(self, request: str) -> Iterator[bytes]:
+        if request.split()[1].startswith("/there"):
+            yield b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsky!"
+            return
+        location = self.target.format(host=self.host)
+        yield f"HTTP/1.1 {self.status} Elsewhere\r\nLocation: {location}\r\n\r\n".encode("latin-1")
+        yield from repeat(bytes(1 << 20))  # a body that never ends
+
+
+def follow(server: RawServer, folder: Path, request: Request | None = None, **fields: Any) -> Answer:
+    service = Service("raw", "FIRST", "first", f"http://{server.host}/here", requests_per_s=1000, **fields)
+    with Client(patient(folder, tries=3)) as client:
+        return client.fetch(service, request or Request(service.url), lambda answer: answer)
+
+
+@pytest.mark.parametrize("target", ["http://{host}/there?x=1 2#part", "/there?x=1 2", "//{host}/there?x=1 2"])
+def test_a_redirect_on_the_host_is_followed_and_its_address_recorded(tmp_path: Path, target: str) -> None:
+    with Redirecting(target) as server:
+        answer = follow(server, tmp_path)
+        assert answer.content == b"sky!" and answer.url == f"http://{server.host}/there?x=1%202"
+        # Of the bodies of redirects, no more than the buffers of the sockets hold was sent.
+        assert server.sent < 16 << 20
+
+
+def test_a_redirect_leads_to_another_host_only_if_the_service_names_it(tmp_path: Path) -> None:
+    with Redirecting("/there") as other, Redirecting(f"http://{other.host}/there") as server:
+        with pytest.raises(
+            Refusal, match=rf"'http://{other.host}/there', which is not on a host of the serv"
+        ):
+            follow(server, tmp_path)
+        assert not other.requests and len(server.requests) == 3
+        answer = follow(server, tmp_path, hosts=(other.host,))
+        assert answer.url == f"http://{other.host}/there"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "file:///etc/hostname",
+        "ftp://{host}/there",
+        "http://[::1/there",
+        "http://169.254.169.254/there",
+        "\x1b[2J",
+    ],
+)
+def test_redirects_elsewhere_are_refused_in_printable_words(tmp_path: Path, target: str) -> None:
+    with Redirecting(target) as server:
+        with pytest.raises((Refusal, Fault)) as refusal:
+            follow(server, tmp_path)
+        assert str(refusal.value).isprintable()
+
+
+def test_redirects_in_a_circle_end(tmp_path: Path) -> None:
+    with Redirecting("/again") as server:
+        with pytest.raises(Refusal, match="more than 5 redirects"):
+            follow(server, tmp_path)
+        assert len(server.requests) == 3 * 6
+
+
+@pytest.mark.parametrize(
+    ("status", "method"), [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")]
+)
+def test_a_form_is_sent_again_where_the_redirect_asks_for_it(
+    tmp_path: Path, status: int, method: str
+) -> None:
+    with Redirecting("/there", status) as server:
+        request = Request(f"http://{server.host}/here", form={"RA": "1 2"})
+        answer = follow(server, tmp_path, request)
+        assert server.requests[1].startswith(f"{method} /there ")
+    assert answer.url.endswith("/there?RA=1+2") == (method == "POST")
+
+
+def test_redirects_share_the_time_of_the_request(tmp_path: Path) -> None:
+    class Slow(Redirecting):
+        def answer(self, request: str) -> Iterator[bytes]:
+            time.sleep(0.3)
+            yield from super().answer(request)
+
+    with Slow("/again") as server:
+        service = Service("raw", "FIRST", "first", f"http://{server.host}/here", requests_per_s=1000)
+        with Client(patient(tmp_path, tries=1, request_timeout_s=0.7)) as client:
+            with pytest.raises(Fault, match="too slow"):
+                client.fetch(service, Request(service.url), whole)
+
+
+def test_an_address_of_another_host_is_not_asked(tmp_path: Path) -> None:
+    with Redirecting("/there") as other, Redirecting("/there") as server:
+        with pytest.raises(Refusal, match="which is not on a host of the service"):
+            follow(server, tmp_path, Request(f"http://{other.host}/there"))
+        assert not other.requests and not server.requests
+
+
+def test_cookies_are_not_kept(tmp_path: Path) -> None:
+    def script(_: str) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nSet-Cookie: who=you\r\nContent-Length: 0\r\n\r\n"
+
+    with RawServer(script) as server, Client(patient(tmp_path)) as client:
+        service = Service("raw", "FIRST", "first", f"http://{server.host}/", requests_per_s=1000)
+        for _ in range(2):
+            client.fetch(service, Request(service.url), whole)
+        assert "who=you" not in "".join(server.requests)
