@@ -27,6 +27,8 @@ MAX_FREQUENCY_RATIO = 1.1
 MAX_WAVELENGTH_RATIO = 1.15
 MAX_ZERO_POINT_DIFFERENCE_MAG = 0.05
 METRES_PER_MICRON = 1e-6
+# Lower frequencies fill a card whose value is unknown.
+MIN_FREQUENCY_HZ = 1e6
 # What hips2fits says about its source.
 HIPS = re.compile(r"From HiPS (\S+)")
 
@@ -45,7 +47,10 @@ def check_header(header: fits.Header, survey: Survey, service: Service) -> None:
             _check(beam_arcsec, survey.beam_arcsec, MAX_BEAM_RATIO, "a beam of {:.1f} arcsec", survey)
     if survey.frequency_hz is not None:
         for frequency_hz in _frequencies_hz(header):
-            _check(frequency_hz, survey.frequency_hz, MAX_FREQUENCY_RATIO, "a frequency of {:.4g} Hz", survey)
+            if frequency_hz >= MIN_FREQUENCY_HZ:
+                _check(
+                    frequency_hz, survey.frequency_hz, MAX_FREQUENCY_RATIO, "a frequency of {:.4g} Hz", survey
+                )
     if survey.wavelength_m is not None:
         wavelength_m = _number(header, "WAVELEN") * METRES_PER_MICRON
         if wavelength_m > 0:
@@ -87,8 +92,7 @@ def _frequencies_hz(header: fits.Header) -> Iterator[float]:
         if str(header.get(f"CTYPE{axis}", "")).startswith("FREQ") and in_hz:
             yield _number(header, f"CRVAL{axis}")
     for name in ("RESTFRQ", "RESTFREQ"):
-        if _number(header, name) > 0:
-            yield _number(header, name)
+        yield _number(header, name)
 
 
 def _check_filter(header: fits.Header, survey: Survey) -> None:

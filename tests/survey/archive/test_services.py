@@ -90,3 +90,31 @@ def test_pages_about_the_survey_are_told_from_pages_about_trouble() -> None:
         "No image could be made",
     ):
         assert not outside.search(page), page
+
+
+@pytest.mark.parametrize(
+    ("url", "source", "leads"),
+    [
+        ("https://sky.example/other", "https://sky.example/cut", True),
+        ("https://SKY.example:443/other", "https://sky.example/cut", True),
+        ("https://mirror.example/cut", "https://sky.example/cut", True),
+        ("https://big.example:8443/cut", "https://sky.example/cut", True),
+        ("https://big.example/cut", "https://sky.example/cut", False),
+        ("http://sky.example/other", "https://sky.example/cut", False),
+        ("http://sky.example/other", "http://sky.example/cut", True),
+        ("https://sky.example/other", "http://sky.example/cut", True),
+        ("https://sky.example:8443/other", "https://sky.example/cut", False),
+        ("https://sky.example.evil.example/", "https://sky.example/cut", False),
+        ("https://sky.example@evil.example/", "https://sky.example/cut", False),
+        ("https://evil.example/?sky.example", "https://sky.example/cut", False),
+        ("file:///etc/hostname", "http://sky.example/cut", False),
+        ("ftp://sky.example/cut", "http://sky.example/cut", False),
+        ("https://sky.example:99999/", "https://sky.example/cut", False),
+        ("//sky.example/", "https://sky.example/cut", False),
+        ("", "http://sky.example/cut", False),
+    ],
+)
+def test_a_service_leads_to_its_hosts_and_never_out_of_encryption(url: str, source: str, leads: bool) -> None:
+    fields = {"survey": "FIRST", "protocol": "first", "hosts": ("mirror.example", "big.example:8443")}
+    service = described_services({"mine": {**fields, "url": "https://sky.example/cut"}})["mine"]
+    assert service.leads_to(url, source=source) == leads

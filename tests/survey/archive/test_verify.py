@@ -141,7 +141,7 @@ def test_some_blank_pixels_are_the_surveys() -> None:
 
 
 def test_infrared_counts_need_no_unit() -> None:
-    content = fits_bytes(NOISE / FIRST.rms * WISE.rms + 10, BUNIT="")
+    content = fits_bytes(NOISE / FIRST.rms * WISE.rms + 10, scale_arcsec=1.375, BUNIT="")
     assert not read(content, service="irsa", survey=WISE).flags
 
 
@@ -197,3 +197,59 @@ def test_distortions_are_kept() -> None:
     header = image_header(RA, DEC, size_px=60)
     plain = read(fits_bytes(data, **header))
     assert np.abs(reproject(plain, FRAME, RA, DEC) - positions()).max() > 1
+
+
+def packed_bytes(data: np.ndarray, **cards: Any) -> bytes:
+    """Return a tile-compressed image; the cards of the table of its tiles can be changed."""
+    buffer = io.BytesIO()
+    header = image_header(RA, DEC, size_px=60)
+    del header["BLANK"]  # that of the compressed integers
+    image = fits.CompImageHDU(data, header, compression_type="RICE_1", quantize_level=64)
+    with quiet_astropy():
+        fits.HDUList([fits.PrimaryHDU(), image]).writeto(buffer, output_verify="ignore")
+    content = buffer.getvalue()
+    for name, value in cards.items():
+        start = content.index(f"{name:8}= ".encode())
+        content = content[:start] + f"{name:8}= {value:>20}".encode() + content[start + 30 :]
+    return content
+
+
+def test_a_tile_compressed_image_is_read() -> None:
+    np.testing.assert_allclose(read(packed_bytes(NOISE)).data, read(fits_bytes()).data, atol=FIRST.rms / 30)
+
+
+def test_a_tile_compressed_image_that_would_fill_the_memory_is_a_fault() -> None:
+    with pytest.raises(Fault, match="a compressed image of 4624000000 bytes"):
+        read(packed_bytes(NOISE, ZNAXIS1=34000, ZNAXIS2=34000))
+
+
+def test_an_image_with_wide_pixels_is_a_fault() -> None:
+    with pytest.raises(Fault, match="pixels of 15 arcsec, but FIRST has 1.8"):
+        read(fits_bytes(scale_arcsec=15.0))
+
+
+def test_an_image_of_another_band_is_a_fault() -> None:
+    content = fits_bytes(NOISE / FIRST.rms * WISE.rms, scale_arcsec=1.375, BUNIT="DN", BAND=2, MAGZP=19.5)
+    with pytest.raises(Fault, match="an image of band 2"):
+        read(content, service="irsa", survey=WISE)
+
+
+@pytest.mark.parametrize("card", ["BMAJ    = 1.2.3", "CRVAL1  = what?", "NAXIS1  = 1e99", "BUNIT   = 'Jy"])
+def test_cards_that_cannot_be_parsed_are_faults(card: str) -> None:
+    content = fits_bytes(BMAJ=1.5e-3, BMIN=1.5e-3)
+    start = content.index(card[:10].encode())
+    broken = content[:start] + card.ljust(80).encode() + content[start + 80 :]
+    with pytest.raises(Fault, match="FITS file|requested position"):
+        read(broken)
+
+
+def test_damaged_files_never_raise_another_error() -> None:
+    content, rng = fits_bytes(BMAJ=1.5e-3, BMIN=1.5e-3), np.random.default_rng(11)
+    for _ in range(40):
+        broken = bytearray(content)
+        for place in rng.integers(0, 2880, 4):
+            broken[place] = rng.integers(32, 127)
+        try:
+            read(bytes(broken))
+        except Fault as fault:
+            assert str(fault).isprintable()
