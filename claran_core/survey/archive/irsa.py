@@ -6,37 +6,29 @@ the edge of its tile: a subject there is combined from the tiles that share it. 
 gzip unless the request forbids it.
 """
 
-import io
-import math
-import re
 import threading
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from astropy import units as u
-from astropy.io import votable
-from astropy.table import Row
 from astropy_healpix import HEALPix
-from pyvo.dal import DALQueryError
-from pyvo.dal.sia2 import SIA2Query, SIA2Results
+from pyvo.dal.sia2 import SIA2Query
 
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
 from claran_core.common.sky import unit_vectors
+from claran_core.survey.archive.atlas_tiles import MAX_ROWS, AtlasTile, parse_tiles
 from claran_core.survey.archive.http import Answer, Client, Request
-from claran_core.survey.archive.outcomes import Fault, Refusal
+from claran_core.survey.archive.outcomes import Refusal
 from claran_core.survey.archive.protocol import size_px_of
 from claran_core.survey.archive.services import Service
 from claran_core.survey.archive.verify import ImageReader
 from claran_core.survey.coadd import coadd
-from claran_core.survey.fits_image import quiet_astropy
-from claran_core.survey.footprint import WINDOW_MARGIN_PX, sampling_frame
+from claran_core.survey.footprint import sampling_frame
 from claran_core.survey.surveys import Survey
 
-__all__ = ["AtlasTile", "IrsaImages", "parse_tiles"]
+__all__ = ["IrsaImages"]
 
 # Cells for which tiles are listed: 0.9 deg wide.
 CELLS = HEALPix(nside=64, order="nested")
@@ -46,52 +38,6 @@ MAX_TILES = 4
 # The corners of a tile are given to a few pixels: an image need not show a point nearer to its side than
 # this.
 RIM_PX = 4.0
-
-
-@dataclass(frozen=True)
-class AtlasTile:
-    """An atlas image: its URL and its region of the sky.
-
-    Attributes
-    ----------
-    url : str
-        URL of the whole image.
-    corners : tuple of (float, float)
-        Right ascension and declination of its corners, deg, in order around the tile.
-    """
-
-    url: str
-    corners: tuple[tuple[float, float], ...]
-
-    @cached_property
-    def sides(self) -> np.ndarray:
-        """Unit vectors ``(k, 3)`` normal to the planes through the sides, pointing towards the tile."""
-        corners = unit_vectors(*np.array(self.corners).T)
-        upright = np.cross(corners, np.roll(corners, -1, axis=0))
-        lengths = np.linalg.norm(upright, axis=1)
-        upright = upright[lengths > 0] / lengths[lengths > 0, None]
-        return upright * np.sign(upright @ corners.mean(axis=0))[:, None]
-
-    def is_near(self, direction: np.ndarray, reach: float) -> bool:
-        """Return whether a direction (unit vector) is in the tile, or outside by at most `reach` (rad)."""
-        return bool((self.sides @ direction >= -math.sin(reach)).all())
-
-    def depth_px(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[float, bool]:
-        """Return the depth of a subject's centre in the tile.
-
-        See frame pixels), and whether all of it is inside.
-        """
-        middle, half = frame.size_px / 2, frame.size_px / 2 + WINDOW_MARGIN_PX
-        points = np.array([[0, 0], [-1, -1], [-1, 1], [1, 1], [1, -1]]) * half + middle
-        depths = self.depths_px(frame, ra_deg, dec_deg, points)
-        return float(depths[0]), bool((depths[1:] >= 0).all())
-
-    def depths_px(self, frame: Frame, ra_deg: float, dec_deg: float, points: np.ndarray) -> np.ndarray:
-        """Return the depth of points ``(n, 2)`` of a subject's frame inside the tile, in frame pixels."""
-        x, y = frame.sky_to_frame(ra_deg, dec_deg, *np.array(self.corners).T)
-        if not np.isfinite(x).all():
-            return np.full(len(points), -np.inf)
-        return _depths(np.stack([x, y], axis=1), points)
 
 
 class IrsaImages:
@@ -190,7 +136,7 @@ class IrsaImages:
             pos=(lon.to(u.deg), lat.to(u.deg), LIST_RADIUS_DEG * u.deg),
             band=self.survey.wavelength_m,  # selects the images of a band, a quarter of the list
             collection=self.service.dataset,
-            maxrec=10000,
+            maxrec=MAX_ROWS,
         )
         params = {
             name: " ".join(value) if isinstance(value, list) else str(value) for name, value in query.items()
@@ -199,55 +145,6 @@ class IrsaImages:
 
     def _read_list(self, answer: Answer) -> tuple[AtlasTile, ...]:
         return parse_tiles(answer.content, self.service.band)
-
-
-def parse_tiles(content: bytes, band: str) -> tuple[AtlasTile, ...]:
-    """Return the tiles of one band in an SIA2 answer.
-
-    Raises
-    ------
-    Fault
-        If the answer is not such a table, reports an error, or is truncated.
-    """
-    try:
-        with quiet_astropy():
-            parsed = votable.parse(io.BytesIO(content), verify="ignore")
-            results = SIA2Results(parsed)
-            table = results.to_table()
-    except DALQueryError as error:
-        raise Fault(f"the list of tiles has an error: {' '.join(str(error).split())}") from None
-    except Exception as error:  # astropy's XML parser raises errors of many types
-        raise Fault(f"the list of tiles cannot be read ({type(error).__name__})") from None
-    if results.status[0].upper() == "OVERFLOW":
-        raise Fault("the list of tiles is truncated")
-    lacking = {"access_url", "s_region", "energy_bandpassname", "dataproduct_subtype"} - set(table.colnames)
-    if lacking:
-        raise Fault(f"the list of tiles lacks {', '.join(sorted(lacking))}")
-    rows = (row for row in table if row["energy_bandpassname"] == band)
-    tiles = [_tile(row) for row in rows if row["dataproduct_subtype"] == "science"]
-    return tuple(tile for tile in tiles if tile is not None)
-
-
-def _tile(row: Row) -> AtlasTile | None:
-    """Return the tile of a row; None if its region is not a polygon."""
-    region = str(row["s_region"])
-    numbers = [float(value) for value in re.findall(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?", region)]
-    if not region.upper().startswith("POLYGON") or len(numbers) < 6 or len(numbers) % 2:
-        return None
-    return AtlasTile(str(row["access_url"]), tuple(zip(numbers[::2], numbers[1::2], strict=True)))
-
-
-def _depths(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return the distance of points ``(n, 2)`` to the nearest side of a convex polygon; negative outside."""
-    sides = np.roll(corners, -1, axis=0) - corners
-    lengths = np.hypot(*sides.T)
-    sides, corners = sides[lengths > 0] / lengths[lengths > 0, None], corners[lengths > 0]
-    offsets = points[:, None, :] - corners[None]
-    across = sides[:, 0] * offsets[..., 1] - sides[:, 1] * offsets[..., 0]
-    turn = np.sign(
-        np.sum(corners[:, 0] * np.roll(corners[:, 1], -1) - np.roll(corners[:, 0], -1) * corners[:, 1])
-    )
-    return (turn * across).min(axis=1)
 
 
 def _complete(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> bool:

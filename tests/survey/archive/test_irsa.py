@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from archive_server import ArchiveServer, open_archive, patient
 from archive_sky import SEAM_HALF_PX
 
@@ -12,8 +11,6 @@ from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
 from claran_core.simulation.provider import SimulatedProvider
-from claran_core.survey.archive.irsa import AtlasTile, parse_tiles
-from claran_core.survey.archive.outcomes import Fault
 from claran_core.survey.surveys import SURVEYS
 
 WISE = SURVEYS["WISE_W1"]
@@ -93,54 +90,10 @@ def test_an_invalid_list_is_requested_again(tmp_path: Path) -> None:
         assert isinstance(cut(server, tmp_path, INSIDE, tries=40), Cutout)
 
 
-LIST = """<?xml version="1.0"?><VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
-<RESOURCE type="results"><INFO name="QUERY_STATUS" value="{status}">because</INFO><TABLE>
-<FIELD name="access_url" datatype="char" arraysize="*"/><FIELD name="s_region" datatype="char" arraysize="*"/>
-<FIELD name="energy_bandpassname" datatype="char" arraysize="*"/>
-<FIELD name="dataproduct_subtype" datatype="char" arraysize="*"/>
-<DATA><TABLEDATA>{rows}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"""
-ROW = "<TR><TD>http://x/{0}</TD><TD>{1}</TD><TD>{2}</TD><TD>{3}</TD></TR>"
-REGION = "POLYGON ICRS 10.5 20.5 9.5 20.5 9.5 19.5 10.5 19.5"
-
-
-def test_images_of_the_band_are_taken_from_a_list() -> None:
-    rows = [("a", REGION, "W1", "science"), ("b", REGION, "W2", "science"), ("c", REGION, "W1", "noise")]
-    rows.append(("d", "CIRCLE ICRS 10 20 1", "W1", "science"))
-    content = LIST.format(status="OK", rows="".join(ROW.format(*row) for row in rows)).encode()
-    (tile,) = parse_tiles(content, "W1")
-    assert tile == AtlasTile("http://x/a", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5)))
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (LIST.format(status="ERROR", rows=""), "has an error: .*because"),
-        (
-            LIST.format(status="OVERFLOW", rows=ROW.format("a", REGION, "W1", "science")),
-            "truncated|cannot be read",
-        ),
-        (LIST.format(status="OK", rows="").replace("s_region", "region"), "lacks s_region"),
-        ("<html>Internal error</html>", "cannot be read|has an error"),
-        (LIST.format(status="OK", rows="")[:300], "cannot be read"),
-    ],
-)
-def test_invalid_lists_are_faults(content: str, message: str) -> None:
-    with pytest.raises(Fault, match=message):
-        parse_tiles(content.encode(), "W1")
-
-
-@pytest.mark.parametrize("turn", [1, -1])
-@pytest.mark.parametrize(
-    ("dec", "depth", "whole"),
-    [(20.3, 14.4, True), (20.38, 8.64, True), (20.45, 3.6, False), (20.6, -7.2, False)],
-)
-def test_depth_is_the_distance_to_the_nearest_side(turn: int, dec: float, depth: float, whole: bool) -> None:
-    tile = AtlasTile("x", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5))[::turn])
-    found, covers = tile.depth_px(Frame(size_px=10, pixel_scale_arcsec=50.0), 10.0, dec)
-    # 72 px are a degree; the northern side is a great circle, which bulges beyond the parallel by 0.05 px.
-    assert found == pytest.approx(depth, abs=0.1) and covers == whole
-
-
-def test_a_tile_on_the_other_side_of_the_sky_is_far() -> None:
-    tile = AtlasTile("x", ((10.5, 20.5), (9.5, 20.5), (9.5, 19.5), (10.5, 19.5)))
-    assert tile.depth_px(FRAME, 190.0, -20.0) == (-np.inf, False)
+def test_an_image_on_another_host_is_not_fetched(tmp_path: Path) -> None:
+    with ArchiveServer(SEED) as other, ArchiveServer(SEED) as server:
+        elsewhere = other.url("irsa").replace("/SIA", "/ibe/data")
+        server._image_root = lambda: elsewhere
+        found = cut(server, tmp_path, INSIDE)
+        assert found.status == "failed" and not other.asked
+        assert f"irsa: it leads to '{elsewhere}/" in found.reason and "services.irsa.hosts" in found.reason
