@@ -22,7 +22,7 @@ class Provenance:
     service : str
         Name of the service.
     url : str
-        Address of the request; form fields are appended as a query string.
+        Address that answered, after redirects; form fields are appended as a query string.
     sha256 : str
         SHA-256 of the bytes received, hexadecimal.
     fetched_at : str

@@ -70,7 +70,7 @@ LEDGER = pa.schema(
         _column("flags", pa.int32(), "bit mask, see claran_core.common.flags"),
         _column("origin", pa.string(), "file or service of the pixels"),
         _column("service", pa.string(), "archive service that responded", nullable=True),
-        _column("url", pa.string(), "address of the request; several are joined by blanks", nullable=True),
+        _column("url", pa.string(), "address that answered; several are joined by blanks", nullable=True),
         _column("sha256", pa.string(), "SHA-256 of the bytes received, hexadecimal", nullable=True),
         _column("fetched_at", pa.string(), "time of the response, ISO 8601, UTC", nullable=True),
     ]

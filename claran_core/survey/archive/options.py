@@ -81,7 +81,7 @@ class FetchOptions(Options):
         description="longest wait without a byte, s"
     )
     request_timeout_s: Annotated[float, Within(gt=0, le=7200)] = Field(
-        description="time-out for a whole answer, s"
+        description="time-out for a whole request with its redirects, s"
     )
     tries: Annotated[int, Within(ge=1, le=100)] = Field(description="attempts for one image at one service")
     pause_s: Annotated[float, Within(gt=0, le=600)] = Field(description="pause before the second attempt, s")
