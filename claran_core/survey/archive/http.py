@@ -63,10 +63,12 @@ class Request:
 
     @property
     def address(self) -> str:
-        """The request as a single URL, for provenance; the fields of a form are appended to the query."""
+        """The request as a single URL, for provenance: with the fields of a form, without a password."""
         fields = urlencode({**self.params, **(self.form or {})})
-        joint = "&" if "?" in self.url else "?"
-        return f"{self.url}{joint}{fields}" if fields else self.url
+        parts = urlsplit(self.url)
+        url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        joint = "&" if "?" in url else "?"
+        return f"{url}{joint}{fields}" if fields else url
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,9 @@ def _check_zero_point(header: fits.Header, survey: Survey) -> None:
 
 
 def _check_names(header: fits.Header, survey: Survey, service: Service) -> None:
-    words = re.split(r"[^A-Z0-9]+", str(header.get("SURVEY", "")).upper())
-    others = {name.split("_")[0] for name in SURVEYS} - {survey.name.split("_")[0]}
-    if named := sorted(others & set(words)):
+    words = set(re.split(r"[^A-Z0-9]+", str(header.get("SURVEY", "")).upper()))
+    named = sorted(words & {name.split("_")[0] for name in SURVEYS})
+    if named and survey.name.split("_")[0] not in named:
         raise Fault(f"an image of {named[0]}, not of {survey.name}")
     if service.protocol == "hips2fits":
         shown = HIPS.search("\n".join(map(str, header.get("HISTORY", []))))

@@ -293,3 +293,8 @@ def test_cookies_are_not_kept(tmp_path: Path) -> None:
         for _ in range(2):
             client.fetch(service, Request(service.url), whole)
         assert "who=you" not in "".join(server.requests)
+
+
+def test_an_address_for_provenance_has_the_form_and_no_password() -> None:
+    request = Request("https://me:secret@sky.example:8443/cut?a=1", form={"RA": "1 2"})
+    assert request.address == "https://sky.example:8443/cut?a=1&RA=1+2"

@@ -32,6 +32,7 @@ def check(survey: str, cards: dict[str, Any], service: str = "", history: str = 
         ("FIRST", {"CTYPE3": "VELO", "CRVAL3": 1.0, "RESTFRQ": 1.4e9}),
         ("FIRST", {"SURVEY": "VLA FIRST (1.4 GHz)", "BAND": "L", "BMAJ": -1.0}),
         ("VLASS", {"CTYPE4": "FREQ", "CRVAL4": 2.987e9, "BMAJ": 7e-4, "BMIN": 6e-4}),
+        ("VLASS", {"SURVEY": "VLASS, beside FIRST"}),
         ("WISE_W1", {}),
         ("WISE_W1", ALLWISE),
         ("WISE_W1", {"BAND": "W1", "SURVEY": "WISE 3.4"}),
