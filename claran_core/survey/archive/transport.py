@@ -56,7 +56,8 @@ class Budget:
         """
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
-            raise Fault(f"too slow: {self.received} bytes received in {self.total_s:g} s")
+            slow = f"too slow: {self.received} bytes received in {self.total_s:g} s"
+            raise Fault(slow if self.received else "no answer in time")
         return left_s
 
     def count(self, received: int) -> None:
