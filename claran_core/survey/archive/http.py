@@ -148,7 +148,7 @@ class Client:
         Fault
             If no attempt succeeded: the fault of the last one.
         Refusal
-            If the server refused `ACCEPTED_AFTER` times, or the address is none of the service.
+            If the server refused `ACCEPTED_AFTER` times, or the address is not on a host of the service.
         ServiceDown
             If the breaker of the host is open.
         """
