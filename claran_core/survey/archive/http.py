@@ -27,6 +27,7 @@ import urllib3
 from claran_core import __version__
 from claran_core.common.errors import ConfigError
 from claran_core.common.paths import resolve_path
+from claran_core.common.text import printable
 from claran_core.survey.archive.limits import HostLimits, default_folder
 from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.outcomes import Doubtful, Fault, Refusal
@@ -352,8 +353,8 @@ def _check_status(response: requests.Response, content: bytes) -> None:
 
 
 def one_line(text: str) -> str:
-    """Return a text of a server in one line, without characters that a terminal interprets."""
-    return " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
+    """Return a text of a server in one line of printable characters."""
+    return printable(" ".join(text.split()))
 
 
 def _retry_after_s(value: str | None) -> float | None:
