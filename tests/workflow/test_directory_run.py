@@ -51,3 +51,12 @@ def test_a_missing_folder_is_one_line_before_anything_runs(run: Run) -> None:
     assert done.returncode == 1
     assert "claran: config: survey.radio.path: no folder" in output and "Traceback" not in output
     assert not (run.results / "cutouts").exists()
+
+
+def test_targets_outside_all_images_are_one_line_before_anything_long(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "targets.csv").write_text("subject_id,ra,dec\na,2.0,10.0\nb,2.1,10.0\n")  # 30 deg is 2 h
+    done = run("catalogue", check=False)
+    assert done.returncode == 1 and not (run.results / "cutouts").exists()
+    (line,) = (run.results / "logs" / "index_images" / "radio.log").read_text().splitlines()[-1:]
+    assert "survey.radio.path: none of the 2 targets lies in an image of" in line
+    assert "targets: RA 2.000 to 2.100" in line and "in hours, they lie in images: multiply ra by 15" in line

@@ -12,6 +12,8 @@ rule cutouts:
 
 
 rule index_images:
+    input:
+        targets=RESULTS.targets,
     output:
         index=update(RESULTS.images("{band}")),  # headers of unchanged files are not read again
     log:
@@ -26,6 +28,7 @@ rule index_images:
         runtime=120,
     params:
         survey=get_band_survey,
+        frame=vars(CONFIG.fusion.frame),
         files=get_files_digest,  # changes when files are added, removed or changed
         version=__version__,
     message:
