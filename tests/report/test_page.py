@@ -142,7 +142,8 @@ def test_every_text_from_data_and_settings_is_escaped() -> None:
     inputs = make_inputs(3)
     inputs = dataclasses.replace(
         inputs,
-        config=load_config({"targets": {"path": EVIL}, "model": {"weights": {"D4": EVIL}}}),
+        config=load_config({"survey": {"radio": {"path": EVIL, "pattern": EVIL}}}),
+        notices=[EVIL],
         ledger=inputs.ledger.assign(reason=EVIL, status="failed", survey=EVIL, subject_id=EVIL),
         catalogue=inputs.catalogue.assign(source_id=EVIL, model_id=EVIL),
         date=EVIL,
