@@ -35,11 +35,19 @@ rule all:
         RESULTS.catalogue,
         RESULTS.catalogue_ledger,
         RESULTS.report,
+        list(map(RESULTS.images, DIRECTORY_BANDS)),
 
 
 onstart:
+    sweep(RESULTS.root)
+    mark_forced_jobs()
     print_unfit_weights()
 
 
 onsuccess:
+    sweep(RESULTS.root)
     print_summary()
+
+
+onerror:
+    sweep(RESULTS.root)

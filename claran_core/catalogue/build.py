@@ -4,7 +4,6 @@ A second file lists the outcome of every component of the sky.
 """
 
 import logging
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from claran_core.common.files import (
 )
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.tables import ATOMS
+from claran_core.common.temporary import temporary_file
 
 __all__ = ["ShardTables", "check_subjects_once", "write_catalogue"]
 
@@ -94,9 +94,8 @@ def write_catalogue(
     for shard in shards:
         check_made_from(shard.sources, {"associated": digest_of(shard.associated)}, redo="catalogue")
     n_subjects = _number_of_subjects(shards)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        found = collect_rows([shard.sources for shard in shards], Path(folder) / "rows.arrow")
+    with temporary_file(path.with_name("rows.arrow")) as rows:
+        found = collect_rows([shard.sources for shard in shards], rows)
         counts = {"n_sources": len(found), "n_subjects_searched": n_subjects}
         metadata = {**provenance, **counts, "method": method, "model_id": model_id}
         # The catalogue is renamed last: if it exists, the outcomes exist.

@@ -9,7 +9,6 @@ shard, seed or run in its place is noticed.
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,12 +22,14 @@ import pyarrow.parquet as pq
 
 from claran_core.common.disk import disk_error
 from claran_core.common.errors import InputError
+from claran_core.common.temporary import temporary_file
 
 __all__ = [
     "array_writer",
     "atomic_path",
     "check_made_from",
     "compare_digests",
+    "content_digest",
     "digest_of",
     "parquet_writer",
     "read_array",
@@ -60,24 +61,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
         With one of `DISK_ERRORS` and `path`, if the disk keeps the file from being written, whatever error
         the writing library raised.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with temporary_file(Path(path)) as temporary, _disk_errors_of(path, temporary):
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files, but results are shared
+        temporary.chmod(0o666 & ~umask)  # temporary files are private, but results are shared
         temporary.replace(path)
+
+
+@contextmanager
+def _disk_errors_of(path: Path, temporary: Path) -> Iterator[None]:
+    """Raise an error of the disk, as whatever it arrives, as an OSError that names `path`."""
+    try:
+        yield
     except Exception as error:
         code = disk_error(error, temporary)
         if code is not None:
             raise OSError(code, os.strerror(code), str(path)) from error
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_table(
@@ -108,11 +109,7 @@ def write_table(
     ValueError
         If columns are missing or unknown, or a value does not fit its type.
     """
-    unknown = set(table.columns) ^ set(schema.names)
-    if unknown:
-        raise ValueError(f"{path}: columns differ from the schema: {sorted(unknown)}")
-    columns = [_arrow_column(path, table[field.name], field) for field in schema]
-    write_arrow(path, pa.Table.from_arrays(columns, schema=schema), metadata=metadata, made_from=made_from)
+    write_arrow(path, _arrow_table(path, table, schema), metadata=metadata, made_from=made_from)
 
 
 def write_arrow(
@@ -131,6 +128,19 @@ def write_arrow(
     described = schema.with_metadata({**(schema.metadata or {}), **facts})
     with parquet_writer(path, described, metadata=metadata) as writer:
         writer.write_table(content.cast(writer.schema))
+
+
+def content_digest(table: pd.DataFrame, schema: pa.Schema) -> str:
+    """Return the digest that `digest_of` would return after `write_table`."""
+    return _digest(_arrow_table("table", table, schema))
+
+
+def _arrow_table(path: Path | str, table: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    unknown = set(table.columns) ^ set(schema.names)
+    if unknown:
+        raise ValueError(f"{path}: columns differ from the schema: {sorted(unknown)}")
+    columns = [_arrow_column(path, table[field.name], field) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _digest(table: pa.Table) -> str:
@@ -221,7 +231,7 @@ def parquet_writer(
         yield writer
 
 
-def _arrow_column(path: Path, values: pd.Series, field: pa.Field) -> pa.Array:
+def _arrow_column(path: Path | str, values: pd.Series, field: pa.Field) -> pa.Array:
     """Return a column of the field's type; NaN becomes null only if the field is nullable."""
     try:
         column = pa.array(values, type=field.type, from_pandas=field.nullable)

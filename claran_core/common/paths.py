@@ -46,6 +46,10 @@ class Results:
         """Index of the images in the folder of a band (`claran_core.common.tables.IMAGES`)."""
         return self.root / "images" / f"{band}.parquet"
 
+    def shard_images(self, shard: str, band: str) -> Path:
+        """Part of that index that the subjects of one shard may need; written only if it changes."""
+        return self.root / "images" / band / f"{shard}.parquet"
+
     def cutouts(self, shard: str, band: str) -> Path:
         """Cut-outs of one shard and band (`claran_core.cutouts.cutout_file`)."""
         return self.root / "cutouts" / shard / f"{band}.arrow"

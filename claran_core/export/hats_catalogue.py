@@ -5,7 +5,6 @@ partition.  The package hats (optional dependency `export`) names the files and 
 Source: IVOA Note "HATS: Hierarchical Adaptive Tiling Scheme".
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixel
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.common.errors import InputError
 from claran_core.common.optional_packages import import_optional
+from claran_core.common.temporary import temporary_folder
 from claran_core.export.source import CatalogueFile
 
 __all__ = ["partition_pixels", "write_hats"]
@@ -164,11 +164,10 @@ def _describe(
 @contextmanager
 def _atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a folder beside `path` that is renamed to it on success and removed on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
-        folder = Path(temporary) / path.name
+    with temporary_folder(path) as temporary:
+        folder = temporary / path.name
         folder.mkdir()
         yield folder
         if path.is_dir():
-            path.rename(Path(temporary) / "old")
+            path.rename(temporary / "old")
         folder.rename(path)

@@ -7,7 +7,6 @@ There is about one file per some hundred sources.
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.files import write_text
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.temporary import temporary_folder
 from claran_core.report.columns import GROUP_ORDER, column_table, flag_table
 from claran_core.report.gallery_selection import Choice, select_pictures
 from claran_core.report.inputs import ReportInputs
@@ -93,9 +93,8 @@ def write_gallery(folder: Path, inputs: ReportInputs, shown: Shown) -> None:
     InputError
         If images cannot be read.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as name:
-        made = Path(name) / folder.name
+    with temporary_folder(folder) as temporary:
+        made = temporary / folder.name
         made.mkdir()
         subjects = _subjects_with_pictures(inputs, shown)
         _write_pictures(made, inputs, shown, subjects)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,14 +51,30 @@ class Run:
         shutil.copytree(self.directory, directory, ignore=shutil.ignore_patterns("locks"))
         return Run(directory, {**self.settings, **settings})
 
-    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run snakemake; on an unexpected failure show what it printed."""
+    def start(self, *arguments: str, cores: int = 2) -> subprocess.Popen[str]:
+        """Start snakemake as the leader of a group of processes."""
         command = [sys.executable, "-m", "snakemake", *arguments]
         command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.directory)]
         # --configfile is last: it takes all words that follow.
-        command += ["--cores", "2", "--configfile", str(self.write_settings())]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
+        command += ["--cores", str(cores), "--configfile", str(self.write_settings())]
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run snakemake; on an unexpected failure show what it printed."""
+        with self.start(*arguments) as process:
+            try:
+                output, errors = process.communicate(timeout=900)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        done = subprocess.CompletedProcess(process.args, process.returncode, output, errors)
         if check:
             assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
         return done

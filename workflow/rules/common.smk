@@ -11,7 +11,9 @@ import sys
 from claran_core import __version__
 from claran_core.common.errors import ClaranError
 from claran_core.common.paths import Results, resolve_path
-from claran_core.cutouts.providers import folder_of, label_table_of
+from claran_core.common.temporary import sweep
+from claran_core.cutouts.providers import label_table_of
+from claran_core.cutouts.shard_images import plan_images
 from claran_core.evaluation.catalogue_scores import catalogue_summary
 from claran_core.evaluation.metrics import summary_line
 from claran_core.evaluation.other_catalogue import find_other_catalogue
@@ -21,8 +23,6 @@ from claran_core.model.weights_header import given_weights
 from claran_core.report.notices import read_notices
 from claran_core.settings.config import Config
 from claran_core.settings.model import check_pretrained
-from claran_core.survey.directory.image_index import files_digest
-from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.shards import plan
 
 # Threads of a training must sleep soon while they wait for each other.  On a machine with other work, threads
@@ -52,14 +52,25 @@ try:
     TRUTH = truth_kind(CONFIG.survey.radio.source, TARGET_TABLE)
     label_table_of(CONFIG.survey.simulated)  # refused here if it is missing, not by each job
     OTHER_CATALOGUE = find_other_catalogue(CONFIG.evaluation.compare_with)
+    # Bands whose images are on disk.
+    DIRECTORY_BANDS = [
+        band for band in ("radio", "infrared") if getattr(CONFIG.survey, band).source == "directory"
+    ]
+    # Only the process that plans all jobs looks for changed files, not each job of a cluster.
+    IMAGES = {
+        band: plan_images(
+            getattr(CONFIG.survey, band),
+            CONFIG.fusion.frame,
+            RESULTS,
+            shards=SHARDS.names,
+            changed=SHARDS.stale,
+        )
+        for band in (DIRECTORY_BANDS if workflow.is_main_process else [])
+    }
 except ClaranError as error:
     sys.exit(f"claran: {error}")
 
 METHODS = CONFIG.fusion.methods
-# Bands whose images are on disk.
-DIRECTORY_BANDS = [
-    band for band in ("radio", "infrared") if getattr(CONFIG.survey, band).source == "directory"
-]
 # Evaluations of the catalogue: against the truth of the simulated sky, and against the user's catalogue.
 CATALOGUE_EVALUATION = [RESULTS.catalogue_evaluation("metrics.json")] if TRUTH == "simulated" else []
 CATALOGUE_COMPARISON = [RESULTS.comparison("metrics.json")] if OTHER_CATALOGUE else []
@@ -128,22 +139,6 @@ def get_sampled_pixels():
     }
 
 
-def get_band_survey(wildcards):
-    """Return the settings of the wildcard's survey."""
-    return getattr(CONFIG.survey, wildcards.band).as_dict()
-
-
-def get_files_digest(wildcards):
-    """Return a digest of the image files on disk; only the main process computes it, not each cluster job."""
-    if not workflow.is_main_process:
-        return ""
-    options = getattr(CONFIG.survey, wildcards.band)
-    try:
-        return files_digest(SURVEYS[options.name], folder_of(options), options.pattern)
-    except ClaranError as error:
-        sys.exit(f"claran: {error}")
-
-
 def get_archive_jobs(wildcards):
     """Return how much of the resource `archive_jobs` a job takes; a profile limits their number on a cluster."""
     return int(CONFIG.survey.uses_archive)
@@ -152,6 +147,17 @@ def get_archive_jobs(wildcards):
 def get_cutout_runtime(wildcards, attempt):
     """Return the minutes for the cut-outs of a shard: archives answer about one request per second."""
     return (240 if CONFIG.survey.uses_archive else 60) * attempt
+
+
+def mark_forced_jobs():
+    """Mark the files of jobs that the user forces as incomplete, until they are made.
+
+    If the run is interrupted, the next one repeats the rest of these jobs, with or without `-R`.  Without the
+    mark it would keep their old files beside new ones.
+    """
+    for job in workflow.dag.needrun_jobs():
+        if workflow.dag.reason(job).forced:
+            workflow.persistence.started(job)
 
 
 def print_unfit_weights():

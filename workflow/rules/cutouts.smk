@@ -1,25 +1,29 @@
 # This part of the workflow takes radio and infrared cut-outs around all targets.
 #
 # REQUIRED INPUTS: results/targets/{shard}.parquet; the surveys of `survey`.
-# OUTPUTS: results/images/{band}.parquet for images on disk; per shard results/cutouts/{shard}/radio.arrow,
-# infrared.arrow, ledger.parquet; results/catalogue/ledger.parquet.
+# OUTPUTS: for images on disk results/images/{band}.parquet and per shard results/images/{band}/{shard}.parquet;
+# per shard results/cutouts/{shard}/radio.arrow, infrared.arrow, ledger.parquet; results/catalogue/ledger.parquet.
 
 
 rule cutouts:
     input:
         for_shards(RESULTS.ledger),
         RESULTS.catalogue_ledger,
+        list(map(RESULTS.images, DIRECTORY_BANDS)),
 
 
 rule index_images:
     input:
         targets=RESULTS.targets,
     output:
-        index=update(RESULTS.images("{band}")),  # headers of unchanged files are not read again
+        # Headers of unchanged files are not read again.  Lists of shards whose images have not changed are not
+        # outputs, so that the jobs that read them do not rerun.
+        indexes=update(list(map(RESULTS.images, DIRECTORY_BANDS))),
+        lists=update([path for band in IMAGES for path in IMAGES[band].stale]),
     log:
-        LOGS / "index_images" / "{band}.log",
+        LOGS / "index_images.log",
     benchmark:
-        BENCHMARKS / "index_images" / "{band}.tsv"
+        BENCHMARKS / "index_images.tsv"
     conda:
         CONDA_ENVIRONMENT
     threads: 8
@@ -27,12 +31,12 @@ rule index_images:
         mem_mb=4000,
         runtime=120,
     params:
-        survey=get_band_survey,
+        survey={band: getattr(CONFIG.survey, band).as_dict() for band in DIRECTORY_BANDS},
         frame=vars(CONFIG.fusion.frame),
-        files=get_files_digest,  # changes when files are added, removed or changed
+        files={band: IMAGES[band].files for band in IMAGES},  # changes with any file
         version=__version__,
     message:
-        "Cut-outs: index of the {wildcards.band} images"
+        "Cut-outs: which images each shard needs"
     script:
         "../scripts/index_images.py"
 
@@ -40,8 +44,7 @@ rule index_images:
 rule cut_out:
     input:
         targets=RESULTS.shard_targets("{shard}"),
-        # A new index alone does not repeat cut-outs; `-R cut_out` does.
-        images=[ancient(RESULTS.images(band)) for band in DIRECTORY_BANDS],
+        images=[RESULTS.shard_images("{shard}", band) for band in DIRECTORY_BANDS],
     output:
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),

@@ -24,16 +24,17 @@ with job(snakemake.log[0]):
         # Not a parameter of the rule: these settings change no pixel, and must not repeat the cut-outs.
         "fetch": Config.from_dict(snakemake.config).cutouts.archive,
     }
-    indexes = {Path(path).stem: Path(path) for path in snakemake.input.images}
+    images = {Path(path).parent.name: Path(path) for path in snakemake.input.images}
     cut_shard(
         read_table(Path(snakemake.input.targets), TARGETS.names),
-        open_provider(survey.radio, images=indexes.get("radio"), **options),
-        open_provider(survey.infrared, images=indexes.get("infrared"), **options),
+        open_provider(survey.radio, images=images.get("radio"), **options),
+        open_provider(survey.infrared, images=images.get("infrared"), **options),
         Frame(**pixels["frame"]),
         results=results,
         shard=snakemake.wildcards.shard,
         made_from={
             "targets": digest_of(Path(snakemake.input.targets)),
             "settings": settings_digest(pixels),
+            **{f"{band}_images": digest_of(path) for band, path in images.items()},
         },
     )

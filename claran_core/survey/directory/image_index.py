@@ -2,7 +2,7 @@
 
 A folder may contain thousands of files, and a run hundreds of shards that need to know which of them show a
 subject.  The index answers that from circles around the images, without opening a file; the rest of a header
-is read when the image is needed.
+is read when the image is needed.  A part of the index that holds what one shard may need is an index, too.
 """
 
 import glob
@@ -11,9 +11,9 @@ import logging
 import multiprocessing
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from claran_core.common.errors import ConfigError
 from claran_core.common.files import read_metadata, read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
-from claran_core.common.sky import unit_vectors
+from claran_core.common.sky import FloatOrArray, unit_vectors
 from claran_core.common.tables import IMAGES
 from claran_core.common.text import has_control, printable
 from claran_core.survey.directory.image_choice import choose_images
@@ -35,7 +35,15 @@ from claran_core.survey.fits_image import scan_file
 from claran_core.survey.footprint import Footprint
 from claran_core.survey.surveys import Survey
 
-__all__ = ["MISNAMED", "ImageIndex", "files_digest", "matching_files", "write_index"]
+__all__ = [
+    "MISNAMED",
+    "ImageIndex",
+    "files_digest",
+    "index_folder",
+    "matching_files",
+    "reach_deg",
+    "write_index",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +56,9 @@ CHOSEN = ["refused", "passed_over"]
 # Names in the line about maps that are passed over.
 MAX_NAMED = 5
 
+# Added to a circle that only preselects, against rounding.
+ROUNDING_DEG = 1e-6
+
 
 @dataclass(frozen=True)
 class ImageIndex:
@@ -57,9 +68,12 @@ class ImageIndex:
     ----------
     rows : DataFrame
         Columns of `claran_core.common.tables.IMAGES`, by file, then by place in the file.
+    files : str
+        `files_digest` of the files that were listed; empty if unknown.
     """
 
     rows: pd.DataFrame
+    files: str = field(default="", kw_only=True)
 
     @classmethod
     def read(cls, path: Path) -> "ImageIndex":
@@ -114,7 +128,7 @@ class ImageIndex:
             progress.step()
         table = pd.DataFrame(rows, columns=IMAGES.names)
         table = table.sort_values("file", kind="stable", ignore_index=True)
-        return cls(_chosen(table, survey, folder, known))
+        return cls(_chosen(table, survey, folder, known), files=_stamps_digest(stamps))
 
     def near(self, frame: Frame, ra_deg: float, dec_deg: float) -> list[str]:
         """Return the files with an image, readable or not, whose circle meets that of the subject.
@@ -122,11 +136,31 @@ class ImageIndex:
         In order.
         """
         centres, radius_deg, files = self._circles
-        reach_deg = frame.width_arcsec / ARCSEC_PER_DEG / np.sqrt(2)
-        # An unknown position is NaN and compares false.
-        least = np.cos(np.deg2rad(np.minimum(radius_deg + reach_deg, 180.0)))
+        least = _least_cosine(radius_deg + reach_deg(frame.width_arcsec))
         meets = np.flatnonzero(centres @ unit_vectors(ra_deg, dec_deg) >= least)
         return list(dict.fromkeys(files[place] for place in meets.tolist()))
+
+    def part(self, ra_deg: np.ndarray, dec_deg: np.ndarray, reach: np.ndarray) -> "ImageIndex":
+        """Return the rows that may matter for some subjects: files near them, and those of unknown position.
+
+        Parameters
+        ----------
+        ra_deg, dec_deg, reach : (n,) arrays
+            Centres of the subjects, and the radii of circles that contain them, deg; n > 0.
+        """
+        centres, radius_deg, _ = self._circles
+        subjects = unit_vectors(ra_deg, dec_deg)
+        middle = subjects.mean(axis=0)
+        # All subjects lie in one circle, which excludes most images without comparing each with each.
+        spread = np.rad2deg(np.arccos(np.clip(subjects @ middle / max(np.linalg.norm(middle), 1e-9), -1, 1)))
+        around = _least_cosine(radius_deg + (spread + reach).max() + ROUNDING_DEG)
+        places = np.flatnonzero(centres @ middle >= around * np.linalg.norm(middle))
+        least = _least_cosine(radius_deg[places, None] + reach)
+        meets = (centres[places] @ subjects.T >= least).any(axis=1)
+        wanted = np.isnan(radius_deg)
+        wanted[places[meets]] = True
+        rows = self.rows[self.rows["file"].isin(self.rows["file"][wanted])]
+        return ImageIndex(rows.reset_index(drop=True))
 
     @cached_property
     def _circles(self) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -166,19 +200,21 @@ class ImageIndex:
         return self.rows["file"][self.rows["radius_deg"].isna()].drop_duplicates().tolist()
 
 
-def write_index(path: Path, survey: Survey, folder: Path, *, pattern: str, processes: int = 1) -> ImageIndex:
-    """Index a folder, or update its index.
+def index_folder(
+    survey: Survey, folder: Path, *, pattern: str, earlier: Path | None = None, processes: int = 1
+) -> ImageIndex:
+    """Return the index of a folder.
 
     Parameters
     ----------
-    path : Path
-        The index (`claran_core.common.tables.IMAGES`).
     survey : Survey
         Survey of the images.
     folder : Path
         Folder of the images.
     pattern : str
         Glob pattern of the image files, relative to the folder.
+    earlier : Path, optional
+        An index that `write_index` wrote, if it exists: headers of unchanged files are not read again.
     processes : int
         Number of processes that read headers, as in `ImageIndex.scan`.
 
@@ -187,13 +223,47 @@ def write_index(path: Path, survey: Survey, folder: Path, *, pattern: str, proce
     ConfigError
         If the folder does not exist, contains no file that matches, or no image of the survey.
     InputError
-        If the file at `path` is not an index.
+        If the file `earlier` is not an index.
     """
     names = matching_files(survey, folder, pattern)
-    # Files of another folder may have the same names, sizes and times; another version may read more of them.
-    facts = {"folder": str(folder.resolve()), "version": __version__, "survey": survey.name}
-    index = ImageIndex.scan(survey, folder, names, known=_known(path, facts), processes=processes)
+    known = _known(earlier, survey, folder)
+    return ImageIndex.scan(survey, folder, names, known=known, processes=processes)
+
+
+def write_index(
+    path: Path,
+    survey: Survey,
+    folder: Path,
+    *,
+    pattern: str,
+    processes: int = 1,
+    rules: Mapping[str, Any] | None = None,
+    write_first: Callable[[ImageIndex], None] | None = None,
+) -> ImageIndex:
+    """Index a folder, or update its index.
+
+    Parameters
+    ----------
+    path : Path
+        The index (`claran_core.common.tables.IMAGES`).
+    survey, folder, pattern, processes
+        As for `index_folder`.
+    rules : mapping, optional
+        JSON-serialisable; stored as ``rules`` in the metadata of the file.
+    write_first : callable, optional
+        Writes what follows from the index, before the index itself: if the process is killed in between, the
+        old index tells the next one that there is work to do.
+
+    Raises
+    ------
+    ConfigError, InputError
+        As `index_folder`.
+    """
+    index = index_folder(survey, folder, pattern=pattern, earlier=path, processes=processes)
     index.warn(folder)
+    if write_first is not None:
+        write_first(index)
+    facts = _facts(survey, folder) | {"files": index.files, "rules": rules}
     write_table(path, index.rows, IMAGES, metadata=facts)
     return index
 
@@ -228,19 +298,42 @@ def files_digest(survey: Survey, folder: Path, pattern: str) -> str:
     ConfigError
         As `matching_files`.
     """
+    return _stamps_digest({name: _stamp(folder / name) for name in matching_files(survey, folder, pattern)})
+
+
+def reach_deg(width_arcsec: FloatOrArray) -> FloatOrArray:
+    """Return the radius (deg) of a circle that contains a square of this width."""
+    return width_arcsec / ARCSEC_PER_DEG / np.sqrt(2)
+
+
+def _least_cosine(radius_deg: np.ndarray) -> np.ndarray:
+    """Return the cosine of angles (deg) of at most 180; an unknown one is NaN, and compares false."""
+    return np.cos(np.deg2rad(np.minimum(radius_deg, 180.0)))
+
+
+def _stamps_digest(stamps: Mapping[str, Mapping[str, int]]) -> str:
     digest = hashlib.sha256()
-    for name in matching_files(survey, folder, pattern):
-        stamp = _stamp(folder / name)
+    for name in sorted(stamps):
+        stamp = stamps[name]
         digest.update(os.fsencode(name) + f"\0{stamp['size']}\0{stamp['mtime_ns']}\n".encode())
     return digest.hexdigest()
 
 
-def _known(path: Path, facts: dict[str, str]) -> pd.DataFrame | None:
+def _facts(survey: Survey, folder: Path) -> dict[str, str]:
+    """Return what an index must agree in, so that its rows hold for files of the same name, size and time.
+
+    Files of another folder may have the same; another version may read more of them.
+    """
+    return {"folder": str(folder.resolve()), "version": __version__, "survey": survey.name}
+
+
+def _known(path: Path | None, survey: Survey, folder: Path) -> pd.DataFrame | None:
     """Return the rows of an earlier index of the same folder, version and survey."""
-    if not path.exists():
+    if path is None or not path.exists():
         return None
-    rows = read_table(path, IMAGES.names)
-    return rows if read_metadata(path) == facts else None
+    rows, stored = read_table(path, IMAGES.names), read_metadata(path)
+    facts = _facts(survey, folder)
+    return rows if {name: stored.get(name) for name in facts} == facts else None
 
 
 def _stamp(path: Path) -> dict[str, int]:

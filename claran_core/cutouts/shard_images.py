@@ -1,0 +1,164 @@
+"""Which images on disk each shard depends on: a list per shard and band, written only if it changes.
+
+The cut-outs of a shard are made from its list.  After files of a folder have changed, the lists that change
+are known when the workflow is parsed, so only shards that show a changed, added or removed image run again.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from claran_core import __version__
+from claran_core.common.files import content_digest, digest_of, read_metadata, read_table, write_table
+from claran_core.common.frame import Frame
+from claran_core.common.paths import Results
+from claran_core.common.tables import IMAGES
+from claran_core.cutouts.coarse import margin_arcsec
+from claran_core.cutouts.providers import folder_of
+from claran_core.settings.survey import SurveyOptions
+from claran_core.survey.directory.image_index import (
+    ImageIndex,
+    files_digest,
+    index_folder,
+    reach_deg,
+    write_index,
+)
+from claran_core.survey.directory.target_check import check_targets
+from claran_core.survey.surveys import SURVEYS
+
+__all__ = ["ImagePlan", "plan_images", "write_images"]
+
+TARGET_COLUMNS = ["ra", "dec", "scale", "shard"]
+
+
+class ImagePlan(NamedTuple):
+    """The images of one band.
+
+    Attributes
+    ----------
+    files : str
+        Digest of names, sizes and modification times of all files.
+    stale : tuple of Path
+        Lists of shards that are missing or out of date.
+    """
+
+    files: str
+    stale: tuple[Path, ...]
+
+
+def plan_images(
+    options: SurveyOptions, frame: Frame, results: Results, *, shards: Sequence[str], changed: Collection[str]
+) -> ImagePlan:
+    """Return which lists of images `write_images` will write; nothing is written.
+
+    As long as no file has changed, no header is read; else only those of new and changed files.
+
+    Parameters
+    ----------
+    options : SurveyOptions
+        A survey with the source ``directory``.
+    frame : Frame
+        Geometry of the finest subjects.
+    results : Results
+        File names of the run.
+    shards : sequence of str
+        All shards.
+    changed : collection of str
+        Shards whose targets are new or have changed.
+
+    Raises
+    ------
+    ConfigError
+        If the folder does not exist, or contains no file that matches.
+    InputError
+        If the index or a list is damaged.
+    """
+    survey, folder = SURVEYS[options.name], folder_of(options)
+    files = files_digest(survey, folder, options.pattern)
+    lists = {shard: results.shard_images(shard, survey.band) for shard in shards}
+    path = results.images(survey.band)
+    stored = read_metadata(path) if path.exists() else {}
+    if stored.get("rules") != _rules(options, frame):
+        return ImagePlan(files, tuple(lists.values()))
+    home = results.shard_images("any", survey.band).parent
+    present = {entry.name for entry in home.iterdir()} if home.is_dir() else set()
+    stale = {shard for shard in shards if shard in changed or lists[shard].name not in present}
+    if stored.get("files") != files:
+        index = index_folder(survey, folder, pattern=options.pattern, earlier=path)
+        for shard, part in _parts(index, options, frame, results):
+            if shard in lists and shard not in stale and not _is_current(lists[shard], part):
+                stale.add(shard)
+    return ImagePlan(files, tuple(lists[shard] for shard in shards if shard in stale))
+
+
+def write_images(options: SurveyOptions, frame: Frame, results: Results, *, processes: int = 1) -> None:
+    """Write the lists of images that have changed, then the index of the folder.
+
+    Nothing is written if no radio image shows a target.
+
+    Parameters
+    ----------
+    options, frame, results
+        As for `plan_images`.
+    processes : int
+        Number of processes that read headers, as in `ImageIndex.scan`.
+
+    Raises
+    ------
+    ConfigError, InputError
+        As `plan_images`.
+    """
+    survey, folder = SURVEYS[options.name], folder_of(options)
+
+    def write_lists(index: ImageIndex) -> None:
+        if survey.band == "radio":  # infrared images may be missing
+            targets = read_table(results.targets, TARGET_COLUMNS)
+            ra, dec = targets["ra"].to_numpy(), targets["dec"].to_numpy()
+            width_arcsec = targets["scale"].max() * frame.width_arcsec
+            check_targets(index, survey, folder, ra, dec, width_arcsec=width_arcsec)
+        for shard, part in _parts(index, options, frame, results):
+            listed = results.shard_images(shard, survey.band)
+            if not listed.exists() or not _is_current(listed, part):
+                write_table(listed, part.rows, IMAGES)
+
+    write_index(
+        results.images(survey.band),
+        survey,
+        folder,
+        pattern=options.pattern,
+        processes=processes,
+        rules=_rules(options, frame),
+        write_first=write_lists,
+    )
+
+
+def _rules(options: SurveyOptions, frame: Frame) -> dict[str, Any]:
+    """Return what decides the lists beside the files and the targets."""
+    return {
+        "survey": options.name,
+        "folder": str(folder_of(options).resolve()),
+        "pattern": options.pattern,
+        "frame": vars(frame),
+        "version": __version__,
+    }
+
+
+def _is_current(listed: Path, part: ImageIndex) -> bool:
+    return digest_of(listed) == content_digest(part.rows, IMAGES)
+
+
+def _parts(
+    index: ImageIndex, options: SurveyOptions, frame: Frame, results: Results
+) -> Iterator[tuple[str, ImageIndex]]:
+    """Yield each shard with the part of an index that its subjects may need."""
+    survey = SURVEYS[options.name]
+    targets = read_table(results.targets, TARGET_COLUMNS)
+    reach = {
+        scale: reach_deg(frame.at_scale(scale).width_arcsec + 2 * margin_arcsec(survey, scale))
+        for scale in targets["scale"].unique().tolist()
+    }
+    for shard, own in targets.groupby("shard", sort=False):
+        reaches = own["scale"].map(reach).to_numpy(float)
+        yield str(shard), index.part(own["ra"].to_numpy(), own["dec"].to_numpy(), np.asarray(reaches))
