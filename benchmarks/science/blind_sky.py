@@ -22,7 +22,7 @@ from claran_core.fusion.shard import fuse_shard
 from claran_core.inference.infer import run_inference
 from claran_core.labels.owner_table import COMPONENT_COLUMNS
 from claran_core.labels.shard import TruthFiles, label_simulated_shard
-from claran_core.model.weights import model_id
+from claran_core.model.weights_header import model_id
 from claran_core.settings.config import Config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS

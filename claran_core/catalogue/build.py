@@ -5,7 +5,7 @@ A second file lists the outcome of every component of the sky.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,12 @@ from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.catalogue.sky_rows import SkyRows, collect_rows
 from claran_core.common.errors import InputError
-from claran_core.common.files import (
-    atomic_path,
-    check_made_from,
-    digest_of,
-    parquet_writer,
-    read_arrow,
-    read_batches,
-    read_metadata,
-)
+from claran_core.common.files import atomic_path, parquet_writer, read_arrow, read_batches, read_metadata
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.origins import Origin, check_run, origin_of, origins_of
 from claran_core.common.tables import ATOMS
 from claran_core.common.temporary import temporary_file
+from claran_core.cutouts.cutout_file import read_cutouts
 
 __all__ = ["ShardTables", "check_subjects_once", "write_catalogue"]
 
@@ -47,11 +41,28 @@ ROW_GROUP = 100_000
 
 @dataclass(frozen=True)
 class ShardTables:
-    """Files of one shard: index of the fused images, associated sources, and the same measured."""
+    """Files of one shard: index of the fused images, associated sources, and the same measured.
+
+    `ancestors` are other files that these were made from, by the names of `claran_core.common.origins`; they
+    are compared only.
+    """
 
     index: Path
     associated: Path
     sources: Path
+    ancestors: Mapping[str, Path] = field(default_factory=dict)
+
+    def origins(self) -> dict[str, Origin]:
+        """Return what each file was made from, by name."""
+        found = origins_of(fused=self.index, associated=self.associated, sources=self.sources)
+        return found | {name: _origin(path) for name, path in self.ancestors.items()}
+
+
+def _origin(path: Path) -> Origin:
+    if path.suffix != ".arrow":
+        return origin_of(path)
+    with read_cutouts(path) as cutouts:
+        return cutouts.origin
 
 
 def write_catalogue(
@@ -62,6 +73,8 @@ def write_catalogue(
     *,
     method: str,
     provenance: Mapping[str, Any],
+    run: Mapping[str, Path] | None = None,
+    weights: str | None = None,
 ) -> int:
     """Build the catalogue of all shards and write it.
 
@@ -79,6 +92,10 @@ def write_catalogue(
     provenance : mapping
         The result of `claran_core.catalogue.provenance.catalogue_provenance`; the numbers of sources and
         subjects, the method and the model are added here.
+    run : mapping of str to Path, optional
+        Other tables of the whole run, by the names of `claran_core.common.origins`; they are compared only.
+    weights : str, optional
+        The model of this run (`claran_core.model.weights_header.model_id`); default: that of the sources.
 
     Returns
     -------
@@ -91,8 +108,10 @@ def write_catalogue(
         If a file is missing, truncated or from another run.  Nothing is written then.
     """
     model_id = _common_model([shard.sources for shard in shards], method)
-    for shard in shards:
-        check_made_from(shard.sources, {"associated": digest_of(shard.associated)}, redo="catalogue")
+    known = {"method": method, "weights": model_id if weights is None else weights}
+    made_from = check_run(
+        origins_of(atoms=atoms_path, **(run or {})), [shard.origins() for shard in shards], known
+    )
     n_subjects = _number_of_subjects(shards)
     with temporary_file(path.with_name("rows.arrow")) as rows:
         found = collect_rows([shard.sources for shard in shards], rows)
@@ -100,8 +119,8 @@ def write_catalogue(
         metadata = {**provenance, **counts, "method": method, "model_id": model_id}
         # The catalogue is renamed last: if it exists, the outcomes exist.
         with atomic_path(path) as temporary:
-            _write_rows(temporary, found, metadata)
-            n_components = _write_outcomes(outcomes_path, found, atoms_path, metadata)
+            _write_rows(temporary, found, metadata, made_from)
+            n_components = _write_outcomes(outcomes_path, found, atoms_path, metadata, made_from)
     logger.info("%s: %d sources in %d subjects", path, len(found), n_subjects)
     if not len(found):
         logger.warning(
@@ -142,7 +161,9 @@ def check_subjects_once(subjects: Sequence[pa.ChunkedArray], paths: Sequence[Pat
         )
 
 
-def _write_rows(path: Path, found: SkyRows, metadata: Mapping[str, Any]) -> None:
+def _write_rows(
+    path: Path, found: SkyRows, metadata: Mapping[str, Any], made_from: Mapping[str, str]
+) -> None:
     constant = {"model_id": metadata["model_id"], "pipeline_version": __version__}
     lengths = {
         "source_id": found.names.dtype.itemsize,
@@ -155,19 +176,26 @@ def _write_rows(path: Path, found: SkyRows, metadata: Mapping[str, Any]) -> None
     described = votable_metadata(CATALOGUE, description=DESCRIPTION, string_lengths=lengths)
     # Without these lengths astropy's Parquet reader measures every string and warns.
     described |= {f"table::len::{name}".encode(): str(size).encode() for name, size in lengths.items()}
-    with parquet_writer(path, CATALOGUE.with_metadata(described), metadata=metadata) as writer:
+    schema = CATALOGUE.with_metadata(described)
+    with parquet_writer(path, schema, metadata=metadata, made_from=made_from) as writer:
         for table in found.rows(ROW_GROUP):
             for name, value in constant.items():
                 table = table.append_column(name, pa.array([value] * len(table)))
             writer.write_table(table.select(CATALOGUE.names).cast(writer.schema), row_group_size=ROW_GROUP)
 
 
-def _write_outcomes(path: Path, found: SkyRows, atoms_path: Path, metadata: Mapping[str, Any]) -> int:
+def _write_outcomes(
+    path: Path,
+    found: SkyRows,
+    atoms_path: Path,
+    metadata: Mapping[str, Any],
+    made_from: Mapping[str, str],
+) -> int:
     """Write the outcome of each component, and return their number."""
     carried = [name for name in OUTCOMES.names if name in ATOMS.names]
     members = np.zeros(len(found), np.int64)
     n_components = 0
-    with parquet_writer(path, OUTCOMES, metadata=metadata) as writer:
+    with parquet_writer(path, OUTCOMES, metadata=metadata, made_from=made_from) as writer:
         for batch in read_batches(atoms_path, [*carried, "source"]):
             source = batch["source"].to_numpy()
             if source.max(initial=-1) >= len(found):

@@ -23,11 +23,12 @@ from claran_core.catalogue.product.schema import HOST_COLUMNS, MEASURED_COLUMNS,
 from claran_core.common.boxes import box_array
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
-from claran_core.common.files import check_made_from, digest_of, read_metadata, read_table, write_table
+from claran_core.common.files import read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.origins import check_together, origins_of
 from claran_core.common.subject import Subject
 from claran_core.common.tables import NATIVE_SCALE
 from claran_core.components.component_table import read_noise
@@ -88,15 +89,12 @@ def write_shard(
     index = read_table(index_path, INDEX_COLUMNS)
     components = read_table(components_path, STORED_COLUMNS)
     noise = read_noise(noise_path)
-    of_components = {"components": digest_of(components_path)}
-    made_from = {"associated": digest_of(associated_path)} | of_components
-    check_made_from(associated_path, of_components, redo="catalogue")
+    tables = origins_of(
+        associated=associated_path, fused=index_path, components=components_path, noise=noise_path
+    )
     try:
         with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
-            digests = {"radio": radio.digest, "infrared": infrared.digest}
-            check_made_from(index_path, of_components | digests, redo="fusion")
-            for path in (components_path, noise_path):
-                check_made_from(path, {"radio": radio.digest}, redo="components")
+            made_from = check_together(tables | {"radio": radio.origin, "infrared": infrared.origin})
             found = describe_shard(
                 associated,
                 index,

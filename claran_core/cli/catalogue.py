@@ -99,7 +99,8 @@ def export(
 
 @click.command(short_help="Check that a file is a valid catalogue.")
 @click.argument("catalogue", metavar="[FILE]", type=click.Path(path_type=Path), default=CATALOGUE)
-def validate(catalogue: Path) -> None:
+@click.option("--run", is_flag=True, help="Also verify every file of the run that FILE belongs to.")
+def validate(catalogue: Path, run: bool) -> None:
     """Check that FILE is a valid catalogue; print "valid", or one line per fault.
 
     The default FILE is results/catalogue/catalogue.parquet.
@@ -107,17 +108,25 @@ def validate(catalogue: Path) -> None:
     The checks cover columns, types, units, UCDs and descriptions; ranges, finite boxes, known flags and
     lists of equal length; unique names that match their positions; the order of the rows; and the VOTable
     description inside (VOParquet). With results/catalogue/catalogue.parquet its outcomes.parquet is checked:
-    each component is listed once, and each source has components. The exit status is 0 for a valid file and
-    1 for any other. Rows are counted from 0.
+    each component is listed once, and each source has components. Every byte is compared with the digest in
+    the file, so that damage is noticed. The exit status is 0 for a valid file and 1 for any other. Rows are
+    counted from 0.
+
+    With --run, every byte of all tables, cut-outs and fused images of the run is compared with the digests in
+    them, and whether they belong together. This reads all files once.
 
     \b
     Examples:
       claran validate
+      claran validate --run
       claran validate my_copy.parquet && scp my_copy.parquet archive:
     """
     from claran_core.catalogue.product.validate import validate_catalogue
+    from claran_core.catalogue.product.validate_run import validate_run
 
     findings = validate_catalogue(catalogue)
+    if run:
+        findings += validate_run(Results(catalogue.absolute().parents[1]))
     for line in findings or ["valid"]:
         click.echo(f"{catalogue}: {line}")
     if findings:

@@ -1,9 +1,9 @@
 """Read and write the files of the pipeline: atomic writes, typed tables, checked reads.
 
 A file is written under a temporary name in its folder and renamed when complete, so a killed job leaves no
-file that looks finished.  Parquet pages carry checksums, which are verified when they are read.  A table
-records the digest of its content, and the digests of the files it was made from, so that a file of another
-shard, seed or run in its place is noticed.
+file that looks finished.  A Parquet file has checksums of its pages and a seal of all its bytes
+(`claran_core.common.seal`), which are verified whenever it is read.  A table records the digest of its
+content, and the digests of what it was made from (`claran_core.common.origins`).
 """
 
 import hashlib
@@ -22,15 +22,16 @@ import pyarrow.parquet as pq
 
 from claran_core.common.disk import disk_error
 from claran_core.common.errors import InputError
+from claran_core.common.seal import is_sealed, seal
 from claran_core.common.temporary import temporary_file
 
 __all__ = [
     "array_writer",
     "atomic_path",
-    "check_made_from",
-    "compare_digests",
     "content_digest",
+    "content_of",
     "digest_of",
+    "open_parquet",
     "parquet_writer",
     "read_array",
     "read_arrow",
@@ -49,6 +50,9 @@ METADATA_KEY = b"claran"
 # Keys of the digest of a table's content, and of the digests of what it was made from, as JSON by name.
 DIGEST_KEY = b"claran_digest"
 MADE_FROM_KEY = b"claran_made_from"
+
+# Rows of the parts that `read_batches` yields.
+BATCH_ROWS = 65_536
 
 
 @contextmanager
@@ -102,7 +106,7 @@ def write_table(
     metadata : mapping, optional
         JSON-serialisable metadata of the file, which `read_metadata` returns.
     made_from : mapping of str to str, optional
-        Digests of the files that the table was made from, by name; `check_made_from` compares them.
+        Digests of what the table was made from, by name (`claran_core.common.origins`).
 
     Raises
     ------
@@ -120,13 +124,9 @@ def write_arrow(
     made_from: Mapping[str, str] | None = None,
 ) -> None:
     """Write a table as `write_table` does, without the cost of pandas; its own schema is that of the file."""
-    schema = content.schema
-    facts = {
-        DIGEST_KEY: _digest(content).encode(),
-        MADE_FROM_KEY: json.dumps(dict(made_from or {})).encode(),
-    }
-    described = schema.with_metadata({**(schema.metadata or {}), **facts})
-    with parquet_writer(path, described, metadata=metadata) as writer:
+    with parquet_writer(
+        path, content.schema, metadata=metadata, made_from=made_from, digest=_digest(content)
+    ) as writer:
         writer.write_table(content.cast(writer.schema))
 
 
@@ -160,51 +160,26 @@ def digest_of(path: Path) -> str:
     InputError
         If the file is missing, is not a complete Parquet file, or has no digest.
     """
-    digest = _file_facts(path).get(DIGEST_KEY)
-    if digest is None:
+    return content_of(path)[0]
+
+
+def content_of(path: Path) -> tuple[str, dict[str, str]]:
+    """Return the digest of a table, and the digests of what it was made from, by name.
+
+    The digest is empty for a table that was written in parts.
+
+    Raises
+    ------
+    InputError
+        As for `digest_of`.
+    """
+    facts = _file_facts(path)
+    if DIGEST_KEY not in facts:
         raise InputError(
             f"{path}: does not say what it contains, as files of an earlier version; "
             "remove it and rerun the stage that writes it"
         )
-    return digest.decode()
-
-
-def check_made_from(path: Path, digests: Mapping[str, str], *, redo: str) -> None:
-    """Refuse a table that was made from other files than those at hand.
-
-    Parameters
-    ----------
-    path : Path
-        The table.
-    digests : mapping of str to str
-        Digests of the files at hand, by the name that `write_table` was given in `made_from`.
-    redo : str
-        Stage that writes the table.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or one of the digests differs.
-    """
-    compare_digests(path, json.loads(_file_facts(path).get(MADE_FROM_KEY, b"{}")), digests, redo=redo)
-
-
-def compare_digests(
-    path: Path, recorded: Mapping[str, str], digests: Mapping[str, str], *, redo: str
-) -> None:
-    """Refuse a file if a digest that it records (of what it was made from) differs from that at hand.
-
-    Raises
-    ------
-    InputError
-        As for `check_made_from`.
-    """
-    for name, digest in digests.items():
-        if recorded.get(name) != digest:
-            raise InputError(
-                f"{path}: made from other {name} than those of this run (another shard, seed or setting); "
-                f"remove it and rerun the stage {redo}"
-            )
+    return facts[DIGEST_KEY].decode(), json.loads(facts[MADE_FROM_KEY])
 
 
 @contextmanager
@@ -213,22 +188,27 @@ def parquet_writer(
     schema: pa.Schema,
     *,
     metadata: Mapping[str, Any] | None = None,
+    made_from: Mapping[str, str] | None = None,
+    digest: str = "",
 ) -> Iterator[pq.ParquetWriter]:
-    """Open a Parquet file for writing in parts; the file appears under its name on success.
+    """Open a Parquet file for writing in parts; the file appears under its name on success, with a seal.
 
     Yields
     ------
     pyarrow.parquet.ParquetWriter
-        Writes tables of its own ``schema``: the given one with `metadata` added.
+        Writes tables of its own ``schema``: the given one with `metadata`, `made_from` and `digest` added.
     """
-    facts = {**(schema.metadata or {}), METADATA_KEY: json.dumps(dict(metadata or {})).encode()}
-    with (
-        atomic_path(path) as temporary,
-        pq.ParquetWriter(
-            temporary, schema.with_metadata(facts), compression="zstd", write_page_checksum=True
-        ) as writer,
-    ):
-        yield writer
+    facts = {
+        **(schema.metadata or {}),
+        METADATA_KEY: json.dumps(dict(metadata or {})).encode(),
+        DIGEST_KEY: digest.encode(),
+        MADE_FROM_KEY: json.dumps(dict(made_from or {})).encode(),
+    }
+    described = schema.with_metadata(facts)
+    with atomic_path(path) as temporary:
+        with pq.ParquetWriter(temporary, described, compression="zstd", write_page_checksum=True) as writer:
+            yield writer
+        seal(temporary)
 
 
 def _arrow_column(path: Path | str, values: pd.Series, field: pa.Field) -> pa.Array:
@@ -262,35 +242,65 @@ def read_table(path: Path, columns: Iterable[str] | None = None) -> pd.DataFrame
 
 def read_arrow(path: Path, columns: Iterable[str] | None = None) -> pa.Table:
     """Read a table as `read_table` does, without the cost of pandas."""
-    wanted = None if columns is None else list(columns)
+    with open_parquet(path) as file:
+        wanted = _present(path, file, columns)
+        return file.read(columns=wanted).select(wanted)
+
+
+def read_batches(
+    path: Path, columns: Iterable[str] | None = None, *, rows: int = BATCH_ROWS, strict: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """Yield a table as `read_arrow` returns it, in parts of at most `rows` rows, so that memory holds one.
+
+    `strict` is that of `open_parquet`.
+    """
+    with open_parquet(path, strict=strict) as file:
+        yield from file.iter_batches(batch_size=rows, columns=_present(path, file, columns))
+
+
+@contextmanager
+def open_parquet(path: Path, *, strict: bool = False) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file, after a comparison of all its bytes with its seal, if it has one.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    strict : bool
+        Whether a file of the pipeline without a seal is refused.  Another program that saves a selection of a
+        catalogue may keep the pipeline's metadata.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not a complete Parquet file, or a byte has changed.
+    """
     try:
-        present = _present(path, wanted)
-        # No partitioning: a folder named like `key=value` above the file must not add a column.
-        return pq.read_table(path, columns=present, partitioning=None, page_checksum_verification=True)
+        with pa.memory_map(str(path)) as source:
+            content = source.read_buffer()
+            sealed = _is_sealed(path, content)
+            with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+                if strict and not sealed and METADATA_KEY in (file.schema_arrow.metadata or {}):
+                    raise InputError(_not_parquet(path, "it has no seal: another program has changed it"))
+                yield file
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that writes it") from None
     except (pa.ArrowException, OSError) as error:
-        raise InputError(_not_parquet(path, error)) from None
+        raise InputError(_not_parquet(path, str(error))) from None
 
 
-def read_batches(path: Path, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
-    """Yield a table as `read_arrow` returns it, in parts of some 10,000 rows, so that memory holds one."""
-    wanted = list(columns)
+def _is_sealed(path: Path, content: pa.Buffer) -> bool:
     try:
-        _present(path, wanted)
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield from file.iter_batches(columns=wanted)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the stage that writes it") from None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(_not_parquet(path, error)) from None
+        return is_sealed(content)
+    except ValueError as error:
+        raise InputError(_not_parquet(path, str(error))) from None
 
 
-def _present(path: Path, wanted: list[str] | None) -> list[str] | None:
-    """Return `wanted` after checking that the file has these columns."""
-    if wanted is None:
-        return None
-    missing = [name for name in wanted if name not in pq.read_schema(path).names]
+def _present(path: Path, file: pq.ParquetFile, columns: Iterable[str] | None) -> list[str]:
+    """Return the columns to read (default all), after checking that the file has them."""
+    names = file.schema_arrow.names
+    wanted = names if columns is None else list(columns)
+    missing = [name for name in wanted if name not in names]
     if missing:
         raise InputError(
             f"{path}: column {missing[0]!r} is missing; remove the file and rerun the stage that writes it"
@@ -311,16 +321,12 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 def _file_facts(path: Path) -> dict[bytes, bytes]:
     """Return the metadata of a Parquet file."""
-    try:
-        return pq.read_schema(path).metadata or {}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the stage that writes it") from None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(_not_parquet(path, error)) from None
+    with open_parquet(path) as file:
+        return file.schema_arrow.metadata or {}
 
 
-def _not_parquet(path: Path, error: Exception) -> str:
-    reason = str(error).splitlines()[0]
+def _not_parquet(path: Path, error: str) -> str:
+    reason = (error.splitlines() or [""])[0]
     return f"{path}: not a complete Parquet file ({reason}); remove it and rerun the stage that writes it"
 
 

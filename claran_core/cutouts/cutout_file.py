@@ -45,7 +45,8 @@ import pyarrow as pa
 
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
-from claran_core.common.files import MADE_FROM_KEY, atomic_path, compare_digests
+from claran_core.common.files import MADE_FROM_KEY, atomic_path
+from claran_core.common.origins import Origin
 from claran_core.cutouts.cutout_rows import LISTS, SCHEMA, ChecksumError, CutoutRows, Row, batch_of, row_of
 
 __all__ = ["CutoutFile", "CutoutWriter", "cutout_writer", "read_cutouts", "settings_digest"]
@@ -172,15 +173,10 @@ class CutoutFile(Mapping[str, Cutout]):
             raise InputError(_damaged(self._path, "it has no content"))
         return up_to
 
-    def check_made_from(self, digests: Mapping[str, str]) -> None:
-        """Refuse cut-outs that were made from something else than what is at hand.
-
-        Raises
-        ------
-        InputError
-            If a digest differs from that in `made_from`.
-        """
-        compare_digests(self._path, self.made_from, digests, redo="cutouts")
+    @property
+    def origin(self) -> Origin:
+        """The file, its digest, and what it was made from."""
+        return Origin(self._path, self.digest, self.made_from)
 
     def __getitem__(self, subject_id: str) -> Cutout:
         """Return the cut-out of a subject; its pixels are read-only.

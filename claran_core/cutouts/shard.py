@@ -22,6 +22,7 @@ from claran_core.common.errors import TooManyFailures
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
+from claran_core.common.origins import check_run, origins_of
 from claran_core.common.paths import Results
 from claran_core.common.read_ahead import read_ahead
 from claran_core.common.subject import Subject
@@ -119,7 +120,8 @@ def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFra
     """
     ledger = pd.concat([files.read_table(path, LEDGER.names) for path in ledger_paths], ignore_index=True)
     ledger = ledger.sort_values(["subject_id", "band"], ascending=[True, False], ignore_index=True)
-    files.write_table(output_path, ledger, LEDGER)
+    made_from = check_run({}, [origins_of(ledger=path) for path in ledger_paths])
+    files.write_table(output_path, ledger, LEDGER, made_from=made_from)
     for band, rows in ledger.groupby("band", sort=False):
         counts = ", ".join(f"{count} {status}" for status, count in rows["status"].value_counts().items())
         logger.info("%s images of %d subjects: %s", band, len(rows), counts)

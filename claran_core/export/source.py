@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.catalogue.product.stored_frame import stored_frame
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_metadata
+from claran_core.common.files import open_parquet, read_batches, read_metadata
 from claran_core.common.frame import Frame
 
 __all__ = ["CatalogueFile", "items", "open_catalogue"]
@@ -64,10 +63,9 @@ class CatalogueFile:
             If a value does not fit its type, or an integer is missing.
         """
         schema = self.selected(columns)
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(batch_size=rows, columns=schema.names):
-                arrays = [self._fitted(batch.column(field.name), field) for field in schema]
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        for batch in read_batches(self.path, schema.names, rows=rows):
+            arrays = [self._fitted(batch.column(field.name), field) for field in schema]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def selected(self, columns: Sequence[str] | None) -> pa.Schema:
         """Return the schema of `columns`, or of all columns.
@@ -141,7 +139,7 @@ def open_catalogue(path: Path) -> CatalogueFile:
         If the file is missing, is not Parquet, or is not a catalogue.
     """
     facts = read_metadata(path)
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         stored, n_rows = file.schema_arrow, file.metadata.num_rows
     missing = [name for name in IDENTITY if name not in stored.names]
     if missing:

@@ -18,10 +18,11 @@ import torch
 from claran_core.common import tables
 from claran_core.common.boxes import BOX_COLUMNS, box_array
 from claran_core.common.errors import InputError
-from claran_core.common.files import check_made_from, digest_of, read_table, write_table
+from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
+from claran_core.common.origins import check_together, origins_of
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_table import PLAIN_COLUMNS
 from claran_core.fusion.fused_images import check_images, has_radio, open_shard
@@ -32,7 +33,8 @@ from claran_core.model.device import choose_device, reproducible
 from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.processing import select_detections
 from claran_core.model.layers.types import Candidates, Detections, Regions
-from claran_core.model.weights import load_weights, model_id
+from claran_core.model.weights import load_weights
+from claran_core.model.weights_header import model_id
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.inference import InferenceOptions
 
@@ -222,15 +224,15 @@ def run_inference(
     detector, _ = load_weights(
         weights_path, method=method, fusion_options=fusion.pixel_options, survey=survey
     )
-    of_components = {"components": digest_of(components_path)}
-    check_made_from(index_path, of_components, redo="fusion")
+    model = model_id(weights_path)
+    files = origins_of(fused=index_path, components=components_path)
+    made_from = check_together(files, {"method": method, "weights": model})
     images, index = open_shard(fused_path, index_path)
     components = read_table(components_path, PLAIN_COLUMNS)
     found = infer_shard(
         images, index, components, detector, options, fusion.frame, threads=threads, images_path=fused_path
     )
-    metadata = {"model_id": model_id(weights_path), "method": method}
-    made_from = {"fused": digest_of(index_path)} | of_components
+    metadata = {"model_id": model, "method": method}
     for path, table, schema in (
         (candidates_path, found.candidates, tables.CANDIDATES),
         (detections_path, found.detections, tables.DETECTIONS),

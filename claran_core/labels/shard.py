@@ -14,6 +14,7 @@ from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import morphology_of
+from claran_core.common.origins import check_run, origins_of
 from claran_core.common.subject import Subject
 from claran_core.common.tables import LABELS, NATIVE_SCALE, OWNERS
 from claran_core.labels.dr1_labels import coarse_rows, label_table, rows_from_table, simulated_rows
@@ -225,7 +226,8 @@ def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
     """
     labels = pd.concat([read_table(path, LABELS.names) for path in shard_paths], ignore_index=True)
     labels = labels.sort_values(["subject_id", "label_id"], kind="stable", ignore_index=True)
-    write_table(output_path, labels, LABELS)
+    made_from = check_run({}, [origins_of(labels=path) for path in shard_paths])
+    write_table(output_path, labels, LABELS, made_from=made_from)
     counts = labels["morphology"].value_counts().sort_index()
     logger.info(
         "%d true sources in %d subjects: %s",

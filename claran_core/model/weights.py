@@ -23,10 +23,9 @@ from claran_core.model.weights_header import (
     check_compatible,
     parsed_header,
     read_header_text,
-    read_info,
 )
 
-__all__ = ["calibrate_weights", "load_weights", "model_id", "save_weights"]
+__all__ = ["calibrate_weights", "load_weights", "save_weights"]
 
 
 def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
@@ -120,20 +119,6 @@ def load_weights(
     _check_tensors(path, detector, tensors)
     detector.load_state_dict(tensors)
     return detector.eval(), info
-
-
-def model_id(path: Path) -> str:
-    """Return the name of a weights file: architecture, method, first 12 hex digits of its SHA-256.
-
-    Raises
-    ------
-    WeightsError
-        As `read_info`.
-    """
-    info = read_info(path)
-    with Path(path).open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return f"{info.architecture}-{info.method}-{digest[:12]}"
 
 
 def _content_digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:

@@ -4,6 +4,7 @@ Reading it needs no PyTorch, so a workflow checks its settings before it starts.
 ``torch.save`` writes, can run code and are never opened.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ __all__ = [
     "WeightsInfo",
     "check_compatible",
     "given_weights",
+    "model_id",
     "parsed_header",
     "read_header",
     "read_header_text",
@@ -317,3 +319,17 @@ def _check_pixels_per_beam(path: Path, info: WeightsInfo, scale_arcsec: float, s
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options after a round trip through JSON, so that tuples become lists."""
     return json.loads(json.dumps(dict(options)))
+
+
+def model_id(path: Path) -> str:
+    """Return the name of a weights file: architecture, method, first 12 hex digits of its SHA-256.
+
+    Raises
+    ------
+    WeightsError
+        As `read_info`.
+    """
+    info = read_info(path)
+    with Path(path).open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return f"{info.architecture}-{info.method}-{digest[:12]}"

@@ -14,6 +14,7 @@ from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
 from claran_core.common.files import read_table
+from claran_core.common.origins import check_run, check_together, origins_of
 from claran_core.common.paths import Results
 from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
@@ -134,7 +135,8 @@ def read_inputs(
         catalogue_figures["comparison"] = results.comparison("comparison.png")
     method = config.catalogue.method
     targets = read_table(results.targets)
-    shards = sorted(targets["shard"].unique())
+    shards = targets["shard"].unique().tolist()
+    _check_origins(results, method, shards, labelled=bool(evaluated))
     fused = _read_fused(results, method, shards)
     labels = ["subject_id", *BOX_COLUMNS, "morphology"]
     return ReportInputs(
@@ -155,6 +157,22 @@ def read_inputs(
         against_truth=_read_json(results.catalogue_evaluation("metrics.json")) if against_truth else None,
         catalogue_figures=catalogue_figures,
     )
+
+
+def _check_origins(results: Results, method: str, shards: Sequence[str], *, labelled: bool) -> None:
+    """Refuse files that do not belong together."""
+    run = {
+        "catalogue": results.catalogue,
+        "outcomes": results.outcomes,
+        "run_ledger": results.catalogue_ledger,
+        "run_targets": results.targets,
+    }
+    if labelled:
+        run["run_labels"] = results.labels
+    of_shards = (
+        origins_of(fused=results.fused_index(method, shard), noise=results.noise(shard)) for shard in shards
+    )
+    check_run(origins_of(**run), of_shards, {"method": method})
 
 
 def _read_fused(results: Results, method: str, shards: Sequence[str]) -> pd.DataFrame:
@@ -192,11 +210,14 @@ def _shard_images(
 ) -> Iterator[SubjectImages]:
     method = config.catalogue.method
     path = results.fused(method, shard)
-    fused, index = open_shard(path, results.fused_index(method, shard))
+    index_path = results.fused_index(method, shard)
+    fused, index = open_shard(path, index_path)
     with (
         read_cutouts(results.cutouts(shard, "radio")) as radio,
         read_cutouts(results.cutouts(shard, "infrared")) as infrared,
     ):
+        tables = origins_of(fused=index_path, noise=results.noise(shard))
+        check_together(tables | {"radio": radio.origin, "infrared": infrared.origin})
         sigma = read_noise(results.noise(shard))
         columns = (rows[name].tolist() for name in ("subject_id", "scale", "ra", "dec", "row"))
         for name, scale, ra, dec, row in zip(*columns, strict=True):

@@ -19,6 +19,7 @@ from astropy_healpix import lonlat_to_healpix
 
 from claran_core.common import files
 from claran_core.common.errors import InputError
+from claran_core.common.origins import check_run, origins_of
 from claran_core.common.paths import Results
 from claran_core.common.tables import TARGETS
 from claran_core.settings.config import Config
@@ -114,7 +115,8 @@ def write_targets(config: Config, targets_path: Path, results: Results) -> None:
         if shard in stale:
             files.write_table(results.shard_targets(str(shard)), rows, TARGETS)
     metadata = {**_settings(config), "source": _source(targets_path), "digests": digests}
-    files.write_table(results.targets, assigned, TARGETS, metadata=metadata)
+    made_from = check_run({}, [origins_of(targets=results.shard_targets(shard)) for shard in digests])
+    files.write_table(results.targets, assigned, TARGETS, metadata=metadata, made_from=made_from)
 
 
 def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.ndarray:

@@ -23,6 +23,7 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import read_table
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.neighbours import is_near
+from claran_core.common.origins import Origin, check_run, origins_of
 from claran_core.components.component_table import (
     NO_COMPONENTS,
     NOMINAL_LEVEL,
@@ -67,6 +68,10 @@ class FusedShard:
     index: Path
     components: Path
     owners: Path
+
+    def origins(self) -> dict[str, Origin]:
+        """Return what each table was made from, by name."""
+        return origins_of(fused=self.index, components=self.components, owners=self.owners)
 
 
 class TrainingBatch(NamedTuple):
@@ -149,6 +154,7 @@ class FusedDataset:
         split: str = "train",
         keep_apart_arcsec: float = 0.0,
     ) -> None:
+        check_run(origins_of(run_labels=labels), [files.origins() for files in shards])
         self._images: list[np.ndarray] = []
         self._indexes: list[pd.DataFrame] = []
         self._paths = [files.images for files in shards]

@@ -14,7 +14,7 @@ from claran_core.catalogue.shard_sources import describe_shard, write_shard
 from claran_core.common import tables
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
-from claran_core.common.files import check_made_from, digest_of, read_metadata, read_table, write_table
+from claran_core.common.files import content_of, digest_of, read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.subject import Subject
@@ -329,4 +329,4 @@ def test_sources_say_what_they_were_made_from(tmp_path: Path) -> None:
     files = shard_files(tmp_path, cutout((0, 0, 40)))
     run(files)
     inputs = {name: digest_of(files[name]) for name in ("associated", "components")}
-    check_made_from(files["sources"], inputs, redo="catalogue")
+    assert content_of(files["sources"])[1].items() >= inputs.items()

@@ -15,6 +15,7 @@ from sky_images import FRAME, image_header, positions, sky_pixels
 from claran_core.common.cutout import Beam, Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
+from claran_core.common.origins import check_together
 from claran_core.common.reprojection import reproject
 from claran_core.cutouts import cutout_file
 from claran_core.cutouts.coarse import coarse_cutout
@@ -186,9 +187,9 @@ def test_the_digest_depends_on_subjects_and_pixels(tmp_path: Path, entries: dict
 
 def test_cutouts_of_something_else_are_refused(example: Path) -> None:
     with read_cutouts(example) as cutouts:
-        cutouts.check_made_from(MADE_FROM)
+        check_together({"radio": cutouts.origin}, MADE_FROM)
         with pytest.raises(InputError, match=r"radio\.arrow: made from other settings .* stage cutouts"):
-            cutouts.check_made_from(MADE_FROM | {"settings": "of another seed"})
+            check_together({"radio": cutouts.origin}, MADE_FROM | {"settings": "of another seed"})
 
 
 def test_no_file_is_left_of_an_interrupted_job(tmp_path: Path, entries: dict[str, Cutout]) -> None:

@@ -13,7 +13,7 @@ from small_detectors import NARROW_VGG16
 from claran_core.common import tables
 from claran_core.common.boxes import box_array
 from claran_core.common.errors import InputError, WeightsError
-from claran_core.common.files import check_made_from, digest_of, read_metadata, read_table, write_table
+from claran_core.common.files import content_of, digest_of, read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
@@ -24,7 +24,8 @@ from claran_core.inference.infer import infer_shard, run_inference
 from claran_core.inference.membership import members_of
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
-from claran_core.model.weights import load_weights, model_id
+from claran_core.model.weights import load_weights
+from claran_core.model.weights_header import model_id
 from claran_core.settings.config import load_config
 from claran_core.settings.inference import InferenceOptions
 from claran_core.training.dataset import FusedDataset, FusedShard
@@ -217,11 +218,10 @@ def test_run_inference_writes_the_table_of_infer_shard(
     pd.testing.assert_frame_equal(read_table(output), expected, check_dtype=False, rtol=1e-6)
     assert read_metadata(output) == {"model_id": model_id(results.weights("D4")), "method": "D4"}
     for path in (output, paths["candidates_path"]):
-        check_made_from(
-            path,
-            {"fused": digest_of(files.index), "components": digest_of(files.components)},
-            redo="inference",
-        )
+        made_from = content_of(path)[1]
+        assert made_from["fused"] == digest_of(files.index)
+        assert made_from["components"] == digest_of(files.components)
+        assert (made_from["weights"], made_from["method"]) == (model_id(results.weights("D4")), "D4")
     scored = infer_shard(
         *blob_sky(N)[:2], component_rows(blob_sky(N)[2]), trained_detector, OPTIONS, FUSION.frame, threads=1
     ).candidates

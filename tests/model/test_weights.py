@@ -18,11 +18,12 @@ from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.model.architectures import build_detector
 from claran_core.model.layers.detector import Detector
-from claran_core.model.weights import calibrate_weights, load_weights, model_id, save_weights
+from claran_core.model.weights import calibrate_weights, load_weights, save_weights
 from claran_core.model.weights_header import (
     DIGEST_NAME,
     WeightsInfo,
     check_compatible,
+    model_id,
     read_header_text,
     read_info,
 )

@@ -128,7 +128,7 @@ class ViewTables:
                     key=lambda row: order[row["subject_id"]],
                 )
                 write_table(path, filled(own, schema), schema, metadata=facts, made_from=made_from)
-                made_from = {"components": digest_of(path)}
+                made_from = made_from | {path.parent.name: digest_of(path)}
             files.append(shard)
         return files
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from claran_core.common import tables
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_table, write_table
+from claran_core.common.files import digest_of, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.fusion.fused_images import open_shard
 from claran_core.model.layers.types import ARTEFACT
@@ -195,6 +195,8 @@ def test_contour_levels_are_random_only_with_augmentation(tmp_path: Path) -> Non
     rows = component_rows(labels)
     rows.loc[rows["level"] != 1.0, "snr"] = 77.0
     write_table(files.components, rows, tables.COMPONENTS)
+    made_from = {"components": digest_of(files.components)}
+    write_table(files.index, read_table(files.index), tables.FUSED, made_from=made_from)
     owners = read_table(files.owners)
     owners.loc[owners["level"] != 1.0, ["source_id", "kind", "morphology"]] = ["", "artefact", ""]
     write_table(files.owners, owners, tables.OWNERS)

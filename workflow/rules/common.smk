@@ -139,6 +139,11 @@ def get_sampled_pixels():
     }
 
 
+def get_shard_images(band):
+    """Return the lists of images on disk of one band, all shards; none for other sources."""
+    return for_shards(RESULTS.shard_images, band=band) if band in DIRECTORY_BANDS else []
+
+
 def get_archive_jobs(wildcards):
     """Return how much of the resource `archive_jobs` a job takes; a profile limits their number on a cluster."""
     return int(CONFIG.survey.uses_archive)
@@ -155,8 +160,9 @@ def mark_forced_jobs():
     If the run is interrupted, the next one repeats the rest of these jobs, with or without `-R`.  Without the
     mark it would keep their old files beside new ones.
     """
-    for job in workflow.dag.needrun_jobs():
-        if workflow.dag.reason(job).forced:
+    dag = workflow.dag
+    for job in dag.needrun_jobs():
+        if job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output):
             workflow.persistence.started(job)
 
 

@@ -9,22 +9,43 @@ from claran_core.common.files import read_table
 from claran_core.common.log import job
 from claran_core.common.tables import LEDGER
 from claran_core.cutouts.shard import check_failures
-from claran_core.model.weights_header import read_info
+from claran_core.model.weights_header import model_id, read_info
 from claran_core.settings.config import Config
 
+# Compared only: do these files belong together?
+COMPARED = (
+    "targets",
+    "radio_images",
+    "infrared_images",
+    "radio",
+    "infrared",
+    "ledger",
+    "components",
+    "noise",
+    "candidates",
+)
+
 with job(snakemake.log[0]):
-    ledger = read_table(Path(snakemake.input.ledger), LEDGER.names)
+    ledger = read_table(Path(snakemake.input.run_ledger), LEDGER.names)
     check_failures(ledger, snakemake.params.max_failed_fraction)
-    files = zip(snakemake.input.index, snakemake.input.associated, snakemake.input.sources, strict=True)
+    weights = Path(snakemake.input.weights)
+    compared = [name for name in COMPARED if snakemake.input[name]]
+    names = ("index", "associated", "sources", *compared)
+    shards = []
+    for files in zip(*(snakemake.input[name] for name in names), strict=True):
+        index, associated, sources, *others = map(Path, files)
+        shards.append(ShardTables(index, associated, sources, dict(zip(compared, others, strict=True))))
     write_catalogue(
         Path(snakemake.output.catalogue),
         Path(snakemake.output.outcomes),
-        [ShardTables(*map(Path, paths)) for paths in files],
+        shards,
         Path(snakemake.input.atoms),
         method=snakemake.params.method,
         provenance=catalogue_provenance(
             Config.from_dict(snakemake.config),
             ledger=ledger,
-            weights=asdict(read_info(Path(snakemake.input.weights))),
+            weights=asdict(read_info(weights)),
         ),
+        run={name: Path(snakemake.input[name]) for name in ("run_targets", "run_ledger")},
+        weights=model_id(weights),
     )

@@ -6,6 +6,7 @@ from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.files import read_table, write_json, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import job, logger
+from claran_core.common.origins import check_run, origins_of
 from claran_core.common.tables import LEDGER, TARGETS
 from claran_core.evaluation.comparison import MATCHES, compare_catalogues
 from claran_core.evaluation.comparison_figures import plot_comparison
@@ -15,6 +16,8 @@ from claran_core.settings.evaluation import ComparisonOptions
 with job(snakemake.log[0]):
     options = ComparisonOptions.model_validate(snakemake.params.comparison)
     path = Path(snakemake.input.other[0])
+    catalogue, ledger, targets = (Path(snakemake.input[n]) for n in ("catalogue", "ledger", "targets"))
+    check_run(origins_of(catalogue=catalogue, run_ledger=ledger, run_targets=targets), [])
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     ledger = read_table(Path(snakemake.input.ledger), LEDGER.names)
     seen = ledger[(ledger["band"] == "radio") & ledger["status"].isin(["ok", "partial"])]["subject_id"]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from claran_core.common.files import read_table, write_json, write_table
 from claran_core.common.log import job, logger
+from claran_core.common.origins import check_run, origins_of
 from claran_core.common.tables import DETECTIONS, FUSED, LABELS, TARGETS
 from claran_core.evaluation.by_scale import precision_by_scale
 from claran_core.evaluation.completeness import THRESHOLDS
@@ -17,6 +18,12 @@ from claran_core.settings.evaluation import ScoringOptions
 
 with job(snakemake.log[0]):
     method = snakemake.wildcards.method
+    files = zip(snakemake.input.detections, snakemake.input.index, strict=True)
+    check_run(
+        origins_of(run_labels=Path(snakemake.input.labels), run_targets=Path(snakemake.input.targets)),
+        [origins_of(detections=Path(detections), fused=Path(index)) for detections, index in files],
+        {"method": method},
+    )
     labels = read_table(Path(snakemake.input.labels), LABELS.names)
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     index = pd.concat([read_table(Path(path), FUSED.names) for path in snakemake.input.index])

@@ -9,6 +9,7 @@ from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.common.files import read_table, write_json, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import job, logger
+from claran_core.common.origins import check_run, origins_of
 from claran_core.common.tables import TARGETS
 from claran_core.cutouts.providers import open_provider
 from claran_core.evaluation.accounting import COMPONENT_COLUMNS, unaccounted
@@ -24,6 +25,14 @@ from claran_core.evaluation.sky_truth import SKY_TRUTH, sky_truth_over
 from claran_core.settings.survey import SurveysOptions
 
 with job(snakemake.log[0]):
+    names = ("catalogue", "outcomes")
+    check_run(
+        origins_of(run_targets=Path(snakemake.input.targets), **{n: Path(snakemake.input[n]) for n in names}),
+        [
+            origins_of(components=Path(components), owners=Path(owners))
+            for components, owners in zip(snakemake.input.components, snakemake.input.owners, strict=True)
+        ],
+    )
     frame = Frame(**snakemake.params.frame)
     survey = SurveysOptions.model_validate(snakemake.params.survey)
     sky = open_provider(survey.radio, seed=snakemake.params.seed, simulated=survey.simulated)

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from claran_core.common.files import check_made_from, digest_of, read_table
+from claran_core.common.files import read_table
 from claran_core.common.log import job
+from claran_core.common.origins import check_together, origins_of
 from claran_core.common.tables import TARGETS
 from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
@@ -16,30 +17,20 @@ with (
     read_cutouts(Path(snakemake.input.infrared)) as infrared,
 ):
     fusion = ImageOptions.model_validate(snakemake.params.fusion)
-    targets, ledger, components, noise = (
-        Path(snakemake.input[name]) for name in ("targets", "ledger", "components", "noise")
-    )
-    of_shard = {"targets": digest_of(targets)}
-    radio.check_made_from(of_shard)
+    method = snakemake.wildcards.method
+    tables = {name: Path(snakemake.input[name]) for name in ("targets", "ledger", "components", "noise")}
     # The stage components compares the settings of the radio cut-outs with those of the run.
-    infrared.check_made_from(radio.made_from)
-    check_made_from(ledger, radio.made_from, redo="cutouts")
-    for path in (components, noise):
-        check_made_from(path, of_shard | {"radio": radio.digest}, redo="components")
+    files = origins_of(**tables) | {"radio": radio.origin, "infrared": infrared.origin}
     fuse_shard(
-        read_table(targets, TARGETS.names),
-        snakemake.wildcards.method,
+        read_table(tables["targets"], TARGETS.names),
+        method,
         radio,
         infrared,
-        read_noise(noise),
+        read_noise(tables["noise"]),
         frame=fusion.frame,
         drawing=fusion.drawing,
-        ledger_path=ledger,
+        ledger_path=tables["ledger"],
         images_path=Path(snakemake.output.images),
         index_path=Path(snakemake.output.index),
-        made_from={
-            "components": digest_of(components),
-            "radio": radio.digest,
-            "infrared": infrared.digest,
-        },
+        made_from=check_together(files, {"method": method}),
     )

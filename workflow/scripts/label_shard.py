@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from claran_core.common.files import check_made_from, digest_of, read_table
+from claran_core.common.files import read_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import job
+from claran_core.common.origins import check_together, origins_of
 from claran_core.common.tables import TARGETS
 from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
@@ -15,15 +16,13 @@ from claran_core.settings.survey import SurveysOptions
 
 with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
     pixels = snakemake.params.pixels
-    made_from = {"targets": digest_of(Path(snakemake.input.targets)), "radio": radio.digest}
-    for name in ("components", "noise"):
-        check_made_from(Path(snakemake.input[name]), made_from, redo="components")
+    tables = {name: Path(snakemake.input[name]) for name in ("targets", "components", "noise")}
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     frame = Frame(**pixels["frame"])
     files = TruthFiles(
         labels=Path(snakemake.output.labels),
         owners=Path(snakemake.output.owners),
-        made_from={"components": digest_of(Path(snakemake.input.components))},
+        made_from=check_together(origins_of(**tables) | {"radio": radio.origin}),
     )
     inputs = {
         "radio": radio,

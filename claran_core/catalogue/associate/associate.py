@@ -22,10 +22,11 @@ from claran_core.catalogue.associate.views import ShardFiles, Sky, read_sky
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.calibration import Calibration, logit
 from claran_core.common.errors import InputError
-from claran_core.common.files import digest_of, read_arrow, read_metadata, write_arrow
+from claran_core.common.files import read_arrow, read_metadata, write_arrow
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
+from claran_core.common.origins import check_run, check_together
 from claran_core.common.ragged import Ragged, starts_of
 from claran_core.common.tables import ASSOCIATED, ATOMS
 
@@ -117,6 +118,7 @@ def associate(
     sky = read_sky(shards, frame)
     logger.info("%d views, %d candidates", len(sky.views.scale), len(sky.candidates.view))
     found = associate_sky(sky, beam_arcsec, calibration)
+    together = check_run({}, [shard.origins() for shard in shards])
     shard_of = sky.views.shard[sky.candidates.view[found.evidence.best]]
     starts = np.searchsorted(shard_of, np.arange(len(shards) + 1))
     progress = Progress("shards written", len(shards))
@@ -126,11 +128,11 @@ def associate(
             path,
             _associated_table(sky, found, own, shard.candidates),
             metadata=facts,
-            made_from={name: digest_of(getattr(shard, name)) for name in ("candidates", "components")},
+            made_from=check_together(shard.origins(), together),
         )
         progress.step()
     names = np.array([path.stem for path in associated])
-    write_arrow(atoms_path, _atom_table(sky, found, names), metadata=facts)
+    write_arrow(atoms_path, _atom_table(sky, found, names), metadata=facts, made_from=together)
     counts = np.bincount(found.outcome, minlength=len(OUTCOMES))
     named = ", ".join(f"{count} {name}" for name, count in zip(OUTCOMES, counts, strict=True))
     logger.info("%d sources; components on the sky: %s", len(found.sets), named)

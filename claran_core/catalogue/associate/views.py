@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.compiled import compiled
 from claran_core.common.errors import InputError
-from claran_core.common.files import check_made_from, digest_of, read_arrow
+from claran_core.common.files import read_arrow
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import probability_columns
+from claran_core.common.origins import Origin, check_together, origins_of
 from claran_core.common.ragged import Ragged, starts_of
 from claran_core.common.read_ahead import read_ahead
 from claran_core.common.tables import NATIVE_SCALE
@@ -46,6 +47,10 @@ class ShardFiles(NamedTuple):
     targets: Path
     components: Path
     candidates: Path
+
+    def origins(self) -> dict[str, Origin]:
+        """Return what each table was made from, by name."""
+        return origins_of(targets=self.targets, components=self.components, candidates=self.candidates)
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,7 @@ def read_sky(shards: Sequence[ShardFiles], frame: Frame) -> Sky:
     progress = Progress("shards read", len(shards))
 
     def read(shard: ShardFiles) -> tuple[pa.Table, pa.Table]:
-        check_made_from(shard.candidates, {"components": digest_of(shard.components)}, redo="inference")
+        check_together(shard.origins())
         table = read_arrow(shard.components, COMPONENT_COLUMNS)
         nominal = pc.equal(table["level"], NOMINAL_LEVEL)
         found = table if pc.all(nominal).as_py() else table.filter(nominal)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_metadata, read_table
+from claran_core.common.files import open_parquet, read_batches, read_table
 from claran_core.common.flags import DESCRIPTIONS, Flag
 from claran_core.common.paths import Results
 
@@ -29,13 +29,13 @@ def find_source(path: Path, source_id: str) -> dict[str, Any]:
     InputError
         If the file is not a catalogue, or has no such source.
     """
-    read_metadata(path)  # refuses files that are not Parquet
-    if "source_id" not in pq.read_schema(path).names:
-        raise InputError(f"{path}: not a catalogue of sources: column 'source_id' is missing")
-    # No partitioning: a folder named like `key=value` above the file must not add a column.
-    rows = pq.read_table(path, filters=[("source_id", "==", source_id)], partitioning=None)
-    if len(rows):
-        return rows.slice(0, 1).to_pylist()[0]
+    with open_parquet(path) as file:
+        if "source_id" not in file.schema_arrow.names:
+            raise InputError(f"{path}: not a catalogue of sources: column 'source_id' is missing")
+    for batch in read_batches(path):
+        rows = batch.filter(pc.equal(batch["source_id"], source_id))
+        if len(rows):
+            return rows.slice(0, 1).to_pylist()[0]
     names = read_table(path, ["source_id"])["source_id"]
     alike = names[names.str.startswith(source_id)]
     if len(alike):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from claran_core.catalogue.product.row_rules import row_rules
 from claran_core.catalogue.product.schema import CATALOGUE
@@ -18,7 +17,7 @@ from claran_core.catalogue.product.stored_frame import stored_frame
 from claran_core.catalogue.product.validate_outcomes import validate_outcomes
 from claran_core.catalogue.product.voparquet import mismatches
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_arrow, read_metadata
+from claran_core.common.files import open_parquet, read_arrow, read_batches, read_metadata
 from claran_core.common.paths import Results
 
 __all__ = ["validate_catalogue"]
@@ -40,7 +39,8 @@ def validate_catalogue(path: Path) -> list[str]:
         If the file is missing, is not Parquet, or is not a catalogue.
     """
     facts = read_metadata(path)
-    stored = pq.read_schema(path)
+    with open_parquet(path, strict=True) as file:
+        stored = file.schema_arrow
     missing = [name for name in CATALOGUE.names if name not in stored.names]
     if "source_id" in missing:
         raise InputError(f"{path}: not a catalogue of sources: column 'source_id' is missing")
@@ -89,11 +89,10 @@ def _row_findings(path: Path, sound: set[str], size_px: int | None) -> list[str]
     rules = [rule for rule in row_rules(size_px) if set(rule.columns) <= sound]
     names = sorted({name for rule in rules for name in rule.columns})
     start = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=names):
-            for rule in rules:
-                rule.check(batch, start)
-            start += batch.num_rows
+    for batch in read_batches(path, names, rows=BATCH_ROWS):
+        for rule in rules:
+            rule.check(batch, start)
+        start += batch.num_rows
     return [rule.finding() for rule in rules if rule.count]
 
 
