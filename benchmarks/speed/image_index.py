@@ -13,7 +13,8 @@ import numpy as np
 from astropy.io import fits
 
 from claran_core.common.frame import Frame
-from claran_core.survey.directory.image_index import ImageIndex, files_digest, write_index
+from claran_core.survey.directory.image_files import files_digest
+from claran_core.survey.directory.image_index import ImageIndex, write_index
 from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.regular import wcs_cards
 from claran_core.survey.surveys import SURVEYS

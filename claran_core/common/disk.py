@@ -1,11 +1,14 @@
 """Errors of the disk behind the errors of libraries that write files."""
 
 import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from claran_core.common.errors import ClaranError
 
-__all__ = ["DISK_ERRORS", "disk_error"]
+__all__ = ["DISK_ERRORS", "disk_error", "disk_errors_of"]
 
 # Errors of a full disk, an exceeded quota or size of files, or a read-only file system: not faults of the
 # program.
@@ -36,3 +39,15 @@ def disk_error(error: Exception, path: Path) -> int | None:
     except OSError as probed:
         return probed.errno if probed.errno in DISK_ERRORS else None
     return None
+
+
+@contextmanager
+def disk_errors_of(path: Path, temporary: Path) -> Iterator[None]:
+    """Raise an error of the disk, as whatever it arrives, as an OSError that names `path`."""
+    try:
+        yield
+    except Exception as error:
+        code = disk_error(error, temporary)
+        if code is not None:
+            raise OSError(code, os.strerror(code), str(path)) from error
+        raise

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from claran_core.common.disk import disk_error
+from claran_core.common.disk import disk_errors_of
 from claran_core.common.errors import InputError
 from claran_core.common.seal import is_sealed, seal
 from claran_core.common.temporary import temporary_file
@@ -65,24 +65,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         With one of `DISK_ERRORS` and `path`, if the disk keeps the file from being written, whatever error
         the writing library raised.
     """
-    with temporary_file(Path(path)) as temporary, _disk_errors_of(path, temporary):
+    with temporary_file(Path(path)) as temporary, disk_errors_of(path, temporary):
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # temporary files are private, but results are shared
         temporary.replace(path)
-
-
-@contextmanager
-def _disk_errors_of(path: Path, temporary: Path) -> Iterator[None]:
-    """Raise an error of the disk, as whatever it arrives, as an OSError that names `path`."""
-    try:
-        yield
-    except Exception as error:
-        code = disk_error(error, temporary)
-        if code is not None:
-            raise OSError(code, os.strerror(code), str(path)) from error
-        raise
 
 
 def write_table(

@@ -18,9 +18,9 @@ from claran_core.common.tables import IMAGES
 from claran_core.cutouts.coarse import margin_arcsec
 from claran_core.cutouts.providers import folder_of
 from claran_core.settings.survey import SurveyOptions
+from claran_core.survey.directory.image_files import files_digest
 from claran_core.survey.directory.image_index import (
     ImageIndex,
-    files_digest,
     index_folder,
     reach_deg,
     write_index,

@@ -13,7 +13,16 @@ from claran_core.common.paths import Results
 from claran_core.fusion.fused_images import checksum
 from claran_core.training.dataset import FusedDataset, FusedShard
 
-__all__ = ["blob_sky", "component_rows", "fused_shard", "index_of", "label_row", "open_run", "owner_rows", "write_run"]
+__all__ = [
+    "blob_sky",
+    "component_rows",
+    "fused_shard",
+    "index_of",
+    "label_row",
+    "open_run",
+    "owner_rows",
+    "write_run",
+]
 
 # Lists of secondary peaks of a component without any.
 NO_SECONDARY: dict[str, Any] = {f"secondary_{name}": [] for name in ("ra", "dec", "snr", "saddle")}

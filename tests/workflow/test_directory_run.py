@@ -67,7 +67,7 @@ def test_a_changed_image_repeats_only_the_shards_that_show_it(run: Run, tmp_path
 def test_one_call_honours_changed_images_missing_files_and_forced_rules(run: Run, tmp_path: Path) -> None:
     run("cutouts")
     write_image(tmp_path / "images" / "elsewhere.fits", 40.0, 10.0)
-    assert run.planned("cutouts") == {"index_images": 1, "total": 1}
+    assert run.planned("cutouts") == {"index_images": 1, "cutouts": 1, "total": 2}
     assert run.planned("cutouts", "-R", "cut_out").items() >= {"index_images": 1, "cut_out": 2}.items()
     (run.results / "cutouts" / "00001" / "ledger.parquet").unlink()
     assert run.planned("cutouts").items() >= {"index_images": 1, "cut_out": 1}.items()
@@ -119,6 +119,6 @@ def test_targets_outside_all_images_are_one_line_before_anything_long(run: Run, 
     (tmp_path / "targets.csv").write_text("subject_id,ra,dec\na,2.0,10.0\nb,2.1,10.0\n")  # 30 deg is 2 h
     done = run("catalogue", check=False)
     assert done.returncode == 1 and not (run.results / "cutouts").exists()
-    (line,) = (run.results / "logs" / "index_images" / "radio.log").read_text().splitlines()[-1:]
+    (line,) = (run.results / "logs" / "index_images.log").read_text().splitlines()[-1:]
     assert "survey.radio.path: none of the 2 targets lies in an image of" in line
     assert "targets: RA 2.000 to 2.100" in line and "in hours, they lie in images: multiply ra by 15" in line

@@ -1,4 +1,4 @@
-"""List the images on disk, and those that each shard may need."""
+"""List the images on disk and those that each shard may need; refuse targets that no radio image shows."""
 
 from pathlib import Path
 

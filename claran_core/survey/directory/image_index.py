@@ -5,12 +5,8 @@ subject.  The index answers that from circles around the images, without opening
 is read when the image is needed.  A part of the index that holds what one shard may need is an index, too.
 """
 
-import glob
-import hashlib
 import logging
 import multiprocessing
-import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -31,6 +27,7 @@ from claran_core.common.sky import FloatOrArray, unit_vectors
 from claran_core.common.tables import IMAGES
 from claran_core.common.text import has_control, printable
 from claran_core.survey.directory.image_choice import choose_images
+from claran_core.survey.directory.image_files import matching_files, stamp_of, stamps_digest
 from claran_core.survey.fits_image import scan_file
 from claran_core.survey.footprint import Footprint
 from claran_core.survey.surveys import Survey
@@ -38,9 +35,7 @@ from claran_core.survey.surveys import Survey
 __all__ = [
     "MISNAMED",
     "ImageIndex",
-    "files_digest",
     "index_folder",
-    "matching_files",
     "reach_deg",
     "write_index",
 ]
@@ -118,7 +113,7 @@ class ImageIndex:
         ConfigError
             If there are readable images, and none of them shows the survey.
         """
-        stamps = {name: _stamp(folder / name) for name in names}
+        stamps = {name: stamp_of(folder / name) for name in names}
         kept = _unchanged(known, stamps)
         fresh = [name for name in names if name not in kept]
         progress = Progress(f"{folder}: headers read", len(fresh))
@@ -128,7 +123,7 @@ class ImageIndex:
             progress.step()
         table = pd.DataFrame(rows, columns=IMAGES.names)
         table = table.sort_values("file", kind="stable", ignore_index=True)
-        return cls(_chosen(table, survey, folder, known), files=_stamps_digest(stamps))
+        return cls(_chosen(table, survey, folder, known), files=stamps_digest(stamps))
 
     def near(self, frame: Frame, ra_deg: float, dec_deg: float) -> list[str]:
         """Return the files with an image, readable or not, whose circle meets that of the subject.
@@ -268,39 +263,6 @@ def write_index(
     return index
 
 
-def matching_files(survey: Survey, folder: Path, pattern: str) -> list[str]:
-    """Return the names of the matching files below a folder, sorted; links are followed.
-
-    ``.fits`` in the pattern stands for ``.FITS`` as well.
-
-    Raises
-    ------
-    ConfigError
-        If the folder does not exist, or contains no file that matches.
-    """
-    key = f"config: survey.{survey.band}"
-    if not folder.is_dir():
-        raise ConfigError(f"{key}.path: no folder {folder}; give the folder of the FITS files")
-    # Path.glob does not follow links to folders, which are common on clusters.
-    either_case = re.sub(r"\.fits", ".[fF][iI][tT][sS]", pattern, flags=re.IGNORECASE)
-    names = glob.glob(either_case, root_dir=folder, recursive=True)  # noqa: PTH207
-    names = sorted(name for name in names if not (folder / name).is_dir())
-    if not names:
-        raise ConfigError(f"{key}.path: no file in {folder} matches {pattern!r}; see {key[8:]}.pattern")
-    return names
-
-
-def files_digest(survey: Survey, folder: Path, pattern: str) -> str:
-    """Return the SHA-256 (hex) of names, sizes and modification times of the files that an index would list.
-
-    Raises
-    ------
-    ConfigError
-        As `matching_files`.
-    """
-    return _stamps_digest({name: _stamp(folder / name) for name in matching_files(survey, folder, pattern)})
-
-
 def reach_deg(width_arcsec: FloatOrArray) -> FloatOrArray:
     """Return the radius (deg) of a circle that contains a square of this width."""
     return width_arcsec / ARCSEC_PER_DEG / np.sqrt(2)
@@ -309,14 +271,6 @@ def reach_deg(width_arcsec: FloatOrArray) -> FloatOrArray:
 def _least_cosine(radius_deg: np.ndarray) -> np.ndarray:
     """Return the cosine of angles (deg) of at most 180; an unknown one is NaN, and compares false."""
     return np.cos(np.deg2rad(np.minimum(radius_deg, 180.0)))
-
-
-def _stamps_digest(stamps: Mapping[str, Mapping[str, int]]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(stamps):
-        stamp = stamps[name]
-        digest.update(os.fsencode(name) + f"\0{stamp['size']}\0{stamp['mtime_ns']}\n".encode())
-    return digest.hexdigest()
 
 
 def _facts(survey: Survey, folder: Path) -> dict[str, str]:
@@ -334,14 +288,6 @@ def _known(path: Path | None, survey: Survey, folder: Path) -> pd.DataFrame | No
     rows, stored = read_table(path, IMAGES.names), read_metadata(path)
     facts = _facts(survey, folder)
     return rows if {name: stored.get(name) for name in facts} == facts else None
-
-
-def _stamp(path: Path) -> dict[str, int]:
-    try:
-        stat = path.stat()
-    except OSError:  # removed since it was listed: reading it will give the reason
-        return {"size": -1, "mtime_ns": -1}
-    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
 def _unchanged(

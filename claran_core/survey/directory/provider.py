@@ -18,7 +18,8 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.survey.coadd import coadd
 from claran_core.survey.coverage import coverage_of
-from claran_core.survey.directory.image_index import MISNAMED, ImageIndex, matching_files
+from claran_core.survey.directory.image_files import matching_files
+from claran_core.survey.directory.image_index import MISNAMED, ImageIndex
 from claran_core.survey.fits_image import (
     READ_ERRORS,
     FitsImage,

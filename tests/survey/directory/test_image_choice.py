@@ -12,7 +12,8 @@ from sky_images import image_header
 from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.errors import ConfigError
 from claran_core.survey.directory import image_index
-from claran_core.survey.directory.image_index import ImageIndex, matching_files, write_index
+from claran_core.survey.directory.image_files import matching_files
+from claran_core.survey.directory.image_index import ImageIndex, write_index
 from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.surveys import SURVEYS, Survey
 

@@ -14,11 +14,10 @@ from sky_images import FRAME, open_odd, write_image
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import ConfigError, InputError
 from claran_core.survey.directory import image_index
+from claran_core.survey.directory.image_files import files_digest, matching_files
 from claran_core.survey.directory.image_index import (
     CHUNK,
     ImageIndex,
-    files_digest,
-    matching_files,
     write_index,
 )
 from claran_core.survey.directory.provider import DirectoryProvider
