@@ -80,8 +80,8 @@ class SubjectComponents:
         Number of pixels of the image of the unit's scale.
     at_edge : (n,) bool array
         Whether the contour touches the border of the frame or missing pixels.
-    is_coarse : (n,) bool array
-        Whether it is a component of a smoothed image.
+    scale : (n,) int64 array
+        Scale of the image of which it is a component: more than 1 for a smoothed one.
     n_fine : (n,) int64 array
         For a coarse unit, usable components of the finest scale inside its contour; 1 for other units.
     fine_snr : (n,) float32 array
@@ -89,6 +89,8 @@ class SubjectComponents:
         units, their own.
     fine_ratio : (n,) float32 array
         Second largest over largest flux of these components; 0 if there are fewer than two.
+    fine_boxes : (n, 4) float32 array
+        Box around these components, frame px; for other units and without any, their own.
     """
 
     ids: np.ndarray
@@ -101,10 +103,11 @@ class SubjectComponents:
     prominences: np.ndarray
     n_pixels: np.ndarray
     at_edge: np.ndarray
-    is_coarse: np.ndarray
+    scale: np.ndarray
     n_fine: np.ndarray
     fine_snr: np.ndarray
     fine_ratio: np.ndarray
+    fine_boxes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -133,10 +136,11 @@ class SubjectComponents:
             prominences=np.stack([rows[name] for name in PROMINENCE_COLUMNS], axis=1).astype(np.float32),
             n_pixels=rows["n_pixels"].astype(np.int64),
             at_edge=rows["at_edge"].astype(bool),
-            is_coarse=units.is_coarse,
+            scale=rows["scale"].astype(np.int64),
             n_fine=fine.n_fine,
             fine_snr=fine.fine_snr.astype(np.float32),
             fine_ratio=fine.fine_ratio.astype(np.float32),
+            fine_boxes=fine.fine_boxes.astype(np.float32),
         )
 
     def take(self, units: np.ndarray) -> "SubjectComponents":
@@ -145,7 +149,7 @@ class SubjectComponents:
 
 
 _UNIT_COLUMNS = [
-    *("component_id", "peak_x", "peak_y", "n_peaks", "snr", "flux", "area", "n_pixels", "at_edge"),
+    *("component_id", "scale", "peak_x", "peak_y", "n_peaks", "snr", "flux", "area", "n_pixels", "at_edge"),
     *BOX_COLUMNS,
     *PROMINENCE_COLUMNS,
 ]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
 from claran_core.common.tables import NATIVE_SCALE
 from claran_core.components.contour_rule import MIN_COMPONENT_PX
@@ -43,14 +44,16 @@ class Units(NamedTuple):
 
 
 class FineParts(NamedTuple):
-    """The components of the finest scale in each unit: number, largest SNR, and ratio of the largest fluxes.
+    """The components of the finest scale in each unit: number, largest SNR, ratio of the largest fluxes, box.
 
-    All are (n,) arrays, described in `claran_core.components.component_table.SubjectComponents`.
+    All are (n,) arrays, the boxes (n, 4), described in
+    `claran_core.components.component_table.SubjectComponents`.
     """
 
     n_fine: np.ndarray
     fine_snr: np.ndarray
     fine_ratio: np.ndarray
+    fine_boxes: np.ndarray
 
 
 def find_units(table: Mapping[str, np.ndarray]) -> Units:
@@ -87,7 +90,7 @@ def fine_parts(table: Mapping[str, np.ndarray], units: Units) -> FineParts:
     Parameters
     ----------
     table : mapping of str to array
-        Columns ``scale``, ``snr`` and ``flux`` of the table that `units` are those of.
+        Columns ``scale``, ``snr``, ``flux`` and those of the box, of the table that `units` are those of.
     units : Units
         The units.
     """
@@ -102,7 +105,18 @@ def fine_parts(table: Mapping[str, np.ndarray], units: Units) -> FineParts:
     several = np.flatnonzero(count > 1)
     ratio = np.zeros(len(units.rows))
     ratio[several] = flux[order[first[several] + 1]] / flux[order[first[several]]]
-    return FineParts(count, largest_snr, ratio)
+    return FineParts(count, largest_snr, ratio, _boxes_around(table, units))
+
+
+def _boxes_around(table: Mapping[str, np.ndarray], units: Units) -> np.ndarray:
+    """Return the box (n, 4) around the members of each unit."""
+    if not len(units.rows):
+        return np.empty((0, len(BOX_COLUMNS)))
+    joins = [np.minimum, np.minimum, np.maximum, np.maximum]
+    edges = [np.asarray(table[name], float)[units.members] for name in BOX_COLUMNS]
+    return np.stack(
+        [join.reduceat(edge, units.starts[:-1]) for join, edge in zip(joins, edges, strict=True)], axis=1
+    )
 
 
 def _wholes(table: Mapping[str, np.ndarray], inside: np.ndarray, coarse: np.ndarray) -> np.ndarray:

@@ -28,12 +28,12 @@ __all__ = ["VIEWS", "ambiguous_targets", "survey_views"]
 
 # Numbers of subjects by kind and scale.
 VIEWS: dict[str, dict[int, int]] = {
-    "random": {1: 1000, 2: 600, 4: 400},
-    "large": {1: 600, 2: 900, 4: 700, 8: 400},
-    "crowded": {1: 300, 2: 200, 4: 100},
-    "neighbours": {1: 1200, 2: 300},
+    "random": {1: 1000, 2: 900, 4: 600, 8: 200},
+    "large": {1: 700, 2: 1800, 4: 1200, 8: 500},
+    "crowded": {1: 500, 2: 400, 4: 300, 8: 200},
+    "neighbours": {1: 1200, 2: 500},
     "ambiguous": {1: 800},
-    "bright": {1: 1000, 2: 300, 4: 200},
+    "bright": {1: 1000, 2: 300, 4: 200, 8: 100},
 }
 
 # Sizes (arcsec) of large sources at each scale: they appear as large as sources of RGZ at scale 1.  Any

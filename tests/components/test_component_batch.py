@@ -7,6 +7,7 @@ import pandas as pd
 from component_images import components
 from fused_runs import blob_sky, component_rows
 
+from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_table import NO_COMPONENTS, SubjectComponents, nominal_components
 
@@ -41,8 +42,11 @@ def test_units_of_coarser_views_are_their_components_and_what_is_outside_them() 
     batch = ComponentBatch.from_table(rows, ["b", "a"])
     assert batch.starts.tolist() == [0, 2, 4]
     assert batch.components.ids.tolist() == [7, 4, 5, 3]
-    assert batch.components.is_coarse.tolist() == [False, False, True, False]
+    assert batch.components.scale.tolist() == [1, 1, 4, 1]
     assert batch.components.n_fine.tolist() == [1, 1, 1, 1]
+    inside = rows.loc[rows["component_id"].eq(7) & rows["subject_id"].eq("a"), BOX_COLUMNS].to_numpy()[0]
+    own = [*batch.components.boxes[:2], inside, batch.components.boxes[3]]
+    np.testing.assert_array_equal(batch.components.fine_boxes, np.array(own, np.float32))
     assert batch.components.fine_snr.tolist() == [9, 11, 8, 10]
     other = ComponentBatch.from_table(rows, ["b", "a"], level=0.9)
     assert other.starts.tolist() == [0, 0, 1] and other.components.snr.tolist() == [12]

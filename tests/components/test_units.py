@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
 from claran_core.components.units import NOT_PART, find_units, fine_parts
 
@@ -23,6 +24,7 @@ def table(seed: int, n: int = 40) -> pd.DataFrame:
             "n_pixels": rng.integers(1, 4, n),
             "snr": rng.uniform(5, 90, n),
             "flux": rng.uniform(5, 90, n),
+            **dict(zip(BOX_COLUMNS, rng.uniform(0, 60, (4, n)) + [[0], [0], [60], [60]], strict=True)),
         }
     )
     rows.loc[rows.subject_id == "c", "scale"] = 1
@@ -62,6 +64,9 @@ def test_units_and_members_are_those_of_a_search_row_by_row(seed: int) -> None:
         assert parts.fine_snr[k] == fine.snr.max() if len(fine) else parts.fine_snr[k] == 0
         fluxes = np.sort(fine.flux)[::-1]
         assert parts.fine_ratio[k] == (fluxes[1] / fluxes[0] if len(fine) > 1 else 0)
+        within = fine if len(fine) else rows.loc[[row]]
+        lowest, highest = within[BOX_COLUMNS].min().tolist(), within[BOX_COLUMNS].max().tolist()
+        assert parts.fine_boxes[k].tolist() == [*lowest[:2], *highest[2:]]
 
 
 def test_components_of_a_fine_subject_are_its_units() -> None:

@@ -27,10 +27,11 @@ def components(*places: tuple[float, float], half: float = 3.0, n_pixels: int = 
         prominences=np.zeros((n, 3), np.float32),
         n_pixels=np.full(n, n_pixels, np.int64),
         at_edge=np.zeros(n, bool),
-        is_coarse=np.zeros(n, bool),
+        scale=np.ones(n, np.int64),
         n_fine=np.ones(n, np.int64),
         fine_snr=np.full(n, 20.0, np.float32),
         fine_ratio=np.zeros(n, np.float32),
+        fine_boxes=np.concatenate([middles - half, middles + half], axis=1),
     )
 
 

@@ -36,8 +36,9 @@ def components(
         prominences=np.zeros((n, 3), np.float32),
         n_pixels=np.array(n_pixels if n_pixels is not None else [20] * n, np.int64),
         at_edge=np.zeros(n, bool),
-        is_coarse=np.zeros(n, bool),
+        scale=np.ones(n, np.int64),
         n_fine=np.ones(n, np.int64),
         fine_snr=np.array(snr if snr is not None else [20.0] * n, np.float32),
         fine_ratio=np.zeros(n, np.float32),
+        fine_boxes=np.concatenate([middles - half, middles + half], axis=1),
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from claran_core.common.compiled import compiled
 from claran_core.common.morphology import MAX_COUNT, MORPHOLOGIES
+from claran_core.common.tables import NATIVE_SCALE
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_groups import (
     CLASS_BY_RULE,
@@ -51,12 +52,12 @@ MAX_ELONGATION = 2.0
 
 # Features of the members, of their places and surroundings, of how they lie along a line, and one for each
 # class.
-N_MEMBER_FEATURES, N_PLACE_FEATURES, N_AXIS_FEATURES = 18, 11, 9
+N_MEMBER_FEATURES, N_PLACE_FEATURES, N_AXIS_FEATURES = 20, 11, 11
 FIRST_CLASS = N_MEMBER_FEATURES + N_PLACE_FEATURES + N_AXIS_FEATURES
 N_FEATURES = FIRST_CLASS + len(MORPHOLOGIES)
 
 # Columns of the numbers of each unit that features are computed from.
-N_PEAKS, SNR, FLUX, AREA, IS_COARSE, N_FINE, FINE_SNR, FINE_RATIO, AT_EDGE = range(9)
+N_PEAKS, SNR, FLUX, AREA, SCALE, N_FINE, FINE_SNR, FINE_RATIO, AT_EDGE = range(9)
 
 
 def find_candidates(batch: ComponentBatch) -> Candidates:
@@ -65,14 +66,22 @@ def find_candidates(batch: ComponentBatch) -> Candidates:
     Components of a single pixel are not members of candidates, but count as surroundings.
     """
     own = batch.components
-    boxes = own.boxes.astype(np.float64)
-    columns = [own.n_peaks, own.snr, own.flux, own.area, own.is_coarse, own.n_fine, own.fine_snr]
+    boxes, fine_boxes = own.boxes.astype(np.float64), own.fine_boxes.astype(np.float64)
+    columns = [own.n_peaks, own.snr, own.flux, own.area, own.scale, own.n_fine, own.fine_snr]
     numbers = np.stack([*columns, own.fine_ratio, own.at_edge], axis=1).astype(np.float64)
     members, counts = component_groups(boxes, batch.usable, batch.starts)
     first, end = np.repeat(batch.starts[:-1], counts), np.repeat(batch.starts[1:], counts)
     squares = dr1_boxes(boxes[first[:, None] + np.maximum(members, 0)], members >= 0)
     points, features = _described(
-        members, first, end, squares, boxes, own.peaks, numbers, own.prominences.astype(np.float64)
+        members,
+        first,
+        end,
+        squares,
+        boxes,
+        fine_boxes,
+        own.peaks,
+        numbers,
+        own.prominences.astype(np.float64),
     )
     is_point = np.isfinite(points[..., 0])
     points[~is_point] = 0.0
@@ -86,6 +95,7 @@ def _described(
     end: np.ndarray,
     squares: np.ndarray,
     boxes: np.ndarray,
+    fine_boxes: np.ndarray,
     peaks: np.ndarray,
     numbers: np.ndarray,
     prominences: np.ndarray,
@@ -106,7 +116,7 @@ def _described(
         _fill_link_features(links, boxes[subject], places)
         _fill_surroundings(own, boxes[subject], peaks[subject], numbers[subject], places)
         along = features[k, N_MEMBER_FEATURES + N_PLACE_FEATURES : FIRST_CLASS]
-        _fill_axis_features(own, boxes[subject], peaks[subject], numbers[subject], along)
+        _fill_axis_features(own, boxes[subject], fine_boxes[subject], peaks[subject], numbers[subject], along)
     return points, features
 
 
@@ -163,12 +173,14 @@ def _fill_member_features(
     features[9] = flux[1] / flux[0]
     features[10] = flux[2] / flux[0]
     features[11] = np.log(max(members[:, AREA].min(), 1.0)) / LOG_SCALE
-    features[12] = members[:, IS_COARSE].max()
-    features[13] = members[:, IS_COARSE].min()
+    features[12] = members[:, SCALE].max() > NATIVE_SCALE
+    features[13] = members[:, SCALE].min() > NATIVE_SCALE
     features[14] = np.log(max(members[:, N_FINE].sum(), 1.0)) / LOG_SCALE
     features[15] = np.log(max(members[:, FINE_SNR].max(), 1.0)) / LOG_SCALE
     features[16] = members[:, FINE_RATIO].max()
     features[17] = members[:, AT_EDGE].max()
+    features[18] = np.log(members[:, SCALE].max()) / LOG_SCALE
+    features[19] = np.log(max(members[:, FINE_SNR].min(), 1.0)) / LOG_SCALE
     rule = CLASS_BY_RULE[len(own) - 1, min(n_peaks, MAX_COUNT) - 1]
     features[FIRST_CLASS + rule] = 1.0
 
@@ -227,14 +239,20 @@ def _fill_surroundings(
 
 @compiled
 def _fill_axis_features(
-    own: np.ndarray, boxes: np.ndarray, peaks: np.ndarray, numbers: np.ndarray, along: np.ndarray
+    own: np.ndarray,
+    boxes: np.ndarray,
+    fine_boxes: np.ndarray,
+    peaks: np.ndarray,
+    numbers: np.ndarray,
+    along: np.ndarray,
 ) -> None:
     """Set the features of several members along the axis of the group, the line between its farthest peaks.
 
     They are the largest distance of another peak from the axis, and the position between the ends of the one
     nearest to the middle, both in units of the length; how far the peak of each end lies outwards in its box
     (hotspots do, jets that fade do not); how far the box of each end is stretched along the axis; the ratios
-    of the fluxes and of the sizes of the ends; and the share of the axis between them that no box covers.
+    of the fluxes and of the sizes of the ends; the share of the axis between them that no box covers; and how
+    far the box around the components of the finest scale in each end is stretched along the axis.
     """
     if len(own) < 2:
         return
@@ -250,22 +268,31 @@ def _fill_axis_features(
         dx, dy = peaks[own[place]] - start
         along[0] = max(along[0], abs(dy * x - dx * y) / length)
         along[1] = min(along[1], abs((dx * x + dy * y) / length - 0.5))
-    outwards, stretch, half = np.zeros(2), np.zeros(2), np.zeros(2)
+    outwards, stretch, fine_stretch, half = np.zeros(2), np.zeros(2), np.zeros(2), np.zeros(2)
     for side in range(2):
         member = own[ends[side]]
         width, height = boxes[member, 2] - boxes[member, 0], boxes[member, 3] - boxes[member, 1]
         dx = peaks[member, 0] - (boxes[member, 0] + boxes[member, 2]) / 2
         dy = peaks[member, 1] - (boxes[member, 1] + boxes[member, 3]) / 2
         half[side] = (width * abs(x) + height * abs(y)) / 2
-        across = (width * abs(y) + height * abs(x)) / 2
         outwards[side] = (2 * side - 1) * (dx * x + dy * y) / half[side]
-        stretch[side] = min(max(np.log(half[side] / across), -MAX_ELONGATION), MAX_ELONGATION)
+        stretch[side] = _stretch(boxes[member], x, y)
+        fine_stretch[side] = _stretch(fine_boxes[member], x, y)
     flux, area = numbers[own[ends], FLUX], numbers[own[ends], AREA]
     along[2], along[3] = outwards.min(), outwards.max()
     along[4], along[5] = stretch.min(), stretch.max()
     along[6] = flux.min() / flux.max()
     along[7] = np.sqrt(area.min() / area.max())
     along[8] = max(length - half.sum(), 0.0) / length
+    along[9], along[10] = fine_stretch.min(), fine_stretch.max()
+
+
+@compiled
+def _stretch(box: np.ndarray, x: float, y: float) -> float:
+    """Return the logarithm of the extent of a box along a unit vector x, y over that across it."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    ratio = (width * abs(x) + height * abs(y)) / (width * abs(y) + height * abs(x))
+    return min(max(np.log(ratio), -MAX_ELONGATION), MAX_ELONGATION)
 
 
 @compiled

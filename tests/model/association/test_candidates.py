@@ -92,7 +92,7 @@ def test_peaks_on_a_line_and_outer_hotspots_are_told() -> None:
     # Two lobes of 20 x 10 px with peaks 6 px outside their middles, and a core at a quarter of the axis.
     lobes = [(10.0, 45.0, 30.0, 55.0), (70.0, 45.0, 90.0, 55.0)]
     found = axis_features((14, 50), (86, 50), (32, 50), boxes=[*lobes, (30.0, 48.0, 34.0, 52.0)])
-    off_axis, off_middle, least, most, stretch, _, _, _, gap = found
+    off_axis, off_middle, least, most, stretch, _, _, _, gap, *_ = found
     assert off_axis == 0 and off_middle == pytest.approx(0.25)
     assert least == pytest.approx(0.6) and most == pytest.approx(0.6)
     assert stretch == pytest.approx(math.log(2))
@@ -104,6 +104,15 @@ def test_peaks_that_face_each_other_and_bends_are_told() -> None:
     found = axis_features((26, 50), (74, 50), (50, 62), boxes=[*lobes, (48.0, 60.0, 52.0, 64.0)])
     assert found[0] == pytest.approx(12 / 48) and found[1] == pytest.approx(0.0)
     assert found[2] == pytest.approx(-0.6) and found[3] == pytest.approx(-0.6)
+
+
+def test_lobes_that_the_finest_scale_shows_along_or_across_the_axis_are_told() -> None:
+    own = components((20, 50), (80, 50))
+    along, across = (14.0, 48.0, 26.0, 52.0), (78.0, 44.0, 82.0, 56.0)
+    own = dataclasses.replace(own, fine_boxes=np.array([along, across], own.boxes.dtype))
+    found = candidates_of(own)
+    least, most = found.features[members(found).index((0, 1)), FIRST_CLASS - 2 : FIRST_CLASS]
+    assert least == pytest.approx(-math.log(3)) and most == pytest.approx(math.log(3))
 
 
 def test_features_along_the_axis_of_one_component_are_zero() -> None:
@@ -186,6 +195,7 @@ def random_components(n: int, seed: int) -> SubjectComponents:
     """Return components with different values in every column."""
     rng = np.random.default_rng(seed)
     middles, half = rng.uniform(0, 132, (n, 2)), rng.uniform(1, 9, (n, 2))
+    fine_half = half * rng.uniform(0.1, 1, (n, 2))
     snr = rng.uniform(5, 500, n).astype(np.float32)
     return SubjectComponents(
         ids=np.arange(n),
@@ -197,10 +207,11 @@ def random_components(n: int, seed: int) -> SubjectComponents:
         area=rng.uniform(0.5, 90, n).astype(np.float32),
         prominences=(rng.uniform(0, 4, (n, 3)) * rng.integers(0, 2, (n, 3))).astype(np.float32),
         n_pixels=rng.integers(1, 9, n),
-        is_coarse=rng.integers(0, 2, n).astype(bool),
+        scale=2 ** rng.integers(0, 4, n),
         n_fine=rng.integers(1, 5, n),
         fine_snr=rng.uniform(5, 500, n).astype(np.float32),
         fine_ratio=rng.uniform(0, 1, n).astype(np.float32),
+        fine_boxes=np.concatenate([middles - fine_half, middles + fine_half], axis=1).astype(np.float32),
         at_edge=rng.integers(0, 2, n).astype(bool),
     )
 
@@ -235,12 +246,14 @@ def expected_features(own: list[int], found: SubjectComponents, bridge: list[flo
         flux[1] / flux[0],
         flux[2] / flux[0],
         math.log(max(found.area[own].min(), 1.0)) / 3,
-        found.is_coarse[own].max(),
-        found.is_coarse[own].min(),
+        (found.scale[own] > 1).any(),
+        (found.scale[own] > 1).all(),
         math.log(found.n_fine[own].sum()) / 3,
         math.log(found.fine_snr[own].max()) / 3,
         found.fine_ratio[own].max(),
         found.at_edge[own].max(),
+        math.log(found.scale[own].max()) / 3,
+        math.log(found.fine_snr[own].min()) / 3,
         max(bridge, default=0.0) / 20,
         sum(bridge) / 20,
         extent / 40,
@@ -261,7 +274,7 @@ def expected_axis_features(own: list[int], found: SubjectComponents) -> list[flo
     """Return the features along the axis of one group by their definition."""
     if len(own) < 2:
         return [0.0] * N_AXIS_FEATURES
-    peaks, boxes = found.peaks.astype(float), found.boxes.astype(float)
+    peaks, boxes, fine = (values.astype(float) for values in (found.peaks, found.boxes, found.fine_boxes))
     pairs = [(one, other) for one in own for other in own if one < other]
     ends = max(pairs, key=lambda pair: np.linalg.norm(peaks[pair[0]] - peaks[pair[1]]))
     start, axis = peaks[ends[0]], peaks[ends[1]] - peaks[ends[0]]
@@ -269,12 +282,14 @@ def expected_axis_features(own: list[int], found: SubjectComponents) -> list[flo
     axis = axis / length
     normal = np.array([-axis[1], axis[0]])
     inner = [peaks[k] - start for k in own if k not in ends]
-    outwards, stretch, half = [], [], []
+    outwards, stretch, fine_stretch, half = [], [], [], []
     for end, sign in zip(ends, (-1, 1), strict=True):
         sides = (boxes[end, 2:] - boxes[end, :2]) / 2
         half.append(sides @ np.abs(axis))
         outwards.append(sign * (peaks[end] - boxes[end].reshape(2, 2).mean(axis=0)) @ axis / half[-1])
         stretch.append(np.clip(np.log(half[-1] / (sides @ np.abs(normal))), -2, 2))
+        sides = fine[end, 2:] - fine[end, :2]
+        fine_stretch.append(np.clip(np.log(sides @ np.abs(axis) / (sides @ np.abs(normal))), -2, 2))
     flux, area = found.flux[[*ends]].astype(float), found.area[[*ends]].astype(float)
     return [
         max((abs(place @ normal) / length for place in inner), default=0.0),
@@ -286,6 +301,8 @@ def expected_axis_features(own: list[int], found: SubjectComponents) -> list[flo
         min(flux) / max(flux),
         math.sqrt(min(area) / max(area)),
         max(length - sum(half), 0.0) / length,
+        min(fine_stretch),
+        max(fine_stretch),
     ]
 
 
@@ -312,11 +329,12 @@ def test_features_follow_their_definition(n: int, seed: int) -> None:
 
 def test_compiled_code_gives_what_is_written() -> None:
     own, found = random_components(5, 4), candidates_of(random_components(5, 4))
-    columns = [own.n_peaks, own.snr, own.flux, own.area, own.is_coarse, own.n_fine, own.fine_snr]
+    columns = [own.n_peaks, own.snr, own.flux, own.area, own.scale, own.n_fine, own.fine_snr]
     numbers = np.stack([*columns, own.fine_ratio, own.at_edge], axis=1).astype(float)
     first, end = np.zeros(len(found), np.int64), np.full(len(found), len(own))
-    squares, boxes = found.boxes.astype(float), own.boxes.astype(float)
-    arguments = found.members, first, end, squares, boxes, own.peaks, numbers, own.prominences.astype(float)
+    squares, boxes, fine = (values.astype(float) for values in (found.boxes, own.boxes, own.fine_boxes))
+    places = squares, boxes, fine, own.peaks
+    arguments = found.members, first, end, *places, numbers, own.prominences.astype(float)
     for one, other in zip(
         candidates._described(*arguments), candidates._described.py_func(*arguments), strict=True
     ):
