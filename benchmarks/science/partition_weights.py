@@ -19,32 +19,39 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from scipy.spatial import cKDTree
 
 from benchmarks.science.blind_sky import draw
 from benchmarks.science.blind_survey import runner
 from benchmarks.science.blind_targets import in_shards
 from claran_core.catalogue.associate.candidate_sets import find_votes, gather_evidence
 from claran_core.catalogue.associate.joint_probability import joint_probability
-from claran_core.catalogue.associate.outcomes import artefact_logit
 from claran_core.catalogue.associate.partition import best_partition
-from claran_core.catalogue.associate.set_weights import COEFFICIENTS, NO_ARTEFACT_LOGIT, SetWeights, design
+from claran_core.catalogue.associate.set_design import alone_logits, artefact_design, design, extents
+from claran_core.catalogue.associate.set_weights import COEFFICIENTS, SetWeights
 from claran_core.catalogue.associate.sky_components import SkyComponents, find_sky_components
 from claran_core.catalogue.associate.views import ShardFiles, read_sky
 from claran_core.common.files import read_table, write_table
+from claran_core.common.frame import Frame
 from claran_core.common.log import configure_logging
 from claran_core.common.paths import Results, resolve_path
 from claran_core.common.ragged import Ragged
-from claran_core.common.sky import offset_to_sky
-from claran_core.common.tables import TARGETS
+from claran_core.common.sky import chord, offset_to_sky, unit_vectors
+from claran_core.common.tables import NATIVE_SCALE, TARGETS
 from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.settings.config import Config, load_config
-from claran_core.simulation import survey_views
-from claran_core.simulation.random_streams import Stream, generator
+from claran_core.simulation.survey_views import SurveyPlaces
 from claran_core.survey.surveys import SURVEYS
 
-# Numbers of fields of each kind; of `large` at each scale.  `labelled` are those of the target list.
-LABELLED, RANDOM, NEIGHBOURS, BRIGHT, CROWDED = 260, 70, 70, 50, 20
-LARGE = {1: 30, 2: 50, 4: 35, 8: 15}
+# Numbers of fields by kind and scale (`claran_core.simulation.survey_views.VIEWS`), and of the target list.
+FIELDS = {
+    "large": {1: 30, 2: 50, 4: 35, 8: 15},
+    "random": {1: 70},
+    "neighbours": {1: 70},
+    "bright": {1: 50},
+    "crowded": {1: 20},
+}
+LABELLED = 260
 
 # Offsets (arcsec) of the views of a field from its middle, by scale, and how far the middle may be off.
 OFFSETS = {
@@ -61,8 +68,12 @@ N_SHARDS = 32
 LEAST = 1e-5
 
 # A set is a source if what they share is at least this part of both together, by the brightest pixels: a
-# smoothed contour may hold a noise peak beside the source.
-MAIN_SHARE = 0.9
+# smoothed contour may hold a noise peak, or that of a large source a neighbour.
+MAIN_SHARE = 0.7
+
+# Weight in the fit of a source of several atoms, by its extent (arcsec), in units of that of one atom.  Large
+# sources are few; a catalogue that leaves them in pieces would cost little.  Then that of a lost atom.
+LARGE_FROM_ARCSEC, SEVERAL_WEIGHT, LARGE_WEIGHT, LOST_WEIGHT = 60.0, 1.5, 4.0, 0.1
 
 # Strength that keeps coefficients near the start where the fields say little.
 PRIOR = 1e-3
@@ -74,31 +85,25 @@ class Problem(NamedTuple):
     """Sets and truth of one method: the true set of each atom, or `ARTEFACT`, `LOST` or `SKIPPED`.
 
     The true set of a lost atom is proposed by no view: it is known only that the atom is no artefact.
+    `weight` is that of each atom in the fit.
     """
 
     sets: Ragged
     columns: np.ndarray
     artefact: np.ndarray
     truth: np.ndarray
+    weight: np.ndarray
 
 
 def field_targets(targets: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Return the views of all fields."""
-    rng = generator(seed, Stream.SUBJECTS, 0)
-    cells = survey_views._cells(seed, survey_views.TRAINING_DEC_DEG)
-    crowded = survey_views._cells(seed, survey_views.CROWDED_DEC_DEG)
-    large = [
-        place for scale, n in LARGE.items() for place in islice(survey_views._large(rng, seed, scale), n)
-    ]
+    sky = SurveyPlaces(seed)
     places = {
-        "large": large,
-        "labelled": list(targets[["ra", "dec"]].head(LABELLED).itertuples(index=False, name=None)),
-        "random": [survey_views._anywhere(rng, cell) for cell in islice(cells, RANDOM)],
-        "neighbours": list(islice(survey_views._on_neighbours(rng, seed, cells, 1), NEIGHBOURS)),
-        "bright": list(islice(survey_views._bright(rng, seed, cells, BRIGHT), BRIGHT)),
-        "crowded": list(islice(survey_views._crowded(rng, seed, crowded), CROWDED)),
+        kind: [place for scale, n in by_scale.items() for place in islice(sky.of(kind, scale, n), n)]
+        for kind, by_scale in FIELDS.items()
     }
-    rows = []
+    places["labelled"] = list(targets[["ra", "dec"]].head(LABELLED).itertuples(index=False, name=None))
+    rows, rng = [], sky.rng
     for kind, own in places.items():
         for number, (ra, dec) in enumerate(own):
             east, north = rng.uniform(-OFF_MIDDLE_ARCSEC, OFF_MIDDLE_ARCSEC, 2)
@@ -126,18 +131,41 @@ def problem(results: Results, config: Config, method: str, shards: Sequence[str]
     atoms = find_sky_components(sky.components, SURVEYS["FIRST"].beam_arcsec)
     votes = find_votes(sky, atoms)
     evidence = gather_evidence(sky, votes)
-    columns = design(votes.sets, evidence, atoms)
-    artefact = np.maximum(artefact_logit(votes.sets, evidence.artefact, len(atoms.ids)), NO_ARTEFACT_LOGIT)
+    n = len(atoms.ids)
+    columns = design(votes.sets, evidence, atoms, alone_logits(votes.sets, evidence, n))
+    artefact = artefact_design(votes.sets, evidence, n)
     names = ["scale", "level", "component_id", "source_id"]
     owners = pd.concat([read_table(results.owners(name), names) for name in shards])
     truth = true_sets(votes.sets, atoms, owners[owners["level"] == NOMINAL_LEVEL])
-    shown = votes.sets.take(np.flatnonzero(~np.isnan(evidence.source[:, 0])))
-    inner = np.zeros(len(atoms.ids), bool)
-    inner[shown.values] = True
+    targets = pd.concat([read_table(results.shard_targets(name), ["ra", "dec", "scale"]) for name in shards])
+    fine = targets[targets["scale"] == NATIVE_SCALE]
+    inner = in_frames(fine, atoms, config.fusion.frame)
     whole = votes.sets.extremes(inner)[0]
-    # Only what the finest scale shows: around the fields there are coarse views alone.
+    # Only what views of the finest scale show: around the fields there are coarse ones alone.
     counted = inner & np.where(truth >= 0, whole[np.maximum(truth, 0)], True)
-    return Problem(votes.sets, columns, artefact, np.where(counted, truth, SKIPPED))
+    truth = np.where(counted, truth, SKIPPED)
+    extent = extents(votes.sets, atoms)
+    return Problem(votes.sets, columns, artefact, truth, weights_of(truth, votes.sets, extent))
+
+
+def in_frames(targets: pd.DataFrame, atoms: SkyComponents, frame: Frame) -> np.ndarray:
+    """Return which atoms lie in the inscribed circle of the frame of one of the subjects, (n,) bool."""
+    tree = cKDTree(unit_vectors(targets["ra"].to_numpy(), targets["dec"].to_numpy()))
+    reach = chord(frame.size_px * frame.pixel_scale_arcsec / 2)
+    return np.isfinite(tree.query(unit_vectors(atoms.ra, atoms.dec), distance_upper_bound=float(reach))[0])
+
+
+def weights_of(truth: np.ndarray, sets: Ragged, extent: np.ndarray) -> np.ndarray:
+    """Return the weight of each atom: those of one source share its weight."""
+    weight = np.where(truth == SKIPPED, 0.0, np.where(truth == LOST, LOST_WEIGHT, 1.0))
+    known = np.flatnonzero(truth >= 0)
+    own = truth[known]
+    several = np.where(extent >= LARGE_FROM_ARCSEC, LARGE_WEIGHT, SEVERAL_WEIGHT)
+    of_set = np.where(np.diff(sets.starts) > 1, several, 1.0) / np.maximum(
+        np.bincount(own, minlength=len(sets)), 1
+    )
+    weight[known] = of_set[own]
+    return weight
 
 
 def true_sets(sets: Ragged, atoms: SkyComponents, owners: pd.DataFrame) -> np.ndarray:
@@ -170,20 +198,19 @@ def _nearest(sets: Ragged, numbers: np.ndarray, own: np.ndarray, snr: np.ndarray
 
 def probabilities(one: Problem, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities of all sets and of all atoms as no source."""
-    weights = SetWeights.of(values)
-    constant, factor = weights.artefact
-    return joint_probability(one.sets, one.columns @ values[:-2], constant + factor * one.artefact)
+    n_columns = one.columns.shape[1]
+    return joint_probability(one.sets, one.columns @ values[:n_columns], one.artefact @ values[n_columns:])
 
 
 def loss(values: np.ndarray, problems: Sequence[Problem], start: np.ndarray) -> float:
-    """Return minus the mean logarithm of the probability of the true sets, and the prior."""
-    every = []
+    """Return minus the weighted mean logarithm of the probability of the true sets, and the prior."""
+    every, weight = [], np.concatenate([one.weight for one in problems])
     for one in problems:
         of_set, artefact = probabilities(one, values)
         own = np.where(one.truth >= 0, of_set[np.maximum(one.truth, 0)], artefact)
         own = np.where(one.truth == LOST, 1 - artefact, own)
-        every.append(own[one.truth != SKIPPED])
-    mean = -np.log(np.maximum(np.concatenate(every), LEAST)).mean()
+        every.append(own)
+    mean = np.average(-np.log(np.maximum(np.concatenate(every), LEAST)), weights=weight)
     return float(mean + PRIOR * ((values - start) ** 2).sum())
 
 

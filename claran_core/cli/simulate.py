@@ -45,7 +45,7 @@ verbose_option = click.option("--verbose", is_flag=True, help="Log the progress.
 @click.option(
     "--survey-views",
     is_flag=True,
-    help="Add 9,000 training subjects as in a survey: any place, coarse views, large sources, crowded and "
+    help="Add training subjects as in a survey: any place, coarse views, large sources, crowded and "
     "bright fields, close neighbours, ambiguous pairs.",
 )
 @click.option(

@@ -24,7 +24,7 @@ from claran_core.simulation.rare_sources import RADIO_NSIDE, RareSource, large_s
 from claran_core.simulation.recipes import SNR_UNIT_JY
 from claran_core.simulation.regions import CROWDED_DEC_DEG, PAIRS_DEC_DEG, TRAINING_DEC_DEG, regions
 
-__all__ = ["VIEWS", "ambiguous_targets", "survey_views"]
+__all__ = ["VIEWS", "SurveyPlaces", "ambiguous_targets", "survey_views"]
 
 # Numbers of subjects by kind and scale.
 VIEWS: dict[str, dict[int, int]] = {
@@ -76,22 +76,56 @@ def survey_views(seed: int) -> pd.DataFrame:
         ``subject_id`` (a position, and ``_x2`` for a scale of 2), ``ra``, ``dec`` (deg, exactly the position
         in the name), ``split`` (``train``), ``scale`` and ``kind`` (key of `VIEWS`).
     """
-    rng = generator(seed, Stream.SUBJECTS, 0)
-    cells, crowded = _cells(seed, TRAINING_DEC_DEG), _cells(seed, CROWDED_DEC_DEG)
-    pairs = ambiguous_pairs(seed, sum(VIEWS["ambiguous"].values()), TRAINING_DEC_DEG)
-    places: dict[str, Callable[[int, int], Places]] = {
-        "random": lambda scale, n: (_anywhere(rng, cell) for cell in cells),
-        "large": lambda scale, n: _large(rng, seed, scale),
-        "crowded": lambda scale, n: _crowded(rng, seed, crowded),
-        "neighbours": lambda scale, n: _on_neighbours(rng, seed, cells, scale),
-        "ambiguous": lambda scale, n: _on_component(rng, pairs),
-        "bright": lambda scale, n: _bright(rng, seed, cells, n),
-    }
-    table = _Table()
+    places, table = SurveyPlaces(seed), _Table()
     for kind, by_scale in VIEWS.items():
         for scale, n in by_scale.items():
-            table.add(kind, scale, n, places[kind](scale, n))
+            table.add(kind, scale, n, places.of(kind, scale, n))
     return table.targets("train")
+
+
+class SurveyPlaces:
+    """Places of training subjects by kind, in random order; no cell gives places of two kinds.
+
+    Large sources and ambiguous pairs are apart: they are chosen from all cells.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the sky.
+
+    Attributes
+    ----------
+    rng : Generator
+        Random numbers of the choice.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.rng = generator(seed, Stream.SUBJECTS, 0)
+        self._cells, self._crowded = _cells(seed, TRAINING_DEC_DEG), _cells(seed, CROWDED_DEC_DEG)
+
+    def of(self, kind: str, scale: int, n: int) -> Places:
+        """Yield places (RA and Dec, deg) for `n` subjects of a kind and scale, some more if there are.
+
+        Parameters
+        ----------
+        kind : str
+            Key of `VIEWS`.
+        scale : int
+            Scale of the subjects.
+        n : int
+            Number of subjects.
+        """
+        rng, seed, cells = self.rng, self._seed, self._cells
+        kinds: dict[str, Callable[[], Places]] = {
+            "random": lambda: (_anywhere(rng, cell) for cell in cells),
+            "large": lambda: _large(rng, seed, scale),
+            "crowded": lambda: _crowded(rng, seed, self._crowded),
+            "neighbours": lambda: _on_neighbours(rng, seed, cells, scale),
+            "ambiguous": lambda: _on_component(rng, ambiguous_pairs(seed, n, TRAINING_DEC_DEG)),
+            "bright": lambda: _bright(rng, seed, cells, n),
+        }
+        return kinds[kind]()
 
 
 def ambiguous_targets(seed: int, n: int) -> pd.DataFrame:

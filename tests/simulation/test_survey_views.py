@@ -38,10 +38,6 @@ def of(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     return table[table["kind"] == kind]
 
 
-def test_nine_thousand_subjects_are_planned() -> None:
-    assert sum(n for by_scale in views.VIEWS.values() for n in by_scale.values()) == 9000
-
-
 def test_numbers_names_and_split(table: pd.DataFrame) -> None:
     numbers = table.groupby(["kind", "scale"]).size().to_dict()
     assert numbers == {(kind, scale): n for kind, by_scale in FEW.items() for scale, n in by_scale.items()}

@@ -72,8 +72,8 @@ class Evidence:
     ----------
     source : (m, 4) float32 array
         Mean logit of the probability of a source at each of `SCALES`; NaN where no view shows the set.
-    artefact : (m,) float64 array
-        Mean logit of an artefact, by the views in which the set is one unit; NaN without any.
+    artefact : (m, 4) float32 array
+        The same of an artefact, by the views in which the set is one unit.
     is_dismissed : (m,) bool array
         Whether a finer view without a vote dismissed the set.
     classes : (m, 6) float64 array
@@ -336,8 +336,8 @@ def _averaged(
     -------
     source : (m, k) float32 array
         Mean logit at each scale; NaN without votes.
-    artefact : (m,) float64 array
-        Mean logit of all votes that have one, else NaN.
+    artefact : (m, k) float32 array
+        The same for votes of one unit.
     classes : (m, c) float64 array
         Mean class probabilities of the finest scale.
     best : (m,) int64 array
@@ -347,15 +347,15 @@ def _averaged(
     """
     m = len(starts) - 1
     mean = np.full((m, len(SCALE_NUMBERS)), np.nan, np.float32)
-    mean_artefact = np.full(m, np.nan)
+    mean_artefact = np.full((m, len(SCALE_NUMBERS)), np.nan, np.float32)
     shares = np.zeros((m, classes.shape[1]))
     best, disagree = np.zeros(m, np.int64), np.zeros(m, np.bool_)
     for k in range(m):
         first, end = starts[k], starts[k + 1]
         at, n_probable = first, 0
-        sum_artefact, weight_artefact = 0.0, 0.0
         while at < end:
             of_scale, total, weights = scale[at], 0.0, 0.0
+            sum_artefact, weight_artefact = 0.0, 0.0
             finest = at == first
             best[k] = at if finest else best[k]
             while at < end and scale[at] == of_scale:
@@ -370,7 +370,7 @@ def _averaged(
                     best[k] = at if room[at] > room[best[k]] else best[k]
                 at += 1
             mean[k, of_scale] = total / weights
-        if weight_artefact > 0:
-            mean_artefact[k] = sum_artefact / weight_artefact
+            if weight_artefact > 0:
+                mean_artefact[k, of_scale] = sum_artefact / weight_artefact
         disagree[k] = 0 < n_probable < end - first
     return mean, mean_artefact, shares, best, disagree
