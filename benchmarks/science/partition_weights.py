@@ -143,9 +143,12 @@ def problem(results: Results, config: Config, method: str, shards: Sequence[str]
     whole = votes.sets.extremes(inner)[0]
     # Only what views of the finest scale show: around the fields there are coarse ones alone.
     counted = inner & np.where(truth >= 0, whole[np.maximum(truth, 0)], True)
-    truth = np.where(counted, truth, SKIPPED)
-    extent = extents(votes.sets, atoms)
-    return Problem(votes.sets, columns, artefact, truth, weights_of(truth, votes.sets, extent))
+    kept = np.flatnonzero(votes.sets.extremes(inner)[1])
+    number = np.full(len(votes.sets), SKIPPED)
+    number[kept] = np.arange(len(kept))
+    truth = np.where(counted, np.where(truth >= 0, number[np.maximum(truth, 0)], truth), SKIPPED)
+    sets = votes.sets.take(kept)
+    return Problem(sets, columns[kept], artefact, truth, weights_of(truth, sets, extents(sets, atoms)))
 
 
 def in_frames(targets: pd.DataFrame, atoms: SkyComponents, frame: Frame) -> np.ndarray:
