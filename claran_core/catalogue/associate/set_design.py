@@ -19,7 +19,7 @@ __all__ = ["NO_ARTEFACT_LOGIT", "alone_logits", "artefact_design", "design", "ex
 EXTENT_ARCSEC, MOST_EXTENT = 60.0, 3.0
 
 # Least logit of an artefact, also of an atom that no view shows as one unit.
-NO_ARTEFACT_LOGIT = -9.0
+NO_ARTEFACT_LOGIT = -5.0
 
 
 def alone_logits(sets: Ragged, evidence: Evidence, n_atoms: int) -> np.ndarray:

@@ -101,10 +101,10 @@ class SetWeights:
 # mean logarithm of the probability of the true sets is 0.62; the fit reaches 0.57, but counts coarse views so
 # little that large real galaxies stay in pieces.  The constants by hand of record 031 have 0.78.
 COEFFICIENTS = SetWeights(
-    of_one=(0.0, 0.7, -0.3, 0.14, 0.0, 0.0),
-    of_several=(0.0, 0.7, 0.0, 0.07, 0.0, 0.0),
-    of_extent=(0.0, 0.0, 0.7, 0.18),
-    of_parts=(0.0, 0.0, 0.0, 0.0),
+    of_one=(0.36, 0.77, -0.68, 0.56, -0.18, -0.09),
+    of_several=(-0.38, 1.37, 0.16, -0.28, -0.26, 0.67),
+    of_extent=(0.08, 1.16, 1.41, 0.08),
+    of_parts=(-0.31, -0.72, 0.08, -0.86),
     dismissed=-4.0,
     cut=0.0,
     size=0.0,
