@@ -11,6 +11,7 @@ drawn images.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -65,7 +66,11 @@ OFF_MIDDLE_ARCSEC = 50.0
 N_SHARDS = 32
 
 # Probabilities of true sets are limited to this, so that a few impossible ones do not decide the fit.
-LEAST = 1e-5
+LEAST = 0.02
+
+# Coefficients that are not fitted, and keep the values of the start: artefacts are much more frequent in the
+# fields around bright sources than on the sky.
+FIXED = ("dismissed", "cut", "size", "artefact")
 
 # A set is a source if what they share is at least this part of both together, by the brightest pixels: a
 # smoothed contour may hold a noise peak, or that of a large source a neighbour.
@@ -73,7 +78,7 @@ MAIN_SHARE = 0.7
 
 # Weight in the fit of a source of several atoms, by its extent (arcsec), in units of that of one atom.  Large
 # sources are few; a catalogue that leaves them in pieces would cost little.  Then that of a lost atom.
-LARGE_FROM_ARCSEC, SEVERAL_WEIGHT, LARGE_WEIGHT, LOST_WEIGHT = 60.0, 1.5, 4.0, 0.1
+LARGE_FROM_ARCSEC, SEVERAL_WEIGHT, LARGE_WEIGHT, LOST_WEIGHT = 60.0, 1.5, 12.0, 0.1
 
 # Strength that keeps coefficients near the start where the fields say little.
 PRIOR = 1e-3
@@ -217,6 +222,25 @@ def loss(values: np.ndarray, problems: Sequence[Problem], start: np.ndarray) -> 
     return float(mean + PRIOR * ((values - start) ** 2).sum())
 
 
+def fitted(problems: Sequence[Problem], start: np.ndarray) -> np.ndarray:
+    """Return the coefficients with the least loss; those of `FIXED` stay as they are."""
+    names = [
+        field.name for field in fields(SetWeights) for _ in np.atleast_1d(getattr(COEFFICIENTS, field.name))
+    ]
+    free = np.flatnonzero(~np.isin(names, FIXED))
+
+    def of_free(values: np.ndarray) -> float:
+        every = start.copy()
+        every[free] = values
+        return loss(every, problems, start)
+
+    found = start.copy()
+    # Sets that link no atoms any more make steps in the loss: wide differences do not see them.
+    options = {"eps": 5e-3, "ftol": 1e-5, "maxiter": 30}
+    found[free] = minimize(of_free, start[free], method="L-BFGS-B", options=options).x
+    return found
+
+
 def report(one: Problem, values: np.ndarray) -> str:
     """Return how many atoms are placed rightly, and how true the probabilities of the rows are."""
     of_set, artefact = probabilities(one, values)
@@ -268,7 +292,7 @@ def main() -> None:
     runner(options.jobs)(partial(draw_all, results, config, weights), shards)
     problems = {method: problem(results, config, method, shards) for method in options.methods}
     start = COEFFICIENTS.values
-    found = minimize(loss, start, (list(problems.values()), start), method="L-BFGS-B").x
+    found = fitted(list(problems.values()), start)
     for method, one in problems.items():
         print(f"{method}, before: {report(one, start)}\n{method}, fitted: {report(one, found)}")
     print(SetWeights.of(found.round(2)))

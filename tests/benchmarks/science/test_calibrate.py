@@ -64,7 +64,12 @@ def run_of(root: Path, calibration: Calibration) -> Results:
 def weights(tmp_path: Path) -> Path:
     """Return weights without a calibration."""
     detector = build_detector("association", channel_means=(1.0, 2.0, 3.0), seed=7).eval()
-    about = {"fusion_options": {"size_px": 132}, "training": {}, "data": {}, "metrics": {}}
+    about = {
+        "fusion_options": {"size_px": 132, "pixel_scale_arcsec": 1.5},
+        "training": {},
+        "data": {},
+        "metrics": {},
+    }
     info = WeightsInfo(
         architecture="association",
         class_names=("1C_1P",),
