@@ -1,6 +1,8 @@
 """A cut-out: a window of a survey image around a subject, or the reason why there is no image."""
 
+import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -131,10 +133,17 @@ class Cutout:
         """Noise of the native pixels of a coarse view; None for other cut-outs."""
         return None if self.bright is None else self.bright.sigma
 
+    @cached_property
+    def sky_matrix(self) -> np.ndarray:
+        """Matrix ``(2, 2)`` from pixels ``x y`` to arcsec east and north, in the middle of the cut-out."""
+        ny, nx = self.data.shape
+        return self.wcs.sky_matrix((nx - 1) / 2, (ny - 1) / 2)
+
     @property
     def pixel_scale_arcsec(self) -> float:
-        """Width of a pixel in arcsec: the square root of its area at the reference position."""
-        return self.wcs.pixel_scale_arcsec
+        """Width of a pixel in arcsec: the square root of its area in the middle of the cut-out."""
+        (a, b), (c, d) = self.sky_matrix.tolist()
+        return math.sqrt(abs(a * d - b * c))
 
 
 @dataclass(frozen=True)

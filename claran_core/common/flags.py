@@ -31,6 +31,8 @@ class Flag(IntFlag):
     COADDED = 131072
     DOUBTFUL = 262144
     SMOOTHED = 524288
+    BEAM_DIFFERS = 1048576
+    PIXELS_MASKED = 2097152
 
 
 DESCRIPTIONS = {
@@ -54,6 +56,8 @@ DESCRIPTIONS = {
     Flag.COADDED: "an image of the subject is the mean of several images, because no single one covers it",
     Flag.DOUBTFUL: "less probable than catalogue.min_probability; second_grouping is the next best",
     Flag.SMOOTHED: "measured on an image smoothed to 2, 4 or 8 beams",
+    Flag.BEAM_DIFFERS: "the beam of the image is far from the survey's, or differs between its parts",
+    Flag.PIXELS_MASKED: "single pixels with impossible values are masked",
 }
 
 

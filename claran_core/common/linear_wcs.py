@@ -68,6 +68,19 @@ class LinearWCS:
         (a, b), (c, d) = self._per_pixel
         return np.array([[d, -b], [-c, a]]) / (a * d - b * c)
 
+    def sky_matrix(self, x: float, y: float) -> np.ndarray:
+        """Return the matrix ``(2, 2)`` from pixels ``x y`` to arcsec east and north, at a place in the image.
+
+        Far from the reference position, pixels are smaller (SIN) or larger (TAN) on the sky, and stretched.
+        """
+        half = np.array([0.5, -0.5, 0.0, 0.0])
+        vectors = self.pixels_to_vectors(x + half, y + half[::-1])
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        steps = np.stack([vectors[0] - vectors[1], vectors[3] - vectors[2]], axis=1)
+        ra_deg, dec_deg = self.pixels_to_sky(x, y)
+        matrix: np.ndarray = local_axes(float(ra_deg), float(dec_deg))[:2] @ steps
+        return np.rad2deg(matrix) * ARCSEC_PER_DEG
+
     def window(self, x0: int, y0: int) -> "LinearWCS":
         """Return the system of the part of the image that starts at pixel ``x0 y0``."""
         return replace(self, x=self.x - x0, y=self.y - y0)

@@ -3,11 +3,12 @@
 import numpy as np
 from astropy.coordinates import ICRS, SkyCoord
 from astropy.wcs import WCS
-from astropy.wcs.utils import wcs_to_celestial_frame
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
-from claran_core.common.sky import FloatOrArray
+from claran_core.common.constants import ARCSEC_PER_DEG
+from claran_core.common.sky import FloatOrArray, unit_vectors
 
-__all__ = ["pixels_to_sky", "sky_to_pixels"]
+__all__ = ["pixel_scale_at", "pixels_to_sky", "sky_to_pixels"]
 
 
 def sky_to_pixels(wcs: WCS, ra_deg: FloatOrArray, dec_deg: FloatOrArray) -> tuple[np.ndarray, np.ndarray]:
@@ -30,3 +31,18 @@ def pixels_to_sky(wcs: WCS, x: FloatOrArray, y: FloatOrArray) -> tuple[np.ndarra
         return ra_deg, dec_deg
     sky = SkyCoord(ra_deg, dec_deg, unit="deg", frame=system).icrs
     return sky.ra.deg, sky.dec.deg
+
+
+def pixel_scale_at(wcs: WCS, x: float, y: float) -> float:
+    """Return the square root of the area of a pixel, arcsec.
+
+    Off the sky, as at the corners of an all-sky map, it is that of a pixel in the plane of projection.
+    """
+    corners = unit_vectors(
+        *pixels_to_sky(wcs, x + np.array([-0.5, 0.5, -0.5]), y + np.array([-0.5, -0.5, 0.5]))
+    )
+    area = float(np.linalg.norm(np.cross(corners[1] - corners[0], corners[2] - corners[0])))
+    scale_deg = np.rad2deg(np.sqrt(area))
+    if not np.isfinite(scale_deg):
+        scale_deg = np.sqrt(np.prod(proj_plane_pixel_scales(wcs)))
+    return float(scale_deg) * ARCSEC_PER_DEG

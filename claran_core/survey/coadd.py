@@ -27,6 +27,8 @@ FADE_PX = 5.0
 MIN_WEIGHT = 0.5 / FADE_PX - 1e-6
 # Width of the output grid, in subjects, beyond which an image's projection is not extended.
 MAX_STRETCH = 2.0
+# Largest ratio of the solid angles of beams that count as one: flux densities are off by as much.
+MAX_BEAM_AREA_RATIO = 1.05
 
 
 def coadd(
@@ -53,8 +55,8 @@ def coadd(
     Returns
     -------
     Cutout
-        Flagged `COADDED`, with the origins of all images used, unit and beam of the first; if one image
-        suffices, that cut-out unchanged.
+        Flagged `COADDED`, with the origins of all images used, unit and beam of the first; also flagged
+        `BEAM_DIFFERS` if the others have another beam.  If one image suffices, that cut-out unchanged.
     """
     if len(cutouts) == 1:
         return cutouts[0]
@@ -65,6 +67,8 @@ def coadd(
     flags = Flag.COADDED
     for cutout in chosen:
         flags |= cutout.flags
+    if not _have_one_beam(chosen):
+        flags |= Flag.BEAM_DIFFERS
     return Cutout(
         data=_weighted_mean(chosen, wcs, shape),
         wcs=wcs,
@@ -143,6 +147,12 @@ def _without_gaps(cutout: Cutout) -> tuple[tuple[np.ndarray, WCS], np.ndarray]:
     nearest = distance_transform_edt(~valid, return_distances=False, return_indices=True)
     weights = np.minimum(distance_transform_edt(valid) / FADE_PX, 1.0)
     return (padded[tuple(nearest)], astropy_wcs(cutout.wcs.window(-1, -1))), weights
+
+
+def _have_one_beam(cutouts: Sequence[Cutout]) -> bool:
+    """Return whether the beams that cut-outs state have about the same solid angle."""
+    areas = [cut.beam.major_arcsec * cut.beam.minor_arcsec for cut in cutouts if cut.beam is not None]
+    return not areas or max(areas) <= MAX_BEAM_AREA_RATIO * min(areas)
 
 
 def _joined_provenance(cutouts: Sequence[Cutout]) -> Provenance | None:

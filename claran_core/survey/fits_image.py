@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
-from astropy.wcs import WCS, WCSSUB_LATITUDE, WCSSUB_LONGITUDE
 
-from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Beam
+from claran_core.survey.blanks import LARGEST_VALUE
 from claran_core.survey.footprint import Footprint, PixelWindow
-from claran_core.survey.header_limits import absurd_card
+from claran_core.survey.header_beam import beam_of
+from claran_core.survey.header_values import has_value, number_of
+from claran_core.survey.header_wcs import celestial_system
 from claran_core.survey.image_content import product_stated
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "FitsImage",
     "UnreadableFile",
     "UnusableImage",
-    "beam_of",
     "celestial_plane",
     "quiet_astropy",
     "read_window",
@@ -161,8 +161,11 @@ def scan_file(path: Path, name: str) -> tuple[list[FitsImage], list[UnreadableFi
     images, faults = [], []
     if path.exists() and not path.is_file():  # opening a pipe waits for a writer
         return [], [UnreadableFile(name, "it is a pipe or a device, not a file")]
+    no_image = "it holds no image"
     try:
         with quiet_astropy(), fits.open(path, memmap=True) as hdus:
+            if hdus[0].header.get("SIMPLE") is False:
+                no_image = "its header says SIMPLE = F: it does not conform to FITS"
             for number, hdu in enumerate(hdus):
                 if not hdu.is_image or len(hdu.shape) < 2:
                     continue
@@ -174,7 +177,7 @@ def scan_file(path: Path, name: str) -> tuple[list[FitsImage], list[UnreadableFi
     except READ_ERRORS as error:
         faults.append(UnreadableFile(name, f"it is damaged or not FITS ({_one_line(error)})"))
     if not images and not faults:
-        faults.append(UnreadableFile(name, "it holds no image"))
+        faults.append(UnreadableFile(name, no_image))
     # Beside real images, an extension without a WCS is a thumbnail or a beam.
     return images, [fault for fault in faults if fault.footprint or not images]
 
@@ -185,7 +188,8 @@ def read_window(image: FitsImage, window: PixelWindow) -> np.ndarray:
     Returns
     -------
     (ny, nx) float32 array
-        In the file's unit, FITS row order, longitude along x; NaN where there is no data.
+        In the file's unit, FITS row order, longitude along x; NaN and infinities as in the file, and NaN for
+        its BLANK (`claran_core.survey.blanks.mask_missing` finds other marks of missing pixels).
 
     Raises
     ------
@@ -204,28 +208,22 @@ def read_window(image: FitsImage, window: PixelWindow) -> np.ndarray:
         data = _section(image, stored_shape, rows, columns)
     else:
         data = _decompressed(image.path, image.hdu).reshape(stored_shape)[rows, columns].copy()
-    data[~np.isfinite(data)] = np.nan
     return np.ascontiguousarray(data.T) if image.transposed else data
 
 
-def beam_of(header: fits.Header) -> Beam | None:
-    """Return the beam that a header states (BMAJ, BMIN, BPA); None if it states none, or no positive one."""
-    major, minor, angle = (header.get(name) for name in ("BMAJ", "BMIN", "BPA"))
-    minor, angle = major if minor is None else minor, 0.0 if angle is None else angle
-    if not all(isinstance(value, int | float) for value in (major, minor, angle)) or min(major, minor) <= 0:
-        return None
-    return Beam(float(major) * ARCSEC_PER_DEG, float(minor) * ARCSEC_PER_DEG, float(angle))
-
-
-def celestial_plane(wcs: WCS, shape: tuple[int, ...]) -> tuple[Footprint, bool]:
+def celestial_plane(
+    header: fits.Header, shape: tuple[int, ...], hdus: fits.HDUList | None = None
+) -> tuple[Footprint, bool]:
     """Return the footprint of the single plane of an image, and whether latitude is its first axis.
 
     Parameters
     ----------
-    wcs : WCS
-        WCS of the image with all its axes.
+    header : Header
+        Header of the image.
     shape : tuple of int
-        Shape of the pixels, numpy order; may lack degenerate axes of the WCS.
+        Shape of the pixels, numpy order; may lack degenerate axes of the header.
+    hdus : HDUList, optional
+        The file, which holds the lookup tables of distortions.
 
     Raises
     ------
@@ -233,50 +231,75 @@ def celestial_plane(wcs: WCS, shape: tuple[int, ...]) -> tuple[Footprint, bool]:
         If the WCS is not celestial or cannot be used, or there are several planes.
     """
     try:
-        if not wcs.has_celestial:
+        system = celestial_system(header, shape, hdus)
+        if system is None:
             raise UnusableImage("its image has no celestial WCS")
-        axes = wcs.wcs.lng, wcs.wcs.lat
-        transposed = axes[0] > axes[1]
         # numpy counts axes from the other end.
-        nx, ny = (shape[len(shape) - 1 - axis] for axis in axes)
-        # Longitude first in any case; `wcs.celestial` would keep the order of the file.
-        footprint = Footprint.of(wcs.sub([WCSSUB_LONGITUDE, WCSSUB_LATITUDE]), (ny, nx))
-    except (*READ_ERRORS, IndexError) as error:
+        nx, ny = (shape[len(shape) - 1 - axis] for axis in (system.longitude, system.latitude))
+        footprint = Footprint.of(system.wcs, (ny, nx))
+    except READ_ERRORS as error:
         raise UnusableImage(f"its WCS cannot be used ({_one_line(error)})") from None
     if np.prod(shape) != nx * ny:
         planes = int(np.prod(shape)) // (nx * ny)
         raise UnusableImage(f"it is a cube of {planes} planes; make an image of the one you want", footprint)
-    return footprint, transposed
+    return footprint, system.longitude > system.latitude
 
 
 def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HDUList) -> FitsImage:
-    absurd = absurd_card(hdu.header)
-    if absurd:
-        raise UnusableImage(absurd)
+    header = _with_inherited(hdu, hdus)
+    footprint, transposed = celestial_plane(header, hdu.shape, hdus)
     try:
-        wcs = WCS(hdu.header, hdus)
-    except READ_ERRORS as error:
-        raise UnusableImage(f"its WCS cannot be used ({_one_line(error)})") from None
-    footprint, transposed = celestial_plane(wcs, hdu.shape)
+        scale, zero = _scaling(header)
+        beam = beam_of(header, footprint.pixel_scale_arcsec, hdus)
+    except ValueError as error:
+        raise UnusableImage(str(error), footprint) from None
     ny, nx = footprint.shape
     layout = None
     if not isinstance(hdu, fits.CompImageHDU) and _is_plain(path):
-        layout = _layout(hdu)
+        layout = _layout(hdu, scale, zero)
         if layout.offset + nx * ny * layout.dtype.itemsize > path.stat().st_size:
             raise UnusableImage("it is truncated: pixels are missing at its end", footprint)
-    unit = hdu.header.get("BUNIT")
-    unit, content = unit if isinstance(unit, str) else "", product_stated(hdu.header)
-    return FitsImage(path, name, number, footprint, unit, beam_of(hdu.header), transposed, layout, content)
+    unit = header.get("BUNIT")
+    unit, content = unit if isinstance(unit, str) else "", product_stated(header)
+    return FitsImage(path, name, number, footprint, unit, beam, transposed, layout, content)
 
 
-def _layout(hdu: fits.ImageHDU) -> PixelLayout:
+def _with_inherited(hdu: fits.ImageHDU, hdus: fits.HDUList) -> fits.Header:
+    """Return the header of an image; with INHERIT, what it lacks is that of the primary one."""
+    if hdu is hdus[0] or hdu.header.get("INHERIT") is not True:
+        return hdu.header
+    header = hdus[0].header.copy()
+    header.update(hdu.header)
+    return header
+
+
+def _scaling(header: fits.Header) -> tuple[float, float]:
+    """Return BSCALE and BZERO.
+
+    Raises
+    ------
+    ValueError
+        If they make all pixels equal or larger than any real one.
+    """
+    scale, zero = (
+        number_of(header, key) if has_value(header, key) else default
+        for key, default in (("BSCALE", 1.0), ("BZERO", 0.0))
+    )
+    if not 0 < abs(scale) < LARGEST_VALUE:
+        raise ValueError(f"BSCALE = {scale!r} leaves no pixel with data")
+    if not abs(zero) < LARGEST_VALUE:
+        raise ValueError(f"BZERO = {zero!r} leaves no pixel with data")
+    return scale, zero
+
+
+def _layout(hdu: fits.ImageHDU, scale: float, zero: float) -> PixelLayout:
     bits = hdu.header["BITPIX"]
     kind = "f" if bits < 0 else "u" if bits == 8 else "i"
     return PixelLayout(
         offset=hdu.fileinfo()["datLoc"],
         dtype=np.dtype(f">{kind}{abs(bits) // 8}"),
-        scale=float(hdu.header.get("BSCALE", 1.0)),
-        zero=float(hdu.header.get("BZERO", 0.0)),
+        scale=scale,
+        zero=zero,
         blank=hdu.header.get("BLANK") if bits > 0 else None,
     )
 

@@ -5,13 +5,12 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
 
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.frame import Frame
 from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.sky import FloatOrArray, unit_vectors
-from claran_core.survey.celestial import pixels_to_sky, sky_to_pixels
+from claran_core.survey.celestial import pixel_scale_at, pixels_to_sky, sky_to_pixels
 from claran_core.survey.regular import exact_linear_wcs, regular_image
 from claran_core.survey.surveys import Survey
 
@@ -24,6 +23,9 @@ FRAME_POINTS = 9
 # Margin of a window, in pixels, for interpolation and for the curvature of the subject's border between the
 # points.
 WINDOW_MARGIN_PX = 3
+# Places along each axis of an image, in units of its length, at which its WCS is checked; largest error.
+CHECKED_AT = np.array([0.1, 0.5, 0.9])
+MAX_RETURN_PX = 0.1
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Footprint:
     radius_deg : float
         Radius of a circle around `centre` that contains the image.
     pixel_scale_arcsec : float
-        Square root of the pixel area.
+        Square root of the area of a pixel in the middle of the image.
     """
 
     wcs: WCS
@@ -73,10 +75,11 @@ class Footprint:
         Raises
         ------
         ValueError
-            If the WCS cannot be evaluated.
+            If the WCS cannot be evaluated, or pixels and sky positions do not lead to each other.
         """
-        scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(wcs)))) * ARCSEC_PER_DEG
+        _check_both_ways(wcs, shape)
         vectors = unit_vectors(*pixels_to_sky(wcs, *_middle_and_border(shape)))
+        scale = pixel_scale_at(wcs, (shape[1] - 1) / 2, (shape[0] - 1) / 2)
         centre, border = vectors[0], vectors[1:]
         if not (np.isfinite(centre).all() and np.isfinite(border).all()):
             # The corners of an all-sky map are not on the sky; its circle is the whole sky.
@@ -146,6 +149,20 @@ def sampling_frame(width_arcsec: float, survey: Survey) -> Frame:
     """Return a frame of this width, sampled about as finely as the survey."""
     size_px = max(1, round(width_arcsec / survey.pixel_scale_arcsec))
     return Frame(size_px=size_px, pixel_scale_arcsec=width_arcsec / size_px)
+
+
+def _check_both_ways(wcs: WCS, shape: tuple[int, int]) -> None:
+    """Raise `ValueError` if positions on the sky do not lead back to the pixels they belong to."""
+    ny, nx = shape
+    x, y = (axis.ravel() for axis in np.meshgrid(CHECKED_AT * (nx - 1), CHECKED_AT * (ny - 1)))
+    sky = pixels_to_sky(wcs, x, y)
+    on_sky = np.isfinite(sky[0]) & np.isfinite(sky[1])
+    if not on_sky.any():
+        raise ValueError("none of its pixels lies on the sky")
+    there = np.stack(sky_to_pixels(wcs, sky[0][on_sky], sky[1][on_sky]))
+    apart = np.hypot(*(there - np.stack([x, y])[:, on_sky]))
+    if not (apart <= MAX_RETURN_PX).all():  # also where it is NaN
+        raise ValueError("its positions on the sky do not lead back to its pixels")
 
 
 def _middle_and_border(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,13 +12,13 @@ from astropy import units as u
 from astropy.coordinates import FK5, ICRS, BaseCoordinateFrame, CartesianRepresentation, Galactic
 from astropy.io import fits
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
+from astropy.wcs.utils import wcs_to_celestial_frame
 from scipy.ndimage import map_coordinates
 
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.linear_wcs import LinearWCS, Projection, local_axes, sky_of_vectors
 from claran_core.common.sky import sky_to_tangent_plane, unit_vectors
-from claran_core.survey.celestial import pixels_to_sky, sky_to_pixels
+from claran_core.survey.celestial import pixel_scale_at, pixels_to_sky, sky_to_pixels
 
 __all__ = ["astropy_wcs", "exact_linear_wcs", "regular_image", "wcs_cards"]
 
@@ -205,7 +205,8 @@ def _north_up(
     fitted: LinearWCS, wcs: WCS, ra_deg: np.ndarray, dec_deg: np.ndarray
 ) -> tuple[LinearWCS, tuple[int, int]]:
     """Return a tangent plane, north up, with pixels as large as the image's, and its shape."""
-    scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(wcs))))
+    x, y = sky_to_pixels(wcs, fitted.ra_deg, fitted.dec_deg)
+    scale = pixel_scale_at(wcs, float(x), float(y)) / ARCSEC_PER_DEG
     plane = np.rad2deg(np.stack(sky_to_tangent_plane(fitted.ra_deg, fitted.dec_deg, ra_deg, dec_deg)))
     half = np.nanmax(np.abs(plane), initial=0.0) / scale + MARGIN_PX
     side = 2 * int(np.ceil(min(half, MAX_SIDE_PX / 2))) + 1

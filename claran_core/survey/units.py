@@ -8,7 +8,7 @@ from astropy import units as u
 from claran_core.common.noise import noise_sigma
 from claran_core.survey.surveys import Survey
 
-__all__ = ["noise_fits", "unit_factor", "unit_problem"]
+__all__ = ["check_background", "noise_fits", "unit_factor", "unit_problem"]
 
 # ``JY/BEAM`` and its variants, which astropy does not parse.  MJY is mJy written by a program that uses
 # capitals only, never a megajansky.  astropy shows each byte of a header outside ASCII as ``?``: before Jy,
@@ -39,6 +39,8 @@ MAX_NOISE_RATIO = 30.0
 # The noise of fewer pixels does not constrain the unit.
 SAMPLED_PX = 128  # least number of pixels along the longer side of a sampled image
 MIN_NOISE_PIXELS = 100
+# Interferometers do not measure the mean brightness of the sky, so the median of an image is near zero.
+MAX_BACKGROUND_SIGMA = 5.0
 
 
 def unit_factor(unit: str, survey: Survey) -> float | None:
@@ -93,14 +95,44 @@ def _is_brightness(text: str) -> bool:
     return any(unit.is_equivalent(known) for known in (u.Jy / u.beam, u.K))
 
 
+def check_background(data: np.ndarray, survey: Survey) -> None:
+    """Refuse a radio image with a background, on which all contours would be wrong.
+
+    Emission that fills an image varies within it, and so makes the measured noise as large as itself.
+
+    Raises
+    ------
+    ValueError
+        If 99 % of the pixels are on one side of zero, and farther from it than `MAX_BACKGROUND_SIGMA`.
+    """
+    data = _sample(data)
+    least = 0.01 * data.size  # missing pixels count on neither side
+    if survey.band != "radio" or min(np.count_nonzero(data < 0), np.count_nonzero(data > 0)) > least:
+        return
+    sigma = noise_sigma(data)
+    if not sigma > 0:
+        return
+    low, median, high = np.nanpercentile(data, [1, 50, 99])
+    if max(low, -high) > MAX_BACKGROUND_SIGMA * sigma:
+        raise ValueError(
+            f"its median pixel is {median:.3g} {survey.unit}, {abs(median) / sigma:.0f} times the noise; "
+            "subtract the background"
+        )
+
+
 def noise_fits(data: np.ndarray, survey: Survey) -> bool:
     """Return whether the noise of a cut-out (in the survey's unit) is consistent with the survey's.
 
     Too few pixels, or constant ones, count as consistent.  A regular sample of a wide image is enough.
     """
-    step = max(1, max(data.shape) // SAMPLED_PX)
-    data = data[::step, ::step]
+    data = _sample(data)
     if np.count_nonzero(np.isfinite(data)) < MIN_NOISE_PIXELS:
         return True
     sigma = noise_sigma(data)
     return sigma == 0 or 1 / MAX_NOISE_RATIO <= sigma / survey.rms <= MAX_NOISE_RATIO
+
+
+def _sample(data: np.ndarray) -> np.ndarray:
+    """Return a regular sample of an image."""
+    step = max(1, max(data.shape) // SAMPLED_PX)
+    return data[::step, ::step]

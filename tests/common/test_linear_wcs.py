@@ -76,3 +76,15 @@ def test_axes_are_orthonormal_and_give_the_position_back() -> None:
     axes = local_axes(123.0, -45.0)
     assert np.allclose(axes @ axes.T, np.eye(3))
     assert np.allclose(sky_of_vectors(axes[2]), [123.0, -45.0])
+
+
+@pytest.mark.parametrize("projection", ["TAN", "SIN"])
+def test_pixels_on_the_sky_far_from_the_reference(projection: Projection) -> None:
+    scale, away = 1e-3, 40.0
+    wcs = LinearWCS(projection, 70.0, 10.0, 0.0, 0.0, (-scale, 0.0, 0.0, scale))
+    x, y = wcs.sky_to_pixels(70.0, 10.0 + away)
+    # By hand: a step along the meridian by the derivative of tan or sin, across it by that of the circle.
+    cos = np.cos(np.deg2rad(away))
+    east, north = (cos, cos**2) if projection == "TAN" else (1.0, 1 / cos)
+    expected = scale * 3600 * np.array([[-east, 0.0], [0.0, north]])
+    np.testing.assert_allclose(wcs.sky_matrix(float(x), float(y)), expected, atol=1e-6)

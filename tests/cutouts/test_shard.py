@@ -256,9 +256,9 @@ def test_hostile_files_beside_good_ones(shared_data: Path, results: Results, tmp
     }
     assert rows["flags"].to_dict() == {
         "3C192": 0,
-        "half_nan": Flag.COARSE_PIXELS | Flag.RADIO_PARTIAL,
+        "half_nan": Flag.COARSE_PIXELS | Flag.RADIO_PARTIAL | Flag.BEAM_DIFFERS,
         "nowhere": Flag.RADIO_MISSING,
-        "ATLAS": Flag.SUSPECT_UNIT,
+        "ATLAS": Flag.SUSPECT_UNIT | Flag.BEAM_DIFFERS,
         "good": 0,
     }
     assert "table_not_image.fits: it holds no image" in rows.loc["nowhere", "reason"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS, Sip
 
-from claran_core.common.cutout import Cutout, Provenance
+from claran_core.common.cutout import Beam, Cutout, Provenance
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
@@ -190,3 +190,11 @@ def test_where_a_projection_tears_the_subjects_own_grid_is_used() -> None:
     image = reproject(combined, frame, 180.0, 0.0)
     ra, dec = frame.frame_to_sky(180.0, 0.0, *frame.pixel_centres(*np.indices((10, 10))))
     np.testing.assert_allclose(image[::-1], dec + 0.1 * ra, atol=0.02)
+
+
+@pytest.mark.parametrize(("major_arcsec", "differs"), [(5.4, False), (5.5, False), (6.4, True)])
+def test_images_of_different_beams_are_flagged(major_arcsec: float, differs: bool) -> None:
+    west = replace(point_source(image_wcs((30.5, 45.5)), (90, 30)), beam=Beam(5.4, 5.4, 0.0))
+    east = replace(point_source(image_wcs((0.5, 45.5)), (90, 60)), beam=Beam(major_arcsec, 5.4, 0.0))
+    combined = combine(west, east)
+    assert Flag.COADDED in combined.flags and (Flag.BEAM_DIFFERS in combined.flags) is differs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from claran_core.survey.surveys import SURVEYS
-from claran_core.survey.units import noise_fits, unit_factor, unit_problem
+from claran_core.survey.units import check_background, noise_fits, unit_factor, unit_problem
 
 FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
 
@@ -77,3 +77,15 @@ def test_too_few_or_constant_pixels_are_not_judged() -> None:
     few[0, :50] = np.arange(50.0)
     assert noise_fits(few, FIRST)
     assert noise_fits(np.full((9, 9), np.nan), FIRST)
+
+
+def test_a_radio_image_with_a_background_is_refused() -> None:
+    sky = np.random.default_rng(2).normal(0, FIRST.rms, (90, 90)).astype(np.float32)
+    sky[10:60, 10:80] += np.linspace(0, 100 * FIRST.rms, 70, dtype=np.float32)  # emission over a third
+    check_background(sky, FIRST)
+    for offset in (12 * FIRST.rms, -12 * FIRST.rms):
+        flat = sky - np.float32(offset)
+        flat[10:60, 10:80] = np.nan
+        check_background(flat, WISE)
+        with pytest.raises(ValueError, match="its median pixel is -?0.0018[78] Jy/beam, 12 times the noise"):
+            check_background(flat, FIRST)

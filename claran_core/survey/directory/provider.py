@@ -8,7 +8,7 @@ refused, and maps of noise and the like are passed over (`claran_core.survey.dir
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
+from claran_core.survey.blanks import mask_missing
 from claran_core.survey.coadd import coadd
 from claran_core.survey.coverage import coverage_of
 from claran_core.survey.directory.image_files import matching_files
@@ -28,8 +29,9 @@ from claran_core.survey.fits_image import (
     scan_file,
 )
 from claran_core.survey.footprint import PixelWindow, sampling_frame
+from claran_core.survey.header_beam import is_far_from_survey
 from claran_core.survey.surveys import Survey
-from claran_core.survey.units import noise_fits, unit_factor
+from claran_core.survey.units import check_background, noise_fits, unit_factor
 
 __all__ = ["DirectoryProvider"]
 
@@ -37,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 # Cut-outs of one subject kept for combining them, those with the best coverage: bounds the memory.
 MAX_COADDED = 32
+# Flags of images that do not mix with others.
+UNMIXABLE = Flag.SUSPECT_UNIT | Flag.COARSE_PIXELS
 
 
 @dataclass
@@ -163,8 +167,7 @@ class DirectoryProvider:
     ) -> Cutout:
         """Return the cut-out with the best coverage, or several combined if that covers more."""
         coverage, best = cutouts[0]
-        # Images with a suspect unit or coarse pixels do not mix with others.
-        sound = [cutout for _, cutout in cutouts if not cutout.flags]
+        sound = [cutout for _, cutout in cutouts if not cutout.flags & UNMIXABLE]
         if coverage == 1 or len(sound) < 2:
             return best
         # Infrared images have a sky background, which differs from image to image.
@@ -219,15 +222,19 @@ class DirectoryProvider:
     ) -> Cutout:
         data = read_window(image, window)
         factor = unit_factor(image.unit, self.survey)
-        flags = Flag(0)
+        flags = Flag.PIXELS_MASKED if mask_missing(data) else Flag(0)
+        if is_far_from_survey(image.beam, self.survey):
+            flags |= Flag.BEAM_DIFFERS
         if factor is not None:
             data *= np.float32(factor)
+        check_background(data, self.survey)
         if factor is None or not noise_fits(data, self.survey):
             flags |= Flag.SUSPECT_UNIT
-        if image.footprint.pixel_scale_arcsec > self.survey.beam_arcsec:
-            flags |= Flag.COARSE_PIXELS
         data, wcs = image.footprint.regular(data, window, frame, ra_deg, dec_deg)
-        return Cutout(data=data, wcs=wcs, origin=image.name, flags=flags, unit=image.unit, beam=image.beam)
+        cutout = Cutout(data=data, wcs=wcs, origin=image.name, flags=flags, unit=image.unit, beam=image.beam)
+        if cutout.pixel_scale_arcsec > self.survey.beam_arcsec:
+            return replace(cutout, flags=flags | Flag.COARSE_PIXELS)
+        return cutout
 
     def _why_not(
         self, faults: list[UnreadableFile], unplaced: list[UnreadableFile], blank: list[str]

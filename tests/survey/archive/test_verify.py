@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.wcs import WCS
 from sky_images import FRAME, image_header, positions, sky_pixels
 
 from claran_core.common.cutout import Beam, Cutout, NoImage
@@ -20,7 +19,7 @@ from claran_core.common.reprojection import reproject
 from claran_core.survey.archive.http import Answer
 from claran_core.survey.archive.outcomes import Doubtful, Fault
 from claran_core.survey.archive.services import SERVICES
-from claran_core.survey.archive.verify import ImageReader, _cards, _plain_wcs
+from claran_core.survey.archive.verify import ImageReader
 from claran_core.survey.celestial import pixels_to_sky
 from claran_core.survey.fits_image import quiet_astropy, scan_file
 from claran_core.survey.surveys import SURVEYS, Survey
@@ -174,19 +173,6 @@ def test_real_images_pass(shared_data: Path, folder: str, service: str) -> None:
         assert isinstance(cutout, Cutout) and not cutout.flags, path.name
 
 
-@pytest.mark.parametrize("projection", ["TAN", "SIN", "NCP", "ZEA"])
-@pytest.mark.parametrize("cards", [{}, {"EPOCH": 1950.0, "EQUINOX": 1950.0}, {"CROTA2": 30.0}, {"NAXIS3": 1}])
-def test_the_quick_way_to_a_wcs_is_the_long_one(projection: str, cards: dict[str, Any]) -> None:
-    content = fits_bytes(projection=projection, **cards)
-    with quiet_astropy():
-        long = WCS(fits.Header.fromstring(content[:2880].decode()))
-        quick = _plain_wcs(_cards(content[:2880]))
-    pixels = np.array([[0.0, 0.0], [59.0, 3.0], [30.0, 30.0]])
-    pixels = np.hstack([pixels, np.zeros((3, long.naxis - 2))])
-    np.testing.assert_array_equal(quick.all_pix2world(pixels, 0), long.all_pix2world(pixels, 0))
-    assert quick.wcs.radesys == long.wcs.radesys and quick.wcs.equinox == long.wcs.equinox
-
-
 def test_distortions_are_kept() -> None:
     sip = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "B_0_2": 1e-4}
     cards: dict[str, Any] = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", **sip}
@@ -239,7 +225,7 @@ def test_cards_that_cannot_be_parsed_are_faults(card: str) -> None:
     content = fits_bytes(BMAJ=1.5e-3, BMIN=1.5e-3)
     start = content.index(card[:10].encode())
     broken = content[:start] + card.ljust(80).encode() + content[start + 80 :]
-    with pytest.raises(Fault, match="FITS file|requested position"):
+    with pytest.raises(Fault, match="FITS file|requested position|is not a finite number"):
         read(broken)
 
 

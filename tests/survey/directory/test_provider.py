@@ -350,4 +350,6 @@ def test_fields_as_mosaics_hold_several_subjects(shared_data: Path) -> None:
 def test_bright_3c192_is_no_unit_error_but_atlas_is(shared_data: Path) -> None:
     source = DirectoryProvider(FIRST, shared_data / "hostile")
     assert source.cutout("3C192", 121.395827, 24.163995, 181.5).flags == Flag(0)
-    assert source.cutout("ATLAS", 8.276555, -43.175087, 181.5).flags == Flag.SUSPECT_UNIT
+    # Its beam is 12 x 6 arcsec.
+    expected = Flag.SUSPECT_UNIT | Flag.BEAM_DIFFERS
+    assert source.cutout("ATLAS", 8.276555, -43.175087, 181.5).flags == expected
