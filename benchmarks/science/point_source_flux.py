@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from claran_core.catalogue.measure.pixel_beam import PixelBeam
 from claran_core.catalogue.measure.radio import RadioMeasurement, measure
 from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage
 from claran_core.common.constants import FWHM_PER_SIGMA
@@ -63,7 +64,9 @@ def measured(image: np.ndarray, x: float, y: float) -> RadioMeasurement | None:
     own = found.at(x, y)
     if own is None:
         return None
-    whole = RadioImage.of(image, found.labels, COMPONENT_SIGMA * sigma, SURVEY.pixel_scale_arcsec, SURVEY)
+    scale_arcsec = SURVEY.pixel_scale_arcsec
+    beam = PixelBeam(SURVEY.beam_arcsec / scale_arcsec)
+    whole = RadioImage.of(image, found.labels, COMPONENT_SIGMA * sigma, scale_arcsec, beam, SURVEY)
     return measure(whole, [own], found.brightest[[own]], n_peaks=int(found.n_peaks[own]))
 
 

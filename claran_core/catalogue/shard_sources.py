@@ -173,7 +173,7 @@ def describe_shard(
         seen = _infrared_sources(subject, infrared, infrared_survey)
         for row, units, members in zip(rows, own["unit_ids"], own["component_ids"], strict=True):
             columns = measured_columns(image, units, members)
-            host = host_of(seen, RadioPosition.from_columns(columns, survey.beam_arcsec))
+            host = host_of(seen, RadioPosition.from_columns(columns, image.beam_arcsec))
             measured[row] = columns | host.columns
         progress.step()
     return _source_table(associated, measured, subjects, method, min_probability, frame)

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from claran_core.catalogue.measure.pixel_beam import PixelBeam
 from claran_core.catalogue.measure.radio_image import RadioImage
 from claran_core.components.contour_rule import COMPONENT_SIGMA, Components, find_components
 from claran_core.survey.surveys import SURVEYS
@@ -32,5 +33,5 @@ def noise(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
 def image_of(pixels: np.ndarray, sigma: float = SIGMA) -> tuple[RadioImage, Components]:
     """Return an image and its components."""
     found = find_components(pixels, sigma)
-    image = RadioImage.of(pixels, found.labels, COMPONENT_SIGMA * sigma, SCALE, SURVEY)
+    image = RadioImage.of(pixels, found.labels, COMPONENT_SIGMA * sigma, SCALE, PixelBeam(BEAM_PX), SURVEY)
     return image, found

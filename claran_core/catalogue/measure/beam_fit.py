@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from claran_core.catalogue.measure.radio_image import RadioImage, disc
+from claran_core.catalogue.measure.radio_image import RadioImage
 from claran_core.common.compiled import compiled
 from claran_core.common.constants import FWHM_PER_SIGMA
 
@@ -44,7 +44,9 @@ class BeamFit:
     beams : (k, 3) float64 array
         Position ``x y`` (px) and height (Jy/beam), that of the source first.
     sigma_px : float
-        Standard deviation of the beam.
+        Standard deviation of the beam; of an elliptical one the geometric mean.
+    form : (2, 2) float64 array
+        Form of its contours (`claran_core.catalogue.measure.pixel_beam.PixelBeam.form`).
     pixels : (n, 2) int64 array
         Pixels ``x y`` of the fit.
     inverse : (3 k, n) float64 array
@@ -56,6 +58,7 @@ class BeamFit:
 
     beams: np.ndarray
     sigma_px: float
+    form: np.ndarray
     pixels: np.ndarray
     inverse: np.ndarray
     widening: np.ndarray
@@ -67,11 +70,11 @@ class BeamFit:
 
     def model(self, pixels: np.ndarray) -> np.ndarray:
         """Return the surface brightness of all beams at pixels ``x y`` (m, 2), Jy/beam; ``(m,)``."""
-        return _shapes(self.beams, pixels, self.sigma_px)[:, ::3] @ self.beams[:, 2]
+        return _shapes(self.beams, pixels, self.sigma_px, self.form)[:, ::3] @ self.beams[:, 2]
 
     def change_of_sum(self, pixels: np.ndarray) -> np.ndarray:
         """Return the change of the sum of `model` over pixels (m, 2) with the values of the fit's pixels."""
-        return _shapes(self.beams, pixels, self.sigma_px).sum(axis=0) @ self.inverse
+        return _shapes(self.beams, pixels, self.sigma_px, self.form).sum(axis=0) @ self.inverse
 
 
 def fit_beam(image: RadioImage, number: int, peak: np.ndarray) -> BeamFit | None:
@@ -92,11 +95,11 @@ def fit_beam(image: RadioImage, number: int, peak: np.ndarray) -> BeamFit | None
         None if too many pixels around the peak have no data, or the fitted beam is far from the peak or where
         there is no data.
     """
-    reach = disc(NEIGHBOUR_BEAMS * image.beam_px)
+    reach = image.disc(NEIGHBOUR_BEAMS)
     others = _maxima_near(image.pixels, image.labels, number, peak, reach)
     apart = (APART_BEAMS * image.beam_px) ** 2
     peaks = _thinned(np.concatenate([peak[None], others]), apart)[: MAX_NEIGHBOURS + 1]
-    around = disc(FIT_BEAMS * image.beam_px)
+    around = image.disc(FIT_BEAMS)
     if len(_valid_near(image.pixels, peaks[:1], around)) < MIN_VALID * len(around):
         return None
     pixels = _valid_near(image.pixels, peaks, around)
@@ -107,15 +110,14 @@ def fit_beam(image: RadioImage, number: int, peak: np.ndarray) -> BeamFit | None
 
 def _fitted(image: RadioImage, start: np.ndarray, pixels: np.ndarray) -> BeamFit:
     """Fit beams (k, 3) that start at peaks to pixels; none moves farther than `LONGEST_MOVE`."""
-    sigma = image.beam_px / FWHM_PER_SIGMA
+    sigma, form = image.beam_px / FWHM_PER_SIGMA, image.beam.form
     weights, widths = image.noise_correlation
-    whiten = np.linalg.inv(
-        np.linalg.cholesky(_covariance(pixels, weights, widths, UNSHARED * image.beam_solid_angle_px))
-    )
+    covariance = _covariance(pixels, weights, widths, form, UNSHARED * image.beam_solid_angle_px)
+    whiten = np.linalg.inv(np.linalg.cholesky(covariance))
     values = image.pixels[pixels[:, 1], pixels[:, 0]]
     beams, longest = start.copy(), LONGEST_MOVE * image.beam_px
     for _ in range(MAX_STEPS):
-        shapes = _shapes(beams, pixels, sigma)
+        shapes = _shapes(beams, pixels, sigma, form)
         inverse = np.linalg.pinv(whiten @ shapes) @ whiten
         step = (inverse @ (values - shapes[:, ::3] @ beams[:, 2])).reshape(-1, 3)
         height = np.maximum(beams[:, 2] + step[:, 0], 0.1 * start[:, 2])
@@ -125,17 +127,20 @@ def _fitted(image: RadioImage, start: np.ndarray, pixels: np.ndarray) -> BeamFit
         beams = np.column_stack([places, height])
         if change < SETTLED_PX:
             break
-    return BeamFit(beams, sigma, pixels, inverse, _widening(beams, pixels, sigma, whiten))
+    return BeamFit(beams, sigma, form, pixels, inverse, _widening(beams, pixels, sigma, form, whiten))
 
 
-def _widening(beams: np.ndarray, pixels: np.ndarray, sigma_px: float, whiten: np.ndarray) -> np.ndarray:
+def _widening(
+    beams: np.ndarray, pixels: np.ndarray, sigma_px: float, form: np.ndarray, whiten: np.ndarray
+) -> np.ndarray:
     """Return `BeamFit.widening`.
 
     A Gaussian of variance ``1 + e`` times that of the beam changes by ``e r^2 / 2`` times the beam, with r in
     standard deviations; its flux density is ``1 + e`` times its peak.
     """
-    shapes = _shapes(beams, pixels, sigma_px)
-    squared = ((pixels - beams[0, :2]) ** 2).sum(axis=1) / sigma_px**2
+    shapes = _shapes(beams, pixels, sigma_px, form)
+    away = pixels - beams[0, :2]
+    squared = (away @ form * away).sum(axis=1) / sigma_px**2
     columns = np.column_stack([shapes, 0.5 * squared * shapes[:, 0]])
     return (np.linalg.pinv(whiten @ columns) @ whiten)[-1]
 
@@ -148,11 +153,12 @@ def _is_near(place: np.ndarray, peak: np.ndarray, image: RadioImage) -> bool:
     return bool(has_data and np.abs(place - peak).max() < LONGEST_MOVE * image.beam_px)
 
 
-def _shapes(beams: np.ndarray, pixels: np.ndarray, sigma_px: float) -> np.ndarray:
+def _shapes(beams: np.ndarray, pixels: np.ndarray, sigma_px: float, form: np.ndarray) -> np.ndarray:
     """Return each beam of height 1 and its derivatives by ``x`` and ``y`` at pixels (n, 2); ``(n, 3 k)``."""
     away = (pixels[:, None, :] - beams[None, :, :2]) / sigma_px
-    height = np.exp(-0.5 * (away**2).sum(axis=2))
-    return np.concatenate([height[..., None], height[..., None] * away / sigma_px], axis=2).reshape(
+    slope = away @ form
+    height = np.exp(-0.5 * (slope * away).sum(axis=2))
+    return np.concatenate([height[..., None], height[..., None] * slope / sigma_px], axis=2).reshape(
         len(pixels), -1
     )
 
@@ -209,15 +215,18 @@ def _is_maximum(pixels: np.ndarray, x: int, y: int) -> bool:
 
 
 @compiled
-def _covariance(pixels: np.ndarray, weights: np.ndarray, sigma: np.ndarray, unshared: float) -> np.ndarray:
+def _covariance(
+    pixels: np.ndarray, weights: np.ndarray, sigma: np.ndarray, form: np.ndarray, unshared: float
+) -> np.ndarray:
     """Return the covariance (n, n) of the noise of pixels ``x y``, in units of its variance."""
     found = np.empty((len(pixels), len(pixels)))
     for i in range(len(pixels)):
         for j in range(i + 1):
             x, y = pixels[i, 0] - pixels[j, 0], pixels[i, 1] - pixels[j, 1]
+            squared = form[0, 0] * x * x + 2 * form[0, 1] * x * y + form[1, 1] * y * y
             shared = 0.0
             for k in range(weights.size):
-                shared += weights[k] * np.exp(-0.5 * (x * x + y * y) / sigma[k] ** 2)
+                shared += weights[k] * np.exp(-0.5 * squared / sigma[k] ** 2)
             found[i, j] = found[j, i] = shared
         found[i, i] += unshared
     return found

@@ -2,7 +2,7 @@
 
 Positions are 0-based array positions ``x y``.  `labels` is the ``(ny, nx)`` int32 array of the component of
 each pixel, from 1, with 0 outside; `numbers` are the labels of one source; `own` is the ``(n, 2)`` array of
-its pixels; `disc` holds the offsets ``x y`` and squared distances ``(k, 3)`` of the pixels within a radius,
+its pixels; `disc` holds the offsets ``x y`` and squared distances ``(k, 3)`` of the pixels of an ellipse,
 nearest first.
 """
 
@@ -131,9 +131,9 @@ def is_near_others(labels: np.ndarray, numbers: np.ndarray, own: np.ndarray, dis
 @compiled
 def _window(labels: np.ndarray, own: np.ndarray, disc: np.ndarray) -> tuple[int, int, int, int]:
     """Return columns ``x0 x1`` and rows ``y0 y1`` around the pixels of a source, with the disc of each."""
-    reach = np.abs(disc[:, 0]).max()
-    x0, x1 = max(0, own[:, 0].min() - reach), min(labels.shape[1], own[:, 0].max() + reach + 1)
-    y0, y1 = max(0, own[:, 1].min() - reach), min(labels.shape[0], own[:, 1].max() + reach + 1)
+    across, up = np.abs(disc[:, 0]).max(), np.abs(disc[:, 1]).max()
+    x0, x1 = max(0, own[:, 0].min() - across), min(labels.shape[1], own[:, 0].max() + across + 1)
+    y0, y1 = max(0, own[:, 1].min() - up), min(labels.shape[0], own[:, 1].max() + up + 1)
     return x0, x1, y0, y1
 
 
@@ -188,7 +188,7 @@ def outline(pixels: np.ndarray, labels: np.ndarray, own: np.ndarray, base: float
 
 @compiled
 def correlated_pairs(
-    places: np.ndarray, factors: np.ndarray, weights: np.ndarray, sigma: np.ndarray
+    places: np.ndarray, factors: np.ndarray, weights: np.ndarray, sigma: np.ndarray, form: np.ndarray
 ) -> float:
     """Return the sum of a correlation over all pairs of pixels, each with itself included.
 
@@ -200,21 +200,50 @@ def correlated_pairs(
         Factor of each pixel; a pair counts with the product of its two.
     weights, sigma : (k,) arrays
         The correlation is a sum of Gaussians of distance: weight and standard deviation (px) of each.
-        They are products of a function of x and one of y, so rows are summed first.
+    form : (2, 2) float64 array
+        Form of their contours: ``x' form x`` is the square of a distance.  Where its axes are those of the
+        pixels, a Gaussian is a product of a function of x and one of y, and rows are summed first.
     """
+    if form[0, 1] != 0:
+        return _all_pairs(places, factors, weights, sigma, form)
     x, y = places[:, 0] - places[:, 0].min(), places[:, 1] - places[:, 1].min()
     nx, ny = x.max() + 1, y.max() + 1
     apart = np.arange(max(nx, ny))
     total = 0.0
     for k in range(weights.size):
-        correlation = np.exp(-0.5 * (apart / sigma[k]) ** 2)
+        across = np.exp(-0.5 * form[0, 0] * (apart / sigma[k]) ** 2)
+        up = np.exp(-0.5 * form[1, 1] * (apart / sigma[k]) ** 2)
         rows = np.zeros((nx, ny))  # sum over the pixels of each row, seen from each column
         for i in range(x.size):
             for column in range(nx):
-                rows[column, y[i]] += factors[i] * correlation[abs(column - x[i])]
+                rows[column, y[i]] += factors[i] * across[abs(column - x[i])]
         for i in range(x.size):
             for row in range(ny):
-                total += weights[k] * factors[i] * correlation[abs(row - y[i])] * rows[x[i], row]
+                total += weights[k] * factors[i] * up[abs(row - y[i])] * rows[x[i], row]
+    return total
+
+
+@compiled
+def _all_pairs(
+    places: np.ndarray, factors: np.ndarray, weights: np.ndarray, sigma: np.ndarray, form: np.ndarray
+) -> float:
+    """Return `correlated_pairs` for any form, pair by pair."""
+    x, y = places[:, 0] - places[:, 0].min(), places[:, 1] - places[:, 1].min()
+    nx, ny = x.max() + 1, y.max() + 1
+    correlation = np.zeros((ny, 2 * nx - 1))  # at distances of 0 .. ny - 1 rows and 1 - nx .. nx - 1 columns
+    for row in range(ny):
+        for column in range(1 - nx, nx):
+            squared = form[0, 0] * column**2 + 2 * form[0, 1] * column * row + form[1, 1] * row**2
+            for k in range(weights.size):
+                correlation[row, column + nx - 1] += weights[k] * np.exp(-0.5 * squared / sigma[k] ** 2)
+    total = 0.0
+    for i in range(x.size):
+        total += factors[i] ** 2 * correlation[0, nx - 1]
+        for j in range(i):
+            right, above = x[i] - x[j], y[i] - y[j]
+            if above < 0:
+                right, above = -right, -above
+            total += 2 * factors[i] * factors[j] * correlation[above, right + nx - 1]
     return total
 
 

@@ -93,7 +93,7 @@ class FaintEmission:
         image, points = self.image, np.concatenate(contours)
         largest_gap = GAP_OF_EXTENT * largest_extent(points)[0]
         edge = _edge(self.owner, self.gap, image.labels, np.asarray(numbers, np.int64), largest_gap)
-        wings = image.beam_px * wings_beams(peaks_mjy / JY_TO_MJY * (COMPONENT_SIGMA / image.base))
+        wings = image.beam.major_px * wings_beams(peaks_mjy / JY_TO_MJY * (COMPONENT_SIGMA / image.base))
         reach = np.repeat(wings + UNCERTAIN_PX, [len(contour) for contour in contours])
         return edge[farther_than(edge, points, reach)]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import outline, pixels_of
 from claran_core.catalogue.measure.faint_emission import FaintEmission, find_faint_emission
+from claran_core.catalogue.measure.pixel_beam import PixelBeam
 from claran_core.catalogue.measure.radio_image import RadioImage
 from claran_core.catalogue.measure.stored_components import StoredComponents
 from claran_core.common.cutout import Cutout
@@ -54,7 +55,7 @@ class Layer:
         sigma : float
             Noise of the image, from which the components were found (`claran_core.common.tables.NOISE`).
         survey : Survey
-            The radio survey with the beam of the image.
+            The radio survey, smoothed as the image is.
 
         Raises
         ------
@@ -63,7 +64,8 @@ class Layer:
         """
         visible = visible_in_frame(subject, cutout)
         found = _matching(subject, visible, components, sigma)
-        image = RadioImage.of(visible, found.labels, found.base, cutout.pixel_scale_arcsec, survey)
+        scale_arcsec, beam = cutout.pixel_scale_arcsec, PixelBeam.of(cutout, survey)
+        image = RadioImage.of(visible, found.labels, found.base, scale_arcsec, beam, survey)
         return cls(components, image, cutout.wcs)
 
     @classmethod
@@ -81,6 +83,7 @@ class Layer:
             labels=found.labels,
             base=found.base,
             pixel_scale_arcsec=native.pixel_scale_arcsec,
+            beam=PixelBeam.of(native, survey),
             survey=survey,
             rms=sigma,
             brightest=float(np.nanmax(visible)),

@@ -50,6 +50,12 @@ class SubjectImage:
     subject: Subject
     image: Layer | SmoothedImage
 
+    @property
+    def beam_arcsec(self) -> float:
+        """FWHM of the beam of its native pixels, arcsec; of an elliptical one the geometric mean."""
+        layer = self.image.native if isinstance(self.image, SmoothedImage) else self.image
+        return layer.image.beam_arcsec
+
     @classmethod
     def of(
         cls,

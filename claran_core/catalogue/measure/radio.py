@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from claran_core.catalogue.measure import component_pixels
-from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage, disc, sum_components
+from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage, sum_components
 from claran_core.catalogue.measure.unresolved import best_flux_density
 
 __all__ = [
@@ -122,7 +122,7 @@ def centroid(pixels: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 def is_blended(image: RadioImage, numbers: np.ndarray, own: np.ndarray) -> bool:
     """Return whether a component of another source is within `BLEND_BEAMS` of a source."""
-    return component_pixels.is_near_others(image.labels, numbers, own, disc(BLEND_BEAMS * image.beam_px))
+    return component_pixels.is_near_others(image.labels, numbers, own, image.disc(BLEND_BEAMS))
 
 
 def may_be_sidelobe(image: RadioImage, peak_mjy: float) -> bool:

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from claran_core.catalogue.measure import component_pixels
+from claran_core.catalogue.measure.pixel_beam import ROUND, THOUSANDTHS, PixelBeam, Shape
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.noise import noise_sigma
 from claran_core.survey.surveys import Survey
@@ -24,6 +25,9 @@ BEAM_AREA = np.pi / (4 * np.log(2))
 MIN_NOISE_PX = 200
 
 JY_TO_MJY = 1e3
+
+# Radii of discs are rounded to so many digits of a pixel.
+RADIUS_DIGITS = 2
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,10 @@ class RadioImage:
         Level of the contour that bounds components, Jy/beam.
     pixel_scale_arcsec : float
         Width of a pixel.
+    beam : PixelBeam
+        The beam of the image.
     survey : Survey
-        The radio survey: beam and correlation of the noise.
+        The radio survey, whose noise has the correlation of that of the image in units of the beam.
     rms : float
         Noise away from all components, Jy/beam.
     brightest, deepest : float
@@ -53,6 +59,7 @@ class RadioImage:
     labels: np.ndarray
     base: float
     pixel_scale_arcsec: float
+    beam: PixelBeam
     survey: Survey
     rms: float
     brightest: float
@@ -60,11 +67,17 @@ class RadioImage:
 
     @classmethod
     def of(
-        cls, pixels: np.ndarray, labels: np.ndarray, base: float, pixel_scale_arcsec: float, survey: Survey
+        cls,
+        pixels: np.ndarray,
+        labels: np.ndarray,
+        base: float,
+        pixel_scale_arcsec: float,
+        beam: PixelBeam,
+        survey: Survey,
     ) -> "RadioImage":
         """Measure the noise and the extremes of an image; arguments as the attributes."""
         pixels = np.ascontiguousarray(pixels, np.float64)
-        around = disc(survey.beam_arcsec / pixel_scale_arcsec)
+        around = disc(beam.fwhm_px, beam.shape)
         empty = pixels[~component_pixels.near_components(labels, around)]
         enough = np.isfinite(empty).sum() >= MIN_NOISE_PX
         return cls(
@@ -72,6 +85,7 @@ class RadioImage:
             labels=labels,
             base=base,
             pixel_scale_arcsec=pixel_scale_arcsec,
+            beam=beam,
             survey=survey,
             rms=noise_sigma(empty if enough else pixels),
             brightest=float(np.nanmax(pixels)),
@@ -80,8 +94,17 @@ class RadioImage:
 
     @property
     def beam_px(self) -> float:
-        """FWHM of the beam in pixels."""
-        return self.survey.beam_arcsec / self.pixel_scale_arcsec
+        """FWHM of the beam in pixels; of an elliptical one the geometric mean."""
+        return self.beam.fwhm_px
+
+    @property
+    def beam_arcsec(self) -> float:
+        """FWHM of the beam, arcsec; of an elliptical one the geometric mean."""
+        return self.beam.fwhm_px * self.pixel_scale_arcsec
+
+    def disc(self, radius_beams: float) -> np.ndarray:
+        """Return the pixels within so many beams, as `disc` does."""
+        return disc(radius_beams * self.beam_px, self.beam.shape)
 
     @property
     def per_beam(self) -> float:
@@ -95,10 +118,14 @@ class RadioImage:
 
     @property
     def noise_correlation(self) -> tuple[np.ndarray, np.ndarray]:
-        """Correlation of the noise as a sum of Gaussians: weight and standard deviation (px) of each."""
+        """Correlation of the noise as a sum of Gaussians of the beam's form: weight and width of each.
+
+        The width is the geometric mean of the standard deviations, pixels.  A beam that is wider than the
+        survey's has noise that is as much smoother.
+        """
         parts = self.survey.noise_correlation or ((1.0, np.sqrt(2) * self.survey.beam_arcsec),)
         weight, fwhm_arcsec = np.array(parts, np.float64).T
-        return weight, fwhm_arcsec / FWHM_PER_SIGMA / self.pixel_scale_arcsec
+        return weight, fwhm_arcsec / self.survey.beam_arcsec * self.beam_px / FWHM_PER_SIGMA
 
     def noise_of(self, places: np.ndarray, factors: np.ndarray) -> float:
         """Return the standard deviation of a sum of pixels ``x y`` (n, 2), each times a factor (n,), Jy/beam.
@@ -106,7 +133,7 @@ class RadioImage:
         The variance is that of the noise times the sum of its correlation over all pairs of pixels.
         """
         weight, sigma = self.noise_correlation
-        pairs = component_pixels.correlated_pairs(places, factors, weight, sigma)
+        pairs = component_pixels.correlated_pairs(places, factors, weight, sigma, self.beam.form)
         return float(self.rms * np.sqrt(max(pairs, 0.0)))
 
 
@@ -146,7 +173,7 @@ def sum_components(image: RadioImage, numbers: np.ndarray, own: np.ndarray) -> A
     own : (n, 2) int array
         Their pixels ``x y``.
     """
-    found = component_pixels.aperture(image.pixels, image.labels, numbers, own, disc(image.beam_px))
+    found = component_pixels.aperture(image.pixels, image.labels, numbers, own, image.disc(1.0))
     values = image.pixels[found[:, 1], found[:, 0]]
     counted = np.bincount(found[:, 2], values, image.labels.max() + 1)
     error = image.noise_of(found[:, :2], np.ones(len(found)))
@@ -154,14 +181,19 @@ def sum_components(image: RadioImage, numbers: np.ndarray, own: np.ndarray) -> A
 
 
 @lru_cache(maxsize=64)
-def disc(radius_px: float) -> np.ndarray:
-    """Return the offsets ``x y`` and squared distances of the pixels within a radius, nearest first.
+def disc(radius_px: float, shape: Shape = ROUND) -> np.ndarray:
+    """Return the pixels of an ellipse: offsets ``x y`` and squared distances in thousandths, nearest first.
 
-    Pixels at exactly this distance are left out, however the pixel scale is rounded.
-    Among equal distances, lower columns and then lower rows come first.
+    Distances are in units of the mean radius (`claran_core.catalogue.measure.pixel_beam.Shape`).  Pixels at
+    the radius are left out, however the pixel scale is rounded: to 1 %.  Among equal distances, lower columns
+    and then lower rows come first.
     """
-    reach = int(radius_px + 1)
+    radius_px = round(radius_px, RADIUS_DIGITS)
+    xx, xy, yy = shape
+    narrow = np.linalg.eigvalsh(np.array([[xx, xy], [xy, yy]]))[0]
+    reach = int(radius_px * np.sqrt(THOUSANDTHS / narrow) + 1)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    places = np.stack([x.ravel(), y.ravel(), (x**2 + y**2).ravel()], axis=1)
-    places = places[places[:, 2] < radius_px**2 * (1 - 1e-9)]
+    squared = xx * x**2 + 2 * xy * x * y + yy * y**2
+    places = np.stack([x.ravel(), y.ravel(), squared.ravel()], axis=1)
+    places = places[places[:, 2] < THOUSANDTHS * radius_px**2 * (1 - 1e-9)]
     return places[np.lexsort((places[:, 1], places[:, 0], places[:, 2]))]

@@ -320,9 +320,12 @@ def _wings_arcsec(
 
 
 def _radius(peak_mjy: np.ndarray, image: RadioImage, level: float) -> np.ndarray:
-    """Return the radius (arcsec) at which point sources of an image fall to a level (Jy/beam); 0 below it."""
+    """Return the radius (arcsec) at which point sources of an image fall to a level (Jy/beam); 0 below it.
+
+    It is that along the major axis of the beam.
+    """
     ratio = np.maximum(peak_mjy / (level * JY_TO_MJY), 1.0)
-    return 0.5 * image.survey.beam_arcsec * np.sqrt(np.log2(ratio))
+    return 0.5 * image.beam.major_px * image.pixel_scale_arcsec * np.sqrt(np.log2(ratio))
 
 
 def _is_suspect(image: SmoothedImage, members: _Members, native: MeasuredComponents) -> bool:

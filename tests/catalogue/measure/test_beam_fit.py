@@ -107,7 +107,13 @@ def test_compiled_and_written_functions_agree() -> None:
     arguments: dict[str, tuple[Any, ...]] = {
         "_maxima_near": (pixels, labels, 9, np.array([30, 30]), disc(25.0)),
         "_is_maximum": (pixels, 0, 5),
-        "_covariance": (places, np.array([0.8, 0.2]), np.array([1.0, 3.0]), 0.1),
+        "_covariance": (
+            places,
+            np.array([0.8, 0.2]),
+            np.array([1.0, 3.0]),
+            np.array([[1.2, 0.3], [0.3, 1.0]]),
+            0.1,
+        ),
     }
     for name, values in arguments.items():
         function: Any = getattr(beam_fit, name)

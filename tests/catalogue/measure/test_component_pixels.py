@@ -14,6 +14,8 @@ from claran_core.catalogue.measure.radio_image import disc
 
 RADIUS, BASE = 3.0, 1.0
 
+SHEARED = np.array([[1.5, 0.7], [0.7, 1.0]])
+
 
 def plane(seed: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Return an image with missing pixels, and the labels and number of its components."""
@@ -33,8 +35,8 @@ def source(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_the_disc_leaves_out_pixels_at_its_radius() -> None:
-    assert len(disc(1.0)) == 1 and len(disc(1.001)) == 5 and len(disc(3.0)) == 25
-    np.testing.assert_array_equal(disc(3.0000000000000004), disc(2.9999999999999996))
+    assert len(disc(1.0)) == 1 and len(disc(1.01)) == 5 and len(disc(3.0)) == 25
+    np.testing.assert_array_equal(disc(3.004), disc(2.996))
     assert (np.diff(disc(6.0)[:, 2]) >= 0).all()
 
 
@@ -68,7 +70,10 @@ def test_outlines_are_those_of_marching_squares(seed: int) -> None:
     np.testing.assert_allclose(np.unique(np.round(points, 9), axis=0), expected, atol=2e-9)
 
 
-def test_the_noise_of_a_sum_counts_all_pairs_of_pixels() -> None:
+@pytest.mark.parametrize(
+    "form", [((1.0, 0.0), (0.0, 1.0)), ((0.5, 0.0), (0.0, 2.0)), ((1.5, 0.7), (0.7, 1.0))]
+)
+def test_the_noise_of_a_sum_counts_all_pairs_of_pixels(form: tuple[tuple[float, float], ...]) -> None:
     image, labels, numbers = source(1)
     own = component_pixels.pixels_of(labels, numbers)
     aperture = component_pixels.aperture(image, labels, numbers, own, disc(RADIUS))
@@ -77,11 +82,12 @@ def test_the_noise_of_a_sum_counts_all_pairs_of_pixels() -> None:
     mask[aperture[:, 1], aperture[:, 0]] = factors
     pairs = signal.fftconvolve(mask, mask[::-1, ::-1])
     rows, columns = (np.arange(n) - (n - 1) / 2 for n in pairs.shape)
-    square = rows[:, None] ** 2 + columns**2
+    (xx, xy), (_, yy) = form
+    square = yy * rows[:, None] ** 2 + 2 * xy * rows[:, None] * columns + xx * columns**2
     weights, sigma = np.array([0.8, 0.2]), np.array([1.2, 7.0])
     correlation = sum(w * np.exp(-0.5 * square / s**2) for w, s in zip(weights, sigma, strict=True))
     expected = (pairs * correlation).sum()
-    found = component_pixels.correlated_pairs(aperture, factors, weights, sigma)
+    found = component_pixels.correlated_pairs(aperture, factors, weights, sigma, np.array(form))
     assert found == pytest.approx(expected, rel=1e-9)
 
 
@@ -117,11 +123,13 @@ def test_compiled_and_written_functions_agree() -> None:
         "outline": (image, labels, own, BASE),
         "paint": (labels, own + [0, 3], 99),
         "farther_than": (own.astype(float), own[:3] + 0.5, np.ones(3)),
-        "correlated_pairs": (aperture, np.linspace(-1, 2, len(aperture)), np.ones(1), np.ones(1)),
+        "correlated_pairs": (aperture, np.linspace(-1, 2, len(aperture)), np.ones(1), np.ones(1), np.eye(2)),
+        "_all_pairs": (aperture, np.linspace(-1, 2, len(aperture)), np.ones(1), np.ones(1), SHEARED),
         "largest_extent": (own.astype(float),),
         "interpolated_peak": (image, own[0, 0], own[0, 1]),
     }
-    assert sorted(arguments) == component_pixels.__all__ == sorted(component_pixels.__all__)
+    assert component_pixels.__all__ == sorted(component_pixels.__all__)
+    assert arguments.keys() == {*component_pixels.__all__, "_all_pairs"}
     for name, values in arguments.items():
         function: Any = getattr(component_pixels, name)
         given = deepcopy(values), deepcopy(values)  # paint changes its labels

@@ -10,6 +10,7 @@ from claran_core.catalogue.measure import faint_emission
 from claran_core.catalogue.measure.component_pixels import outline, pixels_of
 from claran_core.catalogue.measure.faint_emission import FaintEmission, find_faint_emission, wings_beams
 from claran_core.catalogue.measure.measure_subject import measured_columns
+from claran_core.catalogue.measure.pixel_beam import PixelBeam
 from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage
 from claran_core.components.contour_rule import COMPONENT_SIGMA, find_components
 from claran_core.survey.surveys import SURVEYS
@@ -27,7 +28,8 @@ PLUME = [(0.0, north, 1.4, 2.0) for north in np.arange(12.0, 70.0, 6.0)]
 def image_of(pixels: np.ndarray) -> RadioImage:
     """Return an image with its components."""
     found = find_components(pixels, SIGMA)
-    return RadioImage.of(pixels, found.labels, COMPONENT_SIGMA * SIGMA, PIXEL, SURVEY)
+    beam = PixelBeam(SURVEY.beam_arcsec / PIXEL)
+    return RadioImage.of(pixels, found.labels, COMPONENT_SIGMA * SIGMA, PIXEL, beam, SURVEY)
 
 
 def edge_of(found: FaintEmission, numbers: list[int]) -> np.ndarray:
