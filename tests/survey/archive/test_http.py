@@ -73,6 +73,7 @@ def truth(ask: Ask) -> bytes:
         return ask(server)
 
 
+@pytest.mark.usefixtures("truth")  # the image is drawn before the short time limits hold
 @pytest.mark.parametrize("fault", TOLD)
 def test_http_faults_are_retried_then_reported(ask: Ask, fault: str) -> None:
     with ArchiveServer(fraction=1.0, faults=[fault], stuck_s=1.5) as server:
