@@ -67,9 +67,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     with temporary_file(Path(path)) as temporary, disk_errors_of(path, temporary):
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # temporary files are private, but results are shared
         temporary.replace(path)
 
 

@@ -7,6 +7,7 @@ of a process that is killed.
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,12 +23,14 @@ NAME = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 def temporary_file(path: Path) -> Iterator[Path]:
     """Yield an empty file beside `path`, on the same disk; it is removed at the end, if not renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    # The system applies the user's umask, which decides who may read results.
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         _lock(handle)
-        yield Path(name)
+        yield temporary
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         os.close(handle)
 
 

@@ -3,6 +3,7 @@
 import errno
 import resource
 from collections.abc import Callable, Iterator
+import os
 from pathlib import Path
 
 import numpy as np
@@ -175,11 +176,25 @@ def test_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path) -> 
     assert [entry.name for entry in tmp_path.iterdir()] == ["note.txt"]
 
 
-def test_file_permissions_follow_the_umask(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_file_permissions_follow_the_umask_from_the_start(tmp_path: Path, umask: int, mode: int) -> None:
+    path, earlier = tmp_path / "note.txt", os.umask(umask)
+    try:
+        with files.atomic_path(path) as temporary:
+            assert temporary.stat().st_mode & 0o777 == mode
+            temporary.write_text("x")
+    finally:
+        os.umask(earlier)
+    assert path.stat().st_mode & 0o777 == mode
+
+
+def test_the_umask_which_all_threads_share_is_never_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: list[int] = []
+    monkeypatch.setattr(os, "umask", changes.append)
     files.write_text(tmp_path / "note.txt", "x")
-    reference = tmp_path / "reference"
-    reference.write_text("x")
-    assert (tmp_path / "note.txt").stat().st_mode == reference.stat().st_mode
+    assert changes == []
 
 
 def test_json_refuses_nan(tmp_path: Path) -> None:
