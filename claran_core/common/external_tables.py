@@ -1,48 +1,33 @@
 """Read tables of the user in CSV, Parquet, FITS or VOTable.
 
 For every format the result has our column names, and each row keeps its number in the file.  Every error
-message can therefore name the file, the row and the value.
+message can therefore name the file, the row and the value.  A unit that the table states is converted.
 """
 
 import warnings
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from astropy import units as u
-from astropy.io import fits, votable
-from astropy.table import Column, MaskedColumn, Table
 from astropy.utils.exceptions import AstropyWarning
 
 from claran_core.common.errors import InputError
+from claran_core.common.sexagesimal import sexagesimal_values
+from claran_core.common.stated_units import is_sexagesimal, stated_factor
+from claran_core.common.table_column import TableColumn
+from claran_core.common.table_formats import FORMATS, TableFormat
 from claran_core.common.table_size import refuse_bomb
 
-__all__ = ["ExternalTable", "column_names", "read_external_table"]
+__all__ = ["ExternalTable", "read_external_table", "table_columns"]
 
-# Columns that are angles in degrees.  All others are read as text, so that ids keep leading zeros.
-ANGLES = ("ra", "dec")
-# Errors of the readers for damaged files, and for those that say they are larger than the memory.
-READ_ERRORS = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    IndexError,
-    MemoryError,
-    zlib.error,
-    pa.ArrowException,
-    ElementTree.ParseError,
-)
-# Spellings of degrees that occur in files but are not in the FITS and VOTable standards.
-DEGREES = {"degree", "degrees", "degs"}
+# Spellings of a missing value in text, in lower case.
+MISSING = ("", "nan", "none", "null", "--")
+# Degrees per unit of a sexagesimal value, by our name of the column: right ascensions are in hours.
+SEXAGESIMAL_DEG = {"ra": 15.0, "dec": 1.0}
 
 
 @dataclass(frozen=True)
@@ -57,11 +42,15 @@ class ExternalTable:
         Columns under our names; the index is the number of each row in the file, from 1.
     row_word : str
         Unit of that number: ``"line"`` of a text file or ``"row"`` of a table.
+    factors : mapping of str to float or None
+        By which the values of a column are multiplied, where the table states their unit; None where it
+        states that they are sexagesimal.
     """
 
     path: Path
     data: pd.DataFrame
     row_word: str
+    factors: Mapping[str, float | None] = field(default_factory=dict)
 
     def refuse_where(self, bad: np.ndarray, column: str, problem: str) -> None:
         """Raise for the first row where `bad` is true.
@@ -82,8 +71,28 @@ class ExternalTable:
         """Return the name of the row at 0-based `position`: ``line 5``."""
         return f"{self.row_word} {self.data.index[position]}"
 
-    def numbers(self, column: str) -> np.ndarray:
-        """Return the values of a column as (n,) float64.
+    def positions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return right ascension and declination, each (n,) float64, deg.
+
+        Raises
+        ------
+        InputError
+            For the first position that is not on the sky.
+        """
+        ra_deg, dec_deg = self.numbers("ra"), self.numbers("dec")
+        self.refuse_where((ra_deg < 0) | (ra_deg >= 360), "ra", "is outside 0 <= ra < 360 deg")
+        self.refuse_where(np.abs(dec_deg) > 90, "dec", "is outside -90 <= dec <= 90 deg")
+        return ra_deg, dec_deg
+
+    def numbers(self, column: str, *, optional: bool = False) -> np.ndarray:
+        """Return the values of a column as (n,) float64, in the unit that `read_external_table` was given.
+
+        Parameters
+        ----------
+        column : str
+            Our name of the column.
+        optional : bool
+            Whether values may be missing; they are NaN.
 
         Raises
         ------
@@ -92,14 +101,30 @@ class ExternalTable:
         """
         values = self.data[column]
         if values.dtype.kind in "iuf":
-            parsed = values.to_numpy(dtype=float)
+            parsed, missing = values.to_numpy(dtype=float), values.isna().to_numpy()
         else:
-            parsed = pd.to_numeric(values.astype(str), errors="coerce").to_numpy(dtype=float)
-        bad = ~np.isfinite(parsed)
-        if bad.any() and ":" in self._shown(int(np.argmax(bad)), column):
-            self.refuse_where(bad, column, "is sexagesimal; give decimal degrees")
-        self.refuse_where(bad, column, "is not a finite number")
-        return parsed
+            texts = values.astype(str).str.strip()
+            parsed = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
+            missing = texts.str.lower().isin(MISSING).to_numpy(bool)
+            first = int(np.argmax(np.isnan(parsed)))
+            if column in SEXAGESIMAL_DEG and np.isfinite(sexagesimal_values(texts[first : first + 1])).all():
+                return self._sexagesimal(column, texts)
+        self.refuse_where(~np.isfinite(parsed) & ~(missing & optional), column, "is not a finite number")
+        factor = self.factors.get(column, 1.0)
+        self.refuse_where(
+            np.full(len(parsed), factor is None), column, "is a number, but its unit says sexagesimal"
+        )
+        return parsed * (factor or 1.0)
+
+    def _sexagesimal(self, column: str, texts: pd.Series) -> np.ndarray:
+        """Return the values of a column of sexagesimal right ascensions or declinations, deg."""
+        values, unit_deg = sexagesimal_values(texts), SEXAGESIMAL_DEG[column]
+        problem = "is not sexagesimal, as other rows are; write all positions alike"
+        self.refuse_where(np.isnan(values), column, problem)
+        if self.factors.get(column) not in (None, unit_deg):
+            problem = "is sexagesimal, but the unit of its column says otherwise; correct the unit"
+            self.refuse_where(np.ones(len(values)), column, problem)
+        return values * unit_deg
 
     def _shown(self, position: int, column: str) -> str:
         """Return a value as error messages show it."""
@@ -107,48 +132,69 @@ class ExternalTable:
         return repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def column_names(path: Path) -> list[str]:
-    """Return the column names of a table without reading its rows; errors as `read_external_table`."""
-    kind = _format_of(path)
+def table_columns(path: Path) -> list[TableColumn]:
+    """Return what a table says about its columns, without its rows; errors as `read_external_table`."""
+    form = _format_of(path)
     with _one_line_errors(path):
         refuse_bomb(path)
-        return kind.names(path)
+        return form.columns(path)
 
 
-def read_external_table(path: Path, columns: Mapping[str, str]) -> ExternalTable:
+def read_external_table(
+    path: Path, columns: Mapping[str, TableColumn], units: Mapping[str, u.UnitBase]
+) -> ExternalTable:
     """Read some columns of a table; the extension of the file selects the format.
 
     Parameters
     ----------
     path : Path
-        ``.csv``, ``.parquet``, ``.fits`` (or ``.fit``, ``.fits.gz``), ``.vot`` (or ``.votable``, ``.xml``).
-    columns : mapping
-        {our name: name in the file}.  ``ra`` and ``dec`` are returned in degrees, all others as text.
+        ``.csv`` (or ``.tsv``, ``.ecsv``), ``.parquet``, ``.fits`` (or ``.fit``), ``.vot`` (or ``.votable``,
+        ``.xml``); all but Parquet may be compressed (``.gz``).
+    columns : mapping of str to TableColumn
+        The columns of the file, by our name.
+    units : mapping of str to astropy unit
+        Units of the columns that hold numbers, by our name; `ExternalTable.numbers` returns them.  All other
+        columns are read as text, so that ids keep leading zeros.
 
     Raises
     ------
     InputError
-        If the file is missing, unreadable, empty or of unknown extension, or the unit of an angle is not
-        convertible to degrees.
+        If the file is missing, unreadable, empty or of unknown extension, or states a unit that cannot be
+        converted to that of `units`.
     """
-    kind = _format_of(path)
+    form = _format_of(path)
+    factors = _factors(path, columns, units)
     with _one_line_errors(path):
         refuse_bomb(path)
-        table = kind.read(path, columns)
-    if table.data.empty:
+        names = {ours: column.name for ours, column in columns.items()}
+        as_text = {name for ours, name in names.items() if ours not in units}
+        values = form.values(path, list(dict.fromkeys(names.values())), as_text)
+    if values.empty:
         raise InputError(f"{path}: the table is empty; it needs at least one row")
-    return table
+    data = {ours: values[name] if ours in units else _text(values[name]) for ours, name in names.items()}
+    return ExternalTable(path, pd.DataFrame(data), form.row_word, factors)
 
 
-@dataclass(frozen=True)
-class _Format:
-    """Functions that read the column names and the columns of one file format."""
+def _factors(
+    path: Path, columns: Mapping[str, TableColumn], units: Mapping[str, u.UnitBase]
+) -> dict[str, float | None]:
+    """Return the factor of each column whose unit the table states, None for sexagesimal values."""
+    factors: dict[str, float | None] = {}
+    for ours in columns.keys() & units.keys():
+        stated = columns[ours].stated_unit
+        if is_sexagesimal(stated):
+            factors[ours] = None
+        elif stated:
+            factors[ours] = stated_factor(stated, units[ours])
+            if factors[ours] is None:
+                raise InputError(
+                    f"{path}: column {columns[ours].name} is in {stated!r}, which is not converted to "
+                    f"{units[ours]}; correct the unit, or give another column"
+                )
+    return factors
 
-    names: Callable[[Path], list[str]]
-    read: Callable[[Path, Mapping[str, str]], ExternalTable]
 
-
-def _format_of(path: Path) -> _Format:
+def _format_of(path: Path) -> TableFormat:
     name = path.name.lower().removesuffix(".gz")
     formats = [form for ending, form in FORMATS.items() if name.endswith(ending)]
     if not formats:
@@ -160,163 +206,20 @@ def _format_of(path: Path) -> _Format:
 
 @contextmanager
 def _one_line_errors(path: Path) -> Iterator[None]:
-    """Turn the readers' exceptions for damaged files into one line; silence their warnings."""
+    """Turn whatever the readers raise for damaged files into one line; silence their warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
             yield
-    except READ_ERRORS as error:
+    except InputError:
+        raise
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: it is not UTF-8 text; save it as UTF-8") from None
+    except Exception as error:  # the readers of four formats raise errors of any type for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as a table ({reason})") from None
 
 
-def _csv_options(path: Path) -> dict[str, Any]:
-    # No value counts as missing: an empty position must be refused, and NA is a valid name.
-    return {
-        "encoding": "utf-8-sig",
-        "skiprows": _leading_comments(path),
-        "skipinitialspace": True,
-        "skip_blank_lines": False,
-        "na_filter": False,
-    }
-
-
-def _csv_names(path: Path) -> list[str]:
-    return [str(name).strip() for name in pd.read_csv(path, nrows=0, **_csv_options(path)).columns]
-
-
-def _read_csv(path: Path, columns: Mapping[str, str]) -> ExternalTable:
-    options = _csv_options(path)
-    data = pd.read_csv(
-        path,
-        header=0,
-        names=_csv_names(path),
-        usecols=list(columns.values()),
-        dtype={name: str for ours, name in columns.items() if ours not in ANGLES},
-        low_memory=False,
-        **options,
-    )
-    data = data.rename(columns={theirs: ours for ours, theirs in columns.items()})[list(columns)]
-    data.index = data.index + options["skiprows"] + 2  # the header is one line, and lines count from 1
-    return ExternalTable(path, _without_blank_lines(data), "line")
-
-
-def _leading_comments(path: Path) -> int:
-    if path.name.lower().endswith(".gz"):
-        return 0
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        return next((number for number, line in enumerate(lines) if not line.startswith("#")), 0)
-
-
-def _without_blank_lines(data: pd.DataFrame) -> pd.DataFrame:
-    blank = np.ones(len(data), dtype=bool)
-    for name in data.columns:
-        values = data[name]
-        if values.dtype.kind in "iufb":
-            return data
-        blank &= (values.isna() | (values == "")).to_numpy(dtype=bool)
-    return data[~blank]
-
-
-def _parquet_names(path: Path) -> list[str]:
-    return list(pq.read_schema(path).names)
-
-
-def _read_parquet(path: Path, columns: Mapping[str, str]) -> ExternalTable:
-    table = pq.ParquetFile(path).read(columns=list(columns.values()))
-    data = {ours: _plain(table[theirs].to_pandas(), ours) for ours, theirs in columns.items()}
-    return _counted(path, pd.DataFrame(data))
-
-
-def _first_table(hdus: fits.HDUList) -> fits.BinTableHDU | fits.TableHDU:
-    for hdu in hdus:
-        if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and not isinstance(hdu, fits.CompImageHDU):
-            return hdu
-    raise ValueError("it holds no table")
-
-
-def _fits_names(path: Path) -> list[str]:
-    with fits.open(path) as hdus:
-        return list(_first_table(hdus).columns.names)
-
-
-def _read_fits(path: Path, columns: Mapping[str, str]) -> ExternalTable:
-    with fits.open(path) as hdus:
-        return _from_astropy(path, Table.read(_first_table(hdus)), columns)
-
-
-def _votable_names(path: Path) -> list[str]:
-    names = []
-    for _, element in ElementTree.iterparse(path, events=("start",)):
-        tag = element.tag.rpartition("}")[2]
-        if tag == "FIELD":
-            names.append(element.get("name") or element.get("ID", ""))
-        elif tag == "DATA":
-            break
-    return names
-
-
-def _read_votable(path: Path, columns: Mapping[str, str]) -> ExternalTable:
-    table = votable.parse_single_table(path).to_table(use_names_over_ids=True)
-    return _from_astropy(path, table, columns)
-
-
-def _from_astropy(path: Path, table: Table, columns: Mapping[str, str]) -> ExternalTable:
-    data = {}
-    for ours, theirs in columns.items():
-        values = _column_values(table[theirs])
-        if ours in ANGLES and table[theirs].unit is not None and values.dtype.kind in "iuf":
-            values = values * _degrees_per(path, theirs, table[theirs].unit)
-        data[ours] = _plain(pd.Series(values), ours)
-    return _counted(path, pd.DataFrame(data))
-
-
-def _column_values(column: Column) -> np.ndarray:
-    """Return the values in native byte order; masked values become NaN or an empty string."""
-    values = np.asarray(column)
-    if values.ndim != 1:
-        raise ValueError(f"column {column.name} holds arrays")
-    if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8", errors="replace")
-    if values.dtype.kind == "f":
-        values = values.astype(float)
-    masked = np.asarray(column.mask if isinstance(column, MaskedColumn) else False)
-    if masked.any():
-        values = values.astype(float) if values.dtype.kind in "iuf" else values.astype(object)
-        values[masked] = np.nan if values.dtype.kind == "f" else ""
-    return values
-
-
-def _degrees_per(path: Path, name: str, unit: u.UnitBase) -> float:
-    if str(unit).strip().lower() in DEGREES:
-        return 1.0
-    try:
-        # Parse the spelling again: the readers of the formats know fewer units than astropy (no hour angle).
-        return float(u.Unit(str(unit)).to(u.deg))
-    except (ValueError, TypeError):
-        raise InputError(f"{path}: column {name} is in {str(unit)!r}; give degrees") from None
-
-
-def _plain(values: pd.Series, ours: str) -> pd.Series:
-    """Return angles unchanged, and all other values as text without the padding of fixed-width columns."""
-    if ours in ANGLES:
-        return values
+def _text(values: pd.Series) -> pd.Series:
+    """Return values as text without the padding of fixed-width columns; missing ones are empty."""
     return values.astype(object).where(values.notna(), "").astype(str).str.strip()
-
-
-def _counted(path: Path, data: pd.DataFrame) -> ExternalTable:
-    data.index = pd.RangeIndex(1, len(data) + 1)
-    return ExternalTable(path, data, "row")
-
-
-FITS = _Format(_fits_names, _read_fits)
-VOTABLE = _Format(_votable_names, _read_votable)
-FORMATS: Mapping[str, _Format] = {
-    ".csv": _Format(_csv_names, _read_csv),
-    ".parquet": _Format(_parquet_names, _read_parquet),
-    ".fits": FITS,
-    ".fit": FITS,
-    ".vot": VOTABLE,
-    ".votable": VOTABLE,
-    ".xml": VOTABLE,
-}

@@ -295,6 +295,7 @@ def _number(value: float) -> float:
 def _warn_of_units(median_ratio: float | None) -> None:
     if median_ratio is not None and not 1 / SUSPECT_RATIO < median_ratio < SUSPECT_RATIO:
         logger.warning(
-            "flux densities differ by a factor of %g: is evaluation.compare_with.flux_column in mJy?",
+            "flux densities differ by a factor of %g: set evaluation.compare_with.flux_unit, "
+            "or correct the unit that the other table states",
             median_ratio,
         )

@@ -1,17 +1,21 @@
 """Find, check and read the catalogue that a user supplies for comparison."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from astropy import units as u
 
 from claran_core.common.errors import InputError
-from claran_core.common.external_tables import ExternalTable, column_names, read_external_table
+from claran_core.common.external_tables import read_external_table, table_columns
 from claran_core.common.paths import resolve_path
+from claran_core.common.table_column import TableColumn, named_column, position_columns
 from claran_core.settings.evaluation import ComparisonOptions
 
 __all__ = ["find_other_catalogue", "read_other_catalogue"]
+
+UNITS = {"ra": u.deg, "dec": u.deg, "flux": u.mJy}
 
 
 def find_other_catalogue(options: ComparisonOptions, working_directory: Path | None = None) -> list[str]:
@@ -35,61 +39,51 @@ def read_other_catalogue(path: Path, options: ComparisonOptions) -> pd.DataFrame
     Parameters
     ----------
     path : Path
-        CSV, Parquet, FITS table or VOTable with columns ``ra`` and ``dec`` (deg, ICRS; upper or lower case).
+        CSV, Parquet, FITS table or VOTable with positions, as for `claran_core.targets.read_targets`.
     options : ComparisonOptions
-        Names of the columns of flux density (mJy) and class, if any.
+        Names of the columns of flux density and class, if any, and the unit of the former where the table
+        states none.
 
     Returns
     -------
     DataFrame
-        Columns ``row`` (from 1), ``ra``, ``dec``, ``flux`` (NaN where unknown), ``class``.
+        Columns ``row`` (from 1), ``ra``, ``dec`` (deg), ``flux`` (mJy; NaN where unknown), ``class``.
 
     Raises
     ------
     InputError
-        If the table cannot be read, lacks a column, or has an invalid position or flux density.
+        If the table cannot be read, lacks a column, states a unit that is none of a flux density, or has an
+        invalid position or flux density.
     """
     chosen = _chosen_columns(path, options)
-    table = read_external_table(path, chosen)
-    ra, dec = table.numbers("ra"), table.numbers("dec")
-    table.refuse_where((ra < 0) | (ra >= 360), "ra", "is outside 0 <= ra < 360 deg")
-    table.refuse_where(np.abs(dec) > 90, "dec", "is outside -90 <= dec <= 90 deg")
+    table = read_external_table(path, chosen, UNITS)
+    ra, dec = table.positions()
     columns = {
         "row": table.data.index.to_numpy(np.int64),
         "ra": ra,
         "dec": dec,
-        "flux": _fluxes(table) if "flux" in chosen else np.full(len(ra), np.nan),
+        "flux": table.numbers("flux", optional=True) if "flux" in chosen else np.full(len(ra), np.nan),
         "class": table.data["class"].to_numpy(object) if "class" in chosen else np.full(len(ra), ""),
     }
     return pd.DataFrame(columns)
 
 
-def _chosen_columns(path: Path, options: ComparisonOptions) -> dict[str, str]:
-    """Return the names of the requested columns in the file, by our names."""
+def _chosen_columns(path: Path, options: ComparisonOptions) -> dict[str, TableColumn]:
+    """Return the columns of positions, and the requested ones, by our names."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of your catalogue (evaluation.compare_with)")
-    wanted = {"ra": "ra", "dec": "dec", "flux": options.flux_column, "class": options.class_column}
-    names = column_names(path)
-    return {ours: _named(path, theirs, names) for ours, theirs in wanted.items() if theirs is not None}
-
-
-def _named(path: Path, wanted: str, names: Sequence[str]) -> str:
-    """Return the name of a column in the file, ignoring case."""
-    alike = [name for name in names if name == wanted]
-    alike = alike or [name for name in names if name.strip().lower() == wanted.lower()]
-    if len(alike) != 1:
-        if alike:
-            raise InputError(f"{path}: column {wanted!r} is ambiguous; rename {' or '.join(alike)}")
-        raise InputError(
-            f"{path}: no column {wanted!r} (evaluation.compare_with); the columns are: {', '.join(names)}"
-        )
-    return alike[0]
-
-
-def _fluxes(table: ExternalTable) -> np.ndarray:
-    """Return the flux densities, NaN where the table has no value."""
-    text = table.data["flux"].astype(str).str.strip()
-    missing = text.str.lower().isin(["", "nan", "none", "null", "--"]).to_numpy(bool)
-    values = pd.to_numeric(text.where(~missing, "nan"), errors="coerce").to_numpy(float)
-    table.refuse_where(np.isnan(values) & ~missing, "flux", "is not a number (mJy)")
-    return values
+    columns = table_columns(path)
+    chosen = position_columns(path, columns)
+    for ours, wanted in (("flux", options.flux_column), ("class", options.class_column)):
+        if wanted is None:
+            continue
+        column = named_column(path, wanted, columns)
+        if column is None:
+            raise InputError(
+                f"{path}: no column {wanted!r} (evaluation.compare_with); "
+                f"the columns are: {', '.join(column.name for column in columns)}"
+            )
+        chosen[ours] = column
+    if "flux" in chosen and not chosen["flux"].stated_unit:
+        chosen["flux"] = replace(chosen["flux"], unit=options.flux_unit)
+    return chosen

@@ -5,15 +5,17 @@ is centred on the position in its name, which is the position of one FIRST compo
 the source.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from astropy import units as u
 
 from claran_core.common.errors import InputError
-from claran_core.common.external_tables import ExternalTable, column_names, read_external_table
+from claran_core.common.external_tables import ExternalTable, read_external_table, table_columns
 from claran_core.common.files import write_text
+from claran_core.common.table_column import TableColumn
 
 __all__ = [
     "is_label_table",
@@ -36,14 +38,15 @@ COLUMNS = (
 )
 # Centre of the source by the contours of its components, and its host; not in the published table.
 OPTIONAL = ("source_ra", "source_dec", "host_ra", "host_dec")
+UNITS = {"ang_extent": u.arcsec, **dict.fromkeys(OPTIONAL, u.deg)}
 
 # FIRSTJhhmmss.s+ddmmss, with any number of decimals.
 NAME = r"FIRSTJ(\d{2})(\d{2})(\d{2}(?:\.\d+)?)([+-])(\d{2})(\d{2})(\d{2}(?:\.\d+)?)"
 
 
-def is_label_table(columns: Iterable[str]) -> bool:
-    """Return whether a table with these column names is an RGZ label table."""
-    return set(COLUMNS) <= set(columns)
+def is_label_table(columns: Iterable[TableColumn]) -> bool:
+    """Return whether a table with these columns is an RGZ label table."""
+    return {column.name for column in columns} >= set(COLUMNS)
 
 
 def position_of_name(name: str) -> tuple[float, float]:
@@ -98,7 +101,7 @@ def read_label_table(path: Path) -> pd.DataFrame:
         that do not match their count, numbers that are invalid or out of range, a position with one
         coordinate, a repeated ``catalog_id``, or rows of one subject in different splits.
     """
-    table = read_external_table(path, _choose(path, column_names(path)))
+    table = read_external_table(path, _choose(path, table_columns(path)), UNITS)
     _check_names(table)
     data = table.data
     ra_deg, dec_deg = positions_of_names(data["first_id"])
@@ -122,15 +125,15 @@ def read_label_table(path: Path) -> pd.DataFrame:
     return labels.reset_index(drop=True)
 
 
-def _choose(path: Path, names: Iterable[str]) -> dict[str, str]:
+def _choose(path: Path, columns: Sequence[TableColumn]) -> dict[str, TableColumn]:
     """Return the columns to read, after checking that all required ones are present."""
-    names = list(names)
-    missing = [name for name in COLUMNS if name not in names]
+    given = {column.name: column for column in columns}
+    missing = [name for name in COLUMNS if name not in given]
     if missing:
         raise InputError(
-            f"{path}: not an RGZ label table: no column {missing[0]!r}; it has: {', '.join(names)}"
+            f"{path}: not an RGZ label table: no column {missing[0]!r}; it has: {', '.join(given)}"
         )
-    return {name: name for name in (*COLUMNS, *OPTIONAL) if name in names}
+    return {name: given[name] for name in (*COLUMNS, *OPTIONAL) if name in given}
 
 
 def _check_names(table: ExternalTable) -> None:
@@ -204,11 +207,7 @@ def _optional(table: ExternalTable, column: str) -> np.ndarray:
     """Return the values of an optional column; NaN for empty ones."""
     if column not in table.data:
         return np.full(len(table.data), np.nan)
-    empty = (table.data[column] == "").to_numpy()
-    given = ExternalTable(table.path, table.data[~empty], table.row_word)
-    values = np.full(len(table.data), np.nan)
-    values[~empty] = given.numbers(column)
-    return values
+    return table.numbers(column, optional=True)
 
 
 def write_label_table(path: Path, labels: pd.DataFrame) -> None:

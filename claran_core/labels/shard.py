@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import pandas as pd
 
 from claran_core.common.cutout import Cutout, NoImage
-from claran_core.common.external_tables import column_names
+from claran_core.common.external_tables import table_columns
 from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
@@ -84,7 +84,7 @@ def truth_kind(radio_source: str, target_table: Path) -> TruthKind | None:
     """
     if radio_source == "simulated":
         return "simulated"
-    return "label table" if is_label_table(column_names(target_table)) else None
+    return "label table" if is_label_table(table_columns(target_table)) else None
 
 
 def label_simulated_shard(

@@ -1,6 +1,6 @@
 """Section ``evaluation``: comparison with the truth (paper section 5.2) and with a catalogue of the user."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,12 +24,15 @@ class ComparisonOptions(Options):
     """Section ``evaluation.compare_with`` (paper section 5.8): a catalogue of the user."""
 
     path: Annotated[FileName, Field(min_length=1)] | None = Field(
-        description="table with columns `ra` and `dec` (deg, ICRS) to compare the catalogue with"
+        description="table of positions (ICRS) to compare the catalogue with"
     )
     radius_arcsec: Annotated[float, Within(gt=0, le=600)] = Field(
         description="largest separation of a match, arcsec"
     )
-    flux_column: Text | None = Field(description="its column of flux density, mJy")
+    flux_column: Text | None = Field(description="its column of flux density")
+    flux_unit: Literal["Jy", "mJy", "uJy"] = Field(
+        description="unit of that column, where the table states none"
+    )
     class_column: Text | None = Field(description="its column of classes")
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ class TargetOptions(Options):
     """Section ``targets``."""
 
     path: Annotated[FileName, Field(min_length=1)] = Field(
-        description="table of positions (CSV, Parquet, FITS or VOTable; `ra` and `dec` in deg, ICRS), "
+        description="table of positions (CSV, Parquet, FITS or VOTable; `ra` and `dec`, ICRS), "
         "or the RGZ label table"
     )
     scales: Annotated[tuple[Literal[1, 2, 4, 8], ...], Field(min_length=1), Unique()] = Field(

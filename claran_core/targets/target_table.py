@@ -5,21 +5,26 @@ are vectorised, because a list may have a million rows.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from astropy import units as u
 
 from claran_core.common.errors import InputError
-from claran_core.common.external_tables import ExternalTable, column_names, read_external_table
+from claran_core.common.external_tables import ExternalTable, read_external_table, table_columns
 from claran_core.common.frame import SCALES
 from claran_core.common.names import position_names
+from claran_core.common.table_column import TableColumn, named_column, position_columns
 from claran_core.common.tables import NATIVE_SCALE, SPLITS
 from claran_core.labels import rgz_table
 
 __all__ = ["read_targets"]
 
 COLUMNS = ("subject_id", "ra", "dec", "scale", "split")
+OTHER_COLUMNS = ("subject_id", "scale", "split")
+POSITION_UNITS = {"ra": u.deg, "dec": u.deg}
 MAX_ID_LENGTH = 100
 # Letters, digits and ._+- only, no leading dot: ids become file names and FITS extension names.
 SAFE_ID = rf"[A-Za-z0-9_+\-][A-Za-z0-9._+\-]{{0,{MAX_ID_LENGTH - 1}}}"
@@ -31,9 +36,10 @@ def read_targets(path: Path, scales: Sequence[int] = (NATIVE_SCALE,)) -> pd.Data
     Parameters
     ----------
     path : Path
-        CSV, Parquet, FITS table or VOTable with columns ``ra`` and ``dec`` (deg, ICRS; upper or lower
-        case) and optionally ``subject_id`` (default: the IAU-style name of the position), ``scale`` (1, 2,
-        4 or 8) and ``split`` (train, test or none; default none); or an RGZ label table.
+        CSV, Parquet, FITS table or VOTable with positions (ICRS;
+        `claran_core.common.table_column.position_columns`), in the unit that the table states, else in deg
+        or sexagesimal, and optionally ``subject_id`` (default: the IAU-style name of the position),
+        ``scale`` (1, 2, 4 or 8) and ``split`` (train, test or none; default none); or an RGZ label table.
     scales : sequence of int
         Scales at which each target is seen if the table has no column ``scale``.  The view at the first one
         has the id of the target, a view at scale s has ``_xs`` appended.
@@ -49,10 +55,10 @@ def read_targets(path: Path, scales: Sequence[int] = (NATIVE_SCALE,)) -> pd.Data
     InputError
         For an invalid target, in one line with file, row and value.
     """
-    names = column_names(path)
-    if rgz_table.is_label_table(names):
+    columns = table_columns(path)
+    if rgz_table.is_label_table(columns):
         return _at_scales(path, _from_labels(path), scales)
-    table = read_external_table(path, _choose(path, names))
+    table = read_external_table(path, _choose(path, columns), POSITION_UNITS)
     targets = _from_positions(table)
     if "scale" not in table.data:
         return _at_scales(path, targets, scales)
@@ -74,26 +80,11 @@ def _at_scales(path: Path, targets: pd.DataFrame, scales: Sequence[int]) -> pd.D
     return views[list(COLUMNS)]
 
 
-def _choose(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """Return the file's name of each of our columns that it has."""
-    chosen = {ours: _match(path, ours, names) for ours in COLUMNS}
-    missing = [ours for ours in ("ra", "dec") if chosen[ours] is None]
-    if missing:
-        raise InputError(
-            f"{path}: no column {' and '.join(map(repr, missing))} (deg, ICRS); "
-            f"it has: {', '.join(map(str, names))}"
-        )
-    return {ours: theirs for ours, theirs in chosen.items() if theirs is not None}
-
-
-def _match(path: Path, ours: str, names: Sequence[str]) -> str | None:
-    """Return the file's name of a column, in any case; an exact match takes precedence."""
-    if ours in names:
-        return ours
-    alike = [name for name in names if name.strip().lower() == ours]
-    if len(alike) > 1:
-        raise InputError(f"{path}: columns {' and '.join(alike)} could both be {ours!r}; rename one")
-    return alike[0] if alike else None
+def _choose(path: Path, columns: Sequence[TableColumn]) -> dict[str, TableColumn]:
+    """Return those of our columns that the table has."""
+    others = {ours: named_column(path, ours, columns) for ours in OTHER_COLUMNS}
+    given = {ours: column for ours, column in others.items() if column is not None}
+    return {**position_columns(path, columns), **given}
 
 
 def _from_labels(path: Path) -> pd.DataFrame:
@@ -106,9 +97,7 @@ def _from_labels(path: Path) -> pd.DataFrame:
 
 def _from_positions(table: ExternalTable) -> pd.DataFrame:
     """Check a list of positions and return it as targets."""
-    ra_deg, dec_deg = table.numbers("ra"), table.numbers("dec")
-    table.refuse_where((ra_deg < 0) | (ra_deg >= 360), "ra", "is outside 0 <= ra < 360 deg")
-    table.refuse_where(np.abs(dec_deg) > 90, "dec", "is outside -90 <= dec <= 90 deg")
+    ra_deg, dec_deg = table.positions()
     targets = {
         "subject_id": _ids(table, ra_deg, dec_deg),
         "ra": ra_deg,
@@ -145,8 +134,8 @@ def _refuse_repeated(table: ExternalTable, ids: pd.Series, problem: str) -> None
     if repeated.any():
         value = ids.iloc[int(np.argmax(repeated))]
         first = table.row(int(np.argmax((ids == value).to_numpy())))
-        named = table.path, table.data.assign(subject_id=ids.to_numpy()), table.row_word
-        ExternalTable(*named).refuse_where(repeated, "subject_id", problem.format(first=first))
+        named = replace(table, data=table.data.assign(subject_id=ids.to_numpy()))
+        named.refuse_where(repeated, "subject_id", problem.format(first=first))
 
 
 def _scales(table: ExternalTable) -> np.ndarray:

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from claran_core.common.errors import InputError
+from claran_core.common.external_tables import table_columns
+from claran_core.common.table_column import TableColumn
 from claran_core.labels import rgz_table
 
 HEADER = "catalog_id,first_id,num_cpnts,num_peaks,cpnts_ras,cpnts_decs,ang_extent,cl,training"
@@ -71,13 +73,13 @@ def test_optional_source_positions_may_have_gaps(tmp_path: Path) -> None:
         ("4,FIRSTJ120001.0+100000,1,1,nan,10.0,12.0,0.6,0", "line 5: cpnts_ras 'nan' is not a"),
         ("4,FIRSTJ120001.0+100000,1,1,180.0,95,12.0,0.6,0", "line 5: cpnts_decs '95' is not a"),
         ("4,FIRSTJ120001.0+100000,2,2,180.0,10.0,12.0,0.6,0", "line 5: cpnts_ras '180.0' does not have"),
-        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,-3,0.6,0", "line 5: ang_extent '-3' is not above zero"),
+        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,-3,0.6,0", "line 5: ang_extent -3.0 is not above zero"),
         ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,12.0,1.2,0", "line 5: cl '1.2' is not between"),
         ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,12.0,0.6,2", "line 5: training '2' must be"),
         ("4,FIRSTJ120000.0+100000,1,1,180.0,10.0,12.0,0.6,1", "line 5: training '1' differs from another"),
         ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,wide,0.6,0", "line 5: ang_extent 'wide' is not a finite"),
-        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,0,0.6,0", "line 5: ang_extent '0' is not above zero"),
-        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,inf,0.6,0", "line 5: ang_extent 'inf' is not a finite"),
+        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,0,0.6,0", "line 5: ang_extent 0.0 is not above zero"),
+        ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,inf,0.6,0", "line 5: ang_extent inf is not a finite"),
         ("4,FIRSTJ120001.0+100000,1,1,180.0,10.0,,0.6,0", "line 5: ang_extent '' is not a finite"),
         ("4,FIRSTJ120001.0+100000,one,1,180.0,10.0,12.0,0.6,0", "line 5: num_cpnts 'one' is not a finite"),
         ("4,FIRSTJ120001.0+100000,1,,180.0,10.0,12.0,0.6,0", "line 5: num_peaks '' is not a finite"),
@@ -145,7 +147,7 @@ def test_labels_are_read_back_to_the_last_digit(tmp_path: Path) -> None:
     path, labels = tmp_path / "labels.csv", labels_table()
     rgz_table.write_label_table(path, labels)
     back = rgz_table.read_label_table(path)
-    assert rgz_table.is_label_table(path.read_text().splitlines()[0].split(","))
+    assert rgz_table.is_label_table(table_columns(path))
     same = {
         "catalog_id": "label_id",
         "first_id": "subject_id",
@@ -187,7 +189,7 @@ def test_labels_that_the_format_cannot_represent_are_refused(
 
 def test_another_table_is_not_a_label_table(tmp_path: Path) -> None:
     path = write(tmp_path, ["1,2"], "ra,dec")
-    assert not rgz_table.is_label_table(["ra", "dec"])
+    assert not rgz_table.is_label_table([TableColumn("ra"), TableColumn("dec")])
     with pytest.raises(InputError, match="no column 'catalog_id'; it has: ra, dec"):
         rgz_table.read_label_table(path)
 

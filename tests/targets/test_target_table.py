@@ -48,6 +48,21 @@ def test_column_names_match_in_any_case_and_defaults_fill_the_rest(tmp_path: Pat
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RAJ2000;DEJ2000;Name\n07:45:36;-33:30:00;a\n",
+        "Name\t_RA\t_DE\na\t116.4\t-33.5\n",
+        "RA (hours),Dec (deg)\n7.76,-33.5\n",
+        "RA_ICRS,DE_ICRS,RAJ2000,DEJ2000\n116.4,-33.5,1,2\n",
+    ],
+)
+def test_names_units_and_separators_in_use(tmp_path: Path, text: str) -> None:
+    targets = read_targets(write_csv(tmp_path, text))
+    np.testing.assert_allclose(targets[["ra", "dec"]], [[116.4, -33.5]], rtol=0, atol=1e-9)
+    assert targets["subject_id"].tolist() == ["J074536.00-333000.0"]
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "fits", "vot"])
 def test_all_formats_give_the_same_targets(tmp_path: Path, suffix: str) -> None:
     frame = pd.DataFrame(
@@ -69,9 +84,9 @@ def test_all_formats_give_the_same_targets(tmp_path: Path, suffix: str) -> None:
         ("ra,dec\n1,2\n-0.1,2\n", "line 3: ra -0.1 is outside"),
         ("ra,dec\n1,2\n1,-90.5\n", "line 3: dec -90.5 is outside"),
         ("ra,dec\n1,2\n1,nan\n", "line 3: dec 'nan' is not a finite number"),
-        ("ra,dec\n1,2\n1,+33:57:54\n", "line 3: dec '+33:57:54' is sexagesimal"),
+        ("ra,dec\n1,2\n1,+33:57:54\n", "line 2: dec '2' is not sexagesimal, as other rows are"),
         ("ra,decl\n1,2\n", "no column 'dec' (deg, ICRS); it has: ra, decl"),
-        ("lon;lat\n1;2\n", "no column 'ra' and 'dec' (deg, ICRS); it has: lon;lat"),
+        ("lon;lat\n1;2\n", "no column 'ra' and 'dec' (deg, ICRS); it has: lon, lat"),
         ("RA,Ra,dec\n1,2,3\n", "columns RA and Ra could both be 'ra'"),
         (
             "subject_id,ra,dec\na,1,2\nb,1,2\na,3,4\n",
