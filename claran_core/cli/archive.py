@@ -13,8 +13,9 @@ def archive() -> None:
     """Images from the archives of the surveys.
 
     \b
-    Example:
+    Examples:
       claran archive check
+      claran archive forget
     """
 
 
@@ -63,3 +64,27 @@ def check(names: tuple[str, ...], configfile: Path | None) -> None:
             click.echo(f"{name}: {'works' if works else 'DOES NOT WORK as expected'}")
     if broken:
         raise click.exceptions.Exit(1)
+
+
+@archive.command()
+@click.option(
+    "--configfile",
+    type=click.Path(path_type=Path),
+    help="Settings of your run, if they name a folder of the limits.",
+)
+def forget(configfile: Path | None) -> None:
+    """Forget the pauses of all services, so that the next run asks them at once.
+
+    A service that fails many times in a row, or asks for a long pause, is not asked for some time.
+
+    \b
+    Example:
+      claran archive forget
+    """
+    from claran_core.common.paths import resolve_path
+    from claran_core.settings.config import load_config
+    from claran_core.survey.archive.limits import default_folder, forget_pauses
+
+    named = load_config(configfile).cutouts.archive.limits_folder
+    folder = default_folder() if named is None else resolve_path(named)
+    click.echo(f"{folder}: pauses of {forget_pauses(folder)} hosts forgotten")

@@ -28,7 +28,7 @@ from claran_core import __version__
 from claran_core.common.errors import ConfigError
 from claran_core.common.paths import resolve_path
 from claran_core.common.text import printable
-from claran_core.survey.archive.limits import HostLimits, default_folder
+from claran_core.survey.archive.limits import HostLimits, default_folder, own_folder
 from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.outcomes import Doubtful, Fault, Refusal
 from claran_core.survey.archive.services import Service
@@ -122,7 +122,7 @@ class Client:
         if options.limits_folder is not None:
             self.folder = resolve_path(options.limits_folder, working_directory)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            own_folder(self.folder)
         except OSError as error:
             raise ConfigError(f"config: cutouts.archive.limits_folder: {error}") from None
         self._limits: dict[tuple[str, str], HostLimits] = {}

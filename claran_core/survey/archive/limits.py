@@ -6,10 +6,12 @@ releases the locks of a killed process at once.  If all nodes of a cluster see t
 for the cluster; times are wall-clock times for that reason.
 """
 
-import getpass
 import json
+import math
+import os
 import random
 import re
+import stat
 import tempfile
 import threading
 import time
@@ -20,7 +22,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["HostLimits", "ServiceDown", "default_folder"]
+__all__ = ["HostLimits", "ServiceDown", "default_folder", "forget_pauses", "own_folder"]
 
 # Interval at which a lock held by another process is tried; the state is held for less than a millisecond.
 POLL_S = 0.002
@@ -30,6 +32,13 @@ SLOT_POLL_S = 0.01
 MARGIN = 1.05
 # Longest pause honoured: the host is contacted again after a day.
 LONGEST_PAUSE_S = 86400.0
+# A state written this long after now tells that the clock was set back: its times mean nothing.  The clocks
+# of the nodes of a cluster differ by less.
+CLOCK_TOLERANCE_S = 60.0
+# A state file is far smaller.
+MAX_STATE_BYTES = 1 << 16
+# Permission of others to write.
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class ServiceDown(Exception):  # noqa: N818  (a finding about a host, not a fault)
@@ -38,17 +47,58 @@ class ServiceDown(Exception):  # noqa: N818  (a finding about a host, not a faul
 
 @dataclass
 class _State:
-    """State of a host; times are Unix seconds."""
+    """State of a host; times are Unix seconds, `written` that of the last change."""
 
     next_start: float = 0.0
     failures: int = 0
     closed_until: float = 0.0
     reason: str = ""
+    written: float = 0.0
+
+    @classmethod
+    def of(cls, content: bytes, now: float) -> "_State":
+        """Return the state in a file; a new one for a damaged file, or after the clock was set back."""
+        try:
+            state = cls(**json.loads(content))
+            times = state.next_start, state.closed_until, state.written
+            sound = all(isinstance(time_s, int | float) and math.isfinite(time_s) for time_s in times)
+            sound &= isinstance(state.failures, int) and isinstance(state.reason, str)
+        except (ValueError, TypeError, RecursionError):
+            return cls()
+        return state if sound and state.written <= now + CLOCK_TOLERANCE_S else cls()
 
 
 def default_folder() -> Path:
     """Return the default folder of the limits of this user on this machine."""
-    return Path(tempfile.gettempdir()) / f"claran-archive-{getpass.getuser()}"
+    return Path(tempfile.gettempdir()) / f"claran-archive-{os.getuid()}"
+
+
+def own_folder(folder: Path) -> None:
+    """Create a folder that only its owner can enter; refuse one that another user can change.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be created, is a link, belongs to another user, or others can write to it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & OTHERS_WRITE:
+            raise PermissionError(
+                f"{folder} is not a folder that only you can write to; give another one"
+            ) from None
+
+
+def forget_pauses(folder: Path) -> int:
+    """Let requests start at once again: remove the states of all hosts; return their number."""
+    states = sorted(folder.glob("*.json"))
+    for state in states:
+        with FileLock(state.with_suffix(".lock"), poll_interval=POLL_S):
+            state.unlink(missing_ok=True)
+    return len(states)
 
 
 class HostLimits:
@@ -88,7 +138,7 @@ class HostLimits:
         self.connections = connections
         self.breaker_failures, self.breaker_pause_s = breaker_failures, breaker_pause_s
         self.max_pause_s = max_pause_s
-        folder.mkdir(parents=True, exist_ok=True)
+        own_folder(folder)
         name = re.sub(r"[^\w.-]", "_", host)
         self._path = folder / f"{name}.json"
         self._lock = FileLock(folder / f"{name}.lock", poll_interval=POLL_S)
@@ -150,7 +200,10 @@ class HostLimits:
             # Times farther ahead than any pause mean that the clock was set back.
             if now < state.closed_until <= now + LONGEST_PAUSE_S:
                 left_s = state.closed_until - now
-                raise ServiceDown(f"{self.host} is not contacted for {left_s:.0f} s: {state.reason}")
+                raise ServiceDown(
+                    f"{self.host} is not contacted for {left_s:.0f} s: {state.reason} "
+                    "(`claran archive forget` ends pauses)"
+                )
             if now < state.next_start <= now + self.max_pause_s + self.interval_s:
                 return state.next_start - now
             state.next_start = now + self.interval_s
@@ -178,16 +231,18 @@ class HostLimits:
     def _state(self) -> Iterator[_State]:
         """Lock and read the state; write it back if it was changed and nothing was raised."""
         with self._own_lock, self._lock:
-            self._path.touch()
-            with self._path.open("r+b", buffering=0) as handle:
-                content = handle.read()
-                try:
-                    state = _State(**json.loads(content))
-                except (ValueError, TypeError):
-                    state = _State()  # a new file, or one that a killed process left incomplete
+            with open(self._path, "r+b", buffering=0, opener=_open_own) as handle:  # noqa: PTH123  (opener)
+                content = handle.read(MAX_STATE_BYTES)
+                state = _State.of(content, time.time())
                 before = dict(vars(state))
                 yield state
                 if vars(state) != before:
+                    state.written = time.time()
                     handle.seek(0)
                     # Padding with blanks is faster than truncating the file.
                     handle.write(json.dumps(vars(state)).encode().ljust(len(content)))
+
+
+def _open_own(path: str, flags: int) -> int:
+    """Open a file, or create it for its owner alone; never follow a link."""
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)

@@ -1,5 +1,6 @@
 """Limits of a host: shared by threads and processes, released by killed ones, and the circuit breaker."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from claran_core.survey.archive.limits import HostLimits, ServiceDown
+from claran_core.survey.archive.limits import HostLimits, ServiceDown, forget_pauses, own_folder
 
 PROCESSES = multiprocessing.get_context("spawn")
 
@@ -136,7 +137,18 @@ def test_a_pause_above_the_limit_opens_the_breaker(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'{"next_start": 1', b'{"colour": 1}', b'{"next_start": 9e12, "closed_until": 9e12}']
+    "content",
+    [
+        b"",
+        b'{"next_start": 1',
+        b'{"colour": 1}',
+        b'{"next_start": 9e12, "closed_until": 9e12}',
+        b'{"next_start": NaN, "closed_until": Infinity}',
+        b'{"failures": "many"}',
+        b'{"reason": 5}',
+        b"[" * 100_000,
+        b"\xff" * 100_000,
+    ],
 )
 def test_a_damaged_state_or_a_clock_set_back_stops_no_request(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "host_80.json").write_bytes(content)
@@ -144,3 +156,70 @@ def test_a_damaged_state_or_a_clock_set_back_stops_no_request(tmp_path: Path, co
     with limits(tmp_path).turn():
         pass
     assert time.monotonic() - begun < 0.5
+
+
+def test_a_clock_set_back_ends_a_pause(tmp_path: Path) -> None:
+    host = limits(tmp_path)
+    host.pause(3600)
+    state = tmp_path / "host_80.json"
+    values = json.loads(state.read_bytes())
+    state.write_text(json.dumps(values | {"written": values["written"] + 7200}))
+    with limits(tmp_path).turn():
+        pass
+
+
+def test_a_pause_is_at_most_a_day_and_can_be_forgotten(tmp_path: Path) -> None:
+    host = limits(tmp_path)
+    host.pause(1e30)
+    with pytest.raises(
+        ServiceDown, match=r"not contacted for 8\d{4} s: .*`claran archive forget` ends pauses"
+    ):
+        with host.turn():
+            pass
+    assert forget_pauses(tmp_path) == 1
+    with host.turn():
+        pass
+    assert forget_pauses(tmp_path / "absent") == 0
+
+
+def test_the_folder_and_its_files_are_those_of_the_user_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "limits"
+    with limits(folder).turn():
+        pass
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "host_80.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_others_can_change_is_refused(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    link, shared, file = (tmp_path / name for name in ("link", "shared", "file"))
+    link.symlink_to(mine)
+    shared.mkdir()
+    shared.chmod(0o777)
+    file.touch()
+    for folder in (link, shared, file):
+        with pytest.raises(PermissionError, match=f"{folder} is not a folder that only you can write to"):
+            own_folder(folder)
+    own_folder(mine)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives a folder to another user")
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o700)
+    os.chown(theirs, 12345, -1)
+    with pytest.raises(PermissionError, match="not a folder that only you"):
+        own_folder(theirs)
+
+
+def test_a_link_in_place_of_a_state_is_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    folder = tmp_path / "limits"
+    folder.mkdir(mode=0o700)
+    (folder / "host_80.json").symlink_to(target)
+    with pytest.raises(OSError, match="host_80.json"):
+        with limits(folder).turn():
+            pass
+    assert target.read_text() == "precious"
