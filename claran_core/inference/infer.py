@@ -6,7 +6,7 @@ do not depend on the other subjects of its batch or shard.
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from claran_core.fusion.fused_images import check_images, has_radio, open_shard
 from claran_core.inference.batches import InferenceBatch, read_batches
 from claran_core.inference.candidate_table import candidate_table, candidates_of_detections, scored_rows
 from claran_core.inference.membership import members_of
+from claran_core.inference.soundness import refuse_unsound
 from claran_core.model.device import choose_device, reproducible
 from claran_core.model.layers.detector import Detector
 from claran_core.model.layers.processing import select_detections
@@ -60,6 +61,7 @@ def infer_shard(
     *,
     threads: int | None = None,
     images_path: Path | None = None,
+    weights_path: Path | None = None,
 ) -> Inferred:
     """Detect sources in the fused images of one shard.
 
@@ -81,6 +83,8 @@ def infer_shard(
         CPU threads to use; default PyTorch's.
     images_path : Path, optional
         File of the images.  If it is given, their pixels are compared with the checksums in the index.
+    weights_path : Path, optional
+        File of the weights, for messages.
 
     Returns
     -------
@@ -94,6 +98,8 @@ def infer_shard(
         If the device is not available.
     InputError
         If the images do not have the size of the frame, or a checksum differs.
+    WeightsError
+        If the detector returns numbers that are no probabilities.
     """
     if images.shape[1:3] != (frame.size_px, frame.size_px):
         raise InputError(
@@ -112,7 +118,8 @@ def infer_shard(
         batches = read_batches(
             images, rows, batch, detector, size=options.batch_size, device=device, check=check
         )
-        found = _searched(detector, batches, batch, options, len(rows))
+        checked = partial(refuse_unsound, weights=weights_path)
+        found = _searched(detector, batches, batch, options, names[rows], checked)
     table = _table(rows, found.detections, index, frame)
     subject, members = table["row"].to_numpy(), found.members
     if not detector.groups_components:
@@ -142,13 +149,16 @@ def _searched(
     batches: Iterable[InferenceBatch],
     components: ComponentBatch,
     options: InferenceOptions,
-    n_subjects: int,
+    names: np.ndarray,
+    check: Callable[[Regions, Sequence[str]], None],
 ) -> _Found:
-    """Return what a detector finds in all batches, in their order."""
-    progress = Progress("subjects searched for sources", n_subjects)
+    """Return what a detector finds in all batches, in their order; `names` are those of their subjects."""
+    progress, first = Progress("subjects searched for sources", len(names)), 0
     found = _Found([], [], [])
     for part in batches:
         regions = detector.score(part.images, part.candidates)
+        check(regions, names[first : first + len(part.rows)])
+        first += len(part.rows)
         if part.candidates is not None:
             found.candidates.append(scored_rows(part.rows, part.candidates, regions))
             regions = _bright(regions, part.candidates, part.rows, components, options.min_snr)
@@ -230,7 +240,15 @@ def run_inference(
     images, index = open_shard(fused_path, index_path)
     components = read_table(components_path, PLAIN_COLUMNS)
     found = infer_shard(
-        images, index, components, detector, options, fusion.frame, threads=threads, images_path=fused_path
+        images,
+        index,
+        components,
+        detector,
+        options,
+        fusion.frame,
+        threads=threads,
+        images_path=fused_path,
+        weights_path=weights_path,
     )
     metadata = {"model_id": model, "method": method}
     for path, table, schema in (

@@ -235,6 +235,18 @@ def test_run_inference_writes_the_table_of_infer_shard(
         run_inference(results.weights("D4"), method="D4", fusion=FUSION, options=OPTIONS, **paths)
 
 
+def test_weights_that_overflow_stop_inference(trained: tuple[Results, list[FusedShard]]) -> None:
+    path = trained[0].weights("D4")
+    detector, _ = load_weights(path, method="D4", fusion_options=FUSION.pixel_options, survey="FIRST")
+    with torch.no_grad():
+        for tensor in detector.parameters():
+            tensor.mul_(1e30)  # finite, as a check of the file finds
+    images, index, _ = blob_sky(N)
+    rows = component_rows(blob_sky(N)[2])
+    with pytest.raises(WeightsError, match=r"weights\.safetensors: .* of subject .* not finite numbers"):
+        infer_shard(images, index, rows, detector, OPTIONS, FUSION.frame, threads=1, weights_path=path)
+
+
 def test_images_of_another_size(detector: Detector) -> None:
     with pytest.raises(InputError, match=r"do not fit fusion\.size_px 64"):
         infer(detector, np.zeros((1, 32, 32, 3), np.uint8), index_of(["A"]))
