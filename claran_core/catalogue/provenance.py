@@ -10,6 +10,7 @@ import pandas as pd
 from claran_core import __version__
 from claran_core.catalogue.product.sky_order import HEALPIX_ORDER
 from claran_core.common.flags import DESCRIPTIONS
+from claran_core.common.published import published
 from claran_core.settings.config import Config
 
 __all__ = ["catalogue_provenance", "ledger_counts"]
@@ -34,6 +35,8 @@ def catalogue_provenance(
 ) -> dict[str, Any]:
     """Return the facts about a run, JSON-serialisable, for the metadata of the catalogue's file.
 
+    Catalogues are published: folders, e-mail addresses and passwords are left out.
+
     Parameters
     ----------
     config : Config
@@ -51,8 +54,8 @@ def catalogue_provenance(
         "pipeline": "claran-survey",
         "pipeline_version": __version__,
         "versions": {"python": platform.python_version(), **_package_versions()},
-        "config": config.as_dict(),
-        "weights": dict(weights or {}),
+        "config": published(config.as_dict()),
+        "weights": published(dict(weights or {})),
         "n_subjects": int(ledger["subject_id"].nunique()),
         "ledger": ledger_counts(ledger),
         "sorted_by": f"HEALPix nested order {HEALPIX_ORDER}, source_id",

@@ -24,6 +24,7 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.origins import check_run, origins_of
 from claran_core.common.paths import Results
+from claran_core.common.published import published
 from claran_core.common.read_ahead import read_ahead
 from claran_core.common.subject import Subject
 from claran_core.common.tables import LEDGER, NATIVE_SCALE
@@ -120,6 +121,9 @@ def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFra
     """
     ledger = pd.concat([files.read_table(path, LEDGER.names) for path in ledger_paths], ignore_index=True)
     ledger = ledger.sort_values(["subject_id", "band"], ascending=[True, False], ignore_index=True)
+    for name in ("reason", "url"):  # this ledger is published with the catalogue
+        texts = ledger[name]
+        ledger[name] = texts.map(published, na_action="ignore").astype(texts.dtype)
     made_from = check_run({}, [origins_of(ledger=path) for path in ledger_paths])
     files.write_table(output_path, ledger, LEDGER, made_from=made_from)
     for band, rows in ledger.groupby("band", sort=False):

@@ -16,6 +16,7 @@ import yaml
 from claran_core.common.files import write_text
 from claran_core.common.flags import DESCRIPTIONS, Flag
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.published import published
 from claran_core.common.tables import NATIVE_SCALE
 from claran_core.evaluation.catalogue_scores import catalogue_summary
 from claran_core.report import summary
@@ -96,7 +97,7 @@ def _run(inputs: ReportInputs) -> dict[str, Any]:
         "notices": inputs.notices,
         "version": inputs.version,
         "simulated": config.survey.radio.source == "simulated",
-        "settings": yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True),
+        "settings": yaml.safe_dump(published(config.as_dict()), sort_keys=False, allow_unicode=True),
         "morphologies": MORPHOLOGIES,
     }
 

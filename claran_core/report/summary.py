@@ -9,6 +9,7 @@ import pandas as pd
 from claran_core.catalogue.product.schema import OUTCOME_DESCRIPTIONS
 from claran_core.common.flags import DESCRIPTIONS
 from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.published import published
 from claran_core.common.tables import SPLITS
 
 __all__ = [
@@ -118,7 +119,7 @@ def ledger_problems(ledger: pd.DataFrame) -> tuple[list[LedgerProblem], int]:
     wrong = wrong.assign(reason=wrong["reason"].where(~is_partial, wrong["band"].map(gap_texts)))
     grouped = wrong.groupby(["band", "status", "reason"], sort=True)["subject_id"].agg(["size", "first"])
     problems = [
-        LedgerProblem(band, status, reason, int(count), example)
+        LedgerProblem(band, status, published(reason), int(count), example)
         for (band, status, reason), count, example in zip(
             grouped.index, grouped["size"], grouped["first"], strict=True
         )

@@ -1,11 +1,15 @@
 """The catalogue names the versions of exactly those packages that can change its numbers."""
 
 import ast
+import json
 import sys
 from importlib.metadata import packages_distributions
 
-from claran_core.catalogue.provenance import PACKAGES
+import pandas as pd
+
+from claran_core.catalogue.provenance import PACKAGES, catalogue_provenance
 from claran_core.common.paths import REPOSITORY
+from claran_core.settings.config import load_config
 
 # The scripts between the targets and the catalogue.
 STAGES = ("assign_shards", "index_images", "cut_out", "fuse", "infer", "measure_sources", "build_catalogue")
@@ -50,3 +54,19 @@ def test_provenance_names_the_packages_that_calculate() -> None:
     distributions = packages_distributions()
     calculating = imported_packages() - NOT_CALCULATING.keys()
     assert {distributions[name][0].replace("_", "-") for name in calculating} == set(PACKAGES)
+
+
+def test_provenance_names_no_folder_and_no_person() -> None:
+    config = load_config(
+        {
+            "targets": {"path": "/home/alice/targets.csv"},
+            "cutouts": {"archive": {"contact": "alice@astro.example.edu", "limits_folder": "/scratch/alice"}},
+        }
+    )
+    ledger = pd.DataFrame({"subject_id": ["a"], "band": ["radio"], "status": ["ok"]})
+    weights = {"data": {"description": "labels of /home/alice/rgz/labels.csv"}}
+    facts = catalogue_provenance(config, ledger=ledger, weights=weights)
+    assert facts["config"]["targets"]["path"] == "targets.csv"
+    assert facts["weights"]["data"]["description"] == "labels of labels.csv"
+    text = json.dumps(facts)
+    assert "/home" not in text and "@" not in text and "/scratch" not in text

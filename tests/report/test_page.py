@@ -17,6 +17,8 @@ from claran_core.report.gallery import SCRIPTS
 from claran_core.report.page import render_report, write_report
 from claran_core.settings.config import load_config
 
+# A service of the user.
+MINE = {"survey": "FIRST", "protocol": "first", "dataset": "x", "band": "", "max_size_px": 512}
 EVIL = "<script>alert(1)</script>\"'&"
 
 
@@ -178,3 +180,22 @@ def test_invalid_png_figures_are_refused_by_name(tmp_path: Path, content: bytes 
             dataclasses.replace(make_inputs(3), loss_curves={"D4": figure}),
         )
     assert not (tmp_path / "report").exists()
+
+
+def test_the_page_names_no_folder_person_or_password(tmp_path: Path) -> None:
+    inputs = make_inputs()
+    config = load_config(
+        {
+            "targets": {"path": "/home/alice/targets.csv"},
+            "survey": {
+                "radio": {"source": "directory", "path": "/data/alice/first"},
+                "infrared": {"source": "none"},
+                "archive": {"services": {"mine": {**MINE, "url": "https://alice:pa55@maps.example.org/c"}}},
+            },
+            "cutouts": {"archive": {"contact": "alice@astro.example.edu"}},
+        }
+    )
+    ledger = inputs.ledger.assign(status="failed", reason="/data/alice/first/a.fits: damaged")
+    text = render_report(dataclasses.replace(inputs, config=config, ledger=ledger))
+    assert "path: targets.csv" in text and "a.fits: damaged" in text and "https://maps.example.org/c" in text
+    assert not re.search("alice|pa55|/home|/data/", text)
