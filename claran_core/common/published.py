@@ -13,7 +13,7 @@ PRIVATE = {"contact"}
 USER = re.compile(r"(?<=://)[^/\s?#]*@")
 SECRET = re.compile(r"([?&;][^=&\s]*(?:token|key|secret|passw|auth|signature)[^=&\s]*=)[^&\s#]+", re.I)
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-# The folders of an absolute path within text; addresses such as https://host/folder are none.
+# The folders of an absolute path within text; not of addresses such as https://host/folder.
 FOLDERS = re.compile(r"(?<![\w:/.~$*?\]-])(?:~[\w-]*|\$\w+)?/(?:[^\s/'\"<>|,;:()]+/)*(?=[^\s/'\"<>|,;:()])")
 ABSOLUTE = re.compile(r"(?:~[\w-]*|\$\w+)?/")
 

@@ -52,8 +52,8 @@ def read_other_catalogue(path: Path, options: ComparisonOptions) -> pd.DataFrame
     Raises
     ------
     InputError
-        If the table cannot be read, lacks a column, states a unit that is none of a flux density, or has an
-        invalid position or flux density.
+        If the table cannot be read, lacks a column, states another unit than that of a flux density, or has
+        an invalid position or flux density.
     """
     chosen = _chosen_columns(path, options)
     table = read_external_table(path, chosen, UNITS)

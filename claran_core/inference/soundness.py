@@ -1,4 +1,4 @@
-"""Refuse probabilities that are none, before they look like an empty field."""
+"""Refuse invalid probabilities, before they look like an empty field."""
 
 from collections.abc import Sequence
 from pathlib import Path

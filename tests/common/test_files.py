@@ -1,9 +1,9 @@
 """Files of the pipeline: atomic and typed; damaged files are refused in one line."""
 
 import errno
+import os
 import resource
 from collections.abc import Callable, Iterator
-import os
 from pathlib import Path
 
 import numpy as np

@@ -33,7 +33,7 @@ def test_text(text: str, left: str) -> None:
 
 
 def test_nested_facts() -> None:
-    facts = {"a": [{"contact": "Alice, room 5", "path": "/home/al/x"}, 1.5, None, True], "b": ("c@d.org",)}
+    facts = {"a": [{"contact": "Alice, room 5", "path": "/srv/al/x"}, 1.5, None, True], "b": ("c@d.org",)}
     assert published(facts) == {
         "a": [{"contact": None, "path": "x"}, 1.5, None, True],
         "b": ["(e-mail address)"],

@@ -1,4 +1,4 @@
-"""Probabilities that are none stop inference."""
+"""Invalid probabilities stop inference."""
 
 from pathlib import Path
 
