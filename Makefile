@@ -12,8 +12,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The versions of all packages that the tests pass with, for the Python they were recorded with: the tests use
 # them if .venv has that Python, so that they give the same result on every machine.  The demonstration takes any
-# versions that pyproject.toml allows.
+# versions that pyproject.toml allows.  pip takes constraints without the hashes of the files.
 TESTED_VERSIONS := envs/tested-versions-python$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+CONSTRAINTS := $(VENV)/tested-versions.txt
 # Stamp files, written when a step is complete; packages are installed again when the dependencies have changed.
 CREATED := $(VENV)/.created
 INSTALLED := $(VENV)/.installed
@@ -22,7 +23,7 @@ INSTALLED_TEST := $(VENV)/.installed-test
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint format lock clean
+.PHONY: help demo test weights lint format lock audit clean
 
 help:  ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -56,8 +57,16 @@ format: $(INSTALLED_TEST)  ## format Python and workflow files
 lock:  ## install the newest allowed versions into a new .venv and record them for the tests
 	rm -rf $(VENV) envs/tested-versions-*.txt
 	$(MAKE) $(INSTALLED_TEST)
-	{ echo '# The versions that the tests pass with, as constraints for pip.  Written by `make lock`.'; \
-	  $(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//'; } > $(TESTED_VERSIONS)
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^torch==' > $(CONSTRAINTS)
+	$(BIN)/python -m pip install --quiet uv
+	{ echo '# The versions that the tests pass with, and the SHA-256 of their files.  PyTorch, whose builds differ,'; \
+	  echo '# stands in pyproject.toml.  Written by `make lock`.'; \
+	  $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-header --no-annotate --python $(BIN)/python \
+	    $(CONSTRAINTS); } > $(TESTED_VERSIONS)
+
+audit: $(INSTALLED_TEST)  ## look for known vulnerabilities of the tested versions (needs internet)
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement $(TESTED_VERSIONS)
 
 clean:  ## remove results/ and caches, keep .venv
 	rm -rf results .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -76,6 +85,7 @@ $(INSTALLED): pyproject.toml | $(CREATED)
 
 $(INSTALLED_TEST): pyproject.toml $(wildcard envs/tested-versions-*.txt) | $(CREATED)
 	@echo "Installing into $(VENV), PyTorch included; this takes some minutes"
-	@tested=; versions=$(TESTED_VERSIONS); [ -e $$versions ] && tested="--constraint $$versions"; \
+	@tested=; versions=$(TESTED_VERSIONS); [ -e $$versions ] && tested="--constraint $(CONSTRAINTS)" && \
+	  sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' $$versions > $(CONSTRAINTS); \
 	  $(BIN)/python -m pip install --quiet --editable '.[test]' $$tested
 	@touch $(INSTALLED) $@

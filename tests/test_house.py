@@ -94,11 +94,15 @@ def test_python_of_the_conda_environment_is_one_the_package_takes() -> None:
     assert lower == {spec.version for spec in SpecifierSet(project()["requires-python"])}
 
 
-def test_tested_versions_are_plain_and_satisfy_every_direct_dependency() -> None:
+def test_tested_versions_have_hashes_and_satisfy_every_direct_dependency() -> None:
     [path] = (REPOSITORY / "envs").glob("tested-versions-python*.txt")
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", line) for line in lines)
-    tested = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    entries = "\n".join(lines).replace(" \\\n", "").splitlines()
+    pattern = r"([A-Za-z0-9._-]+)==([0-9][0-9A-Za-z.]*)(?: +--hash=sha256:[0-9a-f]{64})+"
+    found = [re.fullmatch(pattern, entry) for entry in entries]
+    tested = {canonicalize_name(match[1]): match[2] for match in found if match}
+    assert len(tested) == len(entries) and "torch" not in tested
+    tested["torch"] = next(iter(requirements()["torch"])).version
     direct = [*project()["dependencies"], *project()["optional-dependencies"]["test"]]
     for requirement in map(Requirement, direct):
         assert tested[canonicalize_name(requirement.name)] in requirement.specifier, requirement

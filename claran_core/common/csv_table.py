@@ -84,7 +84,7 @@ def read_csv(path: Path, names: Sequence[str], as_text: Collection[str]) -> pd.D
         sep=head.separator,
         usecols=[*places.values(), beyond],
         index_col=False,
-        dtype={beyond: str, **{str(places[name]): str for name in as_text}},
+        dtype=dict.fromkeys(map(str, [beyond, *(places[name] for name in as_text)]), str),
         skipinitialspace=True,
         skip_blank_lines=False,
         na_filter=False,
@@ -95,7 +95,7 @@ def read_csv(path: Path, names: Sequence[str], as_text: Collection[str]) -> pd.D
     too_long = (data[str(beyond)].str.strip() != "").to_numpy()
     if too_long.any():
         raise ValueError(
-            f"line {data.index[np.argmax(too_long)]} has more values than the {beyond} columns; "
+            f"line {data.index[int(np.argmax(too_long))]} has more values than the {beyond} columns; "
             f"quote a value that contains {head.separator!r}"
         )
     return pd.DataFrame({name: data[str(place)] for name, place in places.items()})

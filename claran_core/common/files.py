@@ -8,7 +8,6 @@ content, and the digests of what it was made from (`claran_core.common.origins`)
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path

@@ -31,7 +31,7 @@ def read_fields(document: IO[bytes]) -> list[TableColumn]:
         elif tag == "FIELD":
             fields.append(
                 TableColumn(
-                    name=element.get("name") or element.get("ID", ""),
+                    name=element.get("name") or element.get("ID") or "",
                     unit=element.get("unit", ""),
                     ucd=element.get("ucd", ""),
                     frame=_frame_of(element, frames),

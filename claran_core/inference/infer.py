@@ -150,7 +150,7 @@ def _searched(
     components: ComponentBatch,
     options: InferenceOptions,
     names: np.ndarray,
-    check: Callable[[Regions, Sequence[str]], None],
+    check: Callable[[Regions, np.ndarray], None],
 ) -> _Found:
     """Return what a detector finds in all batches, in their order; `names` are those of their subjects."""
     progress, first = Progress("subjects searched for sources", len(names)), 0

@@ -15,7 +15,7 @@ __all__ = ["refuse_unsound"]
 TOLERANCE = 1e-4
 
 
-def refuse_unsound(regions: Regions, names: Sequence[str], weights: Path | None) -> None:
+def refuse_unsound(regions: Regions, names: Sequence[str] | np.ndarray, weights: Path | None) -> None:
     """Refuse regions whose probabilities or boxes are no finite numbers, or exceed one.
 
     Weights that are finite can overflow in the network, and NaN compares as less than any threshold: the

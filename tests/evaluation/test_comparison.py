@@ -23,7 +23,9 @@ from claran_core.settings.evaluation import ComparisonOptions
 FRAME = Frame()
 RA, DEC = 200.0, 50.0
 OFFSETS = Frame(size_px=0, pixel_scale_arcsec=1.0)
-OPTIONS = ComparisonOptions(path="x.csv", radius_arcsec=5.0, flux_column="flux", class_column="class")
+OPTIONS = ComparisonOptions(
+    path="x.csv", radius_arcsec=5.0, flux_column="flux", flux_unit="mJy", class_column="class"
+)
 PLAIN = ComparisonOptions(path="x", radius_arcsec=10.0, flux_column=None, class_column=None)
 
 
