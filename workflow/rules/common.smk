@@ -162,7 +162,7 @@ def mark_forced_jobs():
     """
     dag = workflow.dag
     for job in dag.needrun_jobs():
-        if job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output):
+        if not (dag.forcerules.isdisjoint([job.rule]) and dag.forcefiles.isdisjoint(job.output)):
             workflow.persistence.started(job)
 
 
