@@ -7,10 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy import units as u
 
 from claran_core.common import external_tables
 from claran_core.common.errors import InputError
-from claran_core.common.external_tables import read_external_table
+from claran_core.common.external_tables import read_external_table, table_columns
 from claran_core.common.table_size import refuse_bomb
 
 
@@ -43,6 +44,7 @@ def test_other_files_are_as_large_as_they_are(tmp_path: Path) -> None:
 def test_readers_refuse_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "targets.csv.gz"
     path.write_bytes(gzip.compress(b"ra,dec\n" + b"1,2\n" * 100_000, mtime=0))
+    columns = {column.name: column for column in table_columns(path)}
     monkeypatch.setattr(external_tables, "refuse_bomb", partial(refuse_bomb, max_bytes=9999))
     with pytest.raises(InputError, match="unpacks to more than"):
-        read_external_table(path, {"ra": "ra", "dec": "dec"})
+        read_external_table(path, columns, dict.fromkeys(columns, u.deg))

@@ -34,7 +34,7 @@ def test_the_simulated_sky_has_the_seed() -> None:
 
 @pytest.mark.parametrize("name", SURVEYS)
 def test_relative_folders_start_in_the_working_directory(name: str, tmp_path: Path) -> None:
-    write_image(tmp_path / "images" / "a.fits")
+    write_image(tmp_path / "images" / "a.fits", BUNIT=SURVEYS[name].unit)
     provider = open_provider(of_folder("images", "a*", name), seed=1, working_directory=tmp_path)
     assert isinstance(provider, DirectoryProvider) and provider.path == tmp_path / "images"
     assert provider.survey.name == name

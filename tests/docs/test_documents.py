@@ -32,6 +32,7 @@ from claran_core.common.cutout import Cutout
 from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.paths import REPOSITORY, Results
+from claran_core.common.seal import seal
 from claran_core.cutouts.cutout_file import cutout_writer
 from claran_core.settings.config import load_config
 from claran_core.simulation.mosaic import write_mosaic
@@ -113,6 +114,7 @@ def write_run(root: Path) -> None:
     }
     described = votable_metadata(CATALOGUE, string_lengths=lengths)
     pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **described}), path)
+    seal(path)
     n = len(table)
     components = {name: table[name].to_numpy() for name in ("source_id", "ra", "dec", "snr")}
     components |= {"component_id": range(n), "outcome": ["source"] * n}

@@ -89,7 +89,9 @@ def test_contours_lie_around_the_brightest_pixels(truth: pd.DataFrame) -> None:
     # One component: its extent by the DR1 rule is the diagonal of its box.
     single = seen[seen["n_components"] == 1]
     sizes = np.hypot(single["contour_width"].str[0], single["contour_height"].str[0])
-    np.testing.assert_allclose(sizes.to_numpy(float), single["angular_size"].to_numpy(float), rtol=1e-6)
+    # The extent is in pixels of the image where the source is, whose width differs from that of the frame's
+    # by up to 3e-5 within half a degree of the reference position of a tile.
+    np.testing.assert_allclose(sizes.to_numpy(float), single["angular_size"].to_numpy(float), rtol=5e-5)
 
 
 def test_a_source_whose_emission_reaches_into_a_subject_belongs_to_the_area(

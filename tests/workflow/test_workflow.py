@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sky_images import write_image
 from workflow_runs import PROVENANCE, Run, demo_targets, messages_of, output_of
 
 from claran_core.catalogue.product.schema import CATALOGUE
@@ -186,7 +187,7 @@ def test_mistakes_end_in_one_line_before_anything_runs(
 
 def test_a_survey_without_truth_needs_weights(tmp_path: Path) -> None:
     (tmp_path / "targets.csv").write_text("ra,dec\n10,10\n")
-    (tmp_path / "images").mkdir()
+    write_image(tmp_path / "images" / "a.fits", 10.0, 10.0, BUNIT="Jy/beam")
     settings = {
         "targets": {"path": "targets.csv"},
         "survey": {"radio": {"source": "directory", "path": "images"}, "infrared": {"source": "none"}},

@@ -93,8 +93,13 @@ class SetWeights:
         values = self.values[: -len(self.artefact)]
         for first in range(0, len(sets), BLOCK):
             rows = np.arange(first, min(first + BLOCK, len(sets)))
-            weight[rows] = design(sets.take(rows), evidence.take(rows), atoms, alone) @ values
-        return weight, artefact_design(sets, evidence, len(atoms.ids)) @ np.array(self.artefact)
+            weight[rows] = _products(design(sets.take(rows), evidence.take(rows), atoms, alone), values)
+        return weight, _products(artefact_design(sets, evidence, len(atoms.ids)), np.array(self.artefact))
+
+
+def _products(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the product of each row with the values.  The bits of a matrix product depend on other rows."""
+    return np.asarray((rows * values).sum(axis=1))
 
 
 # The fit for D1 and D4 on simulated fields, in which a source of 60 arcsec or more weighs as much as twelve
