@@ -18,6 +18,7 @@ from cluster_runs import ClusterRun, cluster_is_running, jobs_of, resume, slurm,
 from workflow_runs import PROVENANCE, Run, demo_targets
 
 from claran_core.model.layers.detector import LOSS_NAMES
+from claran_core.model.layers.processing import SCORE_DECIMALS
 
 pytestmark = pytest.mark.slurm
 
@@ -48,7 +49,8 @@ def assert_same_products(run: Run, reference: Run) -> None:
             for one in (run, reference)
         )
         assert len(table) and not table.duplicated(key).any()
-        pd.testing.assert_frame_equal(table, expected)
+        # Probabilities of the network are rounded; the last digit may depend on the subjects in a batch.
+        pd.testing.assert_frame_equal(table, expected, atol=10.0**-SCORE_DECIMALS)
 
 
 @pytest.fixture(scope="module")
