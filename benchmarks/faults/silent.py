@@ -73,6 +73,8 @@ GROUPS = [
 ]
 # Files of the whole run.
 WHOLE = ["targets.parquet", "catalogue/ledger.parquet", "catalogue/atoms.parquet"]
+# Files of one shard and of the run that jobs read.
+FILES = [path.format(SHARDS[0]) for paths in KINDS.values() for path in paths] + WHOLE
 
 
 class Runs:
@@ -195,16 +197,21 @@ def try_swaps(runs: Runs) -> Counter:
     return counts
 
 
+def flips(runs: Runs, name: str, chosen: random.Random, n: int) -> Iterator[int]:
+    """Flip `n` random bits of a file, one after the other in a restored run, and yield each."""
+    reference = runs.reference.results / name
+    for bit in chosen.sample(range(8 * reference.stat().st_size), n):
+        runs.restore()
+        (runs.trial.results / name).write_bytes(flipped(reference, bit))
+        yield bit
+
+
 def try_flips(runs: Runs, n_per_file: int) -> Counter:
     """Flip bits of each file that a job reads; return the number of trials by kind and outcome."""
     counts: Counter = Counter()
-    names = [path.format(SHARDS[0]) for paths in KINDS.values() for path in paths] + WHOLE
     chosen = random.Random(1)
-    for name in names:
-        size = (runs.reference.results / name).stat().st_size
-        for bit in chosen.sample(range(8 * size), n_per_file):
-            runs.restore()
-            (runs.trial.results / name).write_bytes(flipped(runs.reference.results / name, bit))
+    for name in FILES:
+        for bit in flips(runs, name, chosen, n_per_file):
             found = outcome(runs, runs.readers([name]))
             counts["flipped bit", found] += 1
             if found == "silent":
@@ -223,17 +230,13 @@ def try_validation(runs: Runs, n_per_file: int) -> Counter:
             lambda: validate_catalogue(runs.trial.results / PRODUCTS[0]),
         )
     ]
-    names = [path.format(SHARDS[0]) for paths in KINDS.values() for path in paths] + [*WHOLE, PRODUCTS[1]]
     checks += [
         ("flipped bit, claran validate --run", name, lambda: validate_run(Results(runs.trial.results)))
-        for name in names
+        for name in [*FILES, PRODUCTS[1]]
     ]
     for kind, name, check in checks:
-        size = (runs.reference.results / name).stat().st_size
         n = n_per_file * 10 if name == PRODUCTS[0] else n_per_file
-        for bit in chosen.sample(range(8 * size), n):
-            runs.restore()
-            (runs.trial.results / name).write_bytes(flipped(runs.reference.results / name, bit))
+        for bit in flips(runs, name, chosen, n):
             try:
                 found = "refused" if check() else "silent"
             except ClaranError:

@@ -2,11 +2,10 @@
 
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from claran_core.common.paths import REPOSITORY
+from benchmarks.speed.planning import snakemake
 
 __all__ = ["Trial", "error_message"]
 
@@ -24,11 +23,8 @@ class Trial:
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Start the workflow."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-        command += ["--directory", str(self.folder), "--cores", "1", *arguments]
-        command += ["--configfile", str(self.folder / "settings.yaml")]
         return subprocess.Popen(
-            command,
+            snakemake(self.folder, "--cores", "1", *arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
