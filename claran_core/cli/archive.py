@@ -81,10 +81,9 @@ def forget(configfile: Path | None) -> None:
     Example:
       claran archive forget
     """
-    from claran_core.common.paths import resolve_path
     from claran_core.settings.config import load_config
-    from claran_core.survey.archive.limits import default_folder, forget_pauses
+    from claran_core.survey.archive.limits import forget_pauses, limits_folder
 
     named = load_config(configfile).cutouts.archive.limits_folder
-    folder = default_folder() if named is None else resolve_path(named)
+    folder = limits_folder(named)
     click.echo(f"{folder}: pauses of {forget_pauses(folder)} hosts forgotten")

@@ -4,18 +4,18 @@ A table of VizieR has two lines below the names: the units, and a row of dashes.
 """
 
 import csv
-import gzip
 import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
 from astropy.table import meta
 
 from claran_core.common.table_column import TableColumn
+from claran_core.common.table_size import opened
 
 __all__ = ["astropy_units", "csv_columns", "read_csv"]
 
@@ -54,7 +54,7 @@ def csv_columns(path: Path) -> list[TableColumn]:
     OSError, ValueError
         If the file cannot be read.
     """
-    with _opened(path) as text:
+    with _as_text(path) as text:
         head = _read_head(text)
     return [TableColumn(name, unit) for name, unit in zip(head.names, head.units, strict=True)]
 
@@ -70,7 +70,7 @@ def read_csv(path: Path, names: Sequence[str], as_text: Collection[str]) -> pd.D
     OSError, ValueError
         If the file cannot be read, or a row has more values than there are columns.
     """
-    with _opened(path) as text:
+    with _as_text(path) as text:
         head = _read_head(text)
         # Numbers in place of the names, and a column for what follows the last one.
         beyond = len(head.names)
@@ -101,11 +101,9 @@ def read_csv(path: Path, names: Sequence[str], as_text: Collection[str]) -> pd.D
     return pd.DataFrame({name: data[str(place)] for name, place in places.items()})
 
 
-def _opened(path: Path) -> TextIO:
+def _as_text(path: Path) -> TextIO:
     """Open a text file, compressed or not; all ends of lines become newlines."""
-    if path.name.lower().endswith(".gz"):
-        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8-sig"))
-    return path.open(encoding="utf-8-sig")
+    return io.TextIOWrapper(opened(path), encoding="utf-8-sig")
 
 
 def _read_head(text: TextIO) -> _Head:

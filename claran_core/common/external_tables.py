@@ -21,6 +21,7 @@ from claran_core.common.stated_units import is_sexagesimal, stated_factor
 from claran_core.common.table_column import TableColumn
 from claran_core.common.table_formats import FORMATS, TableFormat
 from claran_core.common.table_size import refuse_bomb
+from claran_core.common.text import error_line
 
 __all__ = ["ExternalTable", "read_external_table", "table_columns"]
 
@@ -216,8 +217,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     except UnicodeDecodeError:
         raise InputError(f"{path}: it is not UTF-8 text; save it as UTF-8") from None
     except Exception as error:  # the readers of four formats raise errors of any type for damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: cannot be read as a table ({reason})") from None
+        raise InputError(f"{path}: cannot be read as a table ({error_line(error)})") from None
 
 
 def _text(values: pd.Series) -> pd.Series:

@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from claran_core.common.text import has_control
 
-__all__ = ["FileName", "FolderName", "OneOf", "Options", "Switch", "Text", "Unique", "Within"]
+__all__ = ["FileName", "FolderName", "GivenFile", "OneOf", "Options", "Switch", "Text", "Unique", "Within"]
 
 
 # Characters that Snakemake replaces in the names of inputs.
@@ -156,3 +156,6 @@ Text = Annotated[str, Field(min_length=1)]
 # Name of a folder, and of a file that is an input of the workflow; either may be empty.
 FolderName = Annotated[str, AfterValidator(_check_path)]
 FileName = Annotated[FolderName, AfterValidator(_check_workflow_file)]
+
+# Name of such a file that is not empty.
+GivenFile = Annotated[FileName, Field(min_length=1)]

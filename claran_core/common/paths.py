@@ -4,10 +4,11 @@ The workflow calls the same methods with the wildcards ``{shard}`` and ``{method
 and its code always use the same name.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["EVALUATION_FIGURES", "REPOSITORY", "Results", "resolve_path"]
+__all__ = ["EVALUATION_FIGURES", "REPOSITORY", "Results", "missing", "resolve_path"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -188,6 +189,13 @@ class Results:
     def report_files(self) -> Path:
         """Folder of the report's gallery: data, pictures and code."""
         return self.root / "report"
+
+
+def missing(files: Mapping[str, Path]) -> set[str]:
+    """Return the names of files that do not exist; all are in one folder, which is listed once."""
+    folder = next((path.parent for path in files.values()), None)
+    present = {entry.name for entry in folder.iterdir()} if folder and folder.is_dir() else set()
+    return {name for name, path in files.items() if path.name not in present}
 
 
 def resolve_path(path: str, working_directory: Path | None = None) -> Path:

@@ -91,7 +91,7 @@ def named_column(path: Path, wanted: str, columns: Sequence[TableColumn]) -> Tab
         [column for column in columns if column.name.strip().lower() == low],
         [column for column in columns if column.label.lower() == low],
     ):
-        if len(alike) > 1 and len({column.name for column in alike}) > 1:
+        if len({column.name for column in alike}) > 1:
             names = " and ".join(column.name for column in alike)
             raise InputError(f"{path}: columns {names} could both be {wanted!r}; rename one")
         if alike:

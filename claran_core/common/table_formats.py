@@ -5,13 +5,10 @@ the values of some of them, as the file has them.  The index of the values is th
 file, so that every error message can name it.
 """
 
-import gzip
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 import pandas as pd
@@ -21,6 +18,7 @@ from astropy.table import Column, MaskedColumn, Table, meta
 
 from claran_core.common.csv_table import astropy_units, csv_columns, read_csv
 from claran_core.common.table_column import TableColumn
+from claran_core.common.table_size import opened
 from claran_core.common.votable_fields import check_self_contained, read_fields
 
 __all__ = ["FORMATS", "TableFormat"]
@@ -106,15 +104,8 @@ def _fits_frame(header: fits.Header) -> str:
     return f"{frame} {equinox}".strip()
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rb") as handle:
-        yield cast(IO[bytes], handle)
-
-
 def _votable_columns(path: Path) -> list[TableColumn]:
-    with _opened(path) as document:
+    with opened(path) as document:
         fields = read_fields(document)
         if not fields:
             document.seek(0)
@@ -124,7 +115,7 @@ def _votable_columns(path: Path) -> list[TableColumn]:
 
 
 def _votable_values(path: Path, names: Sequence[str], _: Collection[str]) -> pd.DataFrame:
-    with _opened(path) as document:
+    with opened(path) as document:
         check_self_contained(document)
         document.seek(0)
         table = votable.parse_single_table(document).to_table(use_names_over_ids=True)

@@ -1,13 +1,17 @@
-"""How large a table of the user becomes in memory: a small file may unpack to terabytes."""
+"""Files of the user that may be compressed, and how large a table becomes in memory.
+
+A small file may unpack to terabytes.
+"""
 
 import gzip
 from pathlib import Path
+from typing import IO, cast
 
 import pyarrow.parquet as pq
 
 from claran_core.common.errors import InputError
 
-__all__ = ["refuse_bomb"]
+__all__ = ["opened", "refuse_bomb"]
 
 # A table of 10^7 targets has 0.5 GB.
 MAX_BYTES = 8 * 10**9
@@ -34,15 +38,14 @@ def refuse_bomb(path: Path, *, max_bytes: int = MAX_BYTES, max_rows: int = MAX_R
     OSError, EOFError, zlib.error, pyarrow.ArrowException
         If the file is damaged.
     """
-    name = path.name.lower()
-    if name.endswith(".gz") and path.stat().st_size * MAX_GZIP_RATIO > max_bytes:
+    if _is_gzip(path) and path.stat().st_size * MAX_GZIP_RATIO > max_bytes:
         with gzip.open(path) as unpacked:
             size = 0
             while chunk := unpacked.read(CHUNK_BYTES):
                 size += len(chunk)
                 if size > max_bytes:
                     raise InputError(f"{path}: unpacks to more than {max_bytes / 1e9:g} GB; is it a table?")
-    elif name.endswith(".parquet"):
+    elif path.name.lower().endswith(".parquet"):
         metadata = pq.read_metadata(path)
         groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
         size = sum(group.total_byte_size for group in groups)
@@ -51,3 +54,12 @@ def refuse_bomb(path: Path, *, max_bytes: int = MAX_BYTES, max_rows: int = MAX_R
                 f"{path}: has {metadata.num_rows} rows and {size / 1e9:.3g} GB unpacked; "
                 f"a table has at most {max_rows} rows and {max_bytes / 1e9:g} GB"
             )
+
+
+def opened(path: Path) -> IO[bytes]:
+    """Open a file to read its bytes, unpacked if its name ends with ``.gz``."""
+    return cast(IO[bytes], gzip.open(path)) if _is_gzip(path) else path.open("rb")
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["sweep", "temporary_file", "temporary_folder"]
+__all__ = ["atomic_folder", "sweep", "temporary_file", "temporary_folder"]
 
 NAME = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 
@@ -45,6 +45,18 @@ def temporary_folder(path: Path) -> Iterator[Path]:
             yield Path(name)
         finally:
             os.close(handle)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder beside `path` that is renamed to it on success and removed on failure."""
+    with temporary_folder(path) as temporary:
+        folder = temporary / path.name
+        folder.mkdir()
+        yield folder
+        if path.is_dir():
+            path.rename(temporary / "old")
+        folder.rename(path)
 
 
 def sweep(folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["has_control", "printable"]
+__all__ = ["error_line", "has_control", "printable"]
 
 # Control characters, and the surrogates that stand for bytes of file names that are not UTF-8.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -21,3 +21,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def error_line(error: Exception) -> str:
+    """Return the message of an error in one line; the name of its type if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -12,6 +12,7 @@ import pandas as pd
 
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
+from claran_core.common.ragged import Ragged
 from claran_core.common.tables import NATIVE_SCALE
 from claran_core.components.contour_rule import MIN_COMPONENT_PX
 
@@ -110,13 +111,11 @@ def fine_parts(table: Mapping[str, np.ndarray], units: Units) -> FineParts:
 
 def _boxes_around(table: Mapping[str, np.ndarray], units: Units) -> np.ndarray:
     """Return the box (n, 4) around the members of each unit."""
-    if not len(units.rows):
-        return np.empty((0, len(BOX_COLUMNS)))
-    joins = [np.minimum, np.minimum, np.maximum, np.maximum]
-    edges = [np.asarray(table[name], float)[units.members] for name in BOX_COLUMNS]
-    return np.stack(
-        [join.reduceat(edge, units.starts[:-1]) for join, edge in zip(joins, edges, strict=True)], axis=1
+    members = Ragged(units.starts, units.members)
+    (left, _), (bottom, _), (_, right), (_, top) = (
+        members.extremes(np.asarray(table[name], float)) for name in BOX_COLUMNS
     )
+    return np.stack([left, bottom, right, top], axis=1)
 
 
 def _wholes(table: Mapping[str, np.ndarray], inside: np.ndarray, coarse: np.ndarray) -> np.ndarray:

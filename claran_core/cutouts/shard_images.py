@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from claran_core import __version__
 from claran_core.common.files import content_digest, digest_of, read_metadata, read_table, write_table
 from claran_core.common.frame import Frame
-from claran_core.common.paths import Results
+from claran_core.common.paths import Results, missing
 from claran_core.common.tables import IMAGES
 from claran_core.cutouts.coarse import margin_arcsec
 from claran_core.cutouts.providers import folder_of
@@ -21,12 +21,13 @@ from claran_core.settings.survey import SurveyOptions
 from claran_core.survey.directory.image_files import files_digest
 from claran_core.survey.directory.image_index import (
     ImageIndex,
+    index_facts,
     index_folder,
     reach_deg,
     write_index,
 )
 from claran_core.survey.directory.target_check import check_targets
-from claran_core.survey.surveys import SURVEYS
+from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = ["ImagePlan", "plan_images", "write_images"]
 
@@ -82,12 +83,11 @@ def plan_images(
     stored = read_metadata(path) if path.exists() else {}
     if stored.get("rules") != _rules(options, frame):
         return ImagePlan(files, tuple(lists.values()))
-    home = results.shard_images("any", survey.band).parent
-    present = {entry.name for entry in home.iterdir()} if home.is_dir() else set()
-    stale = {shard for shard in shards if shard in changed or lists[shard].name not in present}
+    stale = missing(lists) | (set(shards) & set(changed))
     if stored.get("files") != files:
         index = index_folder(survey, folder, pattern=options.pattern, earlier=path)
-        for shard, part in _parts(index, options, frame, results):
+        targets = read_table(results.targets, TARGET_COLUMNS)
+        for shard, part in _parts(index, targets, survey, frame):
             if shard in lists and shard not in stale and not _is_current(lists[shard], part):
                 stale.add(shard)
     return ImagePlan(files, tuple(lists[shard] for shard in shards if shard in stale))
@@ -113,12 +113,12 @@ def write_images(options: SurveyOptions, frame: Frame, results: Results, *, proc
     survey, folder = SURVEYS[options.name], folder_of(options)
 
     def write_lists(index: ImageIndex) -> None:
+        targets = read_table(results.targets, TARGET_COLUMNS)
         if survey.band == "radio":  # infrared images may be missing
-            targets = read_table(results.targets, TARGET_COLUMNS)
             ra, dec = targets["ra"].to_numpy(), targets["dec"].to_numpy()
             width_arcsec = targets["scale"].max() * frame.width_arcsec
             check_targets(index, survey, folder, ra, dec, width_arcsec=width_arcsec)
-        for shard, part in _parts(index, options, frame, results):
+        for shard, part in _parts(index, targets, survey, frame):
             listed = results.shard_images(shard, survey.band)
             if not listed.exists() or not _is_current(listed, part):
                 write_table(listed, part.rows, IMAGES)
@@ -136,13 +136,8 @@ def write_images(options: SurveyOptions, frame: Frame, results: Results, *, proc
 
 def _rules(options: SurveyOptions, frame: Frame) -> dict[str, Any]:
     """Return what decides the lists beside the files and the targets."""
-    return {
-        "survey": options.name,
-        "folder": str(folder_of(options).resolve()),
-        "pattern": options.pattern,
-        "frame": vars(frame),
-        "version": __version__,
-    }
+    facts = index_facts(SURVEYS[options.name], folder_of(options))
+    return facts | {"pattern": options.pattern, "frame": vars(frame)}
 
 
 def _is_current(listed: Path, part: ImageIndex) -> bool:
@@ -150,11 +145,9 @@ def _is_current(listed: Path, part: ImageIndex) -> bool:
 
 
 def _parts(
-    index: ImageIndex, options: SurveyOptions, frame: Frame, results: Results
+    index: ImageIndex, targets: pd.DataFrame, survey: Survey, frame: Frame
 ) -> Iterator[tuple[str, ImageIndex]]:
-    """Yield each shard with the part of an index that its subjects may need."""
-    survey = SURVEYS[options.name]
-    targets = read_table(results.targets, TARGET_COLUMNS)
+    """Yield each shard with the part of an index that its subjects (`TARGET_COLUMNS`) may need."""
     reach = {
         scale: reach_deg(frame.at_scale(scale).width_arcsec + 2 * margin_arcsec(survey, scale))
         for scale in targets["scale"].unique().tolist()

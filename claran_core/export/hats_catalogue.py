@@ -5,8 +5,6 @@ partition.  The package hats (optional dependency `export`) names the files and 
 Source: IVOA Note "HATS: Hierarchical Adaptive Tiling Scheme".
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,7 @@ from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixel
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.common.errors import InputError
 from claran_core.common.optional_packages import import_optional
-from claran_core.common.temporary import temporary_folder
+from claran_core.common.temporary import atomic_folder
 from claran_core.export.source import CatalogueFile
 
 __all__ = ["partition_pixels", "write_hats"]
@@ -57,7 +55,7 @@ def write_hats(source: CatalogueFile, path: Path, *, max_rows: int = MAX_ROWS) -
     import_optional("hats")
     pixels = _sorted_pixels(source)
     orders, tiles, counts = partition_pixels(pixels, max_rows)
-    with _atomic_folder(path) as folder:
+    with atomic_folder(path) as folder:
         rows = _RowReader(source)
         for order, tile, count in zip(orders, tiles, counts, strict=True):
             _write_partition(folder, int(order), int(tile), rows.take(int(count)))
@@ -159,15 +157,3 @@ def _describe(
         **facts,
         **made,
     ).to_properties_file(folder)
-
-
-@contextmanager
-def _atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder beside `path` that is renamed to it on success and removed on failure."""
-    with temporary_folder(path) as temporary:
-        folder = temporary / path.name
-        folder.mkdir()
-        yield folder
-        if path.is_dir():
-            path.rename(temporary / "old")
-        folder.rename(path)

@@ -19,7 +19,7 @@ from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.files import write_text
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES
-from claran_core.common.temporary import temporary_folder
+from claran_core.common.temporary import atomic_folder
 from claran_core.report.columns import GROUP_ORDER, column_table, flag_table
 from claran_core.report.gallery_selection import Choice, select_pictures
 from claran_core.report.inputs import ReportInputs
@@ -93,18 +93,13 @@ def write_gallery(folder: Path, inputs: ReportInputs, shown: Shown) -> None:
     InputError
         If images cannot be read.
     """
-    with temporary_folder(folder) as temporary:
-        made = temporary / folder.name
-        made.mkdir()
+    with atomic_folder(folder) as made:
         subjects = _subjects_with_pictures(inputs, shown)
         _write_pictures(made, inputs, shown, subjects)
         _write_rows(made, shown.table)
         write_text(made / "sources.js", script("sources", safe_json(_index(inputs, shown, subjects))))
         for script_name in SCRIPTS:
             shutil.copyfile(Path(__file__).parent / "web" / script_name, made / script_name)
-        if folder.exists():
-            shutil.rmtree(folder)
-        made.replace(folder)
     logger.info("%s: %d sources, %d subjects with pictures", folder, len(shown.table), len(subjects))
 
 

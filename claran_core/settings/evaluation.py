@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from claran_core.common.options import FileName, Options, Text, Within
+from claran_core.common.options import GivenFile, Options, Text, Within
 
 __all__ = ["ComparisonOptions", "EvaluationOptions", "ScoringOptions"]
 
@@ -23,9 +23,7 @@ class ScoringOptions(Options):
 class ComparisonOptions(Options):
     """Section ``evaluation.compare_with`` (paper section 5.8): a catalogue of the user."""
 
-    path: Annotated[FileName, Field(min_length=1)] | None = Field(
-        description="table of positions (ICRS) to compare the catalogue with"
-    )
+    path: GivenFile | None = Field(description="table of positions (ICRS) to compare the catalogue with")
     radius_arcsec: Annotated[float, Within(gt=0, le=600)] = Field(
         description="largest separation of a match, arcsec"
     )

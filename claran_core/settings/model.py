@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from claran_core.common.errors import ConfigError
-from claran_core.common.options import FileName, OneOf, Options, Switch, Within
+from claran_core.common.options import FileName, GivenFile, OneOf, Options, Switch, Within
 from claran_core.common.paths import resolve_path
 from claran_core.settings.fusion import FusionMethod
 from claran_core.settings.messages import first_problem
@@ -106,7 +106,7 @@ class NetworkOptions(Options):
     options: Mapping[str, Any] = Field(
         description="options of the architecture that differ from their defaults"
     )
-    pretrained: Annotated[FileName, Field(min_length=1)] | None = Field(
+    pretrained: GivenFile | None = Field(
         description="ImageNet weights that `vgg16` starts from (.safetensors or .pth); null: random weights"
     )
 

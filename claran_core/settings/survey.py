@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from claran_core.common.cutout import Band
-from claran_core.common.options import FileName, FolderName, OneOf, Options, Text, Unique
+from claran_core.common.options import FolderName, GivenFile, OneOf, Options, Text, Unique
 from claran_core.survey.archive.options import ServiceChanges
 from claran_core.survey.surveys import SIMULATED, SURVEYS
 
@@ -71,7 +71,7 @@ class InfraredSurveyOptions(SurveyOptions):
 class SimulatedOptions(Options):
     """Section ``survey.simulated``: the sources of the simulated sky."""
 
-    label_table: Annotated[FileName, Field(min_length=1)] | None = Field(
+    label_table: GivenFile | None = Field(
         description="RGZ label table whose sources the simulated sky contains; null: drawn sources"
     )
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from claran_core.common.options import FileName, Options, Unique
+from claran_core.common.options import GivenFile, Options, Unique
 
 __all__ = ["TargetOptions"]
 
@@ -12,7 +12,7 @@ __all__ = ["TargetOptions"]
 class TargetOptions(Options):
     """Section ``targets``."""
 
-    path: Annotated[FileName, Field(min_length=1)] = Field(
+    path: GivenFile = Field(
         description="table of positions (CSV, Parquet, FITS or VOTable; `ra` and `dec`, ICRS), "
         "or the RGZ label table"
     )

@@ -20,6 +20,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from claran_core.common.cutout import Beam
+from claran_core.common.text import error_line
 from claran_core.survey.blanks import LARGEST_VALUE
 from claran_core.survey.footprint import Footprint, PixelWindow
 from claran_core.survey.header_beam import beam_of
@@ -175,7 +176,7 @@ def scan_file(path: Path, name: str) -> tuple[list[FitsImage], list[UnreadableFi
                 except UnusableImage as fault:
                     faults.append(UnreadableFile(label, str(fault), fault.footprint))
     except READ_ERRORS as error:
-        faults.append(UnreadableFile(name, f"it is damaged or not FITS ({_one_line(error)})"))
+        faults.append(UnreadableFile(name, f"it is damaged or not FITS ({error_line(error)})"))
     if not images and not faults:
         faults.append(UnreadableFile(name, no_image))
     # Beside real images, an extension without a WCS is a thumbnail or a beam.
@@ -238,7 +239,7 @@ def celestial_plane(
         nx, ny = (shape[len(shape) - 1 - axis] for axis in (system.longitude, system.latitude))
         footprint = Footprint.of(system.wcs, (ny, nx))
     except READ_ERRORS as error:
-        raise UnusableImage(f"its WCS cannot be used ({_one_line(error)})") from None
+        raise UnusableImage(f"its WCS cannot be used ({error_line(error)})") from None
     if np.prod(shape) != nx * ny:
         planes = int(np.prod(shape)) // (nx * ny)
         raise UnusableImage(f"it is a cube of {planes} planes; make an image of the one you want", footprint)
@@ -349,7 +350,3 @@ def _decompressed(path: Path, hdu: int) -> np.ndarray:
 def _is_plain(path: Path) -> bool:
     with path.open("rb") as handle:
         return handle.read(len(FITS_START)) == FITS_START
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -20,7 +20,7 @@ from astropy_healpix import lonlat_to_healpix
 from claran_core.common import files
 from claran_core.common.errors import InputError
 from claran_core.common.origins import check_run, origins_of
-from claran_core.common.paths import Results
+from claran_core.common.paths import Results, missing
 from claran_core.common.tables import TARGETS
 from claran_core.settings.config import Config
 from claran_core.targets.target_table import read_targets
@@ -85,7 +85,7 @@ def plan(config: Config, targets_path: Path, results: Results) -> ShardPlan:
     """Return the shards of a run from its target table and, if present, the targets file of an earlier run.
 
     Every job of a cluster parses the workflow again.  As long as the targets file was made from the current
-    target table, only the file's metadata is read.
+    target table, only the file's metadata is used; its seal is checked.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def plan(config: Config, targets_path: Path, results: Results) -> ShardPlan:
     same_settings = {name: stored.get(name) for name in settings} == settings
     if same_settings and _is_source(stored.get("source"), targets_path):
         return _plan_of(stored["digests"], stored, results)
-    return _plan_of(_digests(_assigned(config, targets_path, results)), stored, results)
+    return _plan_of(_digests(_assigned(config, targets_path, results, stored)), stored, results)
 
 
 def write_targets(config: Config, targets_path: Path, results: Results) -> None:
@@ -108,9 +108,10 @@ def write_targets(config: Config, targets_path: Path, results: Results) -> None:
     InputError
         If the targets are invalid (see `claran_core.targets.target_table.read_targets`).
     """
-    assigned = _assigned(config, targets_path, results)
+    stored = _stored(results)
+    assigned = _assigned(config, targets_path, results, stored)
     digests = _digests(assigned)
-    stale = set(_plan_of(digests, _stored(results), results).stale)
+    stale = set(_plan_of(digests, stored, results).stale)
     for shard, rows in assigned.groupby("shard", sort=False):
         if shard in stale:
             files.write_table(results.shard_targets(str(shard)), rows, TARGETS)
@@ -155,19 +156,19 @@ def _digests(assigned: pd.DataFrame) -> dict[str, str]:
 def _plan_of(digests: Mapping[str, str], stored: Mapping[str, Any], results: Results) -> ShardPlan:
     """Return the plan for shards with these digests; `stored` is the metadata of the targets file."""
     earlier = stored.get("digests", {})
-    folder = results.shard_targets("any").parent
-    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    stale = [
-        shard
-        for shard, digest in digests.items()
-        if earlier.get(shard) != digest or results.shard_targets(shard).name not in present
-    ]
+    absent = missing({shard: results.shard_targets(shard) for shard in digests})
+    stale = [shard for shard, digest in digests.items() if earlier.get(shard) != digest or shard in absent]
     return ShardPlan(names=tuple(digests), stale=tuple(stale))
 
 
-def _assigned(config: Config, targets_path: Path, results: Results) -> pd.DataFrame:
-    """Return the targets with their shards; a changed shard size assigns all of them again."""
-    same_size = _stored(results).get("shard_size") == config.shard_size
+def _assigned(
+    config: Config, targets_path: Path, results: Results, stored: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return the targets with their shards; a changed shard size assigns all of them again.
+
+    `stored` is the metadata of the targets file.
+    """
+    same_size = stored.get("shard_size") == config.shard_size
     existing = files.read_table(results.targets, TARGETS.names) if same_size else None
     return assign_shards(read_targets(targets_path, config.targets.scales), existing, config.shard_size)
 

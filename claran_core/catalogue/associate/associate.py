@@ -117,8 +117,9 @@ def associate(
     facts = _common_facts([shard.candidates for shard in shards])
     sky = read_sky(shards, frame)
     logger.info("%d views, %d candidates", len(sky.views.scale), len(sky.candidates.view))
+    origins = [shard.origins() for shard in shards]
+    together = check_run({}, origins)
     found = associate_sky(sky, beam_arcsec, calibration)
-    together = check_run({}, [shard.origins() for shard in shards])
     shard_of = sky.views.shard[sky.candidates.view[found.evidence.best]]
     starts = np.searchsorted(shard_of, np.arange(len(shards) + 1))
     progress = Progress("shards written", len(shards))
@@ -128,7 +129,7 @@ def associate(
             path,
             _associated_table(sky, found, own, shard.candidates),
             metadata=facts,
-            made_from=check_together(shard.origins(), together),
+            made_from=check_together(origins[number], together),
         )
         progress.step()
     names = np.array([path.stem for path in associated])

@@ -180,7 +180,6 @@ def sum_components(image: RadioImage, numbers: np.ndarray, own: np.ndarray) -> A
     return ApertureSum(found, counted[numbers] * image.per_beam, error * image.per_beam)
 
 
-@lru_cache(maxsize=64)
 def disc(radius_px: float, shape: Shape = ROUND) -> np.ndarray:
     """Return the pixels of an ellipse: offsets ``x y`` and squared distances in thousandths, nearest first.
 
@@ -188,7 +187,11 @@ def disc(radius_px: float, shape: Shape = ROUND) -> np.ndarray:
     the radius are left out, however the pixel scale is rounded: to 1 %.  Among equal distances, lower columns
     and then lower rows come first.
     """
-    radius_px = round(radius_px, RADIUS_DIGITS)
+    return _disc(round(radius_px, RADIUS_DIGITS), shape)
+
+
+@lru_cache(maxsize=64)  # of rounded radii: those of subjects differ in the last digits
+def _disc(radius_px: float, shape: Shape) -> np.ndarray:
     xx, xy, yy = shape
     narrow = np.linalg.eigvalsh(np.array([[xx, xy], [xy, yy]]))[0]
     reach = int(radius_px * np.sqrt(THOUSANDTHS / narrow) + 1)

@@ -51,10 +51,11 @@ def validate_catalogue(path: Path) -> list[str]:
     found += mismatches(stored)
     found += _row_findings(path, sound, frame.size_px if frame else None)
     if "source_id" in sound:
-        found += _repeats(path)
+        source_ids = read_arrow(path, ["source_id"])["source_id"]
+        found += _repeats(source_ids)
         outcomes = path.with_name(Results().outcomes.name)
         if path.name == Results().catalogue.name and outcomes.exists():
-            found += validate_outcomes(outcomes, read_arrow(path, ["source_id"])["source_id"])
+            found += validate_outcomes(outcomes, source_ids)
     return found
 
 
@@ -96,8 +97,8 @@ def _row_findings(path: Path, sound: set[str], size_px: int | None) -> list[str]
     return [rule.finding() for rule in rules if rule.count]
 
 
-def _repeats(path: Path) -> list[str]:
-    counted = pc.value_counts(read_arrow(path, ["source_id"])["source_id"])
+def _repeats(source_ids: pa.ChunkedArray) -> list[str]:
+    counted = pc.value_counts(source_ids)
     repeated = counted.filter(pc.greater(counted.field("counts"), 1))
     if not len(repeated):
         return []

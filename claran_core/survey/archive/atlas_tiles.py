@@ -59,10 +59,7 @@ class AtlasTile:
         return bool((self.sides @ direction >= -math.sin(reach)).all())
 
     def depth_px(self, frame: Frame, ra_deg: float, dec_deg: float) -> tuple[float, bool]:
-        """Return the depth of a subject's centre in the tile.
-
-        See frame pixels), and whether all of it is inside.
-        """
+        """Return the depth of a subject's centre in the tile (frame px), and whether all of it is inside."""
         middle, half = frame.size_px / 2, frame.size_px / 2 + WINDOW_MARGIN_PX
         points = np.array([[0, 0], [-1, -1], [-1, 1], [1, 1], [1, -1]]) * half + middle
         depths = self.depths_px(frame, ra_deg, dec_deg, points)

@@ -26,9 +26,8 @@ import urllib3
 
 from claran_core import __version__
 from claran_core.common.errors import ConfigError
-from claran_core.common.paths import resolve_path
 from claran_core.common.text import printable
-from claran_core.survey.archive.limits import HostLimits, default_folder, own_folder
+from claran_core.survey.archive.limits import HostLimits, limits_folder, own_folder
 from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.outcomes import Doubtful, Fault, Refusal
 from claran_core.survey.archive.services import Service
@@ -118,9 +117,7 @@ class Client:
 
     def __init__(self, options: FetchOptions, working_directory: Path | None = None) -> None:
         self.options = options
-        self.folder = default_folder()
-        if options.limits_folder is not None:
-            self.folder = resolve_path(options.limits_folder, working_directory)
+        self.folder = limits_folder(options.limits_folder, working_directory)
         try:
             own_folder(self.folder)
         except OSError as error:

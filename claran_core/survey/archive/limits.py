@@ -22,7 +22,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["HostLimits", "ServiceDown", "default_folder", "forget_pauses", "own_folder"]
+from claran_core.common.paths import resolve_path
+
+__all__ = ["HostLimits", "ServiceDown", "forget_pauses", "limits_folder", "own_folder"]
 
 # Interval at which a lock held by another process is tried; the state is held for less than a millisecond.
 POLL_S = 0.002
@@ -68,8 +70,10 @@ class _State:
         return state if sound and state.written <= now + CLOCK_TOLERANCE_S else cls()
 
 
-def default_folder() -> Path:
-    """Return the default folder of the limits of this user on this machine."""
+def limits_folder(named: str | None, working_directory: Path | None = None) -> Path:
+    """Return the folder of the limits: the one that is named, else that of this user on this machine."""
+    if named is not None:
+        return resolve_path(named, working_directory)
     return Path(tempfile.gettempdir()) / f"claran-archive-{os.getuid()}"
 
 

@@ -8,6 +8,7 @@ pixels that contradict each other.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from claran_core.common.noise import noise_sigma
-from claran_core.survey.fits_image import READ_ERRORS, read_window, scan_file
+from claran_core.survey.fits_image import READ_ERRORS, FitsImage, read_window, scan_file
 from claran_core.survey.footprint import PixelWindow
 from claran_core.survey.image_content import product_named
 from claran_core.survey.surveys import Survey
@@ -191,9 +192,12 @@ def _sampler(rows: pd.DataFrame, folder: Path, survey: Survey) -> Sample:
     """Return the function that reads the pixels to compare."""
     files, names = rows["file"].tolist(), rows["name"].tolist()
 
+    @lru_cache(maxsize=1)  # rows are sorted by file
+    def images_of(file: str) -> list[FitsImage]:
+        return scan_file(folder / file, file)[0]
+
     def sample(row: int) -> np.ndarray | None:
-        file = files[row]
-        images = [image for image in scan_file(folder / file, file)[0] if image.name == names[row]]
+        images = [image for image in images_of(files[row]) if image.name == names[row]]
         if not images:
             return None
         ny, nx = images[0].footprint.shape

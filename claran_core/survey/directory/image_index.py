@@ -35,7 +35,9 @@ from claran_core.survey.surveys import Survey
 __all__ = [
     "MISNAMED",
     "ImageIndex",
+    "index_facts",
     "index_folder",
+    "least_cosine",
     "reach_deg",
     "write_index",
 ]
@@ -131,7 +133,7 @@ class ImageIndex:
         In order.
         """
         centres, radius_deg, files = self._circles
-        least = _least_cosine(radius_deg + reach_deg(frame.width_arcsec))
+        least = least_cosine(radius_deg + reach_deg(frame.width_arcsec))
         meets = np.flatnonzero(centres @ unit_vectors(ra_deg, dec_deg) >= least)
         return list(dict.fromkeys(files[place] for place in meets.tolist()))
 
@@ -148,9 +150,9 @@ class ImageIndex:
         middle = subjects.mean(axis=0)
         # All subjects lie in one circle, which excludes most images without comparing each with each.
         spread = np.rad2deg(np.arccos(np.clip(subjects @ middle / max(np.linalg.norm(middle), 1e-9), -1, 1)))
-        around = _least_cosine(radius_deg + (spread + reach).max() + ROUNDING_DEG)
+        around = least_cosine(radius_deg + (spread + reach).max() + ROUNDING_DEG)
         places = np.flatnonzero(centres @ middle >= around * np.linalg.norm(middle))
-        least = _least_cosine(radius_deg[places, None] + reach)
+        least = least_cosine(radius_deg[places, None] + reach)
         meets = (centres[places] @ subjects.T >= least).any(axis=1)
         wanted = np.isnan(radius_deg)
         wanted[places[meets]] = True
@@ -258,7 +260,7 @@ def write_index(
     index.warn(folder)
     if write_first is not None:
         write_first(index)
-    facts = _facts(survey, folder) | {"files": index.files, "rules": rules}
+    facts = index_facts(survey, folder) | {"files": index.files, "rules": rules}
     write_table(path, index.rows, IMAGES, metadata=facts)
     return index
 
@@ -268,12 +270,12 @@ def reach_deg(width_arcsec: FloatOrArray) -> FloatOrArray:
     return width_arcsec / ARCSEC_PER_DEG / np.sqrt(2)
 
 
-def _least_cosine(radius_deg: np.ndarray) -> np.ndarray:
+def least_cosine(radius_deg: np.ndarray) -> np.ndarray:
     """Return the cosine of angles (deg) of at most 180; an unknown one is NaN, and compares false."""
     return np.cos(np.deg2rad(np.minimum(radius_deg, 180.0)))
 
 
-def _facts(survey: Survey, folder: Path) -> dict[str, str]:
+def index_facts(survey: Survey, folder: Path) -> dict[str, str]:
     """Return what an index must agree in, so that its rows hold for files of the same name, size and time.
 
     Files of another folder may have the same; another version may read more of them.
@@ -286,7 +288,7 @@ def _known(path: Path | None, survey: Survey, folder: Path) -> pd.DataFrame | No
     if path is None or not path.exists():
         return None
     rows, stored = read_table(path, IMAGES.names), read_metadata(path)
-    facts = _facts(survey, folder)
+    facts = index_facts(survey, folder)
     return rows if {name: stored.get(name) for name in facts} == facts else None
 
 

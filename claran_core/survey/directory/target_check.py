@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.errors import ConfigError
+from claran_core.common.linear_wcs import sky_of_vectors
 from claran_core.common.sky import unit_vectors
-from claran_core.survey.directory.image_index import ImageIndex
+from claran_core.survey.directory.image_index import ImageIndex, least_cosine, reach_deg
 from claran_core.survey.surveys import Survey
 
 __all__ = ["check_targets"]
@@ -52,17 +52,15 @@ def check_targets(
     rows = index.rows[index.rows["passed_over"] == ""]
     if len(ra_deg) == 0 or rows["radius_deg"].isna().any():
         return
-    centres, reach_deg = rows[["x", "y", "z"]].to_numpy(float), width_arcsec / ARCSEC_PER_DEG / np.sqrt(2)
-    least = np.cos(np.deg2rad(np.minimum(rows["radius_deg"].to_numpy(float) + reach_deg, 180.0)))
+    centres = rows[["x", "y", "z"]].to_numpy(float)
+    least = least_cosine(rows["radius_deg"].to_numpy(float) + reach_deg(width_arcsec))
     if _any_inside(ra_deg, dec_deg, centres, least):
         return
     hours = ra_deg.max() <= HOURS and _any_inside(ra_deg * DEG_PER_HOUR, dec_deg, centres, least)
     remedy = "in hours, they lie in images: multiply ra by 15" if hours else "is ra in deg, not in hours?"
-    image_ra = np.rad2deg(np.arctan2(centres[:, 1], centres[:, 0])) % 360
-    image_dec = np.rad2deg(np.arcsin(np.clip(centres[:, 2], -1, 1)))
     raise ConfigError(
         f"config: survey.{survey.band}.path: none of the {len(ra_deg)} targets lies in an image of {folder}; "
-        f"targets: {_range(ra_deg, dec_deg)}; images: {_range(image_ra, image_dec)}; {remedy}"
+        f"targets: {_range(ra_deg, dec_deg)}; images: {_range(*sky_of_vectors(centres))}; {remedy}"
     )
 
 
