@@ -97,7 +97,7 @@ def search(results: Results, config: Config, method: str, weights: Path, shard: 
         components_path=results.components(shard),
         detections_path=results.detections(method, shard),
         candidates_path=results.candidates(method, shard),
-        survey=config.survey.radio.name,
+        survey=config.survey.radio.survey,
         threads=1,
     )
 

@@ -30,6 +30,7 @@ from claran_core.model.weights_header import read_info
 from claran_core.settings.evaluation import ScoringOptions
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.inference import InferenceOptions
+from claran_core.survey.surveys import SURVEYS
 
 # Minimum probability of a detection that counts as a mistake.
 MISTAKE_PROBABILITY = 0.4
@@ -42,7 +43,7 @@ def detect(folder: Path, weights: Path) -> tuple[pd.DataFrame, pd.DataFrame, lis
     info = read_info(weights)
     options = ImageOptions.model_validate(info.fusion_options)
     detector, _ = load_weights(
-        weights, method=info.method, fusion_options=options.pixel_options, survey="FIRST"
+        weights, method=info.method, fusion_options=options.pixel_options, survey=SURVEYS["FIRST"]
     )
     images, components, labels, index = [], [], [], []
     for real in real_cutouts.real_subjects(folder):

@@ -105,7 +105,7 @@ def open_detector(architecture: str) -> Detector:
     if architecture != "association":
         return build_detector(architecture, channel_means=MEANS).eval()
     path = REPOSITORY / "resources" / "models" / "D4.safetensors"
-    return load_weights(path, method="D4", fusion_options=FUSION.pixel_options, survey="FIRST")[0]
+    return load_weights(path, method="D4", fusion_options=FUSION.pixel_options, survey=SURVEYS["FIRST"])[0]
 
 
 class Shard(NamedTuple):

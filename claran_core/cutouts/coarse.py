@@ -57,7 +57,7 @@ def coarse_cutout(cutout: Cutout, scale: int, survey: Survey) -> Cutout:
         Infrared: point sources keep their peaks above the median of the image, and missing pixels count as
         that median.  NaN where less than half of a pixel has data.
     """
-    beam = cutout.beam or Beam(survey.beam_arcsec, survey.beam_arcsec, 0.0)
+    beam = cutout.beam or survey.beam
     start, shape = _blocks(cutout, scale)
     radio = survey.band == "radio"
     background = 0.0 if radio else _median(cutout.data[::scale, ::scale])

@@ -7,7 +7,7 @@ from claran_core.common.paths import resolve_path
 from claran_core.settings.survey import ArchiveOptions, SimulatedOptions, SurveyOptions
 from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.provider import ImageProvider
-from claran_core.survey.surveys import SURVEYS, Survey
+from claran_core.survey.surveys import Survey
 
 __all__ = ["folder_of", "label_table_of", "open_provider"]
 
@@ -56,7 +56,7 @@ def open_provider(
     """
     if options.source == "none":
         return None
-    survey = SURVEYS[options.name]
+    survey = options.survey
     # Imported when needed: a simulated run need not load what reads files, nor the other way round.
     if options.source == "simulated":
         table = label_table_of(simulated, working_directory) if simulated else None

@@ -27,7 +27,7 @@ from claran_core.survey.directory.image_index import (
     write_index,
 )
 from claran_core.survey.directory.target_check import check_targets
-from claran_core.survey.surveys import SURVEYS, Survey
+from claran_core.survey.surveys import Survey
 
 __all__ = ["ImagePlan", "plan_images", "write_images"]
 
@@ -76,7 +76,7 @@ def plan_images(
     InputError
         If the index or a list is damaged.
     """
-    survey, folder = SURVEYS[options.name], folder_of(options)
+    survey, folder = options.survey, folder_of(options)
     files = files_digest(survey, folder, options.pattern)
     lists = {shard: results.shard_images(shard, survey.band) for shard in shards}
     path = results.images(survey.band)
@@ -110,7 +110,7 @@ def write_images(options: SurveyOptions, frame: Frame, results: Results, *, proc
     ConfigError, InputError
         As `plan_images`.
     """
-    survey, folder = SURVEYS[options.name], folder_of(options)
+    survey, folder = options.survey, folder_of(options)
 
     def write_lists(index: ImageIndex) -> None:
         targets = read_table(results.targets, TARGET_COLUMNS)
@@ -136,7 +136,7 @@ def write_images(options: SurveyOptions, frame: Frame, results: Results, *, proc
 
 def _rules(options: SurveyOptions, frame: Frame) -> dict[str, Any]:
     """Return what decides the lists beside the files and the targets."""
-    facts = index_facts(SURVEYS[options.name], folder_of(options))
+    facts = index_facts(options.survey, folder_of(options))
     return facts | {"pattern": options.pattern, "frame": vars(frame)}
 
 

@@ -38,6 +38,7 @@ from claran_core.model.weights import load_weights
 from claran_core.model.weights_header import model_id
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.inference import InferenceOptions
+from claran_core.survey.surveys import Survey
 
 __all__ = ["Inferred", "infer_shard", "run_inference"]
 
@@ -206,7 +207,7 @@ def run_inference(
     components_path: Path,
     detections_path: Path,
     candidates_path: Path,
-    survey: str,
+    survey: Survey,
     threads: int | None = None,
 ) -> None:
     """Detect sources in one shard on disk, and write the tables with the id of the model as metadata.

@@ -24,6 +24,7 @@ from claran_core.model.weights_header import (
     parsed_header,
     read_header_text,
 )
+from claran_core.survey.surveys import Survey
 
 __all__ = ["calibrate_weights", "load_weights", "save_weights"]
 
@@ -71,7 +72,7 @@ def _write(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor])
 
 
 def load_weights(
-    path: Path, *, method: str, fusion_options: Mapping[str, Any], survey: str
+    path: Path, *, method: str, fusion_options: Mapping[str, Any], survey: Survey
 ) -> tuple[Detector, WeightsInfo]:
     """Read weights that are compatible with the images of a run, and check that no byte has changed.
 
@@ -85,7 +86,7 @@ def load_weights(
         Fusion method of the images.
     fusion_options : mapping
         Their ``contour_sigma``, ``hull_fill``, ``size_px`` and ``pixel_scale_arcsec``.
-    survey : str
+    survey : Survey
         Radio survey of the images.
 
     Returns

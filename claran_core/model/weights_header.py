@@ -19,7 +19,7 @@ from claran_core.common.errors import InputError, WeightsError
 from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import resolve_path
 from claran_core.settings.config import Config
-from claran_core.survey.surveys import survey_named
+from claran_core.survey.surveys import Survey, survey_named
 
 __all__ = [
     "DIGEST_NAME",
@@ -32,6 +32,7 @@ __all__ = [
     "read_header",
     "read_header_text",
     "read_info",
+    "trained_pixels_per_beam",
 ]
 
 # The only key of the header; its value is one JSON string.  safetensors writes several keys in random order,
@@ -87,7 +88,8 @@ class WeightsInfo:
         Seed of the training.
     data : mapping
         ``description``, ``survey`` (of the radio images; FIRST if it is absent), ``hash``, ``n_subjects``,
-        ``n_labels`` of the training set.
+        ``n_labels`` of the training set; ``pixels_per_beam`` and ``frequency_hz``, the lowest and highest
+        value of each (older files have neither).
     package_version : str
         Version of this package.
     metrics : mapping
@@ -153,7 +155,7 @@ def given_weights(config: Config) -> tuple[dict[str, Path], list[str]]:
                 read_info(path),
                 method=method,
                 fusion_options=config.fusion.pixel_options,
-                survey=config.survey.radio.name,
+                survey=config.survey.radio.survey,
                 architecture=config.model.architecture,
             )
         except WeightsError as error:
@@ -241,10 +243,20 @@ def _check_values(info: WeightsInfo) -> None:
         raise ValueError("class_names or data.survey are not texts")
     if len(info.channel_means) != N_CHANNELS or not all(map(math.isfinite, info.channel_means)):
         raise ValueError(f"channel_means {info.channel_means} are not three finite numbers")
+    for name in ("pixels_per_beam", "frequency_hz"):
+        _check_range(name, info.data.get(name))
     for name in ("size_px", "pixel_scale_arcsec"):
         value = info.fusion_options[name]
         if not isinstance(value, int | float) or not 0 < value < math.inf:
             raise ValueError(f"fusion_options.{name} is {value!r}")
+
+
+def _check_range(name: str, given: object) -> None:
+    if given is None:
+        return
+    low, high = (float(value) for value in given) if isinstance(given, list) else (math.nan, math.nan)
+    if not 0 < low <= high < math.inf:
+        raise ValueError(f"data.{name} is {given!r}, not a lowest and a highest value")
 
 
 def check_compatible(
@@ -253,7 +265,7 @@ def check_compatible(
     *,
     method: str,
     fusion_options: Mapping[str, Any],
-    survey: str,
+    survey: Survey,
     architecture: str | None = None,
 ) -> None:
     """Raise if weights were trained for other images than those of a run.
@@ -268,7 +280,7 @@ def check_compatible(
         Fusion method of the images.
     fusion_options : mapping
         `FusionOptions.pixel_options` of the images.
-    survey : str
+    survey : Survey
         Radio survey of the images; the number of pixels per beam must agree.
     architecture : str, optional
         Required architecture; default: any.
@@ -304,15 +316,33 @@ def check_compatible(
     _check_pixels_per_beam(path, info, wanted["pixel_scale_arcsec"], survey)
 
 
-def _check_pixels_per_beam(path: Path, info: WeightsInfo, scale_arcsec: float, survey: str) -> None:
-    trained_beam_arcsec = survey_named(info.data.get("survey", UNNAMED_SURVEY)).beam_arcsec
-    trained = trained_beam_arcsec / info.fusion_options["pixel_scale_arcsec"]
-    beam_arcsec = survey_named(survey).beam_arcsec
-    if abs(beam_arcsec / scale_arcsec / trained - 1) > SCALE_TOLERANCE:
+def trained_pixels_per_beam(info: WeightsInfo) -> tuple[float, float]:
+    """Return the least and the largest number of pixels per beam of the training images.
+
+    Older files name their survey only.
+
+    Raises
+    ------
+    ConfigError
+        If that survey is unknown.
+    """
+    if "pixels_per_beam" in info.data:
+        low, high = info.data["pixels_per_beam"]
+        return low, high
+    survey = survey_named(info.data.get("survey", UNNAMED_SURVEY))
+    return (survey.beam_arcsec / info.fusion_options["pixel_scale_arcsec"],) * 2
+
+
+def _check_pixels_per_beam(path: Path, info: WeightsInfo, scale_arcsec: float, survey: Survey) -> None:
+    low, high = trained_pixels_per_beam(info)
+    used = survey.beam_arcsec / scale_arcsec
+    nearest = min(max(used, low), high)
+    if abs(used / nearest - 1) > SCALE_TOLERANCE:
+        trained = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
         raise WeightsError(
-            f"{path}: trained with {trained:.2f} pixels per beam, used with {beam_arcsec / scale_arcsec:.2f} "
-            f"({survey}: {beam_arcsec:g} arcsec); "
-            f"write fusion.pixel_scale_arcsec: {beam_arcsec / trained:.4g}, or train again"
+            f"{path}: trained with {trained} pixels per beam, used with {used:.2f} "
+            f"({survey.name}: {survey.beam_arcsec:g} arcsec); "
+            f"write fusion.pixel_scale_arcsec: {survey.beam_arcsec / nearest:.4g}, or train again"
         )
 
 

@@ -69,7 +69,7 @@ def _rows(node: Mapping[str, Any], schema: Mapping[str, Any], defaults: Any, pat
         entry = resolved(property_schema, schema)
         key = f"{path}.{name}".strip(".")
         default = defaults[name] if isinstance(defaults, Mapping) and name in defaults else ...
-        if "properties" not in entry:
+        if "properties" not in entry or default == {}:
             yield _row(key, entry, schema, default)
         yield from _nested(entry, schema, default, key)
 

@@ -1,14 +1,17 @@
 """Section ``survey``: the radio and the infrared survey, and where their images come from."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from functools import cached_property
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from typing_extensions import TypedDict
 
 from claran_core.common.cutout import Band
-from claran_core.common.options import FolderName, GivenFile, OneOf, Options, Text, Unique
+from claran_core.common.options import FolderName, GivenFile, OneOf, Options, Text, Unique, Within
 from claran_core.survey.archive.options import ServiceChanges
-from claran_core.survey.surveys import SIMULATED, SURVEYS
+from claran_core.survey.description import described_survey, survey_names
+from claran_core.survey.surveys import SIMULATED, SURVEYS, Survey
 
 __all__ = [
     "ArchiveOptions",
@@ -19,25 +22,81 @@ __all__ = [
     "SurveysOptions",
 ]
 
+# Names become parts of tables and of FITS cards.
+SurveyName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=40)]
+Length = Annotated[float, Within(gt=0, le=3600)]
+Positive = Annotated[float, Within(gt=0)]
+BeamAxes = tuple[Length, Length, Annotated[float, Within(ge=-360, le=360)]]
 
-def _names(band: Band) -> tuple[str, ...]:
-    return tuple(name for name, survey in SURVEYS.items() if survey.band == band)
+
+class _Description(TypedDict, total=False):
+    """Fields of a survey of either band, as in `claran_core.survey.surveys.Survey`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]  # pydantic's way for a TypedDict
+
+    unit: Annotated[Text, Field(description="unit of images that state none, and of `rms`")]
+    beam_arcsec: Annotated[
+        Length | BeamAxes,
+        Field(description="FWHM of the beam, arcsec; or major axis, minor axis and position angle, deg"),
+    ]
+    pixel_scale_arcsec: Annotated[Length, Field(description="width of a pixel, arcsec")]
+    rms: Annotated[Positive, Field(description="typical noise of an image, in `unit`")]
+
+
+class RadioDescription(_Description, total=False):
+    """Setting ``survey.radio.description``."""
+
+    frequency_hz: Annotated[
+        float, Within(ge=1e6, le=1e13), Field(description="centre frequency, Hz; needed to simulate it")
+    ]
+    noise_correlation: Annotated[
+        Literal["measure"] | Annotated[tuple[tuple[Positive, Length], ...], Field(min_length=1)],
+        Field(
+            description="correlation of the noise as Gaussians: weight and FWHM (arcsec) of each; `measure`: "
+            "on each image"
+        ),
+    ]
+
+
+class InfraredDescription(_Description, total=False):
+    """Setting ``survey.infrared.description``."""
+
+    magnitude_zero_point: Annotated[
+        float, Within(ge=-100, le=100), Field(description="magnitude of a source of one count")
+    ]
+    wavelength_m: Annotated[float, Within(ge=1e-7, le=1e-3), Field(description="effective wavelength, m")]
+    filter: Annotated[Text, Field(description="name of the filter")]
 
 
 class SurveyOptions(Options):
     """One survey of either band, and where its images come from."""
 
-    name: Annotated[str, OneOf(tuple(SURVEYS))] = Field(
-        description="survey, which sets beam, unit and typical noise"
-    )
+    band: ClassVar[Band]
+
+    name: SurveyName = Field(description="survey, which sets beam, unit and typical noise")
+    description: _Description = Field(description="what differs from the survey of that name")
     source: Literal["simulated", "directory", "archive", "none"] = Field(
         description="where the images come from"
     )
     path: FolderName | None = Field(description="folder of FITS images and mosaics, for `directory`")
     pattern: Text = Field(description="glob pattern of the image files in that folder")
 
+    @cached_property
+    def survey(self) -> Survey:
+        """The survey that name and description stand for."""
+        return described_survey(self.name, self.band, self.description)
+
+    @model_validator(mode="after")
+    def _check_description(self) -> Self:
+        described_survey(self.name, self.band, self.description)
+        return self
+
     @model_validator(mode="after")
     def _check_source(self) -> Self:
+        if self.source == "archive" and self.name not in SURVEYS:
+            raise ValueError(
+                f"source is 'archive', but no archive serves {self.name}; write source: directory"
+            )
         if self.source == "directory" and not self.path:
             raise ValueError("path is empty; give the folder of the FITS files")
         if self.source == "simulated" and self.name not in SIMULATED:
@@ -51,8 +110,14 @@ class SurveyOptions(Options):
 class RadioSurveyOptions(SurveyOptions):
     """Section ``survey.radio``."""
 
-    name: Annotated[str, OneOf(_names("radio"))] = Field(
-        description="radio survey, which sets beam, unit and typical noise"
+    band = "radio"
+
+    name: SurveyName = Field(
+        description="radio survey, which sets beam, unit and typical noise: "
+        f"{', '.join(survey_names('radio'))}, or a new name with a description"
+    )
+    description: RadioDescription = Field(
+        description="what differs from the survey of that name; all of it for a new name"
     )
     source: Literal["simulated", "directory", "archive"] = Field(description="where the images come from")
 
@@ -60,8 +125,14 @@ class RadioSurveyOptions(SurveyOptions):
 class InfraredSurveyOptions(SurveyOptions):
     """Section ``survey.infrared``."""
 
-    name: Annotated[str, OneOf(_names("infrared"))] = Field(
-        description="infrared survey, which sets point-spread function, unit and zero point"
+    band = "infrared"
+
+    name: SurveyName = Field(
+        description="infrared survey, which sets point-spread function, unit and zero point: "
+        f"{', '.join(survey_names('infrared'))}, or a new name with a description"
+    )
+    description: InfraredDescription = Field(
+        description="what differs from the survey of that name; all of it for a new name"
     )
     source: Literal["simulated", "directory", "archive", "none"] = Field(
         description="where the images come from; `none`: radio only"

@@ -66,7 +66,8 @@ def is_far_from_survey(beam: Beam | None, survey: Survey) -> bool:
     """Return whether an axis of a stated beam differs from the survey's by more than `MAX_BEAM_RATIO`."""
     if beam is None:
         return False
-    ratios = np.array([beam.major_arcsec, beam.minor_arcsec]) / survey.beam_arcsec
+    usual = survey.beam
+    ratios = np.array([beam.major_arcsec / usual.major_arcsec, beam.minor_arcsec / usual.minor_arcsec])
     return bool(ratios.max() > MAX_BEAM_RATIO or ratios.min() < 1 / MAX_BEAM_RATIO)
 
 

@@ -1,10 +1,12 @@
 """Description of each survey: what its pixels mean."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
+from typing import Any, Self
 
-from claran_core.common.cutout import Band
+from claran_core.common.cutout import Band, Beam
 from claran_core.common.errors import ConfigError
 
 __all__ = ["SIMULATED", "SURVEYS", "Survey", "survey_named"]
@@ -17,13 +19,14 @@ class Survey:
     Attributes
     ----------
     name : str
-        Key of `SURVEYS`, used in the configuration and in tables.
+        Key of `SURVEYS`, or the name of a survey that the settings describe; used in tables.
     band : {"radio", "infrared"}
         Plane of a subject that the survey can fill.
     unit : str
         Unit of the pixels, FITS spelling.
     pixel_scale_arcsec, beam_arcsec : float
-        Native pixel and FWHM of the beam or point-spread function, arcsec.
+        Native pixel and FWHM of the beam or point-spread function, arcsec; of an elliptical beam the
+        geometric mean of its axes.
     rms : float
         Typical noise (1.4826 x MAD of a 3 arcmin cut-out) in `unit`.
     frequency_hz : float, optional
@@ -39,6 +42,14 @@ class Survey:
     noise_correlation : tuple of (float, float)
         Autocorrelation of the noise as a sum of Gaussians: weight and FWHM (arcsec) of each.  Empty: the
         noise is as smooth as the beam.
+    measures_noise : bool
+        Whether the autocorrelation of the noise is measured on each image instead.
+    beam_axis_ratio : float
+        Major over minor axis of the beam.
+    beam_angle_deg : float
+        Position angle of the major axis, deg, from north to east.
+    image_unit : str
+        Unit of images that state none; empty: `unit`.
     """
 
     name: str
@@ -53,6 +64,26 @@ class Survey:
     filter: str = ""
     magnitude_zero_point: float | None = None
     noise_correlation: tuple[tuple[float, float], ...] = ()
+    measures_noise: bool = False
+    beam_axis_ratio: float = 1.0
+    beam_angle_deg: float = 0.0
+    image_unit: str = ""
+
+    @property
+    def beam(self) -> Beam:
+        """Its beam."""
+        stretch = math.sqrt(self.beam_axis_ratio)
+        return Beam(self.beam_arcsec * stretch, self.beam_arcsec / stretch, self.beam_angle_deg)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the description as plain values, for the `params` of a rule and for JSON."""
+        return asdict(self) | {"noise_correlation": [list(part) for part in self.noise_correlation]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the survey that `as_dict` describes."""
+        correlation = tuple((float(weight), float(fwhm)) for weight, fwhm in values["noise_correlation"])
+        return cls(**{**values, "noise_correlation": correlation})
 
 
 SURVEYS: Mapping[str, Survey] = MappingProxyType(
@@ -118,6 +149,16 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             rms=8.3e-5,
             frequency_hz=1.44e8,
             reference="Shimwell et al. 2022, A&A 659, A1 (DR2)",
+        ),
+        "MEERKAT": Survey(
+            name="MEERKAT",
+            band="radio",
+            unit="Jy/beam",
+            pixel_scale_arcsec=2.0,
+            beam_arcsec=8.0,
+            rms=5.0e-6,
+            frequency_hz=1.28e9,
+            reference="Knowles et al. 2022, A&A 657, A56 (images of 8 arcsec at L band)",
         ),
         "WISE_W1": Survey(
             name="WISE_W1",

@@ -5,6 +5,7 @@ import re
 import numpy as np
 from astropy import units as u
 
+from claran_core.common.cutout import Beam
 from claran_core.common.noise import noise_sigma
 from claran_core.survey.surveys import Survey
 
@@ -43,15 +44,24 @@ MIN_NOISE_PIXELS = 100
 MAX_BACKGROUND_SIGMA = 5.0
 
 
-def unit_factor(unit: str, survey: Survey) -> float | None:
+def unit_factor(unit: str, survey: Survey, beam: Beam | None = None) -> float | None:
     """Return the factor that converts pixels in `unit` to the survey's unit.
+
+    Parameters
+    ----------
+    unit : str
+        Unit that the file states; empty: that of the survey's images.
+    survey : Survey
+        The survey; its frequency converts a brightness temperature.
+    beam : Beam, optional
+        Beam of the image, for a surface brightness; default: the survey's.
 
     Returns
     -------
     float or None
-        1 if the file gives no unit; None if the unit cannot be converted.
+        1 if neither gives a unit; None if the unit cannot be converted.
     """
-    text = _stated(unit)
+    text = _stated(unit) or _stated(survey.image_unit)
     if not text or text.lower() == survey.unit.lower():
         return 1.0
     if survey.unit == "DN":
@@ -60,9 +70,23 @@ def unit_factor(unit: str, survey: Survey) -> float | None:
     if spelled:
         return PREFIXES[spelled["prefix"].lower()]
     try:
-        return float(u.Unit(text).to(survey.unit))
-    except (ValueError, TypeError):  # not a unit, or not a compatible one
+        stated = u.Unit(text)
+        if stated.is_equivalent(survey.unit):
+            return float(stated.to(survey.unit))
+    except (ValueError, TypeError):  # one of them is no unit that astropy knows
         return None
+    return _per_beam(stated, survey, beam or survey.beam) if survey.band == "radio" else None
+
+
+def _per_beam(unit: u.UnitBase, survey: Survey, beam: Beam) -> float | None:
+    """Return a brightness (temperature, or flux density per solid angle) in Jy/beam; None for other units."""
+    known = []
+    if survey.frequency_hz is not None:
+        known = u.brightness_temperature(survey.frequency_hz * u.Hz)
+    if not unit.is_equivalent(u.Jy / u.sr, known):
+        return None
+    area = np.pi / (4 * np.log(2)) * beam.major_arcsec * beam.minor_arcsec * u.arcsec**2
+    return float(unit.to(u.Jy / u.sr, equivalencies=known) * area.to_value(u.sr))
 
 
 def unit_problem(unit: str, survey: Survey) -> str:
@@ -75,7 +99,10 @@ def unit_problem(unit: str, survey: Survey) -> str:
         return ""
     if survey.band == "infrared" and not JANSKY_PER_BEAM.fullmatch(text) and not _is_brightness(text):
         return ""
-    return f"BUNIT = {text!r} cannot be converted to {survey.unit}, the unit of {survey.name}"
+    lacking = ""
+    if survey.frequency_hz is None and _is_brightness(text):
+        lacking = "; a temperature needs survey.radio.description.frequency_hz"
+    return f"BUNIT = {text!r} cannot be converted to {survey.unit}, the unit of {survey.name}{lacking}"
 
 
 def _stated(unit: str) -> str:

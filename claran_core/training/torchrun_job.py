@@ -20,6 +20,7 @@ from claran_core.common.log import configure_logging
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.model import NetworkOptions
 from claran_core.settings.training import TrainingOptions
+from claran_core.survey.surveys import Survey
 from claran_core.training.dataset import FusedDataset, FusedShard
 from claran_core.training.train import train
 
@@ -42,8 +43,8 @@ class TrainingJob:
         Sections of the settings, and the options of the architecture.
     architecture, seed, device
         As in the settings.
-    survey : str
-        Radio survey of the images.
+    survey : mapping
+        Radio survey of the images, as `Survey.as_dict` gives it.
     threads : int
         CPU threads of each process.
     weights, losses, checkpoint : str
@@ -63,7 +64,7 @@ class TrainingJob:
     options: Mapping[str, Any]
     training: Mapping[str, Any]
     seed: int
-    survey: str
+    survey: Mapping[str, Any]
     device: str
     threads: int
     weights: str
@@ -103,7 +104,7 @@ class TrainingJob:
             ),
             training=training,
             seed=self.seed,
-            survey=self.survey,
+            survey=Survey.from_dict(self.survey),
             weights_path=Path(self.weights),
             losses_path=Path(self.losses),
             checkpoint_path=Path(self.checkpoint),

@@ -9,6 +9,7 @@ an uninterrupted one. On SIGTERM a checkpoint is written after the current step.
 import dataclasses
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ from claran_core.model.weights_header import WeightsInfo
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.model import NetworkOptions
 from claran_core.settings.training import TrainingOptions
+from claran_core.survey.surveys import Survey
 from claran_core.training.checkpoint import fingerprint
 from claran_core.training.dataset import FusedDataset
 from claran_core.training.distributed import process_group
@@ -53,7 +55,7 @@ def train(
     model: NetworkOptions,
     training: TrainingOptions,
     seed: int,
-    survey: str,
+    survey: Survey,
     weights_path: Path,
     losses_path: Path,
     checkpoint_path: Path,
@@ -73,7 +75,7 @@ def train(
         Settings; all except ``training.checkpoint_every`` change the result.
     seed : int
         Seed of the initial weights, the order of subjects, augmentation, sampling and dropout.
-    survey : str
+    survey : Survey
         Radio survey of the images, for the header of the weights.
     weights_path, losses_path : Path
         Written at the end of the training.
@@ -111,7 +113,7 @@ def train(
         channel_means=dataset.channel_means(),
         training=_training_facts(training, options, model),
         seed=seed,
-        data=_data_facts(dataset, validation, method, survey),
+        data=_data_facts(dataset, validation, method, _seen_by(survey, fusion)),
         package_version=__version__,
         metrics={},
     )
@@ -211,12 +213,23 @@ def _training_facts(
     return facts
 
 
+def _seen_by(survey: Survey, fusion: ImageOptions) -> dict[str, object]:
+    """Return the survey of the images, and the ranges of pixels per beam and of frequency that they span."""
+    pixels = survey.beam_arcsec / fusion.pixel_scale_arcsec
+    frequency = survey.frequency_hz
+    return {
+        "survey": survey.name,
+        "pixels_per_beam": [pixels, pixels],
+        "frequency_hz": None if frequency is None else [frequency, frequency],
+    }
+
+
 def _data_facts(
-    dataset: FusedDataset, validation: FusedDataset | None, method: str, survey: str
+    dataset: FusedDataset, validation: FusedDataset | None, method: str, seen: Mapping[str, object]
 ) -> dict[str, object]:
     facts: dict[str, object] = {
         "description": f"{method} images of the training split, {dataset.frame_px} px",
-        "survey": survey,
+        **seen,
         "hash": dataset.fingerprint(),
         "n_subjects": len(dataset),
         "n_labels": dataset.n_labels,

@@ -9,7 +9,7 @@ from sky_images import write_image
 from claran_core.common.errors import ConfigError, InputError
 from claran_core.cutouts.providers import open_provider
 from claran_core.settings.config import load_config
-from claran_core.settings.survey import SurveyOptions
+from claran_core.settings.survey import InfraredSurveyOptions, RadioSurveyOptions, SurveyOptions
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.surveys import SURVEYS
@@ -19,7 +19,8 @@ SURVEY = load_config().survey
 
 def of_folder(path: str, pattern: str, name: str = "FIRST") -> SurveyOptions:
     """Return the settings of a survey on disk."""
-    return SurveyOptions(name=name, source="directory", path=path, pattern=pattern)
+    kind = {"radio": RadioSurveyOptions, "infrared": InfraredSurveyOptions}[SURVEYS[name].band]
+    return kind(name=name, description={}, source="directory", path=path, pattern=pattern)
 
 
 def test_without_infrared_there_is_no_provider() -> None:

@@ -54,6 +54,8 @@ IMAGE_FOLDERS = {
     "mosaics": "FIRST",
     "emu": "FIRST",
     "unwise": "WISE_W1",
+    "deep_field": "FIRST",
+    "ks": "WISE_W1",
 }
 PACKAGES = {"docs/catalogue_formats.md": ("duckdb", "lsdb", "hats", "mocpy", "regions")}
 

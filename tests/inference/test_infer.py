@@ -28,9 +28,11 @@ from claran_core.model.weights import load_weights
 from claran_core.model.weights_header import model_id
 from claran_core.settings.config import load_config
 from claran_core.settings.inference import InferenceOptions
+from claran_core.survey.surveys import SURVEYS
 from claran_core.training.dataset import FusedDataset, FusedShard
 from claran_core.training.train import train
 
+FIRST = SURVEYS["FIRST"]
 CONFIG = load_config(
     {
         "fusion": {"size_px": 64},
@@ -60,7 +62,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[Fus
         model=CONFIG.model,
         training=CONFIG.training,
         seed=1,
-        survey="FIRST",
+        survey=FIRST,
         weights_path=results.weights("D4"),
         losses_path=results.losses("D4"),
         checkpoint_path=results.checkpoint("D4"),
@@ -73,7 +75,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[Fus
 @pytest.fixture(scope="module")
 def trained_detector(trained: tuple[Results, list[FusedShard]]) -> Detector:
     path = trained[0].weights("D4")
-    return load_weights(path, method="D4", fusion_options=FUSION.pixel_options, survey="FIRST")[0]
+    return load_weights(path, method="D4", fusion_options=FUSION.pixel_options, survey=FIRST)[0]
 
 
 @pytest.fixture(scope="module", params=["association", "vgg16"])
@@ -237,7 +239,7 @@ def test_run_inference_writes_the_table_of_infer_shard(
 
 def test_weights_that_overflow_stop_inference(trained: tuple[Results, list[FusedShard]]) -> None:
     path = trained[0].weights("D4")
-    detector, _ = load_weights(path, method="D4", fusion_options=FUSION.pixel_options, survey="FIRST")
+    detector, _ = load_weights(path, method="D4", fusion_options=FUSION.pixel_options, survey=FIRST)
     with torch.no_grad():
         for tensor in detector.parameters():
             tensor.mul_(1e30)  # finite, as a check of the file finds

@@ -27,7 +27,9 @@ from claran_core.model.weights_header import (
     read_header_text,
     read_info,
 )
+from claran_core.survey.surveys import SURVEYS
 
+FIRST = SURVEYS["FIRST"]
 FUSION = {"contour_sigma": 5.0, "hull_fill": (213, 45, 14), "size_px": 132, "pixel_scale_arcsec": 1.375}
 INFO = WeightsInfo(
     architecture="association",
@@ -59,7 +61,7 @@ def path(tmp_path: Path, detector: Detector) -> Path:
 def refusal(path: Path, *, method: str = "D4", fusion_options: Mapping[str, Any] = FUSION) -> str:
     """Return the message with which loading is refused; it is one line with the path."""
     with pytest.raises(WeightsError) as caught:
-        load_weights(path, method=method, fusion_options=fusion_options, survey="FIRST")
+        load_weights(path, method=method, fusion_options=fusion_options, survey=FIRST)
     message = str(caught.value)
     assert "\n" not in message and str(path) in message
     return message
@@ -73,7 +75,7 @@ def rewritten(path: Path, **changes: Any) -> Path:
 
 
 def test_round_trip(path: Path, detector: Detector) -> None:
-    loaded, info = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
+    loaded, info = load_weights(path, method="D4", fusion_options=FUSION, survey=FIRST)
     assert not loaded.training
     assert info.class_names == MORPHOLOGIES and info.channel_means == INFO.channel_means
     assert (info.seed, info.method, info.metrics, info.data) == (7, "D4", INFO.metrics, INFO.data)
@@ -89,9 +91,9 @@ def test_round_trip(path: Path, detector: Detector) -> None:
 
 
 def test_a_calibration_is_added_and_nothing_else_changes(path: Path) -> None:
-    before, calibration = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST"), KNOTS
+    before, calibration = load_weights(path, method="D4", fusion_options=FUSION, survey=FIRST), KNOTS
     calibrate_weights(path, Calibration(calibration))
-    detector, info = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
+    detector, info = load_weights(path, method="D4", fusion_options=FUSION, survey=FIRST)
     assert info == dataclasses.replace(before[1], calibration=calibration)
     for name, tensor in before[0].state_dict().items():
         assert torch.equal(tensor, detector.state_dict()[name])
@@ -111,7 +113,7 @@ def test_a_calibration_that_does_not_rise_is_refused(tmp_path: Path, detector: D
 def test_options_of_the_architecture_are_restored(tmp_path: Path) -> None:
     small = build_detector("association", channel_means=INFO.channel_means, options={"width": 24})
     save_weights(tmp_path / "w.safetensors", small, INFO)
-    loaded, _ = load_weights(tmp_path / "w.safetensors", method="D4", fusion_options=FUSION, survey="FIRST")
+    loaded, _ = load_weights(tmp_path / "w.safetensors", method="D4", fusion_options=FUSION, survey=FIRST)
     assert loaded.options == {"width": 24} and loaded.hidden.out_features == 24
 
 
@@ -147,15 +149,15 @@ def test_pixels_per_beam_must_agree(path: Path) -> None:
     assert "3.93 pixels per beam, used with 3.00 (FIRST: 5.4 arcsec)" in message
     assert "write fusion.pixel_scale_arcsec: 1.375" in message
     emu = FUSION | {"pixel_scale_arcsec": 3.82}
-    load_weights(path, method="D4", fusion_options=emu, survey="EMU")
+    load_weights(path, method="D4", fusion_options=emu, survey=SURVEYS["EMU"])
     refusal(path, fusion_options=emu)
     # Weights trained on another survey with the same number of pixels per beam are compatible with FIRST.
     rewritten(path, fusion_options=emu, data={**INFO.data, "survey": "EMU"})
-    load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
+    load_weights(path, method="D4", fusion_options=FUSION, survey=FIRST)
 
 
 def test_colours_as_lists_and_tuples_are_equal(path: Path) -> None:
-    load_weights(path, method="D4", fusion_options=FUSION | {"hull_fill": [213, 45, 14]}, survey="FIRST")
+    load_weights(path, method="D4", fusion_options=FUSION | {"hull_fill": [213, 45, 14]}, survey=FIRST)
 
 
 def test_other_classes_are_refused(path: Path) -> None:
@@ -229,14 +231,14 @@ def test_a_changed_byte_is_refused(path: Path) -> None:
 
 def test_weights_without_a_digest_are_loaded(path: Path) -> None:
     rewritten(path)
-    loaded, _ = load_weights(path, method="D4", fusion_options=FUSION, survey="FIRST")
+    loaded, _ = load_weights(path, method="D4", fusion_options=FUSION, survey=FIRST)
     assert torch.equal(loaded.state_dict()["class_score.bias"], load_file(path)["class_score.bias"])
 
 
 @pytest.mark.parametrize("method", ["D1", "D4"])
 def test_the_shipped_weights_have_a_digest(method: str) -> None:
     path = Path(__file__).parents[2] / "resources" / "models" / f"{method}.safetensors"
-    load_weights(path, method=method, fusion_options=FUSION, survey="FIRST")
+    load_weights(path, method=method, fusion_options=FUSION, survey=FIRST)
     assert DIGEST_NAME in (read_header_text(path) or "")
 
 
@@ -251,7 +253,7 @@ def test_values_that_json_does_not_allow_are_refused_before_writing(
 
 
 def test_weights_of_another_architecture_are_not_compatible(path: Path) -> None:
-    facts = {"method": "D4", "fusion_options": read_info(path).fusion_options, "survey": "FIRST"}
+    facts = {"method": "D4", "fusion_options": read_info(path).fusion_options, "survey": FIRST}
     check_compatible(path, read_info(path), **facts, architecture="association")
     with pytest.raises(
         WeightsError, match=r"weights of association, but .* is vgg16; .*D4: null to train it"
@@ -260,7 +262,7 @@ def test_weights_of_another_architecture_are_not_compatible(path: Path) -> None:
 
 
 def test_fields_may_have_another_width(path: Path) -> None:
-    load_weights(path, method="D4", fusion_options={**FUSION, "size_px": 264}, survey="FIRST")
+    load_weights(path, method="D4", fusion_options={**FUSION, "size_px": 264}, survey=FIRST)
 
 
 @pytest.mark.parametrize("length", range(0, 256, 8))

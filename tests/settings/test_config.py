@@ -19,6 +19,9 @@ from claran_core.settings.survey import SurveysOptions
 from claran_core.survey.archive.services import PROTOCOLS, SERVICES
 from claran_core.survey.surveys import SIMULATED, SURVEYS
 
+# Numbers may come as text, as `--config` gives them.
+OWN_SURVEY = {"beam_arcsec": ["16", "10", 30], "pixel_scale_arcsec": 2.5, "rms": "2.0e-5"}
+
 
 def test_overlay_changes_only_what_it_names() -> None:
     config = load_config({"fusion": {"contour_sigma": 4}, "survey": {"infrared": {"source": "none"}}})
@@ -127,6 +130,13 @@ def test_every_survey_is_accepted_in_its_band(name: str) -> None:
     assert getattr(survey, band).name == name
 
 
+def test_a_survey_may_be_described() -> None:
+    radio = {"name": "MINE", "description": OWN_SURVEY, "source": "directory", "path": "images"}
+    survey = load_config({"survey": {"radio": radio, "infrared": {"source": "none"}}}).survey
+    assert (survey.radio.survey.name, survey.radio.survey.beam_axis_ratio) == ("MINE", pytest.approx(1.6))
+    assert SurveysOptions.model_validate(survey.as_dict()) == survey
+
+
 @pytest.mark.parametrize("name", SURVEYS)
 def test_a_survey_of_the_other_band_is_refused(name: str) -> None:
     other = {"radio": "infrared", "infrared": "radio"}[SURVEYS[name].band]
@@ -202,6 +212,37 @@ def test_every_fusion_method_is_accepted(method: str) -> None:
             "service 'irsa' serves WISE_W1, not FIRST",
         ),
         ({"survey": {"radio": {"source": "none"}}}, "survey.radio.source"),
+        ({"survey": {"radio": {"name": "a b"}}}, "survey.radio.name is 'a b'; write text that matches"),
+        (
+            {"survey": {"radio": {"description": {"noise": 1}}}},
+            "unknown key 'noise' in survey.radio",
+        ),
+        (
+            {"survey": {"radio": {"description": {"rms": float("nan")}}}},
+            "description.rms is nan; write a number",
+        ),
+        (
+            {"survey": {"radio": {"description": {"beam_arcsec": [5, 4]}}}},
+            "beam_arcsec is [5, 4]; write",
+        ),
+        (
+            {"survey": {"radio": {"description": {"beam_arcsec": 3}}}},
+            "beam_arcsec: a beam of 3 arcsec",
+        ),
+        ({"survey": {"radio": {"description": {"noise_correlation": "x"}}}}, "write 'measure' or a list of"),
+        (
+            {"survey": {"infrared": {"description": {"frequency_hz": 1e9}}}},
+            "unknown key 'frequency_hz' in survey.infrared.description",
+        ),
+        (
+            {
+                "survey": {
+                    "radio": {"source": "archive", "name": "MINE", "description": OWN_SURVEY},
+                    "infrared": {"source": "none"},
+                }
+            },
+            "source is 'archive', but no archive serves MINE",
+        ),
         (
             {"survey": {"radio": {"source": "directory", "path": "x"}}},
             "the two would show different skies",

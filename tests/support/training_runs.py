@@ -11,6 +11,7 @@ from claran_core.settings.config import load_config
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.model import NetworkOptions
 from claran_core.settings.training import TrainingOptions
+from claran_core.survey.surveys import SURVEYS
 from claran_core.training.dataset import FusedDataset
 from claran_core.training.train import train
 
@@ -79,7 +80,7 @@ def run(
         model=model,
         training=training,
         seed=seed,
-        survey="FIRST",
+        survey=SURVEYS["FIRST"],
         weights_path=results.weights("D4"),
         losses_path=results.losses("D4"),
         checkpoint_path=results.checkpoint("D4"),

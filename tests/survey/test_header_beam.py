@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 from claran_core.common.cutout import Beam
+from claran_core.survey.description import described_survey
 from claran_core.survey.header_beam import beam_of, is_far_from_survey
 from claran_core.survey.surveys import SURVEYS
 
@@ -70,3 +71,10 @@ def test_a_beam_in_arcsec_is_refused() -> None:
 )
 def test_a_beam_far_from_the_survey(beam: Beam | None, is_far: bool) -> None:
     assert is_far_from_survey(beam, SURVEYS["FIRST"]) is is_far
+
+
+def test_an_elliptical_beam_is_compared_axis_by_axis() -> None:
+    southern = described_survey("FIRST", "radio", {"beam_arcsec": (6.8, 5.4, 0.0)})
+    assert not is_far_from_survey(Beam(8.0, 5.6, 0.0), southern)  # 1.18 and 1.04
+    assert is_far_from_survey(Beam(6.8, 4.0, 0.0), southern)  # 1 and 0.74
+    assert is_far_from_survey(Beam(8.0, 5.6, 0.0), SURVEYS["FIRST"])  # 1.48 and 1.04

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from claran_core.common.cutout import Beam
+from claran_core.survey.description import described_survey
 from claran_core.survey.surveys import SURVEYS
 from claran_core.survey.units import check_background, noise_fits, unit_factor, unit_problem
 
@@ -31,7 +33,7 @@ FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
         ("Unknown", 1.0),
         ("Jy", None),
         ("JY/PIXEL", None),
-        ("K", None),
+        ("Jy/beam2", None),
         ("nonsense", None),
     ],
 )
@@ -44,7 +46,7 @@ def test_infrared_units(unit: str, factor: float | None) -> None:
     assert unit_factor(unit, WISE) == factor
 
 
-@pytest.mark.parametrize("unit", ["DN", "K", "Jy", "JY/PIXEL", "nonsense", "Jy/b"])
+@pytest.mark.parametrize("unit", ["DN", "Jy", "JY/PIXEL", "nonsense", "Jy/b"])
 def test_an_image_in_another_unit_shows_no_radio_survey(unit: str) -> None:
     problem = unit_problem(unit, FIRST)
     assert problem == f"BUNIT = {unit!r} cannot be converted to Jy/beam, the unit of FIRST"
@@ -60,6 +62,28 @@ def test_units_of_radio_images(unit: str) -> None:
 )
 def test_only_radio_units_are_refused_in_the_infrared(unit: str, refused: bool) -> None:
     assert bool(unit_problem(unit, WISE)) is refused
+
+
+def test_brightness_per_solid_angle_needs_the_beam_and_a_temperature_the_frequency() -> None:
+    # T = 1.222e3 S / (mJy/beam) / (nu / GHz)^2 / (a b / arcsec^2), K (the usual rule of thumb).
+    per_kelvin = 1.4**2 * 5.4**2 / 1.222e6
+    assert unit_factor("K", FIRST) == pytest.approx(per_kelvin, rel=1e-3)
+    assert unit_factor("mK", FIRST, Beam(10.8, 5.4, 20.0)) == pytest.approx(2e-3 * per_kelvin, rel=1e-3)
+    assert unit_factor("MJy/sr", FIRST) == pytest.approx(1e6 * 1.13309 * (5.4 / 206264.8) ** 2, rel=1e-4)
+    own = {"beam_arcsec": 5.4, "pixel_scale_arcsec": 1.8, "rms": 1e-4}
+    unknown = described_survey("MINE", "radio", own)
+    assert unit_factor("K", unknown) is None and unit_factor("Jy/beam", unknown) == 1
+    assert "a temperature needs survey.radio.description.frequency_hz" in unit_problem("K", unknown)
+
+
+def test_images_without_a_unit_have_that_of_the_description() -> None:
+    own = {"beam_arcsec": 5.4, "pixel_scale_arcsec": 1.8, "rms": 20.0, "unit": "uJy/beam"}
+    survey = described_survey("MINE", "radio", own)
+    assert unit_factor("", survey) == unit_factor("unknown", survey) == pytest.approx(1e-6)
+    assert unit_factor("mJy/beam", survey) == pytest.approx(1e-3)
+    own |= {"unit": "nanomaggy", "magnitude_zero_point": 22.5}
+    assert unit_factor("nanomaggy", described_survey("LS_Z", "infrared", own)) == 1
+    assert unit_factor("DN", described_survey("LS_Z", "infrared", own)) is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from training_runs import FUSION, TRAINING, open_blobs, run
 from claran_core.common.errors import ConfigError, TrainingInterrupted
 from claran_core.common.paths import Results
 from claran_core.model.layers.detector import LOSS_NAMES
+from claran_core.survey.surveys import SURVEYS
 from claran_core.training.torchrun import LaunchConfig, launch_config, launch_training
 from claran_core.training.torchrun_job import TrainingJob
 
@@ -66,7 +67,7 @@ def make_job(root: Path, epochs: int = TRAINING.epochs) -> TrainingJob:
         options={},
         training={**TRAINING.as_dict(), "epochs": epochs},
         seed=7,
-        survey="FIRST",
+        survey=SURVEYS["FIRST"].as_dict(),
         device="cpu",
         threads=1,
         weights=str(results.weights("D4")),

@@ -11,7 +11,7 @@ from claran_core.survey.surveys import SURVEYS
 
 NVSS = SURVEYS["NVSS"]
 
-# Frame pixel of NVSS in docs/mosaics.md: 3.9 pixels to the beam, as in FIRST at 1.375 arcsec.
+# Frame pixel of NVSS in docs/surveys.md: 3.9 pixels to the beam, as in FIRST at 1.375 arcsec.
 FRAME_PIXEL_ARCSEC = 11.46
 PEAK_JY = 0.05
 

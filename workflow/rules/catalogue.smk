@@ -34,7 +34,7 @@ rule associate:
         runtime=60,
     params:
         frame=vars(CONFIG.fusion.frame),
-        survey=CONFIG.survey.radio.name,
+        survey=CONFIG.survey.radio.survey.as_dict(),
         version=__version__,
     message:
         "Catalogue: which components on the sky are one source"
@@ -65,8 +65,8 @@ rule measure_sources:
     params:
         min_probability=CONFIG.catalogue.min_probability,
         frame=vars(CONFIG.fusion.frame),
-        survey=CONFIG.survey.radio.name,
-        infrared_survey=CONFIG.survey.infrared.name,
+        survey=CONFIG.survey.radio.survey.as_dict(),
+        infrared_survey=CONFIG.survey.infrared.survey.as_dict(),
         version=__version__,
     message:
         "Catalogue: measure the sources of shard {wildcards.shard}"

@@ -30,7 +30,7 @@ rule infer:
         runtime=60,
     params:
         fusion=FUSION,
-        survey=CONFIG.survey.radio.name,
+        survey=CONFIG.survey.radio.survey.as_dict(),
         inference=CONFIG.inference.as_dict(),
         version=__version__,
     message:

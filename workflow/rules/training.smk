@@ -38,7 +38,7 @@ rule train:
         options=dict(CONFIG.model.options),
         training=CONFIG.training.as_dict(),
         seed=CONFIG.seed,
-        survey=CONFIG.survey.radio.name,
+        survey=CONFIG.survey.radio.survey.as_dict(),
         device=CONFIG.inference.device,
         version=__version__,
     message:

@@ -8,7 +8,7 @@ from claran_core.common.calibration import Calibration
 from claran_core.common.frame import Frame
 from claran_core.common.log import job
 from claran_core.model.weights_header import read_info
-from claran_core.survey.surveys import SURVEYS
+from claran_core.survey.surveys import Survey
 
 with job(snakemake.log[0]):
     files = zip(snakemake.input.targets, snakemake.input.components, snakemake.input.candidates, strict=True)
@@ -17,6 +17,6 @@ with job(snakemake.log[0]):
         [Path(path) for path in snakemake.output.associated],
         Path(snakemake.output.atoms),
         frame=Frame(**snakemake.params.frame),
-        beam_arcsec=SURVEYS[snakemake.params.survey].beam_arcsec,
+        beam_arcsec=Survey.from_dict(snakemake.params.survey).beam_arcsec,
         calibration=Calibration(read_info(Path(snakemake.input.weights)).calibration),
     )

@@ -6,13 +6,14 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import job
 from claran_core.common.paths import Results
 from claran_core.cutouts.shard_images import write_images
-from claran_core.settings.survey import SurveyOptions
+from claran_core.settings.survey import InfraredSurveyOptions, RadioSurveyOptions
 
 if __name__ == "__main__":  # the processes that read headers import this file again
     with job(snakemake.log[0]):
-        for options in snakemake.params.survey.values():
+        kinds = {"radio": RadioSurveyOptions, "infrared": InfraredSurveyOptions}
+        for band, options in snakemake.params.survey.items():
             write_images(
-                SurveyOptions.model_validate(options),
+                kinds[band].model_validate(options),
                 Frame(**snakemake.params.frame),
                 Results(Path(snakemake.input.targets).parent),
                 processes=snakemake.threads,

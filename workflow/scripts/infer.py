@@ -6,6 +6,7 @@ from claran_core.common.log import job
 from claran_core.inference.infer import run_inference
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.inference import InferenceOptions
+from claran_core.survey.surveys import Survey
 
 with job(snakemake.log[0]):
     run_inference(
@@ -18,6 +19,6 @@ with job(snakemake.log[0]):
         components_path=Path(snakemake.input.components),
         detections_path=Path(snakemake.output.detections),
         candidates_path=Path(snakemake.output.candidates),
-        survey=snakemake.params.survey,
+        survey=Survey.from_dict(snakemake.params.survey),
         threads=snakemake.threads,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from claran_core.catalogue.shard_sources import write_shard
 from claran_core.common.frame import Frame
 from claran_core.common.log import job
-from claran_core.survey.surveys import SURVEYS
+from claran_core.survey.surveys import Survey
 
 with job(snakemake.log[0]):
     write_shard(
@@ -19,6 +19,6 @@ with job(snakemake.log[0]):
         shard=snakemake.wildcards.shard,
         min_probability=snakemake.params.min_probability,
         frame=Frame(**snakemake.params.frame),
-        survey=SURVEYS[snakemake.params.survey],
-        infrared_survey=SURVEYS[snakemake.params.infrared_survey],
+        survey=Survey.from_dict(snakemake.params.survey),
+        infrared_survey=Survey.from_dict(snakemake.params.infrared_survey),
     )

@@ -26,7 +26,7 @@ from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.noise import noise_sigma
-from claran_core.survey.surveys import Survey
+from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = ["DETECTION_SNR", "POINT_SPREAD", "InfraredSources", "find_infrared_sources"]
 
@@ -134,7 +134,10 @@ def find_infrared_sources(cutout: Cutout, survey: Survey) -> InfraredSources:
 
 @lru_cache(maxsize=64)
 def _optics(survey: Survey, pixel_scale_arcsec: float) -> Optics:
-    parts = POINT_SPREAD.get(survey.name, ((1.0, survey.beam_arcsec),))
+    parts: tuple[tuple[float, float], ...] = ((1.0, survey.beam_arcsec),)
+    known = SURVEYS.get(survey.name)
+    if known is not None and known.beam_arcsec == survey.beam_arcsec:
+        parts = POINT_SPREAD.get(survey.name, parts)
     return Optics.of(parts, survey.beam_arcsec, pixel_scale_arcsec)
 
 

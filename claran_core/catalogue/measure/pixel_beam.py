@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from claran_core.common.cutout import Beam, Cutout
+from claran_core.common.cutout import Cutout
 from claran_core.survey.surveys import Survey
 
 __all__ = ["ROUND", "THOUSANDTHS", "PixelBeam", "Shape"]
@@ -40,7 +40,7 @@ class PixelBeam:
     @classmethod
     def of(cls, cutout: Cutout, survey: Survey) -> "PixelBeam":
         """Return the beam of a cut-out, at its middle; that of the survey where the cut-out states none."""
-        beam = cutout.beam or Beam(survey.beam_arcsec, survey.beam_arcsec, 0.0)
+        beam = cutout.beam or survey.beam
         fwhm_px = np.sqrt(beam.major_arcsec * beam.minor_arcsec) / cutout.pixel_scale_arcsec
         angle = np.deg2rad(beam.angle_deg)
         # Along the axes of the beam, east and north.

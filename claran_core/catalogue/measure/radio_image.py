@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from claran_core.catalogue.measure import component_pixels
+from claran_core.catalogue.measure.noise_correlation import measured_correlation
 from claran_core.catalogue.measure.pixel_beam import ROUND, THOUSANDTHS, PixelBeam, Shape
 from claran_core.common.constants import FWHM_PER_SIGMA
 from claran_core.common.noise import noise_sigma
@@ -53,6 +54,8 @@ class RadioImage:
         Noise away from all components, Jy/beam.
     brightest, deepest : float
         Highest and lowest pixel of the image, Jy/beam.
+    measured_noise : tuple of 2 (k,) float64 arrays, optional
+        `noise_correlation` as measured on the image, for a survey that asks for it.
     """
 
     pixels: np.ndarray
@@ -64,6 +67,7 @@ class RadioImage:
     rms: float
     brightest: float
     deepest: float
+    measured_noise: tuple[np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def of(
@@ -78,8 +82,12 @@ class RadioImage:
         """Measure the noise and the extremes of an image; arguments as the attributes."""
         pixels = np.ascontiguousarray(pixels, np.float64)
         around = disc(beam.fwhm_px, beam.shape)
-        empty = pixels[~component_pixels.near_components(labels, around)]
+        is_near = component_pixels.near_components(labels, around)
+        empty = pixels[~is_near]
         enough = np.isfinite(empty).sum() >= MIN_NOISE_PX
+        measured = None
+        if survey.measures_noise:
+            measured = measured_correlation(np.where(is_near, np.nan, pixels), beam)
         return cls(
             pixels=pixels,
             labels=labels,
@@ -90,6 +98,7 @@ class RadioImage:
             rms=noise_sigma(empty if enough else pixels),
             brightest=float(np.nanmax(pixels)),
             deepest=float(np.nanmin(pixels)),
+            measured_noise=measured,
         )
 
     @property
@@ -123,6 +132,8 @@ class RadioImage:
         The width is the geometric mean of the standard deviations, pixels.  A beam that is wider than the
         survey's has noise that is as much smoother.
         """
+        if self.measured_noise is not None:
+            return self.measured_noise
         parts = self.survey.noise_correlation or ((1.0, np.sqrt(2) * self.survey.beam_arcsec),)
         weight, fwhm_arcsec = np.array(parts, np.float64).T
         return weight, fwhm_arcsec / self.survey.beam_arcsec * self.beam_px / FWHM_PER_SIGMA

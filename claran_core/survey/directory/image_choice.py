@@ -206,7 +206,7 @@ def _sampler(rows: pd.DataFrame, folder: Path, survey: Survey) -> Sample:
             pixels = read_window(images[0], PixelWindow(y0, y1, x0, x1, complete=False))
         except READ_ERRORS:  # found again, and reported, where a subject needs it
             return None
-        return pixels * np.float32(unit_factor(images[0].unit, survey) or 1.0)
+        return pixels * np.float32(unit_factor(images[0].unit, survey, images[0].beam) or 1.0)
 
     return sample
 

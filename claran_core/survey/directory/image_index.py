@@ -5,6 +5,7 @@ subject.  The index answers that from circles around the images, without opening
 is read when the image is needed.  A part of the index that holds what one shard may need is an index, too.
 """
 
+import json
 import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -280,7 +281,7 @@ def index_facts(survey: Survey, folder: Path) -> dict[str, str]:
 
     Files of another folder may have the same; another version may read more of them.
     """
-    return {"folder": str(folder.resolve()), "version": __version__, "survey": survey.name}
+    return {"folder": str(folder.resolve()), "version": __version__, "survey": json.dumps(survey.as_dict())}
 
 
 def _known(path: Path | None, survey: Survey, folder: Path) -> pd.DataFrame | None:

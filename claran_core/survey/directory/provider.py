@@ -221,7 +221,7 @@ class DirectoryProvider:
         self, image: FitsImage, window: PixelWindow, frame: Frame, ra_deg: float, dec_deg: float
     ) -> Cutout:
         data = read_window(image, window)
-        factor = unit_factor(image.unit, self.survey)
+        factor = unit_factor(image.unit, self.survey, image.beam)
         flags = Flag.PIXELS_MASKED if mask_missing(data) else Flag(0)
         if is_far_from_survey(image.beam, self.survey):
             flags |= Flag.BEAM_DIFFERS

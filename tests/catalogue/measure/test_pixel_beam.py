@@ -11,6 +11,7 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Beam, Cutout
 from claran_core.common.linear_wcs import LinearWCS, Projection, local_axes
 from claran_core.components.contour_rule import COMPONENT_SIGMA, find_components
+from claran_core.survey.description import described_survey
 from claran_core.survey.surveys import SURVEYS
 
 FIRST = SURVEYS["FIRST"]
@@ -91,3 +92,15 @@ def test_the_form_of_an_ellipse() -> None:
     assert beam.major_px == pytest.approx(12 / 1.8)
     inside = disc(beam.fwhm_px, beam.shape)
     assert (np.abs(inside[:, 0]).max(), np.abs(inside[:, 1]).max()) == (6, 1)
+
+
+def test_an_image_without_a_beam_has_that_of_the_description() -> None:
+    """A described beam and the same one in the header give the same pixels."""
+    described = described_survey("FIRST", "radio", {"beam_arcsec": (8.1, 5.4, 40.0)})
+    pixels = np.zeros((SIZE, SIZE), np.float32)
+    silent = Cutout(pixels, GEOMETRIES["turned"], "a.fits")
+    stated = Cutout(pixels, GEOMETRIES["turned"], "a.fits", beam=Beam(8.1, 5.4, 40.0))
+    assert PixelBeam.of(silent, described) == PixelBeam.of(stated, FIRST)
+    assert PixelBeam.of(silent, described) != PixelBeam.of(silent, FIRST)
+    # The image's own beam wins.
+    assert PixelBeam.of(stated, FIRST) == PixelBeam.of(stated, SURVEYS["VLASS"])
