@@ -2,14 +2,17 @@
 # ruff: noqa: D301 - a backspace in a docstring tells click to keep the lines that follow
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from claran_core.survey.surveys import Survey
 
 __all__ = ["simulate"]
 
 # The seed of config.yaml, so that the demonstration finds sources at targets selected with the default.
 DEFAULT_SEED = 20181031
-SURVEY_NAMES = ("FIRST", "WISE_W1")  # `SIMULATED` of `claran_core.survey.surveys`; a test compares them
 
 
 @click.group(short_help="Write target lists and images of the simulated sky.")
@@ -20,6 +23,7 @@ def simulate() -> None:
     Examples:
       claran simulate targets --train 900 --test 400 --output targets.csv --labels labels.csv
       claran simulate image --ra 150 --dec 20 --size-px 3000 --output mosaic.fits
+      claran simulate image --survey LOTSS --ra 150 --dec 20 --output lotss.fits
     """
 
 
@@ -111,7 +115,13 @@ def targets(
 
 @simulate.command()
 @click.option(
-    "--survey", type=click.Choice(SURVEY_NAMES), default="FIRST", show_default=True, help="Survey to imitate."
+    "--survey",
+    help="Survey to imitate: one that ships, or one of the settings.  [default: their radio survey]",
+)
+@click.option(
+    "--configfile",
+    type=click.Path(path_type=Path),
+    help="Settings of a run, which may describe the survey.",
 )
 @click.option("--ra", type=float, required=True, help="RA of the centre, deg (ICRS).")
 @click.option("--dec", type=float, required=True, help="Dec of the centre, deg (ICRS).")
@@ -123,7 +133,8 @@ def targets(
 @seed_option
 @verbose_option
 def image(
-    survey: str,
+    survey: str | None,
+    configfile: Path | None,
     ra: float,
     dec: float,
     size_px: int | None,
@@ -135,27 +146,42 @@ def image(
     """Write a whole tile of a simulated survey, or a mosaic, as a FITS file.
 
     \b
-    Example:
+    Examples:
       claran simulate image --ra 150 --dec 20 --size-px 3000 --output out.fits --truth truth.parquet
+      claran simulate image --configfile my.yaml --ra 150 --dec 20 --output out.fits
     """
     from claran_core.common.files import write_table
-    from claran_core.common.frame import Frame
     from claran_core.common.tables import LABELS
     from claran_core.labels.shard import sky_truth
     from claran_core.simulation.mosaic import mosaic_window, sources_in, write_mosaic
     from claran_core.simulation.provider import SimulatedProvider
+    from claran_core.simulation.survey_image import frame_of
     from claran_core.survey.surveys import SURVEYS
 
     _log_progress(verbose)
-    sky = SimulatedProvider(SURVEYS[survey], seed=seed)
+    imitated = _survey(survey, configfile)
+    sky = SimulatedProvider(imitated, seed=seed)
     tile, window = mosaic_window(sky, ra, dec, size_px)
     write_mosaic(output, sky, ra, dec, size_px)
-    click.echo(f"{output}: {window.nx} x {window.ny} px of {survey}, sky {seed}")
+    click.echo(f"{output}: {window.nx} x {window.ny} px of {imitated.name}, sky {seed}")
     if truth is not None:
-        radio = SimulatedProvider(SURVEYS["FIRST"], seed=seed)
-        rows = sky_truth(radio, sources_in(radio, tile, window), Frame())
+        radio = sky if imitated.band == "radio" else SimulatedProvider(SURVEYS["FIRST"], seed=seed)
+        rows = sky_truth(radio, sources_in(radio, tile, window), frame_of(radio.survey))
         write_table(truth, rows, LABELS)
         click.echo(f"{truth}: {len(rows)} sources detected by the contour rule")
+
+
+def _survey(name: str | None, configfile: Path | None) -> "Survey":
+    """Return the survey of a name that ships or that the settings describe; the radio survey by default."""
+    from claran_core.common.errors import InputError
+    from claran_core.settings.config import load_config
+    from claran_core.survey.surveys import SURVEYS
+
+    options = load_config(configfile).survey
+    known = dict(SURVEYS) | {one.name: one.survey for one in (options.infrared, options.radio)}
+    if name is not None and name not in known:
+        raise InputError(f"--survey {name}: write one of: {', '.join(known)}, or describe it in the settings")
+    return options.radio.survey if name is None else known[name]
 
 
 def _subject_counts(

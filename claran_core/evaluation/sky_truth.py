@@ -49,8 +49,8 @@ PLACEMENTS = {
 
 MJY_PER_JY = 1e3
 
-# Maximum distance of a contour from the peaks.
-CONTOUR_REACH_ARCSEC = 30.0
+# Maximum distance of a contour from the peaks, in units of the beam's FWHM (30 arcsec in FIRST).
+CONTOUR_REACH_BEAMS = 30.0 / 5.4
 
 
 def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
@@ -178,9 +178,13 @@ def _sources_within(sky: SimulatedProvider, positions: np.ndarray, radius_arcsec
     for cell in sorted(cells):
         sources = sky.population.cell(cell)
         apart, _ = tree.query(unit_vectors(sources.ra_deg, sources.dec_deg))
-        within = radius_arcsec + sources.peak_reach_arcsec + CONTOUR_REACH_ARCSEC
+        within = radius_arcsec + sources.peak_reach_arcsec + _contour_reach_arcsec(sky)
         found += [sources[number] for number in np.flatnonzero(chord_angle(apart) <= within).tolist()]
     return found
+
+
+def _contour_reach_arcsec(sky: SimulatedProvider) -> float:
+    return CONTOUR_REACH_BEAMS * sky.survey.beam.major_arcsec
 
 
 def whole_scale(reach_arcsec: float, frame: Frame) -> int:
@@ -190,7 +194,7 @@ def whole_scale(reach_arcsec: float, frame: Frame) -> int:
 
 def _row(sky: SimulatedProvider, source: RadioSource, frame: Frame) -> dict[str, Any]:
     """Return the columns of one source, except those of `_placed`."""
-    scale = whole_scale(source.peak_reach_arcsec + CONTOUR_REACH_ARCSEC, frame)
+    scale = whole_scale(source.peak_reach_arcsec + _contour_reach_arcsec(sky), frame)
     wide = replace(frame, size_px=scale * frame.size_px)
     subject = Subject(source.source_id, source.ra_deg, source.dec_deg, "none", wide)
     window = source.ra_deg, source.dec_deg, wide.width_arcsec

@@ -11,7 +11,7 @@ from claran_core.common.cutout import Band
 from claran_core.common.options import FolderName, GivenFile, OneOf, Options, Text, Unique, Within
 from claran_core.survey.archive.options import ServiceChanges
 from claran_core.survey.description import described_survey, survey_names
-from claran_core.survey.surveys import SIMULATED, SURVEYS, Survey
+from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = [
     "ArchiveOptions",
@@ -48,6 +48,11 @@ class RadioDescription(_Description, total=False):
 
     frequency_hz: Annotated[
         float, Within(ge=1e6, le=1e13), Field(description="centre frequency, Hz; needed to simulate it")
+    ]
+    dynamic_range: Annotated[
+        float,
+        Within(ge=1, le=1e7),
+        Field(description="peak of a bright source over the artefacts around it, to simulate it"),
     ]
     noise_correlation: Annotated[
         Literal["measure"] | Annotated[tuple[tuple[Positive, Length], ...], Field(min_length=1)],
@@ -99,10 +104,10 @@ class SurveyOptions(Options):
             )
         if self.source == "directory" and not self.path:
             raise ValueError("path is empty; give the folder of the FITS files")
-        if self.source == "simulated" and self.name not in SIMULATED:
+        if self.source == "simulated" and self.band == "radio" and self.survey.frequency_hz is None:
             raise ValueError(
-                f"source is 'simulated', but the simulated sky shows {' and '.join(SIMULATED)}, "
-                f"not {self.name}; write source: directory or archive"
+                f"source is 'simulated', which needs the frequency of {self.name}; "
+                "write description.frequency_hz"
             )
         return self
 

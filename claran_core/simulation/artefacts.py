@@ -87,6 +87,10 @@ class Artefacts:
     pattern: np.ndarray
     blobs: np.ndarray
 
+    def stronger(self, factor: float) -> "Artefacts":
+        """Return artefacts of a height that is `factor` times as large."""
+        return Artefacts(self.gain * factor, self.pattern, self.blobs * (1.0, 1.0, factor))
+
     @property
     def blob_reach_arcsec(self) -> np.ndarray:
         """Largest distance of the centres of blobs from the host; ``(n,)``."""

@@ -1,24 +1,31 @@
 """The infrared sky of the simulation: stars, galaxies and the hosts of the radio sources, in W1 counts.
 
+Another survey sees the same sources with its own point-spread function, pixels, zero point and noise
+(`InfraredView`).  Colours are not simulated: a source has its W1 magnitude in every band.
+
 Sources above `FAINTEST_DN` are drawn one by one per HEALPix cell; the rest is part of the noise.  Counts,
 background and noise are those of 12 AllWISE W1 images, the point-spread function and the profiles of
 galaxies those of the stars and hosts in six of them; `benchmarks/sky/infrared_sky.py` compares.
 """
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from claran_core.common.compiled import compiled
 from claran_core.common.constants import FWHM_PER_SIGMA
+from claran_core.common.errors import ConfigError
 from claran_core.simulation.gaussians import Gaussians
-from claran_core.simulation.geometry import cell_area_deg2, cell_positions
+from claran_core.simulation.geometry import TileGrid, cell_area_deg2, cell_positions
+from claran_core.simulation.noise import INFRARED_NOISE, NoiseLayer
 from claran_core.simulation.random_streams import Stream, generator, quantile_draw
-from claran_core.survey.surveys import SURVEYS
+from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = [
     "INFRARED_NSIDE",
+    "InfraredView",
     "MAX_REACH_ARCSEC",
     "field",
     "half_light_arcsec",
@@ -146,9 +153,86 @@ def field(rng: np.random.Generator) -> tuple[float, float]:
     return quantile_draw(rng, BACKGROUND_DN), quantile_draw(rng, NOISE_DN)
 
 
+# Tiles cover their HEALPix cells (0.95 deg to a corner) and frames of 24.2 arcmin, as those of FIRST.
+TILE_NSIDE, TILE_WIDTH_PX, TILE_OVERLAP_ARCSEC = 64, 5200, 800.0
+
+
+@dataclass(frozen=True)
+class InfraredView:
+    """How an infrared survey sees the sources of W1.
+
+    Attributes
+    ----------
+    grid : TileGrid
+        Its tiles.
+    wider : float
+        Width of its point-spread function over that of W1.
+    counts : float
+        Peak of a point source over that in W1.
+    noisier : float
+        Its noise over that of W1, in counts; the background is as much higher.
+    noise_layers : tuple of NoiseLayer
+        Autocorrelation of its noise.
+    """
+
+    grid: TileGrid
+    wider: float
+    counts: float
+    noisier: float
+    noise_layers: tuple[NoiseLayer, ...]
+
+    @classmethod
+    def of(cls, survey: Survey) -> "InfraredView":
+        """Return the view of a survey.
+
+        Raises
+        ------
+        ConfigError
+            If it has no zero point.
+        """
+        if survey.magnitude_zero_point is None or W1.magnitude_zero_point is None:
+            raise ConfigError(
+                f"config: survey.infrared: the simulated sky needs the zero point of {survey.name}; "
+                "write description.magnitude_zero_point"
+            )
+        coarser = survey.pixel_scale_arcsec / W1.pixel_scale_arcsec
+        wider = survey.beam_arcsec / W1.beam_arcsec
+        fainter_mag = survey.magnitude_zero_point - W1.magnitude_zero_point
+        layers = [
+            NoiseLayer(layer.variance, layer.fwhm_x_arcsec * wider, layer.fwhm_y_arcsec * wider)
+            for layer in INFRARED_NOISE
+        ]
+        return cls(
+            grid=TileGrid(
+                TILE_NSIDE,
+                survey.pixel_scale_arcsec,
+                2 * round(TILE_WIDTH_PX / coarser / 2),
+                TILE_OVERLAP_ARCSEC,
+            ),
+            wider=wider,
+            counts=10 ** (0.4 * fainter_mag) * (coarser / wider) ** 2,
+            noisier=survey.rms / W1.rms,
+            noise_layers=tuple(layers),
+        )
+
+    @property
+    def drawn_to(self) -> float:
+        """Height down to which sources are drawn, counts."""
+        return DRAWN_TO_DN * self.counts
+
+    def seen(self, sources: Gaussians) -> Gaussians:
+        """Return sources whose peaks are in counts of W1 in counts of the survey."""
+        rows = sources.rows.copy()
+        rows[:, 4] *= self.counts
+        return Gaussians(rows)
+
+
 @lru_cache(maxsize=512)
-def infrared_cell(seed: int, cell: int) -> Gaussians:
-    """Return the stars and galaxies of a nested HEALPix cell of `INFRARED_NSIDE`, without radio hosts."""
+def infrared_cell(seed: int, cell: int, wider: float = 1.0) -> Gaussians:
+    """Return the stars and galaxies of a nested HEALPix cell of `INFRARED_NSIDE`, without radio hosts.
+
+    The point-spread function is that of W1, `wider` times as wide; peaks are those in W1.
+    """
     rng = generator(seed, Stream.INFRARED_SOURCES, cell)
     low, high = ((level / LIMIT_DN) ** -SLOPE for level in (FAINTEST_DN, BRIGHTEST_DN))
     local = np.exp(rng.normal(-0.5 * DENSITY_SCATTER**2, DENSITY_SCATTER))
@@ -159,18 +243,21 @@ def infrared_cell(seed: int, cell: int) -> Gaussians:
     is_galaxy = (rng.random(n) < galaxies) & (peak < BRIGHTEST_GALAXY_DN)
     radius = _typical_half_light_arcsec(peak) * np.exp(rng.normal(0, HALF_LIGHT_SCATTER, n))
     radius = np.where(is_galaxy, np.minimum(radius, LARGEST_HALF_LIGHT_ARCSEC), 0.0)
-    return _sources(ra, dec, peak, radius, rng.uniform(0.4, 1, n), rng.uniform(0, 180, n))
+    return _sources(ra, dec, peak, radius, rng.uniform(0.4, 1, n), rng.uniform(0, 180, n), wider)
 
 
-def host_gaussians(ra_deg: np.ndarray, dec_deg: np.ndarray, magnitude: np.ndarray) -> Gaussians:
+def host_gaussians(
+    ra_deg: np.ndarray, dec_deg: np.ndarray, magnitude: np.ndarray, wider: float = 1.0
+) -> Gaussians:
     """Return the hosts of radio sources: galaxies, of which bright and near ones are resolved.
 
-    All arguments are ``(n,)`` arrays; `magnitude` is that in W1 (Vega).  The shape of a host comes from
+    All arguments but the last are ``(n,)`` arrays; `magnitude` is that in W1 (Vega), `wider` as for
+    `infrared_cell`.  The shape of a host comes from
     insignificant digits of its position, because it has no random stream.
     """
     ratio, angle = 0.6 + 0.4 * (1e6 * dec_deg % 1.0), 180.0 * (1e6 * ra_deg % 1.0)
     peak, radius = peak_of_magnitude(magnitude), half_light_arcsec(magnitude)
-    return _sources(ra_deg, dec_deg, peak, radius, ratio, angle)
+    return _sources(ra_deg, dec_deg, peak, radius, ratio, angle, wider)
 
 
 def _typical_half_light_arcsec(peak: np.ndarray) -> np.ndarray:
@@ -184,13 +271,20 @@ def _sources(
     radius_arcsec: np.ndarray,
     ratio: np.ndarray,
     angle_deg: np.ndarray,
+    wider: float,
 ) -> Gaussians:
-    """Return sources convolved with the point-spread function; all arguments are (n,) arrays.
+    """Return sources convolved with a point-spread function `wider` times as wide as that of W1.
+
+    All other arguments are (n,) arrays.
 
     `peak` is that of a point source of the same counts, DN; `radius_arcsec` is the half-light radius along
     the major axis, 0 for stars.
     """
-    return Gaussians(_parts(np.stack([ra_deg, dec_deg, peak, radius_arcsec, ratio, angle_deg], axis=1)))
+    # A narrower function resolves more.
+    radius_arcsec = radius_arcsec / wider
+    rows = _parts(np.stack([ra_deg, dec_deg, peak, radius_arcsec, ratio, angle_deg], axis=1))
+    rows[:, 5:7] *= wider
+    return Gaussians(rows)
 
 
 @compiled

@@ -35,7 +35,7 @@ from claran_core.simulation.population import (
     RadioSource,
     radio_cell,
 )
-from claran_core.simulation.provider import GRIDS
+from claran_core.simulation.provider import FIRST_GRID
 from claran_core.simulation.radio import RADIO_RMS, radio_rms
 from claran_core.simulation.random_streams import Stream, StreamName, generator, quantile_draw
 from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY
@@ -235,7 +235,7 @@ def _build(stream: StreamName, label: LabelledSource, brighter: float) -> Source
 
 def relative_noise(seed: int, ra_deg: float, dec_deg: float) -> float:
     """Return the noise at a position over the typical noise; labels depend on the local signal to noise."""
-    tile = GRIDS["radio"].tile_at(ra_deg, dec_deg)
+    tile = FIRST_GRID.tile_at(ra_deg, dec_deg)
     x, y = (int(np.rint(value)) for value in tile.sky_to_pixel(ra_deg, dec_deg))
     return float(radio_rms(seed, tile, TileWindow(x, y, 1, 1))[0, 0] / TYPICAL_RMS_JY)
 

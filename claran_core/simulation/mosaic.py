@@ -17,6 +17,7 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path
 from claran_core.common.log import Progress
 from claran_core.simulation.geometry import Tile, TileWindow, cells_around
+from claran_core.simulation.observed import ObservedPopulation
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.regular import wcs_cards
@@ -89,7 +90,10 @@ def mosaic_window(
 
 
 def sources_in(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> list[RadioSource]:
-    """Return the radio sources with hosts in a window, whether detectable or not, cell by cell."""
+    """Return the radio sources with hosts in a window, whether detectable or not, cell by cell.
+
+    In another survey than FIRST, compact sources below its noise are left out.
+    """
     found = []
     for cell in cells_around(tile, window, 0.0, RADIO_NSIDE):
         sources = sky.population.cell(cell)
@@ -97,6 +101,8 @@ def sources_in(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> list[R
         inside = (np.abs(x - window.x0 - (window.nx - 1) / 2) <= window.nx / 2) & (
             np.abs(y - window.y0 - (window.ny - 1) / 2) <= window.ny / 2
         )
+        if isinstance(sky.population, ObservedPopulation):
+            inside &= ~sources.is_compact | (sources.peak_jy >= sky.survey.rms)
         found += [sources[number] for number in np.flatnonzero(inside).tolist()]
     return found
 
@@ -126,8 +132,12 @@ def _header(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> fits.Head
     header.update(wcs_cards(tile.wcs(window)))
     header["BUNIT"] = survey.unit
     if survey.band == "radio":
-        beam_deg = survey.beam_arcsec / ARCSEC_PER_DEG
-        header["BMAJ"], header["BMIN"], header["BPA"] = beam_deg, beam_deg, 0.0
+        beam = survey.beam
+        header["BMAJ"], header["BMIN"] = (
+            beam.major_arcsec / ARCSEC_PER_DEG,
+            beam.minor_arcsec / ARCSEC_PER_DEG,
+        )
+        header["BPA"] = beam.angle_deg
         header["RESTFRQ"] = (survey.frequency_hz, "[Hz]")
     else:
         header["MAGZP"] = (survey.magnitude_zero_point, "Vega magnitude of one count")

@@ -58,11 +58,13 @@ class PlacedCell:
         self._peak_reach = np.ceil(sources.peak_reach_arcsec / pixel) + MARGIN_PX
         self.sidelobe_strength = np.minimum(
             sources.uncleaned_jy, sources.peak_jy
-        ) + sources.sidelobe_gain * np.minimum(sources.peak_jy, SIDELOBES_BELOW_JY)
-        self._strong = np.flatnonzero(np.abs(self.sidelobe_strength) >= SIDELOBES_ABOVE_JY)
+        ) + sources.sidelobe_gain * np.minimum(sources.peak_jy, SIDELOBES_BELOW_JY * sources.noisier)
+        self._strong = np.flatnonzero(np.abs(self.sidelobe_strength) >= SIDELOBES_ABOVE_JY * sources.noisier)
         self.peak_jy = sources.peak_jy
-        self._bright = np.flatnonzero(sources.peak_jy >= ARTEFACTS_ABOVE_JY)
-        self.artefacts = drawn_artefacts(population.seed, cell, sources.peak_jy, sources.peak_reach_arcsec)
+        in_first = sources.peak_jy / sources.noisier
+        self._bright = np.flatnonzero(in_first >= ARTEFACTS_ABOVE_JY)
+        drawn = drawn_artefacts(population.seed, cell, in_first, sources.peak_reach_arcsec)
+        self.artefacts = drawn.stronger(sources.artefact_gain)
         self._blob_reach = np.ceil(self.artefacts.blob_reach_arcsec / pixel) + MARGIN_PX
         self.depth = 0.5 + 0.5 * sources.uncleaned_jy / UNCLEANED_JY
         self._gaussians: dict[int, PixelGaussians] = {}

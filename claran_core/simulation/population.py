@@ -156,7 +156,17 @@ class RadioCell:
         ``compact`` of `RadioSource`; NaN for other sources.
     source : callable
         Returns the source with a number.
+
+    Attributes
+    ----------
+    noisier : float
+        Noise of the images over FIRST's.
+    artefact_gain : float
+        Strength of artefacts over FIRST's.
     """
+
+    noisier = 1.0
+    artefact_gain = 1.0
 
     def __init__(
         self, columns: np.ndarray, compact: np.ndarray, source: Callable[[int], RadioSource]

@@ -1,39 +1,39 @@
-"""Image provider of the simulated sky: FIRST and WISE W1 cut-outs, and the true sources in them."""
+"""Image provider of the simulated sky: cut-outs of any described survey, and the true sources in them."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from claran_core.common.cutout import Beam, Cutout, NoImage
+from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.errors import ConfigError
 from claran_core.common.linear_wcs import LinearWCS
 from claran_core.simulation import infrared
 from claran_core.simulation.gaussians import PixelGaussians
 from claran_core.simulation.geometry import Tile, TileGrid, TileWindow, cells_around
-from claran_core.simulation.infrared import INFRARED_NSIDE, host_gaussians, infrared_cell
-from claran_core.simulation.noise import INFRARED_NOISE, correlated_noise
+from claran_core.simulation.infrared import INFRARED_NSIDE, InfraredView, host_gaussians, infrared_cell
+from claran_core.simulation.noise import correlated_noise
+from claran_core.simulation.observed import ObservedPopulation, is_first
 from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioSource
 from claran_core.simulation.radio import emission, radio_image
 from claran_core.simulation.random_streams import Stream, generator
-from claran_core.survey.surveys import SIMULATED, Survey
+from claran_core.simulation.survey_image import grid_of, survey_image
+from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = ["SimulatedProvider", "RenderedSource"]
 
-# Tiles cover their HEALPix cells (0.48 and 0.95 deg to a corner) and the frames of 24.2 arcmin around any
-# position in them.
-GRIDS = {
-    "radio": TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=800.0),
-    "infrared": TileGrid(nside=64, pixel_scale_arcsec=1.375, size_px=5200, overlap_arcsec=800.0),
-}
+# Tiles cover their HEALPix cells (0.48 deg to a corner) and the frames of 24.2 arcmin around any position in
+# them.
+FIRST_GRID = TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=800.0)
 
 # Number of infrared cells in a radio cell.
 INFRARED_OF_RADIO = (INFRARED_NSIDE // RADIO_NSIDE) ** 2
 
 # Wider windows would not fit in memory.
-MAX_WIDTH_ARCSEC = 7200.0
+MAX_WIDTH_PX = 4000.0
 
-# A source reaches a window if its emission there is at least this bright, Jy/beam (6 % of the noise).
+# A source reaches a window if its emission there is at least this bright, Jy/beam (6 % of the noise of FIRST;
+# of another survey, as much of its noise).
 REACHES_JY = 1e-5
 
 
@@ -89,30 +89,32 @@ class SimulatedProvider:
     Parameters
     ----------
     survey : Survey
-        FIRST for the radio sky, WISE_W1 for the infrared sky; both contain the same galaxies.
+        Any radio survey with a frequency, or infrared survey with a zero point; all see the same galaxies.
     seed : int
         Seed of the sky, not negative.
     population : Population, optional
-        Sources of the sky; default those drawn with the seed.
+        Sources of the sky as FIRST sees them; default those drawn with the seed.
 
     Raises
     ------
     ConfigError
-        If the survey is not simulated, or the seed is negative.
+        If the survey lacks a frequency or zero point, or the seed is negative.
     """
 
     def __init__(self, survey: Survey, *, seed: int, population: Population | None = None) -> None:
-        if survey.name not in SIMULATED:
-            raise ConfigError(
-                f"config: survey.{survey.band}: the simulated sky has no {survey.name}, "
-                f"only {' and '.join(SIMULATED)}; write source: directory"
-            )
         if seed < 0:
             raise ConfigError(f"seed: {seed} is negative; the simulated sky needs 0 or more")
         self.survey = survey
         self.seed = seed
-        self.population: Population = population or DrawnPopulation(seed)
-        self.grid = GRIDS[survey.band]
+        sky: Population = population or DrawnPopulation(seed)
+        self.population = sky
+        if survey.band == "infrared":
+            self._view = InfraredView.of(survey)
+            self.grid = self._view.grid
+        elif is_first(survey):
+            self.grid = FIRST_GRID
+        else:
+            self.grid, self.population = grid_of(survey), ObservedPopulation(sky, survey)
 
     @property
     def workers(self) -> int:
@@ -145,7 +147,7 @@ class SimulatedProvider:
             Pixels beyond the tile are NaN.  The sky is complete, so there is always an image, except for an
             invalid position or width.
         """
-        wrong = _refusal(ra_deg, dec_deg, width_arcsec)
+        wrong = self._refusal(ra_deg, dec_deg, width_arcsec)
         if wrong is not None:
             return NoImage("failed", wrong)
         tile = self.grid.tile_at(ra_deg, dec_deg)
@@ -153,9 +155,7 @@ class SimulatedProvider:
         image = np.full(window.shape, np.nan, np.float32)
         inside, _ = window.overlap(tile.limits)
         image[inside] = self.render(tile, window)[inside]
-        beam = None
-        if self.survey.band == "radio":
-            beam = Beam(self.survey.beam_arcsec, self.survey.beam_arcsec, 0.0)
+        beam = self.survey.beam if self.survey.band == "radio" else None
         return Cutout(image, tile.wcs(window), "simulated", unit=self.survey.unit, beam=beam)
 
     def render(self, tile: Tile, window: TileWindow) -> np.ndarray:
@@ -163,9 +163,11 @@ class SimulatedProvider:
 
         The window may extend beyond the limits of the tile.
         """
-        if self.survey.band == "radio":
-            return radio_image(self.population, tile, window)
-        return self._infrared(tile, window)
+        if self.survey.band == "infrared":
+            return self._infrared(tile, window)
+        if isinstance(self.population, ObservedPopulation):
+            return survey_image(self.population, tile, window)
+        return radio_image(self.population, tile, window)
 
     def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> list[RenderedSource]:
         """Return the radio sources whose emission reaches the cut-out of the same arguments.
@@ -177,38 +179,42 @@ class SimulatedProvider:
         """
         if self.survey.band != "radio":
             raise ConfigError(f"survey {self.survey.name}: only the radio survey has known truth")
-        if _refusal(ra_deg, dec_deg, width_arcsec) is not None:
+        if self._refusal(ra_deg, dec_deg, width_arcsec) is not None:
             return []
         tile = self.grid.tile_at(ra_deg, dec_deg)
         window = tile.window(ra_deg, dec_deg, width_arcsec)
         wcs, found = tile.wcs(window), []
+        faintest = REACHES_JY
+        if isinstance(self.population, ObservedPopulation):
+            faintest *= self.survey.rms / SURVEYS["FIRST"].rms
         for source, part, image in emission(self.population, tile, window):
-            if image.max() >= REACHES_JY:
+            if image.max() >= faintest:
                 found.append(_true_source(source, wcs, window, part, image))
         return found
 
     def _infrared(self, tile: Tile, window: TileWindow) -> np.ndarray:
         image = np.zeros(window.shape)
-        cells = cells_around(tile, window, infrared.MAX_REACH_ARCSEC, INFRARED_NSIDE)
+        reach_arcsec = infrared.MAX_REACH_ARCSEC * max(self._view.wider, 1.0)
+        cells = cells_around(tile, window, reach_arcsec, INFRARED_NSIDE)
         for cell in cells:
-            placed = _placed_infrared(self.seed, tile, cell)
+            placed = _placed_infrared(self.seed, tile, cell, self._view)
             placed.add_to(image, window)
         for cell in sorted({cell // INFRARED_OF_RADIO for cell in cells}):
-            placed = _placed_hosts(self.population, tile, cell)
+            placed = _placed_hosts(self.population, tile, cell, self._view)
             placed.add_to(image, window)
         rng = generator(self.seed, Stream.INFRARED_FIELD, tile.index)
-        background, rms = infrared.field(rng)
-        noise = correlated_noise(self.seed, Stream.INFRARED_NOISE, tile, INFRARED_NOISE, window)
+        background, rms = (self._view.noisier * level for level in infrared.field(rng))
+        noise = correlated_noise(self.seed, Stream.INFRARED_NOISE, tile, self._view.noise_layers, window)
         return image + background + rms * noise
 
-
-def _refusal(ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
-    """Return why there is no image, or None."""
-    if not (np.isfinite(ra_deg) and abs(dec_deg) <= 90):
-        return f"no position on the sky: ra {ra_deg}, dec {dec_deg} deg"
-    if not 0 < width_arcsec <= MAX_WIDTH_ARCSEC:
-        return f"width {width_arcsec} arcsec: must be above 0 and at most {MAX_WIDTH_ARCSEC:g}"
-    return None
+    def _refusal(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
+        """Return why there is no image, or None."""
+        if not (np.isfinite(ra_deg) and abs(dec_deg) <= 90):
+            return f"no position on the sky: ra {ra_deg}, dec {dec_deg} deg"
+        widest = MAX_WIDTH_PX * max(self.survey.pixel_scale_arcsec, FIRST_GRID.pixel_scale_arcsec)
+        if not 0 < width_arcsec <= widest:
+            return f"width {width_arcsec} arcsec: must be above 0 and at most {widest:g}"
+        return None
 
 
 def _true_source(
@@ -233,12 +239,12 @@ def _true_source(
 
 
 @lru_cache(maxsize=512)
-def _placed_hosts(population: Population, tile: Tile, cell: int) -> PixelGaussians:
+def _placed_hosts(population: Population, tile: Tile, cell: int, view: InfraredView) -> PixelGaussians:
     sources = population.cell(cell)
-    hosts = host_gaussians(sources.ra_deg, sources.dec_deg, sources.host_magnitude)
-    return hosts.place(tile, infrared.DRAWN_TO_DN)
+    hosts = host_gaussians(sources.ra_deg, sources.dec_deg, sources.host_magnitude, view.wider)
+    return view.seen(hosts).place(tile, view.drawn_to)
 
 
 @lru_cache(maxsize=512)
-def _placed_infrared(seed: int, tile: Tile, cell: int) -> PixelGaussians:
-    return infrared_cell(seed, cell).place(tile, infrared.DRAWN_TO_DN)
+def _placed_infrared(seed: int, tile: Tile, cell: int, view: InfraredView) -> PixelGaussians:
+    return view.seen(infrared_cell(seed, cell, view.wider)).place(tile, view.drawn_to)

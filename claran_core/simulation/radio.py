@@ -4,7 +4,8 @@ All terms are added in a fixed order (cells ascending, sources as numbered, Gaus
 pixel on the tile's grid.  Any two windows of a tile therefore agree bit by bit where they overlap.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +19,16 @@ from claran_core.simulation.population import Population, RadioSource, cells_rea
 from claran_core.simulation.random_streams import Stream, generator, plane_normals, quantile_draw
 from claran_core.simulation.recipes import SNR_UNIT_JY
 
-__all__ = ["add_pattern", "emission", "radio_image", "radio_rms"]
+__all__ = [
+    "Patterns",
+    "add_artefacts",
+    "add_pattern",
+    "cells_of",
+    "emission",
+    "radio_image",
+    "radio_rms",
+    "sum_of_emission",
+]
 
 # Noise level of tiles, Jy/beam, at p0, p5, p25, p50, p75, p95, p100.  With its variation within tiles it
 # reproduces that of FIRST (1,255 fields: .140, .156 and .190 mJy/beam at 5, 50 and 95 %).
@@ -44,16 +54,34 @@ BOWL_DEPTH_JY = -0.14 * SNR_UNIT_JY
 ARTEFACTS_BEYOND_ARCSEC = 1.8 * (ARTEFACTS_PX - np.sqrt(2) * SIDELOBES_PX)
 
 
+@dataclass(frozen=True)
+class Patterns:
+    """Patterns around sources, in pixels of a survey.
+
+    Attributes
+    ----------
+    sidelobes, blob : callable
+        Return the pattern of residual sidelobes, and a dark blob; ``(2 r + 1, 2 r + 1)``.
+    artefacts : callable
+        Returns the pattern of artefacts with a number.
+    reach_px : int
+        Half of the width of the latter.
+    """
+
+    sidelobes: Callable[[], np.ndarray]
+    blob: Callable[[], np.ndarray]
+    artefacts: Callable[[int], np.ndarray]
+    reach_px: int
+
+
+FIRST_PATTERNS = Patterns(sidelobe_pattern, dark_blob, artefact_pattern, ARTEFACTS_PX)
+
+
 def radio_image(population: Population, tile: Tile, window: TileWindow) -> np.ndarray:
     """Return the FIRST image of a window of a tile's plane, Jy/beam; float64 ``(ny, nx)``, FITS order."""
-    image = np.zeros(window.shape)
-    cells = _cells(population, tile, window)
-    for cell in cells:
-        cell.compact(window)[1].add_to(image, window)
-        for _, placed in cell.extended(window):
-            placed.add_to(image, window)
-    _add_sidelobes(image, cells, window)
-    _add_artefacts(image, cells, window)
+    cells = cells_of(population, tile, window, ARTEFACTS_BEYOND_ARCSEC)
+    image = sum_of_emission(cells, window)
+    add_artefacts(image, cells, window, FIRST_PATTERNS)
     near_source = _near_extended(cells, window)
     noise, smooth, white = first_noise(population.seed, tile, window)
     amount = _smoothness(population.seed, tile, window) + SMOOTHER_AT_SOURCE * near_source
@@ -64,6 +92,16 @@ def radio_image(population: Population, tile: Tile, window: TileWindow) -> np.nd
     return image + BOWL_DEPTH_JY * near_source + level * noise
 
 
+def sum_of_emission(cells: list[PlacedCell], window: TileWindow) -> np.ndarray:
+    """Return the noise-free image of all sources in a window, Jy/beam; float64 ``(ny, nx)``."""
+    image = np.zeros(window.shape)
+    for cell in cells:
+        cell.compact(window)[1].add_to(image, window)
+        for _, placed in cell.extended(window):
+            placed.add_to(image, window)
+    return image
+
+
 def emission(
     population: Population, tile: Tile, window: TileWindow
 ) -> Iterator[tuple[RadioSource, TileWindow, np.ndarray]]:
@@ -71,7 +109,7 @@ def emission(
 
     Each image is that of the part of the window, given as a `TileWindow`, that contains all of the emission.
     """
-    for cell in _cells(population, tile, window):
+    for cell in cells_of(population, tile, window, ARTEFACTS_BEYOND_ARCSEC):
         numbers, compact = cell.compact(window)
         one_by_one = [(number, compact.take(slice(k, k + 1))) for k, number in enumerate(numbers.tolist())]
         for number, placed in [*one_by_one, *cell.extended(window)]:
@@ -122,32 +160,46 @@ def _interpolate(field: np.ndarray, nodes: np.ndarray, left: int, bottom: int, s
             field[j, i] = low * (1 - up) + high * up
 
 
-def _cells(population: Population, tile: Tile, window: TileWindow) -> list[PlacedCell]:
-    """Return the cells whose sources may reach a window with emission, artefacts or negative bowls."""
+def cells_of(
+    population: Population, tile: Tile, window: TileWindow, beyond_arcsec: float
+) -> list[PlacedCell]:
+    """Return the cells whose sources may reach a window with emission, artefacts or negative bowls.
+
+    Artefacts extend `beyond_arcsec` farther from a peak than the sidelobes that `cells_reaching` includes.
+    """
     ra_deg, dec_deg, radius = disc_around(tile, window)
-    numbers = cells_reaching(population, ra_deg, dec_deg, radius + ARTEFACTS_BEYOND_ARCSEC)
+    numbers = cells_reaching(population, ra_deg, dec_deg, radius + beyond_arcsec)
     return [placed_cell(population, tile, number) for number in numbers]
 
 
-def _add_sidelobes(image: np.ndarray, cells: list[PlacedCell], window: TileWindow) -> None:
+def add_artefacts(image: np.ndarray, cells: list[PlacedCell], window: TileWindow, patterns: Patterns) -> None:
+    """Add the residual sidelobes around the peaks of sources, and the artefacts around bright ones."""
+    _add_sidelobes(image, cells, window, patterns.sidelobes())
+    _add_rays_and_blobs(image, cells, window, patterns)
+
+
+def _add_sidelobes(
+    image: np.ndarray, cells: list[PlacedCell], window: TileWindow, pattern: np.ndarray
+) -> None:
     """Add the residual sidelobes around the peaks of sources.
 
     The pattern is centred on whole pixels, so that it is the same in all windows.
     """
-    pattern = sidelobe_pattern()
     reached = _reached(window, pattern)
     for cell in cells:
         for number, (x, y) in cell.sidelobe_peaks(reached):
             add_pattern(image, window, pattern, x, y, cell.sidelobe_strength[number])
 
 
-def _add_artefacts(image: np.ndarray, cells: list[PlacedCell], window: TileWindow) -> None:
+def _add_rays_and_blobs(
+    image: np.ndarray, cells: list[PlacedCell], window: TileWindow, patterns: Patterns
+) -> None:
     """Add the artefacts around bright sources, centred on whole pixels as sidelobes are."""
-    half = ARTEFACTS_PX + 1
-    blob = dark_blob()
+    half = patterns.reach_px + 1
+    blob = patterns.blob()
     for cell in cells:
         for number, (x, y) in cell.bright_peaks(window.grown(half, half)):
-            pattern = artefact_pattern(int(cell.artefacts.pattern[number]))
+            pattern = patterns.artefacts(int(cell.artefacts.pattern[number]))
             add_pattern(image, window, pattern, x, y, cell.artefacts.gain[number] * cell.peak_jy[number])
         for (x, y), height in cell.blobs(_reached(window, blob)):
             add_pattern(image, window, blob, x, y, height)

@@ -38,6 +38,9 @@ class Stream(IntEnum):
     LARGE_STRUCTURE = 18
     COMPACT_PAIRS = 19
     RADIO_CLUSTERING = 20
+    RADIO_SPECTRA = 21
+    FAINT_SOURCES = 22
+    SURVEY_NOISE = 23
 
 
 # Arguments of `generator`.

@@ -9,7 +9,7 @@ from typing import Any, Self
 from claran_core.common.cutout import Band, Beam
 from claran_core.common.errors import ConfigError
 
-__all__ = ["SIMULATED", "SURVEYS", "Survey", "survey_named"]
+__all__ = ["SURVEYS", "Survey", "survey_named"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class Survey:
         Position angle of the major axis, deg, from north to east.
     image_unit : str
         Unit of images that state none; empty: `unit`.
+    dynamic_range : float
+        Peak of a bright source over the strongest artefacts around it, for the simulated sky.  The values of
+        the surveys are rough.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Survey:
     beam_axis_ratio: float = 1.0
     beam_angle_deg: float = 0.0
     image_unit: str = ""
+    dynamic_range: float = 500.0
 
     @property
     def beam(self) -> Beam:
@@ -118,6 +122,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             beam_arcsec=2.5,
             rms=1.4e-4,
             frequency_hz=3.0e9,
+            dynamic_range=200.0,
             reference="Lacy et al. 2020, PASP 132, 035001 (Quick Look images of one epoch)",
         ),
         "RACS_LOW": Survey(
@@ -128,6 +133,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             beam_arcsec=25.0,
             rms=3.0e-4,
             frequency_hz=8.875e8,
+            dynamic_range=300.0,
             reference="Hale et al. 2021, PASA 38, e058 (images of 25 arcsec)",
         ),
         "EMU": Survey(
@@ -138,6 +144,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             beam_arcsec=15.0,
             rms=3.0e-5,
             frequency_hz=9.435e8,
+            dynamic_range=1000.0,
             reference="Norris et al. 2021, PASA 38, e046 (images of 15 arcsec)",
         ),
         "LOTSS": Survey(
@@ -158,6 +165,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             beam_arcsec=8.0,
             rms=5.0e-6,
             frequency_hz=1.28e9,
+            dynamic_range=5000.0,
             reference="Knowles et al. 2022, A&A 657, A56 (images of 8 arcsec at L band)",
         ),
         "WISE_W1": Survey(
@@ -186,9 +194,6 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
         ),
     }
 )
-
-# Surveys that the simulated sky imitates.
-SIMULATED = ("FIRST", "WISE_W1")
 
 
 def survey_named(name: str) -> Survey:

@@ -9,13 +9,12 @@ import pytest
 import yaml
 from astropy.io import fits
 
-from claran_core.cli.simulate import DEFAULT_SEED, SURVEY_NAMES
+from claran_core.cli.simulate import DEFAULT_SEED
 from claran_core.common.files import read_table
 from claran_core.common.tables import LABELS
 from claran_core.labels.rgz_table import read_label_table
 from claran_core.simulation import subjects, survey_views
 from claran_core.simulation.subjects import select_subjects
-from claran_core.survey.surveys import SIMULATED
 from claran_core.targets.target_table import read_targets
 
 Run = Callable[..., tuple[int, str, str]]
@@ -26,7 +25,6 @@ IMAGE = ("simulate", "image", "--seed", "3", "--ra", "150", "--dec", "20")
 
 
 def test_defaults_are_those_of_the_simulation_and_the_configuration() -> None:
-    assert SURVEY_NAMES == SIMULATED
     assert yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["seed"] == DEFAULT_SEED
 
 
@@ -38,6 +36,22 @@ def test_mosaic_and_its_truth(run: Run, tmp_path: Path) -> None:
         assert hdus[0].data.shape == (300, 300) and hdus[0].header["BUNIT"] == "Jy/beam"
     table = read_table(truth, LABELS.names)
     assert len(table) and table["label_id"].is_unique
+
+
+def test_mosaics_of_other_surveys(run: Run, tmp_path: Path) -> None:
+    image, truth, settings = tmp_path / "mosaic.fits", tmp_path / "truth.parquet", tmp_path / "my.yaml"
+    settings.write_text(
+        "survey: {radio: {name: DEEP, description: {beam_arcsec: [12, 9, 30], pixel_scale_arcsec: 2, "
+        "rms: 20, unit: uJy/beam, frequency_hz: 8.0e+8}}}"
+    )
+    status, out, _ = run(*IMAGE, "--survey", "LOTSS", "--size-px", "90", "--output", image, "--truth", truth)
+    assert status == 0 and "90 x 90 px of LOTSS, sky 3" in out
+    assert len(read_table(truth, LABELS.names)) and fits.getheader(image)["RESTFRQ"] == 1.44e8
+    status, out, _ = run(*IMAGE, "--configfile", settings, "--size-px", "90", "--output", image)
+    assert status == 0 and "90 x 90 px of DEEP, sky 3" in out
+    assert fits.getheader(image)["BMAJ"] * 3600 == pytest.approx(12)
+    status, _, err = run(*IMAGE, "--survey", "DEEP", "--output", image)
+    assert status == 1 and "--survey DEEP: write one of: FIRST, NVSS" in err
 
 
 def test_target_list_and_label_table_agree(run: Run, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from claran_core.settings.evaluation import ScoringOptions
 from claran_core.settings.fusion import FusionOptions, ImageOptions
 from claran_core.settings.survey import SurveysOptions
 from claran_core.survey.archive.services import PROTOCOLS, SERVICES
-from claran_core.survey.surveys import SIMULATED, SURVEYS
+from claran_core.survey.surveys import SURVEYS
 
 # Numbers may come as text, as `--config` gives them.
 OWN_SURVEY = {"beam_arcsec": ["16", "10", 30], "pixel_scale_arcsec": 2.5, "rms": "2.0e-5"}
@@ -146,10 +146,18 @@ def test_a_survey_of_the_other_band_is_refused(name: str) -> None:
     assert str(caught.value).startswith(f"config: survey.{other}.name is {name!r}; write one of: {allowed}")
 
 
-@pytest.mark.parametrize("name", sorted(set(SURVEYS) - set(SIMULATED)))
-def test_only_simulated_surveys_can_be_simulated(name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"source is 'simulated', .* not {name}; write source: directory"):
-        load_config({"survey": {SURVEYS[name].band: {"name": name}}})
+@pytest.mark.parametrize("name", SURVEYS)
+def test_every_survey_can_be_simulated(name: str) -> None:
+    survey = load_config({"survey": {SURVEYS[name].band: {"name": name}}}).survey
+    assert getattr(survey, SURVEYS[name].band).source == "simulated"
+
+
+def test_only_a_survey_with_a_frequency_can_be_simulated() -> None:
+    radio = {"name": "MINE", "description": OWN_SURVEY}
+    with pytest.raises(ConfigError, match=r"source is 'simulated', which needs the frequency of MINE; write"):
+        load_config({"survey": {"radio": radio}})
+    described = OWN_SURVEY | {"frequency_hz": 1e9}
+    load_config({"survey": {"radio": {"name": "MINE", "description": described}}})
 
 
 @pytest.mark.parametrize("name", SURVEYS)

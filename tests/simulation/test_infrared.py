@@ -7,6 +7,7 @@ from claran_core.simulation import infrared as infrared_module
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import TileWindow
 from claran_core.simulation.infrared import (
+    InfraredView,
     field,
     half_light_arcsec,
     host_gaussians,
@@ -15,7 +16,8 @@ from claran_core.simulation.infrared import (
     scan_angle_deg,
 )
 from claran_core.simulation.provider import SimulatedProvider
-from claran_core.survey.surveys import SURVEYS
+from claran_core.survey.description import described_survey
+from claran_core.survey.surveys import SURVEYS, Survey
 
 W1 = SURVEYS["WISE_W1"]
 SKY = SimulatedProvider(W1, seed=4)
@@ -37,9 +39,9 @@ def drawn(gaussians: Gaussians, half_px: int = 80) -> np.ndarray:
     return image
 
 
-def star(peak_dn: float) -> Gaussians:
+def star(peak_dn: float, wider: float = 1.0) -> Gaussians:
     one = (np.array([TILE.ra_deg]), np.array([TILE.dec_deg]), np.array([peak_dn]))
-    return infrared_module._sources(*one, np.zeros(1), np.ones(1), np.zeros(1))
+    return infrared_module._sources(*one, np.zeros(1), np.ones(1), np.zeros(1), wider)
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +146,43 @@ def test_background_and_noise_lie_in_the_measured_range() -> None:
     drawn_fields = np.array([field(np.random.default_rng(k)) for k in range(200)])
     assert drawn_fields[:, 0].min() >= 1.9 and drawn_fields[:, 0].max() <= 4.6
     assert np.median(drawn_fields[:, 0]) == pytest.approx(4.1, abs=0.1)
+
+
+KS = described_survey(
+    "MY_KS",
+    "infrared",
+    {"beam_arcsec": 2.5, "pixel_scale_arcsec": 1.0, "rms": 3.0, "magnitude_zero_point": 24.0, "filter": "Ks"},
+)
+
+
+@pytest.mark.parametrize("survey", [SURVEYS["UNWISE_W1"], KS], ids=lambda one: one.name)
+def test_another_survey_has_the_magnitudes_in_its_counts(survey: Survey) -> None:
+    view = InfraredView.of(survey)
+    assert view.grid.pixel_scale_arcsec == survey.pixel_scale_arcsec
+    tile = view.grid.tile_at(TILE.ra_deg, TILE.dec_deg)
+    for magnitude in (9.0, 13.0):
+        seen = view.seen(star(float(peak_of_magnitude(np.array(magnitude))), view.wider))
+        middle = view.grid.size_px // 2
+        window = TileWindow(middle - 150, middle - 150, 301, 301)
+        image = np.zeros(window.shape)
+        seen.place(tile, view.drawn_to).add_to(image, window)
+        counts = 10 ** (0.4 * (survey.magnitude_zero_point - magnitude))  # type: ignore[operator]  # it has one
+        assert image.sum() == pytest.approx(counts, rel=0.08)
+        # Half of the light is within the width of the point-spread function.
+        y, x = np.indices(image.shape) - 150
+        width_px = survey.beam_arcsec / survey.pixel_scale_arcsec
+        assert 0.35 < image[np.hypot(x, y) <= 0.5 * width_px].sum() / image.sum() < 0.6
+
+
+def test_other_surveys_show_the_same_sources_and_their_own_noise() -> None:
+    place = (180.0, 20.0, 181.5)
+    wise, unwise = SKY.cutout("", *place), SimulatedProvider(SURVEYS["UNWISE_W1"], seed=4).cutout("", *place)
+    assert unwise.data.shape[0] == pytest.approx(wise.data.shape[0] / 2, abs=4)
+    # The brightest source is at the same place.
+    places = [
+        np.array(one.wcs.pixels_to_sky(*np.unravel_index(np.argmax(one.data), one.data.shape)[::-1]))
+        for one in (wise, unwise)
+    ]
+    assert np.hypot(*(places[0] - places[1])) * 3600 < 4
+    noise = [1.4826 * np.median(np.abs(one.data - np.median(one.data))) for one in (wise, unwise)]
+    assert noise[1] / noise[0] == pytest.approx(1.1 / 0.18, rel=0.35)

@@ -17,7 +17,7 @@ from claran_core.common.reprojection import reproject
 from claran_core.simulation.geometry import Tile, TileWindow, cells_near
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.regular import wcs_cards
-from claran_core.survey.surveys import SIMULATED, SURVEYS
+from claran_core.survey.surveys import SURVEYS
 
 __all__ = ["SEAM_HALF_PX", "ArchiveSky", "Reply"]
 
@@ -52,7 +52,7 @@ class ArchiveSky:
     ) -> None:
         self.covers, self._image_root = covers, image_root
         self._sources = {
-            SURVEYS[name].band: SimulatedProvider(SURVEYS[name], seed=seed) for name in SIMULATED
+            SURVEYS[name].band: SimulatedProvider(SURVEYS[name], seed=seed) for name in ("FIRST", "WISE_W1")
         }
         self._replies: dict[tuple[str, str], Reply] = {}
 
