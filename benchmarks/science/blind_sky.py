@@ -40,7 +40,10 @@ def draw(results: Results, config: Config, method: str, weights: Path, shard: st
 def cut(results: Results, config: Config, shard: str) -> None:
     """Draw and label the cut-outs of one shard."""
     targets, frame = read_table(results.shard_targets(shard), TARGETS.names), config.fusion.frame
-    radio, infrared = (SimulatedProvider(SURVEYS[name], seed=config.seed) for name in ("FIRST", "WISE_W1"))
+    radio = SimulatedProvider(config.survey.radio.survey, seed=config.seed)
+    infrared = None
+    if config.survey.infrared.source != "none":
+        infrared = SimulatedProvider(config.survey.infrared.survey, seed=config.seed)
     cut_shard(targets, radio, infrared, frame, results=results, shard=shard)
     with read_cutouts(results.cutouts(shard, "radio")) as cutouts:
         components, noise = results.components(shard), results.noise(shard)

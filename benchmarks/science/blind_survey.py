@@ -45,7 +45,7 @@ from claran_core.common.calibration import Calibration
 from claran_core.common.files import read_table, write_json, write_table
 from claran_core.common.frame import SCALES
 from claran_core.common.log import configure_logging
-from claran_core.common.paths import Results, resolve_path
+from claran_core.common.paths import Results
 from claran_core.common.sky import chord, unit_vectors
 from claran_core.common.tables import TARGETS
 from claran_core.evaluation.accounting import COMPONENT_COLUMNS, unaccounted
@@ -55,6 +55,7 @@ from claran_core.evaluation.catalogue_scores import catalogue_metrics
 from claran_core.evaluation.catalogue_truth import compare_with_truth
 from claran_core.evaluation.metrics import json_ready
 from claran_core.evaluation.sky_truth import SKY_TRUTH, sky_truth_over
+from claran_core.model.weights_choice import given_weights
 from claran_core.model.weights_header import read_info
 from claran_core.settings.config import Config, load_config
 from claran_core.simulation.provider import SimulatedProvider
@@ -80,8 +81,8 @@ def measure_shard(results: Results, config: Config, method: str, shard: str) -> 
         shard=shard,
         min_probability=config.catalogue.min_probability,
         frame=config.fusion.frame,
-        survey=SURVEYS["FIRST"],
-        infrared_survey=SURVEYS["WISE_W1"],
+        survey=config.survey.radio.survey,
+        infrared_survey=config.survey.infrared.survey,
     )
 
 
@@ -104,7 +105,7 @@ def build(
         [into.associated(name) for name in names],
         into.atoms,
         frame=config.fusion.frame,
-        beam_arcsec=SURVEYS["FIRST"].beam_arcsec,
+        beam_arcsec=config.survey.radio.survey.beam_arcsec,
         calibration=Calibration(read_info(weights).calibration),
     )
     run(partial(measure_shard, into, config, method), names)
@@ -246,7 +247,7 @@ def main() -> None:
     config, run = load_config(), runner(options.jobs)
     config = config if options.seed is None else config.changed(seed=options.seed)
     base = Results(options.folder / "survey")
-    weights = options.weights or resolve_path(config.model.weights[options.method])
+    weights = options.weights or given_weights(config)[0][options.method].path
     start = time.perf_counter()
     targets = prepared(base, options, config)
     run(partial(draw, base, config, options.method, weights), targets["shard"].unique().tolist())

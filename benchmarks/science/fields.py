@@ -22,11 +22,12 @@ from benchmarks.science.blind_targets import area_targets, in_shards
 from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import SCALES
-from claran_core.common.paths import Results, resolve_path
+from claran_core.common.paths import Results
 from claran_core.common.tables import TARGETS
 from claran_core.evaluation.catalogue_truth import Comparison, compare_with_truth
 from claran_core.evaluation.sky_truth import sky_truth_over
 from claran_core.labels.dr1_labels import LABELLED_SNR
+from claran_core.model.weights_choice import given_weights
 from claran_core.settings.config import Config, load_config
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.surveys import SURVEYS
@@ -104,7 +105,7 @@ def main() -> None:
     wide = load_config(
         {"fusion": {"size_px": TIMES_WIDER * narrow.fusion.size_px}, "inference": {"batch_size": 1}}
     )
-    weights = options.weights or resolve_path(narrow.model.weights[options.method])
+    weights = options.weights or given_weights(narrow)[0][options.method].path
     layouts = {"tiles": (narrow, options.scales, 1), "fields": (wide, options.field_scales, TIMES_WIDER)}
     made, seen = {}, []
     for name, (config, scales, wider) in layouts.items():

@@ -35,11 +35,12 @@ from claran_core.catalogue.associate.views import ShardFiles, read_sky
 from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import configure_logging
-from claran_core.common.paths import Results, resolve_path
+from claran_core.common.paths import Results
 from claran_core.common.ragged import Ragged
 from claran_core.common.sky import chord, offset_to_sky, unit_vectors
 from claran_core.common.tables import NATIVE_SCALE, TARGETS
 from claran_core.components.component_table import NOMINAL_LEVEL
+from claran_core.model.weights_choice import given_weights
 from claran_core.settings.config import Config, load_config
 from claran_core.simulation.survey_views import SurveyPlaces
 from claran_core.survey.surveys import SURVEYS
@@ -286,7 +287,7 @@ def main() -> None:
     shards = sorted(read_table(results.targets, TARGETS.names)["shard"].unique())
     folder = options.weights
     weights = {
-        method: folder / f"{method}.safetensors" if folder else resolve_path(config.model.weights[method])
+        method: folder / f"{method}.safetensors" if folder else given_weights(config)[0][method].path
         for method in options.methods
     }
     runner(options.jobs)(partial(draw_all, results, config, weights), shards)

@@ -16,6 +16,7 @@ __all__ = [
     "ABSENT",
     "ARTEFACTS",
     "LINK_ARCSEC",
+    "LINK_BEAMS",
     "OWNER_COLUMNS",
     "Parts",
     "component_outcomes",
@@ -25,7 +26,8 @@ __all__ = [
     "shared_components",
 ]
 
-# Maximum distance of the brightest pixels of one component: half a beam of FIRST.
+# Maximum distance of the brightest pixels of one component, in units of the beam's FWHM, and for FIRST.
+LINK_BEAMS = 0.5
 LINK_ARCSEC = 2.7
 
 # Outcomes of components that are no source, and the word for a component without an outcome.

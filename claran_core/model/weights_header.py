@@ -17,8 +17,6 @@ from safetensors import SafetensorError, safe_open
 from claran_core.common.calibration import Calibration
 from claran_core.common.errors import InputError, WeightsError
 from claran_core.common.morphology import MORPHOLOGIES
-from claran_core.common.paths import resolve_path
-from claran_core.settings.config import Config
 from claran_core.survey.surveys import Survey, survey_named
 
 __all__ = [
@@ -26,12 +24,12 @@ __all__ = [
     "HEADER_KEY",
     "WeightsInfo",
     "check_compatible",
-    "given_weights",
     "model_id",
     "parsed_header",
     "read_header",
     "read_header_text",
     "read_info",
+    "trained_frequency_hz",
     "trained_pixels_per_beam",
 ]
 
@@ -121,50 +119,6 @@ def read_info(path: Path) -> WeightsInfo:
         If the file is missing, truncated or a pickle, or has no header of this program.
     """
     return read_header(Path(path))[0]
-
-
-def given_weights(config: Config) -> tuple[dict[str, Path], list[str]]:
-    """Return the weights that the settings give for each fusion method.
-
-    Weights that ship with the program (under ``resources/``) are used if they are compatible with the
-    settings; weights of the user must be compatible.
-
-    Returns
-    -------
-    given : dict of str to Path
-        By fusion method; methods that are missing here are trained.
-    unfit : list of str
-        Why weights that ship are not used, one line each.
-
-    Raises
-    ------
-    ConfigError
-        If the radio survey is unknown.
-    WeightsError
-        If weights of the user cannot be read, or are not compatible.
-    """
-    given, unfit = {}, []
-    for method in config.fusion.methods:
-        name = config.model.weights.get(method)
-        if not name:
-            continue
-        path = resolve_path(name)
-        try:
-            check_compatible(
-                path,
-                read_info(path),
-                method=method,
-                fusion_options=config.fusion.pixel_options,
-                survey=config.survey.radio.survey,
-                architecture=config.model.architecture,
-            )
-        except WeightsError as error:
-            if Path(name).parts[:1] != ("resources",):
-                raise
-            unfit.append(str(error))
-        else:
-            given[method] = path
-    return given, unfit
 
 
 def read_header(path: Path) -> tuple[WeightsInfo, dict[str, Any]]:
@@ -331,6 +285,21 @@ def trained_pixels_per_beam(info: WeightsInfo) -> tuple[float, float]:
         return low, high
     survey = survey_named(info.data.get("survey", UNNAMED_SURVEY))
     return (survey.beam_arcsec / info.fusion_options["pixel_scale_arcsec"],) * 2
+
+
+def trained_frequency_hz(info: WeightsInfo) -> tuple[float, float] | None:
+    """Return the lowest and the highest frequency of the training images; None if the header has none.
+
+    Raises
+    ------
+    ConfigError
+        If an older file names an unknown survey.
+    """
+    if "pixels_per_beam" in info.data:
+        stated = info.data.get("frequency_hz")
+        return None if stated is None else (stated[0], stated[1])
+    frequency = survey_named(info.data.get("survey", UNNAMED_SURVEY)).frequency_hz
+    return None if frequency is None else (frequency, frequency)
 
 
 def _check_pixels_per_beam(path: Path, info: WeightsInfo, scale_arcsec: float, survey: Survey) -> None:

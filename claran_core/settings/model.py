@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from claran_core.common.errors import ConfigError
-from claran_core.common.options import FileName, GivenFile, OneOf, Options, Switch, Within
+from claran_core.common.options import FileName, GivenFile, OneOf, Options, Switch, Unique, Within
 from claran_core.common.paths import resolve_path
 from claran_core.settings.fusion import FusionMethod
 from claran_core.settings.messages import first_problem
@@ -135,8 +135,11 @@ class NetworkOptions(Options):
 class ModelOptions(NetworkOptions):
     """Section ``model``."""
 
-    weights: Mapping[FusionMethod, FileName | None] = Field(
-        description="weights of each fusion method; a method without any is trained first"
+    weights: Mapping[
+        FusionMethod, FileName | Annotated[tuple[GivenFile, ...], Field(min_length=1), Unique()] | None
+    ] = Field(
+        description="weights of each fusion method, or several files, of which the one that fits beam and "
+        "frequency of the survey best is used; a method without any is trained first"
     )
 
 

@@ -1,7 +1,6 @@
 """Section ``survey``: the radio and the infrared survey, and where their images come from."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -86,7 +85,7 @@ class SurveyOptions(Options):
     path: FolderName | None = Field(description="folder of FITS images and mosaics, for `directory`")
     pattern: Text = Field(description="glob pattern of the image files in that folder")
 
-    @cached_property
+    @property
     def survey(self) -> Survey:
         """The survey that name and description stand for."""
         return described_survey(self.name, self.band, self.description)

@@ -17,7 +17,6 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path
 from claran_core.common.log import Progress
 from claran_core.simulation.geometry import Tile, TileWindow, cells_around
-from claran_core.simulation.observed import ObservedPopulation
 from claran_core.simulation.population import RADIO_NSIDE, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.regular import wcs_cards
@@ -101,8 +100,7 @@ def sources_in(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> list[R
         inside = (np.abs(x - window.x0 - (window.nx - 1) / 2) <= window.nx / 2) & (
             np.abs(y - window.y0 - (window.ny - 1) / 2) <= window.ny / 2
         )
-        if isinstance(sky.population, ObservedPopulation):
-            inside &= ~sources.is_compact | (sources.peak_jy >= sky.survey.rms)
+        inside &= sky.may_show(sources)
         found += [sources[number] for number in np.flatnonzero(inside).tolist()]
     return found
 

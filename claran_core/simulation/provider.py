@@ -14,7 +14,7 @@ from claran_core.simulation.geometry import Tile, TileGrid, TileWindow, cells_ar
 from claran_core.simulation.infrared import INFRARED_NSIDE, InfraredView, host_gaussians, infrared_cell
 from claran_core.simulation.noise import correlated_noise
 from claran_core.simulation.observed import ObservedPopulation, is_first
-from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioSource
+from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioCell, RadioSource
 from claran_core.simulation.radio import emission, radio_image
 from claran_core.simulation.random_streams import Stream, generator
 from claran_core.simulation.survey_image import grid_of, survey_image
@@ -168,6 +168,15 @@ class SimulatedProvider:
         if isinstance(self.population, ObservedPopulation):
             return survey_image(self.population, tile, window)
         return radio_image(self.population, tile, window)
+
+    def may_show(self, sources: RadioCell) -> np.ndarray:
+        """Return which sources of a cell images may show, ``(n,)`` bool: in FIRST all of them.
+
+        Deeper surveys have thousands of sources per square degree below their noise, which only add to it.
+        """
+        if not isinstance(self.population, ObservedPopulation):
+            return np.ones(len(sources), bool)
+        return np.asarray(~sources.is_compact | (sources.peak_jy >= self.survey.rms))
 
     def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> list[RenderedSource]:
         """Return the radio sources whose emission reaches the cut-out of the same arguments.

@@ -86,8 +86,8 @@ def _new_survey(name: str, band: Band, names: tuple[str, ...], description: Mapp
     missing = [field for field in REQUIRED[band] if field not in description]
     if missing:
         raise ValueError(
-            f"description lacks {', '.join(missing)}; {name} is none of the surveys that ship "
-            f"({', '.join(names)}), so its description must say them"
+            f"description lacks {', '.join(missing)}; {name} does not ship ({', '.join(names)} do), so its "
+            "description must say them"
         )
     # `_changed` sets its beam.
     return Survey(

@@ -133,6 +133,7 @@ def test_every_survey_is_accepted_in_its_band(name: str) -> None:
 def test_a_survey_may_be_described() -> None:
     radio = {"name": "MINE", "description": OWN_SURVEY, "source": "directory", "path": "images"}
     survey = load_config({"survey": {"radio": radio, "infrared": {"source": "none"}}}).survey
+    assert survey.radio.changed(path="elsewhere").survey == survey.radio.survey
     assert (survey.radio.survey.name, survey.radio.survey.beam_axis_ratio) == ("MINE", pytest.approx(1.6))
     assert SurveysOptions.model_validate(survey.as_dict()) == survey
 

@@ -171,7 +171,7 @@ def test_another_survey_has_the_magnitudes_in_its_counts(survey: Survey) -> None
         # Half of the light is within the width of the point-spread function.
         y, x = np.indices(image.shape) - 150
         width_px = survey.beam_arcsec / survey.pixel_scale_arcsec
-        assert 0.35 < image[np.hypot(x, y) <= 0.5 * width_px].sum() / image.sum() < 0.6
+        assert 0.3 < image[np.hypot(x, y) <= 0.5 * width_px].sum() / image.sum() < 0.6
 
 
 def test_other_surveys_show_the_same_sources_and_their_own_noise() -> None:
@@ -179,10 +179,9 @@ def test_other_surveys_show_the_same_sources_and_their_own_noise() -> None:
     wise, unwise = SKY.cutout("", *place), SimulatedProvider(SURVEYS["UNWISE_W1"], seed=4).cutout("", *place)
     assert unwise.data.shape[0] == pytest.approx(wise.data.shape[0] / 2, abs=4)
     # The brightest source is at the same place.
-    places = [
-        np.array(one.wcs.pixels_to_sky(*np.unravel_index(np.argmax(one.data), one.data.shape)[::-1]))
-        for one in (wise, unwise)
-    ]
-    assert np.hypot(*(places[0] - places[1])) * 3600 < 4
+    row, column = np.unravel_index(np.argmax(wise.data[30:-30, 30:-30]), np.array(wise.data.shape) - 60)
+    x, y = np.rint(unwise.wcs.sky_to_pixels(*wise.wcs.pixels_to_sky(column + 30, row + 30))).astype(int)
+    around = unwise.data[y - 5 : y + 6, x - 5 : x + 6]
+    assert np.abs(np.array(np.unravel_index(np.argmax(around), around.shape)) - 5).max() <= 1
     noise = [1.4826 * np.median(np.abs(one.data - np.median(one.data))) for one in (wise, unwise)]
     assert noise[1] / noise[0] == pytest.approx(1.1 / 0.18, rel=0.35)

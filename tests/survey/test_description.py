@@ -78,7 +78,7 @@ def test_the_correlation_of_noise() -> None:
         ("MINE", {}, "name is 'MINE'; write one of: FIRST, NVSS"),
         ("vlass", {}, "(did you mean 'VLASS'?)"),
         ("WISE_W1", OWN, "name is 'WISE_W1'; write one of: FIRST, NVSS"),
-        ("MINE", {"rms": 1e-4, "pixel_scale_arcsec": 2.0}, "description lacks beam_arcsec; MINE is none of"),
+        ("MINE", {"rms": 1e-4, "pixel_scale_arcsec": 2.0}, "lacks beam_arcsec; MINE does not ship"),
         ("MINE", OWN | {"pixel_scale_arcsec": 7.0}, "a beam of 12 arcsec is narrower than 2 pixels of 7"),
         ("MINE", OWN | {"beam_arcsec": (20.0, 5.0, 0.0)}, "a beam of 5 arcsec is narrower"),
         ("MINE", OWN | {"beam_arcsec": (9.0, 12.0, 0.0)}, "[9, 12, 0]; write the major axis first"),

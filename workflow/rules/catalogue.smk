@@ -108,6 +108,7 @@ rule build_catalogue:
         runtime=60,
     params:
         method=CONFIG.catalogue.method,
+        why_weights=why_weights_of(CONFIG.catalogue.method),
         max_failed_fraction=CONFIG.cutouts.max_failed_fraction,
         version=__version__,
     message:

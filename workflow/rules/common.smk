@@ -19,7 +19,7 @@ from claran_core.evaluation.metrics import summary_line
 from claran_core.evaluation.other_catalogue import find_other_catalogue
 from claran_core.fusion import render
 from claran_core.labels.shard import truth_kind
-from claran_core.model.weights_header import given_weights
+from claran_core.model.weights_choice import given_weights
 from claran_core.report.notices import read_notices
 from claran_core.settings.config import Config
 from claran_core.settings.model import check_pretrained
@@ -104,7 +104,12 @@ def for_shards(path, **wildcards):
 
 def weights_of(method):
     """Return the user's weights of a method, or those trained in this run."""
-    return str(GIVEN_WEIGHTS.get(method) or RESULTS.weights(method))
+    return str(GIVEN_WEIGHTS[method].path if method in GIVEN_WEIGHTS else RESULTS.weights(method))
+
+
+def why_weights_of(method):
+    """Return why a method has its weights."""
+    return GIVEN_WEIGHTS[method].reason if method in GIVEN_WEIGHTS else "trained in this run"
 
 
 def get_weights(wildcards):
@@ -167,9 +172,12 @@ def mark_forced_jobs():
 
 
 def print_unfit_weights():
-    """Print which shipped weights do not fit the settings, so that others are trained."""
+    """Print which shipped weights do not fit the settings, so that others are trained, and what is doubtful."""
     for reason in UNFIT_WEIGHTS:
         print(f"claran: training new weights: {reason}")
+    for chosen in GIVEN_WEIGHTS.values():
+        if chosen.warning:
+            print(f"claran: {chosen.warning}")
 
 
 def print_summary():

@@ -44,7 +44,7 @@ with job(snakemake.log[0]):
         provenance=catalogue_provenance(
             Config.from_dict(snakemake.config),
             ledger=ledger,
-            weights=asdict(read_info(weights)),
+            weights=asdict(read_info(weights)) | {"chosen": snakemake.params.why_weights},
         ),
         run={name: Path(snakemake.input[name]) for name in ("run_targets", "run_ledger")},
         weights=model_id(weights),

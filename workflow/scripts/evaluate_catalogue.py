@@ -18,7 +18,7 @@ from claran_core.evaluation.catalogue_figures import plot_catalogue_shares
 from claran_core.evaluation.catalogue_sample import choose_catalogue_sample
 from claran_core.evaluation.catalogue_scores import BINS, binned_shares, catalogue_metrics, catalogue_summary
 from claran_core.evaluation.catalogue_truth import ROW_STATUSES, TRUE_OUTCOMES, compare_with_truth
-from claran_core.evaluation.component_links import OWNER_COLUMNS
+from claran_core.evaluation.component_links import LINK_BEAMS, OWNER_COLUMNS
 from claran_core.evaluation.metrics import json_ready
 from claran_core.evaluation.probability_figures import plot_reliability
 from claran_core.evaluation.sky_truth import SKY_TRUTH, sky_truth_over
@@ -48,7 +48,8 @@ with job(snakemake.log[0]):
     )
     truth = sky_truth_over(sky, sample.subjects, frame)
     owners = pd.concat([read_table(Path(path), OWNER_COLUMNS) for path in snakemake.input.owners])
-    comparison = compare_with_truth(sample.catalogue, truth, sample.outcomes, owners)
+    link_arcsec = LINK_BEAMS * survey.radio.survey.beam_arcsec
+    comparison = compare_with_truth(sample.catalogue, truth, sample.outcomes, owners, link_arcsec=link_arcsec)
     bins = binned_shares(comparison, sample.catalogue)
     measured = catalogue_calibration(
         sample.catalogue,
@@ -66,7 +67,7 @@ with job(snakemake.log[0]):
         "sample": sample.name,
         **catalogue_metrics(comparison, sample.catalogue, truth, sample.outcomes, sample.subjects, frame),
         "calibration": measured,
-        "unaccounted": unaccounted(components, outcomes),
+        "unaccounted": unaccounted(components, outcomes, link_arcsec),
     }
     write_json(Path(snakemake.output.metrics), json_ready(metrics))
     logger.info("%s", catalogue_summary(metrics))
