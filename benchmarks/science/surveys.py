@@ -126,7 +126,7 @@ def measured(folder: Path, config: Config, weights: Path, n_fields: int, jobs: i
         "subjects": len(targets),
         **scores(comparison, catalogue),
         "duplicates": comparison.n_duplicates,
-        "unaccounted": sum(unaccounted(components, outcomes, link_arcsec).values()),
+        "unaccounted": unaccounted(components, outcomes, link_arcsec)["n_missing"],
         "seconds": round(time.perf_counter() - start),
     }
 

@@ -10,9 +10,10 @@ from claran_core.survey.description import survey_names
 from claran_core.survey.surveys import SURVEYS
 
 PAGE = (REPOSITORY / "docs" / "surveys.md").read_text(encoding="utf-8")
+SHIPPED = PAGE.split("## Surveys that ship")[1].split("\n## ")[0]
 ROWS = {
     row[1]: [cell.strip() for cell in row[0].split("|")[2:-1]]
-    for row in re.finditer(r"^\| `([A-Z0-9_]+)`.*\|$", PAGE, re.MULTILINE)
+    for row in re.finditer(r"^\| `([A-Z0-9_]+)`.*\|$", SHIPPED, re.MULTILINE)
 }
 
 
