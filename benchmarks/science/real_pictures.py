@@ -81,7 +81,7 @@ def _draw_image(axis: Axes, picture: Picture, catalogues: Sequence[pd.DataFrame]
         warnings.simplefilter("ignore", AstropyWarning)
         hdu = next(one for one in file if one.data is not None)
         image, wcs = np.squeeze(hdu.data).astype(float), WCS(hdu.header).celestial
-    scale = _pixel_arcsec(wcs)
+    scale = pixel_arcsec(wcs)
     sigma = noise_sigma(image)
     axis.imshow(np.arcsinh(image / sigma / 2), origin="lower", cmap="gray_r", vmin=-1.5, vmax=4)
     heights = [level * sigma for level in CONTOURS if level * sigma < np.nanmax(image)]
@@ -103,7 +103,7 @@ def _draw_image(axis: Axes, picture: Picture, catalogues: Sequence[pd.DataFrame]
 
 def _draw_rows(axis: Axes, picture: Picture, catalogue: pd.DataFrame, wcs: WCS, style: str) -> None:
     """Draw the tight boxes of rows with class and probability."""
-    scale = _pixel_arcsec(wcs)
+    scale = pixel_arcsec(wcs)
     near = catalogue[(catalogue["tight_dec"] - picture.dec_deg).abs() < 2 * picture.radius_arcsec / 3600]
     for row in near.itertuples():
         across, up = row.tight_width / scale, row.tight_height / scale
@@ -123,6 +123,6 @@ def _draw_rows(axis: Axes, picture: Picture, catalogue: pd.DataFrame, wcs: WCS, 
             )
 
 
-def _pixel_arcsec(wcs: WCS) -> float:
+def pixel_arcsec(wcs: WCS) -> float:
     """Return the width of a pixel, arcsec."""
     return float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) * 3600)
