@@ -121,7 +121,7 @@ def merge_ledgers(ledger_paths: Sequence[Path], output_path: Path) -> pd.DataFra
     """
     ledger = pd.concat([files.read_table(path, LEDGER.names) for path in ledger_paths], ignore_index=True)
     ledger = ledger.sort_values(["subject_id", "band"], ascending=[True, False], ignore_index=True)
-    for name in ("reason", "url"):  # this ledger is published with the catalogue
+    for name in ("reason", "origin", "url"):  # this ledger is published with the catalogue
         texts = ledger[name]
         ledger[name] = texts.map(published, na_action="ignore").astype(texts.dtype)
     made_from = check_run({}, [origins_of(ledger=path) for path in ledger_paths])

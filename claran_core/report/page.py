@@ -94,7 +94,7 @@ def _run(inputs: ReportInputs) -> dict[str, Any]:
     return {
         "config": config,
         "date": inputs.date,
-        "notices": inputs.notices,
+        "notices": published(list(inputs.notices)),
         "version": inputs.version,
         "simulated": config.survey.radio.source == "simulated",
         "settings": yaml.safe_dump(published(config.as_dict()), sort_keys=False, allow_unicode=True),

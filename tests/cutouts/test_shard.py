@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from sky_images import FRAME, positions, write_image
 
-from claran_core.common.cutout import Beam, Cutout, NoImage
+from claran_core.common.cutout import Beam, Cutout, NoImage, Provenance
 from claran_core.common.errors import InputError, TooManyFailures
 from claran_core.common.files import read_table
 from claran_core.common.flags import Flag
@@ -183,6 +183,22 @@ def test_ledgers_are_joined_in_one_order_whatever_the_shards(
     pd.testing.assert_frame_equal(merged, merge_ledgers(paths[::-1], results.catalogue_ledger))
     with pytest.raises(InputError, match="no such file"):
         merge_ledgers([results.ledger("00009")], results.catalogue_ledger)
+
+
+def test_the_joined_ledger_names_no_folder_and_no_password(
+    radio: DirectoryProvider, results: Results
+) -> None:
+    class Private(DirectoryProvider):
+        def cutout(self, *_: object) -> NoImage:
+            url = "https://alice:pa55@maps.example.org/c?size=3&token=a1b2"
+            facts = Provenance("mine", url, "", "")
+            return NoImage("failed", "/data/alice/maps/a.fits: damaged; tell alice@example.org", facts)
+
+    cut_shard(table(PLACES), Private(FIRST, radio.path), None, FRAME, results=results, shard="00000")
+    merged = merge_ledgers([results.ledger("00000")], results.catalogue_ledger)
+    rows = merged[merged["band"] == "radio"]
+    assert set(rows["reason"]) == {"a.fits: damaged; tell (e-mail address)"}
+    assert set(rows["url"]) == {"https://maps.example.org/c?size=3&token=(left out)"}
 
 
 def ledger_with(failed: Iterable[int], rows: int = 100) -> pd.DataFrame:

@@ -39,6 +39,17 @@ def test_foreign_parquet_is_one_line_in_every_format(tmp_path: Path, to: str) ->
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("to", FORMATS)
+def test_no_format_names_the_folder_of_the_run(tmp_path: Path, to: str) -> None:
+    write_random_run(tmp_path / "results", 4)
+    out = tmp_path / "out"
+    export_catalogue(Results(tmp_path / "results").catalogue, out, to=to, moc_order=8)
+    written = [path for path in out.rglob("*") if path.is_file()] if out.is_dir() else [out]
+    assert written
+    for path in written:
+        assert str(tmp_path).encode() not in path.read_bytes(), path
+
+
 def test_a_folder_does_not_take_a_files_place(tmp_path: Path) -> None:
     write_random_catalogue(tmp_path / "c.parquet", 4)
     (tmp_path / "file").touch()
