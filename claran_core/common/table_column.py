@@ -70,6 +70,11 @@ class TableColumn:
         return self.unit.strip() or self._split[1]
 
     @property
+    def says_unit(self) -> bool:
+        """Whether the file, or the name of a column of positions, states the unit: ``ra_deg``."""
+        return bool(self.stated_unit) or self.label.lower().endswith("deg")
+
+    @property
     def _split(self) -> tuple[str, str]:
         spelled = UNIT_IN_NAME.fullmatch(self.name)
         if spelled is None or not is_unit(spelled["unit"]):

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from claran_core.common.files import read_table
+from claran_core.common.files import read_metadata, read_table
 from claran_core.common.flags import Flag
 from claran_core.common.paths import Results
+from claran_core.components.contour_rule import COMPONENT_SIGMA
 
 __all__ = ["notices", "read_notices"]
 
@@ -47,7 +48,8 @@ def read_notices(results: Results) -> list[str]:
     def table(path: Path, columns: list[str]) -> pd.DataFrame:
         return read_table(path, columns) if path.exists() else pd.DataFrame(columns=columns)
 
-    return notices(
+    doubt = str(read_metadata(results.targets).get("doubt", "")) if results.targets.exists() else ""
+    return [doubt] * bool(doubt) + notices(
         table(results.catalogue_ledger, LEDGER_COLUMNS),
         table(results.catalogue, CATALOGUE_COLUMNS) if results.catalogue.exists() else None,
         table(results.outcomes, OUTCOME_COLUMNS),
@@ -97,8 +99,8 @@ def _example(rows: pd.DataFrame) -> str:
 def _empty(catalogue: pd.DataFrame, outcomes: pd.DataFrame) -> Iterator[str]:
     if not len(catalogue):
         yield (
-            f"The catalogue is empty: {len(outcomes)} components of 5.3 sigma were found, and none is in a "
-            "source; check positions, units and noise of the images"
+            f"The catalogue is empty: {len(outcomes)} components of {COMPONENT_SIGMA} sigma were found, and none is "
+            "in a source; check positions, units and noise of the images"
         )
 
 

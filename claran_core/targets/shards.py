@@ -7,6 +7,7 @@ shard are new or have changed, and only shards with a new list run again.
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,11 @@ from claran_core.common.origins import check_run, origins_of
 from claran_core.common.paths import Results, missing
 from claran_core.common.tables import TARGETS
 from claran_core.settings.config import Config
-from claran_core.targets.target_table import read_targets
+from claran_core.targets.target_table import position_doubt, read_targets
 
 __all__ = ["ShardPlan", "assign_shards", "plan", "write_targets"]
+
+logger = logging.getLogger(__name__)
 
 # Cells that order the subjects on the sky: 6 arcsec, smaller than the distance between subjects.
 HEALPIX_NSIDE = 2**15
@@ -115,7 +118,10 @@ def write_targets(config: Config, targets_path: Path, results: Results) -> None:
     for shard, rows in assigned.groupby("shard", sort=False):
         if shard in stale:
             files.write_table(results.shard_targets(str(shard)), rows, TARGETS)
-    metadata = {**_settings(config), "source": _source(targets_path), "digests": digests}
+    doubt = position_doubt(targets_path, assigned["ra"].to_numpy())
+    if doubt:
+        logger.warning("%s", doubt)
+    metadata = {**_settings(config), "source": _source(targets_path), "digests": digests, "doubt": doubt}
     made_from = check_run({}, [origins_of(targets=results.shard_targets(shard)) for shard in digests])
     files.write_table(results.targets, assigned, TARGETS, metadata=metadata, made_from=made_from)
 

@@ -16,16 +16,19 @@ from claran_core.common.errors import InputError
 from claran_core.common.external_tables import ExternalTable, read_external_table, table_columns
 from claran_core.common.frame import SCALES
 from claran_core.common.names import position_names
+from claran_core.common.sexagesimal import sexagesimal_values
 from claran_core.common.table_column import TableColumn, named_column, position_columns
 from claran_core.common.tables import NATIVE_SCALE, SPLITS
 from claran_core.labels import rgz_table
 
-__all__ = ["read_targets"]
+__all__ = ["position_doubt", "read_targets"]
 
 COLUMNS = ("subject_id", "ra", "dec", "scale", "split")
 OTHER_COLUMNS = ("subject_id", "scale", "split")
 POSITION_UNITS = {"ra": u.deg, "dec": u.deg}
 MAX_ID_LENGTH = 100
+# Right ascensions of a whole table below this number may be hours.
+HOURS = 24.0
 # Letters, digits and ._+- only, no leading dot: ids become file names and FITS extension names.
 SAFE_ID = rf"[A-Za-z0-9_+\-][A-Za-z0-9._+\-]{{0,{MAX_ID_LENGTH - 1}}}"
 
@@ -63,6 +66,40 @@ def read_targets(path: Path, scales: Sequence[int] = (NATIVE_SCALE,)) -> pd.Data
     if "scale" not in table.data:
         return _at_scales(path, targets, scales)
     return targets[list(COLUMNS)]
+
+
+def position_doubt(path: Path, ra_deg: np.ndarray) -> str:
+    """Return why right ascensions that were read as degrees may be hours, in one line; empty without doubt.
+
+    A table with a column ``scale`` or ``split`` was made for this program, so that its positions are deg.
+
+    Parameters
+    ----------
+    path : Path
+        The table, as for `read_targets`.
+    ra_deg : (n,) float64 array
+        What `read_targets` made of it.
+    """
+    if not len(ra_deg) or ra_deg.max() >= HOURS:
+        return ""
+    columns = table_columns(path)
+    made_for_us = any(named_column(path, name, columns) for name in ("scale", "split"))
+    if made_for_us or rgz_table.is_label_table(columns):
+        return ""
+    column = position_columns(path, columns)["ra"]
+    if column.says_unit or _is_sexagesimal(path, column):
+        return ""
+    return (
+        f"{path.name}: all right ascensions are below {HOURS:g} and the table states no unit, so they may be "
+        f"hours; they were read as degrees. State it, in CSV as '{column.name} (deg)' or '{column.name} (h)'"
+    )
+
+
+def _is_sexagesimal(path: Path, column: TableColumn) -> bool:
+    """Return whether the values of a column are sexagesimal, which `read_targets` reads as hours."""
+    first = read_external_table(path, {"ra": column}, {}).data["ra"].iloc[:1]
+    is_number = pd.to_numeric(first, errors="coerce").notna().all()
+    return bool(not is_number and np.isfinite(sexagesimal_values(first)).all())
 
 
 def _at_scales(path: Path, targets: pd.DataFrame, scales: Sequence[int]) -> pd.DataFrame:

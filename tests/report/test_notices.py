@@ -1,12 +1,17 @@
 """What is unusual about a run is said; an ordinary run says nothing."""
 
+import logging
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from claran_core.common.flags import Flag
-from claran_core.report.notices import notices
+from claran_core.common.paths import Results
+from claran_core.report.notices import notices, read_notices
+from claran_core.settings.config import load_config
+from claran_core.targets.shards import write_targets
 
 NO_IMAGES = {"radio": pd.DataFrame(columns=["name", "reason", "refused"])}
 
@@ -83,3 +88,19 @@ def test_images_that_cannot_be_used() -> None:
     assert notices(ledger(), sources(), outcomes(9.0), {"radio": images}) == [
         "2 of 3 files or images of survey.radio.path cannot be used; b: it is damaged"
     ]
+
+
+@pytest.mark.parametrize("name", ["ra", "ra (deg)"])
+def test_right_ascensions_that_may_be_hours(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    (tmp_path / "mine.csv").write_text(f"{name},dec\n13.4,29.7\n13.5,29.8\n")
+    results = Results(tmp_path / "results")
+    with caplog.at_level(logging.WARNING):
+        write_targets(load_config(), tmp_path / "mine.csv", results)
+    expected = (
+        "mine.csv: all right ascensions are below 24 and the table states no unit, so they may be hours; they "
+        "were read as degrees. State it, in CSV as 'ra (deg)' or 'ra (h)'"
+    )
+    assert read_notices(results) == ([expected] if name == "ra" else [])
+    assert [record.getMessage() for record in caplog.records] == ([expected] if name == "ra" else [])

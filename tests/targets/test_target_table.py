@@ -9,7 +9,7 @@ import pytest
 from astropy.table import Table
 
 from claran_core.common.errors import InputError
-from claran_core.targets.target_table import read_targets
+from claran_core.targets.target_table import position_doubt, read_targets
 
 
 def write_csv(tmp_path: Path, text: str) -> Path:
@@ -195,3 +195,35 @@ def test_million_targets_are_read_within_ten_seconds(tmp_path: Path) -> None:
     targets = read_targets(path)
     assert time.process_time() - start < 10
     np.testing.assert_array_equal(targets["ra"], frame["ra"])
+
+
+@pytest.mark.parametrize(
+    ("text", "doubtful"),
+    [
+        ("ra,dec\n7.76,-33.5\n23.99,3\n", True),
+        ("RAJ2000;DEJ2000\n7.76;-33.5\n", True),
+        ("subject_id,ra,dec\na,0,-33.5\n", True),
+        ("ra,dec\n7.76,-33.5\n24.01,3\n", False),
+        ("ra (deg),dec\n7.76,-33.5\n", False),
+        ("RA (h),dec\n0.5,-33.5\n", False),
+        ("ra_deg,dec_deg\n7.76,-33.5\n", False),
+        ("ra,dec\n01:02:03,-33:30:00\n", False),
+        ("ra,dec,scale\n7.76,-33.5,1\n", False),
+        ("_RA\t_DE\ndeg\tdeg\n---\t---\n7.76\t-33.5\n", False),
+    ],
+)
+def test_right_ascensions_that_may_be_hours(tmp_path: Path, text: str, doubtful: bool) -> None:
+    path = write_csv(tmp_path, text)
+    doubt = position_doubt(path, read_targets(path)["ra"].to_numpy())
+    assert doubt.startswith("targets.csv: all right ascensions are below 24") == doubtful
+    assert bool(doubt) == doubtful
+
+
+def test_a_unit_in_the_file_leaves_no_doubt_about_hours(tmp_path: Path) -> None:
+    path = tmp_path / "targets.fits"
+    table = Table({"ra": [3.0, 7.0], "dec": [1.0, 2.0]})
+    table.write(path)
+    assert position_doubt(path, np.array([3.0, 7.0]))
+    table["ra"].unit = "deg"
+    table.write(path, overwrite=True)
+    assert not position_doubt(path, np.array([3.0, 7.0]))
