@@ -103,7 +103,7 @@ def prepare(folder: Path, server: MockServer, n_subjects: int) -> list[str]:
     }
     (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-    command += ["--directory", str(folder), "--cores", "2", "--quiet", "all", "--rerun-incomplete"]
+    command += ["--directory", str(folder), "--cores", "2", "--quiet", "all"]
     return [*command, "--configfile", str(folder / "settings.yaml"), "--"]
 
 

@@ -163,7 +163,7 @@ def on_disk(trial: Trial, before: str, after: str) -> str:
 
 def finish(trial: Trial) -> None:
     """Start the workflow again, as a user does after a fault."""
-    status, output = trial.run("--rerun-incomplete")
+    status, output = trial.run()
     if status:
         raise SystemExit(f"{trial.folder}: another run does not repair it:\n{output[-3000:]}")
 

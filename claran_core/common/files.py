@@ -37,6 +37,8 @@ __all__ = [
     "read_batches",
     "read_metadata",
     "read_table",
+    "stated_content",
+    "stated_metadata",
     "write_arrow",
     "write_json",
     "write_table",
@@ -157,7 +159,12 @@ def content_of(path: Path) -> tuple[str, dict[str, str]]:
     InputError
         As for `digest_of`.
     """
-    facts = _file_facts(path)
+    return stated_content(path, _schema(path))
+
+
+def stated_content(path: Path, schema: pa.Schema) -> tuple[str, dict[str, str]]:
+    """Return what `content_of` returns, from the schema of a table that was read."""
+    facts = schema.metadata or {}
     if DIGEST_KEY not in facts:
         raise InputError(
             f"{path}: does not say what it contains, as files of an earlier version; "
@@ -243,7 +250,7 @@ def read_batches(
 
 
 @contextmanager
-def open_parquet(path: Path, *, strict: bool = False) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: Path, *, strict: bool = False, verify: bool = True) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file, after a comparison of all its bytes with its seal, if it has one.
 
     Parameters
@@ -253,6 +260,8 @@ def open_parquet(path: Path, *, strict: bool = False) -> Iterator[pq.ParquetFile
     strict : bool
         Whether a file of the pipeline without a seal is refused.  Another program that saves a selection of a
         catalogue may keep the pipeline's metadata.
+    verify : bool
+        False leaves out the comparison, for a reader of the footer alone; it would read the whole file.
 
     Raises
     ------
@@ -262,7 +271,7 @@ def open_parquet(path: Path, *, strict: bool = False) -> Iterator[pq.ParquetFile
     try:
         with pa.memory_map(str(path)) as source:
             content = source.read_buffer()
-            sealed = _is_sealed(path, content)
+            sealed = verify and is_sealed(content)
             with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
                 if strict and not sealed and METADATA_KEY in (file.schema_arrow.metadata or {}):
                     raise InputError(_not_parquet(path, "it has no seal: another program has changed it"))
@@ -270,13 +279,6 @@ def open_parquet(path: Path, *, strict: bool = False) -> Iterator[pq.ParquetFile
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the stage that writes it") from None
     except (pa.ArrowException, OSError) as error:
-        raise InputError(_not_parquet(path, str(error))) from None
-
-
-def _is_sealed(path: Path, content: pa.Buffer) -> bool:
-    try:
-        return is_sealed(content)
-    except ValueError as error:
         raise InputError(_not_parquet(path, str(error))) from None
 
 
@@ -292,21 +294,27 @@ def _present(path: Path, file: pq.ParquetFile, columns: Iterable[str] | None) ->
     return wanted
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
+def read_metadata(path: Path, *, verify: bool = True) -> dict[str, Any]:
     """Return the `metadata` given to `write_table` (empty for a file of another program).
+
+    `verify` is that of `open_parquet`.
 
     Raises
     ------
     InputError
         If the file is missing or is not a complete Parquet file.
     """
-    return json.loads(_file_facts(path).get(METADATA_KEY, b"{}"))
+    return stated_metadata(_schema(path, verify=verify))
 
 
-def _file_facts(path: Path) -> dict[bytes, bytes]:
-    """Return the metadata of a Parquet file."""
-    with open_parquet(path) as file:
-        return file.schema_arrow.metadata or {}
+def stated_metadata(schema: pa.Schema) -> dict[str, Any]:
+    """Return what `read_metadata` returns, from the schema of a file that is open."""
+    return json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+
+
+def _schema(path: Path, *, verify: bool = True) -> pa.Schema:
+    with open_parquet(path, verify=verify) as file:
+        return file.schema_arrow
 
 
 def _not_parquet(path: Path, error: str) -> str:

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from claran_core.common.errors import InputError
-from claran_core.common.files import content_of
+import pandas as pd
 
-__all__ = ["Origin", "check_run", "check_together", "origin_of", "origins_of"]
+from claran_core.common.errors import InputError
+from claran_core.common.files import content_of, read_arrow, stated_content
+
+__all__ = ["Origin", "check_run", "check_together", "origin_of", "origins_of", "read_with_origin"]
 
 # Stage that writes each kind of file.
 STAGES: Mapping[str, str] = {
@@ -62,6 +64,12 @@ def origin_of(path: Path) -> Origin:
         If the file is missing, is not a complete Parquet file, or does not say what it contains.
     """
     return Origin(path, *content_of(path))
+
+
+def read_with_origin(path: Path, columns: Iterable[str] | None = None) -> tuple[pd.DataFrame, Origin]:
+    """Return a table (`claran_core.common.files.read_table`) and its origin; the file is read once."""
+    content = read_arrow(path, columns)
+    return content.to_pandas(), Origin(path, *stated_content(path, content.schema))
 
 
 def check_together(files: Mapping[str, Origin], known: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -42,7 +42,7 @@ def is_sealed(content: pa.Buffer) -> bool:
 
     Raises
     ------
-    ValueError
+    OSError
         If it has one, and a byte has changed.
     """
     view, size = memoryview(content), content.size
@@ -55,7 +55,7 @@ def is_sealed(content: pa.Buffer) -> bool:
     digest = hashlib.sha256(view[:first])
     digest.update(view[start:])
     if digest.digest() != bytes(view[first + len(MAGIC) : start]):
-        raise ValueError("a byte has changed: its digest differs")
+        raise OSError("a byte has changed: its digest differs")
     return True
 
 

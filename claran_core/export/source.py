@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.catalogue.product.stored_frame import stored_frame
 from claran_core.common.errors import InputError
-from claran_core.common.files import open_parquet, read_batches, read_metadata
+from claran_core.common.files import open_parquet, read_batches, stated_metadata
 from claran_core.common.frame import Frame
 
 __all__ = ["CatalogueFile", "items", "open_catalogue"]
@@ -138,13 +138,13 @@ def open_catalogue(path: Path) -> CatalogueFile:
     InputError
         If the file is missing, is not Parquet, or is not a catalogue.
     """
-    facts = read_metadata(path)
     with open_parquet(path) as file:
         stored, n_rows = file.schema_arrow, file.metadata.num_rows
     missing = [name for name in IDENTITY if name not in stored.names]
     if missing:
         raise InputError(f"{path}: not a catalogue of sources: column {missing[0]!r} is missing")
-    return CatalogueFile(path, pa.schema([_known(field) for field in stored]), n_rows, facts)
+    known = pa.schema([_known(field) for field in stored])
+    return CatalogueFile(path, known, n_rows, stated_metadata(stored))
 
 
 def items(column: pa.ListArray) -> tuple[pa.Array, np.ndarray]:

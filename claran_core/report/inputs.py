@@ -13,8 +13,7 @@ from claran_core import __version__
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_table
-from claran_core.common.origins import check_run, check_together, origins_of
+from claran_core.common.origins import Origin, check_run, check_together, origins_of, read_with_origin
 from claran_core.common.paths import Results
 from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
@@ -134,23 +133,22 @@ def read_inputs(
     if compared:
         catalogue_figures["comparison"] = results.comparison("comparison.png")
     method = config.catalogue.method
-    targets = read_table(results.targets)
-    shards = targets["shard"].unique().tolist()
-    _check_origins(results, method, shards, labelled=bool(evaluated))
-    fused = _read_fused(results, method, shards)
-    labels = ["subject_id", *BOX_COLUMNS, "morphology"]
+    tables, origins = _read_run(results, labelled=bool(evaluated))
+    shards = [_read_shard(results, method, name) for name in tables["run_targets"]["shard"].unique()]
+    check_run(origins, [shard.origins for shard in shards], {"method": method})
+    fused = pd.concat([shard.fused for shard in shards], ignore_index=True)
     return ReportInputs(
         config=config,
-        targets=targets,
-        ledger=read_table(results.catalogue_ledger),
+        targets=tables["run_targets"],
+        ledger=tables["run_ledger"],
         notices=read_notices(results),
         fused=fused,
         images_of=_image_reader(results, config, fused),
-        catalogue=read_table(results.catalogue, CATALOGUE.names),
-        outcomes=read_table(results.outcomes, ["outcome"]),
-        blank=_read_blank(results, shards),
+        catalogue=tables["catalogue"],
+        outcomes=tables["outcomes"],
+        blank=frozenset().union(*(shard.blank for shard in shards)),
         date=date,
-        labels=read_table(results.labels, labels) if evaluated else None,
+        labels=tables.get("run_labels"),
         metrics={name: _read_json(results.metrics(name)) for name in evaluated},
         figures={name: results.evaluation_figures(name) for name in evaluated},
         loss_curves={name: results.loss_curves(name) for name in trained},
@@ -159,39 +157,40 @@ def read_inputs(
     )
 
 
-def _check_origins(results: Results, method: str, shards: Sequence[str], *, labelled: bool) -> None:
-    """Refuse files that do not belong together."""
-    run = {
-        "catalogue": results.catalogue,
-        "outcomes": results.outcomes,
-        "run_ledger": results.catalogue_ledger,
-        "run_targets": results.targets,
+@dataclass(frozen=True)
+class _Shard:
+    """Index of the fused images of a shard, its subjects without a component, and the origins of both."""
+
+    fused: pd.DataFrame
+    blank: frozenset[str]
+    origins: Mapping[str, Origin]
+
+
+def _read_run(results: Results, *, labelled: bool) -> tuple[dict[str, pd.DataFrame], dict[str, Origin]]:
+    """Return the tables of the whole run, and their origins, by the names of `claran_core.common.origins`."""
+    wanted: dict[str, tuple[Path, Sequence[str] | None]] = {
+        "catalogue": (results.catalogue, CATALOGUE.names),
+        "outcomes": (results.outcomes, ["outcome"]),
+        "run_ledger": (results.catalogue_ledger, None),
+        "run_targets": (results.targets, None),
     }
     if labelled:
-        run["run_labels"] = results.labels
-    of_shards = (
-        origins_of(fused=results.fused_index(method, shard), noise=results.noise(shard)) for shard in shards
+        wanted["run_labels"] = (results.labels, ["subject_id", *BOX_COLUMNS, "morphology"])
+    tables, origins = {}, {}
+    for name, (path, columns) in wanted.items():
+        tables[name], origins[name] = read_with_origin(path, columns)
+    return tables, origins
+
+
+def _read_shard(results: Results, method: str, shard: str) -> _Shard:
+    index, fused = read_with_origin(results.fused_index(method, shard), _FUSED_COLUMNS)
+    images, noise = read_with_origin(results.noise(shard), ["subject_id", "sigma", "n_components"])
+    most = images[images["sigma"].notna()].groupby("subject_id")["n_components"].max()
+    return _Shard(
+        index.assign(shard=shard, row=np.arange(len(index))),
+        frozenset(most.index[most == 0]),
+        {"fused": fused, "noise": noise},
     )
-    check_run(origins_of(**run), of_shards, {"method": method})
-
-
-def _read_fused(results: Results, method: str, shards: Sequence[str]) -> pd.DataFrame:
-    """Return the index of all shards, with shard and row of each image."""
-    tables = []
-    for shard in shards:
-        index = read_table(results.fused_index(method, shard), _FUSED_COLUMNS)
-        tables.append(index.assign(shard=shard, row=np.arange(len(index))))
-    return pd.concat(tables, ignore_index=True)
-
-
-def _read_blank(results: Results, shards: Sequence[str]) -> frozenset[str]:
-    """Return the subjects with a radio image and without a component."""
-    blank: set[str] = set()
-    for shard in shards:
-        noise = read_table(results.noise(shard), ["subject_id", "sigma", "n_components"])
-        most = noise[noise["sigma"].notna()].groupby("subject_id")["n_components"].max()
-        blank |= set(most.index[most == 0])
-    return frozenset(blank)
 
 
 def _image_reader(

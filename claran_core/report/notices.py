@@ -99,8 +99,8 @@ def _example(rows: pd.DataFrame) -> str:
 def _empty(catalogue: pd.DataFrame, outcomes: pd.DataFrame) -> Iterator[str]:
     if not len(catalogue):
         yield (
-            f"The catalogue is empty: {len(outcomes)} components of {COMPONENT_SIGMA} sigma were found, and none is "
-            "in a source; check positions, units and noise of the images"
+            f"The catalogue is empty: {len(outcomes)} components of {COMPONENT_SIGMA} sigma were found, and "
+            "none is in a source; check positions, units and noise of the images"
         )
 
 

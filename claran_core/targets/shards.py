@@ -84,18 +84,18 @@ def assign_shards(targets: pd.DataFrame, existing: pd.DataFrame | None, shard_si
     return assigned.iloc[by_shard][TARGETS.names].reset_index(drop=True)
 
 
-def plan(config: Config, targets_path: Path, results: Results) -> ShardPlan:
+def plan(config: Config, targets_path: Path, results: Results, *, verify: bool = True) -> ShardPlan:
     """Return the shards of a run from its target table and, if present, the targets file of an earlier run.
 
     Every job of a cluster parses the workflow again.  As long as the targets file was made from the current
-    target table, only the file's metadata is used; its seal is checked.
+    target table, only the file's metadata is used; its seal is compared with all its bytes if `verify`.
 
     Raises
     ------
     InputError
         If the targets are invalid (see `claran_core.targets.target_table.read_targets`).
     """
-    stored = _stored(results)
+    stored = _stored(results, verify=verify)
     settings = _settings(config)
     same_settings = {name: stored.get(name) for name in settings} == settings
     if same_settings and _is_source(stored.get("source"), targets_path):
@@ -184,9 +184,9 @@ def _settings(config: Config) -> dict[str, Any]:
     return {"shard_size": config.shard_size, "scales": list(config.targets.scales)}
 
 
-def _stored(results: Results) -> dict[str, Any]:
+def _stored(results: Results, *, verify: bool = True) -> dict[str, Any]:
     """Return the metadata of the targets file, empty without a file."""
-    return files.read_metadata(results.targets) if results.targets.exists() else {}
+    return files.read_metadata(results.targets, verify=verify) if results.targets.exists() else {}
 
 
 def _source(path: Path) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def test_every_flipped_bit_is_noticed(path: Path) -> None:
         changed[place] ^= 1 << place % 8
         try:
             assert not is_sealed(pa.py_buffer(changed))
-        except ValueError:
+        except OSError:
             continue
         unsealed += 1  # as if it never had a seal: the magic bytes, or the length of the footer
     assert unsealed == len(MAGIC) + 4

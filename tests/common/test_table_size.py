@@ -1,6 +1,7 @@
 """Tables that unpack to more than any table has are refused before they are read."""
 
 import gzip
+import os
 from functools import partial
 from pathlib import Path
 
@@ -48,3 +49,14 @@ def test_readers_refuse_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(external_tables, "refuse_bomb", partial(refuse_bomb, max_bytes=9999))
     with pytest.raises(InputError, match="unpacks to more than"):
         read_external_table(path, columns, dict.fromkeys(columns, u.deg))
+
+
+def test_a_file_that_was_replaced_is_unpacked_again(tmp_path: Path) -> None:
+    path = tmp_path / "targets.csv.gz"
+    for seconds, n_rows in ((1, 1000), (2, 100_000)):
+        path.write_bytes(gzip.compress(b"ra,dec\n" + b"1,2\n" * n_rows, mtime=0))
+        os.utime(path, (seconds, seconds))
+        if n_rows == 1000:
+            refuse_bomb(path, max_bytes=9999)
+    with pytest.raises(InputError, match="unpacks to more than"):
+        refuse_bomb(path, max_bytes=9999)

@@ -99,8 +99,8 @@ def test_right_ascensions_that_may_be_hours(
     with caplog.at_level(logging.WARNING):
         write_targets(load_config(), tmp_path / "mine.csv", results)
     expected = (
-        "mine.csv: all right ascensions are below 24 and the table states no unit, so they may be hours; they "
-        "were read as degrees. State it, in CSV as 'ra (deg)' or 'ra (h)'"
+        "mine.csv: all right ascensions are below 24 and the table states no unit, so they may be hours; "
+        "they were read as degrees. State it, in CSV as 'ra (deg)' or 'ra (h)'"
     )
     assert read_notices(results) == ([expected] if name == "ra" else [])
     assert [record.getMessage() for record in caplog.records] == ([expected] if name == "ra" else [])

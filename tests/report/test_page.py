@@ -198,7 +198,7 @@ def test_the_page_names_no_folder_person_or_password(tmp_path: Path) -> None:
     ledger = inputs.ledger.assign(status="failed", reason="/data/alice/first/a.fits: damaged")
     notices = [
         "1 of 9 files of survey.radio.path cannot be used; b: see /data/alice/first/b.fits",
-        "No subject has a radio image; s0: https://alice:pa55@maps.example.org/x: ask alice@astro.example.edu",
+        "No subject has a radio image; s: https://alice:pa55@maps.example.org/x: ask alice@astro.example.org",
     ]
     text = render_report(dataclasses.replace(inputs, config=config, ledger=ledger, notices=notices))
     assert "cannot be used; b: see b.fits" in text and "ask (e-mail address)" in text

@@ -1,5 +1,6 @@
 """The configuration: overlays on the defaults, names from the objects, mistakes reported in one line."""
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -327,6 +328,23 @@ def test_mistakes_are_reported_in_one_line(overlay: dict[str, Any], says: str) -
     with pytest.raises(ConfigError) as caught:
         load_config(overlay)
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def numbers_of(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield an overlay for each number of the settings, which sets it to NaN."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from ({key: inner} for inner in numbers_of(value))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield {key: math.nan}
+
+
+def test_no_number_of_the_settings_may_be_nan() -> None:
+    overlays = list(numbers_of(load_config().as_dict()))
+    assert {"catalogue": {"min_probability": math.nan}} in overlays and len(overlays) > 30
+    for overlay in overlays:
+        with pytest.raises(ConfigError, match="nan"):
+            load_config(overlay)
 
 
 def test_options_of_the_architecture() -> None:

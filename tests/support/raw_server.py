@@ -7,11 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import repeat
 from types import TracebackType
+from typing import Any
 
-__all__ = ["RawServer", "Script", "dripping", "endless"]
+from claran_core.survey.archive.services import Service
+
+__all__ = ["RawServer", "Script", "dripping", "endless", "raw_service"]
 
 # What is sent after the request, given as its first line and headers.
 Script = Callable[[str], Iterator[bytes]]
+
+
+def raw_service(address: str, **fields: Any) -> Service:
+    """Return a service at an address of a `RawServer`, without a limit of requests worth mentioning."""
+    return Service("raw", "FIRST", "first", address, requests_per_s=1000, **fields)
 
 
 class RawServer:

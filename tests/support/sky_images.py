@@ -103,3 +103,12 @@ def write_image(
     with quiet_astropy():
         fits.PrimaryHDU(data, header).writeto(path, output_verify="ignore")
     return path
+
+
+def write_pixels(
+    path: Path, data: np.ndarray, place: tuple[float, float] = (30.0, 10.0), **options: Any
+) -> None:
+    """Write a square image centred on a position; `options` are those of `image_header`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = image_header(*place, size_px=len(data), **options)
+    fits.PrimaryHDU(data, header).writeto(path, output_verify="ignore")

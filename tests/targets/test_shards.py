@@ -119,6 +119,19 @@ def test_written_shards_are_those_of_the_plan(run: Run) -> None:
     pd.testing.assert_frame_equal(pd.concat(lists, ignore_index=True), targets)
 
 
+def test_only_the_process_that_plans_reads_all_bytes_of_the_targets(run: Run) -> None:
+    path, results, config = run
+    write_targets(config(10), path, results)
+    content = bytearray(results.targets.read_bytes())
+    content[40] ^= 1  # in the first page of the first column
+    results.targets.write_bytes(content)
+    assert plan(config(10), path, results, verify=False).names == ("00000", "00001", "00002")
+    with pytest.raises(InputError, match="a byte has changed"):
+        plan(config(10), path, results)
+    with pytest.raises(InputError, match="a byte has changed"):  # who reads rows reads all bytes
+        read_table(results.targets)
+
+
 def test_added_targets_do_not_rewrite_lists_of_existing_shards(run: Run) -> None:
     path, results, config = run
     write_targets(config(10), path, results)

@@ -15,9 +15,9 @@ rule catalogue:
 
 rule associate:
     input:
-        targets=for_shards(RESULTS.shard_targets),
-        components=for_shards(RESULTS.components),
-        candidates=for_shards(RESULTS.candidates, method=CONFIG.catalogue.method),
+        targets=of_shards(RESULTS.shard_targets),
+        components=of_shards(RESULTS.components),
+        candidates=of_shards(RESULTS.candidates, method=CONFIG.catalogue.method),
         weights=weights_of(CONFIG.catalogue.method),
     output:
         associated=for_shards(RESULTS.associated),
@@ -76,22 +76,22 @@ rule measure_sources:
 
 rule build_catalogue:
     input:
-        index=for_shards(RESULTS.fused_index, method=CONFIG.catalogue.method),
-        associated=for_shards(RESULTS.associated),
-        sources=for_shards(RESULTS.shard_sources),
+        index=of_shards(RESULTS.fused_index, method=CONFIG.catalogue.method),
+        associated=of_shards(RESULTS.associated),
+        sources=of_shards(RESULTS.shard_sources),
         atoms=RESULTS.atoms,
         run_targets=RESULTS.targets,
         run_ledger=RESULTS.catalogue_ledger,
         # Compared only: do these files belong together?
-        radio_images=get_shard_images("radio"),
-        infrared_images=get_shard_images("infrared"),
-        targets=for_shards(RESULTS.shard_targets),
-        ledger=for_shards(RESULTS.ledger),
-        radio=for_shards(RESULTS.cutouts, band="radio"),
-        infrared=for_shards(RESULTS.cutouts, band="infrared"),
-        components=for_shards(RESULTS.components),
-        noise=for_shards(RESULTS.noise),
-        candidates=for_shards(RESULTS.candidates, method=CONFIG.catalogue.method),
+        radio_images=images_of_shards("radio"),
+        infrared_images=images_of_shards("infrared"),
+        targets=of_shards(RESULTS.shard_targets),
+        ledger=of_shards(RESULTS.ledger),
+        radio=of_shards(RESULTS.cutouts, band="radio"),
+        infrared=of_shards(RESULTS.cutouts, band="infrared"),
+        components=of_shards(RESULTS.components),
+        noise=of_shards(RESULTS.noise),
+        candidates=of_shards(RESULTS.candidates, method=CONFIG.catalogue.method),
         weights=weights_of(CONFIG.catalogue.method),
     output:
         catalogue=RESULTS.catalogue,

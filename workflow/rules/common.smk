@@ -48,7 +48,8 @@ CONDA_ENVIRONMENT = Path(workflow.basedir) / "envs" / "claran.yaml"
 try:
     CONFIG = Config.from_dict(config)
     TARGET_TABLE = resolve_path(CONFIG.targets.path)
-    SHARDS = plan(CONFIG, TARGET_TABLE, RESULTS)
+    # A job of a cluster needs the names of the shards alone; the process that plans all jobs checks the file.
+    SHARDS = plan(CONFIG, TARGET_TABLE, RESULTS, verify=workflow.is_main_process)
     TRUTH = truth_kind(CONFIG.survey.radio.source, TARGET_TABLE)
     label_table_of(CONFIG.survey.simulated)  # refused here if it is missing, not by each job
     OTHER_CATALOGUE = find_other_catalogue(CONFIG.evaluation.compare_with)
@@ -102,6 +103,15 @@ def for_shards(path, **wildcards):
     return [path(shard=shard, **wildcards) for shard in SHARDS.names]
 
 
+def of_shards(path, **wildcards):
+    """Return an input function that calls `for_shards`, so that jobs do not list the inputs of other rules."""
+
+    def get_files(_):
+        return for_shards(path, **wildcards)
+
+    return get_files
+
+
 def weights_of(method):
     """Return the user's weights of a method, or those trained in this run."""
     return str(GIVEN_WEIGHTS[method].path if method in GIVEN_WEIGHTS else RESULTS.weights(method))
@@ -144,9 +154,9 @@ def get_sampled_pixels():
     }
 
 
-def get_shard_images(band):
-    """Return the lists of images on disk of one band, all shards; none for other sources."""
-    return for_shards(RESULTS.shard_images, band=band) if band in DIRECTORY_BANDS else []
+def images_of_shards(band):
+    """Return an input: the lists of images on disk of one band, all shards; none for other sources."""
+    return of_shards(RESULTS.shard_images, band=band) if band in DIRECTORY_BANDS else []
 
 
 def get_archive_jobs(wildcards):

@@ -9,7 +9,7 @@
 
 rule components:
     input:
-        for_shards(RESULTS.components),
+        of_shards(RESULTS.components),
         [RESULTS.labels] if TRUTH else [],
 
 
@@ -71,7 +71,7 @@ rule label_shard:
 
 rule gather_labels:
     input:
-        labels=for_shards(RESULTS.shard_labels),
+        labels=of_shards(RESULTS.shard_labels),
     output:
         labels=RESULTS.labels,
     log:

@@ -7,7 +7,7 @@
 
 rule cutouts:
     input:
-        for_shards(RESULTS.ledger),
+        of_shards(RESULTS.ledger),
         RESULTS.catalogue_ledger,
         list(map(RESULTS.images, DIRECTORY_BANDS)),
 
@@ -71,7 +71,7 @@ rule cut_out:
 
 rule gather_ledger:
     input:
-        ledgers=for_shards(RESULTS.ledger),
+        ledgers=of_shards(RESULTS.ledger),
     output:
         ledger=RESULTS.catalogue_ledger,
     log:

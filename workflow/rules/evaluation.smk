@@ -74,8 +74,8 @@ rule evaluate_catalogue:
     input:
         catalogue=RESULTS.catalogue,
         outcomes=RESULTS.outcomes,
-        components=for_shards(RESULTS.components),
-        owners=for_shards(RESULTS.owners),
+        components=of_shards(RESULTS.components),
+        owners=of_shards(RESULTS.owners),
         targets=RESULTS.targets,
     output:
         metrics=RESULTS.catalogue_evaluation("metrics.json"),

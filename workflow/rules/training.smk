@@ -12,11 +12,11 @@ rule training:
 
 rule train:
     input:
-        targets=for_shards(RESULTS.shard_targets),
+        targets=of_shards(RESULTS.shard_targets),
         images=get_fused,
         index=get_fused_index,
-        components=for_shards(RESULTS.components),
-        owners=for_shards(RESULTS.owners),
+        components=of_shards(RESULTS.components),
+        owners=of_shards(RESULTS.owners),
         labels=RESULTS.labels,
         pretrained=PRETRAINED,
     output:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.errors import InputError
-from claran_core.common.files import open_parquet, read_batches, read_table
+from claran_core.common.files import open_parquet, read_table
 from claran_core.common.flags import DESCRIPTIONS, Flag
 from claran_core.common.paths import Results
 
@@ -29,14 +29,16 @@ def find_source(path: Path, source_id: str) -> dict[str, Any]:
     InputError
         If the file is not a catalogue, or has no such source.
     """
+    passed = []
     with open_parquet(path) as file:
         if "source_id" not in file.schema_arrow.names:
             raise InputError(f"{path}: not a catalogue of sources: column 'source_id' is missing")
-    for batch in read_batches(path):
-        rows = batch.filter(pc.equal(batch["source_id"], source_id))
-        if len(rows):
-            return rows.slice(0, 1).to_pylist()[0]
-    names = read_table(path, ["source_id"])["source_id"]
+        for batch in file.iter_batches():
+            rows = batch.filter(pc.equal(batch["source_id"], source_id))
+            if len(rows):
+                return rows.slice(0, 1).to_pylist()[0]
+            passed.append(batch["source_id"].cast(pa.string()))
+    names = pa.chunked_array(passed, pa.string()).to_pandas()
     alike = names[names.str.startswith(source_id)]
     if len(alike):
         offered = ", ".join(alike.iloc[:MAX_SUGGESTIONS]) + (", .." if len(alike) > MAX_SUGGESTIONS else "")

@@ -17,7 +17,7 @@ from claran_core.catalogue.product.stored_frame import stored_frame
 from claran_core.catalogue.product.validate_outcomes import validate_outcomes
 from claran_core.catalogue.product.voparquet import mismatches
 from claran_core.common.errors import InputError
-from claran_core.common.files import open_parquet, read_arrow, read_batches, read_metadata
+from claran_core.common.files import open_parquet, read_arrow, read_batches, stated_metadata
 from claran_core.common.paths import Results
 
 __all__ = ["validate_catalogue"]
@@ -38,14 +38,13 @@ def validate_catalogue(path: Path) -> list[str]:
     InputError
         If the file is missing, is not Parquet, or is not a catalogue.
     """
-    facts = read_metadata(path)
     with open_parquet(path, strict=True) as file:
         stored = file.schema_arrow
     missing = [name for name in CATALOGUE.names if name not in stored.names]
     if "source_id" in missing:
         raise InputError(f"{path}: not a catalogue of sources: column 'source_id' is missing")
     sound = {name for name in stored.names if name in CATALOGUE.names and _same_type(stored, name)}
-    frame = stored_frame(facts)
+    frame = stored_frame(stated_metadata(stored))
     found = [f"columns are missing: {', '.join(missing)}"] if missing else []
     found += _column_findings(stored)
     found += mismatches(stored)

@@ -30,7 +30,7 @@ from claran_core.common.text import printable
 from claran_core.survey.archive.limits import HostLimits, limits_folder, own_folder
 from claran_core.survey.archive.options import FetchOptions
 from claran_core.survey.archive.outcomes import Doubtful, Fault, Refusal
-from claran_core.survey.archive.services import Service
+from claran_core.survey.archive.services import Service, host_of
 from claran_core.survey.archive.transport import Budget, MeteredSession, spend
 from claran_core.survey.archive.unpack import gunzip
 
@@ -207,15 +207,14 @@ class Client:
 
     def _send(self, service: Service, request: Request) -> Answer:
         budget = Budget(self.options.request_timeout_s, self.options.read_timeout_s)
-        source = service.url
         try:
             with spend(budget):
                 for _ in range(MAX_REDIRECTS + 1):
-                    _check_address(service, request.url, source=source)
                     outcome = self._ask(request, budget)
                     if isinstance(outcome, Answer):
                         return outcome
-                    request, source = outcome, request.url
+                    _check_address(service, outcome.url, source=request.url)
+                    request = outcome
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Fault(_transport_reason(error)) from None
         raise Refusal(f"more than {MAX_REDIRECTS} redirects")
@@ -256,7 +255,7 @@ class Client:
         return session
 
     def _limits_of(self, service: Service, url: str) -> HostLimits:
-        host = urlsplit(url).netloc
+        host = str(host_of(url))  # its address is that of an HTTP service
         with self._lock:
             key = service.name, host
             if key not in self._limits:

@@ -86,7 +86,7 @@ class Service:
         That is so on the host of the service and on `hosts`, and from https to https only.
         """
         secure = urlsplit(source).scheme != "https" or url.lower().startswith("https://")
-        return secure and _host(url) in {_host(self.url), *self.hosts}
+        return secure and host_of(url) in {host_of(self.url), *self.hosts}
 
 
 # No service states a limit.  These are far below what a browser causes.
@@ -208,7 +208,7 @@ def chosen_services(
     return tuple(services[name] for name in names)
 
 
-def _host(url: str) -> str | None:
+def host_of(url: str) -> str | None:
     """Return the host of an HTTP address, with its port unless it is the usual one; else None."""
     try:
         parts = urlsplit(url)

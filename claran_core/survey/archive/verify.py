@@ -9,7 +9,7 @@ import html
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
@@ -17,13 +17,11 @@ from astropy.io import fits
 from claran_core.common.cutout import Cutout, NoImage, Provenance
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
-from claran_core.common.linear_wcs import LinearWCS
 from claran_core.survey.archive.http import Answer, one_line
 from claran_core.survey.archive.identity import check_header, check_pixel_scale
 from claran_core.survey.archive.outcomes import Doubtful, Fault
 from claran_core.survey.archive.services import Service
 from claran_core.survey.archive.unpack import GZIP_START, check_tiles, gunzip
-from claran_core.survey.blanks import mask_missing
 from claran_core.survey.fits_image import (
     FITS_START,
     READ_ERRORS,
@@ -32,7 +30,8 @@ from claran_core.survey.fits_image import (
     quiet_astropy,
 )
 from claran_core.survey.footprint import Footprint, PixelWindow, frame_points, sampling_frame
-from claran_core.survey.header_beam import beam_of, is_far_from_survey
+from claran_core.survey.header_beam import beam_of
+from claran_core.survey.pixel_flags import mask_and_flag
 from claran_core.survey.surveys import Survey
 from claran_core.survey.units import noise_fits, unit_factor
 
@@ -96,15 +95,17 @@ class ImageReader:
             data = _pixels(hdu, footprint, transposed, window)
         with quiet_astropy():
             beam = beam_of(hdu.header, footprint.pixel_scale_arcsec)
-        flags = Flag.PIXELS_MASKED if mask_missing(data) else Flag(0)
-        if is_far_from_survey(beam, survey):
-            flags |= Flag.BEAM_DIFFERS
-        image = footprint.regular(data, window, frame, self.ra_deg, self.dec_deg)
-        check_pixel_scale(image[1].pixel_scale_arcsec, survey)
-        cutout = _cutout(*image, hdu.header, answer, service, survey)
-        cutout = replace(cutout, beam=beam, flags=cutout.flags | flags)
+        flags = mask_and_flag(data, beam, survey)
+        pixels, wcs = footprint.regular(data, window, frame, self.ra_deg, self.dec_deg)
+        check_pixel_scale(wcs.pixel_scale_arcsec, survey)
+        unit = str(hdu.header.get("BUNIT", ""))
+        _convert(pixels, unit, survey)
+        if not noise_fits(pixels, survey):
+            flags |= Flag.SUSPECT_UNIT
+        source = provenance_of(answer, service)
+        cutout = Cutout(pixels, wcs, service.name, flags, source, unit=unit, beam=beam)
         if not _has_signal(data):
-            outside = NoImage("no_coverage", f"{service.name} has only blank pixels there", cutout.provenance)
+            outside = NoImage("no_coverage", f"{service.name} has only blank pixels there", source)
             if service.blank_is_outside:
                 return outside
             raise Doubtful("all pixels are blank or equal", outside)
@@ -204,19 +205,10 @@ def _has_signal(data: np.ndarray) -> bool:
     return finite.size > 0 and bool((finite != finite[0]).any())
 
 
-def _cutout(
-    data: np.ndarray,
-    wcs: LinearWCS,
-    header: fits.Header,
-    answer: Answer,
-    service: Service,
-    survey: Survey,
-) -> Cutout:
-    unit = str(header.get("BUNIT", ""))
+def _convert(data: np.ndarray, unit: str, survey: Survey) -> None:
+    """Convert pixels to the unit of a survey in place; refuse those in a unit that cannot be converted."""
     factor = unit_factor(unit, survey)
     if factor is None:
         raise Fault(f"pixels in {unit!r}, but {survey.name} has {survey.unit}")
     if factor != 1:
         data *= np.float32(factor)
-    flags = Flag(0) if noise_fits(data, survey) else Flag.SUSPECT_UNIT
-    return Cutout(data, wcs, service.name, flags, provenance_of(answer, service), unit=unit)

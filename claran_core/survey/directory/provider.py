@@ -16,7 +16,6 @@ import numpy as np
 from claran_core.common.cutout import Cutout, NoImage
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
-from claran_core.survey.blanks import mask_missing
 from claran_core.survey.coadd import coadd
 from claran_core.survey.coverage import coverage_of
 from claran_core.survey.directory.image_files import matching_files
@@ -29,7 +28,7 @@ from claran_core.survey.fits_image import (
     scan_file,
 )
 from claran_core.survey.footprint import PixelWindow, sampling_frame
-from claran_core.survey.header_beam import is_far_from_survey
+from claran_core.survey.pixel_flags import mask_and_flag
 from claran_core.survey.surveys import Survey
 from claran_core.survey.units import check_background, noise_fits, unit_factor
 
@@ -222,9 +221,7 @@ class DirectoryProvider:
     ) -> Cutout:
         data = read_window(image, window)
         factor = unit_factor(image.unit, self.survey, image.beam)
-        flags = Flag.PIXELS_MASKED if mask_missing(data) else Flag(0)
-        if is_far_from_survey(image.beam, self.survey):
-            flags |= Flag.BEAM_DIFFERS
+        flags = mask_and_flag(data, image.beam, self.survey)
         if factor is not None:
             data *= np.float32(factor)
         check_background(data, self.survey)

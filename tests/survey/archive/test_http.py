@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from archive_server import HASTY, ArchiveServer, patient
 from archive_sky import Reply
-from raw_server import RawServer
+from raw_server import RawServer, raw_service
 
 from claran_core import __version__
 from claran_core.common.errors import ConfigError
@@ -23,7 +23,7 @@ from claran_core.survey.archive.http import (
 )
 from claran_core.survey.archive.limits import ServiceDown
 from claran_core.survey.archive.outcomes import Doubtful, Fault, Refusal
-from claran_core.survey.archive.services import Service, described_services
+from claran_core.survey.archive.services import described_services
 
 Ask = Callable[..., Any]
 
@@ -203,7 +203,7 @@ class Redirecting(RawServer):
 
 
 def follow(server: RawServer, folder: Path, request: Request | None = None, **fields: Any) -> Answer:
-    service = Service("raw", "FIRST", "first", f"http://{server.host}/here", requests_per_s=1000, **fields)
+    service = raw_service(f"http://{server.host}/here", **fields)
     with Client(patient(folder, tries=3)) as client:
         return client.fetch(service, request or Request(service.url), lambda answer: answer)
 
@@ -272,7 +272,7 @@ def test_redirects_share_the_time_of_the_request(tmp_path: Path) -> None:
             yield from super().answer(request)
 
     with Slow("/again") as server:
-        service = Service("raw", "FIRST", "first", f"http://{server.host}/here", requests_per_s=1000)
+        service = raw_service(f"http://{server.host}/here")
         with Client(patient(tmp_path, tries=1, request_timeout_s=0.7)) as client:
             with pytest.raises(Fault, match="too slow"):
                 client.fetch(service, Request(service.url), whole)
@@ -290,10 +290,20 @@ def test_cookies_are_not_kept(tmp_path: Path) -> None:
         yield b"HTTP/1.1 200 OK\r\nSet-Cookie: who=you\r\nContent-Length: 0\r\n\r\n"
 
     with RawServer(script) as server, Client(patient(tmp_path)) as client:
-        service = Service("raw", "FIRST", "first", f"http://{server.host}/", requests_per_s=1000)
+        service = raw_service(f"http://{server.host}/")
         for _ in range(2):
             client.fetch(service, Request(service.url), whole)
         assert "who=you" not in "".join(server.requests)
+
+
+def test_the_state_of_a_host_does_not_name_the_password(tmp_path: Path) -> None:
+    with Redirecting("/there") as server, Client(patient(tmp_path)) as client:
+        address = f"http://me:secret@{server.host}/there"
+        service = raw_service(address)
+        client.fetch(service, Request(address), whole)
+        named = {path.name for path in client.folder.iterdir()}
+    assert f"{server.host.replace(':', '_')}.json" in named
+    assert not any("secret" in name for name in named)
 
 
 def test_an_address_for_provenance_has_the_form_and_no_password() -> None:

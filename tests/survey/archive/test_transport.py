@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from raw_server import RawServer, Script, dripping, endless
+from raw_server import RawServer, Script, dripping, endless, raw_service
 
 from claran_core.settings.config import load_config
 from claran_core.survey.archive import transport
 from claran_core.survey.archive.http import Answer, Client, Request
 from claran_core.survey.archive.outcomes import Fault
-from claran_core.survey.archive.services import Service
 
 # Time for a whole answer, and without a byte: the servers send faster than the second allows.
 TOTAL_S, WAIT_S = 0.6, 0.4
@@ -55,7 +54,7 @@ def fetch(
         **{"pause_s": 0.01, "max_pause_s": 0.05},
         **changes,
     }
-    service = Service("raw", "FIRST", "first", f"http://{server.host}/image", requests_per_s=1000)
+    service = raw_service(f"http://{server.host}/image")
     with Client(load_config().cutouts.archive.changed(**options)) as client:
         return client.fetch(service, Request(service.url), lambda answer: answer)
 
@@ -74,7 +73,7 @@ def test_a_handshake_that_drips_ends_in_time(tmp_path: Path) -> None:
     script = dripping(b"\x16\x03\x03\x10\x00", b"\x02")
 
     with RawServer(script, request_end=b"") as server:
-        service = Service("raw", "FIRST", "first", f"https://{server.host}/image", requests_per_s=1000)
+        service = raw_service(f"https://{server.host}/image")
         options = {"connect_timeout_s": 0.5, "tries": 1, "limits_folder": str(tmp_path)}
         begun = time.monotonic()
         with Client(load_config().cutouts.archive.changed(**options)) as client:
@@ -173,9 +172,7 @@ def test_a_proxy_that_drips_ends_in_time(
     monkeypatch.delenv("NO_PROXY", raising=False)
     with RawServer(DRIPS["headers"]) as server:
         monkeypatch.setenv(f"{scheme}_proxy", f"http://{server.host}")
-        service = Service(
-            "raw", "FIRST", "first", f"{scheme}://{tmp_path.name}.example/", requests_per_s=1000
-        )
+        service = raw_service(f"{scheme}://{tmp_path.name}.example/")
         options = {"request_timeout_s": TOTAL_S, "read_timeout_s": WAIT_S, "tries": 1}
         begun = time.monotonic()
         with Client(load_config().cutouts.archive.changed(**options, limits_folder=str(tmp_path))) as client:

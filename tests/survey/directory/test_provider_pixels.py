@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from scipy.ndimage import gaussian_filter
-from sky_images import FRAME, image_header
+from sky_images import FRAME, image_header, write_pixels
 
 from claran_core.common.cutout import Beam, Cutout, NoImage
 from claran_core.common.flags import Flag
@@ -25,11 +25,6 @@ def sky() -> np.ndarray:
     return (noise * FIRST.rms / noise.std()).astype(np.float32)
 
 
-def write(path: Path, data: np.ndarray, dec_deg: float = DEC, **cards: Any) -> None:
-    header = image_header(RA, dec_deg, **cards)
-    fits.PrimaryHDU(data, header).writeto(path, output_verify="ignore")
-
-
 def cut(folder: Path) -> Cutout | NoImage:
     return DirectoryProvider(FIRST, folder).cutout("subject", RA, DEC, FRAME.width_arcsec)
 
@@ -37,8 +32,8 @@ def cut(folder: Path) -> Cutout | NoImage:
 def test_zeros_are_no_data_for_the_choice_between_images(tmp_path: Path) -> None:
     blank = sky()
     blank[15:] = 0.0
-    write(tmp_path / "near.fits", blank)
-    write(tmp_path / "far.fits", sky(), dec_deg=DEC + 15 * 1.8 / 3600)
+    write_pixels(tmp_path / "near.fits", blank)
+    write_pixels(tmp_path / "far.fits", sky(), place=(RA, DEC + 15 * 1.8 / 3600))
     found = cut(tmp_path)
     assert isinstance(found, Cutout) and found.origin == "far.fits"
 
@@ -46,7 +41,7 @@ def test_zeros_are_no_data_for_the_choice_between_images(tmp_path: Path) -> None
 def test_the_coverage_does_not_count_zeros(tmp_path: Path) -> None:
     half = sky()
     half[:, :40] = 0.0
-    write(tmp_path / "a.fits", half)
+    write_pixels(tmp_path / "a.fits", half)
     found = cut(tmp_path)
     assert isinstance(found, Cutout)
     assert coverage_of(found, FRAME, RA, DEC) == pytest.approx(0.5, abs=0.03)
@@ -55,7 +50,7 @@ def test_the_coverage_does_not_count_zeros(tmp_path: Path) -> None:
 def test_an_absurd_pixel_is_masked_and_flagged(tmp_path: Path) -> None:
     data = sky()
     data[33, 44] = 3e7
-    write(tmp_path / "a.fits", data)
+    write_pixels(tmp_path / "a.fits", data)
     found = cut(tmp_path)
     assert isinstance(found, Cutout) and found.flags == Flag.PIXELS_MASKED
     assert np.nanmax(found.data) < 1
@@ -63,7 +58,7 @@ def test_an_absurd_pixel_is_masked_and_flagged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("major", "flags"), [(6.4, Flag(0)), (15.0, Flag.BEAM_DIFFERS)])
 def test_the_beam_of_the_image(tmp_path: Path, major: float, flags: Flag) -> None:
-    write(tmp_path / "a.fits", sky(), BMAJ=major / 3600, BMIN=5.4 / 3600, BPA=12.0)
+    write_pixels(tmp_path / "a.fits", sky(), BMAJ=major / 3600, BMIN=5.4 / 3600, BPA=12.0)
     found = cut(tmp_path)
     assert isinstance(found, Cutout) and found.flags == flags
     assert found.beam is not None and vars(found.beam) == pytest.approx(vars(Beam(major, 5.4, 12.0)))
@@ -88,7 +83,7 @@ def test_damage_is_failed_and_never_outside(tmp_path: Path, cards: dict[str, Any
 
 
 def test_a_background_is_failed(tmp_path: Path) -> None:
-    write(tmp_path / "a.fits", sky() + np.float32(0.01))
+    write_pixels(tmp_path / "a.fits", sky() + np.float32(0.01))
     found = cut(tmp_path)
     assert (
         isinstance(found, NoImage) and found.status == "failed" and "subtract the background" in found.reason
