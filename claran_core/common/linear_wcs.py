@@ -72,14 +72,23 @@ class LinearWCS:
         """Return the matrix ``(2, 2)`` from pixels ``x y`` to arcsec east and north, at a place in the image.
 
         Far from the reference position, pixels are smaller (SIN) or larger (TAN) on the sky, and stretched.
+        It is the derivative of the projection; NaN for positions that are not on the sphere (SIN).
         """
-        half = np.array([0.5, -0.5, 0.0, 0.0])
-        vectors = self.pixels_to_vectors(x + half, y + half[::-1])
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        steps = np.stack([vectors[0] - vectors[1], vectors[3] - vectors[2]], axis=1)
-        ra_deg, dec_deg = self.pixels_to_sky(x, y)
-        matrix: np.ndarray = local_axes(float(ra_deg), float(dec_deg))[:2] @ steps
-        return np.rad2deg(matrix) * ARCSEC_PER_DEG
+        dx, dy = x - self.x, y - self.y
+        (a, b), (c, d) = self._per_pixel.tolist()
+        east, north = a * dx + b * dy, c * dx + d * dy
+        square = east**2 + north**2
+        towards = 1.0 if self.projection == "TAN" else math.sqrt(1 - square) if square < 1 else math.nan
+        one, two, three = (np.array([east, north, towards]) @ self.axes).tolist()
+        place = math.degrees(math.atan2(two, one)), math.degrees(math.atan2(three, math.hypot(one, two)))
+        # Axes at the place, in components along those at the reference position.
+        turn = local_axes(*place)[:2] @ self.axes.T
+        if self.projection == "TAN":
+            plane = turn[:, :2] / math.sqrt(1 + square)
+        else:
+            plane = turn[:, :2] - turn[:, 2:] * (east / towards, north / towards)
+        matrix: np.ndarray = np.rad2deg(plane @ self._per_pixel) * ARCSEC_PER_DEG
+        return matrix
 
     def window(self, x0: int, y0: int) -> "LinearWCS":
         """Return the system of the part of the image that starts at pixel ``x0 y0``."""

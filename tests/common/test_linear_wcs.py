@@ -88,3 +88,20 @@ def test_pixels_on_the_sky_far_from_the_reference(projection: Projection) -> Non
     east, north = (cos, cos**2) if projection == "TAN" else (1.0, 1 / cos)
     expected = scale * 3600 * np.array([[-east, 0.0], [0.0, north]])
     np.testing.assert_allclose(wcs.sky_matrix(float(x), float(y)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("projection", ["TAN", "SIN"])
+def test_pixels_on_the_sky_are_those_of_small_steps(projection: Projection) -> None:
+    wcs = LinearWCS(projection, 358.0, -62.0, 40.0, 900.0, (-4e-3, 1e-3, 2e-3, 5e-3))
+    x, y = 2500.0, -1700.0
+    step = np.array([0.01, -0.01, 0.0, 0.0])
+    ra, dec = wcs.pixels_to_sky(x + step, y + step[::-1])
+    axes = local_axes(*map(float, wcs.pixels_to_sky(x, y)))
+    east, north, _ = axes @ unit_vectors(ra, dec).T
+    steps = np.array([[axis[0] - axis[1], axis[3] - axis[2]] for axis in (east, north)]) / 0.02
+    np.testing.assert_allclose(wcs.sky_matrix(x, y), np.rad2deg(steps) * 3600, rtol=1e-6)
+
+
+def test_pixels_beyond_the_sphere_have_no_size() -> None:
+    wcs = LinearWCS("SIN", 70.0, 10.0, 0.0, 0.0, (-1.0, 0.0, 0.0, 1.0))
+    assert np.isnan(wcs.sky_matrix(100.0, 0.0)).any()

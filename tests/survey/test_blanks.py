@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from claran_core.common.noise import noise_sigma
 from claran_core.survey import blanks
@@ -73,8 +73,22 @@ def test_the_compiled_loops_do_what_they_say() -> None:
     plain = data.copy()
     found = blanks._mask_huge(data, 1e20)
     assert found == blanks._mask_huge.py_func(plain, 1e20)  # type: ignore[attr-defined]
-    assert found == (np.nanmin(data), np.nanmax(data), 1, 1)
+    assert found == (np.nanmin(data), 1, 1)
     np.testing.assert_array_equal(data, plain)
-    places = np.argwhere(np.abs(data) > 1)
     for isolated in (blanks._isolated, blanks._isolated.py_func):  # type: ignore[attr-defined]
-        np.testing.assert_array_equal(isolated(data, places, 100.0), [[2, 3]])
+        assert [2, 3] in isolated(data, 100.0).tolist()
+
+
+@pytest.mark.parametrize("ratio", [2.0, 30.0])
+def test_isolated_pixels_are_those_of_a_filter(ratio: float) -> None:
+    rng = np.random.default_rng(6)
+    data = rng.standard_cauchy((40, 50)).astype(np.float32)
+    data[rng.random(data.shape) < 0.3] = np.nan
+    data[rng.random(data.shape) < 0.1] = 0.0
+    size = np.where(np.isfinite(data), np.abs(data), -1.0)
+    others = np.ones((3, 3))
+    others[1, 1] = 0
+    nearest = maximum_filter(size, footprint=others, mode="constant", cval=-1.0)
+    expected = np.argwhere((nearest >= 0) & (size > ratio * nearest) & np.isfinite(data))
+    assert len(expected) > 3
+    np.testing.assert_array_equal(blanks._isolated(data, ratio), expected)
