@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from claran_core.common.compiled import compiled
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.sky import FloatOrArray, unit_vectors
 
@@ -74,21 +75,8 @@ class LinearWCS:
         Far from the reference position, pixels are smaller (SIN) or larger (TAN) on the sky, and stretched.
         It is the derivative of the projection; NaN for positions that are not on the sphere (SIN).
         """
-        dx, dy = x - self.x, y - self.y
-        (a, b), (c, d) = self._per_pixel.tolist()
-        east, north = a * dx + b * dy, c * dx + d * dy
-        square = east**2 + north**2
-        towards = 1.0 if self.projection == "TAN" else math.sqrt(1 - square) if square < 1 else math.nan
-        one, two, three = (np.array([east, north, towards]) @ self.axes).tolist()
-        place = math.degrees(math.atan2(two, one)), math.degrees(math.atan2(three, math.hypot(one, two)))
-        # Axes at the place, in components along those at the reference position.
-        turn = local_axes(*place)[:2] @ self.axes.T
-        if self.projection == "TAN":
-            plane = turn[:, :2] / math.sqrt(1 + square)
-        else:
-            plane = turn[:, :2] - turn[:, 2:] * (east / towards, north / towards)
-        matrix: np.ndarray = np.rad2deg(plane @ self._per_pixel) * ARCSEC_PER_DEG
-        return matrix
+        matrix = _derivative(self.axes, self._per_pixel, x - self.x, y - self.y, self.projection == "TAN")
+        return np.rad2deg(matrix) * ARCSEC_PER_DEG
 
     def window(self, x0: int, y0: int) -> "LinearWCS":
         """Return the system of the part of the image that starts at pixel ``x0 y0``."""
@@ -162,6 +150,46 @@ class LinearWCS:
         NaN for positions 90 degrees or more from the reference position.
         """
         return self.vectors_to_pixels(unit_vectors(ra_deg, dec_deg))
+
+
+@compiled
+def _derivative(
+    axes: np.ndarray, per_pixel: np.ndarray, dx: float, dy: float, is_tangential: bool
+) -> np.ndarray:
+    """Return the matrix (2, 2) from pixels ``x y`` to rad east and north, at a place in an image.
+
+    Parameters
+    ----------
+    axes : (3, 3) array
+        `LinearWCS.axes`.
+    per_pixel : (2, 2) array
+        Offsets to the east and north in the plane of projection, rad per pixel.
+    dx, dy : float
+        The place, from the reference pixel.
+    is_tangential : bool
+        Whether the projection is TAN rather than SIN.
+    """
+    plane = per_pixel[:, 0] * dx + per_pixel[:, 1] * dy
+    square = plane[0] ** 2 + plane[1] ** 2
+    towards = 1.0 if is_tangential else np.sqrt(1.0 - square)
+    length = np.sqrt(square + towards**2)
+    place = (plane[0] * axes[0] + plane[1] * axes[1] + towards * axes[2]) / length
+    flat = np.hypot(place[0], place[1])
+    cos_ra, sin_ra = (place[0] / flat, place[1] / flat) if flat > 0 else (1.0, 0.0)
+    towards_east = np.array([-sin_ra, cos_ra, 0.0])
+    towards_north = np.array([-place[2] * cos_ra, -place[2] * sin_ra, flat])
+    matrix = np.empty((2, 2))
+    for row, direction in enumerate((towards_east, towards_north)):
+        outwards = (direction * axes[2]).sum()
+        along = np.empty(2)
+        for k in range(2):
+            along[k] = (direction * axes[k]).sum()
+            # The derivative of a vector of length 1 (SIN) has a part along the axis of projection; that of a
+            # vector of another length (TAN) is divided by it.
+            along[k] = along[k] / length if is_tangential else along[k] - outwards * plane[k] / towards
+        for column in range(2):
+            matrix[row, column] = along[0] * per_pixel[0, column] + along[1] * per_pixel[1, column]
+    return matrix
 
 
 def local_axes(ra_deg: float, dec_deg: float) -> np.ndarray:

@@ -94,12 +94,14 @@ def _isolated(data: np.ndarray, ratio: float) -> np.ndarray:
     alone = []
     for row in range(data.shape[0]):
         for column in range(data.shape[1]):
-            most = abs(data[row, column]) / ratio
+            size = abs(data[row, column])
             # NaN compares false.  Nearly all pixels end at the neighbour to the left.
-            if column > 0 and abs(data[row, column - 1]) >= most:
+            if column > 0 and ratio * abs(data[row, column - 1]) >= size:
                 continue
-            if most > 0 and 0 <= _nearest(data, row, column) < most:
-                alone.append((row, column))
+            if size > 0:
+                nearest = _nearest(data, row, column)
+                if nearest >= 0 and size > ratio * nearest:
+                    alone.append((row, column))
     places = np.empty((len(alone), 2), np.int64)
     for k, (row, column) in enumerate(alone):
         places[k, 0], places[k, 1] = row, column

@@ -14,7 +14,7 @@ from claran_core.survey.celestial import pixel_scale_at, pixels_to_sky, sky_to_p
 from claran_core.survey.regular import exact_linear_wcs, regular_image
 from claran_core.survey.surveys import Survey
 
-__all__ = ["Footprint", "PixelWindow", "frame_points", "sampling_frame"]
+__all__ = ["Footprint", "PixelWindow", "frame_points", "frame_sky", "sampling_frame"]
 
 # Points along each side of an image from which the circle around it is computed.
 BORDER_POINTS = 9
@@ -105,7 +105,7 @@ class Footprint:
         """Return the pixels of a subject's window and their linear system (`claran_core.survey.regular`)."""
         if self.linear_wcs is not None:
             return data, self.linear_wcs.window(window.x0, window.y0)
-        sky = frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame))
+        sky = frame_sky(frame, ra_deg, dec_deg)
         return regular_image(data, self.wcs, x0=window.x0, y0=window.y0, sky=sky)
 
     def window(self, frame: Frame, ra_deg: float, dec_deg: float) -> PixelWindow | None:
@@ -113,7 +113,7 @@ class Footprint:
 
         None if the image has none of them.
         """
-        x, y = self.sky_to_pixels(*frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame)))
+        x, y = self.sky_to_pixels(*frame_sky(frame, ra_deg, dec_deg))
         seen = np.isfinite(x) & np.isfinite(y)
         if not seen.any():
             return None
@@ -143,6 +143,17 @@ def frame_points(frame: Frame) -> np.ndarray:
     """
     edges = np.linspace(0, frame.size_px, FRAME_POINTS)
     return np.stack(np.meshgrid(edges, edges)).reshape(2, -1)
+
+
+@lru_cache(maxsize=4)
+def frame_sky(frame: Frame, ra_deg: float, dec_deg: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sky positions (deg, ICRS) of `frame_points` of a subject, read-only.
+
+    The images of a subject are compared with the same positions one after the other.
+    """
+    ra, dec = frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame))
+    ra.flags.writeable = dec.flags.writeable = False
+    return ra, dec
 
 
 def sampling_frame(width_arcsec: float, survey: Survey) -> Frame:
