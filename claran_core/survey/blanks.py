@@ -85,35 +85,30 @@ def _mask_huge(data: np.ndarray, largest: float) -> tuple[np.float32, int, int]:
     return lowest, n_zeros, n_lowest
 
 
-@compiled
 def _isolated(data: np.ndarray, ratio: float) -> np.ndarray:
     """Return the pixels ``row, column`` that are `ratio` times farther from 0 than their neighbours; (n, 2).
 
     At least one of the eight neighbours has data.
     """
-    alone = []
-    for row in range(data.shape[0]):
-        for column in range(data.shape[1]):
-            size = abs(data[row, column])
-            # NaN compares false.  Nearly all pixels end at the neighbour to the left.
-            if column > 0 and ratio * abs(data[row, column - 1]) >= size:
-                continue
-            if size > 0:
-                nearest = _nearest(data, row, column)
-                if nearest >= 0 and size > ratio * nearest:
-                    alone.append((row, column))
-    places = np.empty((len(alone), 2), np.int64)
-    for k, (row, column) in enumerate(alone):
-        places[k, 0], places[k, 1] = row, column
-    return places
+    size = np.abs(data)
+    stand_out = np.ones(data.shape, bool)
+    # Nearly all pixels end at the neighbour to the left; NaN says nothing.
+    np.greater_equal(ratio * size[:, :-1], size[:, 1:], out=stand_out[:, 1:])
+    np.logical_not(stand_out[:, 1:], out=stand_out[:, 1:])
+    places = np.argwhere(stand_out)
+    return places[_are_isolated(data, places, ratio)]
 
 
 @compiled
-def _nearest(data: np.ndarray, row: int, column: int) -> float:
-    """Return the largest distance from 0 of the neighbours of a pixel; -1 if none has data."""
-    nearest = -1.0
-    for y in range(max(0, row - 1), min(data.shape[0], row + 2)):
-        for x in range(max(0, column - 1), min(data.shape[1], column + 2)):
-            if (y != row or x != column) and np.isfinite(data[y, x]):
-                nearest = max(nearest, abs(data[y, x]))
-    return nearest
+def _are_isolated(data: np.ndarray, places: np.ndarray, ratio: float) -> np.ndarray:
+    """Return which of some pixels ``row, column`` are isolated."""
+    alone = np.zeros(len(places), np.bool_)
+    for k in range(len(places)):
+        row, column = places[k]
+        nearest = -1.0
+        for y in range(max(0, row - 1), min(data.shape[0], row + 2)):
+            for x in range(max(0, column - 1), min(data.shape[1], column + 2)):
+                if (y != row or x != column) and np.isfinite(data[y, x]):
+                    nearest = max(nearest, abs(data[y, x]))
+        alone[k] = nearest >= 0 and abs(data[row, column]) > ratio * nearest
+    return alone

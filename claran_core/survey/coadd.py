@@ -12,7 +12,7 @@ from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.linear_wcs import LinearWCS
 from claran_core.common.reprojection import reproject
-from claran_core.survey.footprint import WINDOW_MARGIN_PX, frame_sky
+from claran_core.survey.footprint import WINDOW_MARGIN_PX, frame_vectors
 from claran_core.survey.regular import astropy_wcs
 
 __all__ = ["coadd"]
@@ -109,7 +109,7 @@ def _output_grid(
     Where the projection of the cut-out cannot show the subject without tearing or stretching it, this is the
     subject's own tangent plane.
     """
-    x, y = cutout.wcs.sky_to_pixels(*frame_sky(frame, ra_deg, dec_deg))
+    x, y = cutout.wcs.vectors_to_pixels(frame_vectors(frame, ra_deg, dec_deg))
     if np.isfinite(x).all() and np.isfinite(y).all():
         x0, y0 = (int(np.floor(axis.min())) - WINDOW_MARGIN_PX for axis in (x, y))
         x1, y1 = (int(np.ceil(axis.max())) + 1 + WINDOW_MARGIN_PX for axis in (x, y))

@@ -5,7 +5,7 @@ import numpy as np
 from claran_core.common.cutout import Cutout
 from claran_core.common.frame import Frame
 from claran_core.common.reprojection import reproject
-from claran_core.survey.footprint import frame_sky
+from claran_core.survey.footprint import frame_vectors
 
 __all__ = ["coverage_of"]
 
@@ -22,7 +22,7 @@ def coverage_of(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> 
 
 def _shows_all(cutout: Cutout, frame: Frame, ra_deg: float, dec_deg: float) -> bool:
     """Return whether the whole subject lies well inside the cut-out."""
-    x, y = cutout.wcs.sky_to_pixels(*frame_sky(frame, ra_deg, dec_deg))
+    x, y = cutout.wcs.vectors_to_pixels(frame_vectors(frame, ra_deg, dec_deg))
     ny, nx = cutout.data.shape
     low, high = MARGIN_PX - 0.5, -MARGIN_PX - 0.5
     # Points without a projection are NaN and compare false.

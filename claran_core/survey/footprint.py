@@ -14,7 +14,7 @@ from claran_core.survey.celestial import pixel_scale_at, pixels_to_sky, sky_to_p
 from claran_core.survey.regular import exact_linear_wcs, regular_image
 from claran_core.survey.surveys import Survey
 
-__all__ = ["Footprint", "PixelWindow", "frame_points", "frame_sky", "sampling_frame"]
+__all__ = ["Footprint", "PixelWindow", "frame_points", "frame_vectors", "sampling_frame"]
 
 # Points along each side of an image from which the circle around it is computed.
 BORDER_POINTS = 9
@@ -113,7 +113,10 @@ class Footprint:
 
         None if the image has none of them.
         """
-        x, y = self.sky_to_pixels(*frame_sky(frame, ra_deg, dec_deg))
+        if self.linear_wcs is not None:
+            x, y = self.linear_wcs.vectors_to_pixels(frame_vectors(frame, ra_deg, dec_deg))
+        else:
+            x, y = self.sky_to_pixels(*frame_sky(frame, ra_deg, dec_deg))
         seen = np.isfinite(x) & np.isfinite(y)
         if not seen.any():
             return None
@@ -154,6 +157,14 @@ def frame_sky(frame: Frame, ra_deg: float, dec_deg: float) -> tuple[np.ndarray, 
     ra, dec = frame.frame_to_sky(ra_deg, dec_deg, *frame_points(frame))
     ra.flags.writeable = dec.flags.writeable = False
     return ra, dec
+
+
+@lru_cache(maxsize=4)
+def frame_vectors(frame: Frame, ra_deg: float, dec_deg: float) -> np.ndarray:
+    """Return `frame_sky` as unit vectors (n, 3), read-only."""
+    vectors = unit_vectors(*frame_sky(frame, ra_deg, dec_deg))
+    vectors.flags.writeable = False
+    return vectors
 
 
 def sampling_frame(width_arcsec: float, survey: Survey) -> Frame:
