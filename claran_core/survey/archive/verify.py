@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io import fits
 
-from claran_core.common.cutout import Cutout, NoImage, Provenance
+from claran_core.common.cutout import Beam, Cutout, NoImage, Provenance
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.survey.archive.http import Answer, one_line
@@ -99,7 +99,7 @@ class ImageReader:
         pixels, wcs = footprint.regular(data, window, frame, self.ra_deg, self.dec_deg)
         check_pixel_scale(wcs.pixel_scale_arcsec, survey)
         unit = str(hdu.header.get("BUNIT", ""))
-        _convert(pixels, unit, survey)
+        _convert(pixels, unit, survey, beam)
         if not noise_fits(pixels, survey):
             flags |= Flag.SUSPECT_UNIT
         source = provenance_of(answer, service)
@@ -205,9 +205,9 @@ def _has_signal(data: np.ndarray) -> bool:
     return finite.size > 0 and bool((finite != finite[0]).any())
 
 
-def _convert(data: np.ndarray, unit: str, survey: Survey) -> None:
+def _convert(data: np.ndarray, unit: str, survey: Survey, beam: Beam | None) -> None:
     """Convert pixels to the unit of a survey in place; refuse those in a unit that cannot be converted."""
-    factor = unit_factor(unit, survey)
+    factor = unit_factor(unit, survey, beam)
     if factor is None:
         raise Fault(f"pixels in {unit!r}, but {survey.name} has {survey.unit}")
     if factor != 1:

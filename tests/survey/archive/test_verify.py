@@ -99,7 +99,7 @@ def test_pixels_that_do_not_fit_their_unit_are_flagged() -> None:
         ),
         (b"\x00\x01\x02", "a page instead of an image"),
         (fits_bytes(ra=31.0), "does not show the requested position"),
-        (fits_bytes(BUNIT="K"), "pixels in 'K', but FIRST has Jy/beam"),
+        (fits_bytes(BUNIT="mag"), "pixels in 'mag', but FIRST has Jy/beam"),
         (fits_bytes(BMAJ=0.0125, BMIN=0.0125), "a beam of 45.0 arcsec, but FIRST has 5.4"),
         (fits_bytes(np.zeros((2, 60, 60), np.float32)), "a cube of 2 planes"),
         (fits_bytes(CTYPE1="X", CTYPE2="Y"), "no celestial WCS"),
