@@ -100,7 +100,7 @@ def unit_problem(unit: str, survey: Survey) -> str:
     if survey.band == "infrared" and not JANSKY_PER_BEAM.fullmatch(text) and not _is_brightness(text):
         return ""
     lacking = ""
-    if survey.frequency_hz is None and _is_brightness(text):
+    if survey.band == "radio" and survey.frequency_hz is None and _is_brightness(text):
         lacking = "; a temperature needs survey.radio.description.frequency_hz"
     return f"BUNIT = {text!r} cannot be converted to {survey.unit}, the unit of {survey.name}{lacking}"
 
