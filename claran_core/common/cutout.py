@@ -53,6 +53,11 @@ class Beam:
     minor_arcsec: float
     angle_deg: float
 
+    @property
+    def fwhm_arcsec(self) -> float:
+        """Geometric mean of the FWHM along both axes, arcsec."""
+        return math.sqrt(self.major_arcsec * self.minor_arcsec)
+
 
 @dataclass(frozen=True)
 class BrightPixels:

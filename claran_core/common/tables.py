@@ -131,6 +131,12 @@ COMPONENTS = pa.schema(
             for k in (1, 2, 3)
         ],
         _column("at_edge", pa.bool_(), "touches the border of the frame or missing pixels"),
+        _column(
+            "beam_arcsec",
+            pa.float32(),
+            "FWHM of the beam of the image of this scale, as the image states it, arcsec (geometric mean of "
+            "both axes); 0 if it states none",
+        ),
         _column("secondary_ra", _LIST, "right ascension of the secondary peaks, most prominent first, deg"),
         _column("secondary_dec", _LIST, "declination of the secondary peaks, deg"),
         _column("secondary_snr", _LIST, "secondary peaks over the noise"),

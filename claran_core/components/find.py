@@ -47,7 +47,8 @@ class ComponentTables(NamedTuple):
 class _Look(NamedTuple):
     """One image of a subject, a row of the table of noise.
 
-    `subject` is the number of the subject, `pixel` the width of the image's pixels in frame px.
+    `subject` is the number of the subject, `pixel` the width of the image's pixels in frame px, `beam_arcsec`
+    the FWHM of the beam that the image states, 0 without one.
     """
 
     subject: int
@@ -55,6 +56,7 @@ class _Look(NamedTuple):
     sigma: float
     deepest: float
     pixel: float
+    beam_arcsec: float
     n_components: int
 
 
@@ -132,7 +134,7 @@ def component_tables(
     for number, (subject, cutout, levels) in enumerate(subjects):
         places.append((subject.subject_id, subject.ra_deg, subject.dec_deg, subject.scale))
         if cutout is None:
-            found.looks.append(_Look(number, subject.scale, np.nan, np.nan, np.nan, 0))
+            found.looks.append(_Look(number, subject.scale, np.nan, np.nan, np.nan, 0.0, 0))
         else:
             _find(found, number, subject, cutout, levels)
     about = pd.DataFrame(places, columns=["subject_id", "ra", "dec", "scale"])
@@ -150,7 +152,8 @@ def _find(found: _Found, number: int, subject: Subject, cutout: Cutout, levels: 
     sigma = noise_sigma(visible)
     deepest = float(np.nanmin(visible)) / sigma if sigma > 0 else np.nan
     pixel = cutout.pixel_scale_arcsec / subject.frame.pixel_scale_arcsec
-    found.looks.append(_Look(number, subject.scale, sigma, deepest, pixel, 0))
+    beam_arcsec = cutout.beam.fwhm_arcsec if cutout.beam else 0.0
+    found.looks.append(_Look(number, subject.scale, sigma, deepest, pixel, beam_arcsec, 0))
     base = min(levels) * COMPONENT_SIGMA
     sheet = image_sheet(visible, base * sigma if sigma > 0 else np.inf)
     labels = _search(found, sheet, cutout.wcs, levels, None)
@@ -159,7 +162,8 @@ def _find(found: _Found, number: int, subject: Subject, cutout: Cutout, levels: 
         return
     window = (int(sheet.first[0]), int(sheet.rows[0])) if labels else (0, 0)
     contours = _Contours(labels, cutout.wcs.window(*window))
-    found.looks.append(_Look(number, NATIVE_SCALE, bright.sigma, np.nan, pixel / bright.scale, 0))
+    fine = pixel / bright.scale, beam_arcsec / bright.scale
+    found.looks.append(_Look(number, NATIVE_SCALE, bright.sigma, np.nan, *fine, 0))
     sheet = bright_sheet(subject, cutout, bright, base * bright.sigma if bright.sigma > 0 else np.inf)
     _search(found, sheet, cutout.wcs.divided(bright.scale), levels, contours)
 
@@ -274,6 +278,7 @@ def _component_table(found: _Found, about: pd.DataFrame, looks: pd.DataFrame, fr
         "area": rows["n_pixels"] * zoom**2,
         "n_pixels": rows["n_pixels"],
         "at_edge": rows["at_edge"],
+        "beam_arcsec": look["beam_arcsec"].to_numpy(float),
         **_secondary_columns(found, sigma),
     }
     return pd.DataFrame(columns, columns=COMPONENTS.names)

@@ -10,7 +10,7 @@ import pytest
 from component_images import blob
 from scipy import ndimage
 
-from claran_core.common.cutout import BrightPixels, Cutout
+from claran_core.common.cutout import Beam, BrightPixels, Cutout
 from claran_core.common.frame import Frame
 from claran_core.common.noise import noise_sigma
 from claran_core.common.sky import offset_to_sky, unit_vectors
@@ -26,6 +26,7 @@ from claran_core.components.component_table import (
 from claran_core.components.contour_rule import find_components
 from claran_core.components.find import component_tables
 from claran_core.components.units import NOT_PART
+from claran_core.cutouts.coarse import coarse_cutout
 from claran_core.simulation.mosaic import write_mosaic
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.survey.directory.provider import DirectoryProvider
@@ -68,6 +69,17 @@ def test_component_has_its_position_and_size_in_the_frame() -> None:
     assert found.snr[0] == pytest.approx(300, rel=0.1) and found.n_peaks.tolist() == [1]
     assert found.area[0] == pytest.approx(found.n_pixels[0] * zoom**2)
     assert found.flux[0] > found.area[0] * 5.3
+
+
+def test_components_tell_the_beam_of_the_image_of_their_scale() -> None:
+    plain = made((50, 50, 300.0, 6.0))
+    assert found_in(plain, NOMINAL_LEVEL).beam_arcsec.tolist() == [0.0]
+    stated = replace(plain, beam=Beam(16.0, 9.0, 20.0))
+    assert found_in(stated, NOMINAL_LEVEL).beam_arcsec.tolist() == [12.0]
+    wide = coarse_cutout(stated, 2, SURVEYS["FIRST"])
+    view = Subject("S", 180.0, 40.0, "none", FRAME.at_scale(2), 2)
+    rows = found_in(wide, NOMINAL_LEVEL, subject=view)
+    assert set(zip(rows.scale, rows.beam_arcsec, strict=True)) == {(2, 24.0), (1, 12.0)}
 
 
 def test_pixels_outside_the_frame_are_ignored() -> None:

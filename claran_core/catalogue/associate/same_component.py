@@ -17,7 +17,7 @@ __all__ = ["inside_boxes", "same_component"]
 MAX_EXCESS = 1.5
 
 
-def same_component(rows: Components, own: np.ndarray, tolerance_arcsec: float) -> np.ndarray:
+def same_component(rows: Components, own: np.ndarray, tolerance_arcsec: np.ndarray) -> np.ndarray:
     """Number the components on the sky that rows of one scale show.
 
     Rows with one identity are one component.  So are rows that share a peak, because images that overlap
@@ -30,8 +30,9 @@ def same_component(rows: Components, own: np.ndarray, tolerance_arcsec: float) -
         Rows of all views.
     own : (n,) int array
         The rows of one scale.
-    tolerance_arcsec : float
-        Largest separation of two positions of one peak: half a beam.
+    tolerance_arcsec : (m,) float64 array
+        For each of `rows` the largest separation of two positions of one peak: half a beam.  Of two images
+        with different beams the wider one counts, which places peaks less well.
 
     Returns
     -------
@@ -41,7 +42,7 @@ def same_component(rows: Components, own: np.ndarray, tolerance_arcsec: float) -
     ids, first, unique = np.unique(rows.ids[own], return_index=True, return_inverse=True)
     owner = np.repeat(unique, np.diff(rows.secondary.starts)[own])
     places = rows.secondary.take(own).values
-    pairs = _shared_peaks(rows, own[first], owner, places, tolerance_arcsec)
+    pairs = _shared_peaks(rows, own[first], owner, places, tolerance_arcsec[own[first]])
     label = _joined(pairs, len(ids))[unique]
     return _joined(_cut_pieces(rows, own, label, tolerance_arcsec), label.max(initial=-1) + 1)[label]
 
@@ -53,11 +54,16 @@ def _joined(pairs: np.ndarray, n: int) -> np.ndarray:
 
 
 def _shared_peaks(
-    rows: Components, first: np.ndarray, owner: np.ndarray, places: np.ndarray, tolerance_arcsec: float
+    rows: Components,
+    first: np.ndarray,
+    owner: np.ndarray,
+    places: np.ndarray,
+    tolerance_arcsec: np.ndarray,
 ) -> np.ndarray:
     """Return the pairs (k, 2) of identities with a common peak.
 
-    `first` is a row of each identity; secondary peaks at `places` (m, 2; deg) belong to identities `owner`.
+    `first` is a row of each identity, with its tolerance; secondary peaks at `places` (m, 2; deg) belong to
+    identities `owner`.
     """
     cell = healpix_index(*places.T)
     order = np.lexsort((cell, owner))
@@ -69,11 +75,19 @@ def _shared_peaks(
     dec = np.concatenate([rows.dec[first], places[new, 1]])
     if len(owner) < 2:
         return np.empty((0, 2), np.int64)
-    tree = cKDTree(unit_vectors(ra, dec), balanced_tree=False, compact_nodes=False)
-    return owner[tree.query_pairs(float(chord(tolerance_arcsec)), output_type="ndarray")]
+    vectors = unit_vectors(ra, dec)
+    tree = cKDTree(vectors, balanced_tree=False, compact_nodes=False)
+    reach = chord(tolerance_arcsec)
+    pairs = tree.query_pairs(float(reach.max()), output_type="ndarray")
+    if reach.min() < reach.max():
+        apart = np.linalg.norm(vectors[pairs[:, 0]] - vectors[pairs[:, 1]], axis=1)
+        pairs = pairs[apart <= reach[owner[pairs]].max(axis=1)]
+    return owner[pairs]
 
 
-def _cut_pieces(rows: Components, own: np.ndarray, label: np.ndarray, tolerance_arcsec: float) -> np.ndarray:
+def _cut_pieces(
+    rows: Components, own: np.ndarray, label: np.ndarray, tolerance_arcsec: np.ndarray
+) -> np.ndarray:
     """Return the pairs (k, 2) of a component without a whole view and the whole one that contains it."""
     n = label.max(initial=-1) + 1
     whole = np.full(n, -1, np.int64)
@@ -83,7 +97,7 @@ def _cut_pieces(rows: Components, own: np.ndarray, label: np.ndarray, tolerance_
     of_piece = label[whole[label] < 0]
     named = np.flatnonzero(whole >= 0)
     piece, box = inside_boxes(rows, pieces, whole[named], tolerance_arcsec)
-    margin = 2 * tolerance_arcsec
+    margin = 2 * tolerance_arcsec[whole[named[box]]]
     part, all_of_it = rows.extent[pieces[piece]], rows.extent[whole[named[box]]]
     fits = (part[:, :2].sum(axis=1) <= all_of_it[:, :2].sum(axis=1) + margin) & (
         part[:, 2:].sum(axis=1) <= all_of_it[:, 2:].sum(axis=1) + margin
@@ -102,7 +116,7 @@ def box_area(extent: np.ndarray) -> np.ndarray:
 
 
 def inside_boxes(
-    rows: Components, points: np.ndarray, boxes: np.ndarray, margin_arcsec: float
+    rows: Components, points: np.ndarray, boxes: np.ndarray, margin_arcsec: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return all pairs of a row whose brightest pixel lies in the contour box of another row.
 
@@ -112,8 +126,8 @@ def inside_boxes(
         Rows of all views.
     points, boxes : int arrays
         Rows whose brightest pixels and whose boxes are compared.
-    margin_arcsec : float
-        Added to each side of the boxes.
+    margin_arcsec : (m,) float64 array
+        For each of `rows` what is added to each side of its box.
 
     Returns
     -------
@@ -125,7 +139,7 @@ def inside_boxes(
         return none, none
     at, middle = (unit_vectors(rows.ra[own], rows.dec[own]) for own in (points, boxes))
     tree = cKDTree(at)
-    extent = rows.extent[boxes] + np.float32(margin_arcsec)
+    extent = rows.extent[boxes] + margin_arcsec[boxes, None].astype(np.float32)
     reach = np.hypot(extent[:, :2].max(axis=1), extent[:, 2:].max(axis=1))
     # Boxes of about one size are searched together, each group with its own radius.
     octave = np.ceil(np.log2(reach)).astype(int)

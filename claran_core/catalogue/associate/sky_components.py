@@ -84,22 +84,24 @@ def find_sky_components(rows: Components, beam_arcsec: float) -> SkyComponents:
     rows : Components
         Rows of all views, sorted by view.
     beam_arcsec : float
-        FWHM of the survey's beam.
+        FWHM of the survey's beam, for images that state none.
     """
+    beam = np.where(rows.beam_arcsec > 0, rows.beam_arcsec, beam_arcsec * rows.scale.astype(float))
+    tolerance_arcsec = TOLERANCE_BEAMS * beam
     atom = np.full(len(rows.view), -1, np.int64)  # the atom that a row shows
     fine = np.flatnonzero(rows.scale == NATIVE_SCALE)
-    atom[fine] = same_component(rows, fine, TOLERANCE_BEAMS * beam_arcsec)
+    atom[fine] = same_component(rows, fine, tolerance_arcsec)
     inside = rows.usable[fine] | (rows.parent[fine] < 0)
     unit = np.where(rows.parent[fine] >= 0, rows.parent[fine], fine)
     links = _Links(unit[inside], atom[fine[inside]], fine[inside])
     for scale in np.unique(rows.scale[rows.scale > NATIVE_SCALE]):
         own = np.flatnonzero(rows.scale == scale)
-        _add_coarse(rows, own, TOLERANCE_BEAMS * beam_arcsec * float(scale), atom, links)
+        _add_coarse(rows, own, tolerance_arcsec, atom, links)
     return _numbered(rows, atom, links)
 
 
 def _add_coarse(
-    rows: Components, own: np.ndarray, tolerance_arcsec: float, atom: np.ndarray, links: _Links
+    rows: Components, own: np.ndarray, tolerance_arcsec: np.ndarray, atom: np.ndarray, links: _Links
 ) -> None:
     """Add to `links` what the coarse rows `own` stand for, and to `atom` those that are atoms themselves."""
     label = same_component(rows, own, tolerance_arcsec)
@@ -142,7 +144,7 @@ def _atoms_in_boxes(
     own: np.ndarray,
     is_bare: np.ndarray,
     has: np.ndarray,
-    margin_arcsec: float,
+    margin_arcsec: np.ndarray,
     atom: np.ndarray,
     links: _Links,
 ) -> tuple[np.ndarray, np.ndarray]:

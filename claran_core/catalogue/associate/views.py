@@ -35,7 +35,7 @@ MIN_RISE_SIGMA = 2.0
 
 COMPONENT_COLUMNS = [
     *("component_id", "subject_id", "scale", "level", "part_of", "ra", "dec", "snr", "n_pixels", "at_edge"),
-    *("peak_x", "peak_y", *BOX_COLUMNS),
+    *("beam_arcsec", "peak_x", "peak_y", *BOX_COLUMNS),
     *("secondary_ra", "secondary_dec", "secondary_snr", "secondary_saddle"),
 ]
 CANDIDATE_COLUMNS = ["subject_id", *probability_columns(), "p_artefact", "unit_ids", "at_edge", "room"]
@@ -95,6 +95,8 @@ class Components:
         Whether it has enough pixels to be part of a source.
     at_edge : (n,) bool array
         Whether it touches the border of the frame or missing pixels.
+    beam_arcsec : (n,) float32 array
+        FWHM of the beam that the image it was found in states, 0 if it states none.
     parent : (n,) int32 array
         For a row of scale 1 in a coarser view: row of the component whose contour contains it, or -1.
     secondary : Ragged
@@ -110,6 +112,7 @@ class Components:
     snr: np.ndarray
     usable: np.ndarray
     at_edge: np.ndarray
+    beam_arcsec: np.ndarray
     parent: np.ndarray
     secondary: Ragged
 
@@ -319,6 +322,7 @@ def _component_columns(table: pa.Table, view_scale: np.ndarray, frame: Frame) ->
         "snr": plain["snr"],
         "usable": plain["n_pixels"] >= MIN_COMPONENT_PX,
         "at_edge": plain["at_edge"],
+        "beam_arcsec": plain["beam_arcsec"],
         "n_secondary": np.bincount(owner, minlength=len(table)).astype(np.int32),
         "places": np.stack([ra[rises], dec[rises]], axis=1),
     }
@@ -360,7 +364,7 @@ def _sorted(views: Views, components: _Columns, candidates: _Columns) -> Sky:
     place[order] = np.arange(len(order), dtype=np.int32)
     parent = components.take("parent")[order]
     secondary = Ragged(starts_of(components.take("n_secondary")), components.take("places")).take(order)
-    plain = ("scale", "ids", "ra", "dec", "extent", "snr", "usable", "at_edge")
+    plain = ("scale", "ids", "ra", "dec", "extent", "snr", "usable", "at_edge", "beam_arcsec")
     found = Components(
         view=view[order],
         parent=np.where(parent >= 0, place[parent], np.int32(-1)) if len(place) else parent,

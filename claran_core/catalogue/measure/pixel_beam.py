@@ -41,14 +41,14 @@ class PixelBeam:
     def of(cls, cutout: Cutout, survey: Survey) -> "PixelBeam":
         """Return the beam of a cut-out, at its middle; that of the survey where the cut-out states none."""
         beam = cutout.beam or survey.beam
-        fwhm_px = np.sqrt(beam.major_arcsec * beam.minor_arcsec) / cutout.pixel_scale_arcsec
+        fwhm_px = beam.fwhm_arcsec / cutout.pixel_scale_arcsec
         angle = np.deg2rad(beam.angle_deg)
         # Along the axes of the beam, east and north.
         axes = np.array([[np.sin(angle), np.cos(angle)], [np.cos(angle), -np.sin(angle)]]) @ cutout.sky_matrix
         axes /= np.array([[beam.major_arcsec], [beam.minor_arcsec]])
         form = fwhm_px**2 * (axes.T @ axes)
         xx, xy, yy = np.rint(THOUSANDTHS * form[[0, 0, 1], [0, 1, 1]]).astype(int).tolist()
-        return cls(float(fwhm_px), (xx, xy, yy))
+        return cls(fwhm_px, (xx, xy, yy))
 
     @property
     def major_px(self) -> float:

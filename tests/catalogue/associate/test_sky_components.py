@@ -51,6 +51,28 @@ def test_images_with_other_pixels_share_peaks(tmp_path: Path) -> None:
     assert len(found.ids) == 2 and units[0] == units[1]
 
 
+@pytest.mark.parametrize(("beams", "n"), [((0, 0), 2), ((14, 14), 1), ((0, 14), 1), ((11, 11), 2)])
+def test_beams_that_images_state_decide_how_far_apart_one_peak_may_be(
+    tmp_path: Path, beams: tuple[float, float], n: int
+) -> None:
+    tables = ViewTables()
+    for name, beam, east in zip("ab", beams, (0.0, 6.0), strict=True):
+        tables.view(name)
+        tables.component(name, east, beam_arcsec=beam)
+    assert len(found_in(tables, tmp_path)[1].ids) == n
+
+
+@pytest.mark.parametrize(("beam", "n"), [(0.0, 1), (10.8, 1), (5.0, 2)])
+def test_a_coarse_view_without_a_stated_beam_has_that_of_the_survey_so_many_times_wider(
+    tmp_path: Path, beam: float, n: int
+) -> None:
+    tables = ViewTables()
+    for name, east in (("a", 0.0), ("b", 5.0)):  # half the beam of scale 2 is 5.4
+        tables.view(name, scale=2)
+        tables.component(name, east, scale=2, size=4.0, beam_arcsec=beam)
+    assert len(found_in(tables, tmp_path)[1].ids) == n
+
+
 @pytest.mark.parametrize(("rise", "n"), [(2.5, 1), (1.5, 2)])
 def test_a_bump_of_the_noise_identifies_nothing(tmp_path: Path, rise: float, n: int) -> None:
     tables = three_views()
