@@ -46,7 +46,7 @@ DESCRIPTIONS = {
     Flag.RADIO_BLANK: "the radio image is constant, so it contains no information",
     Flag.COUNTS_CLIPPED: "more components or peaks than the six classes have; nearest class reported",
     Flag.BELOW_MIN_PROBABILITY: "no longer set; below the minimum probability, but the best of its subject",
-    Flag.EDGE: "the image data end at the source: no image shows it whole",
+    Flag.EDGE: "the image data end or have a hole at the source: no image shows it whole",
     Flag.NO_COMPONENT: "no longer set; no radio component matches the box",
     Flag.LOW_SNR: "brightest pixel below 10 sigma: fainter than all labelled sources",
     Flag.BLEND: "another source is so close that flux densities may include its emission",

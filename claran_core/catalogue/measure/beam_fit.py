@@ -24,7 +24,7 @@ APART_BEAMS, MAX_NEIGHBOURS = 1.0, 8
 # Largest move of a fitted position from the brightest pixel, beams.
 LONGEST_MOVE = 0.5
 
-# Smallest fraction of the pixels around the peak that have data.
+# Smallest fraction of the pixels around the brightest one, and around the fitted peak, that have data.
 MIN_VALID = 0.6
 
 # Variance that pixels do not share, as a fraction of that of the noise, for one pixel per beam solid angle.
@@ -92,20 +92,23 @@ def fit_beam(image: RadioImage, number: int, peak: np.ndarray) -> BeamFit | None
     Returns
     -------
     BeamFit or None
-        None if too many pixels around the peak have no data, or the fitted beam is far from the peak or where
-        there is no data.
+        None if too many pixels around the brightest one or around the fitted peak have no data, or these two
+        are far from each other.  A peak in a hole of a few pixels is fitted; one beyond the border of the
+        data is not.
     """
     reach = image.disc(NEIGHBOUR_BEAMS)
     others = _maxima_near(image.pixels, image.labels, number, peak, reach)
     apart = (APART_BEAMS * image.beam_px) ** 2
     peaks = _thinned(np.concatenate([peak[None], others]), apart)[: MAX_NEIGHBOURS + 1]
     around = image.disc(FIT_BEAMS)
-    if len(_valid_near(image.pixels, peaks[:1], around)) < MIN_VALID * len(around):
+    if not _has_data_around(image, peak, around):
         return None
     pixels = _valid_near(image.pixels, peaks, around)
     start = np.column_stack([peaks, image.pixels[peaks[:, 1], peaks[:, 0]]]).astype(np.float64)
     fit = _fitted(image, start, pixels)
-    return fit if _is_near(fit.beams[0, :2], peak, image) else None
+    place = fit.beams[0, :2]
+    is_near = np.abs(place - peak).max() < LONGEST_MOVE * image.beam_px
+    return fit if is_near and _has_data_around(image, np.rint(place).astype(np.int64), around) else None
 
 
 def _fitted(image: RadioImage, start: np.ndarray, pixels: np.ndarray) -> BeamFit:
@@ -145,12 +148,9 @@ def _widening(
     return (np.linalg.pinv(whiten @ columns) @ whiten)[-1]
 
 
-def _is_near(place: np.ndarray, peak: np.ndarray, image: RadioImage) -> bool:
-    """Return whether a fitted position is nearer to its peak than the limit, on a pixel with data."""
-    x, y = np.rint(place).astype(np.int64)
-    ny, nx = image.pixels.shape
-    has_data = 0 <= x < nx and 0 <= y < ny and np.isfinite(image.pixels[y, x])
-    return bool(has_data and np.abs(place - peak).max() < LONGEST_MOVE * image.beam_px)
+def _has_data_around(image: RadioImage, pixel: np.ndarray, around: np.ndarray) -> bool:
+    """Return whether enough pixels within a disc around a pixel ``x y`` have data."""
+    return len(_valid_near(image.pixels, pixel[None], around)) >= MIN_VALID * len(around)
 
 
 def _shapes(beams: np.ndarray, pixels: np.ndarray, sigma_px: float, form: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ ring that remains of a point source is fainter than 3 sigma when smoothed.
 
 - A pixel belongs to the component that is nearest to it along a path through such pixels.
 - A piece of faint emission has at least the area of a beam, that of the image it is found in.
+- A smoothed image with few beams is not searched: its noise is not known.
 - A piece that touches no component may still belong to the nearest one: within a beam of its image, and
   within a fraction of the extent of the source.
 
@@ -46,6 +47,10 @@ MIN_BEAMS, LARGEST_GAP = 1.0, 1.0
 
 # Largest gap in units of the extent of the source.
 GAP_OF_EXTENT = 0.3
+
+# Fewer beams than this in a smoothed image do not tell its noise, whose peaks would then pass for emission.
+# A subject of 181.5 arcsec has 62 of the widest smoothed beams of FIRST.
+MIN_IMAGE_BEAMS = 40
 
 # Radius of the smoothing, in standard deviations.
 TRUNCATE = 3.0
@@ -109,7 +114,8 @@ def find_faint_emission(image: RadioImage) -> FaintEmission:
     # Rings around point sources are hidden before smoothing, though they are too small to count.
     hidden = _nearest(labels, known & (data > image.base * (FAINT_SIGMA / COMPONENT_SIGMA)))
     _add(owner, hidden, labels == 0, beam_px)
-    for ratio in SMOOTHINGS:
+    widest = np.sqrt(np.count_nonzero(known) / (MIN_IMAGE_BEAMS * BEAM_AREA)) / beam_px
+    for ratio in (ratio for ratio in SMOOTHINGS if ratio <= widest):
         width_px = np.sqrt(ratio**2 - 1) * beam_px / FWHM_PER_SIGMA
         smooth = smoothed(np.where(hidden == 0, data, 0.0), width_px, truncate=TRUNCATE)
         bright = known & (smooth > FAINT_SIGMA * noise_sigma(smooth[known]))

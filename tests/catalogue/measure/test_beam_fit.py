@@ -87,6 +87,20 @@ def test_missing_pixels_are_left_out_and_too_many_prevent_a_fit() -> None:
     assert fitted(pixels, 29, 30) is None  # the peak is beyond the border of the data
 
 
+@pytest.mark.parametrize("hole", [[(0, 0)], [(0, 0), (1, 0)], [(0, 0), (0, 1), (1, 0), (1, 1)]])
+@pytest.mark.parametrize(("x", "y"), [(30.0, 30.0), (30.4, 30.3)])
+def test_a_peak_in_a_hole_of_the_data_is_fitted(hole: list[tuple[int, int]], x: float, y: float) -> None:
+    pixels = gaussian(SHAPE, x, y, 50 * SIGMA)
+    for right, up in hole:
+        pixels[30 + up, 30 + right] = np.nan
+    fit = fitted(pixels, 30, 30)
+    assert fit is not None
+    np.testing.assert_allclose(fit.beams[0], [x, y, 50 * SIGMA], rtol=1e-3)
+    pixels = gaussian(SHAPE, x, y, 5000 * SIGMA)
+    pixels[28:33, 28:33] = np.nan  # nearly a beam in radius
+    assert fitted(pixels, 33, 30) is None
+
+
 def test_a_source_at_the_border_of_the_image_is_fitted_where_its_peak_is_inside() -> None:
     fit = fitted(gaussian(SHAPE, 1.2, 30, 50 * SIGMA), 1, 30)
     assert fit is not None and fit.height == pytest.approx(50 * SIGMA, rel=1e-4)

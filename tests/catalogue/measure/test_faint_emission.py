@@ -4,15 +4,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from smoothed_views import SIGMA, sky_image, view_of
+from radio_gaussians import gaussian
+from smoothed_views import SIGMA, first_noise, sky_image, view_of
 
 from claran_core.catalogue.measure import faint_emission
 from claran_core.catalogue.measure.component_pixels import outline, pixels_of
 from claran_core.catalogue.measure.faint_emission import FaintEmission, find_faint_emission, wings_beams
-from claran_core.catalogue.measure.measure_subject import measured_columns
+from claran_core.catalogue.measure.measure_subject import SubjectImage, measured_columns
 from claran_core.catalogue.measure.pixel_beam import PixelBeam
 from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage
+from claran_core.catalogue.measure.stored_components import stored_components
+from claran_core.common.cutout import Beam, Cutout
+from claran_core.common.frame import Frame
+from claran_core.common.subject import Subject
+from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.components.contour_rule import COMPONENT_SIGMA, find_components
+from claran_core.components.find import component_tables
 from claran_core.survey.surveys import SURVEYS
 
 SURVEY = SURVEYS["FIRST"]
@@ -54,6 +61,40 @@ def test_point_sources_have_no_faint_emission(peak: float) -> None:
         found = find_faint_emission(image_of(sky_image(SIZE, [(0, 0, peak, 1)], seed=seed)[0].astype(float)))
         grown += len(edge_of(found, [number_at(found.image, 0, 0)])) > 0
     assert grown <= 1
+
+
+@pytest.mark.parametrize("beam_arcsec", [3.2, 5.4, 9.0, 14.0, 21.0, 40.0])
+def test_point_sources_have_the_extent_of_their_own_beam(beam_arcsec: float) -> None:
+    frame, beam_px, ratios = Frame(), beam_arcsec / PIXEL, []
+    subject = Subject("s", 150.0, 20.0, "none", frame)
+    for seed in range(4):
+        # The noise is smoother than a narrow beam, and less smooth than a wide one.
+        pixels = first_noise(SIZE, seed) + gaussian((SIZE, SIZE), 52.0, 67.0, 180 * SIGMA, beam_px)
+        wcs = Frame(size_px=SIZE, pixel_scale_arcsec=PIXEL).wcs(150.0, 20.0)
+        cutout = Cutout(pixels.astype(np.float32), wcs, "made", beam=Beam(beam_arcsec, beam_arcsec, 0.0))
+        components, noise = component_tables([(subject, cutout, (NOMINAL_LEVEL,))], frame)
+        stored = {key[1]: own for key, own in stored_components(components).items()}
+        sigma = float(noise["sigma"].iloc[0])
+        image = SubjectImage.of(subject, cutout, stored, sigma, SURVEY)
+        ids = components.component_id[[components.snr.idxmax()]].tolist()
+        found = measured_columns(image, ids, ids)["largest_angular_size"]
+        ratios.append(found / (beam_arcsec * np.sqrt(np.log2(180 * SIGMA / (COMPONENT_SIGMA * sigma)))))
+    assert min(ratios) > 0.9 and max(ratios) < 1.3
+
+
+def test_a_smoothed_image_with_few_beams_is_not_searched() -> None:
+    rows, columns = np.indices((SIZE, SIZE))
+    pixels = SIGMA * np.where((rows + columns) % 2, 1.0, -1.0)  # next to nothing when smoothed
+    pixels += gaussian((SIZE, SIZE), 60.0, 60.0, 180 * SIGMA, 14.0 / PIXEL)
+    pixels[60:110, 40:80] += 0.5 * SIGMA
+    labels = find_components(pixels, SIGMA).labels
+    owners = [
+        find_faint_emission(
+            RadioImage.of(pixels, labels, COMPONENT_SIGMA * SIGMA, PIXEL, PixelBeam(fwhm / PIXEL), SURVEY)
+        ).owner
+        for fwhm in (5.4, 17.0)  # the image has 359 and 36 beams of twice the width
+    ]
+    assert [bool(owner[95:].any()) for owner in owners] == [True, False]
 
 
 def test_a_plume_below_the_contour_belongs_to_its_jet() -> None:
