@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["MAD_TO_SIGMA", "noise_sigma"]
+__all__ = ["MAD_TO_SIGMA", "noise_sigma", "regular_sample"]
 
 # Standard deviation of a Gaussian in units of its median absolute deviation.
 MAD_TO_SIGMA = 1.4826
@@ -29,6 +29,12 @@ def noise_sigma(image: np.ndarray) -> float:
         others = values[values != centre]
         return noise_sigma(others) if np.ptp(others) > 0 else 0.0
     return MAD_TO_SIGMA * spread
+
+
+def regular_sample(image: np.ndarray, least_px: int) -> np.ndarray:
+    """Return every n-th pixel along both axes, of the longer one at least `least_px`, if it has them."""
+    step = max(1, max(image.shape) // least_px)
+    return image[::step, ::step]
 
 
 def _median(values: np.ndarray) -> float:

@@ -29,8 +29,6 @@ class Units(NamedTuple):
     ----------
     rows : (n,) int64 array
         The units, in table order.
-    is_coarse : (n,) bool array
-        Which of them are components of a smoothed image.
     starts : (n + 1,) int64 array
         Unit k has the members ``starts[k]`` to ``starts[k + 1] - 1``, at least one.
     members : (m,) int64 array
@@ -39,7 +37,6 @@ class Units(NamedTuple):
     """
 
     rows: np.ndarray
-    is_coarse: np.ndarray
     starts: np.ndarray
     members: np.ndarray
 
@@ -73,16 +70,15 @@ def find_units(table: Mapping[str, np.ndarray]) -> Units:
     """
     part_of = np.asarray(table["part_of"])
     rows = np.flatnonzero(part_of == NOT_PART)
-    is_coarse = np.asarray(table["scale"])[rows] > NATIVE_SCALE
     usable = np.asarray(table["n_pixels"]) >= MIN_COMPONENT_PX
     inside = np.flatnonzero((part_of != NOT_PART) & usable)
-    coarse = np.flatnonzero(is_coarse)
+    coarse = np.flatnonzero(np.asarray(table["scale"])[rows] > NATIVE_SCALE)
     unit = coarse[_wholes(table, inside, rows[coarse])]
     own = np.setdiff1d(np.arange(len(rows)), unit)  # units that stand for themselves
     unit, members = np.concatenate([unit, own]), np.concatenate([inside, rows[own]])
     order = np.lexsort((members, unit))
     starts = np.searchsorted(unit[order], np.arange(len(rows) + 1))
-    return Units(rows, is_coarse, starts, members[order])
+    return Units(rows, starts, members[order])
 
 
 def fine_parts(table: Mapping[str, np.ndarray], units: Units) -> FineParts:

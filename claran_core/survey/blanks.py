@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import label
 
 from claran_core.common.compiled import compiled
-from claran_core.common.noise import noise_sigma
+from claran_core.common.noise import noise_sigma, regular_sample
 
 __all__ = ["LARGEST_VALUE", "mask_missing"]
 
@@ -21,7 +21,7 @@ MIN_CONSTANT_PX = 100
 # A single pixel is absurd if it is so many times farther from zero than each of its neighbours, and than the
 # noise.  A point source that is critically sampled falls by a factor of 16 to the next pixel.
 ABSURD_RATIO = 100.0
-# Pixels along the longer side of an image of which the noise is measured.
+# Least number of pixels along the longer side of the sample of an image whose noise is measured.
 SAMPLED_PX = 48
 
 
@@ -48,8 +48,7 @@ def mask_missing(data: np.ndarray) -> int:
     places = _isolated(data, ABSURD_RATIO)
     if not len(places):  # the usual image needs no noise
         return 0
-    step = max(1, max(data.shape) // SAMPLED_PX)
-    sigma = noise_sigma(data[::step, ::step])
+    sigma = noise_sigma(regular_sample(data, SAMPLED_PX))
     if not sigma > 0:
         return 0
     places = places[np.abs(data[places[:, 0], places[:, 1]]) > ABSURD_RATIO * sigma]

@@ -66,11 +66,14 @@ class CelestialSystem(NamedTuple):
         Two-dimensional, longitude first.
     longitude, latitude : int
         Axes of the file, from 0.
+    shape : (int, int)
+        Pixels along latitude and longitude.
     """
 
     wcs: WCS
     longitude: int
     latitude: int
+    shape: tuple[int, int]
 
 
 def celestial_system(
@@ -118,9 +121,9 @@ def celestial_system(
     else:
         wcs = _undistorted(cards)
     _check_pixels(wcs, header, axes)
-    middle = [(_length(shape, axis) - 1) / 2 for axis in axes]
-    _recentre(wcs, middle)
-    return CelestialSystem(wcs, axes[0] - 1, axes[1] - 1)
+    nx, ny = (_length(shape, axis) for axis in axes)
+    _recentre(wcs, [(nx - 1) / 2, (ny - 1) / 2])
+    return CelestialSystem(wcs, axes[0] - 1, axes[1] - 1, (ny, nx))
 
 
 def _length(shape: tuple[int, ...], axis: int) -> int:

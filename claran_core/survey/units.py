@@ -6,7 +6,7 @@ import numpy as np
 from astropy import units as u
 
 from claran_core.common.cutout import Beam
-from claran_core.common.noise import noise_sigma
+from claran_core.common.noise import noise_sigma, regular_sample
 from claran_core.survey.surveys import Survey
 
 __all__ = ["check_background", "noise_fits", "unit_factor", "unit_problem"]
@@ -38,7 +38,7 @@ COUNTS = {"dn", "adu", "count", "counts", "ct"}
 # usually changes it by a factor of a thousand.
 MAX_NOISE_RATIO = 30.0
 # The noise of fewer pixels does not constrain the unit.
-SAMPLED_PX = 128  # least number of pixels along the longer side of a sampled image
+SAMPLED_PX = 128  # least number of pixels along the longer side of the sample of an image
 MIN_NOISE_PIXELS = 100
 # Interferometers do not measure the mean brightness of the sky, so the median of an image is near zero.
 MAX_BACKGROUND_SIGMA = 5.0
@@ -132,7 +132,7 @@ def check_background(data: np.ndarray, survey: Survey) -> None:
     ValueError
         If 99 % of the pixels are on one side of zero, and farther from it than `MAX_BACKGROUND_SIGMA`.
     """
-    data = _sample(data)
+    data = regular_sample(data, SAMPLED_PX)
     least = 0.01 * data.size  # missing pixels count on neither side
     if survey.band != "radio" or min(np.count_nonzero(data < 0), np.count_nonzero(data > 0)) > least:
         return
@@ -152,14 +152,8 @@ def noise_fits(data: np.ndarray, survey: Survey) -> bool:
 
     Too few pixels, or constant ones, count as consistent.  A regular sample of a wide image is enough.
     """
-    data = _sample(data)
+    data = regular_sample(data, SAMPLED_PX)
     if np.count_nonzero(np.isfinite(data)) < MIN_NOISE_PIXELS:
         return True
     sigma = noise_sigma(data)
     return sigma == 0 or 1 / MAX_NOISE_RATIO <= sigma / survey.rms <= MAX_NOISE_RATIO
-
-
-def _sample(data: np.ndarray) -> np.ndarray:
-    """Return a regular sample of an image."""
-    step = max(1, max(data.shape) // SAMPLED_PX)
-    return data[::step, ::step]

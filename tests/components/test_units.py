@@ -59,7 +59,6 @@ def test_units_and_members_are_those_of_a_search_row_by_row(seed: int) -> None:
         members = units.members[units.starts[k] : units.starts[k + 1]].tolist()
         assert members == (inside.index.tolist() if len(inside) else [row])
         fine = rows.loc[[row]] if unit.scale == 1 else inside
-        assert units.is_coarse[k] == (unit.scale > 1)
         assert parts.n_fine[k] == len(fine)
         assert parts.fine_snr[k] == fine.snr.max() if len(fine) else parts.fine_snr[k] == 0
         fluxes = np.sort(fine.flux)[::-1]
@@ -74,7 +73,7 @@ def test_components_of_a_fine_subject_are_its_units() -> None:
     rows = rows[rows.subject_id == "c"].reset_index(drop=True)
     units = find_units(columns(rows))
     assert units.rows.tolist() == units.members.tolist() == rows.index.tolist()
-    assert not units.is_coarse.any() and units.starts.tolist() == list(range(len(rows) + 1))
+    assert units.starts.tolist() == list(range(len(rows) + 1))
 
 
 def test_part_of_an_absent_component_is_refused() -> None:
