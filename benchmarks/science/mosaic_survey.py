@@ -55,7 +55,7 @@ def targets_of(folder: Path, side_deg: float | None, scales: Sequence[int]) -> p
     """Return the subjects of the whole mosaic, or of a square in its middle."""
     start = time.perf_counter()
     grid = SkyGrid(load_config().fusion.frame)
-    subjects = tile_at_scales(image_area(folder / "radio"), grid, scales)
+    subjects = tile_at_scales(image_area(folder / "radio", SURVEYS["FIRST"]), grid, scales)
     print(f"{len(subjects)} subjects cover the mosaic, listed in {time.perf_counter() - start:.1f} s")
     if side_deg is None:
         return subjects

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from claran_core.survey.surveys import Survey
     from claran_core.targets.areas import Area
 
 __all__ = ["tile"]
@@ -69,7 +70,7 @@ class _Scales(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--configfile",
     type=click.Path(path_type=Path),
-    help="Settings of your run, for the width of its subjects.",
+    help="Settings of your run, for the width of its subjects and the survey of its images.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 def tile(
@@ -105,8 +106,9 @@ def tile(
     from claran_core.settings.config import load_config
     from claran_core.targets.subject_grid import SkyGrid, tile_at_scales, write_tiles
 
-    area = _area(circle, box, moc, images, pattern)
-    subjects = tile_at_scales(area, SkyGrid(load_config(configfile).fusion.frame, largest), scales)
+    config = load_config(configfile)
+    area = _area(circle, box, moc, images, pattern, config.survey.radio.survey)
+    subjects = tile_at_scales(area, SkyGrid(config.fusion.frame, largest), scales)
     write_tiles(output, subjects, overwrite=overwrite)
     counts = [f"{count} of scale {scale}" for scale, count in subjects.groupby("scale").size().items()]
     click.echo(f"{output}: {len(subjects)} subjects ({', '.join(counts)})")
@@ -118,8 +120,9 @@ def _area(
     moc: Path | None,
     images: Path | None,
     pattern: str,
+    survey: Survey,
 ) -> Area:
-    """Return the one area that the options describe."""
+    """Return the one area that the options describe; images are those of the survey."""
     from claran_core.targets.areas import BoxArea, CircleArea, MocArea, image_area
 
     options = {"--circle": circle, "--box": box, "--moc": moc, "--images": images}
@@ -135,4 +138,4 @@ def _area(
     if moc:
         return MocArea(moc)
     assert images is not None  # one of the four is given
-    return image_area(images, pattern)
+    return image_area(images, survey, pattern)

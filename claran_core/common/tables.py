@@ -88,6 +88,9 @@ IMAGES = pa.schema(
         _column("radius_deg", pa.float64(), "radius of a circle that contains the image, deg"),
         _column("unit", pa.string(), "BUNIT as the header spells it; empty if it is absent"),
         _column("content", pa.string(), "what the header says the image is, if it is no image of the sky"),
+        _column(
+            "differs", pa.string(), "what its header says that is not as in the survey; empty if nothing"
+        ),
         _column("reason", pa.string(), "why the image cannot be read; empty if it can"),
         _column("refused", pa.string(), "why the image contradicts the settings or another; empty if not"),
         _column("passed_over", pa.string(), "why this is no image of the sky; empty if it is one"),

@@ -10,6 +10,7 @@ from claran_core.common.files import read_metadata, read_table
 from claran_core.common.flags import Flag
 from claran_core.common.paths import Results
 from claran_core.components.contour_rule import COMPONENT_SIGMA
+from claran_core.survey.directory.image_warnings import other_survey
 
 __all__ = ["notices", "read_notices"]
 
@@ -33,7 +34,7 @@ BRIGHT_SNR = 30.0
 LEDGER_COLUMNS = ["subject_id", "band", "survey", "status", "reason", "flags"]
 CATALOGUE_COLUMNS = ["flags"]
 OUTCOME_COLUMNS = ["ra", "dec", "snr", "outcome"]
-IMAGE_COLUMNS = ["name", "reason", "refused"]
+IMAGE_COLUMNS = ["name", "differs", "reason", "refused", "passed_over"]
 
 
 def read_notices(results: Results) -> list[str]:
@@ -74,12 +75,13 @@ def notices(
     outcomes : DataFrame
         Columns ``ra, dec, snr, outcome`` of `claran_core.catalogue.product.schema.OUTCOMES`.
     images : mapping of str to DataFrame
-        By band, columns ``name, reason, refused`` of `claran_core.common.tables.IMAGES`.
+        By band, columns ``name, differs, reason, refused, passed_over`` of
+        `claran_core.common.tables.IMAGES`.
     """
     found = [*_missing(ledger)]
     if catalogue is not None:
         found += [*_empty(catalogue, outcomes), *_bright(outcomes), *_source_flags(catalogue)]
-    return found + [*_image_flags(ledger), *_unused(images)]
+    return found + [*_image_flags(ledger), *_other_surveys(images), *_unused(images)]
 
 
 def _missing(ledger: pd.DataFrame) -> Iterator[str]:
@@ -133,6 +135,10 @@ def _unusual(flags: pd.Series, usual: Mapping[Flag, float], what: str) -> Iterat
                 f"{n / len(values):.0%} of the {what} ({n} of {len(values)}) have the flag {flag.name}; "
                 f"usual are at most {most:.0%}"
             )
+
+
+def _other_surveys(images: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    yield from filter(None, (other_survey(rows, band) for band, rows in images.items()))
 
 
 def _unused(images: Mapping[str, pd.DataFrame]) -> Iterator[str]:

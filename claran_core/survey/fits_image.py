@@ -5,6 +5,7 @@ standard, and BLANK where it has no meaning.  astropy repairs or ignores all tha
 suppressed, because the user can do nothing about them.
 """
 
+import math
 import mmap
 import threading
 import warnings
@@ -26,6 +27,7 @@ from claran_core.survey.footprint import Footprint, PixelWindow
 from claran_core.survey.header_beam import beam_of
 from claran_core.survey.header_values import has_value, number_of
 from claran_core.survey.header_wcs import celestial_system
+from claran_core.survey.identity import Identity
 from claran_core.survey.image_content import product_stated
 
 __all__ = [
@@ -100,6 +102,8 @@ class FitsImage:
         None for a compressed image or file.
     content : str
         What the header says the image is, if it is no image of the sky (`product_stated`); else empty.
+    identity : Identity
+        What the header says about its survey.
     """
 
     path: Path
@@ -111,6 +115,7 @@ class FitsImage:
     transposed: bool
     layout: PixelLayout | None
     content: str = ""
+    identity: Identity = Identity()
 
 
 @dataclass(frozen=True)
@@ -235,13 +240,11 @@ def celestial_plane(
         system = celestial_system(header, shape, hdus)
         if system is None:
             raise UnusableImage("its image has no celestial WCS")
-        # numpy counts axes from the other end.
-        nx, ny = (shape[len(shape) - 1 - axis] for axis in (system.longitude, system.latitude))
-        footprint = Footprint.of(system.wcs, (ny, nx))
+        footprint = Footprint.of(system.wcs, system.shape)
     except READ_ERRORS as error:
         raise UnusableImage(f"its WCS cannot be used ({error_line(error)})") from None
-    if np.prod(shape) != nx * ny:
-        planes = int(np.prod(shape)) // (nx * ny)
+    planes = math.prod(shape) // max(1, math.prod(system.shape))
+    if planes != 1:
         raise UnusableImage(f"it is a cube of {planes} planes; make an image of the one you want", footprint)
     return footprint, system.longitude > system.latitude
 
@@ -262,7 +265,8 @@ def _image(path: Path, name: str, number: int, hdu: fits.ImageHDU, hdus: fits.HD
             raise UnusableImage("it is truncated: pixels are missing at its end", footprint)
     unit = header.get("BUNIT")
     unit, content = unit if isinstance(unit, str) else "", product_stated(header)
-    return FitsImage(path, name, number, footprint, unit, beam, transposed, layout, content)
+    identity = Identity.of(header)
+    return FitsImage(path, name, number, footprint, unit, beam, transposed, layout, content, identity)
 
 
 def _with_inherited(hdu: fits.ImageHDU, hdus: fits.HDUList) -> fits.Header:

@@ -4,7 +4,7 @@ import math
 
 from astropy.io import fits
 
-__all__ = ["has_value", "number_of", "value_of"]
+__all__ = ["finite_number", "has_value", "number_of", "value_of"]
 
 
 def has_value(header: fits.Header, key: str) -> bool:
@@ -20,6 +20,14 @@ def value_of(header: fits.Header, key: str) -> object:
         return header.cards[key].image[9:].partition("/")[0].strip("' ")
 
 
+def finite_number(header: fits.Header, key: str) -> float | None:
+    """Return the value of a card; None if it is absent or not a finite number."""
+    value = value_of(header, key) if key in header else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
 def number_of(header: fits.Header, key: str) -> float:
     """Return the value of a card that must be a finite number.
 
@@ -28,7 +36,7 @@ def number_of(header: fits.Header, key: str) -> float:
     ValueError
         If it is not one.
     """
-    value = value_of(header, key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{key} = {value!r} is not a finite number")
-    return float(value)
+    number = finite_number(header, key)
+    if number is None:
+        raise ValueError(f"{key} = {value_of(header, key)!r} is not a finite number")
+    return number

@@ -9,6 +9,8 @@ from collections import Counter
 
 from astropy.io import fits
 
+from claran_core.survey.header_values import finite_number
+
 __all__ = ["name_words", "product_named", "product_stated"]
 
 # Values of a STOKES axis (FITS standard 4.0, table 29).  0 and values beyond the table state nothing.
@@ -109,7 +111,9 @@ def _stokes(header: fits.Header) -> str | None:
             continue
         if header.get(f"NAXIS{axis}", 1) != 1:
             return None
-        cards = (header.get(f"{key}{axis}", default) for key, default in AXIS)
-        value, reference, step = (each if isinstance(each, int | float) else 0.0 for each in cards)
+        value, reference, step = (
+            (finite_number(header, f"{key}{axis}") or 0.0) if f"{key}{axis}" in header else default
+            for key, default in AXIS
+        )
         return STOKES.get(round(value + (1 - reference) * step))
     return None

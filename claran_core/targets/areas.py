@@ -1,6 +1,5 @@
 """Areas on the sky that subjects can cover: circles, boxes, images and coverage maps (MOC)."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,11 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.optional_packages import import_optional
 from claran_core.common.sky import unit_vectors
+from claran_core.survey.directory.image_files import listed_files
+from claran_core.survey.directory.image_index import ImageIndex
+from claran_core.survey.directory.image_warnings import log_warnings
 from claran_core.survey.fits_image import FitsImage, scan_file
+from claran_core.survey.surveys import Survey
 
 __all__ = [
     "Area",
@@ -26,8 +29,6 @@ __all__ = [
     "image_area",
     "width_deg",
 ]
-
-logger = logging.getLogger(__name__)
 
 # A box is divided into parts of this size, each inside a circle.
 BOX_PART_DEG = 4.0
@@ -209,24 +210,31 @@ class MocArea:
         return self.moc.refine_to_order(order) if self.moc.max_order < order else self.moc
 
 
-def image_area(path: Path, pattern: str = "**/*.fits*") -> ImageArea:
+def image_area(path: Path, survey: Survey, pattern: str = "**/*.fits*") -> ImageArea:
     """Return the area of a FITS file, or of the files below a folder that match a pattern.
+
+    The images are those that a run on the folder would use: maps of noise, weights or other Stokes parameters
+    beside them, and images that contradict the survey, do not count.
 
     Raises
     ------
     InputError
         If the file or folder does not exist or contains no image.
+    ConfigError
+        If no image shows the survey.
     """
     path = Path(path)
-    files = [path] if path.is_file() else sorted(file for file in path.glob(pattern) if file.is_file())
-    found = [scan_file(file, file.name) for file in files]
-    images = [image for in_file, _ in found for image in in_file]
-    rejected = [unreadable for _, in_file in found for unreadable in in_file]
-    if not images:
+    folder, names = (path.parent, [path.name]) if path.is_file() else (path, listed_files(path, pattern))
+    if not names:
         missing = f"no file matches {pattern!r}" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: no image to cover ({rejected[0].reason if rejected else missing})")
-    for file in rejected:
-        logger.warning("%s: not covered: %s", file.name, file.reason)
+        raise InputError(f"{path}: no image to cover ({missing})")
+    index = ImageIndex.scan(survey, folder, names)
+    log_warnings(index.rows, survey.band, folder)
+    readable = index.rows[index.rows["reason"] == ""]
+    found = [image for file in readable["file"].unique() for image in scan_file(folder / file, file)[0]]
+    images = [image for image in found if image.name not in index.unused]
+    if not images:
+        raise InputError(f"{path}: no image to cover ({index.rows['reason'].iat[0]})")
     return ImageArea(images)
 
 

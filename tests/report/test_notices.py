@@ -13,7 +13,8 @@ from claran_core.report.notices import notices, read_notices
 from claran_core.settings.config import load_config
 from claran_core.targets.shards import write_targets
 
-NO_IMAGES = {"radio": pd.DataFrame(columns=["name", "reason", "refused"])}
+IMAGE_COLUMNS = ["name", "differs", "reason", "refused", "passed_over"]
+NO_IMAGES = {"radio": pd.DataFrame(columns=IMAGE_COLUMNS)}
 
 
 def ledger(n: int = 40, band: str = "radio", **columns: Any) -> pd.DataFrame:
@@ -23,6 +24,12 @@ def ledger(n: int = 40, band: str = "radio", **columns: Any) -> pd.DataFrame:
         first = columns.get(name, [])
         rows[name] = [*first, *[usual] * (n - len(first))]
     return rows
+
+
+def image_rows(**rows: dict[str, str]) -> pd.DataFrame:
+    """Return rows of images: an ordinary one named ``a``, and others by name."""
+    empty = dict.fromkeys(IMAGE_COLUMNS, "")
+    return pd.DataFrame([{**empty, "name": name, **row} for name, row in ({"a": {}} | rows).items()])
 
 
 def outcomes(*snr: float, outcome: str = "source") -> pd.DataFrame:
@@ -82,9 +89,7 @@ def test_a_band_that_the_run_does_not_use_is_not_missing() -> None:
 
 
 def test_images_that_cannot_be_used() -> None:
-    images = pd.DataFrame(
-        {"name": ["a", "b", "c"], "reason": ["", "it is damaged", ""], "refused": ["", "", "BUNIT = 'DN'"]}
-    )
+    images = image_rows(b={"reason": "it is damaged"}, c={"refused": "BUNIT = 'DN'"})
     assert notices(ledger(), sources(), outcomes(9.0), {"radio": images}) == [
         "2 of 3 files or images of survey.radio.path cannot be used; b: it is damaged"
     ]
@@ -104,3 +109,13 @@ def test_right_ascensions_that_may_be_hours(
     )
     assert read_notices(results) == ([expected] if name == "ra" else [])
     assert [record.getMessage() for record in caplog.records] == ([expected] if name == "ra" else [])
+
+
+def test_images_of_another_survey() -> None:
+    other = {"differs": "a frequency of 3e+09 Hz, but FIRST has 1.4e+09"}
+    unused = {"passed_over": "noise", **other}
+    images = image_rows(b=other, c=other, d=unused)
+    assert notices(ledger(), sources(), outcomes(9.0), {"radio": images}) == [
+        "2 of 3 images of survey.radio.path differ from survey.radio.name; b: a frequency of 3e+09 Hz, but "
+        "FIRST has 1.4e+09; is it the survey that they show?"
+    ]

@@ -15,6 +15,7 @@ from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.frame import Frame
 from claran_core.common.sky import unit_vectors
 from claran_core.survey.regular import astropy_wcs
+from claran_core.survey.surveys import SURVEYS
 from claran_core.targets.areas import (
     BoxArea,
     Circle,
@@ -25,6 +26,8 @@ from claran_core.targets.areas import (
     width_deg,
 )
 from claran_core.targets.subject_grid import DEFAULT_LARGEST_ARCSEC, SkyGrid, tile
+
+FIRST = SURVEYS["FIRST"]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def mosaic(tmp_path: Path) -> tuple[Path, WCS]:
 
 def test_image_is_covered_to_its_corners(mosaic: tuple[Path, WCS]) -> None:
     path, wcs = mosaic
-    area = image_area(path)
+    area = image_area(path, FIRST)
     subjects = tile(area, GRID)
     x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(-0.5, 499.5, 60), np.linspace(-0.5, 299.5, 40)))
     assert distance_to_border(subjects, *wcs.all_pix2world(x, y, 0)).min() >= DEFAULT_LARGEST_ARCSEC / 2
@@ -83,12 +86,12 @@ def test_image_across_the_pole_is_covered(tmp_path: Path) -> None:
     wcs = astropy_wcs(Frame(size_px=400, pixel_scale_arcsec=2.0).wcs(10.0, 89.95))
     path = tmp_path / "pole.fits"
     fits.writeto(path, np.zeros((400, 400), np.float32), wcs.to_header())
-    subjects = tile(image_area(path), GRID)
+    subjects = tile(image_area(path, FIRST), GRID)
     assert (
         distance_to_border(subjects, np.array([0.0, 120.0, 240.0]), np.array([90.0, 89.99, 89.98])).min()
         >= 45
     )
-    assert isinstance(image_area(path), ImageArea)
+    assert isinstance(image_area(path, FIRST), ImageArea)
     nearest = unit_vectors(subjects["ra"], subjects["dec"]) @ unit_vectors(10.0, 89.95)
     assert np.rad2deg(np.arccos(nearest.min())) < 0.25
 
@@ -98,8 +101,30 @@ def test_folder_is_covered_and_unreadable_files_are_logged(
 ) -> None:
     path, _ = mosaic
     (path.parent / "broken.fits").write_bytes(b"no image")
-    assert tile(image_area(path.parent), GRID).equals(tile(image_area(path), GRID))
-    assert "broken.fits: not covered: " in caplog.text
+    assert tile(image_area(path.parent, FIRST), GRID).equals(tile(image_area(path, FIRST), GRID))
+    assert "broken.fits: left out: " in caplog.text
+
+
+def test_only_images_that_a_run_would_use_are_covered(
+    mosaic: tuple[Path, WCS], caplog: pytest.LogCaptureFixture
+) -> None:
+    path, wcs = mosaic
+    for name, right, cards in (
+        ("far_weights.fits", 900, {"BTYPE": "Weight"}),
+        ("far_q.FITS", -900, {"CTYPE3": "STOKES", "CRVAL3": 2.0}),
+        ("counts.fits", 1800, {"BUNIT": "DN"}),
+        ("mosaic_rms.fits", 10, {}),
+        ("next.FITS", 450, {}),
+    ):
+        header = wcs.to_header()
+        header["CRPIX1"] += right
+        header.update(cards)
+        fits.writeto(path.parent / name, np.ones((300, 500), np.float32), header)
+    area = image_area(path.parent, FIRST)
+    assert [image.name for image in area.images] == ["mosaic.fits", "next.FITS"]
+    assert "counts.fits: left out: BUNIT = 'DN'" in caplog.text and "far_q.FITS: Stokes Q" in caplog.text
+    with pytest.raises(ConfigError, match=r"no image in .* shows FIRST; far_weights.fits: it shows weights"):
+        image_area(path.parent / "far_weights.fits", FIRST)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +144,7 @@ def test_path_without_an_image_is_refused_in_one_line(
     elif content:
         path.write_bytes(content)
     with pytest.raises(InputError, match=f"no image to cover .*{message}"):
-        image_area(path)
+        image_area(path, FIRST)
 
 
 @pytest.mark.parametrize("order", [9, 13, 17])

@@ -90,7 +90,8 @@ class ImageReader:
         window = footprint.window(frame, self.ra_deg, self.dec_deg)
         if window is None:
             raise Fault("the image does not show the requested position")
-        check_header(hdu.header, survey, service)
+        with quiet_astropy():
+            check_header(hdu.header, survey, service)
         with hdus:
             data = _pixels(hdu, footprint, transposed, window)
         with quiet_astropy():

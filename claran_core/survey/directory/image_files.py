@@ -10,13 +10,11 @@ from pathlib import Path
 from claran_core.common.errors import ConfigError
 from claran_core.survey.surveys import Survey
 
-__all__ = ["files_digest", "matching_files", "stamp_of", "stamps_digest"]
+__all__ = ["files_digest", "listed_files", "matching_files", "stamp_of", "stamps_digest"]
 
 
 def matching_files(survey: Survey, folder: Path, pattern: str) -> list[str]:
-    """Return the names of the matching files below a folder, sorted; links are followed.
-
-    ``.fits`` in the pattern stands for ``.FITS`` as well.
+    """Return the names of the matching files below the folder of a survey (`listed_files`).
 
     Raises
     ------
@@ -26,13 +24,21 @@ def matching_files(survey: Survey, folder: Path, pattern: str) -> list[str]:
     key = f"config: survey.{survey.band}"
     if not folder.is_dir():
         raise ConfigError(f"{key}.path: no folder {folder}; give the folder of the FITS files")
-    # Path.glob does not follow links to folders, which are common on clusters.
-    either_case = re.sub(r"\.fits", ".[fF][iI][tT][sS]", pattern, flags=re.IGNORECASE)
-    names = glob.glob(either_case, root_dir=folder, recursive=True)  # noqa: PTH207
-    names = sorted(name for name in names if not (folder / name).is_dir())
+    names = listed_files(folder, pattern)
     if not names:
         raise ConfigError(f"{key}.path: no file in {folder} matches {pattern!r}; see {key[8:]}.pattern")
     return names
+
+
+def listed_files(folder: Path, pattern: str) -> list[str]:
+    """Return the names of the files below a folder that match a pattern, sorted; links are followed.
+
+    ``.fits`` in the pattern stands for ``.FITS`` as well.
+    """
+    # Path.glob does not follow links to folders, which are common on clusters.
+    either_case = re.sub(r"\.fits", ".[fF][iI][tT][sS]", pattern, flags=re.IGNORECASE)
+    names = glob.glob(either_case, root_dir=folder, recursive=True)  # noqa: PTH207
+    return sorted(name for name in names if not (folder / name).is_dir())
 
 
 def files_digest(survey: Survey, folder: Path, pattern: str) -> str:

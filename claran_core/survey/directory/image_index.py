@@ -6,7 +6,6 @@ is read when the image is needed.  A part of the index that holds what one shard
 """
 
 import json
-import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,8 +28,10 @@ from claran_core.common.tables import IMAGES
 from claran_core.common.text import has_control, printable
 from claran_core.survey.directory.image_choice import choose_images
 from claran_core.survey.directory.image_files import matching_files, stamp_of, stamps_digest
-from claran_core.survey.fits_image import scan_file
+from claran_core.survey.directory.image_warnings import log_warnings
+from claran_core.survey.fits_image import FitsImage, scan_file
 from claran_core.survey.footprint import Footprint
+from claran_core.survey.identity import pixel_contradiction
 from claran_core.survey.surveys import Survey
 
 __all__ = [
@@ -43,16 +44,12 @@ __all__ = [
     "write_index",
 ]
 
-logger = logging.getLogger(__name__)
-
 # Number of files in the batches that processes work on.
 CHUNK = 32
 # Files whose name cannot be stored or printed.
 MISNAMED = "its name has control characters or is not UTF-8; rename it"
 # Columns with the reasons why readable images are not used.
 CHOSEN = ["refused", "passed_over"]
-# Names in the line about maps that are passed over.
-MAX_NAMED = 5
 
 # Added to a circle that only preselects, against rounding.
 ROUNDING_DEG = 1e-6
@@ -121,7 +118,7 @@ class ImageIndex:
         fresh = [name for name in names if name not in kept]
         progress = Progress(f"{folder}: headers read", len(fresh))
         rows = [row for found in kept.values() for row in found]
-        for name, found in zip(fresh, _scanned(folder, fresh, processes), strict=True):
+        for name, found in zip(fresh, _scanned(survey, folder, fresh, processes), strict=True):
             rows += [{**row, **stamps[name]} for row in found]
             progress.step()
         table = pd.DataFrame(rows, columns=IMAGES.names)
@@ -176,22 +173,6 @@ class ImageIndex:
     def misnamed(self) -> frozenset[str]:
         """Files that no name in the index can find."""
         return frozenset(self.rows["file"][self.rows["reason"] == MISNAMED])
-
-    def warn(self, folder: Path) -> None:
-        """Log each file that cannot be used, and each kind of maps that are passed over."""
-        for column in ("reason", "refused"):
-            faults = self.rows[self.rows[column] != ""]
-            for name, reason in zip(faults["name"], faults[column], strict=True):
-                logger.warning("%s: left out: %s", folder / name, reason)
-        passed = self.rows[self.rows["passed_over"] != ""]
-        kinds = passed["passed_over"].str.split(" (", regex=False).str[0]
-        for kind, rows in passed.groupby(kinds):
-            named = ", ".join(
-                f"{name}: {reason}"
-                for name, reason in rows[["name", "passed_over"]].head(MAX_NAMED).itertuples(index=False)
-            )
-            more = f"; and {len(rows) - MAX_NAMED} more" if len(rows) > MAX_NAMED else ""
-            logger.warning("%s: no images, passed over as %s: %s%s", folder, kind, named, more)
 
     def unplaced(self) -> list[str]:
         """Return the unreadable files whose headers do not tell their position; in order."""
@@ -258,7 +239,7 @@ def write_index(
         As `index_folder`.
     """
     index = index_folder(survey, folder, pattern=pattern, earlier=path, processes=processes)
-    index.warn(folder)
+    log_warnings(index.rows, survey.band, folder)
     if write_first is not None:
         write_first(index)
     facts = index_facts(survey, folder) | {"files": index.files, "rules": rules}
@@ -308,9 +289,11 @@ def _unchanged(
     return kept
 
 
-def _scanned(folder: Path, names: Sequence[str], processes: int) -> Iterator[list[dict[str, Any]]]:
+def _scanned(
+    survey: Survey, folder: Path, names: Sequence[str], processes: int
+) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of each file."""
-    scan = partial(_rows_of, folder)
+    scan = partial(_rows_of, survey, folder)
     if processes == 1 or len(names) <= CHUNK:
         yield from map(scan, names)
         return
@@ -318,26 +301,37 @@ def _scanned(folder: Path, names: Sequence[str], processes: int) -> Iterator[lis
         yield from pool.map(scan, names, chunksize=CHUNK)
 
 
-def _rows_of(folder: Path, name: str) -> list[dict[str, Any]]:
+def _rows_of(survey: Survey, folder: Path, name: str) -> list[dict[str, Any]]:
     if has_control(name):
         shown = printable(name)
         return [_row(shown, shown, None, reason=MISNAMED)]
     images, unreadable = scan_file(folder / name, name)
     return [
         *(
-            _row(name, image.name, image.footprint, unit=printable(image.unit), content=image.content)
+            _row(
+                name,
+                image.name,
+                image.footprint,
+                unit=printable(image.unit),
+                content=image.content,
+                differs=_difference(image, survey),
+            )
             for image in images
         ),
         *(_row(name, fault.name, fault.footprint, reason=printable(fault.reason)) for fault in unreadable),
     ]
 
 
-def _row(
-    file: str, name: str, footprint: Footprint | None, *, reason: str = "", unit: str = "", content: str = ""
-) -> dict[str, Any]:
-    """Return a row without size, time and the choice of images."""
-    texts = {"file": file, "name": name, "reason": reason, "unit": unit, "content": content}
-    return {**texts, **_circle(footprint)}
+def _difference(image: FitsImage, survey: Survey) -> str:
+    """Return the first thing that an image says about itself and that is not as in the survey; else ""."""
+    stated = next(image.identity.contradictions(survey), "")
+    return stated or pixel_contradiction(image.footprint.pixel_scale_arcsec, survey)
+
+
+def _row(file: str, name: str, footprint: Footprint | None, **texts: str) -> dict[str, Any]:
+    """Return a row without size, time and the choice of images; texts that are not given are empty."""
+    usual = dict.fromkeys(("unit", "content", "differs", "reason"), "")
+    return {"file": file, "name": name, **usual, **texts, **_circle(footprint)}
 
 
 def _chosen(rows: pd.DataFrame, survey: Survey, folder: Path, known: pd.DataFrame | None) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from claran_core.survey.coadd import coadd
 from claran_core.survey.coverage import coverage_of
 from claran_core.survey.directory.image_files import matching_files
 from claran_core.survey.directory.image_index import MISNAMED, ImageIndex
+from claran_core.survey.directory.image_warnings import log_warnings
 from claran_core.survey.fits_image import (
     READ_ERRORS,
     FitsImage,
@@ -94,7 +95,7 @@ class DirectoryProvider:
         self.path = Path(path)
         self.index = index or ImageIndex.scan(survey, self.path, matching_files(survey, self.path, pattern))
         if index is None:
-            self.index.warn(self.path)
+            log_warnings(self.index.rows, survey.band, self.path)
         self._scans: dict[str, tuple[list[FitsImage], list[UnreadableFile]]] = {}
 
     @property
