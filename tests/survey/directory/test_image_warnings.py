@@ -63,7 +63,7 @@ def test_other_surveys_are_one_line_and_their_images_are_used(
 def test_maps_and_unreadable_files_are_no_images_of_another_survey(tmp_path: Path) -> None:
     write_image(tmp_path / "image.fits")
     write_image(tmp_path / "map.fits", BTYPE="Weight", **S_BAND)
-    write_image(tmp_path / "counts.fits", 50.0, BUNIT="K", **S_BAND)
+    write_image(tmp_path / "counts.fits", 50.0, BUNIT="DN", **S_BAND)
     (tmp_path / "text.fits").write_text("no FITS")
     index = ImageIndex.scan(SURVEYS["FIRST"], tmp_path, listed_files(tmp_path, "*.fits"))
     assert other_survey(index.rows, "radio") == ""
