@@ -10,7 +10,7 @@ from astropy.io import fits
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.survey.archive.outcomes import Fault
 from claran_core.survey.archive.services import Service
-from claran_core.survey.header_values import finite_number
+from claran_core.survey.header_values import has_value, number_of
 from claran_core.survey.identity import Identity, contradiction, differs, pixel_contradiction
 from claran_core.survey.surveys import Survey
 
@@ -30,9 +30,11 @@ def check_header(header: fits.Header, survey: Survey, service: Service) -> None:
     ------
     Fault
         If its beam, frequency, wavelength, band, zero point, survey or HiPS is another.
+    ValueError
+        If its beam is not a number.
     """
     for name in ("BMAJ", "BMIN"):
-        beam_arcsec = (finite_number(header, name) or 0.0) * ARCSEC_PER_DEG
+        beam_arcsec = (number_of(header, name) if has_value(header, name) else 0.0) * ARCSEC_PER_DEG
         if differs(beam_arcsec, survey.beam_arcsec, MAX_BEAM_RATIO):
             raise Fault(contradiction(f"a beam of {beam_arcsec:.1f} arcsec", survey, survey.beam_arcsec))
     for reason in Identity.of(header).contradictions(survey):
