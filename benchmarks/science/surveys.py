@@ -3,10 +3,11 @@
     OMP_NUM_THREADS=1 python -m benchmarks.science.surveys FOLDER --fields 150 --jobs 2
     OMP_NUM_THREADS=1 python -m benchmarks.science.surveys FOLDER --surveys LOTSS --weights new.safetensors
 
-Subjects surround the sources above 12 sigma that are nearest to a position, as many beams wide in each
-survey, without infrared images (D1).  The table has, for sources of 10 sigma: completeness, completeness with
-the right class, reliability of the rows, and the median of measured over true flux density of the sources
-that are found, with its standard error.  FOLDER keeps the drawn images, which other weights search again.
+Subjects surround the sources above 12 sigma that are nearest to a position, half of them of several
+components.  They are as many beams wide in each survey, without infrared images (D1).  The table has, for
+sources of 10 sigma that lie whole in a subject: completeness, and with the right class, of all and of those
+with several components; reliability of the rows; and the median of measured over true flux density of sources
+of one component, with its standard error.  FOLDER keeps the drawn images, which other weights search again.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from claran_core.labels.dr1_labels import LABELLED_SNR
 from claran_core.model.weights_choice import given_weights
 from claran_core.settings.config import Config, load_config
 from claran_core.simulation.geometry import cells_near
-from claran_core.simulation.population import RADIO_NSIDE
+from claran_core.simulation.population import RADIO_NSIDE, RadioCell
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.survey_image import frame_of
 from claran_core.survey.description import survey_names
@@ -44,6 +45,8 @@ METHOD, SHARDS, CENTRE = "D1", 4, (150.0, 25.0)
 # Least peak of the sources that are chosen, in units of the noise; distance of subjects from them along each
 # axis, in widths of the frame.
 BRIGHT, OFF_CENTRE = 12.0, 0.15
+# Half of the radius within which sources are looked for first.
+FIRST_RADIUS_ARCSEC = 600.0
 
 # A survey of nobody: an elliptical beam, smooth noise, a low frequency.
 MADE_UP = "MADE_UP"
@@ -73,26 +76,43 @@ def config_of(name: str, seed: int | None) -> Config:
 
 
 def targets_of(config: Config, n_fields: int) -> pd.DataFrame:
-    """Return subjects at so many sources above 10 sigma, the nearest to `CENTRE`, not quite in the middle."""
+    """Return subjects at sources, half of them of several components, which are not quite in the middle."""
     survey, frame = config.survey.radio.survey, config.fusion.frame
     sky = SimulatedProvider(survey, seed=config.seed)
-    faintest, radius_arcsec = BRIGHT * survey.rms, frame.width_arcsec
-    places = np.empty((0, 3))
-    while len(places) < n_fields or places[n_fields - 1, 0] > radius_arcsec:
-        radius_arcsec *= 2
-        cells = [sky.population.cell(cell) for cell in cells_near(*CENTRE, radius_arcsec, RADIO_NSIDE)]
-        ra, dec = (
-            np.concatenate([getattr(cell, name)[cell.peak_jy >= faintest] for cell in cells])
-            for name in ("ra_deg", "dec_deg")
-        )
-        distance = np.hypot(*sky_to_offset(*CENTRE, ra, dec))
-        places = np.stack([distance, ra, dec], axis=1)[np.argsort(distance, kind="stable")]
-    _, ra, dec = places[:n_fields].T
+    n_several = n_fields // 2
+    ra, dec = np.concatenate(
+        [_nearest(sky, n_fields - n_several, several=False), _nearest(sky, n_several, several=True)]
+    ).T
     aside = np.random.default_rng(config.seed).uniform(-OFF_CENTRE, OFF_CENTRE, (2, n_fields))
     ra, dec = offset_to_sky(ra, dec, *(aside * frame.width_arcsec))
     names = [f"{survey.name}-{number:04d}" for number in range(n_fields)]
     table = pd.DataFrame({"subject_id": names, "ra": ra, "dec": dec, "split": "none", "scale": NATIVE_SCALE})
     return in_shards(table, SHARDS)
+
+
+def _nearest(sky: SimulatedProvider, n: int, *, several: bool) -> np.ndarray:
+    """Return RA and Dec (deg) of the `n` bright sources of a kind nearest to `CENTRE`; ``(n, 2)``."""
+    faintest, radius_arcsec = BRIGHT * sky.survey.rms, FIRST_RADIUS_ARCSEC
+    places = np.empty((0, 3))
+    while len(places) < n or places[n - 1, 0] > radius_arcsec:
+        radius_arcsec *= 2
+        cells = [sky.population.cell(cell) for cell in cells_near(*CENTRE, radius_arcsec, RADIO_NSIDE)]
+        chosen = [_is_kind(cell, faintest, several=several) for cell in cells]
+        ra, dec = (
+            np.concatenate([getattr(cell, name)[own] for cell, own in zip(cells, chosen, strict=True)])
+            for name in ("ra_deg", "dec_deg")
+        )
+        distance = np.hypot(*sky_to_offset(*CENTRE, ra, dec))
+        places = np.stack([distance, ra, dec], axis=1)[np.argsort(distance, kind="stable")]
+    return places[:n, 1:]
+
+
+def _is_kind(cell: RadioCell, faintest_jy: float, *, several: bool) -> np.ndarray:
+    """Return which sources are bright, and compact or, if `several`, of several components but not large."""
+    chosen = (cell.peak_jy >= faintest_jy) & (cell.is_compact != several)
+    for number in np.flatnonzero(chosen).tolist() if several else ():
+        chosen[number] = cell[number].n_components > 1 and cell[number].kind != "large"
+    return np.asarray(chosen)
 
 
 def measured(folder: Path, config: Config, weights: Path, n_fields: int, jobs: int) -> dict[str, Any]:
@@ -137,22 +157,36 @@ def scores(comparison: Comparison, catalogue: pd.DataFrame) -> dict[str, Any]:
     bright = (sources["state"] == "visible") & (sources["snr"] >= LABELLED_SNR)
     own = sources[bright & (sources["placement"] == "whole")]
     found = own["outcome"] == "found"
+    with_class = found & (own["listed_as"] == own["morphology"])
+    several = own["n_components"] > 1
     is_true = (comparison.rows["status"] == "true").to_numpy(bool)
     strong = catalogue["snr"].to_numpy(float) >= LABELLED_SNR
     flux = pd.Series(catalogue["integrated_flux"].to_numpy(float), catalogue["source_id"])
     rows = own.loc[found, "row_ids"].map(lambda names: names[0])
     ratio = flux.reindex(rows).to_numpy(float) / own.loc[found, "flux"].to_numpy(float)
-    ratio = ratio[np.isfinite(ratio)]
-    scatter = 1.4826 * np.median(np.abs(ratio - np.median(ratio))) if len(ratio) else np.nan
+    single = np.isfinite(ratio) & ~several[found].to_numpy(bool)
+    median, error = _median(ratio[single])
     return {
         "sources": len(own),
-        "completeness": float(found.mean()),
-        "with_class": float((found & (own["listed_as"] == own["morphology"])).mean()),
+        "completeness": found.mean(),
+        "with_class": with_class.mean(),
+        "several": int(several.sum()),
+        "several_completeness": found[several].mean(),
+        "several_with_class": with_class[several].mean(),
         "rows": int(strong.sum()),
-        "reliability": float(is_true[strong].mean()),
-        "flux_ratio": float(np.median(ratio)) if len(ratio) else np.nan,
-        "flux_ratio_err": float(1.2533 * scatter / np.sqrt(max(len(ratio), 1))),
+        "reliability": is_true[strong].mean() if strong.any() else np.nan,
+        "flux_ratio": median,
+        "flux_ratio_err": error,
     }
+
+
+def _median(values: np.ndarray) -> tuple[float, float]:
+    """Return the median of values and its standard error, from their absolute deviations."""
+    if not len(values):
+        return float("nan"), float("nan")
+    median = float(np.median(values))
+    scatter = 1.4826 * float(np.median(np.abs(values - median)))
+    return median, 1.2533 * scatter / float(np.sqrt(len(values)))
 
 
 def options_of() -> argparse.Namespace:
@@ -178,9 +212,6 @@ def main() -> None:
         config = config_of(name, options.seed)
         weights = options.weights or given_weights(config)[0][METHOD].path
         rows.append(measured(options.folder / name, config, weights, options.fields, options.jobs))
-        print(
-            {key: round(value, 4) if isinstance(value, float) else value for key, value in rows[-1].items()}
-        )
         print(pd.DataFrame(rows[-1:]).round(3).to_string(index=False))
         write_json(options.folder / "surveys.json", json_ready({"weights": weights.name, "surveys": rows}))
     print(pd.DataFrame(rows).round(3).to_string(index=False))
