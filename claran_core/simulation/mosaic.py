@@ -91,7 +91,7 @@ def mosaic_window(
 def sources_in(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> list[RadioSource]:
     """Return the radio sources with hosts in a window, whether detectable or not, cell by cell.
 
-    In another survey than FIRST, compact sources below its noise are left out.
+    In another survey than FIRST, compact sources that hardly exceed its noise are left out.
     """
     found = []
     for cell in cells_around(tile, window, 0.0, RADIO_NSIDE):

@@ -36,6 +36,9 @@ MAX_WIDTH_PX = 4000.0
 # of another survey, as much of its noise).
 REACHES_JY = 1e-5
 
+# Other surveys than FIRST show compact sources from this signal-to-noise ratio on; contours start at 5.3.
+SHOWS_SNR = 2.5
+
 
 @dataclass(frozen=True)
 class RenderedSource:
@@ -172,11 +175,12 @@ class SimulatedProvider:
     def may_show(self, sources: RadioCell) -> np.ndarray:
         """Return which sources of a cell images may show, ``(n,)`` bool: in FIRST all of them.
 
-        Deeper surveys have thousands of sources per square degree below their noise, which only add to it.
+        Deeper surveys have thousands of sources per square degree that hardly exceed the noise and only add
+        to it.
         """
         if not isinstance(self.population, ObservedPopulation):
             return np.ones(len(sources), bool)
-        return np.asarray(~sources.is_compact | (sources.peak_jy >= self.survey.rms))
+        return np.asarray(~sources.is_compact | (sources.peak_jy >= SHOWS_SNR * self.survey.rms))
 
     def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> list[RenderedSource]:
         """Return the radio sources whose emission reaches the cut-out of the same arguments.
