@@ -42,7 +42,11 @@ class Folder:
         write_table(self.results.targets, table, TARGETS)
         self.targets = table
         self.options = RadioSurveyOptions(
-            name="FIRST", source="directory", path=str(self.images), pattern="**/*.fits*"
+            name="FIRST",
+            description={},
+            source="directory",
+            path=str(self.images),
+            pattern="**/*.fits*",
         )
 
     def stale(self, *, changed: tuple[str, ...] = (), frame: Frame = FRAME) -> list[str]:

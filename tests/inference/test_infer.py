@@ -213,7 +213,7 @@ def test_run_inference_writes_the_table_of_infer_shard(
         "components_path": files.components,
         "detections_path": output,
         "candidates_path": tmp_path / "candidates.parquet",
-        "survey": "FIRST",
+        "survey": FIRST,
     }
     run_inference(results.weights("D4"), method="D4", fusion=FUSION, options=OPTIONS, **paths, threads=1)
     expected = infer(trained_detector, *blob_sky(N)[:2])
