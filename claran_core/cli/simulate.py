@@ -121,7 +121,7 @@ def targets(
 @click.option(
     "--configfile",
     type=click.Path(path_type=Path),
-    help="Settings of a run, which may describe the survey.",
+    help="Settings of a run, which may describe the survey; --truth is of their radio survey.",
 )
 @click.option("--ra", type=float, required=True, help="RA of the centre, deg (ICRS).")
 @click.option("--dec", type=float, required=True, help="Dec of the centre, deg (ICRS).")
@@ -156,23 +156,25 @@ def image(
     from claran_core.simulation.mosaic import mosaic_window, sources_in, write_mosaic
     from claran_core.simulation.provider import SimulatedProvider
     from claran_core.simulation.survey_image import frame_of
-    from claran_core.survey.surveys import SURVEYS
 
     _log_progress(verbose)
-    imitated = _survey(survey, configfile)
+    imitated, radio_survey = _surveys(survey, configfile)
     sky = SimulatedProvider(imitated, seed=seed)
+    radio = sky if imitated.band == "radio" else SimulatedProvider(radio_survey, seed=seed)
     tile, window = mosaic_window(sky, ra, dec, size_px)
     write_mosaic(output, sky, ra, dec, size_px)
     click.echo(f"{output}: {window.nx} x {window.ny} px of {imitated.name}, sky {seed}")
     if truth is not None:
-        radio = sky if imitated.band == "radio" else SimulatedProvider(SURVEYS["FIRST"], seed=seed)
         rows = sky_truth(radio, sources_in(radio, tile, window), frame_of(radio.survey))
         write_table(truth, rows, LABELS)
         click.echo(f"{truth}: {len(rows)} sources detected by the contour rule")
 
 
-def _survey(name: str | None, configfile: Path | None) -> "Survey":
-    """Return the survey of a name that ships or that the settings describe; the radio survey by default."""
+def _surveys(name: str | None, configfile: Path | None) -> tuple["Survey", "Survey"]:
+    """Return the survey of a name that ships or that the settings describe, and their radio survey.
+
+    Without a name both are the radio survey.
+    """
     from claran_core.common.errors import InputError
     from claran_core.settings.config import load_config
     from claran_core.survey.surveys import SURVEYS
@@ -181,7 +183,7 @@ def _survey(name: str | None, configfile: Path | None) -> "Survey":
     known = dict(SURVEYS) | {one.name: one.survey for one in (options.infrared, options.radio)}
     if name is not None and name not in known:
         raise InputError(f"--survey {name}: write one of: {', '.join(known)}, or describe it in the settings")
-    return options.radio.survey if name is None else known[name]
+    return known[options.radio.name if name is None else name], options.radio.survey
 
 
 def _subject_counts(

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from claran_core.common.sky import chord, sky_to_offset, unit_vectors
 from claran_core.common.tables import NATIVE_SCALE
 from claran_core.components.sky_identity import healpix_index
+from claran_core.survey.surveys import SURVEYS
 
 __all__ = [
     "ABSENT",
@@ -28,7 +29,7 @@ __all__ = [
 
 # Maximum distance of the brightest pixels of one component, in units of the beam's FWHM, and for FIRST.
 LINK_BEAMS = 0.5
-LINK_ARCSEC = 2.7
+LINK_ARCSEC = LINK_BEAMS * SURVEYS["FIRST"].beam_arcsec
 
 # Outcomes of components that are no source, and the word for a component without an outcome.
 ARTEFACTS = ("artefact", "noise")

@@ -33,6 +33,7 @@ from claran_core.evaluation.area import count_subjects
 from claran_core.labels.dr1_labels import simulated_rows
 from claran_core.simulation.population import RadioSource, cells_reaching
 from claran_core.simulation.provider import SimulatedProvider
+from claran_core.survey.surveys import SURVEYS
 
 __all__ = ["PLACEMENTS", "SKY_TRUTH", "STATES", "model_flux_mjy", "sky_truth_over", "whole_scale"]
 
@@ -50,7 +51,7 @@ PLACEMENTS = {
 MJY_PER_JY = 1e3
 
 # Maximum distance of a contour from the peaks, in units of the beam's FWHM (30 arcsec in FIRST).
-CONTOUR_REACH_BEAMS = 30.0 / 5.4
+CONTOUR_REACH_BEAMS = 30.0 / SURVEYS["FIRST"].beam_arcsec
 
 
 def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:

@@ -280,9 +280,9 @@ def trained_pixels_per_beam(info: WeightsInfo) -> tuple[float, float]:
     ConfigError
         If that survey is unknown.
     """
-    if "pixels_per_beam" in info.data:
-        low, high = info.data["pixels_per_beam"]
-        return low, high
+    stated = info.data.get("pixels_per_beam")
+    if stated is not None:
+        return stated[0], stated[1]
     survey = survey_named(info.data.get("survey", UNNAMED_SURVEY))
     return (survey.beam_arcsec / info.fusion_options["pixel_scale_arcsec"],) * 2
 
@@ -295,7 +295,7 @@ def trained_frequency_hz(info: WeightsInfo) -> tuple[float, float] | None:
     ConfigError
         If an older file names an unknown survey.
     """
-    if "pixels_per_beam" in info.data:
+    if info.data.get("pixels_per_beam") is not None:
         stated = info.data.get("frequency_hz")
         return None if stated is None else (stated[0], stated[1])
     frequency = survey_named(info.data.get("survey", UNNAMED_SURVEY)).frequency_hz

@@ -50,7 +50,7 @@ def read_notices(results: Results) -> list[str]:
         return read_table(path, columns) if path.exists() else pd.DataFrame(columns=columns)
 
     doubt = str(read_metadata(results.targets).get("doubt", "")) if results.targets.exists() else ""
-    return [doubt] * bool(doubt) + notices(
+    return ([doubt] if doubt else []) + notices(
         table(results.catalogue_ledger, LEDGER_COLUMNS),
         table(results.catalogue, CATALOGUE_COLUMNS) if results.catalogue.exists() else None,
         table(results.outcomes, OUTCOME_COLUMNS),

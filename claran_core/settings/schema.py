@@ -148,12 +148,17 @@ def _bounds(node: Schema) -> str:
 
 
 def _list_limits(node: Schema, root: Schema) -> str:
-    items: Schema = node.get("items") or next(iter(node.get("prefixItems", [])), {})
     count = ""
     if "maxItems" in node and node["maxItems"] == node.get("minItems"):
         count = f"of {node['maxItems']} values"
     elif node.get("minItems"):
         count = f"of at least {node['minItems']} value" + "s" * (node["minItems"] > 1)
-    each = f"each {allowed(items, root)}" if items else ""
     different = "all different" if node.get("uniqueItems") else ""
-    return ", ".join(part for part in (count, different, each) if part)
+    return ", ".join(part for part in (count, different, _items(node, root)) if part)
+
+
+def _items(node: Schema, root: Schema) -> str:
+    """Say which values the items of a list may have: one after the other if they are of several kinds."""
+    items = [node["items"]] if node.get("items") else node.get("prefixItems", [])
+    kinds = [allowed(item, root) for item in items]
+    return f"each {kinds[0]}" if len(set(kinds)) == 1 else ", then ".join(kinds)

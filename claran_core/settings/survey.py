@@ -121,7 +121,8 @@ class RadioSurveyOptions(SurveyOptions):
         f"{', '.join(survey_names('radio'))}, or a new name with a description"
     )
     description: RadioDescription = Field(
-        description="what differs from the survey of that name; all of it for a new name"
+        description="what differs from the survey of that name; a new name needs beam_arcsec, "
+        "pixel_scale_arcsec and rms"
     )
     source: Literal["simulated", "directory", "archive"] = Field(description="where the images come from")
 
@@ -136,7 +137,8 @@ class InfraredSurveyOptions(SurveyOptions):
         f"{', '.join(survey_names('infrared'))}, or a new name with a description"
     )
     description: InfraredDescription = Field(
-        description="what differs from the survey of that name; all of it for a new name"
+        description="what differs from the survey of that name; a new name needs beam_arcsec, "
+        "pixel_scale_arcsec, rms and magnitude_zero_point"
     )
     source: Literal["simulated", "directory", "archive", "none"] = Field(
         description="where the images come from; `none`: radio only"

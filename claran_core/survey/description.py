@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from claran_core.common.cutout import Band
+from claran_core.survey.identity import MAX_FREQUENCY_RATIO, MAX_WAVELENGTH_RATIO
 from claran_core.survey.surveys import SURVEYS, Survey
 from claran_core.survey.units import unit_factor
 
@@ -23,7 +24,11 @@ REFERENCE = "described in the settings"
 # The contour rule and the measurements need this many pixels along the narrow axis of the beam.
 MIN_BEAM_PX = 2.0
 # A name that ships with a description that differs by more is another survey, whose rows need another name.
-MAX_RATIOS = {"beam_arcsec": 2.0, "frequency_hz": 1.1, "wavelength_m": 1.15}
+MAX_RATIOS = {
+    "beam_arcsec": 2.0,
+    "frequency_hz": MAX_FREQUENCY_RATIO,
+    "wavelength_m": MAX_WAVELENGTH_RATIO,
+}
 # The weights of a correlation of noise are 1 together, within this.
 WEIGHT_TOLERANCE = 0.01
 

@@ -13,7 +13,14 @@ from astropy.io import fits
 from claran_core.survey.header_values import finite_number, value_of
 from claran_core.survey.surveys import SURVEYS, Survey
 
-__all__ = ["Identity", "contradiction", "differs", "pixel_contradiction"]
+__all__ = [
+    "MAX_FREQUENCY_RATIO",
+    "MAX_WAVELENGTH_RATIO",
+    "Identity",
+    "contradiction",
+    "differs",
+    "pixel_contradiction",
+]
 
 # Images of a survey have its own pixels, or about as wide ones.
 MAX_PIXEL_RATIO = 1.1
@@ -70,7 +77,7 @@ class Identity:
         if survey.filter and self.filter and self.filter != survey.filter.removeprefix("W"):
             yield f"an image of band {self.filter}, but {survey.name} is {survey.filter}"
         zero_point = survey.magnitude_zero_point
-        if zero_point and self.zero_point:
+        if zero_point is not None and self.zero_point:
             if abs(self.zero_point - zero_point) > MAX_ZERO_POINT_DIFFERENCE_MAG:
                 yield contradiction(f"a zero point of {self.zero_point:g} mag", survey, zero_point)
         # Settings may describe a survey by any name.

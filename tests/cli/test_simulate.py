@@ -50,6 +50,12 @@ def test_mosaics_of_other_surveys(run: Run, tmp_path: Path) -> None:
     status, out, _ = run(*IMAGE, "--configfile", settings, "--size-px", "90", "--output", image)
     assert status == 0 and "90 x 90 px of DEEP, sky 3" in out
     assert fits.getheader(image)["BMAJ"] * 3600 == pytest.approx(12)
+    w1 = (*IMAGE, "--survey", "WISE_W1", "--size-px", "200", "--output", image, "--truth", truth)
+    counts = []
+    for configfile in ([], ["--configfile", settings]):
+        assert run(*w1, *configfile)[0] == 0
+        counts.append(len(read_table(truth, LABELS.names)))
+    assert counts[0] < counts[1]  # DEEP is deeper than FIRST
     status, _, err = run(*IMAGE, "--survey", "DEEP", "--output", image)
     assert status == 1 and "--survey DEEP: write one of: FIRST, NVSS" in err
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from claran_core.common.errors import WeightsError
+from claran_core.common.errors import ConfigError, WeightsError
 from claran_core.common.paths import REPOSITORY
 from claran_core.model.weights_choice import given_weights
 from claran_core.model.weights_header import HEADER_KEY, read_header_text
@@ -17,7 +17,7 @@ from claran_core.settings.config import Config, load_config
 SHIPPED = REPOSITORY / "resources" / "models" / "D1.safetensors"
 
 
-def write_weights(path: Path, pixels_per_beam: list[float], frequency_hz: list[float] | None) -> str:
+def write_weights(path: Path, pixels_per_beam: list[float] | None, frequency_hz: list[float] | None) -> str:
     """Write a file with the header of the weights that ship, but trained on other images."""
     header = json.loads(read_header_text(SHIPPED) or "")
     header["data"] |= {"survey": "MIX", "pixels_per_beam": pixels_per_beam, "frequency_hz": frequency_hz}
@@ -84,6 +84,12 @@ def test_nothing_fits(tmp_path: Path) -> None:
         given_weights(settings(own))
     given, unfit = given_weights(settings("resources/models/D1.safetensors", "LOTSS", 1.0))
     assert not given and "pixels per beam, used with 6.00 (LOTSS: 6 arcsec)" in unfit[0]
+
+
+def test_null_says_no_range(tmp_path: Path) -> None:
+    own = write_weights(tmp_path / "own.safetensors", None, None)
+    with pytest.raises(ConfigError, match="MIX"):  # the survey must say it
+        given_weights(settings(own))
 
 
 @pytest.mark.parametrize("stated", [[3.9], [4.0, 3.0], [0, 3.0], [3.0, float("inf")], "wide", [1, 2, 3]])

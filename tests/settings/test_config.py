@@ -233,7 +233,8 @@ def test_every_fusion_method_is_accepted(method: str) -> None:
         ),
         (
             {"survey": {"radio": {"description": {"beam_arcsec": [5, 4]}}}},
-            "beam_arcsec is [5, 4]; write",
+            "beam_arcsec is [5, 4]; write a number above 0, at most 3600 or a list of 3 values, a number "
+            "above 0, at most 3600, then a number above 0, at most 3600, then a number from -360 to 360",
         ),
         (
             {"survey": {"radio": {"description": {"beam_arcsec": 3}}}},

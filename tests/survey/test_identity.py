@@ -1,5 +1,6 @@
 """What images say about their survey: nothing where it fits or is not said."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,6 +38,13 @@ def test_all_that_contradicts_is_told() -> None:
     ]
     assert contradictions("FIRST", cards) == []  # says nothing about a radio survey
     assert contradictions("NVSS", {"SURVEY": "FIRST"}) == ["an image of FIRST, not of NVSS"]
+
+
+def test_a_zero_point_of_0_is_one() -> None:
+    survey = replace(SURVEYS["WISE_W1"], magnitude_zero_point=0.0)
+    assert list(Identity(zero_point=20.5).contradictions(survey)) == [
+        "a zero point of 20.5 mag, but WISE_W1 has 0"
+    ]
 
 
 @pytest.mark.parametrize("value", ["NaN", "unknown", "-1.0", "0.0", "T"])

@@ -33,10 +33,10 @@ def check_header(header: fits.Header, survey: Survey, service: Service) -> None:
     ValueError
         If its beam is not a number.
     """
-    for name in ("BMAJ", "BMIN"):
+    for name, usual_arcsec in (("BMAJ", survey.beam.major_arcsec), ("BMIN", survey.beam.minor_arcsec)):
         beam_arcsec = (number_of(header, name) if has_value(header, name) else 0.0) * ARCSEC_PER_DEG
-        if differs(beam_arcsec, survey.beam_arcsec, MAX_BEAM_RATIO):
-            raise Fault(contradiction(f"a beam of {beam_arcsec:.1f} arcsec", survey, survey.beam_arcsec))
+        if differs(beam_arcsec, usual_arcsec, MAX_BEAM_RATIO):
+            raise Fault(contradiction(f"a beam of {beam_arcsec:.1f} arcsec", survey, usual_arcsec))
     for reason in Identity.of(header).contradictions(survey):
         raise Fault(reason)
     if service.protocol == "hips2fits":

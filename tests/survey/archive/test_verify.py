@@ -21,6 +21,7 @@ from claran_core.survey.archive.outcomes import Doubtful, Fault
 from claran_core.survey.archive.services import SERVICES
 from claran_core.survey.archive.verify import ImageReader
 from claran_core.survey.celestial import pixels_to_sky
+from claran_core.survey.description import described_survey
 from claran_core.survey.fits_image import quiet_astropy, scan_file
 from claran_core.survey.surveys import SURVEYS, Survey
 
@@ -108,6 +109,14 @@ def test_pixels_that_do_not_fit_their_unit_are_flagged() -> None:
 def test_invalid_answers_are_faults(content: bytes, message: str) -> None:
     with pytest.raises(Fault, match=message):
         read(content)
+
+
+def test_each_axis_of_a_beam_is_compared_with_that_of_the_survey() -> None:
+    wide = described_survey("FIRST", "radio", {"beam_arcsec": (10.0, 4.0, 0.0)})
+    beam = read(fits_bytes(BMAJ=10 / 3600, BMIN=4 / 3600), survey=wide).beam
+    assert vars(beam) == pytest.approx(vars(Beam(10.0, 4.0, 0.0)))
+    with pytest.raises(Fault, match="a beam of 5.4 arcsec, but FIRST has 10"):
+        read(fits_bytes(BMAJ=5.4 / 3600, BMIN=5.4 / 3600), survey=wide)
 
 
 def test_a_page_about_the_survey_means_no_coverage() -> None:
