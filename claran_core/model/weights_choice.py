@@ -77,7 +77,7 @@ def given_weights(config: Config) -> tuple[dict[str, ChosenWeights], list[str]]:
         fitting, problems = _fitting(config, method, files)
         if fitting:
             given[method] = _nearest(fitting, problems, config)
-        elif all(Path(name).parts[:1] == ("resources",) for name in files):
+        elif all(map(_ships, files)):
             unfit += problems
         else:
             raise WeightsError("; ".join(problems))
@@ -90,7 +90,7 @@ def _fitting(
     """Return the files of a method that are compatible, and why the others are not."""
     fitting, problems = [], []
     for name in names:
-        path = resolve_path(name)
+        path, info = resolve_path(name), None
         try:
             info = read_info(path)
             check_compatible(
@@ -102,10 +102,17 @@ def _fitting(
                 architecture=config.model.architecture,
             )
         except WeightsError as error:
+            if info is None and not _ships(name):  # a wrong name or a damaged file, not another survey's
+                raise
             problems.append(str(error))
         else:
             fitting.append((path, info))
     return fitting, problems
+
+
+def _ships(name: str) -> bool:
+    """Return whether weights of this name ship with the program."""
+    return Path(name).parts[:1] == ("resources",)
 
 
 def _nearest(

@@ -62,19 +62,21 @@ def unit_factor(unit: str, survey: Survey, beam: Beam | None = None) -> float | 
         1 if neither gives a unit; None if the unit cannot be converted.
     """
     text = _stated(unit) or _stated(survey.image_unit)
-    if not text or text.lower() == survey.unit.lower():
+    if not text or text == survey.unit:
         return 1.0
     if survey.unit == "DN":
         return 1.0 if text.lower() in COUNTS else None
     spelled = JANSKY_PER_BEAM.fullmatch(text)
-    if spelled:
+    if spelled and survey.band == "radio":
         return PREFIXES[spelled["prefix"].lower()]
     try:
         stated = u.Unit(text)
+        if not isinstance(stated, u.UnitBase):  # a logarithm, which no factor converts
+            return None
         if stated.is_equivalent(survey.unit):
             return float(stated.to(survey.unit))
     except (ValueError, TypeError):  # one of them is no unit that astropy knows
-        return None
+        return 1.0 if text.lower() == survey.unit.lower() else None
     return _per_beam(stated, survey, beam or survey.beam) if survey.band == "radio" else None
 
 

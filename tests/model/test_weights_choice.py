@@ -78,12 +78,20 @@ def test_the_weights_that_ship_are_at_home_in_first() -> None:
 
 def test_nothing_fits(tmp_path: Path) -> None:
     own = write_weights(tmp_path / "own.safetensors", [6.0, 8.0], None)
-    with pytest.raises(WeightsError, match=r"trained with 6.00 to 8.00 pixels per beam, used with 3"):
-        given_weights(settings([own, own.replace("own", "missing")]))
+    wide = write_weights(tmp_path / "wide.safetensors", [9.0, 9.0], None)
+    with pytest.raises(WeightsError, match=r"with 6.00 to 8.00 pixels per beam, used with 3.*; .*with 9.00 "):
+        given_weights(settings([own, wide]))
     with pytest.raises(WeightsError, match=r"write fusion.pixel_scale_arcsec: 1, or train again"):
         given_weights(settings(own))
     given, unfit = given_weights(settings("resources/models/D1.safetensors", "LOTSS", 1.0))
     assert not given and "pixels per beam, used with 6.00 (LOTSS: 6 arcsec)" in unfit[0]
+
+
+def test_a_file_that_cannot_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    own = write_weights(tmp_path / "own.safetensors", [3.0, 5.0], None)
+    assert given_weights(settings(own))[0]["D1"].path == Path(own)
+    with pytest.raises(WeightsError, match=r"missing.safetensors: cannot be read"):
+        given_weights(settings([own, str(tmp_path / "missing.safetensors")]))
 
 
 def test_null_says_no_range(tmp_path: Path) -> None:

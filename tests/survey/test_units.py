@@ -34,6 +34,8 @@ FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
         ("Jy", None),
         ("JY/PIXEL", None),
         ("Jy/beam2", None),
+        ("dex(Jy/beam)", None),
+        ("dex(K)", None),
         ("nonsense", None),
     ],
 )
@@ -62,6 +64,21 @@ def test_units_of_radio_images(unit: str) -> None:
 )
 def test_only_radio_units_are_refused_in_the_infrared(unit: str, refused: bool) -> None:
     assert bool(unit_problem(unit, WISE)) is refused
+
+
+def test_an_infrared_survey_in_a_unit_of_its_own_refuses_jansky_per_beam() -> None:
+    own = {"beam_arcsec": 2.0, "pixel_scale_arcsec": 0.6, "rms": 0.01, "magnitude_zero_point": 20.0}
+    spitzer = described_survey("MINE", "infrared", own | {"unit": "MJy/sr"})
+    assert [unit_factor(unit, spitzer) for unit in ("MJy/sr", "MJY/SR", "JY/BEAM", "Jy/beam")] == [
+        *(1.0, 1.0),
+        *(None, None),
+    ]
+    # Milli is no mega.
+    assert unit_factor("mJy/sr", spitzer) == pytest.approx(1e-9)
+    assert unit_factor("kJy/sr", spitzer) == pytest.approx(1e-3)
+    maggies = described_survey("MINE", "infrared", own | {"unit": "nanomaggy"})
+    assert (unit_factor("NANOMAGGY", maggies), unit_factor("DN", maggies)) == (1.0, None)
+    assert "cannot be converted to MJy/sr" in unit_problem("Jy/beam", spitzer)
 
 
 def test_brightness_per_solid_angle_needs_the_beam_and_a_temperature_the_frequency() -> None:
