@@ -20,6 +20,7 @@ import numpy as np
 
 from claran_core.common.compiled import compiled
 from claran_core.components.islands import (
+    bridged_pixels,
     contour_boxes,
     count_innermost,
     finite_pixels,
@@ -175,11 +176,11 @@ def find_maxima(image: np.ndarray, floor: float) -> Maxima:
     Parameters
     ----------
     image : (ny, nx) array
-        Surface brightness; NaN counts as 0.
+        Surface brightness.  Small holes of missing pixels (NaN) separate no maxima; others count as 0.
     floor : float
         Positive level in the image's unit; pixels at or below it are outside all islands.
     """
-    return Maxima(*maxima_above(finite_pixels(np.ascontiguousarray(image, np.float64)), float(floor)))
+    return Maxima(*maxima_above(bridged_pixels(np.ascontiguousarray(image, np.float64)), float(floor)))
 
 
 def dr1_extent(boxes: Sequence[Sequence[float]] | np.ndarray) -> float:

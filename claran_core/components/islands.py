@@ -11,6 +11,7 @@ from claran_core.common.compiled import compiled
 from claran_core.common.union_find import root_of
 
 __all__ = [
+    "bridged_pixels",
     "contour_boxes",
     "count_innermost",
     "finite_pixels",
@@ -21,6 +22,9 @@ __all__ = [
     "window_above",
 ]
 
+# Neighbours (of eight) with data around a pixel of a small hole: one, two, four in a square, or one line.
+SIDES_WITH_DATA = 5
+
 
 @compiled
 def finite_pixels(image: np.ndarray) -> np.ndarray:
@@ -30,6 +34,28 @@ def finite_pixels(image: np.ndarray) -> np.ndarray:
         for x in range(image.shape[1]):
             if np.isfinite(image[y, x]):
                 filled[y, x] = image[y, x]
+    return filled
+
+
+@compiled
+def bridged_pixels(image: np.ndarray) -> np.ndarray:
+    """Return a float64 image in which small holes separate no maxima; other missing pixels are 0.
+
+    A missing pixel with data on most sides (`SIDES_WITH_DATA` of eight) is just below the highest of those
+    next to it, so that it is no maximum itself.
+    """
+    filled = finite_pixels(image)
+    for y in range(1, image.shape[0] - 1):
+        for x in range(1, image.shape[1] - 1):
+            if np.isfinite(image[y, x]):
+                continue
+            known = np.isfinite(image[y - 1 : y + 2, x - 1 : x + 2]).sum()
+            highest = 0.0
+            for row, column in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+                if np.isfinite(image[row, column]):
+                    highest = max(highest, image[row, column])
+            if known >= SIDES_WITH_DATA and highest > 0:
+                filled[y, x] = np.nextafter(highest, 0.0)
     return filled
 
 

@@ -14,6 +14,7 @@ from claran_core.components.contour_rule import (
     dr1_extent,
     dr1_extents,
     find_components,
+    find_maxima,
     union_centre,
 )
 
@@ -97,6 +98,28 @@ def test_contour_is_closed_at_the_edge_of_the_image() -> None:
     image[0, 5] = 53.0
     found = find_components(image, 1.0)
     np.testing.assert_allclose(found.boxes[0], [4.1, -0.9, 5.9, 0.9])
+
+
+@pytest.mark.parametrize(
+    "hole", [[(20, 20)], [(20, 21)], [(20, 20), (20, 21)], [(20, 20), (20, 21), (21, 20), (21, 21)]]
+)
+def test_a_small_hole_at_the_peak_separates_no_peaks(hole: list[tuple[int, int]]) -> None:
+    image = blob((41, 41), 20.3, 20.2, 60.0, fwhm=4.0)
+    for row, column in hole:
+        image[row, column] = np.nan
+    found, maxima = find_components(image, 1.0), find_maxima(image, 5.3)
+    assert found.count_peaks(maxima).tolist() == [1] and len(maxima.peak) == 1
+    assert np.isfinite(image[maxima.places[0, 1], maxima.places[0, 0]])
+    # Two sources with a hole on one of them are still two.
+    image += blob((41, 41), 32, 20, 60.0, fwhm=4.0)
+    assert len(find_maxima(image, 5.3).peak) == 2
+
+
+@pytest.mark.parametrize(("last", "n_peaks"), [(20, 1), (21, 2)])
+def test_one_missing_row_separates_no_peaks_and_two_do(last: int, n_peaks: int) -> None:
+    image = blob((41, 41), 20.3, 20.2, 60.0, fwhm=8.0)
+    image[20 : last + 1] = np.nan
+    assert len(find_maxima(image, 5.3).peak) == n_peaks
 
 
 def test_nan_and_infinity_count_as_zero() -> None:
