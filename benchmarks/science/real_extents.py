@@ -10,26 +10,24 @@ noise inside the circle count.
 """
 
 import argparse
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
-from astropy.wcs import WCS
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
-from benchmarks.science.real_pictures import pixel_arcsec
+from benchmarks.science.real_pictures import pixel_arcsec, read_image
 from benchmarks.science.real_scores import SIZES_ARCSEC, WHOLE_SIZE
+from claran_core.catalogue.measure.faint_emission import FAINT_SIGMA
 from claran_core.catalogue.measure.gaussian_filter import smoothed
-from claran_core.common.constants import FWHM_PER_SIGMA
+from claran_core.common.constants import FWHM_PER_SIGMA, GAUSSIAN_AREA
 from claran_core.common.noise import noise_sigma
+from claran_core.components.contour_rule import COMPONENT_SIGMA
 from claran_core.components.islands import label_islands
 from claran_core.survey.surveys import SURVEYS
 
-LEVELS_SIGMA, BEAMS = (3.0, 4.0, 5.3), (1, 2, 4, 8)
+LEVELS_SIGMA, BEAMS = (FAINT_SIGMA, 4.0, COMPONENT_SIGMA), (1, 2, 4, 8)
 # Emission counts within half the size and this, arcsec; a piece has at least the area of this many beams.
 BEYOND_ARCSEC, LEAST_BEAMS = 15.0, 1.0
 # A smoothed contour lies farther out on either side by about this part of the added width of the beam.
@@ -58,7 +56,7 @@ def extent_arcsec(image: np.ndarray, inside: np.ndarray, pixel: float, level: fl
         width = np.sqrt(beams**2 - 1) * beam / FWHM_PER_SIGMA / pixel
         data = smoothed(data, width, truncate=3.0)
     pieces, count = label_islands(np.where(known, data, 0.0), level * noise_sigma(data[known]))
-    least = LEAST_BEAMS * np.pi / (4 * np.log(2)) * (beams * beam / pixel) ** 2
+    least = LEAST_BEAMS * GAUSSIAN_AREA * (beams * beam / pixel) ** 2
     is_large = np.bincount(pieces.ravel(), minlength=count + 1) >= least
     is_large[0] = False
     points = np.argwhere(is_large[pieces] & inside) * pixel
@@ -80,10 +78,7 @@ def limits(fields: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """Return extents over the size of each field, in columns of level and beams such as ``4_2``."""
     rows = []
     for field in fields.itertuples():
-        with fits.open(folder / str(field.file)) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            hdu = next(one for one in file if one.data is not None)
-            image, wcs = np.squeeze(hdu.data).astype(float), WCS(hdu.header).celestial
+        image, wcs = read_image(folder / str(field.file))
         pixel, size = pixel_arcsec(wcs), field.largest_angular_size_arcsec
         x, y = wcs.wcs_world2pix([field.ra], [field.dec], 0)
         row, column = np.indices(image.shape)

@@ -77,10 +77,7 @@ def write_pictures(folder: Path, name: str, pictures: Sequence[Picture], *catalo
 
 
 def _draw_image(axis: Axes, picture: Picture, catalogues: Sequence[pd.DataFrame]) -> None:
-    with fits.open(picture.image) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        hdu = next(one for one in file if one.data is not None)
-        image, wcs = np.squeeze(hdu.data).astype(float), WCS(hdu.header).celestial
+    image, wcs = read_image(picture.image)
     scale = pixel_arcsec(wcs)
     sigma = noise_sigma(image)
     axis.imshow(np.arcsinh(image / sigma / 2), origin="lower", cmap="gray_r", vmin=-1.5, vmax=4)
@@ -121,6 +118,14 @@ def _draw_rows(axis: Axes, picture: Picture, catalogue: pd.DataFrame, wcs: WCS, 
                 fontsize=7,
                 clip_on=True,
             )
+
+
+def read_image(path: Path) -> tuple[np.ndarray, WCS]:
+    """Return the first image of a FITS file and its celestial WCS."""
+    with fits.open(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        hdu = next(one for one in file if one.data is not None)
+        return np.squeeze(hdu.data).astype(float), WCS(hdu.header).celestial
 
 
 def pixel_arcsec(wcs: WCS) -> float:

@@ -5,7 +5,6 @@ The beam decides how an image looks to a network, so weights for another number 
 are used with a warning.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +144,7 @@ def _frequency_ratio(info: WeightsInfo, survey: Survey) -> float:
     if trained is None or survey.frequency_hz is None:
         return 1.0
     nearest = min(max(survey.frequency_hz, trained[0]), trained[1])
-    return math.exp(abs(math.log(survey.frequency_hz / nearest)))
+    return max(survey.frequency_hz / nearest, nearest / survey.frequency_hz)
 
 
 def _frequencies(survey: Survey) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from claran_core.common.compiled import compiled
-from claran_core.common.constants import FWHM_PER_SIGMA
+from claran_core.common.constants import FWHM_PER_SIGMA, GAUSSIAN_AREA
 from claran_core.common.errors import ConfigError
 from claran_core.simulation.gaussians import Gaussians
 from claran_core.simulation.geometry import TileGrid, cell_area_deg2, cell_positions
@@ -43,7 +43,6 @@ INFRARED_NSIDE = 256
 MAX_REACH_ARCSEC = 105.0
 
 W1 = SURVEYS["WISE_W1"]
-BEAMS_OF_FWHM = np.pi / (4 * np.log(2))
 
 # Background of W1 images and the standard deviation of their noise between sources, DN, at p0, p5, p25, p50,
 # p75, p95 and p100.  Confusion by drawn sources raises it to 0.15 DN (MAD) and 0.12 DN (below the median).
@@ -100,7 +99,7 @@ PROFILE = np.array([[0.252, 0.205], [0.211, 0.536], [0.271, 1.155], [0.266, 2.9]
 WHOLE_SIGMA = 0.6
 
 # Area of the point-spread function: counts of a source per DN of its peak.
-PSF_PX = BEAMS_OF_FWHM * float(PSF[:, 0] @ PSF[:, 1] ** 2) / W1.pixel_scale_arcsec**2
+PSF_PX = GAUSSIAN_AREA * float(PSF[:, 0] @ PSF[:, 1] ** 2) / W1.pixel_scale_arcsec**2
 
 
 def _star_parts() -> np.ndarray:

@@ -35,11 +35,11 @@ from claran_core.simulation.population import (
     RadioSource,
     radio_cell,
 )
-from claran_core.simulation.provider import FIRST_GRID
 from claran_core.simulation.radio import RADIO_RMS, radio_rms
 from claran_core.simulation.random_streams import Stream, StreamName, generator, quantile_draw
 from claran_core.simulation.recipes import RECIPES, SNR_UNIT_JY
 from claran_core.simulation.source_models import SourceModel
+from claran_core.simulation.survey_image import FIRST_GRID
 
 __all__ = ["LabelTablePopulation", "read_population", "relative_noise"]
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from claran_core.common.constants import GAUSSIAN_AREA
 from claran_core.simulation.source_models import SourceModel
 from claran_core.simulation.source_shapes import POINT_ARCSEC
 
@@ -35,9 +36,6 @@ HOTSPOT_ARCSEC, JET_ARCSEC, JET_SPACING_ARCSEC = (1.0, 9.0), 3.0, 6.0
 
 # Peaks of a model: cores and hotspots, and this many of its brightest blobs.
 BRIGHT_BLOBS = 4
-
-# Area of a Gaussian over the product of its FWHM.
-GAUSSIAN_AREA = np.pi / (4 * np.log(2))
 
 
 @dataclass(frozen=True)

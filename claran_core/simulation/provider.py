@@ -10,21 +10,17 @@ from claran_core.common.errors import ConfigError
 from claran_core.common.linear_wcs import LinearWCS
 from claran_core.simulation import infrared
 from claran_core.simulation.gaussians import PixelGaussians
-from claran_core.simulation.geometry import Tile, TileGrid, TileWindow, cells_around
+from claran_core.simulation.geometry import Tile, TileWindow, cells_around
 from claran_core.simulation.infrared import INFRARED_NSIDE, InfraredView, host_gaussians, infrared_cell
 from claran_core.simulation.noise import correlated_noise
 from claran_core.simulation.observed import ObservedPopulation, is_first
 from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioCell, RadioSource
 from claran_core.simulation.radio import emission, radio_image
 from claran_core.simulation.random_streams import Stream, generator
-from claran_core.simulation.survey_image import grid_of, survey_image
+from claran_core.simulation.survey_image import FIRST_GRID, grid_of, survey_image
 from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = ["SimulatedProvider", "RenderedSource"]
-
-# Tiles cover their HEALPix cells (0.48 deg to a corner) and the frames of 24.2 arcmin around any position in
-# them.
-FIRST_GRID = TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=800.0)
 
 # Number of infrared cells in a radio cell.
 INFRARED_OF_RADIO = (INFRARED_NSIDE // RADIO_NSIDE) ** 2
@@ -197,9 +193,7 @@ class SimulatedProvider:
         tile = self.grid.tile_at(ra_deg, dec_deg)
         window = tile.window(ra_deg, dec_deg, width_arcsec)
         wcs, found = tile.wcs(window), []
-        faintest = REACHES_JY
-        if isinstance(self.population, ObservedPopulation):
-            faintest *= self.survey.rms / SURVEYS["FIRST"].rms
+        faintest = REACHES_JY * (self.survey.rms / SURVEYS["FIRST"].rms)
         for source, part, image in emission(self.population, tile, window):
             if image.max() >= faintest:
                 found.append(_true_source(source, wcs, window, part, image))

@@ -28,10 +28,11 @@ from claran_core.simulation.radio import (
 from claran_core.simulation.random_streams import Stream
 from claran_core.survey.surveys import Survey
 
-__all__ = ["frame_of", "grid_of", "survey_image", "survey_noise"]
+__all__ = ["FIRST_GRID", "frame_of", "grid_of", "survey_image", "survey_noise"]
 
-# Tiles of FIRST: their cells, and how far they extend beyond.  Those of another survey have as many beams.
-FIRST_NSIDE, FIRST_OVERLAP_ARCSEC, FIRST_WIDTH_ARCSEC = 128, 800.0, 3600.0
+# Tiles of FIRST cover their HEALPix cells (0.48 deg to a corner) and the frames of 24.2 arcmin around any
+# position in them.  Those of another survey have as many beams, within limits of `nside`.
+FIRST_GRID = TileGrid(nside=128, pixel_scale_arcsec=1.8, size_px=2000, overlap_arcsec=800.0)
 NSIDES = (4, 1024)
 
 # Width of the Fourier transforms of noise, and of the border of a block that its kernel reaches into.
@@ -42,10 +43,10 @@ BLOCK_PX = NOISE_PX - 2 * BORDER_PX
 def grid_of(survey: Survey) -> TileGrid:
     """Return the division of the sky into the images of a radio survey."""
     wider = survey.beam_arcsec / FIRST.beam_arcsec
-    nside = int(np.clip(2 ** np.rint(np.log2(FIRST_NSIDE / wider)), *NSIDES))
-    width_arcsec = FIRST_WIDTH_ARCSEC * FIRST_NSIDE / nside
+    nside = int(np.clip(2 ** np.rint(np.log2(FIRST_GRID.nside / wider)), *NSIDES))
+    width_arcsec = FIRST_GRID.size_px * FIRST_GRID.pixel_scale_arcsec * FIRST_GRID.nside / nside
     size_px = 2 * round(width_arcsec / survey.pixel_scale_arcsec / 2)
-    return TileGrid(nside, survey.pixel_scale_arcsec, size_px, overlap_arcsec=FIRST_OVERLAP_ARCSEC * wider)
+    return TileGrid(nside, survey.pixel_scale_arcsec, size_px, FIRST_GRID.overlap_arcsec * wider)
 
 
 def frame_of(survey: Survey) -> Frame:
@@ -98,14 +99,13 @@ def _noise_transfer(survey: Survey) -> np.ndarray:
 
     The kernel has the root of its power spectrum, and ends at the border of a block.
     """
-    parts = survey.noise_correlation or ((1.0, np.sqrt(2) * survey.beam_arcsec),)
     x, y = fft.rfftfreq(NOISE_PX), fft.fftfreq(NOISE_PX)[:, None]
     angle, stretch = np.deg2rad(survey.beam_angle_deg), np.sqrt(survey.beam_axis_ratio)
     # East is towards lower columns.
     along, across = -x * np.sin(angle) + y * np.cos(angle), x * np.cos(angle) + y * np.sin(angle)
     squared = (along * stretch) ** 2 + (across / stretch) ** 2
     power = np.zeros(squared.shape)
-    for weight, fwhm_arcsec in parts:
+    for weight, fwhm_arcsec in survey.noise_gaussians:
         sigma = fwhm_arcsec / survey.pixel_scale_arcsec / FWHM_PER_SIGMA
         power += weight * sigma**2 * np.exp(-2 * (np.pi * sigma) ** 2 * squared)
     kernel = fft.fftshift(fft.irfft2(np.sqrt(power), (NOISE_PX, NOISE_PX)))

@@ -79,6 +79,11 @@ class Survey:
         stretch = math.sqrt(self.beam_axis_ratio)
         return Beam(self.beam_arcsec * stretch, self.beam_arcsec / stretch, self.beam_angle_deg)
 
+    @property
+    def noise_gaussians(self) -> tuple[tuple[float, float], ...]:
+        """Autocorrelation of the noise: `noise_correlation`, or that of noise as smooth as the beam."""
+        return self.noise_correlation or ((1.0, math.sqrt(2) * self.beam_arcsec),)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the description as plain values, for the `params` of a rule and for JSON."""
         return asdict(self) | {"noise_correlation": [list(part) for part in self.noise_correlation]}

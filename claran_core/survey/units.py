@@ -5,6 +5,7 @@ import re
 import numpy as np
 from astropy import units as u
 
+from claran_core.common.constants import GAUSSIAN_AREA
 from claran_core.common.cutout import Beam
 from claran_core.common.noise import noise_sigma, regular_sample
 from claran_core.survey.surveys import Survey
@@ -87,7 +88,7 @@ def _per_beam(unit: u.UnitBase, survey: Survey, beam: Beam) -> float | None:
         known = u.brightness_temperature(survey.frequency_hz * u.Hz)
     if not unit.is_equivalent(u.Jy / u.sr, known):
         return None
-    area = np.pi / (4 * np.log(2)) * beam.major_arcsec * beam.minor_arcsec * u.arcsec**2
+    area = GAUSSIAN_AREA * beam.major_arcsec * beam.minor_arcsec * u.arcsec**2
     return float(unit.to(u.Jy / u.sr, equivalencies=known) * area.to_value(u.sr))
 
 

@@ -27,9 +27,9 @@ from scipy.ndimage import distance_transform_edt
 
 from claran_core.catalogue.measure.component_pixels import farther_than, largest_extent
 from claran_core.catalogue.measure.gaussian_filter import smoothed
-from claran_core.catalogue.measure.radio_image import BEAM_AREA, JY_TO_MJY, RadioImage
+from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage
 from claran_core.common.compiled import compiled
-from claran_core.common.constants import FWHM_PER_SIGMA
+from claran_core.common.constants import FWHM_PER_SIGMA, GAUSSIAN_AREA
 from claran_core.common.noise import noise_sigma
 from claran_core.components.contour_rule import COMPONENT_SIGMA
 from claran_core.components.islands import label_islands
@@ -114,7 +114,7 @@ def find_faint_emission(image: RadioImage) -> FaintEmission:
     # Rings around point sources are hidden before smoothing, though they are too small to count.
     hidden = _nearest(labels, known & (data > image.base * (FAINT_SIGMA / COMPONENT_SIGMA)))
     _add(owner, hidden, labels == 0, beam_px)
-    widest = np.sqrt(np.count_nonzero(known) / (MIN_IMAGE_BEAMS * BEAM_AREA)) / beam_px
+    widest = np.sqrt(np.count_nonzero(known) / (MIN_IMAGE_BEAMS * GAUSSIAN_AREA)) / beam_px
     for ratio in (ratio for ratio in SMOOTHINGS if ratio <= widest):
         width_px = np.sqrt(ratio**2 - 1) * beam_px / FWHM_PER_SIGMA
         smooth = smoothed(np.where(hidden == 0, data, 0.0), width_px, truncate=TRUNCATE)
@@ -164,7 +164,7 @@ def _add_detached(
 def _pieces(is_bright: np.ndarray, beam_px: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the piece of each pixel from 1, 0 outside, and whether each is large; entry 0 is False."""
     pieces, count = label_islands(is_bright.astype(np.float64), 0.5)
-    is_large = np.bincount(pieces.ravel(), minlength=count + 1) >= MIN_BEAMS * BEAM_AREA * beam_px**2
+    is_large = np.bincount(pieces.ravel(), minlength=count + 1) >= MIN_BEAMS * GAUSSIAN_AREA * beam_px**2
     is_large[0] = False
     return pieces, is_large
 

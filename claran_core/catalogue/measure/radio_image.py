@@ -13,14 +13,11 @@ import numpy as np
 from claran_core.catalogue.measure import component_pixels
 from claran_core.catalogue.measure.noise_correlation import measured_correlation
 from claran_core.catalogue.measure.pixel_beam import ROUND, THOUSANDTHS, PixelBeam, Shape
-from claran_core.common.constants import FWHM_PER_SIGMA
+from claran_core.common.constants import FWHM_PER_SIGMA, GAUSSIAN_AREA
 from claran_core.common.noise import noise_sigma
 from claran_core.survey.surveys import Survey
 
-__all__ = ["BEAM_AREA", "JY_TO_MJY", "ApertureSum", "RadioImage", "disc", "sum_components"]
-
-# Solid angle of a beam of FWHM 1.
-BEAM_AREA = np.pi / (4 * np.log(2))
+__all__ = ["JY_TO_MJY", "ApertureSum", "RadioImage", "disc", "sum_components"]
 
 # Lowest number of pixels outside components for the noise; with fewer, the whole image is used.
 MIN_NOISE_PX = 200
@@ -123,7 +120,7 @@ class RadioImage:
     @property
     def beam_solid_angle_px(self) -> float:
         """Solid angle of the beam in pixels."""
-        return float(BEAM_AREA * self.beam_px**2)
+        return float(GAUSSIAN_AREA * self.beam_px**2)
 
     @property
     def noise_correlation(self) -> tuple[np.ndarray, np.ndarray]:
@@ -134,8 +131,7 @@ class RadioImage:
         """
         if self.measured_noise is not None:
             return self.measured_noise
-        parts = self.survey.noise_correlation or ((1.0, np.sqrt(2) * self.survey.beam_arcsec),)
-        weight, fwhm_arcsec = np.array(parts, np.float64).T
+        weight, fwhm_arcsec = np.array(self.survey.noise_gaussians, np.float64).T
         return weight, fwhm_arcsec / self.survey.beam_arcsec * self.beam_px / FWHM_PER_SIGMA
 
     def noise_of(self, places: np.ndarray, factors: np.ndarray) -> float:

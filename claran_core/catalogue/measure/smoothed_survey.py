@@ -21,8 +21,7 @@ def smoothed_survey(survey: Survey, scale: int) -> Survey:
     """
     if scale == 1:
         return survey
-    parts = survey.noise_correlation or ((1.0, np.sqrt(2) * survey.beam_arcsec),)
-    weight, fwhm = np.array(parts, np.float64).T
+    weight, fwhm = np.array(survey.noise_gaussians, np.float64).T
     wide = np.sqrt(fwhm**2 + 2 * (scale**2 - 1) * survey.beam_arcsec**2)
     weight = weight * (fwhm / wide) ** 2
     correlation = zip((weight / weight.sum()).tolist(), wide.tolist(), strict=True)
