@@ -34,6 +34,13 @@ seed_option = click.option(
     show_default=True,
     help="Seed of the sky, as in the config of a run.",
 )
+survey_option = click.option(
+    "--survey",
+    help="Survey to imitate: one that ships, or one of the settings.  [default: their radio survey]",
+)
+configfile_option = click.option(
+    "--configfile", type=click.Path(path_type=Path), help="Settings of a run, which may describe the survey."
+)
 verbose_option = click.option("--verbose", is_flag=True, help="Log the progress.")
 
 
@@ -61,7 +68,11 @@ verbose_option = click.option("--verbose", is_flag=True, help="Log the progress.
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="CSV file of targets to write."
 )
-@click.option("--labels", type=click.Path(path_type=Path), help="Also write the RGZ label table (CSV).")
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="Also write the RGZ label table (CSV), of FIRST only."
+)
+@survey_option
+@configfile_option
 @seed_option
 @verbose_option
 def targets(
@@ -73,16 +84,21 @@ def targets(
     ambiguous: int | None,
     output: Path,
     labels: Path | None,
+    survey: str | None,
+    configfile: Path | None,
     seed: int,
     verbose: bool,
 ) -> None:
     """Select targets from the simulated sky the way Radio Galaxy Zoo selected its subjects.
+
+    They are centred on sources that the radio survey detects: FIRST, unless the options say another.
 
     \b
     Examples:
       claran simulate targets --train 900 --test 400 --output targets.csv --labels labels.csv
       claran simulate targets --table-3 --survey-views --output training.csv
       claran simulate targets --ambiguous 200 --output pairs.csv
+      claran simulate targets --survey VLASS --train 900 --test 400 --output vlass.csv
     """
     import pandas as pd
 
@@ -91,9 +107,18 @@ def targets(
     from claran_core.labels.rgz_table import write_label_table
     from claran_core.simulation import survey_views as views
     from claran_core.simulation.subjects import select_subjects
+    from claran_core.survey.surveys import SURVEYS
 
     if seed < 0:
         raise InputError(f"simulated sky: seed {seed} is negative; give 0 or more")
+    imitated = _radio_survey(survey, configfile)
+    if imitated != SURVEYS["FIRST"]:
+        of_first = {"--survey-views": survey_views, "--ambiguous": ambiguous, "--labels": labels}
+        for option, value in of_first.items():
+            if value not in (None, False):
+                raise InputError(
+                    f"{option} is for FIRST only, but the survey is {imitated.name}; leave it out"
+                )
     n_train, n_test = _subject_counts(
         train, test, table_3, multi_source_fraction, optional=survey_views or ambiguous is not None
     )
@@ -101,7 +126,11 @@ def targets(
     added = [views.survey_views(seed)] if survey_views else []
     added += [views.ambiguous_targets(seed, ambiguous)] if ambiguous is not None else []
     selection = select_subjects(
-        seed=seed, n_train=n_train, n_test=n_test, multi_source_fraction=multi_source_fraction
+        seed=seed,
+        n_train=n_train,
+        n_test=n_test,
+        multi_source_fraction=multi_source_fraction,
+        survey=imitated,
     )
     table = selection.targets
     if added:
@@ -110,25 +139,23 @@ def targets(
         write_label_table(labels, selection.labels)
     write_text(output, table.to_csv(index=False))
     n_sources = len(selection.labels)
-    click.echo(f"{output}: {len(table)} subjects of sky {seed}, with {n_sources} labelled sources")
+    click.echo(
+        f"{output}: {len(table)} subjects of {imitated.name}, sky {seed}, with {n_sources} labelled sources"
+    )
 
 
 @simulate.command()
-@click.option(
-    "--survey",
-    help="Survey to imitate: one that ships, or one of the settings.  [default: their radio survey]",
-)
-@click.option(
-    "--configfile",
-    type=click.Path(path_type=Path),
-    help="Settings of a run, which may describe the survey; --truth is of their radio survey.",
-)
+@survey_option
+@configfile_option
 @click.option("--ra", type=float, required=True, help="RA of the centre, deg (ICRS).")
 @click.option("--dec", type=float, required=True, help="Dec of the centre, deg (ICRS).")
 @click.option("--size-px", type=int, help="Width of a mosaic.  [default: the whole tile]")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="FITS file to write.")
 @click.option(
-    "--truth", type=click.Path(path_type=Path), help="Also write the radio sources in the image (Parquet)."
+    "--truth",
+    type=click.Path(path_type=Path),
+    help="Also write the radio sources in the image (Parquet); beside an infrared image "
+    "those of the radio survey of the settings.",
 )
 @seed_option
 @verbose_option
@@ -170,10 +197,20 @@ def image(
         click.echo(f"{truth}: {len(rows)} sources detected by the contour rule")
 
 
-def _surveys(name: str | None, configfile: Path | None) -> tuple["Survey", "Survey"]:
-    """Return the survey of a name that ships or that the settings describe, and their radio survey.
+def _radio_survey(name: str | None, configfile: Path | None) -> "Survey":
+    """Return the radio survey of a name that ships or that the settings describe; default theirs."""
+    from claran_core.common.errors import InputError
 
-    Without a name both are the radio survey.
+    survey, _ = _surveys(name, configfile)
+    if survey.band != "radio":
+        raise InputError(f"--survey {name}: an infrared survey detects no subjects; give a radio survey")
+    return survey
+
+
+def _surveys(name: str | None, configfile: Path | None) -> tuple["Survey", "Survey"]:
+    """Return the survey to imitate and the radio survey of the settings.
+
+    The first has the given name and ships, or is described in the settings; without a name it is the second.
     """
     from claran_core.common.errors import InputError
     from claran_core.settings.config import load_config

@@ -5,6 +5,8 @@ position in its name.  Candidates are rendered with noise, labelled by the conto
 labels until each signature (see `claran_core.simulation.class_mixes`) has the requested number of subjects.
 Training and test subjects come from different regions of the sky, away from their borders, and no source is
 in two subjects.
+
+Subjects of another survey than FIRST are selected in the same way from its own images.
 """
 
 import logging
@@ -19,7 +21,6 @@ import pandas as pd
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
-from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
 from claran_core.common.morphology import morphology_of
 from claran_core.common.names import position_names
@@ -36,11 +37,12 @@ from claran_core.simulation.class_mixes import (
     signature_of,
 )
 from claran_core.simulation.geometry import cells_near
-from claran_core.simulation.population import RADIO_NSIDE, RadioCell, RadioSource, radio_cell
+from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioSource
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.random_streams import Stream, generator
 from claran_core.simulation.regions import FOOTPRINT_DEC_DEG, is_inside, regions
-from claran_core.survey.surveys import SURVEYS
+from claran_core.simulation.survey_image import frame_of
+from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = ["Selection", "blind_subjects", "select_subjects", "sources_near"]
 
@@ -70,8 +72,8 @@ class Selection:
     Attributes
     ----------
     targets : DataFrame
-        ``subject_id`` (``FIRSTJHHMMSS.s+DDMMSS``, unique), ``ra``, ``dec`` (deg, exactly the position in
-        the name), ``split``.
+        ``subject_id`` (``FIRSTJHHMMSS.s+DDMMSS``, unique; with the name of the survey), ``ra``, ``dec``
+        (deg, exactly the position in the name), ``split``.
     labels : DataFrame
         All labelled sources of these subjects, columns of `claran_core.common.tables.LABELS`.
     centred_on : Series
@@ -102,17 +104,18 @@ class _RenderedSubject:
         return signature_of(self.labels["morphology"])
 
 
-def _candidates(seed: int, cell: int) -> RadioCell:
-    """Return the sources of a cell of `RADIO_NSIDE`."""
-    return radio_cell(seed, cell)
-
-
 def sources_near(seed: int, ra_deg: float, dec_deg: float, radius_arcsec: float) -> list[RadioSource]:
     """Return the radio sources with hosts within a radius of a position, whether detectable or not."""
+    return _sources_near(DrawnPopulation(seed), ra_deg, dec_deg, radius_arcsec)
+
+
+def _sources_near(
+    population: Population, ra_deg: float, dec_deg: float, radius_arcsec: float
+) -> list[RadioSource]:
     return [
         source
         for cell in cells_near(ra_deg, dec_deg, radius_arcsec, RADIO_NSIDE)
-        for source in _candidates(seed, cell)
+        for source in population.cell(cell)
         if _offset_arcsec(ra_deg, dec_deg, source.ra_deg, source.dec_deg) <= radius_arcsec
     ]
 
@@ -128,6 +131,7 @@ def select_subjects(
     n_test: int,
     multi_source_fraction: float | None = None,
     mix: Mix | None = None,
+    survey: Survey = SURVEYS["FIRST"],
 ) -> Selection:
     """Select subjects from the sky of a seed.
 
@@ -165,7 +169,7 @@ def select_subjects(
         split: Quota(split, shared_out(n, reweighted(mix[split], multi_source_fraction)))
         for split, n in numbers.items()
     }
-    search = _Search(SimulatedProvider(SURVEYS["FIRST"], seed=seed))
+    search = _Search(SimulatedProvider(survey, seed=seed))
     for region, cells in regions(seed):
         short = [quota for quota in quotas.values() if quota.missing]
         if not short:
@@ -178,7 +182,13 @@ def select_subjects(
 
 
 def blind_subjects(
-    *, seed: int, ra_deg: float, dec_deg: float, radius_arcsec: float, compact: bool = True
+    *,
+    seed: int,
+    ra_deg: float,
+    dec_deg: float,
+    radius_arcsec: float,
+    compact: bool = True,
+    survey: Survey = SURVEYS["FIRST"],
 ) -> Selection:
     """Return a subject for every source of an area that the contour rule detects: the natural mix.
 
@@ -190,6 +200,8 @@ def blind_subjects(
         Circle that contains the hosts.
     compact : bool
         Whether compact field sources get subjects too; labels in other subjects include them in any case.
+    survey : Survey
+        Radio survey that detects them.
 
     Returns
     -------
@@ -197,13 +209,13 @@ def blind_subjects(
         One subject per source, centred on one of its peaks, split ``none``, ordered by name.  Subjects
         overlap, so a source may have labels in several; `Selection.own_labels` lists each once.
     """
-    sources = sources_near(seed, ra_deg, dec_deg, radius_arcsec)
+    sky = SimulatedProvider(survey, seed=seed)
+    sources = _sources_near(sky.population, ra_deg, dec_deg, radius_arcsec)
     chosen = [source for source in sources if compact or source.kind != "field"]
-    sky = SimulatedProvider(SURVEYS["FIRST"], seed=seed)
     found: dict[str, _RenderedSubject] = {}
     progress = Progress(f"blind subjects of sky {seed}", len(chosen))
     for source in chosen:
-        one = _render(sky, source, _subject(seed, source, "none"))
+        one = _render(sky, source, _subject(sky, source, "none"))
         if one is not None:
             found.setdefault(one.subject.subject_id, one)
         progress.step()
@@ -254,7 +266,7 @@ class _Search:
         for cell in cells:
             if not quota.missing:
                 break
-            for candidate in _candidates(self.sky.seed, int(cell)):
+            for candidate in self.sky.population.cell(int(cell)):
                 found = self._look(candidate, region, quota)
                 if found is not None:
                     self._take(found, quota)
@@ -280,9 +292,9 @@ class _Search:
         # Volunteers saw no more of a source than the frame, and hardly any larger source.
         if candidate.kind == "large" or candidate.source_id in self.sources:
             return None
-        if not _promising(self.sky.seed, candidate, quota):
+        if not _promising(self.sky, candidate, quota):
             return None
-        subject = _subject(self.sky.seed, candidate, quota.split)
+        subject = _subject(self.sky, candidate, quota.split)
         if subject.subject_id in self.names or not is_inside(region, subject.ra_deg, subject.dec_deg):
             return None
         quota.rendered += 1
@@ -294,7 +306,7 @@ class _Search:
         return None if beyond_three or taken else found
 
 
-def _promising(seed: int, candidate: RadioSource, quota: Quota) -> bool:
+def _promising(sky: SimulatedProvider, candidate: RadioSource, quota: Quota) -> bool:
     """Return whether a subject at a candidate may have a signature that is still needed.
 
     This fast test precedes the slow rendering: there must be at least as many sources near by, and as many
@@ -305,38 +317,40 @@ def _promising(seed: int, candidate: RadioSource, quota: Quota) -> bool:
     wanted = quota.open_for(morphology, at_least=CROWD if compact else 1)
     if not wanted or any(len(classes) == 1 for classes in wanted):
         return bool(wanted)
-    n_near, n_extended = _neighbours(seed, candidate, 0.0 if compact else PEAK_OFFSET_ARCSEC)
+    n_near, n_extended = _neighbours(sky, candidate, 0.0 if compact else PEAK_OFFSET_ARCSEC)
     return any(
         n_near >= len(classes) and n_extended >= len(classes) - classes.count(COMPACT_CLASS)
         for classes in wanted
     )
 
 
-def _neighbours(seed: int, candidate: RadioSource, margin_arcsec: float) -> tuple[int, int]:
+def _neighbours(sky: SimulatedProvider, candidate: RadioSource, margin_arcsec: float) -> tuple[int, int]:
     """Return the numbers of sources and of extended ones within the frame at a candidate plus a margin."""
-    half = Frame().width_arcsec / 2 + margin_arcsec
+    half = frame_of(sky.survey).width_arcsec / 2 + margin_arcsec
     cells = cells_near(candidate.ra_deg, candidate.dec_deg, np.sqrt(2) * half, RADIO_NSIDE)
-    ra, dec, extended = np.concatenate([_positions(seed, cell) for cell in cells]).T
+    ra, dec, extended = np.concatenate([_positions(sky.population, cell) for cell in cells]).T
     east, north = sky_to_offset(candidate.ra_deg, candidate.dec_deg, ra, dec)
     near = np.maximum(np.abs(east), np.abs(north)) <= half
     return int(near.sum()), int(extended[near].sum())
 
 
 @lru_cache(maxsize=512)
-def _positions(seed: int, cell: int) -> np.ndarray:
+def _positions(population: Population, cell: int) -> np.ndarray:
     """Return RA, Dec (deg) of the sources of a cell, and 1 for extended ones; ``(n, 3)``."""
-    sources = _candidates(seed, cell)
+    sources = population.cell(cell)
     return np.stack([sources.ra_deg, sources.dec_deg, ~sources.is_compact], axis=1)
 
 
-def _subject(seed: int, source: RadioSource, split: Literal["train", "test", "none"]) -> Subject:
+def _subject(sky: SimulatedProvider, source: RadioSource, split: Literal["train", "test", "none"]) -> Subject:
     """Return a subject at one peak of a source; its position is that of its name, as in Radio Galaxy Zoo."""
     _, cell, number = source.source_id.split("-")
-    rng = generator(seed, Stream.SUBJECTS, 1 + int(cell), 1 + int(number))
+    faint = number.startswith("f")  # a source that FIRST does not detect: numbered apart
+    rng = generator(sky.seed, Stream.SUBJECTS, 1 + int(cell), 1 + int(number.lstrip("f")), *[1] * faint)
     east, north = source.peaks[rng.integers(len(source.peaks))] + rng.normal(0, POSITION_ERROR_ARCSEC, 2)
     ra, dec = offset_to_sky(source.ra_deg, source.dec_deg, east, north)
-    name = f"FIRST{position_names(np.array([ra]), np.array([dec]))[0]}"
-    return Subject(name, *position_of_name(name), split, Frame())
+    position = str(position_names(np.array([ra]), np.array([dec]))[0])
+    name = f"{sky.survey.name}{position}"
+    return Subject(name, *position_of_name(f"FIRST{position}"), split, frame_of(sky.survey))
 
 
 def _render(sky: SimulatedProvider, source: RadioSource, subject: Subject) -> _RenderedSubject | None:

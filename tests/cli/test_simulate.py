@@ -21,6 +21,10 @@ Run = Callable[..., tuple[int, str, str]]
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 TARGETS = ("simulate", "targets", "--seed", "3")
+DEEP = (
+    "survey: {radio: {name: DEEP, description: {beam_arcsec: [12, 9, 30], pixel_scale_arcsec: 2, "
+    "rms: 20, unit: uJy/beam, frequency_hz: 8.0e+8}}}"
+)
 IMAGE = ("simulate", "image", "--seed", "3", "--ra", "150", "--dec", "20")
 
 
@@ -40,10 +44,7 @@ def test_mosaic_and_its_truth(run: Run, tmp_path: Path) -> None:
 
 def test_mosaics_of_other_surveys(run: Run, tmp_path: Path) -> None:
     image, truth, settings = tmp_path / "mosaic.fits", tmp_path / "truth.parquet", tmp_path / "my.yaml"
-    settings.write_text(
-        "survey: {radio: {name: DEEP, description: {beam_arcsec: [12, 9, 30], pixel_scale_arcsec: 2, "
-        "rms: 20, unit: uJy/beam, frequency_hz: 8.0e+8}}}"
-    )
+    settings.write_text(DEEP)
     status, out, _ = run(*IMAGE, "--survey", "LOTSS", "--size-px", "200", "--output", image, "--truth", truth)
     assert status == 0 and "200 x 200 px of LOTSS, sky 3" in out
     assert len(read_table(truth, LABELS.names)) and fits.getheader(image)["RESTFRQ"] == 1.44e8
@@ -63,7 +64,7 @@ def test_mosaics_of_other_surveys(run: Run, tmp_path: Path) -> None:
 def test_target_list_and_label_table_agree(run: Run, tmp_path: Path) -> None:
     targets, labels = tmp_path / "targets.csv", tmp_path / "labels.csv"
     status, out, _ = run(*TARGETS, "--train", 1, "--test", 1, "--output", targets, "--labels", labels)
-    assert status == 0 and "2 subjects of sky 3, with 2 labelled sources" in out
+    assert status == 0 and "2 subjects of FIRST, sky 3, with 2 labelled sources" in out
     # A label table is a target table too, with the same subjects at the same positions.
     pd.testing.assert_frame_equal(
         read_targets(targets), read_targets(labels), check_exact=True, check_dtype=False
@@ -78,13 +79,25 @@ def test_survey_views_and_ambiguous_pairs_are_added(
     output = tmp_path / "targets.csv"
     options = "--train", 1, "--test", 0, "--survey-views", "--ambiguous", 2
     status, out, _ = run(*TARGETS, *options, "--output", output)
-    assert status == 0 and "10 subjects of sky 3, with 1 labelled sources" in out
+    assert status == 0 and "10 subjects of FIRST, sky 3, with 1 labelled sources" in out
     table = pd.read_csv(output)
     assert table["scale"].tolist() == [1, 1, 1, 4, 8, 8, 1, 1, 1, 1]
     kinds = ["classified", *["random"] * 3, *["large"] * 2, *["ambiguous"] * 2, "one_source", "two_sources"]
     assert table["kind"].tolist() == kinds
     assert table["split"].tolist() == ["train"] * 8 + ["test"] * 2
     assert len(read_targets(output)) == 10
+
+
+def test_targets_of_another_survey_are_sources_that_it_detects(run: Run, tmp_path: Path) -> None:
+    output = tmp_path / "targets.csv"
+    settings = tmp_path / "deep.yaml"
+    settings.write_text(DEEP)
+    numbers = "--train", 2, "--test", 1, "--multi-source-fraction", 0, "--output", output
+    for options, name in ((("--survey", "VLASS"), "VLASS"), (("--configfile", settings), "DEEP")):
+        status, out, err = run(*TARGETS, *options, *numbers)
+        assert status == 0, err
+        assert f"3 subjects of {name}, sky 3, with 3 labelled sources" in out
+        assert pd.read_csv(output)["subject_id"].str.match(rf"{name}J\d{{6}}\.\d[+-]\d{{6}}$").all()
 
 
 def test_table_3_sets_the_numbers_of_subjects(
@@ -120,6 +133,10 @@ def test_table_3_sets_the_numbers_of_subjects(
             2,
             "'half' is not a valid float",
         ),
+        ([*TARGETS, "--survey", "VLASS", "--survey-views"], 1, "--survey-views is for FIRST only"),
+        ([*TARGETS, "--survey", "NVSS", "--ambiguous", "0"], 1, "--ambiguous is for FIRST only"),
+        ([*TARGETS, "--survey", "EMU", "--labels", "l.csv"], 1, "--labels is for FIRST only"),
+        ([*TARGETS, "--survey", "WISE_W1", "--train", "1", "--test", "1"], 1, "give a radio survey"),
         ([*TARGETS, "--seed", "-3", "--train", "1", "--test", "1"], 1, "seed -3 is negative"),
         ([*TARGETS, "--train", "1", "--test", "1", "--colour"], 2, "No such option"),
     ],

@@ -267,6 +267,22 @@ def test_blind_subjects_are_all_detected_sources() -> None:
     assert "field" not in kinds and len(extended.targets) < len(blind.targets)
 
 
+def test_subjects_of_another_survey_are_what_it_detects() -> None:
+    survey = SURVEYS["EMU"]
+    mix = {"1C_1P+1C_1P+1C_1P+1C_1P": 2}
+    found = select_subjects(seed=SEED, n_train=2, n_test=0, mix={"train": mix, "test": mix}, survey=survey)
+    width = Frame().width_arcsec * 15.0 / 5.4
+    sky = SimulatedProvider(survey, seed=SEED)
+    for row in found.targets.itertuples():
+        assert row.subject_id.startswith("EMUJ")
+        assert (row.ra, row.dec) == position_of_name(row.subject_id.replace("EMU", "FIRST"))
+        own = found.labels[found.labels.subject_id == row.subject_id]
+        truth = {source.source_id: source for source in sky.truth(row.ra, row.dec, width)}
+        assert len(own) == 4 and set(own.label_id) <= set(truth)
+    # EMU also detects sources that FIRST's sky does not have; they are numbered apart.
+    assert found.labels.label_id.str.contains("-f").any()
+
+
 def test_demo_targets_belong_to_the_sky_of_the_default_configuration() -> None:
     demo = pd.read_csv(DEMO)
     assert demo.split.value_counts().to_dict() == {"train": 900, "test": 400}
