@@ -10,13 +10,12 @@ scored:
 - ``large``: 200 FIRST fields around radio galaxies that astronomers sized: the galaxy in one row of the right
   size, FIRST's sources inside rows, and accounting;
 - ``wide``: label rows of Radio Galaxy Zoo with a catalogue row of their class over all their components;
-- ``vlass``: accounting on VLASS Quick Look images;
+- ``vlass``: accounting on VLASS Quick Look images, and pictures of all of them;
 - ``pairs``: the rows of D1 and D4 at positions with FIRST and W1 images, for pictures;
 - ``crowd``: frames of 1 to 60 point sources, seeds 1 to 5: isolated ones with a row of their own.
 
 Accounting: components of at least 10 sigma that neither the catalogue nor the table of outcomes has, and
-components listed as artefact or noise within 3 arcsec of a source of the FIRST catalogue.  Pictures of
-failures are in FOLDER/pictures.
+components listed as artefact or noise within 3 arcsec of a source of the FIRST catalogue.  Pictures, of failures unless said otherwise, are in FOLDER/pictures.
 """
 
 import argparse
@@ -50,8 +49,8 @@ CROWD_SEEDS = range(1, 6)
 COMPONENT_COLUMNS = ["component_id", "subject_id", "scale", "level", "ra", "dec", "snr", "at_edge"]
 # Half the width of pictures of components, and the smallest of galaxies, arcsec.
 NEAR_ARCSEC, GALAXY_ARCSEC = 60.0, 75.0
-# Half the width of pictures of pairs of images.
-PAIR_ARCSEC = 90.0
+# Half the width of pictures of pairs of images, and of VLASS images.
+PAIR_ARCSEC, VLASS_ARCSEC = 90.0, 182.0
 # Largest number of pictures of a kind.
 MAX_PICTURES = 120
 
@@ -156,10 +155,12 @@ def score_wide(options: Options) -> list[str]:
 
 
 def score_vlass(options: Options) -> list[str]:
-    """Run the VLASS Quick Look images, and account for their components."""
+    """Run the VLASS Quick Look images, account for their components, and draw every image with its rows."""
     run = RealRun(options.folder / "vlass", options.data / "vlass/radio", "VLASS")
     if options.run:
         run_workflow(run, options.weights, cores=options.cores)
+    pictures = [Picture(image, *middle_of(image), VLASS_ARCSEC, image.stem) for image in run.image_files()]
+    write_pictures(options.folder / "pictures", "vlass", pictures, run.table("catalogue"), dpi=110)
     return _accounting(options, run, "vlass", options.first())
 
 

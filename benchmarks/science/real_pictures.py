@@ -55,10 +55,13 @@ class Picture:
     marks: Sequence[tuple[float, float]] = ()
 
 
-def write_pictures(folder: Path, name: str, pictures: Sequence[Picture], *catalogues: pd.DataFrame) -> None:
+def write_pictures(
+    folder: Path, name: str, pictures: Sequence[Picture], *catalogues: pd.DataFrame, dpi: int = 60
+) -> None:
     """Write pages ``name_00.png`` ... of pictures with the rows of one or two catalogues.
 
-    Boxes of the first catalogue are solid, those of the second dashed.  Pages of an earlier run are removed.
+    Boxes of the first catalogue are solid, those of the second dashed.  A picture is four times `dpi` pixels
+    wide.  Pages of an earlier run are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{name}_[0-9][0-9].png"):
@@ -72,7 +75,7 @@ def write_pictures(folder: Path, name: str, pictures: Sequence[Picture], *catalo
         for axis, picture in zip(axes.flat, part, strict=False):
             _draw_image(axis, picture, catalogues)
         figure.subplots_adjust(0.01, 0.01, 0.99, 0.97, 0.03, 0.08)
-        figure.savefig(folder / f"{name}_{page:02d}.png", dpi=60)
+        figure.savefig(folder / f"{name}_{page:02d}.png", dpi=dpi)
         plt.close(figure)
 
 
