@@ -15,7 +15,8 @@ scored:
 - ``crowd``: frames of 1 to 60 point sources, seeds 1 to 5: isolated ones with a row of their own.
 
 Accounting: components of at least 10 sigma that neither the catalogue nor the table of outcomes has, and
-components listed as artefact or noise within 3 arcsec of a source of the FIRST catalogue.  Pictures, of failures unless said otherwise, are in FOLDER/pictures.
+components listed as artefact or noise within 3 arcsec of a source of the FIRST catalogue.  Pictures are in
+FOLDER/pictures: those of failures, and where said so of all images.
 """
 
 import argparse
