@@ -13,6 +13,7 @@ import click
 from claran_core import __version__
 from claran_core.cli.archive import archive
 from claran_core.cli.catalogue import columns, export, show, validate
+from claran_core.cli.convert_vgg16 import convert_vgg16
 from claran_core.cli.cutout import cutout
 from claran_core.cli.settings import settings
 from claran_core.cli.simulate import simulate
@@ -66,7 +67,7 @@ def claran() -> None:
     """
 
 
-for command in (tile, show, cutout, export, validate, columns, archive, simulate, settings):
+for command in (tile, show, cutout, export, validate, columns, archive, simulate, convert_vgg16, settings):
     claran.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""Import packages that only some exports need, with a one-line error if they are missing."""
+"""Import packages that only some commands need, with a one-line error if they are missing."""
 
 from importlib import import_module
 from types import ModuleType
@@ -8,8 +8,8 @@ from claran_core.common.errors import InputError
 __all__ = ["import_optional"]
 
 
-def import_optional(name: str) -> ModuleType:
-    """Import a module of the optional dependency `export`.
+def import_optional(name: str, *, extra: str = "export") -> ModuleType:
+    """Import a module of an optional dependency, by default of `export`.
 
     Raises
     ------
@@ -20,5 +20,5 @@ def import_optional(name: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{error.name} is not installed, and this export needs it: pip install 'claran-survey[export]'"
+            f"{error.name} is not installed, and this needs it: pip install 'claran-survey[{extra}]'"
         ) from None

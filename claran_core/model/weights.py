@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from claran_core.common.calibration import Calibration
@@ -68,7 +68,8 @@ def _write(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor])
     plain[DIGEST_NAME] = _content_digest(plain, tensors)
     text = json.dumps(plain, sort_keys=True, allow_nan=False)
     with atomic_path(path) as temporary:
-        save_file(dict(tensors), temporary, metadata={HEADER_KEY: text})
+        # `save_file` makes a file of its own, which only its owner may read.
+        temporary.write_bytes(save(dict(tensors), metadata={HEADER_KEY: text}))
 
 
 def load_weights(

@@ -107,7 +107,8 @@ class NetworkOptions(Options):
         description="options of the architecture that differ from their defaults"
     )
     pretrained: GivenFile | None = Field(
-        description="ImageNet weights that `vgg16` starts from (.safetensors or .pth); null: random weights"
+        description="weights that `vgg16` starts from (.safetensors or .pth; docs/detector.md); "
+        "null: random weights"
     )
 
     @field_validator("options")
@@ -156,6 +157,7 @@ def check_pretrained(model: NetworkOptions, working_directory: Path | None = Non
     path = resolve_path(model.pretrained, working_directory)
     if not path.is_file():
         raise ConfigError(
-            f"config: model.pretrained: {path} does not exist; give torchvision's vgg16 weights, or null"
+            f"config: model.pretrained: {path} does not exist; give the vgg16 weights of torchvision or of "
+            "`claran convert-vgg16`, or null"
         )
     return [str(path)]

@@ -26,7 +26,7 @@ from claran_core.common.paths import resolve_path
 from claran_core.model.architectures import build_detector
 from claran_core.model.device import choose_device, reproducible
 from claran_core.model.layers.detector import LOSS_NAMES
-from claran_core.model.pretrained import file_sha256, load_pretrained
+from claran_core.model.pretrained import file_sha256, load_pretrained, stated_origin
 from claran_core.model.weights import save_weights
 from claran_core.model.weights_header import WeightsInfo
 from claran_core.settings.fusion import ImageOptions
@@ -209,6 +209,8 @@ def _training_facts(
     facts = {**dict(training), **dataclasses.asdict(options)}
     given = model.pretrained
     facts["pretrained_sha256"] = None if given is None else file_sha256(resolve_path(given))
+    if given is not None and (origin := stated_origin(resolve_path(given))):
+        facts["pretrained"] = origin
     del facts["checkpoint_every"]  # does not change the result
     return facts
 

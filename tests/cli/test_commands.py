@@ -27,6 +27,7 @@ Run = Callable[..., tuple[int, str, str]]
 COMMANDS = [
     "archive check",
     "columns",
+    "convert-vgg16",
     "cutout",
     "export",
     "show",

@@ -90,6 +90,11 @@ def test_round_trip(path: Path, detector: Detector) -> None:
     assert len(one) > 0 and torch.equal(one.boxes, other.boxes)
 
 
+def test_permissions_follow_the_umask(tmp_path: Path, path: Path) -> None:
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_a_calibration_is_added_and_nothing_else_changes(path: Path) -> None:
     before, calibration = load_weights(path, method="D4", fusion_options=FUSION, survey=FIRST), KNOTS
     calibrate_weights(path, Calibration(calibration))

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import logging
 import os
 import signal
@@ -19,7 +20,7 @@ import pandas as pd
 import pytest
 import torch
 from fused_runs import blob_sky, write_run
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torchvision_weights import imagenet
 from training_runs import MODEL, SCRIPT, TRAINING, VALIDATED, open_blobs, outputs, run, script
 
@@ -252,13 +253,23 @@ def test_training_starts_from_pretrained_weights(tmp_path: Path, messages: pytes
     assert "initial weights of backbone, fc6, fc7" in messages.text
     weights = Results(tmp_path).weights("D4")
     content = (tmp_path / "vgg16.pth").read_bytes()
-    assert read_info(weights).training["pretrained_sha256"] == hashlib.sha256(content).hexdigest()
+    facts = read_info(weights).training
+    assert facts["pretrained_sha256"] == hashlib.sha256(content).hexdigest() and "pretrained" not in facts
     trained = load_file(weights)
     assert torch.equal(trained["backbone.layers.7.weight"], start["features.7.weight"])  # kept
     torch.testing.assert_close(
         trained["backbone.layers.10.weight"], start["features.10.weight"], rtol=0, atol=1e-3
     )
     assert not torch.equal(trained["backbone.layers.10.weight"], start["features.10.weight"])  # trained
+
+
+def test_the_header_says_what_the_weights_start_from(tmp_path: Path) -> None:
+    origin = {"description": "convolutions of another task", "licence": "MIT License\n\nCopyright somebody"}
+    path = tmp_path / "vgg16.safetensors"
+    save_file(imagenet(), path, metadata={"origin": json.dumps(origin)})
+    model = MODEL.changed(architecture="vgg16", options={"fc_width": 8, "input_px": 64}, pretrained=str(path))
+    run(open_blobs(tmp_path, 4), tmp_path, model=model, training=TRAINING.changed(epochs=1))
+    assert read_info(Results(tmp_path).weights("D4")).training["pretrained"] == origin
 
 
 def test_steps_as_in_the_paper(tmp_path: Path) -> None:
