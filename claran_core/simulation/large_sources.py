@@ -19,8 +19,14 @@ __all__ = ["LARGEST_BLOB_ARCSEC", "LARGE_TYPES", "LargeType", "build_large"]
 
 Range = tuple[float, float]
 
-# Surface brightness of a lobe, in units of the noise per beam, at its mean (log-uniform).
+# Surface brightness of a lobe, in units of the noise per beam, at its mean (log-uniform).  In sources whose
+# brightest pixel is above a level, it rises with this power of it.
 LOBE_SNR = (0.7, 9.0)
+BRIGHT_SNR, BRIGHT_LOBES = 60.0, 0.6
+
+# Faintest core or hotspot, in units of the brightest of a source.  The faintest core of a bright source has
+# this fraction of `BRIGHT_SNR` instead, and at least the second fraction of the brightest.
+FAINTEST_POINT, FAINTEST_CORE = 0.1, 0.01
 
 # Scatter of the natural logarithm of the brightness from blob to blob.
 RAGGEDNESS = 0.7
@@ -162,10 +168,12 @@ def build_large(
     """
     form = LARGE_TYPES[type_name]
     arms = _arms(rng, form, extent_arcsec)
-    surface = float(np.exp(rng.uniform(*np.log(LOBE_SNR))))
+    excess = max(peak_snr / BRIGHT_SNR, 1.0)
+    surface = float(np.exp(rng.uniform(*np.log(LOBE_SNR)))) * excess**BRIGHT_LOBES
     compact, diffuse = [], []
     if rng.random() < form.core_chance:
-        compact.append(_point(rng, np.zeros((1, 2)), size=0.5))
+        faintest = max(FAINTEST_POINT / excess, FAINTEST_CORE)
+        compact.append(_point(rng, np.zeros((1, 2)), size=0.5, faintest=faintest))
     for arm in arms:
         brightness = surface * rng.uniform(0.5, 1.0)
         diffuse.append(_lobe(rng, form, arm, brightness))
@@ -225,10 +233,12 @@ def _jet(rng: np.random.Generator, arm: _Arm, lobe_snr: float) -> np.ndarray:
     return np.column_stack([places, peak, major, breadth, arm.angle_deg(along)])
 
 
-def _point(rng: np.random.Generator, place: np.ndarray, size: float) -> np.ndarray:
+def _point(
+    rng: np.random.Generator, place: np.ndarray, size: float, faintest: float = FAINTEST_POINT
+) -> np.ndarray:
     """Draw a core or hotspot of a relative height (log-uniform)."""
     fwhm = float(np.hypot(POINT_ARCSEC, size))
-    return np.column_stack([place, [[np.exp(rng.uniform(np.log(0.1), 0.0)), fwhm, fwhm, 0.0]]])
+    return np.column_stack([place, [[np.exp(rng.uniform(np.log(faintest), 0.0)), fwhm, fwhm, 0.0]]])
 
 
 def _model(type_name: str, compact: list[np.ndarray], diffuse: np.ndarray, peak_snr: float) -> SourceModel:

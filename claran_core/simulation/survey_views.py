@@ -29,7 +29,7 @@ __all__ = ["VIEWS", "SurveyPlaces", "ambiguous_targets", "survey_views"]
 # Numbers of subjects by kind and scale.
 VIEWS: dict[str, dict[int, int]] = {
     "random": {1: 1000, 2: 900, 4: 600, 8: 200},
-    "large": {1: 700, 2: 1800, 4: 1200, 8: 500},
+    "large": {1: 900, 2: 2400, 4: 1700, 8: 500},
     "crowded": {1: 500, 2: 400, 4: 300, 8: 200},
     "neighbours": {1: 1200, 2: 500},
     "ambiguous": {1: 800},
@@ -49,6 +49,9 @@ MOST_PARTS = 4
 
 # Signal to noise of the sources in bright fields: limits of classes of which each has as many subjects.
 BRIGHT_SNR = (100.0, 300.0, 1000.0, 3000.0, 12000.0)
+
+# More places of each class than subjects, because two places may have the same name.
+SPARE_BRIGHT = 2
 
 # Share of subjects centred on the bright source, and largest distance of the others from it (arcsec).
 ON_BRIGHT, BRIGHT_WITHIN_ARCSEC = 0.3, 600.0
@@ -246,7 +249,7 @@ def _on_component(rng: np.random.Generator, pairs: list[AmbiguousPair]) -> Place
 
 def _bright(rng: np.random.Generator, seed: int, cells: Iterator[int], n: int) -> Places:
     """Yield places on and around bright sources, as many from each class of brightness."""
-    left = np.full(len(BRIGHT_SNR) - 1, -(-n // (len(BRIGHT_SNR) - 1)))
+    left = np.full(len(BRIGHT_SNR) - 1, -(-n // (len(BRIGHT_SNR) - 1)) + SPARE_BRIGHT)
     for cell in cells:
         sources = radio_cell(seed, cell)
         of = np.digitize(sources.peak_jy / SNR_UNIT_JY, BRIGHT_SNR) - 1
