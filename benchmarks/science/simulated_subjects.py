@@ -4,7 +4,7 @@
     OMP_NUM_THREADS=1 python -m benchmarks.science.simulated_subjects table3.csv FOLDER --limit 1000
     claran simulate targets --train 0 --test 500 --multi-source-fraction 1 --output several.csv
     OMP_NUM_THREADS=1 python -m benchmarks.science.simulated_subjects several.csv SEVERAL
-    claran simulate targets --ambiguous 400 --output ambiguous.csv
+    claran simulate targets --ambiguous 300 --output ambiguous.csv
     OMP_NUM_THREADS=1 python -m benchmarks.science.simulated_subjects ambiguous.csv AMBIGUOUS
 
 For each method: mAP (paper eq. 14) and AP of each class; AP by number of components, in all subjects and in

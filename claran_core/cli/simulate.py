@@ -115,7 +115,7 @@ def targets(
     if imitated != SURVEYS["FIRST"]:
         of_first = {"--survey-views": survey_views, "--ambiguous": ambiguous, "--labels": labels}
         for option, value in of_first.items():
-            if value not in (None, False):
+            if value is not None and value is not False:
                 raise InputError(
                     f"{option} is for FIRST only, but the survey is {imitated.name}; leave it out"
                 )

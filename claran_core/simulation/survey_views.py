@@ -50,7 +50,7 @@ MOST_PARTS = 4
 # Signal to noise of the sources in bright fields: limits of classes of which each has as many subjects.
 BRIGHT_SNR = (100.0, 300.0, 1000.0, 3000.0, 12000.0)
 
-# More places of each class than subjects, because two places may have the same name.
+# So many more places of each class than subjects, at most one in ten: two places may have the same name.
 SPARE_BRIGHT = 2
 
 # Share of subjects centred on the bright source, and largest distance of the others from it (arcsec).
@@ -249,7 +249,8 @@ def _on_component(rng: np.random.Generator, pairs: list[AmbiguousPair]) -> Place
 
 def _bright(rng: np.random.Generator, seed: int, cells: Iterator[int], n: int) -> Places:
     """Yield places on and around bright sources, as many from each class of brightness."""
-    left = np.full(len(BRIGHT_SNR) - 1, -(-n // (len(BRIGHT_SNR) - 1)) + SPARE_BRIGHT)
+    of_class = -(-n // (len(BRIGHT_SNR) - 1))
+    left = np.full(len(BRIGHT_SNR) - 1, of_class + min(SPARE_BRIGHT, of_class // 10))
     for cell in cells:
         sources = radio_cell(seed, cell)
         of = np.digitize(sources.peak_jy / SNR_UNIT_JY, BRIGHT_SNR) - 1
