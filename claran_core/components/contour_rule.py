@@ -124,10 +124,15 @@ class Components:
         return self.count_peaks(find_maxima(self.image, self.base))
 
     def count_peaks(self, maxima: Maxima) -> np.ndarray:
-        """Return `n_peaks`, given the maxima of the image above the base contour or a lower level."""
-        return count_innermost(
+        """Return `n_peaks`, given the maxima of the image above the base contour or a lower level.
+
+        A small hole may connect the highest pixel of a component to a higher one of another.  It has a peak
+        all the same.
+        """
+        counts = count_innermost(
             self.labels, self.count, maxima.places, maxima.peak, maxima.saddle, self.base, LEVEL_RATIO
         )
+        return np.maximum(counts, 1)
 
     @cached_property
     def _pixels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -122,6 +122,15 @@ def test_one_missing_row_separates_no_peaks_and_two_do(last: int, n_peaks: int) 
     assert len(find_maxima(image, 5.3).peak) == n_peaks
 
 
+def test_components_on_both_sides_of_a_hole_have_a_peak_each() -> None:
+    """Three pixels of an image with two thirds missing (a map of variances beside VLASS images)."""
+    image = np.zeros((7, 7))
+    image[4, 2], image[3, 3], image[3, 2] = 7.8, 6.1, np.nan
+    found, maxima = find_components(image, 1.0), find_maxima(image, 5.3)
+    assert len(maxima.peak) == 1  # the hole connects them
+    assert len(found) == 2 and found.n_peaks.tolist() == found.count_peaks(maxima).tolist() == [1, 1]
+
+
 def test_nan_and_infinity_count_as_zero() -> None:
     image = blob((30, 30), 10, 10, 50)
     spoiled = image.copy()
