@@ -22,6 +22,7 @@ from claran_core.survey.surveys import SURVEYS
 
 # Numbers may come as text, as `--config` gives them.
 OWN_SURVEY = {"beam_arcsec": ["16", "10", 30], "pixel_scale_arcsec": 2.5, "rms": "2.0e-5"}
+WITHOUT_BEAM = {"pixel_scale_arcsec": 2.5, "rms": 2e-5}
 
 
 def test_overlay_changes_only_what_it_names() -> None:
@@ -239,6 +240,15 @@ def test_every_fusion_method_is_accepted(method: str) -> None:
         (
             {"survey": {"radio": {"description": {"beam_arcsec": 3}}}},
             "beam_arcsec: a beam of 3 arcsec",
+        ),
+        (
+            {"survey": {"radio": {"name": "MINE", "description": WITHOUT_BEAM}}},
+            "survey.radio.description lacks beam_arcsec; MINE does not ship",
+        ),
+        (
+            {"survey": {"radio": {"name": "MINE", "description": OWN_SURVEY | {"unit": "K"}}}},
+            "description.unit is 'K', which cannot be converted to Jy/beam; write Jy/beam, mJy/beam or the "
+            "like (a temperature needs frequency_hz)",
         ),
         ({"survey": {"radio": {"description": {"noise_correlation": "x"}}}}, "write 'measure' or a list of"),
         (

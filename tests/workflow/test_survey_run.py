@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from sky_images import image_header
-from workflow_runs import Run
+from workflow_runs import Run, messages_of, output_of
 
 from claran_core.survey.surveys import SURVEYS
 
@@ -50,11 +50,9 @@ def write_image(path: Path, name: str) -> None:
     fits.writeto(path, (pixels if name == "MINE" else 1e-3 * pixels).astype(np.float32), header)
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_from_images_to_the_catalogue(name: str, tmp_path: Path) -> None:
-    write_image(tmp_path / "images" / "image.fits", name)
-    (tmp_path / "targets.csv").write_text("subject_id,ra,dec\ns0,30.0,10.0\n")
-    survey, pixel_scale_arcsec = RUNS[name]
+def run_on_images(folder: Path, survey: dict[str, Any], pixel_scale_arcsec: float) -> Run:
+    """Return a run of one subject on the images of a folder."""
+    (folder / "targets.csv").write_text("subject_id,ra,dec\ns0,30.0,10.0\n")
     settings = {
         "targets": {"path": "targets.csv"},
         "survey": {
@@ -64,7 +62,13 @@ def test_from_images_to_the_catalogue(name: str, tmp_path: Path) -> None:
         "fusion": {"methods": ["D1"], "pixel_scale_arcsec": pixel_scale_arcsec},
         "catalogue": {"method": "D1"},
     }
-    run = Run(tmp_path, settings)
+    return Run(folder, settings)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_from_images_to_the_catalogue(name: str, tmp_path: Path) -> None:
+    write_image(tmp_path / "images" / "image.fits", name)
+    run = run_on_images(tmp_path, *RUNS[name])
     run("catalogue")
     ledger = run.table("catalogue/ledger.parquet")
     assert ledger.loc[ledger["band"] == "radio", ["status", "survey"]].values.tolist() == [["ok", name]]
@@ -76,3 +80,35 @@ def test_from_images_to_the_catalogue(name: str, tmp_path: Path) -> None:
     assert source["morphology"] == "1C_1P"
     assert source["peak_flux"] == pytest.approx(PEAK_MJY, rel=0.1)
     assert source["integrated_flux"] == pytest.approx(PEAK_MJY, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beam_arcsec": None}, "config: survey.radio.description lacks beam_arcsec; MINE does not ship"),
+        ({"pixel_scale_arcsec": 20.0}, "a beam of 36 arcsec is narrower than 2 pixels of 20 arcsec"),
+        ({"unit": "K"}, "description.unit is 'K', which cannot be converted to Jy/beam"),
+    ],
+)
+def test_an_impossible_description_is_one_line_before_anything_runs(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    changed = {key: value for key, value in {**DESCRIPTION, **change}.items() if value is not None}
+    run = run_on_images(tmp_path, {"name": "MINE", "description": changed}, 11.33)
+    done = run("catalogue", check=False)
+    [printed] = messages_of(done)
+    assert done.returncode and message in printed and "Traceback" not in output_of(done)
+    assert not run.results.exists()
+
+
+def test_an_image_in_kelvin_without_a_frequency_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "images" / "image.fits"
+    write_image(path, "MINE")
+    fits.setval(path, "BUNIT", value="K")
+    run = run_on_images(tmp_path, *RUNS["MINE"])
+    done = run("catalogue", check=False)
+    [line] = (run.results / "logs" / "index_images.log").read_text().splitlines()[-1:]
+    assert done.returncode and "Traceback" not in output_of(done)
+    assert "shows MINE; image.fits: BUNIT = 'K' cannot be converted to Jy/beam" in line
+    assert line.endswith("a temperature needs survey.radio.description.frequency_hz")
+    assert not (run.results / "cutouts").exists()
