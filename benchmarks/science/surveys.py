@@ -48,7 +48,7 @@ BRIGHT, OFF_CENTRE = 12.0, 0.15
 # Half of the radius within which sources are looked for first.
 FIRST_RADIUS_ARCSEC = 600.0
 
-# A survey of nobody: an elliptical beam, smooth noise, a low frequency.
+# A survey that only the settings describe: an elliptical beam, smooth noise, a low frequency.
 MADE_UP = "MADE_UP"
 DESCRIPTION: dict[str, Any] = {
     "beam_arcsec": [14.0, 9.0, 35.0],
@@ -62,7 +62,7 @@ DESCRIPTION: dict[str, Any] = {
 
 
 def config_of(name: str, seed: int | None) -> Config:
-    """Return the settings of a run on the simulated sky of a survey."""
+    """Return the settings of a run on the simulated sky as a survey sees it."""
     description = DESCRIPTION if name == MADE_UP else {}
     radio = {"name": name, "description": description, "source": "simulated"}
     settings: dict[str, Any] = {

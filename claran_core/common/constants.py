@@ -2,9 +2,20 @@
 
 import numpy as np
 
-__all__ = ["ARCSEC_PER_DEG", "FWHM_PER_SIGMA", "GAUSSIAN_AREA", "QUANTILE_PROBABILITIES"]
+__all__ = [
+    "ARCSEC_PER_DEG",
+    "DEG_PER_HOUR",
+    "FWHM_PER_SIGMA",
+    "GAUSSIAN_AREA",
+    "HOURS_PER_CIRCLE",
+    "QUANTILE_PROBABILITIES",
+]
 
 ARCSEC_PER_DEG = 3600.0
+
+# Right ascensions in hours.
+HOURS_PER_CIRCLE = 24.0
+DEG_PER_HOUR = 15.0
 
 # FWHM of a Gaussian in units of its standard deviation.
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))

@@ -180,7 +180,7 @@ def _sources_within(sky: SimulatedProvider, positions: np.ndarray, radius_arcsec
         sources = sky.population.cell(cell)
         apart, _ = tree.query(unit_vectors(sources.ra_deg, sources.dec_deg))
         within = radius_arcsec + sources.peak_reach_arcsec + _contour_reach_arcsec(sky)
-        near = (chord_angle(apart) <= within) & sky.may_show(sources)
+        near = (chord_angle(apart) <= within) & sources.is_shown
         found += [sources[number] for number in np.flatnonzero(near).tolist()]
     return found
 

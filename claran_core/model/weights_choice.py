@@ -23,8 +23,8 @@ from claran_core.survey.surveys import Survey
 
 __all__ = ["ChosenWeights", "given_weights"]
 
-# Weights are at home at frequencies within this factor of those of their training.
-MAX_FREQUENCY_RATIO = 1.5
+# Weights are used without a warning at frequencies within this factor of those of their training.
+UNWARNED_FREQUENCY_RATIO = 1.5
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _fitting(
                 architecture=config.model.architecture,
             )
         except WeightsError as error:
-            if info is None and not _ships(name):  # a wrong name or a damaged file, not another survey's
+            if info is None and not _ships(name):  # missing or damaged: no other file may replace it
                 raise
             problems.append(str(error))
         else:
@@ -128,7 +128,7 @@ def _nearest(
     )
     if len(fitting) + len(problems) > 1:
         reason += f"; the nearest of {len(fitting)} that fit, of {len(fitting) + len(problems)} given"
-    if _frequency_ratio(info, survey) <= MAX_FREQUENCY_RATIO:
+    if _frequency_ratio(info, survey) <= UNWARNED_FREQUENCY_RATIO:
         return ChosenWeights(path, reason)
     return ChosenWeights(
         path,

@@ -100,7 +100,7 @@ def sources_in(sky: SimulatedProvider, tile: Tile, window: TileWindow) -> list[R
         inside = (np.abs(x - window.x0 - (window.nx - 1) / 2) <= window.nx / 2) & (
             np.abs(y - window.y0 - (window.ny - 1) / 2) <= window.ny / 2
         )
-        inside &= sky.may_show(sources)
+        inside &= sources.is_shown
         found += [sources[number] for number in np.flatnonzero(inside).tolist()]
     return found
 

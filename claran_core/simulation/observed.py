@@ -37,6 +37,8 @@ CUT_FWHM = 2.21
 STEEP, FLAT = 0.8, 0.0
 # Spectral index by which the brightness of an extended source is scaled before its model is built.
 TYPICAL_INDEX = 0.75
+# Images show compact sources from this signal-to-noise ratio on; contours start at 5.3.
+SHOWN_SNR = 2.5
 # Magnitude of hosts that no infrared image shows.
 UNSEEN_MAGNITUDE = 20.0
 
@@ -148,6 +150,14 @@ class ObservedCell(RadioCell):
         )
         super().__init__(columns, sizes, self._observed)
         self.noisier, self.artefact_gain = noisier, _artefact_gain(survey)
+
+    @property
+    def is_shown(self) -> np.ndarray:
+        """Which sources images may show, ``(n,)`` bool.
+
+        Thousands of compact sources per square degree hardly exceed the noise and only add to it.
+        """
+        return np.asarray(~self.is_compact | (self.peak_jy >= SHOWN_SNR * self._survey.rms))
 
     @property
     def peak_reach_arcsec(self) -> np.ndarray:

@@ -212,6 +212,11 @@ class RadioCell:
         return self._built[number]
 
     @property
+    def is_shown(self) -> np.ndarray:
+        """Which sources images may show, ``(n,)`` bool: all of them."""
+        return np.ones(len(self), bool)
+
+    @property
     def peak_reach_arcsec(self) -> np.ndarray:
         """`RadioSource.peak_reach_arcsec` of all sources."""
         return np.where(self.is_compact, 0.0, self.reach_arcsec - REACH_BEYOND_ARCSEC)

@@ -1,7 +1,8 @@
 """Image provider of the simulated sky: cut-outs of any described survey, and the true sources in them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from claran_core.simulation.geometry import Tile, TileWindow, cells_around
 from claran_core.simulation.infrared import INFRARED_NSIDE, InfraredView, host_gaussians, infrared_cell
 from claran_core.simulation.noise import correlated_noise
 from claran_core.simulation.observed import ObservedPopulation, is_first
-from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioCell, RadioSource
+from claran_core.simulation.population import RADIO_NSIDE, DrawnPopulation, Population, RadioSource
 from claran_core.simulation.radio import emission, radio_image
 from claran_core.simulation.random_streams import Stream, generator
 from claran_core.simulation.survey_image import FIRST_GRID, grid_of, survey_image
@@ -31,9 +32,6 @@ MAX_WIDTH_PX = 4000.0
 # A source reaches a window if its emission there is at least this bright, Jy/beam (6 % of the noise of FIRST;
 # of another survey, as much of its noise).
 REACHES_JY = 1e-5
-
-# Other surveys than FIRST show compact sources from this signal-to-noise ratio on; contours start at 5.3.
-SHOWS_SNR = 2.5
 
 
 @dataclass(frozen=True)
@@ -105,15 +103,17 @@ class SimulatedProvider:
             raise ConfigError(f"seed: {seed} is negative; the simulated sky needs 0 or more")
         self.survey = survey
         self.seed = seed
-        sky: Population = population or DrawnPopulation(seed)
-        self.population = sky
+        self.population: Population = population or DrawnPopulation(seed)
+        self._draw: Callable[[Tile, TileWindow], np.ndarray]
         if survey.band == "infrared":
-            self._view = InfraredView.of(survey)
-            self.grid = self._view.grid
+            view = InfraredView.of(survey)
+            self.grid, self._draw = view.grid, partial(_infrared_image, self.population, view)
         elif is_first(survey):
-            self.grid = FIRST_GRID
+            self.grid, self._draw = FIRST_GRID, partial(radio_image, self.population)
         else:
-            self.grid, self.population = grid_of(survey), ObservedPopulation(sky, survey)
+            observed = ObservedPopulation(self.population, survey)
+            self.grid, self._draw = grid_of(survey), partial(survey_image, observed)
+            self.population = observed
 
     @property
     def workers(self) -> int:
@@ -162,21 +162,7 @@ class SimulatedProvider:
 
         The window may extend beyond the limits of the tile.
         """
-        if self.survey.band == "infrared":
-            return self._infrared(tile, window)
-        if isinstance(self.population, ObservedPopulation):
-            return survey_image(self.population, tile, window)
-        return radio_image(self.population, tile, window)
-
-    def may_show(self, sources: RadioCell) -> np.ndarray:
-        """Return which sources of a cell images may show, ``(n,)`` bool: in FIRST all of them.
-
-        Deeper surveys have thousands of sources per square degree that hardly exceed the noise and only add
-        to it.
-        """
-        if not isinstance(self.population, ObservedPopulation):
-            return np.ones(len(sources), bool)
-        return np.asarray(~sources.is_compact | (sources.peak_jy >= SHOWS_SNR * self.survey.rms))
+        return self._draw(tile, window)
 
     def truth(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> list[RenderedSource]:
         """Return the radio sources whose emission reaches the cut-out of the same arguments.
@@ -198,21 +184,6 @@ class SimulatedProvider:
             if image.max() >= faintest:
                 found.append(_true_source(source, wcs, window, part, image))
         return found
-
-    def _infrared(self, tile: Tile, window: TileWindow) -> np.ndarray:
-        image = np.zeros(window.shape)
-        reach_arcsec = infrared.MAX_REACH_ARCSEC * max(self._view.wider, 1.0)
-        cells = cells_around(tile, window, reach_arcsec, INFRARED_NSIDE)
-        for cell in cells:
-            placed = _placed_infrared(self.seed, tile, cell, self._view)
-            placed.add_to(image, window)
-        for cell in sorted({cell // INFRARED_OF_RADIO for cell in cells}):
-            placed = _placed_hosts(self.population, tile, cell, self._view)
-            placed.add_to(image, window)
-        rng = generator(self.seed, Stream.INFRARED_FIELD, tile.index)
-        background, rms = (self._view.noisier * level for level in infrared.field(rng))
-        noise = correlated_noise(self.seed, Stream.INFRARED_NOISE, tile, self._view.noise_layers, window)
-        return image + background + rms * noise
 
     def _refusal(self, ra_deg: float, dec_deg: float, width_arcsec: float) -> str | None:
         """Return why there is no image, or None."""
@@ -240,6 +211,20 @@ def _true_source(
         n_peaks=source.n_peaks,
         host_magnitude=source.host_magnitude,
     )
+
+
+def _infrared_image(population: Population, view: InfraredView, tile: Tile, window: TileWindow) -> np.ndarray:
+    seed, image = population.seed, np.zeros(window.shape)
+    reach_arcsec = infrared.MAX_REACH_ARCSEC * max(view.wider, 1.0)
+    cells = cells_around(tile, window, reach_arcsec, INFRARED_NSIDE)
+    for cell in cells:
+        _placed_infrared(seed, tile, cell, view).add_to(image, window)
+    for cell in sorted({cell // INFRARED_OF_RADIO for cell in cells}):
+        _placed_hosts(population, tile, cell, view).add_to(image, window)
+    rng = generator(seed, Stream.INFRARED_FIELD, tile.index)
+    background, rms = (view.noisier * level for level in infrared.field(rng))
+    noise = correlated_noise(seed, Stream.INFRARED_NOISE, tile, view.noise_layers, window)
+    return image + background + rms * noise
 
 
 # Whole cells are placed at once, so that the bits of a source do not depend on the window.

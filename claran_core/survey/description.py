@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from claran_core.common.cutout import Band
-from claran_core.survey.identity import MAX_FREQUENCY_RATIO, MAX_WAVELENGTH_RATIO
+from claran_core.survey.identity import MAX_FREQUENCY_RATIO, MAX_WAVELENGTH_RATIO, RENAMED_BEAM_RATIO
 from claran_core.survey.surveys import SURVEYS, Survey
 from claran_core.survey.units import unit_factor
 
@@ -25,7 +25,7 @@ REFERENCE = "described in the settings"
 MIN_BEAM_PX = 2.0
 # A name that ships with a description that differs by more is another survey, whose rows need another name.
 MAX_RATIOS = {
-    "beam_arcsec": 2.0,
+    "beam_arcsec": RENAMED_BEAM_RATIO,
     "frequency_hz": MAX_FREQUENCY_RATIO,
     "wavelength_m": MAX_WAVELENGTH_RATIO,
 }

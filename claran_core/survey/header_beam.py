@@ -10,6 +10,7 @@ from astropy.io import fits
 from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.cutout import Beam
 from claran_core.survey.header_values import has_value, value_of
+from claran_core.survey.identity import FLAGGED_BEAM_RATIO
 from claran_core.survey.surveys import Survey
 
 __all__ = ["beam_of", "is_far_from_survey"]
@@ -19,8 +20,6 @@ _NUMBER = r"\s*=\s*([-+]?[\d.]+(?:[EeDd][-+]?\d+)?)"
 AIPS_CLEAN = re.compile(rf"BMAJ{_NUMBER}\s*BMIN{_NUMBER}\s*BPA{_NUMBER}")
 BEAM_COLUMNS = ("BMAJ", "BMIN", "BPA")
 
-# The beams of one survey differ little (FIRST: 5.4 arcsec, 6.8 in its far south).
-MAX_BEAM_RATIO = 1.3
 # No image has so many pixels along its beam: a larger ratio is a beam in another unit than deg.
 MAX_BEAM_PX = 200.0
 
@@ -63,12 +62,12 @@ def beam_of(
 
 
 def is_far_from_survey(beam: Beam | None, survey: Survey) -> bool:
-    """Return whether an axis of a stated beam differs from the survey's by more than `MAX_BEAM_RATIO`."""
+    """Return whether an axis of a stated beam differs from the survey's by more than `FLAGGED_BEAM_RATIO`."""
     if beam is None:
         return False
     usual = survey.beam
     ratios = np.array([beam.major_arcsec / usual.major_arcsec, beam.minor_arcsec / usual.minor_arcsec])
-    return bool(ratios.max() > MAX_BEAM_RATIO or ratios.min() < 1 / MAX_BEAM_RATIO)
+    return bool(ratios.max() > FLAGGED_BEAM_RATIO or ratios.min() < 1 / FLAGGED_BEAM_RATIO)
 
 
 def _numbers(major: object, minor: object, angle: object) -> tuple[float, float, float] | None:

@@ -14,14 +14,23 @@ from claran_core.survey.header_values import finite_number, value_of
 from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = [
+    "FLAGGED_BEAM_RATIO",
+    "FOREIGN_BEAM_RATIO",
     "MAX_FREQUENCY_RATIO",
     "MAX_WAVELENGTH_RATIO",
+    "RENAMED_BEAM_RATIO",
     "Identity",
     "contradiction",
     "differs",
     "pixel_contradiction",
 ]
 
+# The beams of one survey differ little (FIRST: 5.4 arcsec, 6.8 in its far south), those of two surveys more.
+# An image of the user with an axis of its beam beyond the first ratio is flagged; an answer of an archive
+# beyond the second is refused; a description beyond the third may not have the name of a survey that ships.
+FLAGGED_BEAM_RATIO = 1.3
+FOREIGN_BEAM_RATIO = 1.5
+RENAMED_BEAM_RATIO = 2.0
 # Images of a survey have its own pixels, or about as wide ones.
 MAX_PIXEL_RATIO = 1.1
 # FIRST's images are at 1.365 and 1.435 GHz, WISE's bands a factor 1.37 apart.

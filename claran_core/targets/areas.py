@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -228,10 +229,11 @@ def image_area(path: Path, survey: Survey, pattern: str = "**/*.fits*") -> Image
     if not names:
         missing = f"no file matches {pattern!r}" if path.is_dir() else "no such file"
         raise InputError(f"{path}: no image to cover ({missing})")
-    index = ImageIndex.scan(survey, folder, names)
+    read = lru_cache(maxsize=None)(scan_file)  # each header once, for the index and the footprints
+    index = ImageIndex.scan(survey, folder, names, read=read)
     log_warnings(index.rows, survey.band, folder)
     readable = index.rows[index.rows["reason"] == ""]
-    found = [image for file in readable["file"].unique() for image in scan_file(folder / file, file)[0]]
+    found = [image for file in readable["file"].unique() for image in read(folder / file, file)[0]]
     images = [image for image in found if image.name not in index.unused]
     if not images:
         raise InputError(f"{path}: no image to cover ({index.rows['reason'].iat[0]})")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from astropy import units as u
 
+from claran_core.common.constants import HOURS_PER_CIRCLE
 from claran_core.common.errors import InputError
 from claran_core.common.external_tables import ExternalTable, read_external_table, table_columns
 from claran_core.common.frame import SCALES
@@ -27,8 +28,6 @@ COLUMNS = ("subject_id", "ra", "dec", "scale", "split")
 OTHER_COLUMNS = ("subject_id", "scale", "split")
 POSITION_UNITS = {"ra": u.deg, "dec": u.deg}
 MAX_ID_LENGTH = 100
-# Right ascensions of a whole table below this number may be hours.
-HOURS = 24.0
 # Letters, digits and ._+- only, no leading dot: ids become file names and FITS extension names.
 SAFE_ID = rf"[A-Za-z0-9_+\-][A-Za-z0-9._+\-]{{0,{MAX_ID_LENGTH - 1}}}"
 
@@ -80,7 +79,7 @@ def position_doubt(path: Path, ra_deg: np.ndarray) -> str:
     ra_deg : (n,) float64 array
         What `read_targets` made of it.
     """
-    if not len(ra_deg) or ra_deg.max() >= HOURS:
+    if not len(ra_deg) or ra_deg.max() >= HOURS_PER_CIRCLE:
         return ""
     columns = table_columns(path)
     made_for_us = any(named_column(path, name, columns) for name in ("scale", "split"))
@@ -90,8 +89,9 @@ def position_doubt(path: Path, ra_deg: np.ndarray) -> str:
     if column.says_unit or _is_sexagesimal(path, column):
         return ""
     return (
-        f"{path.name}: all right ascensions are below {HOURS:g} and the table states no unit, so they may be "
-        f"hours; they were read as degrees. State it, in CSV as '{column.name} (deg)' or '{column.name} (h)'"
+        f"{path.name}: all right ascensions are below {HOURS_PER_CIRCLE:g} and the table states no unit, so "
+        "they may be hours; they were read as degrees. State it, in CSV as "
+        f"'{column.name} (deg)' or '{column.name} (h)'"
     )
 
 

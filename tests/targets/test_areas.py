@@ -14,8 +14,10 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.frame import Frame
 from claran_core.common.sky import unit_vectors
+from claran_core.survey.fits_image import scan_file
 from claran_core.survey.regular import astropy_wcs
 from claran_core.survey.surveys import SURVEYS
+from claran_core.targets import areas
 from claran_core.targets.areas import (
     BoxArea,
     Circle,
@@ -103,6 +105,15 @@ def test_folder_is_covered_and_unreadable_files_are_logged(
     (path.parent / "broken.fits").write_bytes(b"no image")
     assert tile(image_area(path.parent, FIRST), GRID).equals(tile(image_area(path, FIRST), GRID))
     assert "broken.fits: left out: " in caplog.text
+
+
+def test_each_header_is_read_once(mosaic: tuple[Path, WCS], monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _ = mosaic
+    (path.parent / "broken.fits").write_bytes(b"no image")
+    read: list[str] = []
+    monkeypatch.setattr(areas, "scan_file", lambda *file: read.append(file[1]) or scan_file(*file))
+    assert len(image_area(path.parent, FIRST).images) == 1
+    assert sorted(read) == ["broken.fits", "mosaic.fits"]
 
 
 def test_only_images_that_a_run_would_use_are_covered(

@@ -11,14 +11,17 @@ from claran_core.common.constants import ARCSEC_PER_DEG
 from claran_core.survey.archive.outcomes import Fault
 from claran_core.survey.archive.services import Service
 from claran_core.survey.header_values import has_value, number_of
-from claran_core.survey.identity import Identity, contradiction, differs, pixel_contradiction
+from claran_core.survey.identity import (
+    FOREIGN_BEAM_RATIO,
+    Identity,
+    contradiction,
+    differs,
+    pixel_contradiction,
+)
 from claran_core.survey.surveys import Survey
 
 __all__ = ["check_header", "check_pixel_scale"]
 
-# The beams of one survey differ little (FIRST: 5.4 arcsec, 6.8 in its far south); those of two surveys do
-# more.
-MAX_BEAM_RATIO = 1.5
 # What hips2fits says about its source.
 HIPS = re.compile(r"From HiPS (\S+)")
 
@@ -35,7 +38,7 @@ def check_header(header: fits.Header, survey: Survey, service: Service) -> None:
     """
     for name, usual_arcsec in (("BMAJ", survey.beam.major_arcsec), ("BMIN", survey.beam.minor_arcsec)):
         beam_arcsec = (number_of(header, name) if has_value(header, name) else 0.0) * ARCSEC_PER_DEG
-        if differs(beam_arcsec, usual_arcsec, MAX_BEAM_RATIO):
+        if differs(beam_arcsec, usual_arcsec, FOREIGN_BEAM_RATIO):
             raise Fault(contradiction(f"a beam of {beam_arcsec:.1f} arcsec", survey, usual_arcsec))
     for reason in Identity.of(header).contradictions(survey):
         raise Fault(reason)

@@ -29,7 +29,7 @@ from claran_core.common.text import has_control, printable
 from claran_core.survey.directory.image_choice import choose_images
 from claran_core.survey.directory.image_files import matching_files, stamp_of, stamps_digest
 from claran_core.survey.directory.image_warnings import log_warnings
-from claran_core.survey.fits_image import FitsImage, scan_file
+from claran_core.survey.fits_image import FitsImage, UnreadableFile, scan_file
 from claran_core.survey.footprint import Footprint
 from claran_core.survey.identity import pixel_contradiction
 from claran_core.survey.surveys import Survey
@@ -50,6 +50,9 @@ CHUNK = 32
 MISNAMED = "its name has control characters or is not UTF-8; rename it"
 # Columns with the reasons why readable images are not used.
 CHOSEN = ["refused", "passed_over"]
+
+# Returns the images of a file, and those that cannot be used, given its path and name.
+ReadFile = Callable[[Path, str], tuple[list[FitsImage], list[UnreadableFile]]]
 
 # Added to a circle that only preselects, against rounding.
 ROUNDING_DEG = 1e-6
@@ -90,6 +93,7 @@ class ImageIndex:
         *,
         known: pd.DataFrame | None = None,
         processes: int = 1,
+        read: ReadFile | None = None,
     ) -> "ImageIndex":
         """Read the headers of files, and choose the images of the survey.
 
@@ -107,6 +111,8 @@ class ImageIndex:
         processes : int
             Number of processes.  If more than one, each imports the caller's script, which must be guarded by
             ``if __name__ == "__main__"``.
+        read : callable, optional
+            A function in place of `claran_core.survey.fits_image.scan_file`.
 
         Raises
         ------
@@ -118,7 +124,9 @@ class ImageIndex:
         fresh = [name for name in names if name not in kept]
         progress = Progress(f"{folder}: headers read", len(fresh))
         rows = [row for found in kept.values() for row in found]
-        for name, found in zip(fresh, _scanned(survey, folder, fresh, processes), strict=True):
+        for name, found in zip(
+            fresh, _scanned(partial(_rows_of, survey, folder, read), fresh, processes), strict=True
+        ):
             rows += [{**row, **stamps[name]} for row in found]
             progress.step()
         table = pd.DataFrame(rows, columns=IMAGES.names)
@@ -290,10 +298,9 @@ def _unchanged(
 
 
 def _scanned(
-    survey: Survey, folder: Path, names: Sequence[str], processes: int
+    scan: Callable[[str], list[dict[str, Any]]], names: Sequence[str], processes: int
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of each file."""
-    scan = partial(_rows_of, survey, folder)
     if processes == 1 or len(names) <= CHUNK:
         yield from map(scan, names)
         return
@@ -301,11 +308,11 @@ def _scanned(
         yield from pool.map(scan, names, chunksize=CHUNK)
 
 
-def _rows_of(survey: Survey, folder: Path, name: str) -> list[dict[str, Any]]:
+def _rows_of(survey: Survey, folder: Path, read: ReadFile | None, name: str) -> list[dict[str, Any]]:
     if has_control(name):
         shown = printable(name)
         return [_row(shown, shown, None, reason=MISNAMED)]
-    images, unreadable = scan_file(folder / name, name)
+    images, unreadable = (read or scan_file)(folder / name, name)
     return [
         *(
             _row(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from claran_core.common.constants import DEG_PER_HOUR, HOURS_PER_CIRCLE
 from claran_core.common.errors import ConfigError
 from claran_core.common.linear_wcs import sky_of_vectors
 from claran_core.common.sky import unit_vectors
@@ -14,8 +15,6 @@ __all__ = ["check_targets"]
 
 # Targets compared with all images at a time: bounds the memory.
 CHUNK = 4096
-DEG_PER_HOUR = 15.0
-HOURS = 24.0
 
 
 def check_targets(
@@ -56,7 +55,7 @@ def check_targets(
     least = least_cosine(rows["radius_deg"].to_numpy(float) + reach_deg(width_arcsec))
     if _any_inside(ra_deg, dec_deg, centres, least):
         return
-    hours = ra_deg.max() <= HOURS and _any_inside(ra_deg * DEG_PER_HOUR, dec_deg, centres, least)
+    hours = ra_deg.max() <= HOURS_PER_CIRCLE and _any_inside(ra_deg * DEG_PER_HOUR, dec_deg, centres, least)
     remedy = "in hours, they lie in images: multiply ra by 15" if hours else "is ra in deg, not in hours?"
     raise ConfigError(
         f"config: survey.{survey.band}.path: none of the {len(ra_deg)} targets lies in an image of {folder}; "
