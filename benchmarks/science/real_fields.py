@@ -11,6 +11,8 @@ scored:
   size, FIRST's sources inside rows, and accounting;
 - ``wide``: label rows of Radio Galaxy Zoo with a catalogue row of their class over all their components;
 - ``vlass``: accounting on VLASS Quick Look images, and pictures of all of them;
+- ``lotss``: LoTSS DR1 images against the published catalogue: rows found, flux densities, positions, and
+  pictures of the sources that one of both splits;
 - ``pairs``: the rows of D1 and D4 at positions with FIRST and W1 images, for pictures;
 - ``crowd``: frames of 1 to 60 point sources, seeds 1 to 5: isolated ones with a row of their own.
 
@@ -22,12 +24,13 @@ FOLDER/pictures: those of failures, and where said so of all images.
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from astropy.table import Table
 
 from benchmarks.science.real_pictures import Picture, write_pictures
 from benchmarks.science.real_runs import RealRun, middle_of, run_workflow
@@ -39,7 +42,9 @@ from benchmarks.science.real_scores import (
     large_fields,
     lines_of_first_rows,
     lines_of_large_fields,
+    lines_of_published_rows,
     offsets,
+    published_rows,
     suspicious_artefacts,
     unaccounted,
 )
@@ -165,6 +170,28 @@ def score_vlass(options: Options) -> list[str]:
     return _accounting(options, run, "vlass", options.first())
 
 
+def score_lotss(options: Options) -> list[str]:
+    """Run the LoTSS images, compare with the published rows, and draw what one catalogue splits."""
+    run = RealRun(options.folder / "lotss", options.data / "lotss/radio", "LOTSS")
+    if options.run:
+        run_workflow(run, options.weights, cores=options.cores)
+    published, catalogue = (
+        Table.read(options.data / "lotss/catalogue.ecsv").to_pandas(),
+        run.table("catalogue"),
+    )
+    found = published_rows(published, catalogue)
+    joined = found[found["sharing"] > 1].drop_duplicates("source_id")
+    split = found[found["pieces"] > 0]
+    for name, places in (("lotss_joined", joined), ("lotss_split", split)):
+        places = places.assign(outcome=places["name"])
+        marks = list(zip(published["RA"], published["DEC"], strict=True))
+        _draw_places(options, run, name, places, marks)
+    lost = found[found["sharing"] == 0]
+    listed = ", ".join(f"{row.name} ({row.snr:.1f} sigma)" for row in lost.itertuples(index=False))
+    lines = [*lines_of_published_rows(found, len(catalogue)), f"published rows not found: {listed or '-'}"]
+    return lines + _accounting(options, run, "lotss", options.first())
+
+
 def score_pairs(options: Options) -> list[str]:
     """Run the positions with radio and infrared images with D1 and D4, and list and draw their rows."""
     folder, lines, catalogues = options.data / "pairs", ["position | method | rows"], {}
@@ -230,8 +257,17 @@ def _accounting(options: Options, run: RealRun, name: str, first: pd.DataFrame) 
     return lines
 
 
-def _draw_places(options: Options, run: RealRun, name: str, places: pd.DataFrame) -> None:
-    """Draw the surroundings of components (``ra``, ``dec``, ``snr``, ``outcome``), the brightest first."""
+def _draw_places(
+    options: Options,
+    run: RealRun,
+    name: str,
+    places: pd.DataFrame,
+    marks: Sequence[tuple[float, float]] | None = None,
+) -> None:
+    """Draw the surroundings of places (``ra``, ``dec``, ``snr``, ``outcome``), the brightest first.
+
+    Marks are at the positions `marks` (deg), or at each place.
+    """
     places = places.sort_values("snr", ascending=False).head(MAX_PICTURES)
     images = run.images_of(places) if len(places) else []
     pictures = [
@@ -241,7 +277,7 @@ def _draw_places(options: Options, run: RealRun, name: str, places: pd.DataFrame
             row.dec,
             NEAR_ARCSEC,
             f"{row.outcome}: {row.snr:.0f} sigma",
-            marks=[(row.ra, row.dec)],
+            marks=marks or [(row.ra, row.dec)],
         )
         for image, row in zip(images, places.itertuples(), strict=True)
     ]
@@ -253,6 +289,7 @@ SETS: dict[str, Callable[[Options], list[str]]] = {
     "wide": score_wide,
     "large": score_large,
     "vlass": score_vlass,
+    "lotss": score_lotss,
     "pairs": score_pairs,
 }
 

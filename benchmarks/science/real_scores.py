@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
+from benchmarks.science.surveys import median_and_error
 from claran_core.common.sky import chord, unit_vectors
 from claran_core.components.component_table import NOMINAL_LEVEL
 
@@ -19,7 +20,9 @@ __all__ = [
     "large_fields",
     "lines_of_first_rows",
     "lines_of_large_fields",
+    "lines_of_published_rows",
     "offsets",
+    "published_rows",
     "suspicious_artefacts",
     "unaccounted",
 ]
@@ -35,6 +38,11 @@ SIZES_ARCSEC = ((0, 60), (60, 120), (120, 300))
 # of the tight box, and bins of peak over rms.
 SIDELOBE_BELOW, FIRST_RADIUS_ARCSEC, FIRST_MARGIN_ARCSEC = 0.1, 100.0, 4.0
 FIRST_BINS = ((5, 10), (10, 20), (20, 50), (50, 200), (200, np.inf))
+
+# A row of a published catalogue is in one of ours if the tight box, extended by this, holds its position.
+PUBLISHED_MARGIN_ARCSEC = 4.0
+# Positions agree within this, or within three standard errors of the published one.
+POSITION_ARCSEC = 0.5
 
 # A row is that of a label if its tight box, extended by this, holds the labelled components.
 LABEL_MARGIN_ARCSEC = 6.0
@@ -134,6 +142,78 @@ def lines_of_first_rows(found: pd.DataFrame) -> list[str]:
         if len(part):
             lines.append(f"{low}-{high} | {len(part)} | {part['inside'].mean():.3f}")
     return lines
+
+
+def published_rows(published: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """Return where the rows of a published catalogue of the same images are in ours.
+
+    Parameters
+    ----------
+    published : DataFrame
+        Columns of LoTSS DR1: ``Source_Name``, ``RA``, ``DEC`` (deg), ``E_RA``, ``E_DEC``, ``Maj`` (FWHM;
+        arcsec), ``Peak_flux``, ``Isl_rms``, ``Total_flux``.
+    catalogue : DataFrame
+        The catalogue.
+
+    Returns
+    -------
+    DataFrame
+        ``name``, ``ra``, ``dec``, ``snr`` (peak over rms), ``source_id`` of the row that holds its position
+        (of several the nearest; empty without one), ``sharing``: number of published rows in that row,
+        ``pieces``: number of further rows of ours within its FWHM that hold no published row, ``ratio``: our
+        flux density over the published one, ``offset`` and ``tolerance`` (arcsec).
+    """
+    places = published[["RA", "DEC"]].to_numpy()
+    centroids = catalogue["centroid_ra"], catalogue["centroid_dec"]
+    apart = np.array([np.hypot(*offsets(*centroids, *place)) for place in places])
+    held = np.array([holding(catalogue, *place, PUBLISHED_MARGIN_ARCSEC) for place in places])
+    chosen = np.where(held, apart, np.inf).argmin(axis=1)
+    is_found = held.any(axis=1)
+    sharing = np.bincount(chosen[is_found], minlength=len(catalogue))
+    is_piece = (apart < published["Maj"].to_numpy()[:, None]) & ~held.any(axis=0)
+    own = catalogue.iloc[chosen]
+    at = np.arange(len(published)), chosen
+    return pd.DataFrame(
+        {
+            "name": published["Source_Name"],
+            "ra": published["RA"],
+            "dec": published["DEC"],
+            "snr": published["Peak_flux"] / published["Isl_rms"],
+            "source_id": np.where(is_found, own["source_id"], ""),
+            "sharing": np.where(is_found, sharing[chosen], 0),
+            "pieces": is_piece.sum(axis=1),
+            "ratio": np.where(is_found, own["integrated_flux"].to_numpy() / published["Total_flux"], np.nan),
+            "offset": np.where(is_found, apart[at], np.nan),
+            "tolerance": np.maximum(3 * np.hypot(published["E_RA"], published["E_DEC"]), POSITION_ARCSEC),
+        }
+    )
+
+
+def lines_of_published_rows(found: pd.DataFrame, n_rows: int) -> list[str]:
+    """Return the result of `published_rows` as lines; `n_rows` is the number of our rows."""
+    lines = [
+        "published rows, peak over rms | rows | found | in one row each | flux density, ours / published"
+    ]
+    for low in (0.0, BRIGHT_SNR):
+        part = found[found["snr"] >= low]
+        single = part[(part["sharing"] == 1) & (part["pieces"] == 0)]
+        ratio, error = median_and_error(single["ratio"].to_numpy())
+        lines.append(
+            f">= {low:g} | {len(part)} | {int((part['sharing'] > 0).sum())} | {len(single)} | "
+            f"{ratio:.3f} +- {error:.3f}"
+        )
+    single = found[(found["sharing"] == 1) & (found["pieces"] == 0)]
+    within = int((single["offset"] < single["tolerance"]).sum())
+    joined, split = found[found["sharing"] > 1], found[found["pieces"] > 0]
+    return [
+        *lines,
+        f"positions of those in one row each: median offset {single['offset'].median():.2f} arcsec, largest "
+        f"{single['offset'].max():.2f}; within {POSITION_ARCSEC:g} arcsec or three errors {within} of "
+        f"{len(single)}",
+        f"published rows that share a row: {len(joined)} in {joined['source_id'].nunique()} rows; split into "
+        f"several rows: {len(split)}; our rows without a published one: "
+        f"{n_rows - found.loc[found['sharing'] > 0, 'source_id'].nunique()} of {n_rows}",
+    ]
 
 
 def label_rows(labels: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:

@@ -165,7 +165,7 @@ def scores(comparison: Comparison, catalogue: pd.DataFrame) -> dict[str, Any]:
     rows = own.loc[found, "row_ids"].map(lambda names: names[0])
     ratio = flux.reindex(rows).to_numpy(float) / own.loc[found, "flux"].to_numpy(float)
     single = np.isfinite(ratio) & ~several[found].to_numpy(bool)
-    median, error = _median(ratio[single])
+    median, error = median_and_error(ratio[single])
     return {
         "sources": len(own),
         "completeness": found.mean(),
@@ -180,7 +180,7 @@ def scores(comparison: Comparison, catalogue: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _median(values: np.ndarray) -> tuple[float, float]:
+def median_and_error(values: np.ndarray) -> tuple[float, float]:
     """Return the median of values and its standard error, from their absolute deviations."""
     if not len(values):
         return float("nan"), float("nan")

@@ -14,6 +14,8 @@ from benchmarks.science.real_scores import (
     large_fields,
     lines_of_first_rows,
     lines_of_large_fields,
+    lines_of_published_rows,
+    published_rows,
     suspicious_artefacts,
     unaccounted,
 )
@@ -80,6 +82,45 @@ def test_rows_of_first_near_the_middle_are_inside_boxes_or_not() -> None:
     found = first_rows(first, fields, pd.DataFrame([row()]))
     assert found["inside"].tolist() == [True, False]  # the third is a sidelobe, the fourth too far away
     assert lines_of_first_rows(found)[1:] == ["10-20 | 1 | 0.000", "200-inf | 1 | 1.000"]
+
+
+def test_published_rows_are_found_shared_and_split() -> None:
+    """At 0 arcsec one to one; at 100 and 120 two in one row; at 200 one in two rows; at 300 none."""
+    places = [0.0, 100.0, 120.0, 200.0, 300.0]
+    published = pd.DataFrame(
+        {
+            "Source_Name": list("abcde"),
+            "RA": [10 + place * ARCSEC for place in places],
+            "DEC": 0.0,
+            "E_RA": 0.1,
+            "E_DEC": 0.1,
+            "Maj": [6.0, 6.0, 6.0, 25.0, 6.0],
+            "Peak_flux": [20.0, 11.0, 9.0, 12.0, 5.0],
+            "Isl_rms": 1.0,
+            "Total_flux": [20.0, 10.0, 10.0, 10.0, 5.0],
+        }
+    )
+    catalogue = pd.DataFrame(
+        [
+            row(10 + 0.3 * ARCSEC, source_id="A", integrated_flux=21.0),
+            row(10 + 110 * ARCSEC, size=40.0, source_id="B", integrated_flux=20.0),
+            row(10 + 195 * ARCSEC, size=8.0, source_id="C", integrated_flux=6.0),
+            row(10 + 212 * ARCSEC, size=8.0, source_id="D", integrated_flux=4.0),
+            row(10 + 400 * ARCSEC, source_id="E", integrated_flux=4.0),
+        ]
+    )
+    found = published_rows(published, catalogue)
+    assert found["source_id"].tolist() == ["A", "B", "B", "C", ""]
+    assert found["sharing"].tolist() == [1, 2, 2, 1, 0] and found["pieces"].tolist() == [0, 0, 0, 1, 0]
+    np.testing.assert_allclose(found["ratio"], [1.05, 2.0, 2.0, 0.6, np.nan])
+    np.testing.assert_allclose(found["offset"], [0.3, 10.0, 10.0, 5.0, np.nan], rtol=1e-6)
+    lines = lines_of_published_rows(found, len(catalogue))
+    assert lines[1:3] == [">= 0 | 5 | 4 | 1 | 1.050 +- 0.000", ">= 10 | 3 | 3 | 1 | 1.050 +- 0.000"]
+    assert "median offset 0.30 arcsec, largest 0.30; within 0.5 arcsec or three errors 1 of 1" in lines[3]
+    assert (
+        "share a row: 2 in 1 rows; split into several rows: 1; our rows without a published one: 2 of 5"
+        in (lines[4])
+    )
 
 
 def test_a_label_needs_a_row_of_its_class_over_all_its_components() -> None:
