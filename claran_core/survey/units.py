@@ -10,7 +10,7 @@ from claran_core.common.cutout import Beam
 from claran_core.common.noise import noise_sigma, regular_sample
 from claran_core.survey.surveys import Survey
 
-__all__ = ["check_background", "noise_fits", "unit_factor", "unit_problem"]
+__all__ = ["check_background", "check_stated", "noise_fits", "unit_factor", "unit_problem"]
 
 # ``JY/BEAM`` and its variants, which astropy does not parse.  MJY is mJy written by a program that uses
 # capitals only, never a megajansky.  astropy shows each byte of a header outside ASCII as ``?``: before Jy,
@@ -38,6 +38,9 @@ COUNTS = {"dn", "adu", "count", "counts", "ct"}
 # The noise within one survey varies by a factor of a few, also around 3C sources (2 for 3C 192); a wrong unit
 # usually changes it by a factor of a thousand.
 MAX_NOISE_RATIO = 30.0
+# An image that states no unit may be one of mJy, and of three times the usual noise, but not one of this much
+# more noise: of uJy, or no image of brightness at all, such as a spectral index.
+MAX_UNSTATED_RATIO = 3000.0
 # The noise of fewer pixels does not constrain the unit.
 SAMPLED_PX = 128  # least number of pixels along the longer side of the sample of an image
 MIN_NOISE_PIXELS = 100
@@ -150,13 +153,46 @@ def check_background(data: np.ndarray, survey: Survey) -> None:
         )
 
 
+def check_stated(unit: str, data: np.ndarray, survey: Survey) -> None:
+    """Refuse a radio image that states no unit and whose noise is beyond that of any usual one.
+
+    Parameters
+    ----------
+    unit : str
+        Unit that the file states.
+    data : (ny, nx) array
+        Pixels, in the unit that is assumed.
+    survey : Survey
+        The survey.
+
+    Raises
+    ------
+    ValueError
+        If neither the file nor the description of the survey gives a unit, and the noise is more than
+        `MAX_UNSTATED_RATIO` times that of the survey.
+    """
+    if survey.band != "radio" or _stated(unit) or _stated(survey.image_unit):
+        return
+    sigma = _noise(data)
+    if sigma is not None and sigma > MAX_UNSTATED_RATIO * survey.rms:
+        raise ValueError(
+            f"it states no unit (BUNIT), and its noise of {sigma:.3g} is {sigma / survey.rms:.0f} times that "
+            f"of {survey.name} in {survey.unit}; write survey.radio.description.unit, or leave it out if "
+            "it shows something else, such as a spectral index"
+        )
+
+
 def noise_fits(data: np.ndarray, survey: Survey) -> bool:
     """Return whether the noise of a cut-out (in the survey's unit) is consistent with the survey's.
 
-    Too few pixels, or constant ones, count as consistent.  A regular sample of a wide image is enough.
+    Too few pixels, or constant ones, count as consistent.
     """
+    sigma = _noise(data)
+    return not sigma or 1 / MAX_NOISE_RATIO <= sigma / survey.rms <= MAX_NOISE_RATIO
+
+
+def _noise(data: np.ndarray) -> float | None:
+    """Return the noise of a regular sample of an image; None if too few of its pixels have data."""
     data = regular_sample(data, SAMPLED_PX)
-    if np.count_nonzero(np.isfinite(data)) < MIN_NOISE_PIXELS:
-        return True
-    sigma = noise_sigma(data)
-    return sigma == 0 or 1 / MAX_NOISE_RATIO <= sigma / survey.rms <= MAX_NOISE_RATIO
+    enough = np.count_nonzero(np.isfinite(data)) >= MIN_NOISE_PIXELS
+    return noise_sigma(data) if enough else None

@@ -6,7 +6,7 @@ import pytest
 from claran_core.common.cutout import Beam
 from claran_core.survey.description import described_survey
 from claran_core.survey.surveys import SURVEYS
-from claran_core.survey.units import check_background, noise_fits, unit_factor, unit_problem
+from claran_core.survey.units import check_background, check_stated, noise_fits, unit_factor, unit_problem
 
 FIRST, WISE = SURVEYS["FIRST"], SURVEYS["WISE_W1"]
 
@@ -118,6 +118,22 @@ def test_too_few_or_constant_pixels_are_not_judged() -> None:
     few[0, :50] = np.arange(50.0)
     assert noise_fits(few, FIRST)
     assert noise_fits(np.full((9, 9), np.nan), FIRST)
+
+
+def test_an_image_without_a_unit_may_be_of_mjy_but_not_of_anything() -> None:
+    image = np.random.default_rng(3).normal(0, FIRST.rms, (60, 60))
+    image[::2] = np.nan
+    check_stated("", 2500 * image, FIRST)
+    for unit in ("", " ", "unknown"):
+        with pytest.raises(
+            ValueError, match=r"no unit \(BUNIT\), and its noise of 0\.\d+ is [34]\d{3} times that of"
+        ):
+            check_stated(unit, 4000 * image, FIRST)
+    check_stated("Jy/beam", 4000 * image, FIRST)  # flagged
+    described = {"beam_arcsec": 5.4, "pixel_scale_arcsec": 1.8, "rms": 20.0, "unit": "uJy/beam"}
+    check_stated("", 1e6 * image, described_survey("MINE", "radio", described))
+    check_stated("", 1e6 * image, WISE)
+    check_stated("", 1e6 * image[:2], FIRST)  # too few pixels
 
 
 def test_a_radio_image_with_a_background_is_refused() -> None:

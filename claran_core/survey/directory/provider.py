@@ -31,7 +31,7 @@ from claran_core.survey.fits_image import (
 from claran_core.survey.footprint import PixelWindow, sampling_frame
 from claran_core.survey.pixel_flags import mask_and_flag
 from claran_core.survey.surveys import Survey
-from claran_core.survey.units import check_background, noise_fits, unit_factor
+from claran_core.survey.units import check_background, check_stated, noise_fits, unit_factor
 
 __all__ = ["DirectoryProvider"]
 
@@ -225,6 +225,7 @@ class DirectoryProvider:
         flags = mask_and_flag(data, image.beam, self.survey)
         if factor is not None:
             data *= np.float32(factor)
+        check_stated(image.unit, data, self.survey)
         check_background(data, self.survey)
         if factor is None or not noise_fits(data, self.survey):
             flags |= Flag.SUSPECT_UNIT

@@ -311,6 +311,13 @@ def test_units_that_do_not_fit_are_flagged(tmp_path: Path, unit: str, rms: float
     assert cut(tmp_path).flags == expected
 
 
+def test_a_spectral_index_without_a_unit_is_refused(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.fits", BUNIT="", change=noise(1.2))
+    answer = cut(tmp_path)
+    assert answer.status == "failed"
+    assert "a.fits, which covers it: it states no unit (BUNIT), and its noise of 1." in answer.reason
+
+
 def test_units_are_converted(tmp_path: Path) -> None:
     write_image(tmp_path / "a.fits", BUNIT="mJy/beam", change=noise(0.156))
     sigma = np.std(cut(tmp_path).data)
