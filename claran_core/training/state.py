@@ -197,17 +197,20 @@ class TrainingState:
         self, batch: TrainingBatch, generators: list[torch.Generator], fraction: float
     ) -> torch.Tensor:
         """Set the gradients to the contribution of this process; return its contribution to the losses."""
-        for parameter in self.parameters:
-            parameter.grad = torch.zeros_like(parameter)
+        # The first gradient of a parameter becomes its `grad`; added to zeros it would be copied once more.
+        self.optimizer.zero_grad(set_to_none=True)
         losses = torch.zeros(len(LOSS_NAMES), device=self.device)
-        if not fraction:
-            return losses
-        computed = self.compute_losses(batch, generators)
-        (total_loss(computed) * fraction).backward()  # type: ignore[no-untyped-call]  # no stub in PyTorch
-        missing = losses.new_tensor(math.nan)
-        return torch.stack(
-            [fraction * computed[name].detach() if name in computed else missing for name in LOSS_NAMES]
-        )
+        if fraction:
+            computed = self.compute_losses(batch, generators)
+            (total_loss(computed) * fraction).backward()  # type: ignore[no-untyped-call]  # no stub in PyTorch
+            missing = losses.new_tensor(math.nan)
+            losses = torch.stack(
+                [fraction * computed[name].detach() if name in computed else missing for name in LOSS_NAMES]
+            )
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return losses
 
     def _autocast(self) -> AbstractContextManager[object]:
         """Return the context in which layers compute in `training.precision`; weights stay float32."""

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from fused_runs import blob_sky, open_run
@@ -120,3 +121,32 @@ def test_losses_stay_in_single_precision(
     for parameter in states[1].parameters:
         assert parameter.grad is not None and parameter.grad.dtype == torch.float32
         assert torch.isfinite(parameter.grad).all()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_steps_of_vgg16_reduce_the_loss_and_repeat(precision: str, dataset: FusedDataset) -> None:
+    training = TRAINING.changed(precision=precision, learning_rate=0.01)
+    batch = dataset.batch([0, 1, 2], augmentation="none", seed=1, epoch=0)
+    ends = []
+    for _ in range(2):
+        state = make_state(training, "vgg16", **NARROW_VGG16)
+        for _ in range(6):
+            state.step(batch, [torch.Generator().manual_seed(i) for i in range(3)], fraction=1.0)
+        ends.append(state)
+    totals = [np.nansum(row[1:]) for row in ends[0].losses]
+    assert totals[-1] < 0.8 * totals[0]
+    np.testing.assert_array_equal(ends[0].losses, ends[1].losses)
+    assert all(map(torch.equal, ends[0].parameters, ends[1].parameters))
+
+
+def test_parameters_without_a_part_of_the_batch_have_zero_gradients(dataset: FusedDataset) -> None:
+    state = make_state(architecture="association", width=2)
+    before = [parameter.clone() for parameter in state.parameters]
+    batch = dataset.batch([0], augmentation="none", seed=1, epoch=0)
+    state._backward(batch, [], 0.0)
+    assert all((parameter.grad == 0).all() for parameter in state.parameters)
+    state._backward(batch, [torch.Generator().manual_seed(0)], 1.0)
+    first = [parameter.grad.clone() for parameter in state.parameters]
+    state._backward(batch, [torch.Generator().manual_seed(0)], 1.0)  # nothing is added to the last gradient
+    assert all(map(torch.equal, first, (parameter.grad for parameter in state.parameters)))
+    assert all(map(torch.equal, before, state.parameters))
