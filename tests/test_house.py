@@ -131,7 +131,7 @@ def test_default_settings_are_valid() -> None:
 
 
 def test_settings_follow_the_stages() -> None:
-    extra = {"seed", "shard_size", "survey", "model"}
+    extra = {"seed", "shard_size", "survey", "labels", "model"}
     assert [key for key in yaml.safe_load(read("config.yaml")) if key not in extra] == [
         stage
         for stage in STAGES

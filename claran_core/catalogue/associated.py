@@ -8,9 +8,9 @@ import pandas as pd
 from claran_core.common import tables
 from claran_core.common.boxes import BOX_COLUMNS, box_array
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_table
+from claran_core.common.files import read_metadata, read_table
 from claran_core.common.frame import Frame
-from claran_core.common.morphology import MORPHOLOGIES, probability_columns
+from claran_core.common.morphology import classes_of, probability_columns
 
 __all__ = ["grouping_text", "read_associated"]
 
@@ -27,12 +27,13 @@ def read_associated(path: Path, frame: Frame) -> pd.DataFrame:
         If the file is missing or truncated, or holds an impossible value: an unknown class, a
         probability outside [0, 1], a box that is empty or reaches outside the frame, no component.
     """
-    found = read_table(path, tables.ASSOCIATED.names)
-    probabilities = ["probability", "source_probability", "second_probability", *probability_columns()]
+    classes = classes_of(read_metadata(path))
+    found = read_table(path, tables.for_classes(tables.ASSOCIATED, classes).names)
+    probabilities = ["probability", "source_probability", "second_probability", *probability_columns(classes)]
     for name in [*probabilities, *BOX_COLUMNS]:
         if not pd.api.types.is_numeric_dtype(found[name]):
             raise InputError(f"{path}: column {name!r} does not hold numbers; {REDO}")
-    _refuse(path, found, ["morphology"], ~found["morphology"].isin(MORPHOLOGIES).to_numpy())
+    _refuse(path, found, ["morphology"], ~found["morphology"].isin(classes).to_numpy())
     values = found[probabilities].to_numpy(float)
     _refuse(path, found, probabilities, np.any(~((values >= 0) & (values <= 1)), axis=1))
     boxes = box_array(found)

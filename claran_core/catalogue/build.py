@@ -19,9 +19,9 @@ from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.catalogue.sky_rows import SkyRows, collect_rows
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path, parquet_writer, read_arrow, read_batches, read_metadata
-from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.morphology import CLASSES_KEY, MORPHOLOGIES, classes_of
 from claran_core.common.origins import Origin, check_run, origin_of, origins_of
-from claran_core.common.tables import ATOMS
+from claran_core.common.tables import ATOMS, for_classes
 from claran_core.common.temporary import temporary_file
 from claran_core.cutouts.cutout_file import read_cutouts
 
@@ -107,16 +107,16 @@ def write_catalogue(
     InputError
         If a file is missing, truncated or from another run.  Nothing is written then.
     """
-    model_id = _common_model([shard.sources for shard in shards], method)
+    model_id, classes = _common_model([shard.sources for shard in shards], method)
     known = {"method": method, "weights": model_id if weights is None else weights}
     made_from = check_run(
         origins_of(atoms=atoms_path, **(run or {})), [shard.origins() for shard in shards], known
     )
     n_subjects = _number_of_subjects(shards)
     with temporary_file(path.with_name("rows.arrow")) as rows:
-        found = collect_rows([shard.sources for shard in shards], rows)
+        found = collect_rows([shard.sources for shard in shards], rows, classes)
         counts = {"n_sources": len(found), "n_subjects_searched": n_subjects}
-        metadata = {**provenance, **counts, "method": method, "model_id": model_id}
+        metadata = {**provenance, **counts, "method": method, "model_id": model_id, CLASSES_KEY: classes}
         # The catalogue is renamed last: if it exists, the outcomes exist.
         with atomic_path(path) as temporary:
             _write_rows(temporary, found, metadata, made_from)
@@ -168,20 +168,21 @@ def _write_rows(
     lengths = {
         "source_id": found.names.dtype.itemsize,
         **found.longest,
-        "morphology": len(MORPHOLOGIES[0]),
+        "morphology": max(map(len, metadata[CLASSES_KEY])),
         "rule_morphology": len(MORPHOLOGIES[0]),
         "method": len(metadata["method"]),
         **{name: len(value) for name, value in constant.items()},
     }
-    described = votable_metadata(CATALOGUE, description=DESCRIPTION, string_lengths=lengths)
+    columns = for_classes(CATALOGUE, metadata[CLASSES_KEY])
+    described = votable_metadata(columns, description=DESCRIPTION, string_lengths=lengths)
     # Without these lengths astropy's Parquet reader measures every string and warns.
     described |= {f"table::len::{name}".encode(): str(size).encode() for name, size in lengths.items()}
-    schema = CATALOGUE.with_metadata(described)
+    schema = columns.with_metadata(described)
     with parquet_writer(path, schema, metadata=metadata, made_from=made_from) as writer:
         for table in found.rows(ROW_GROUP):
             for name, value in constant.items():
                 table = table.append_column(name, pa.array([value] * len(table)))
-            writer.write_table(table.select(CATALOGUE.names).cast(writer.schema), row_group_size=ROW_GROUP)
+            writer.write_table(table.select(columns.names).cast(writer.schema), row_group_size=ROW_GROUP)
 
 
 def _write_outcomes(
@@ -212,17 +213,18 @@ def _write_outcomes(
     return n_components
 
 
-def _common_model(paths: Sequence[Path], method: str) -> str:
-    """Return the model that made the detections of all shards."""
+def _common_model(paths: Sequence[Path], method: str) -> tuple[str, tuple[str, ...]]:
+    """Return the model that made the detections of all shards, and its classes."""
     first: tuple[Path, str] | None = None
+    classes: tuple[str, ...] = MORPHOLOGIES
     for path in paths:
         metadata = read_metadata(path)
         if metadata.get("method") != method or not metadata.get("model_id"):
             raise InputError(f"{path}: does not hold sources of method {method!r}; {REDO}")
-        first = first or (path, metadata["model_id"])
+        first, classes = first or (path, metadata["model_id"]), classes_of(metadata)
         if metadata["model_id"] != first[1]:
             raise InputError(
                 f"{path}: made with weights {metadata['model_id']!r}, but {first[0]} with {first[1]!r}; "
                 "remove the older file and its detections, and rerun the inference stage"
             )
-    return first[1] if first else ""
+    return first[1] if first else "", classes

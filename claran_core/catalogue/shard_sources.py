@@ -27,10 +27,10 @@ from claran_core.common.files import read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
-from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.morphology import CLASSES_KEY, MORPHOLOGIES, classes_of, counts_of
 from claran_core.common.origins import check_together, origins_of
 from claran_core.common.subject import Subject
-from claran_core.common.tables import NATIVE_SCALE
+from claran_core.common.tables import NATIVE_SCALE, for_classes
 from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.survey.surveys import Survey
@@ -86,6 +86,7 @@ def write_shard(
     """
     associated = read_associated(associated_path, frame)
     metadata = read_metadata(associated_path)
+    classes = classes_of(metadata)
     index = read_table(index_path, INDEX_COLUMNS)
     components = read_table(components_path, STORED_COLUMNS)
     noise = read_noise(noise_path)
@@ -104,6 +105,7 @@ def write_shard(
                 infrared,
                 shard=shard,
                 method=str(metadata.get("method")),
+                classes=classes,
                 min_probability=min_probability,
                 frame=frame,
                 survey=survey,
@@ -114,8 +116,8 @@ def write_shard(
         files = (radio_path, infrared_path, index_path, components_path, noise_path)
         named = any(str(path) in message for path in files)
         raise InputError(message if named else f"{associated_path}: {message}") from None
-    facts = {"method": metadata.get("method"), "model_id": metadata.get("model_id")}
-    write_table(sources_path, found, SOURCES, metadata=facts, made_from=made_from)
+    facts = {name: metadata.get(name) for name in ("method", "model_id")} | {CLASSES_KEY: classes}
+    write_table(sources_path, found, for_classes(SOURCES, classes), metadata=facts, made_from=made_from)
 
 
 def describe_shard(
@@ -128,6 +130,7 @@ def describe_shard(
     *,
     shard: str,
     method: str,
+    classes: Sequence[str] = MORPHOLOGIES,
     min_probability: float,
     frame: Frame,
     survey: Survey,
@@ -149,6 +152,8 @@ def describe_shard(
         Cut-outs of each subject that has one.
     method : str
         Fusion method of the images that the sources were detected in.
+    classes : sequence of str
+        Names of the classes.
     shard, min_probability, frame, survey, infrared_survey
         See `write_shard`.
 
@@ -176,7 +181,8 @@ def describe_shard(
             host = host_of(seen, RadioPosition.from_columns(columns, image.beam_arcsec))
             measured[row] = columns | host.columns
         progress.step()
-    return _source_table(associated, measured, subjects, method, min_probability, frame)
+    table = _source_table(associated, measured, subjects, min_probability, frame)
+    return table.assign(method=method)[for_classes(SOURCES, classes).names]
 
 
 def _refuse_unknown_subjects(associated: pd.DataFrame, subjects: pd.DataFrame) -> None:
@@ -219,11 +225,13 @@ def _source_table(
     associated: pd.DataFrame,
     measured: Sequence[Mapping[str, Any]],
     subjects: pd.DataFrame,
-    method: str,
     min_probability: float,
     frame: Frame,
 ) -> pd.DataFrame:
-    """Return the table `SOURCES`; `measured` holds the measured columns of each associated source."""
+    """Return the columns of `SOURCES` but the method, and others.
+
+    `measured` holds the measured columns of each associated source.
+    """
     table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "component_ids", "flags"])
     for name in set(MEASURED_COLUMNS) - OTHER_THAN_NUMBERS:
         table[name] = table[name].astype(float)
@@ -231,16 +239,16 @@ def _source_table(
     carried = subjects.loc[associated["subject_id"].to_numpy(), "flags"].to_numpy(np.int64)
     flags = table["flags"].to_numpy(np.int64) | carried
     flags |= _decided_flags(associated, table["rule_morphology"], min_probability)
-    kept = [name for name in SOURCES.names if name in associated and name != "second_grouping"]
+    counts = _counts(associated["morphology"], table[["rule_components", "rule_peaks"]])
+    added = [str(name) for name in associated if name not in {*table, "second_grouping"}]
     return table.assign(
-        **{name: associated[name] for name in kept},
-        method=method,
-        n_components=_count(associated["morphology"], 0),
-        n_peaks=_count(associated["morphology"], 1),
+        **{name: associated[name] for name in added},
+        n_components=counts[:, 0],
+        n_peaks=counts[:, 1],
         angular_size=sides * frame.pixel_scale_arcsec * associated["scale"].to_numpy(),
         second_grouping=_second_groupings(associated, table["component_ids"]),
         flags=flags.astype(np.int32),
-    )[SOURCES.names]
+    )
 
 
 def _decided_flags(
@@ -251,7 +259,8 @@ def _decided_flags(
     probability = associated["source_probability"].to_numpy(np.float32)
     conditions = {
         Flag.EDGE: associated["at_edge"].to_numpy(bool),
-        Flag.COUNTS_DISAGREE: (rule_morphology != associated["morphology"]).to_numpy(bool),
+        Flag.COUNTS_DISAGREE: associated["morphology"].isin(MORPHOLOGIES).to_numpy()
+        & (rule_morphology != associated["morphology"]).to_numpy(bool),
         Flag.VIEWS_DISAGREE: associated["views_disagree"].to_numpy(bool),
         Flag.DOUBTFUL: probability < np.float32(min_probability),
         Flag.SMOOTHED: associated["scale"].to_numpy() > NATIVE_SCALE,
@@ -272,7 +281,11 @@ def _second_groupings(associated: pd.DataFrame, component_ids: pd.Series) -> pd.
     return pd.Series(texts, dtype=object)
 
 
-def _count(morphology: pd.Series, position: int) -> np.ndarray:
-    """Return the number before the C (position 0) or the P (position 1) of each class name."""
-    counts = {name: int(name.split("_")[position][0]) for name in MORPHOLOGIES}
-    return morphology.map(counts).to_numpy(np.int32)
+def _counts(morphology: pd.Series, by_rule: pd.DataFrame) -> np.ndarray:
+    """Return components and peaks (n, 2) of each source: of a class iC_jP, else by the contour rule."""
+    counts = by_rule.to_numpy(np.int32, copy=True)
+    for name in morphology.unique():
+        of_class = counts_of(name)
+        if of_class is not None:
+            counts[(morphology == name).to_numpy()] = of_class
+    return counts

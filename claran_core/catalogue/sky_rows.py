@@ -17,8 +17,10 @@ from claran_core.catalogue.product.schema import SOURCES
 from claran_core.catalogue.product.sky_order import healpix_pixels
 from claran_core.common.files import read_arrow
 from claran_core.common.log import Progress
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.names import source_names
 from claran_core.common.read_ahead import read_ahead
+from claran_core.common.tables import for_classes
 
 __all__ = ["SkyRows", "collect_rows"]
 
@@ -27,9 +29,6 @@ KEYS = np.dtype([("ra", float), ("dec", float), ("angular_size", float), ("subje
 
 # Columns of text without a fixed length.
 TEXTS = ("subject_id", "second_grouping")
-
-# Columns as they are in the scratch file.
-PLAIN = pa.schema([field.remove_metadata() for field in SOURCES])
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class SkyRows:
         return pa.array(found, pa.binary()).cast(pa.string())
 
 
-def collect_rows(sources: Sequence[Path], scratch: Path) -> SkyRows:
+def collect_rows(sources: Sequence[Path], scratch: Path, classes: Sequence[str] = MORPHOLOGIES) -> SkyRows:
     """Copy the sources of all shards to a scratch file, and find their names and order.
 
     Parameters
@@ -83,6 +82,8 @@ def collect_rows(sources: Sequence[Path], scratch: Path) -> SkyRows:
         does not depend on theirs.  It is fastest if consecutive shards are close on the sky.
     scratch : Path
         File to write.
+    classes : sequence of str
+        Names of the classes.
 
     Raises
     ------
@@ -91,12 +92,13 @@ def collect_rows(sources: Sequence[Path], scratch: Path) -> SkyRows:
     """
     keys, starts, longest = [np.empty(0, KEYS)], [0], dict.fromkeys(TEXTS, 0)
     progress = Progress("shards of measured sources read", len(sources))
-    with pa.ipc.new_file(scratch, PLAIN) as writer:
-        for table in read_ahead(lambda path: read_arrow(path, SOURCES.names), sources):
+    plain = pa.schema([field.remove_metadata() for field in for_classes(SOURCES, classes)])
+    with pa.ipc.new_file(scratch, plain) as writer:
+        for table in read_ahead(lambda path: read_arrow(path, plain.names), sources):
             keys.append(_keys(table))
             for name in TEXTS:
                 longest[name] = max(longest[name], pc.max(pc.utf8_length(table[name])).as_py() or 0)
-            for batch in table.cast(PLAIN).combine_chunks().to_batches():
+            for batch in table.cast(plain).combine_chunks().to_batches():
                 writer.write_batch(batch)
                 starts.append(starts[-1] + len(batch))
             progress.step()

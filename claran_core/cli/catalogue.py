@@ -77,7 +77,7 @@ def export(
       votable  VOTable (BINARY2), for TOPCAT, Aladin and other VO programs
       ds9      regions: a square per source, a cross per component, coloured by class
       moc      the area the run has searched, as a coverage map (needs mocpy)
-      coco     COCO JSON of the boxes: images are subjects, six categories, score
+      coco     COCO JSON of the boxes: images are subjects, a category per class, score
       hats     a folder of Parquet files by HEALPix pixel, for lsdb (needs hats)
       csv      plain text; lists in brackets
 

@@ -51,7 +51,7 @@ DESCRIPTIONS = {
     Flag.LOW_SNR: "brightest pixel below 10 sigma: fainter than all labelled sources",
     Flag.BLEND: "another source is so close that flux densities may include its emission",
     Flag.ARTEFACT: "possible sidelobe: the subject has a much brighter source or an equally deep negative",
-    Flag.COUNTS_DISAGREE: "the component and peak counts of the contour rule imply another class",
+    Flag.COUNTS_DISAGREE: "the component and peak counts of the contour rule imply another class iC_jP",
     Flag.VIEWS_DISAGREE: "of the subjects that show the source, some find it probable and others do not",
     Flag.COADDED: "an image of the subject is the mean of several images, because no single one covers it",
     Flag.DOUBTFUL: "less probable than catalogue.min_probability; second_grouping is the next best",

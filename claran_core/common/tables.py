@@ -1,12 +1,15 @@
 """Columns of the tables that pass between stages.
 
-The catalogue, which is the product, has its own module (`claran_core.catalogue.product.schema`).
+The catalogue, which is the product, has its own module (`claran_core.catalogue.product.schema`).  Tables with
+a probability of each class are given for the classes of the paper; `for_classes` gives them for others.
 Sky positions are ICRS degrees; boxes are frame pixels (see `claran_core.common.frame`).
 """
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
-from claran_core.common.morphology import probability_columns
+from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 
 __all__ = [
     "ASSOCIATED",
@@ -23,6 +26,7 @@ __all__ = [
     "OWNERS",
     "SPLITS",
     "TARGETS",
+    "for_classes",
 ]
 
 SPLITS = ("train", "test", "none")
@@ -38,6 +42,10 @@ def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = 
 _POSITION = [
     _column("ra", pa.float64(), "right ascension, deg, ICRS"),
     _column("dec", pa.float64(), "declination, deg, ICRS"),
+]
+_PROBABILITIES = [
+    _column(column, pa.float32(), f"probability of class {name}")
+    for name, column in zip(MORPHOLOGIES, probability_columns(), strict=True)
 ]
 _LIST = pa.list_(pa.float64())
 _SCALE = "size of a frame pixel in units of the frame's smallest"
@@ -192,7 +200,7 @@ LABELS = pa.schema(
         _column("split", pa.string(), "train, test or none"),
         *_POSITION,
         *_BOX,
-        _column("morphology", pa.string(), "one of the six classes"),
+        _column("morphology", pa.string(), "class"),
         _column("n_components", pa.int32(), "components, not clipped"),
         _column("n_peaks", pa.int32(), "peaks, not clipped"),
         _column("angular_size", pa.float32(), "DR1 extent, arcsec"),
@@ -276,7 +284,7 @@ DETECTIONS = pa.schema(
         *_BOX,
         _column("morphology", pa.string(), "class of this detection"),
         _column("probability", pa.float32(), "probability of that class"),
-        *[_column(name, pa.float32(), "probability of the class") for name in probability_columns()],
+        *_PROBABILITIES,
         _column(
             "component_ids",
             pa.list_(pa.int64()),
@@ -291,7 +299,7 @@ CANDIDATES = pa.schema(
         _column("scale", pa.int32(), "size of a frame pixel in units of the frame's smallest"),
         *_POSITION,
         *_BOX,
-        *[_column(name, pa.float32(), "probability of the class") for name in probability_columns()],
+        *_PROBABILITIES,
         _column("p_artefact", pa.float32(), "probability of an artefact; 0 for several units"),
         _column("unit_ids", pa.list_(pa.int64()), "component_id of the units that it consists of"),
         _column("at_edge", pa.bool_(), "one of the units touches the border of the frame or missing pixels"),
@@ -314,7 +322,7 @@ ASSOCIATED = pa.schema(
         _column("atoms", pa.list_(pa.int64()), "sky components of the source: rows of `ATOMS`, ascending"),
         _column("morphology", pa.string(), "most probable class"),
         _column("probability", pa.float32(), "probability of that class"),
-        *[_column(name, pa.float32(), "probability of the class") for name in probability_columns()],
+        *_PROBABILITIES,
         _column("source_probability", pa.float32(), "probability that the components are one source"),
         _column(
             "second_grouping",
@@ -341,3 +349,26 @@ ATOMS = pa.schema(
         _column("probability", pa.float32(), "probability of the outcome"),
     ]
 )
+
+
+def for_classes(schema: pa.Schema, classes: Sequence[str]) -> pa.Schema:
+    """Return a schema with the probability columns of other classes in the place of the paper's.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        One of this module or of `claran_core.catalogue.product.schema`.
+    classes : sequence of str
+        Names of the classes, in their order.
+    """
+    replaced = probability_columns()
+    first = schema.get_field_index(replaced[0])
+    like = schema.field(first)
+    ours = [
+        pa.field(column, like.type, nullable=like.nullable).with_metadata(
+            {**like.metadata, b"description": f"probability of class {name}".encode()}
+        )
+        for name, column in zip(classes, probability_columns(classes), strict=True)
+    ]
+    others = [field for field in schema if field.name not in replaced]
+    return pa.schema([*others[:first], *ours, *others[first:]], metadata=schema.metadata)

@@ -1,5 +1,6 @@
 """Average precision of the detections in subjects of each larger scale, which the paper does not have."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,11 @@ __all__ = ["precision_by_scale"]
 
 
 def precision_by_scale(
-    detections: pd.DataFrame, labels: pd.DataFrame, targets: pd.DataFrame, min_iou: float
+    detections: pd.DataFrame,
+    labels: pd.DataFrame,
+    targets: pd.DataFrame,
+    min_iou: float,
+    classes: Sequence[str] = MORPHOLOGIES,
 ) -> dict[str, dict[str, Any]]:
     """Return average precision (paper eq. 12 and 14) of the subjects of each scale above 1.
 
@@ -24,6 +29,8 @@ def precision_by_scale(
         Columns of `DETECTIONS`, `LABELS` and `TARGETS` (`claran_core.common.tables`).
     min_iou : float
         IoU that a true detection exceeds.
+    classes : sequence of str
+        Names of the classes.
 
     Returns
     -------
@@ -40,7 +47,7 @@ def precision_by_scale(
         if not len(true):
             continue
         matched = match_detections(found, true, min_iou)
-        ranked = rank_classes(found, true, subjects, MORPHOLOGIES, matched)
+        ranked = rank_classes(found, true, subjects, classes, matched)
         ap = {
             name: average_precision(one.true_positive, len(one.truth_subject)) for name, one in ranked.items()
         }

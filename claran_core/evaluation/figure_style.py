@@ -16,7 +16,8 @@ __all__ = ["COLOURS", "DASHES", "new_figure", "new_panels", "save_figure", "say_
 SIZE_INCHES = (7.2, 5.0)
 DPI = 140
 
-# Okabe & Ito's palette, for colour-blind readers; the dashes distinguish curves without colours.
+# Okabe & Ito's palette, for colour-blind readers; the dashes distinguish curves without colours.  More
+# classes than these use them again.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 DASHES = ("-", "--", "-.", "-", "--", "-.")
 

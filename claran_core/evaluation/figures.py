@@ -1,6 +1,7 @@
 """Plot precision-recall curves (paper Fig. 10) and training losses (Fig. 8, 9)."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.evaluation.figure_style import COLOURS, DASHES, new_figure, save_figure, say_nothing_to_show
 
 __all__ = ["plot_losses", "plot_precision_recall"]
@@ -40,7 +40,7 @@ def plot_precision_recall(path: Path, metrics: Mapping[str, Any]) -> None:
         Result of `claran_core.evaluation.metrics.evaluate`.
     """
     figure, axes = new_figure()
-    for name, colour, dash in zip(MORPHOLOGIES, COLOURS, DASHES, strict=True):
+    for name, colour, dash in zip(metrics["classes"], cycle(COLOURS), cycle(DASHES), strict=False):
         value = metrics["ap"][name]
         if value is None:
             continue

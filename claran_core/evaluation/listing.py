@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from claran_core.common.boxes import BOX_COLUMNS, box_array, contained_fraction, paired_iou
-from claran_core.common.morphology import probability_columns
 
 __all__ = ["Listing", "classifications", "distinct_sources"]
 
@@ -88,7 +87,7 @@ def distinct_sources(detections: pd.DataFrame, min_probability: float) -> np.nda
     -------
     (n,) bool array
     """
-    classes = [name for name in probability_columns() if name in detections]
+    classes = [name for name in detections if str(name).startswith("p_")]
     each = detections[classes or ["probability"]].to_numpy(np.float32)
     probable = np.minimum(each.sum(axis=1), np.float32(1))
     # Rows of the most probable class of their box come first: two groups of components may share a box and

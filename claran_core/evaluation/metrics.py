@@ -92,6 +92,7 @@ def evaluate(
     seed: int,
     flags: pd.Series | None = None,
     published: Mapping[str, Any] | None = None,
+    classes: Sequence[str] = MORPHOLOGIES,
 ) -> dict[str, Any]:
     """Compare one method's detections with the truth (paper section 5).
 
@@ -117,17 +118,20 @@ def evaluate(
     published : mapping, optional
         The paper's values, which are for another data set
         (`claran_core.evaluation.published.published_values`).
+    classes : sequence of str
+        Names of the classes of detections and labels.
 
     Returns
     -------
     dict
-        JSON-serialisable; values that cannot be measured are None.  Keys: ``method``, ``sample``,
-        ``min_iou``, ``seed``, ``n_resamplings``, ``counts``, ``published``, and
+        JSON-serialisable; values that cannot be measured are None.  Keys: ``method``, ``classes``,
+        ``sample``, ``min_iou``, ``seed``, ``n_resamplings``, ``counts``, ``published``, and
 
         - ``ap``: eq. 12 per class; ``mean`` is eq. 14 over ``n_classes`` classes; ``interval_68`` and
           ``interval_95`` are from the bootstrap;
         - ``coco_ap50``: the same by COCO's definition;
-        - ``by_components`` (Table 6), ``multi_source`` (Table 7), ``box_width`` (Table 8);
+        - ``by_components`` (Table 6) and ``multi_source`` (Table 7), None unless all classes are of the
+          paper's six; ``box_width`` (Table 8);
         - ``consensus`` (Fig. 14): None if no level is known;
         - ``completeness_ratio`` (Tables 10 and 11, Fig. 16), ``thresholds`` (the same against the minimum
           probability);
@@ -138,27 +142,33 @@ def evaluate(
     detections, labels = _of(sample.subjects, detections), _of(sample.subjects, labels)
     listing = Listing(detections, min_probability)
     found = match_detections(detections, labels, options.min_iou)
-    ranked = rank_classes(detections, labels, sample.subjects, MORPHOLOGIES, found)
+    ranked = rank_classes(detections, labels, sample.subjects, classes, found)
     coco_found = match_detections(detections, labels, COCO_MIN_IOU, inclusive=True)
-    coco = rank_classes(detections, labels, sample.subjects, MORPHOLOGIES, coco_found)
+    coco = rank_classes(detections, labels, sample.subjects, classes, coco_found)
     several = _several_sources(labels)
+    counted = set(classes) <= set(MORPHOLOGIES)
     result = {
         "method": method,
+        "classes": list(classes),
         "sample": sample.name,
         "min_iou": options.min_iou,
         "seed": seed,
         "n_resamplings": options.bootstrap,
-        "counts": _counts(detections, labels, sample.subjects, flags),
+        "counts": _counts(detections, labels, sample.subjects, flags, classes),
         "ap": _precision_with_intervals(ranked, options.bootstrap, seed),
         "coco_ap50": _precision_with_intervals(coco, options.bootstrap, seed, metric=coco_average_precision),
-        "by_components": _by_components(detections, labels, sample.subjects, options, seed),
-        "multi_source": _by_components(
-            _of(several, detections), _of(several, labels), several, options, seed
+        "by_components": (
+            _by_components(detections, labels, sample.subjects, options, seed) if counted else None
+        ),
+        "multi_source": (
+            _by_components(_of(several, detections), _of(several, labels), several, options, seed)
+            if counted
+            else None
         ),
         "box_width": width_correlations(
-            sources, sample.subjects, MORPHOLOGIES, options.bootstrap, np.random.default_rng(seed)
+            sources, sample.subjects, classes, options.bootstrap, np.random.default_rng(seed)
         ),
-        "consensus": probability_by_level(sources, MORPHOLOGIES),
+        "consensus": probability_by_level(sources, classes),
         "completeness_ratio": completeness_ratios(
             listing,
             labels,
@@ -168,7 +178,7 @@ def evaluate(
             np.random.default_rng(seed),
         ),
         "thresholds": threshold_rows(listing, labels, sample.subjects, options.min_iou, THRESHOLDS),
-        "confusion": _confusion(listing, labels, sources, options.min_iou),
+        "confusion": _confusion(listing, labels, sources, options.min_iou, classes),
         "calibration": _calibration(detections, found, sample.subjects, options.bootstrap, seed),
         "published": published,
         "curves": {name: _curve(one) for name, one in ranked.items()},
@@ -203,16 +213,12 @@ def evaluate_sources(
 
 def summary_line(metrics: dict[str, Any]) -> str:
     """Return one line with mAP, its interval, the size of the sample, and AP per class."""
-    counts, ap = metrics["counts"], metrics["ap"]
+    counts, ap, names = metrics["counts"], metrics["ap"], metrics["classes"]
     interval = ap["interval_68"].get("mean")
     spread = f" ({interval[0]:.2f}-{interval[1]:.2f}, 68 % bootstrap)" if interval else ""
     mean = "not measurable" if ap["mean"] is None else f"{ap['mean']:.2f}"
-    short = (
-        f" over {ap['n_classes']} of {len(MORPHOLOGIES)} classes"
-        if ap["n_classes"] < len(MORPHOLOGIES)
-        else ""
-    )
-    classes = ", ".join(f"{name} {_short(ap[name])}" for name in MORPHOLOGIES)
+    short = f" over {ap['n_classes']} of {len(names)} classes" if ap["n_classes"] < len(names) else ""
+    classes = ", ".join(f"{name} {_short(ap[name])}" for name in names)
     return (
         f"{metrics['method']}: mAP {mean}{spread}{short} on {counts['n_sources']} sources "
         f"of {counts['n_subjects']} {metrics['sample']} subjects; {classes}"
@@ -224,12 +230,12 @@ def _of(subjects: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _confusion(
-    listing: Listing, labels: pd.DataFrame, sources: pd.DataFrame, min_iou: float
+    listing: Listing, labels: pd.DataFrame, sources: pd.DataFrame, min_iou: float, classes: Sequence[str]
 ) -> dict[str, Any]:
     listed = listing.sources()
     unmatched = match_any_class(listed, labels, min_iou) == NO_TRUTH
     listed_as = [None if pd.isna(name) else name for name in sources["listed_as"]]
-    counts = confusion_matrix(sources["morphology"], listed_as, listed["morphology"][unmatched], MORPHOLOGIES)
+    counts = confusion_matrix(sources["morphology"], listed_as, listed["morphology"][unmatched], classes)
     return {"min_probability": listing.min_probability, "counts": counts}
 
 
@@ -253,7 +259,11 @@ def _several_sources(labels: pd.DataFrame) -> np.ndarray:
 
 
 def _counts(
-    detections: pd.DataFrame, labels: pd.DataFrame, subjects: np.ndarray, flags: pd.Series | None
+    detections: pd.DataFrame,
+    labels: pd.DataFrame,
+    subjects: np.ndarray,
+    flags: pd.Series | None,
+    classes: Sequence[str],
 ) -> dict[str, Any]:
     without_infrared = None
     if flags is not None:
@@ -266,13 +276,13 @@ def _counts(
         "n_subjects_infrared_missing": without_infrared,
         "n_sources": len(labels),
         "n_detections": len(detections),
-        "sources": _per_class(labels),
-        "detections": _per_class(detections),
+        "sources": _per_class(labels, classes),
+        "detections": _per_class(detections, classes),
     }
 
 
-def _per_class(table: pd.DataFrame) -> dict[str, int]:
-    return {name: int((table["morphology"] == name).sum()) for name in MORPHOLOGIES}
+def _per_class(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, int]:
+    return {name: int((table["morphology"] == name).sum()) for name in classes}
 
 
 def _precision(ranked: dict[str, RankedClass], metric: Metric = average_precision) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Plot the confusion matrix, box sizes (paper Fig. 13) and consensus levels (Fig. 14)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.evaluation.confusion import MISSED
 from claran_core.evaluation.figure_style import (
     COLOURS,
@@ -37,8 +37,8 @@ def plot_confusion(path: Path, metrics: Mapping[str, Any]) -> None:
     metrics : mapping
         Result of `claran_core.evaluation.metrics.evaluate`.
     """
-    confusion = metrics["confusion"]
-    table = pd.DataFrame.from_dict(confusion["counts"], orient="index", columns=[*MORPHOLOGIES, MISSED])
+    confusion, classes = metrics["confusion"], metrics["classes"]
+    table = pd.DataFrame.from_dict(confusion["counts"], orient="index", columns=[*classes, MISSED])
     counts = table.to_numpy(float)
     totals = np.nansum(counts, axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
@@ -50,8 +50,8 @@ def plot_confusion(path: Path, metrics: Mapping[str, Any]) -> None:
             colour = "white" if shares[row, column] > DARK_SHARE else "black"
             text = f"{count:.0f}\n{_percent(shares[row, column])}" if count else "0"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
-    axes.axhline(len(MORPHOLOGIES) - 0.5, color="black", lw=0.8)
-    axes.axvline(len(MORPHOLOGIES) - 0.5, color="black", lw=0.8)
+    axes.axhline(len(classes) - 0.5, color="black", lw=0.8)
+    axes.axvline(len(classes) - 0.5, color="black", lw=0.8)
     axes.set_xticks(range(counts.shape[1]), table.columns)
     axes.set_yticks(range(counts.shape[0]), table.index)
     axes.set(xlabel="Listed as", ylabel="True class")
@@ -84,36 +84,36 @@ def plot_box_sizes(path: Path, metrics: Mapping[str, Any], sources: pd.DataFrame
         say_nothing_to_show(left, "No source was found.")
         right.set_axis_off()
     else:
-        _size_boxes(left, found)
+        _size_boxes(left, found, metrics["classes"])
         _size_pairs(right, found, metrics["box_width"])
     figure.suptitle(f"{metrics['method']}: {len(found)} true detections", x=0.01, ha="left")
     save_figure(figure, path)
 
 
-def _size_boxes(axes: Axes, found: pd.DataFrame) -> None:
+def _size_boxes(axes: Axes, found: pd.DataFrame, classes: Sequence[str]) -> None:
     for shift, column, face in ((-0.19, "width", "white"), (0.19, "found_width", None)):
-        widths = [found.loc[found["morphology"] == name, column].to_numpy() for name in MORPHOLOGIES]
+        widths = [found.loc[found["morphology"] == name, column].to_numpy() for name in classes]
         drawn = axes.boxplot(
             widths,
-            positions=np.arange(len(MORPHOLOGIES)) + shift,
+            positions=np.arange(len(classes)) + shift,
             widths=0.32,
             patch_artist=True,
             showfliers=False,
             manage_ticks=False,
             medianprops={"color": "black"},
         )
-        for box, colour in zip(drawn["boxes"], COLOURS, strict=True):
+        for box, colour in zip(drawn["boxes"], cycle(COLOURS), strict=False):
             box.set(facecolor=face or colour, edgecolor=colour)
-    axes.set_xticks(range(len(MORPHOLOGIES)), MORPHOLOGIES, fontsize=8)
+    axes.set_xticks(range(len(classes)), classes, fontsize=8)
     axes.set(ylabel="Box width (px)", ylim=(0, None))
     axes.set_title("true (white), detected (filled)", loc="left", fontsize=10)
 
 
 def _size_pairs(axes: Axes, found: pd.DataFrame, correlations: Mapping[str, Any]) -> None:
     size = 3 if len(found) > MANY_POINTS else 7
-    for name, colour in zip(MORPHOLOGIES, COLOURS, strict=True):
+    for (name, known), colour in zip(correlations.items(), cycle(COLOURS), strict=False):
         rows = found[found["morphology"] == name]
-        r = correlations[name]["correlation"]
+        r = known["correlation"]
         label = f"{name}  r {'n/a' if r is None else f'{r:.3f}'}, {len(rows)}"
         axes.plot(rows["width"], rows["found_width"], ".", color=colour, ms=size, alpha=0.5, label=label)
     top = 1.05 * float(found[["width", "found_width"]].to_numpy().max())
@@ -137,14 +137,16 @@ def plot_consensus(path: Path, metrics: Mapping[str, Any]) -> None:
         figure, axes = new_figure()
         say_nothing_to_show(axes, "No consensus levels are known.")
     else:
-        figure, panels = new_panels(2, 3, share_axes=True)
-        for axes, name, colour in zip(panels, MORPHOLOGIES, COLOURS, strict=True):
+        figure, panels = new_panels(-(-len(levels) // 3), 3, share_axes=True)
+        for axes, name, colour in zip(panels, levels, cycle(COLOURS), strict=False):
             _level_bars(axes, levels[name], colour)
             axes.set_title(name, loc="left", fontsize=10)
         panels[0].set_ylim(0, 1.12)
         for axes in panels[::3]:
             axes.set_ylabel("Probability")
-        for axes in panels[3:]:
+        for axes in panels[len(levels) :]:
+            axes.set_axis_off()
+        for axes in panels[-3:]:
             axes.set_xlabel("Consensus level")
         figure.suptitle(
             f"{metrics['method']}: true detections: median, quartiles and number", x=0.01, ha="left"

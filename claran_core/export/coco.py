@@ -1,4 +1,4 @@
-"""Export the boxes of a catalogue as COCO JSON: images are subjects, categories are the six classes.
+"""Export the boxes of a catalogue as COCO JSON: images are subjects, categories are the classes.
 
 With the results of the run, every searched subject is an image, also those without a source, and
 ``file_name`` and ``row`` give the position of its fused image.  Each source is annotated once, in the subject
@@ -14,15 +14,12 @@ from typing import Any, TextIO
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path, read_table
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import Results
 from claran_core.export.source import CatalogueFile
 
 __all__ = ["fused_indexes", "write_coco"]
 
 COLUMNS = ["source_id", "subject_id", "morphology", "probability", *BOX_COLUMNS]
-# The numbers of the detector: 0 is background (paper section 4.3.2).
-CATEGORIES = {name: number for number, name in enumerate(MORPHOLOGIES, start=1)}
 
 
 def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = None) -> None:
@@ -50,7 +47,9 @@ def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = N
     images = _catalogued(source) if results is None else _fused(results, source.method)
     numbers: dict[str, int] = {}
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
-        out.write(f'{{"info": {json.dumps(_info(source))},\n"categories": {json.dumps(_categories())},\n')
+        out.write(
+            f'{{"info": {json.dumps(_info(source))},\n"categories": {json.dumps(_categories(source))},\n'
+        )
         _write_list(out, "images", (image | size for image in _numbered(images, numbers)))
         out.write(",\n")
         _write_list(out, "annotations", _annotations(source, numbers))
@@ -58,12 +57,18 @@ def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = N
 
 
 def _info(source: CatalogueFile) -> dict[str, Any]:
-    return {"description": "Radio sources by class iC_jP; pixel i covers [i, i + 1)", **source.short_facts()}
+    return {"description": "Radio sources by class; pixel i covers [i, i + 1)", **source.short_facts()}
 
 
-def _categories() -> list[dict[str, Any]]:
+def _numbers(source: CatalogueFile) -> dict[str, int]:
+    """Return the number of each class in the detector, whose 0 is background (paper section 4.3.2)."""
+    return {name: number for number, name in enumerate(source.classes, start=1)}
+
+
+def _categories(source: CatalogueFile) -> list[dict[str, Any]]:
     return [
-        {"id": number, "name": name, "supercategory": "radio source"} for name, number in CATEGORIES.items()
+        {"id": number, "name": name, "supercategory": "radio source"}
+        for name, number in _numbers(source).items()
     ]
 
 
@@ -109,7 +114,7 @@ def _fused(results: Results, method: str) -> Iterator[dict[str, Any]]:
 
 
 def _annotations(source: CatalogueFile, numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
-    number = 0
+    number, categories = 0, _numbers(source)
     for batch in source.batches(COLUMNS):
         rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
         for name, subject, morphology, probability, x1, y1, x2, y2 in rows:
@@ -119,7 +124,7 @@ def _annotations(source: CatalogueFile, numbers: dict[str, int]) -> Iterator[dic
                     f"{source.path}: source {name}: no image of subject {subject!r} in this run; "
                     "name the results folder of the run that made the catalogue"
                 )
-            if morphology not in CATEGORIES:
+            if morphology not in categories:
                 raise InputError(f"{source.path}: source {name}: unknown morphology {morphology!r}")
             box = [x1, y1, x2 - x1, y2 - y1]
             if not all(map(math.isfinite, (*box, probability))):
@@ -127,7 +132,7 @@ def _annotations(source: CatalogueFile, numbers: dict[str, int]) -> Iterator[dic
             yield {
                 "id": number,
                 "image_id": numbers[subject],
-                "category_id": CATEGORIES[morphology],
+                "category_id": categories[morphology],
                 "bbox": [round(value, 4) for value in box],
                 "area": round(box[2] * box[3], 4),
                 "iscrowd": 0,

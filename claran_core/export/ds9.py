@@ -4,13 +4,13 @@ The square has side `angular_size`, is centred on the source and points north.  
 its class, so the groups of DS9 (Region > Groups) select one class.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 
 from claran_core.common.files import atomic_path
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.text import printable
 from claran_core.export.source import CatalogueFile
 
@@ -22,7 +22,8 @@ HEADER = [
     "icrs",
 ]
 COLUMNS = ["source_id", "ra", "dec", "angular_size", "morphology", "component_ra", "component_dec"]
-COLOURS = dict(zip(MORPHOLOGIES, ("green", "cyan", "blue", "yellow", "magenta", "red"), strict=True))
+# Colours of the classes in their order; more classes use them again.
+COLOURS = ("green", "cyan", "blue", "yellow", "magenta", "red")
 
 
 def write_ds9(source: CatalogueFile, path: Path) -> None:
@@ -42,16 +43,17 @@ def write_ds9(source: CatalogueFile, path: Path) -> None:
     """
     source.selected(COLUMNS)
     with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as out:
+        colours = dict(zip(source.classes, itertools.cycle(COLOURS), strict=False))
         out.writelines(f"{line}\n" for line in HEADER)
         for batch in source.batches(COLUMNS):
-            out.writelines(f"{line}\n" for line in _regions(batch))
+            out.writelines(f"{line}\n" for line in _regions(batch, colours))
 
 
-def _regions(batch: pa.RecordBatch) -> Iterator[str]:
+def _regions(batch: pa.RecordBatch, colours: Mapping[str, str]) -> Iterator[str]:
     for name, ra, dec, size, morphology, points_ra, points_dec in zip(
         *(column.to_pylist() for column in batch.columns), strict=True
     ):
-        look = f"color={COLOURS.get(morphology, 'white')} tag={_braced(morphology)}"
+        look = f"color={colours.get(morphology, 'white')} tag={_braced(morphology)}"
         yield f'box({ra:.7f},{dec:+.7f},{size:.3f}",{size:.3f}",0) # {look} text={_braced(name)}'
         for point_ra, point_dec in zip(points_ra, points_dec, strict=True):
             yield f"point({point_ra:.7f},{point_dec:+.7f}) # point=cross {look}"

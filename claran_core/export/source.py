@@ -18,6 +18,8 @@ from claran_core.catalogue.product.stored_frame import stored_frame
 from claran_core.common.errors import InputError
 from claran_core.common.files import open_parquet, read_batches, stated_metadata
 from claran_core.common.frame import Frame
+from claran_core.common.morphology import classes_of
+from claran_core.common.tables import for_classes
 
 __all__ = ["CatalogueFile", "items", "open_catalogue"]
 
@@ -98,6 +100,11 @@ class CatalogueFile:
         return frame
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the sources, in their order."""
+        return classes_of(self.facts)
+
+    @property
     def method(self) -> str:
         """Fusion method of the images that the sources were detected in.
 
@@ -143,8 +150,10 @@ def open_catalogue(path: Path) -> CatalogueFile:
     missing = [name for name in IDENTITY if name not in stored.names]
     if missing:
         raise InputError(f"{path}: not a catalogue of sources: column {missing[0]!r} is missing")
-    known = pa.schema([_known(field) for field in stored])
-    return CatalogueFile(path, known, n_rows, stated_metadata(stored))
+    facts = stated_metadata(stored)
+    wanted = for_classes(CATALOGUE, classes_of(facts))
+    known = pa.schema([_known(field, wanted) for field in stored])
+    return CatalogueFile(path, known, n_rows, facts)
 
 
 def items(column: pa.ListArray) -> tuple[pa.Array, np.ndarray]:
@@ -160,10 +169,10 @@ def items(column: pa.ListArray) -> tuple[pa.Array, np.ndarray]:
     return column.flatten(), offsets - offsets[0]
 
 
-def _known(field: pa.Field) -> pa.Field:
-    """Return the column of the catalogue with that name, or the field itself with plain strings."""
-    if field.name in CATALOGUE.names:
-        return CATALOGUE.field(field.name)
+def _known(field: pa.Field, wanted: pa.Schema) -> pa.Field:
+    """Return the column of a schema with that name, or the field itself with plain strings."""
+    if field.name in wanted.names:
+        return wanted.field(field.name)
     if pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type):
         return pa.field(field.name, pa.string(), metadata=field.metadata)
     return field

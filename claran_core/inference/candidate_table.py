@@ -27,7 +27,9 @@ MIN_SET_PROBABILITY = 0.01
 P_ARTEFACT = "p_artefact"
 
 
-def scored_rows(subjects: np.ndarray, candidates: Candidates, regions: Regions) -> pd.DataFrame:
+def scored_rows(
+    subjects: np.ndarray, candidates: Candidates, regions: Regions, classes: Sequence[str]
+) -> pd.DataFrame:
     """Return the candidates of some subjects that are worth listing, as rows for `candidate_table`.
 
     Parameters
@@ -38,6 +40,8 @@ def scored_rows(subjects: np.ndarray, candidates: Candidates, regions: Regions) 
         The candidates of the batch.
     regions : Regions
         Their probabilities.
+    classes : sequence of str
+        Names of the classes.
     """
     counts = candidates.counts[: len(subjects)]
     n = int(counts.sum())
@@ -48,6 +52,7 @@ def scored_rows(subjects: np.ndarray, candidates: Candidates, regions: Regions) 
         members[kept],
         probabilities[kept],
         regions.artefact[:n].numpy()[kept],
+        classes,
     )
 
 
@@ -56,6 +61,7 @@ def candidates_of_detections(
     subjects: np.ndarray,
     found: Sequence[np.ndarray],
     components: ComponentBatch,
+    classes: Sequence[str],
 ) -> pd.DataFrame:
     """Return the candidates of a detector of boxes, as rows for `candidate_table`.
 
@@ -72,24 +78,31 @@ def candidates_of_detections(
         Units of each detection, as places in its subject (`claran_core.inference.membership.members_of`).
     components : ComponentBatch
         Units of the subjects.
+    classes : sequence of str
+        Names of the classes.
     """
     members = np.full((len(found), MAX_MEMBERS), -1, np.int64)
     for row, own in enumerate(found):
         members[row, : min(len(own), MAX_MEMBERS)] = own[:MAX_MEMBERS]
-    probabilities = detections[probability_columns()].to_numpy(np.float32)
-    listed = _rows(subjects, members, probabilities, np.zeros(len(found), np.float32))[members[:, 0] >= 0]
+    probabilities = detections[probability_columns(classes)].to_numpy(np.float32)
+    none = np.zeros(len(found), np.float32)
+    listed = _rows(subjects, members, probabilities, none, classes)[members[:, 0] >= 0]
     unit = np.flatnonzero(components.usable)
     owner = np.searchsorted(components.starts, unit, side="right") - 1
     alone = np.full((len(unit), MAX_MEMBERS), -1, np.int64)
     alone[:, 0] = unit - components.starts[owner]
-    nothing = np.zeros((len(unit), len(probability_columns())), np.float32)
-    added = _rows(owner, alone, nothing, np.zeros(len(unit), np.float32))
+    nothing = np.zeros((len(unit), len(classes)), np.float32)
+    added = _rows(owner, alone, nothing, np.zeros(len(unit), np.float32), classes)
     keys = ["subject", *(f"member_{k}" for k in range(MAX_MEMBERS))]
     return pd.concat([listed, added], ignore_index=True).drop_duplicates(keys, ignore_index=True)
 
 
 def candidate_table(
-    rows: Sequence[pd.DataFrame], index: pd.DataFrame, components: ComponentBatch, frame: Frame
+    rows: Sequence[pd.DataFrame],
+    index: pd.DataFrame,
+    components: ComponentBatch,
+    frame: Frame,
+    classes: Sequence[str],
 ) -> pd.DataFrame:
     """Return the table of all candidates.
 
@@ -103,14 +116,18 @@ def candidate_table(
         Units of these subjects, in the same order.
     frame : Frame
         Geometry of a subject of the finest scale.
+    classes : sequence of str
+        Names of the classes.
 
     Returns
     -------
     DataFrame
-        Columns of `claran_core.common.tables.CANDIDATES`; subjects in the order of the index.
+        Columns of `claran_core.common.tables.CANDIDATES` for these classes; subjects in the order of the
+        index.
     """
+    schema = tables.for_classes(tables.CANDIDATES, classes)
     if not sum(map(len, rows)):
-        return tables.CANDIDATES.empty_table().to_pandas()
+        return schema.empty_table().to_pandas()
     joined = pd.concat(rows, ignore_index=True).sort_values("subject", kind="stable", ignore_index=True)
     subject = joined["subject"].to_numpy()
     members = joined[[f"member_{k}" for k in range(MAX_MEMBERS)]].to_numpy()
@@ -130,17 +147,21 @@ def candidate_table(
         "ra": ra,
         "dec": dec,
         **dict(zip(BOX_COLUMNS, squares.T, strict=True)),
-        **{name: joined[name] for name in (*probability_columns(), P_ARTEFACT)},
+        **{name: joined[name] for name in (*probability_columns(classes), P_ARTEFACT)},
         "unit_ids": pd.Series(ids, dtype=object),
         "at_edge": (own.at_edge[unit] & is_member).any(axis=1),
         "room": np.maximum(room, 0.0),
     }
-    return pd.DataFrame(columns)[tables.CANDIDATES.names]
+    return pd.DataFrame(columns)[schema.names]
 
 
 def _rows(
-    subject: np.ndarray, members: np.ndarray, probabilities: np.ndarray, artefact: np.ndarray
+    subject: np.ndarray,
+    members: np.ndarray,
+    probabilities: np.ndarray,
+    artefact: np.ndarray,
+    classes: Sequence[str],
 ) -> pd.DataFrame:
     columns = {"subject": subject, **{f"member_{k}": members[:, k] for k in range(MAX_MEMBERS)}}
-    columns |= dict(zip(probability_columns(), probabilities.T, strict=True)) | {P_ARTEFACT: artefact}
+    columns |= dict(zip(probability_columns(classes), probabilities.T, strict=True)) | {P_ARTEFACT: artefact}
     return pd.DataFrame(columns)

@@ -21,7 +21,7 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
-from claran_core.common.morphology import MORPHOLOGIES, probability_columns
+from claran_core.common.morphology import CLASSES_KEY, probability_columns
 from claran_core.common.origins import check_together, origins_of
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_table import PLAIN_COLUMNS
@@ -121,7 +121,8 @@ def infer_shard(
         )
         checked = partial(refuse_unsound, weights=weights_path)
         found = _searched(detector, batches, batch, options, names[rows], checked)
-    table = _table(rows, found.detections, index, frame)
+    classes = detector.class_names
+    table = _table(rows, found.detections, index, frame, classes)
     subject, members = table["row"].to_numpy(), found.members
     if not detector.groups_components:
         members = members_of(box_array(table), table["morphology"].to_numpy(), subject, batch, frame)
@@ -133,8 +134,9 @@ def infer_shard(
     listed = found.candidates
     if not detector.groups_components:
         ranked = [members[row] for row in order]
-        listed = [candidates_of_detections(table, table["row"].to_numpy(), ranked, batch)]
-    return Inferred(table[tables.DETECTIONS.names], candidate_table(listed, index, batch, frame))
+        listed = [candidates_of_detections(table, table["row"].to_numpy(), ranked, batch, classes)]
+    names = tables.for_classes(tables.DETECTIONS, classes).names
+    return Inferred(table[names], candidate_table(listed, index, batch, frame, classes))
 
 
 class _Found(NamedTuple):
@@ -161,7 +163,8 @@ def _searched(
         check(regions, names[first : first + len(part.rows)])
         first += len(part.rows)
         if part.candidates is not None:
-            found.candidates.append(scored_rows(part.rows, part.candidates, regions))
+            listed = scored_rows(part.rows, part.candidates, regions, detector.class_names)
+            found.candidates.append(listed)
             regions = _bright(regions, part.candidates, part.rows, components, options.min_snr)
         chosen = select_detections(regions, min_probability=options.min_probability, nms_iou=options.nms_iou)
         chosen = chosen[: len(part.rows)]
@@ -251,11 +254,12 @@ def run_inference(
         images_path=fused_path,
         weights_path=weights_path,
     )
-    metadata = {"model_id": model, "method": method}
+    metadata = {"model_id": model, "method": method, CLASSES_KEY: detector.class_names}
     for path, table, schema in (
         (candidates_path, found.candidates, tables.CANDIDATES),
         (detections_path, found.detections, tables.DETECTIONS),
     ):
+        schema = tables.for_classes(schema, detector.class_names)
         write_table(path, table, schema, metadata=metadata, made_from=made_from)
     logger.info(
         "%s: %d boxes in %d subjects",
@@ -265,7 +269,9 @@ def run_inference(
     )
 
 
-def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame: Frame) -> pd.DataFrame:
+def _table(
+    rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame: Frame, class_names: Sequence[str]
+) -> pd.DataFrame:
     """Return the table of all detections without components; ``found[i]`` belongs to row ``rows[i]``.
 
     The columns ``row`` and ``class`` are those by which it is sorted.
@@ -273,7 +279,7 @@ def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame
     row = np.repeat(rows, [len(one) for one in found])
     boxes = torch.cat([torch.empty(0, 4), *(one.boxes for one in found)]).double().numpy()
     probabilities = torch.cat(
-        [torch.empty(0, len(MORPHOLOGIES)), *(one.probabilities for one in found)]
+        [torch.empty(0, len(class_names)), *(one.probabilities for one in found)]
     ).numpy()
     classes = torch.cat([torch.empty(0, dtype=torch.int64), *(one.classes for one in found)]).numpy()
     subjects = index.iloc[row]
@@ -290,8 +296,8 @@ def _table(rows: np.ndarray, found: list[Detections], index: pd.DataFrame, frame
         "ra": ra,
         "dec": dec,
         **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
-        "morphology": np.array(MORPHOLOGIES, object)[classes - 1],
+        "morphology": np.array(class_names, object)[classes - 1],
         "probability": probabilities[np.arange(len(row)), classes - 1],
-        **dict(zip(probability_columns(), probabilities.T, strict=True)),
+        **dict(zip(probability_columns(class_names), probabilities.T, strict=True)),
     }
     return pd.DataFrame(columns)

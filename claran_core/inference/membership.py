@@ -78,7 +78,8 @@ def members_of(
     np.maximum.at(best, detection, fit)
     good = np.flatnonzero((best[detection] > MIN_FIT_IOU) & (fit >= best[detection] - EQUAL_FIT))
     detection, group, fit = detection[good], group[good], fit[good]
-    named = np.array([MORPHOLOGIES.index(name) for name in morphologies], np.int64)
+    by_rule = {name: number for number, name in enumerate(MORPHOLOGIES)}
+    named = np.array([by_rule.get(name, -1) for name in morphologies], np.int64)  # -1: no class of the rule
     order = np.lexsort((-group, fit, n_members[group], rule[group] == named[detection], detection))
     chosen = np.full(len(subject), -1)
     chosen[detection[order]] = group[order]  # the last of each detection is the best

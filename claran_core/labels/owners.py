@@ -34,6 +34,7 @@ __all__ = [
     "Rows",
     "classes_in_view",
     "is_unit",
+    "of_parts",
     "owners_from_table",
     "owners_of",
     "simulated_owners",
@@ -96,7 +97,7 @@ def simulated_owners(
     for found in _contours(subject, cutout, rows, sigma):
         flux = true_flux(found.components, sources, found.wcs, found.zoom)
         owner[found.rows] = owners_of(flux, found.components.flux)[found.numbers]
-    return _of_parts(rows, owner)
+    return of_parts(rows, owner)
 
 
 def owners_from_table(
@@ -123,7 +124,7 @@ def owners_from_table(
             several[own] |= of_component[own] != NO_OWNER
             of_component[own] = source
         owner[found.rows] = np.where(several, NO_OWNER, of_component)[found.numbers]
-    return _of_parts(rows, owner)
+    return of_parts(rows, owner)
 
 
 def classes_in_view(subject: Subject, rows: Rows, owner: np.ndarray) -> dict[int, str]:
@@ -224,7 +225,7 @@ def _contours(subject: Subject, cutout: Cutout, rows: Rows, sigma: float) -> Ite
             yield Contours(own, components, numbers, image.wcs.window(x0, y0), scale)
 
 
-def _of_parts(rows: Rows, owner: np.ndarray) -> np.ndarray:
+def of_parts(rows: Rows, owner: np.ndarray) -> np.ndarray:
     """Return the owners, those of components with usable parts by the flux of these."""
     part = np.flatnonzero((rows["part_of"] >= 0) & (rows["n_pixels"] >= MIN_COMPONENT_PX))
     if not len(part):

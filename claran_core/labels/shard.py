@@ -1,7 +1,7 @@
 """The truth of a run: where it comes from, and the files of labels and owners of its shards."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -9,24 +9,28 @@ from typing import Any, Literal, Protocol
 import pandas as pd
 
 from claran_core.common.cutout import Cutout, NoImage
+from claran_core.common.errors import ConfigError, InputError
 from claran_core.common.external_tables import table_columns
 from claran_core.common.files import read_table, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
-from claran_core.common.morphology import morphology_of
+from claran_core.common.morphology import MORPHOLOGIES, morphology_of
 from claran_core.common.origins import check_run, origins_of
 from claran_core.common.subject import Subject
 from claran_core.common.tables import LABELS, NATIVE_SCALE, OWNERS
 from claran_core.labels.dr1_labels import coarse_rows, label_table, rows_from_table, simulated_rows
+from claran_core.labels.own_labels import is_coco
 from claran_core.labels.owner_table import OwnerTable
 from claran_core.labels.owners import classes_in_view, owners_from_table, simulated_owners
 from claran_core.labels.rgz_table import is_label_table, read_label_table
+from claran_core.labels.sky_labels import SkyLabels, own_rows
 from claran_core.labels.true_sources import LocatedSource, TrueSource
 
 __all__ = [
     "TruthFiles",
     "TruthKind",
     "gather_labels",
+    "label_own_shard",
     "label_shard_from_table",
     "label_simulated_shard",
     "sky_truth",
@@ -35,7 +39,10 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-TruthKind = Literal["simulated", "label table"]
+TruthKind = Literal["simulated", "label table", "own labels"]
+
+# Labels without a row that a message names.
+MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,9 @@ class TrueSky(Protocol):
         ...
 
 
-def truth_kind(radio_source: str, target_table: Path) -> TruthKind | None:
+def truth_kind(
+    radio_source: str, target_table: Path, own_labels: Path | None, classes: Sequence[str]
+) -> TruthKind | None:
     """Return the origin of the truth of a run; None for a survey without known truth.
 
     Parameters
@@ -81,10 +90,30 @@ def truth_kind(radio_source: str, target_table: Path) -> TruthKind | None:
         Setting ``survey.radio.source``.
     target_table : Path
         Setting ``targets.path``.
+    own_labels : Path or None
+        Setting ``labels.path``; labels of the user take precedence.
+    classes : sequence of str
+        Setting ``model.classes``.
+
+    Raises
+    ------
+    ConfigError
+        If the truth has other classes.
     """
+    if own_labels is not None:
+        return "own labels"
+    kind: TruthKind | None = None
     if radio_source == "simulated":
-        return "simulated"
-    return "label table" if is_label_table(table_columns(target_table)) else None
+        kind = "simulated"
+    elif not is_coco(target_table) and is_label_table(table_columns(target_table)):
+        kind = "label table"
+    if kind is not None and tuple(classes) != MORPHOLOGIES:
+        raise ConfigError(
+            f"config: model.classes are {', '.join(classes)}, but the labels of the "
+            f"{'simulated sky' if kind == 'simulated' else 'RGZ label table'} are {', '.join(MORPHOLOGIES)}; "
+            "give labels of these classes as labels.path, or write these classes"
+        )
+    return kind
 
 
 def label_simulated_shard(
@@ -177,6 +206,32 @@ def label_shard_from_table(
     files.write(labels, owners)
 
 
+def label_own_shard(
+    targets: pd.DataFrame, labels: SkyLabels, frame: Frame, *, components: pd.DataFrame, files: TruthFiles
+) -> None:
+    """Label the subjects of one shard from labels of the user, and write the tables.
+
+    Components without a label have unknown owners: they may be sources that the user did not label.
+
+    Parameters
+    ----------
+    targets, frame, components, files
+        As in `label_simulated_shard`.
+    labels : SkyLabels
+        All labels.
+    """
+    owners, rows = OwnerTable(components), list[dict[str, Any]]()
+    target: Any
+    for target in targets.itertuples():
+        subject = Subject.of_target(target, frame)
+        near = labels.near(subject)
+        found, owner = own_rows(subject, near, owners.rows(target.subject_id))
+        rows += found
+        classes = {index: one.morphology for index, one in enumerate(near)}
+        owners.fill(target.subject_id, owner, [one.label_id for one in near], classes, without="unknown")
+    files.write(rows, owners)
+
+
 def _classes(known: pd.DataFrame) -> dict[int, str]:
     """Return the class of each source of a label table."""
     counts = zip(known["num_cpnts"].tolist(), known["num_peaks"].tolist(), strict=True)
@@ -216,16 +271,19 @@ def sky_truth(sky: TrueSky, sources: Iterable[LocatedSource], frame: Frame) -> p
     return label_table(rows)
 
 
-def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
+def gather_labels(shard_paths: Sequence[Path], output_path: Path, given: Sequence[str] = ()) -> None:
     """Join the labels of all shards, sorted by subject and label, independent of the division into shards.
+
+    `given` are the names of the labels of the user; those without a row are logged.
 
     Raises
     ------
     InputError
-        If a shard's labels cannot be read.
+        If a shard's labels cannot be read, or none of `given` has a row.
     """
     labels = pd.concat([read_table(path, LABELS.names) for path in shard_paths], ignore_index=True)
     labels = labels.sort_values(["subject_id", "label_id"], kind="stable", ignore_index=True)
+    _report_unused(given, set(labels["label_id"]))
     made_from = check_run({}, [origins_of(labels=path) for path in shard_paths])
     write_table(output_path, labels, LABELS, made_from=made_from)
     counts = labels["morphology"].value_counts().sort_index()
@@ -234,4 +292,18 @@ def gather_labels(shard_paths: Sequence[Path], output_path: Path) -> None:
         len(labels),
         labels["subject_id"].nunique(),
         ", ".join(f"{name} {count}" for name, count in counts.items()),
+    )
+
+
+def _report_unused(given: Sequence[str], used: Collection[str]) -> None:
+    """Log which labels of a user have no row, and refuse to go on if all have none."""
+    unused = [name for name in given if name not in used]
+    if not unused:
+        return
+    reason = "no component of 5.3 sigma has its peak in the box, or no subject shows the whole box"
+    named = ", ".join(unused[:MAX_NAMED]) + (", .." if len(unused) > MAX_NAMED else "")
+    if len(unused) == len(given):
+        raise InputError(f"labels.path: none of {len(given)} labels is used: {reason}: {named}")
+    logger.warning(
+        "labels.path: %d of %d labels are not used: %s: %s", len(unused), len(given), reason, named
     )

@@ -44,6 +44,7 @@ def build_detector(
     architecture: str,
     *,
     channel_means: Sequence[float],
+    class_names: Sequence[str] = MORPHOLOGIES,
     frame_px: int = 132,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
@@ -56,6 +57,8 @@ def build_detector(
         A key of `ARCHITECTURES`: ``association`` or ``vgg16``.
     channel_means : sequence of three float
         Mean grey level of R, G and B over the training set.
+    class_names : sequence of str
+        Classes 1, 2, .. in order; the paper's by default.
     frame_px : int
         Width of a subject.
     seed : int
@@ -77,47 +80,45 @@ def build_detector(
     chosen = chosen_options(architecture, options or {})
     # New layers draw default weights from the global generator.  `fork_rng` restores its state; the weights
     # are replaced below.
+    common = {
+        "architecture": architecture,
+        "options": dict(options or {}),
+        "class_names": tuple(class_names),
+        "channel_means": channel_means,
+    }
     with torch.random.fork_rng(devices=[]):
-        detector = ARCHITECTURES[architecture](chosen, channel_means, frame_px, dict(options or {}))
+        detector = ARCHITECTURES[architecture](chosen, frame_px, common)
     _initialise(detector, torch.Generator().manual_seed(seed))
     return detector
 
 
-def _vgg16(
-    chosen: Vgg16Options, channel_means: Sequence[float], frame_px: int, options: dict[str, Any]
-) -> FasterRCNN:
+def _vgg16(chosen: Vgg16Options, frame_px: int, common: dict[str, Any]) -> FasterRCNN:
     zoom = chosen.input_px / frame_px
     backbone = Vgg16Backbone(freeze_low=chosen.freeze_low)
     rpn = RpnOptions(min_side_px=MIN_SIDE_FRAME_PX * zoom)
     return FasterRCNN(
-        architecture="vgg16",
-        options=options,
+        **common,
         backbone=backbone,
         rpn=RegionProposalNetwork(backbone.channels, backbone.stride_px, rpn),
         pooling=STPooling(POOL_SIZE, backbone.stride_px),
         head=RecognitionHead(
-            backbone.channels, POOL_SIZE, fc_width=chosen.fc_width, n_classes=len(MORPHOLOGIES)
+            backbone.channels, POOL_SIZE, fc_width=chosen.fc_width, n_classes=len(common["class_names"])
         ),
         matching=RoiMatching(box_gradient=chosen.box_gradient),
-        channel_means=channel_means,
         frame_px=frame_px,
         input_px=chosen.input_px,
     )
 
 
-def _association(
-    chosen: AssociationOptions, channel_means: Sequence[float], frame_px: int, options: dict[str, Any]
-) -> AssociationNetwork:
+def _association(chosen: AssociationOptions, frame_px: int, common: dict[str, Any]) -> AssociationNetwork:
     del frame_px  # candidates are in frame pixels, for any width of the frame
     return AssociationNetwork(
-        architecture="association",
-        options=options,
+        **common,
         backbone=FeaturePyramid(),
         pool_size=POOL_SIZE,
         width=chosen.width,
         dropout=chosen.dropout,
         blind=chosen.blind,
-        channel_means=channel_means,
     )
 
 

@@ -41,6 +41,8 @@ def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
     """
     if info.architecture != detector.architecture:
         raise ValueError(f"{path}: header says {info.architecture!r}, detector is {detector.architecture!r}")
+    if info.class_names != detector.class_names:
+        raise ValueError(f"{path}: header says {info.class_names}, detector has {detector.class_names}")
     header = dataclasses.asdict(info) | {"architecture_options": detector.options}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
     _write(Path(path), header, tensors)
@@ -111,6 +113,7 @@ def load_weights(
         detector = build_detector(
             info.architecture,
             channel_means=info.channel_means,
+            class_names=info.class_names,
             frame_px=info.fusion_options["size_px"],
             options=options,
         )

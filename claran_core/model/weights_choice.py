@@ -5,11 +5,11 @@ The beam decides how an image looks to a network, so weights for another number 
 are used with a warning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from claran_core.common.errors import WeightsError
+from claran_core.common.errors import ConfigError, WeightsError
 from claran_core.common.paths import resolve_path
 from claran_core.model.weights_header import (
     WeightsInfo,
@@ -21,7 +21,7 @@ from claran_core.model.weights_header import (
 from claran_core.settings.config import Config
 from claran_core.survey.surveys import Survey
 
-__all__ = ["ChosenWeights", "given_weights"]
+__all__ = ["ChosenWeights", "given_weights", "start_weights"]
 
 # Weights are used without a warning at frequencies within this factor of those of their training.
 UNWARNED_FREQUENCY_RATIO = 1.5
@@ -83,6 +83,45 @@ def given_weights(config: Config) -> tuple[dict[str, ChosenWeights], list[str]]:
     return given, unfit
 
 
+def start_weights(config: Config, given: Collection[str]) -> dict[str, Path]:
+    """Return the weights that the training of each method starts from.
+
+    Parameters
+    ----------
+    config : Config
+        Settings of the run.
+    given : collection of str
+        Methods that have weights, so that they are not trained.
+
+    Raises
+    ------
+    ConfigError
+        If a method is not trained, or the radio survey of a file is unknown.
+    WeightsError
+        If weights cannot be read, or are not compatible with the images; their classes may differ.
+    """
+    starts = {}
+    for method, name in config.model.start_from.items():
+        if method not in config.fusion.methods:
+            raise ConfigError(f"config: model.start_from.{method}: fusion.methods does not make {method}")
+        if method in given:
+            raise ConfigError(
+                f"config: model.start_from.{method}: {method} has weights and is not trained; "
+                f"write model.weights.{method}: null"
+            )
+        path = resolve_path(name)
+        check_compatible(
+            path,
+            read_info(path),
+            method=method,
+            fusion_options=config.fusion.pixel_options,
+            survey=config.survey.radio.survey,
+            architecture=config.model.architecture,
+        )
+        starts[method] = path
+    return starts
+
+
 def _fitting(
     config: Config, method: str, names: Sequence[str]
 ) -> tuple[list[tuple[Path, WeightsInfo]], list[str]]:
@@ -99,6 +138,7 @@ def _fitting(
                 fusion_options=config.fusion.pixel_options,
                 survey=config.survey.radio.survey,
                 architecture=config.model.architecture,
+                classes=config.model.classes,
             )
         except WeightsError as error:
             if info is None and not _ships(name):  # missing or damaged: no other file may replace it

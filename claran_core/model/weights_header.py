@@ -7,7 +7,7 @@ Reading it needs no PyTorch, so a workflow checks its settings before it starts.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from claran_core.common.calibration import Calibration
 from claran_core.common.errors import InputError, WeightsError
-from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.morphology import check_classes
 from claran_core.survey.surveys import Survey, survey_named
 
 __all__ = [
@@ -195,6 +195,7 @@ def _check_values(info: WeightsInfo) -> None:
             raise ValueError(f"{name} is no {kind.__name__}")
     if not all(isinstance(name, str) for name in (*info.class_names, info.data.get("survey", ""))):
         raise ValueError("class_names or data.survey are not texts")
+    check_classes(info.class_names)
     if len(info.channel_means) != N_CHANNELS or not all(map(math.isfinite, info.channel_means)):
         raise ValueError(f"channel_means {info.channel_means} are not three finite numbers")
     for name in ("pixels_per_beam", "frequency_hz"):
@@ -221,6 +222,7 @@ def check_compatible(
     fusion_options: Mapping[str, Any],
     survey: Survey,
     architecture: str | None = None,
+    classes: Sequence[str] | None = None,
 ) -> None:
     """Raise if weights were trained for other images than those of a run.
 
@@ -238,6 +240,8 @@ def check_compatible(
         Radio survey of the images; the number of pixels per beam must agree.
     architecture : str, optional
         Required architecture; default: any.
+    classes : sequence of str, optional
+        Required classes; default: any.
 
     Raises
     ------
@@ -249,10 +253,11 @@ def check_compatible(
             f"{path}: weights of {info.architecture}, but model.architecture is {architecture}; write "
             f"model.weights.{method}: null to train it, or model.architecture: {info.architecture}"
         )
-    if info.class_names != MORPHOLOGIES:
+    if classes is not None and info.class_names != tuple(classes):
         raise WeightsError(
-            f"{path}: its classes are {', '.join(info.class_names)}; "
-            f"this program needs {', '.join(MORPHOLOGIES)}"
+            f"{path}: its classes are {', '.join(info.class_names)}, but model.classes are "
+            f"{', '.join(classes)}; write model.classes: [{', '.join(info.class_names)}], or "
+            f"model.weights.{method}: null to train it"
         )
     if info.method != method:
         raise WeightsError(

@@ -1,11 +1,13 @@
 """Columns of the catalogue as the report shows them: groups, units and descriptions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.flags import DESCRIPTIONS
+from claran_core.common.tables import for_classes
 
 __all__ = ["GROUP_ORDER", "column_table", "flag_table"]
 
@@ -53,9 +55,9 @@ GROUP_ORDER = (
 )
 
 
-def column_table() -> list[dict[str, Any]]:
+def column_table(classes: Sequence[str]) -> list[dict[str, Any]]:
     """Return name, unit, description and group of each column, and whether it is a list."""
-    return [_column(field) for field in CATALOGUE]
+    return [_column(field) for field in for_classes(CATALOGUE, classes)]
 
 
 def _column(field: pa.Field) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from claran_core.common.morphology import MORPHOLOGIES
-
 __all__ = ["ClassRow", "Histogram", "HistogramBar", "HostSummary", "class_rows", "histograms", "host_summary"]
 
 N_BARS = 20
@@ -165,10 +163,10 @@ def _histogram(
     return Histogram(name, title, unit, tuple(bars), ticks, float(np.median(known)), len(values) - len(known))
 
 
-def class_rows(catalogue: pd.DataFrame) -> list[ClassRow]:
+def class_rows(catalogue: pd.DataFrame, classes: Sequence[str]) -> list[ClassRow]:
     """Return one row per class, then one for all sources."""
     parts: Sequence[tuple[str, pd.DataFrame]] = [
-        *((name, catalogue[catalogue["morphology"] == name]) for name in MORPHOLOGIES),
+        *((name, catalogue[catalogue["morphology"] == name]) for name in classes),
         ("all", catalogue),
     ]
     return [

@@ -18,7 +18,7 @@ import pandas as pd
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.common.files import write_text
 from claran_core.common.flags import Flag
-from claran_core.common.morphology import MORPHOLOGIES
+from claran_core.common.tables import for_classes
 from claran_core.common.temporary import atomic_folder
 from claran_core.report.columns import GROUP_ORDER, column_table, flag_table
 from claran_core.report.gallery_selection import Choice, select_pictures
@@ -72,6 +72,7 @@ def shown_rows(inputs: ReportInputs, *, max_rows: int = MAX_ROWS) -> Shown:
         inputs.blank,
         size=None if size == "all" else int(size),
         seed=inputs.config.seed,
+        classes=inputs.config.model.classes,
     )
     return Shown(_most_important(inputs.catalogue, choice.sources, max_rows), choice)
 
@@ -96,7 +97,7 @@ def write_gallery(folder: Path, inputs: ReportInputs, shown: Shown) -> None:
     with atomic_folder(folder) as made:
         subjects = _subjects_with_pictures(inputs, shown)
         _write_pictures(made, inputs, shown, subjects)
-        _write_rows(made, shown.table)
+        _write_rows(made, shown.table, inputs.config.model.classes)
         write_text(made / "sources.js", script("sources", safe_json(_index(inputs, shown, subjects))))
         for script_name in SCRIPTS:
             shutil.copyfile(Path(__file__).parent / "web" / script_name, made / script_name)
@@ -146,10 +147,11 @@ def _by_subject(table: pd.DataFrame | None, subjects: Sequence[str]) -> dict[str
     return {str(subject): group for subject, group in rows.groupby("subject_id")}
 
 
-def _write_rows(folder: Path, table: pd.DataFrame) -> None:
+def _write_rows(folder: Path, table: pd.DataFrame, classes: Sequence[str]) -> None:
     """Write all columns of all rows, `ROWS_PER_FILE` rows a file."""
+    names = for_classes(CATALOGUE, classes).names
     for number, start in enumerate(range(0, len(table), ROWS_PER_FILE)):
-        rows = table.iloc[start : start + ROWS_PER_FILE][CATALOGUE.names]
+        rows = table.iloc[start : start + ROWS_PER_FILE][names]
         name = f"rows/{number:05d}"
         write_text(folder / f"{name}.js", script(name, table_values(rows)))
 
@@ -159,7 +161,8 @@ def _index(inputs: ReportInputs, shown: Shown, subjects: Sequence[str]) -> dict[
     table = shown.table
     place = {name: number for number, name in enumerate(subjects)}
     turn = {name: number for number, name in enumerate(shown.choice.sources)}
-    morphology = {name: number for number, name in enumerate(MORPHOLOGIES)}
+    classes = inputs.config.model.classes
+    morphology = {name: number for number, name in enumerate(classes)}
     frame = inputs.config.fusion.frame
     return {
         "id": table["source_id"].tolist(),
@@ -173,8 +176,8 @@ def _index(inputs: ReportInputs, shown: Shown, subjects: Sequence[str]) -> dict[
         "turn": [turn.get(name, -1) for name in table["source_id"]],
         "blank": [place[name] for name in shown.choice.blank],
         "doubtful": int(Flag.DOUBTFUL),
-        "classes": list(MORPHOLOGIES),
-        "columns": column_table(),
+        "classes": list(classes),
+        "columns": column_table(classes),
         "groups": list(GROUP_ORDER),
         "flag_table": flag_table(),
         "panels": list(PANELS),

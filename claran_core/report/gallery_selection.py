@@ -4,7 +4,7 @@ The selection is random with a seed, spread over the classes, with sources of te
 not depend on the order of the tables.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,8 @@ __all__ = ["Choice", "select_pictures"]
 # Order of the splits: subjects that the detector has not seen in training come first.
 SPLIT_ORDER = {"test": 0, "none": 1, "train": 2}
 
-# Group of the subjects without a component; it follows the six classes.
-BLANK = "blank"
+# Group of the subjects without a component; it follows the classes, whose names have no blanks.
+BLANK = "no component"
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def select_pictures(
     *,
     size: int | None,
     seed: int,
+    classes: Sequence[str] = MORPHOLOGIES,
 ) -> Choice:
     """Select the sources and blank subjects to show, taking from each class in turn.
 
@@ -59,6 +60,8 @@ def select_pictures(
         Number of sources and blank subjects to select; None selects all.
     seed : int
         Seed of the order within a class and split.
+    classes : sequence of str
+        Names of the classes, in the order of their turns.
     """
     split = dict(zip(subjects["subject_id"], subjects["split"], strict=True))
     empty = subjects.loc[subjects["subject_id"].isin(blank), "subject_id"]
@@ -71,7 +74,7 @@ def select_pictures(
     ).sort_values(["group", "name"], kind="stable", ignore_index=True)
     table["rank"] = [SPLIT_ORDER[split.get(name, "none")] for name in table["subject"]]
     table["lot"] = np.random.default_rng(seed).permutation(len(table))
-    table["place"] = table["group"].map({name: i for i, name in enumerate([*MORPHOLOGIES, BLANK])})
+    table["place"] = table["group"].map({name: i for i, name in enumerate([*classes, BLANK])})
     table = table.sort_values(["rank", "lot"], kind="stable")
     table["turn"] = table.groupby("group").cumcount()
     chosen = table.sort_values(["turn", "place"], kind="stable").head(len(table) if size is None else size)

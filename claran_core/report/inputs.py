@@ -15,6 +15,7 @@ from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
 from claran_core.common.origins import Origin, check_run, check_together, origins_of, read_with_origin
 from claran_core.common.paths import Results
+from claran_core.common.tables import for_classes
 from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.fusion.fused_images import check_images, open_shard
@@ -133,7 +134,7 @@ def read_inputs(
     if compared:
         catalogue_figures["comparison"] = results.comparison("comparison.png")
     method = config.catalogue.method
-    tables, origins = _read_run(results, labelled=bool(evaluated))
+    tables, origins = _read_run(results, config.model.classes, labelled=bool(evaluated))
     shards = [_read_shard(results, method, name) for name in tables["run_targets"]["shard"].unique()]
     check_run(origins, [shard.origins for shard in shards], {"method": method})
     fused = pd.concat([shard.fused for shard in shards], ignore_index=True)
@@ -166,10 +167,12 @@ class _Shard:
     origins: Mapping[str, Origin]
 
 
-def _read_run(results: Results, *, labelled: bool) -> tuple[dict[str, pd.DataFrame], dict[str, Origin]]:
+def _read_run(
+    results: Results, classes: Sequence[str], *, labelled: bool
+) -> tuple[dict[str, pd.DataFrame], dict[str, Origin]]:
     """Return the tables of the whole run, and their origins, by the names of `claran_core.common.origins`."""
     wanted: dict[str, tuple[Path, Sequence[str] | None]] = {
-        "catalogue": (results.catalogue, CATALOGUE.names),
+        "catalogue": (results.catalogue, for_classes(CATALOGUE, classes).names),
         "outcomes": (results.outcomes, ["outcome"]),
         "run_ledger": (results.catalogue_ledger, None),
         "run_targets": (results.targets, None),

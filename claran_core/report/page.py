@@ -15,7 +15,6 @@ import yaml
 
 from claran_core.common.files import write_text
 from claran_core.common.flags import DESCRIPTIONS, Flag
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.published import published
 from claran_core.common.tables import NATIVE_SCALE
 from claran_core.evaluation.catalogue_scores import catalogue_summary
@@ -98,7 +97,7 @@ def _run(inputs: ReportInputs) -> dict[str, Any]:
         "version": inputs.version,
         "simulated": config.survey.radio.source == "simulated",
         "settings": yaml.safe_dump(published(config.as_dict()), sort_keys=False, allow_unicode=True),
-        "morphologies": MORPHOLOGIES,
+        "morphologies": config.model.classes,
     }
 
 
@@ -142,7 +141,7 @@ def _cutouts(inputs: ReportInputs) -> dict[str, Any]:
 
 
 def _catalogue(inputs: ReportInputs) -> dict[str, Any]:
-    catalogue = inputs.catalogue
+    catalogue, classes = inputs.catalogue, inputs.config.model.classes
     return {
         "n_sources": len(catalogue),
         "n_doubtful": int(np.count_nonzero(catalogue["flags"].to_numpy(int) & int(Flag.DOUBTFUL))),
@@ -152,8 +151,8 @@ def _catalogue(inputs: ReportInputs) -> dict[str, Any]:
         "n_blank": len(inputs.blank),
         "min_probability": inputs.config.catalogue.min_probability,
         "model_ids": sorted(catalogue["model_id"].unique()),
-        "classes": class_rows(catalogue),
-        "class_bars": summary.class_bars(catalogue),
+        "classes": class_rows(catalogue, classes),
+        "class_bars": summary.class_bars(catalogue, classes),
         "histograms": histograms(catalogue),
         "hosts": host_summary(catalogue),
     }

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from claran_core.common.morphology import MORPHOLOGIES
-
 __all__ = ["Score", "ScoreRow", "scores"]
 
 MEAN = "mean"
@@ -78,7 +76,7 @@ def _score(method: str, values: Mapping[str, Any]) -> Score:
     n_truth = {**counts["sources"], MEAN: counts["n_sources"]}
     n_detections = {**counts["detections"], MEAN: counts["n_detections"]}
     rows = []
-    for name in (*MORPHOLOGIES, MEAN):
+    for name in (*values["classes"], MEAN):
         low, high = values["ap"]["interval_95"].get(name) or (None, None)
         rows.append(
             ScoreRow(

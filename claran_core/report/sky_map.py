@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from claran_core.common.frame import Frame
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.report.projection import HALF_HEIGHT, HALF_WIDTH, Projection, centre_of, hammer, lambert
 
 __all__ = ["MapLabel", "SkyMap", "area_map", "png_data_uri", "whole_sky_map"]
@@ -199,11 +198,11 @@ def _points(
     x, y = area.drawn(*project(*frame.frame_to_sky(ra, dec, corner[:, 0], corner[:, 1], scale)))
     outlines = "".join(_path(*corners) for corners in zip(x, y, strict=True))
     points = []
-    for name in MORPHOLOGIES:
+    for name in sorted(sources["morphology"].unique()):
         part = sources[sources["morphology"] == name]
         x, y = area.drawn(*project(part["ra"].to_numpy(float), part["dec"].to_numpy(float)))
         path = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x, y, strict=True))
-        points += [(name, path)] if path else []
+        points.append((name, path))
     return {"outlines": outlines, "points": tuple(points)}
 
 

@@ -1,6 +1,6 @@
 """Small tables of the report, made from the tables of a run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,6 @@ import pandas as pd
 
 from claran_core.catalogue.product.schema import OUTCOME_DESCRIPTIONS
 from claran_core.common.flags import DESCRIPTIONS
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.published import published
 from claran_core.common.tables import SPLITS
 
@@ -85,10 +84,10 @@ def split_bars(targets: pd.DataFrame) -> list[Bar]:
     return _bars(SPLITS, (counts.get(split, 0) for split in SPLITS))
 
 
-def class_bars(table: pd.DataFrame) -> list[Bar]:
+def class_bars(table: pd.DataFrame, classes: Sequence[str]) -> list[Bar]:
     """Return the number of sources per class, in the order of the classes."""
     counts = table["morphology"].value_counts()
-    return _bars(MORPHOLOGIES, (counts.get(name, 0) for name in MORPHOLOGIES))
+    return _bars(classes, (counts.get(name, 0) for name in classes))
 
 
 def band_rows(ledger: pd.DataFrame) -> list[BandRow]:

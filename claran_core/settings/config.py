@@ -20,6 +20,7 @@ from claran_core.settings.cutouts import CutoutOptions
 from claran_core.settings.evaluation import EvaluationOptions
 from claran_core.settings.fusion import FusionOptions
 from claran_core.settings.inference import InferenceOptions
+from claran_core.settings.labels import LabelOptions
 from claran_core.settings.messages import first_problem
 from claran_core.settings.model import ModelOptions
 from claran_core.settings.report import ReportOptions
@@ -45,6 +46,7 @@ class Config(Options):
     survey: SurveysOptions
     cutouts: CutoutOptions
     fusion: FusionOptions
+    labels: LabelOptions
     model: ModelOptions
     training: TrainingOptions
     inference: InferenceOptions

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from claran_core.common.errors import ConfigError
-from claran_core.common.options import FileName, GivenFile, OneOf, Options, Switch, Unique, Within
+from claran_core.common.morphology import check_classes
+from claran_core.common.options import FileName, GivenFile, OneOf, Options, Switch, Text, Unique, Within
 from claran_core.common.paths import resolve_path
 from claran_core.settings.fusion import FusionMethod
 from claran_core.settings.messages import first_problem
@@ -99,10 +100,19 @@ def chosen_options(architecture: str, options: Mapping[str, Any]) -> Architectur
         raise ConfigError(f"{problem} (architecture {architecture})") from None
 
 
+def _checked_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
+    check_classes(classes)
+    return classes
+
+
 class NetworkOptions(Options):
     """The network to train."""
 
     architecture: Annotated[str, OneOf(tuple(ARCHITECTURE_OPTIONS))] = Field(description="detector")
+    classes: Annotated[tuple[Text, ...], AfterValidator(_checked_classes)] = Field(
+        description="classes that the detector tells apart, in their order; "
+        "those of the paper for the simulated sky and the RGZ label table"
+    )
     options: Mapping[str, Any] = Field(
         description="options of the architecture that differ from their defaults"
     )
@@ -136,12 +146,25 @@ class NetworkOptions(Options):
 class ModelOptions(NetworkOptions):
     """Section ``model``."""
 
+    start_from: Mapping[FusionMethod, GivenFile] = Field(
+        description="weights of each fusion method that its training starts from; "
+        "the scores of classes that they do not have start at random"
+    )
+
     weights: Mapping[
         FusionMethod, FileName | Annotated[tuple[GivenFile, ...], Field(min_length=1), Unique()] | None
     ] = Field(
         description="weights of each fusion method, or several files, of which the one that fits beam and "
         "frequency of the survey best is used; a method without any is trained first"
     )
+
+    @model_validator(mode="after")
+    def _check_start(self) -> Self:
+        if self.start_from and self.pretrained is not None:
+            raise ValueError(
+                "pretrained and start_from are two starts of one training; write pretrained: null"
+            )
+        return self
 
 
 def check_pretrained(model: NetworkOptions, working_directory: Path | None = None) -> list[str]:

@@ -14,7 +14,7 @@ class TargetOptions(Options):
 
     path: GivenFile = Field(
         description="table of positions (CSV, Parquet, FITS or VOTable; `ra` and `dec`, ICRS), "
-        "or the RGZ label table"
+        "the RGZ label table, or labels of your own, whose boxes' centres are the targets"
     )
     scales: Annotated[tuple[Literal[1, 2, 4, 8], ...], Field(min_length=1), Unique()] = Field(
         description="how wide the views of each target are, in units of the frame; "

@@ -21,7 +21,7 @@ from astropy_healpix import lonlat_to_healpix
 from claran_core.common import files
 from claran_core.common.errors import InputError
 from claran_core.common.origins import check_run, origins_of
-from claran_core.common.paths import Results, missing
+from claran_core.common.paths import Results, missing, resolve_path
 from claran_core.common.tables import TARGETS
 from claran_core.settings.config import Config
 from claran_core.targets.target_table import position_doubt, read_targets
@@ -176,12 +176,20 @@ def _assigned(
     """
     same_size = stored.get("shard_size") == config.shard_size
     existing = files.read_table(results.targets, TARGETS.names) if same_size else None
-    return assign_shards(read_targets(targets_path, config.targets.scales), existing, config.shard_size)
+    images = config.labels.images
+    targets = read_targets(
+        targets_path, config.targets.scales, None if images is None else resolve_path(images)
+    )
+    return assign_shards(targets, existing, config.shard_size)
 
 
 def _settings(config: Config) -> dict[str, Any]:
     """Return the settings that decide the targets of a table and their shards."""
-    return {"shard_size": config.shard_size, "scales": list(config.targets.scales)}
+    return {
+        "shard_size": config.shard_size,
+        "scales": list(config.targets.scales),
+        "label_images": config.labels.images,
+    }
 
 
 def _stored(results: Results, *, verify: bool = True) -> dict[str, Any]:

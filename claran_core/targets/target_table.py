@@ -1,4 +1,4 @@
-"""Read the targets of a run from a list of positions or from the RGZ label table.
+"""Read the targets of a run from a list of positions, the RGZ label table, or labels of the user.
 
 Invalid positions, names that cannot be file names and repeated rows are refused in one line.  All checks
 are vectorised, because a list may have a million rows.
@@ -21,6 +21,9 @@ from claran_core.common.sexagesimal import sexagesimal_values
 from claran_core.common.table_column import TableColumn, named_column, position_columns
 from claran_core.common.tables import NATIVE_SCALE, SPLITS
 from claran_core.labels import rgz_table
+from claran_core.labels.box_table import is_box_table
+from claran_core.labels.own_labels import is_coco, read_own_labels
+from claran_core.labels.sky_labels import SkyLabels
 
 __all__ = ["position_doubt", "read_targets"]
 
@@ -32,7 +35,9 @@ MAX_ID_LENGTH = 100
 SAFE_ID = rf"[A-Za-z0-9_+\-][A-Za-z0-9._+\-]{{0,{MAX_ID_LENGTH - 1}}}"
 
 
-def read_targets(path: Path, scales: Sequence[int] = (NATIVE_SCALE,)) -> pd.DataFrame:
+def read_targets(
+    path: Path, scales: Sequence[int] = (NATIVE_SCALE,), images: Path | None = None
+) -> pd.DataFrame:
     """Read and check the targets of a run.
 
     Parameters
@@ -41,10 +46,14 @@ def read_targets(path: Path, scales: Sequence[int] = (NATIVE_SCALE,)) -> pd.Data
         CSV, Parquet, FITS table or VOTable with positions (ICRS;
         `claran_core.common.table_column.position_columns`), in the unit that the table states, else in deg
         or sexagesimal, and optionally ``subject_id`` (default: the IAU-style name of the position),
-        ``scale`` (1, 2, 4 or 8) and ``split`` (train, test or none; default none); or an RGZ label table.
+        ``scale`` (1, 2, 4 or 8) and ``split`` (train, test or none; default none); or an RGZ label table; or
+        labels of the user (`claran_core.labels.own_labels.read_own_labels`), whose boxes' centres are the
+        targets, by default of the split train.
     scales : sequence of int
         Scales at which each target is seen if the table has no column ``scale``.  The view at the first one
         has the id of the target, a view at scale s has ``_xs`` appended.
+    images : Path, optional
+        Folder of the images of COCO annotations.
 
     Returns
     -------
@@ -57,11 +66,14 @@ def read_targets(path: Path, scales: Sequence[int] = (NATIVE_SCALE,)) -> pd.Data
     InputError
         For an invalid target, in one line with file, row and value.
     """
-    columns = table_columns(path)
+    columns = [] if is_coco(path) else table_columns(path)
     if rgz_table.is_label_table(columns):
         return _at_scales(path, _from_labels(path), scales)
-    table = read_external_table(path, _choose(path, columns), POSITION_UNITS)
-    targets = _from_positions(table)
+    if is_coco(path) or is_box_table(path, columns):
+        table, split = _of_boxes(path, columns, images), "train"
+    else:
+        table, split = read_external_table(path, _choose(path, columns), POSITION_UNITS), "none"
+    targets = _from_positions(table, split)
     if "scale" not in table.data:
         return _at_scales(path, targets, scales)
     return targets[list(COLUMNS)]
@@ -79,11 +91,11 @@ def position_doubt(path: Path, ra_deg: np.ndarray) -> str:
     ra_deg : (n,) float64 array
         What `read_targets` made of it.
     """
-    if not len(ra_deg) or ra_deg.max() >= HOURS_PER_CIRCLE:
+    if not len(ra_deg) or ra_deg.max() >= HOURS_PER_CIRCLE or is_coco(path):
         return ""
     columns = table_columns(path)
     made_for_us = any(named_column(path, name, columns) for name in ("scale", "split"))
-    if made_for_us or rgz_table.is_label_table(columns):
+    if made_for_us or rgz_table.is_label_table(columns) or is_box_table(path, columns):
         return ""
     column = position_columns(path, columns)["ra"]
     if column.says_unit or _is_sexagesimal(path, column):
@@ -132,14 +144,27 @@ def _from_labels(path: Path) -> pd.DataFrame:
     return targets.assign(split=split).reset_index(drop=True)
 
 
-def _from_positions(table: ExternalTable) -> pd.DataFrame:
-    """Check a list of positions and return it as targets."""
+def _of_boxes(path: Path, columns: Sequence[TableColumn], images: Path | None) -> ExternalTable:
+    """Return labels of the user as a table of the centres of their boxes."""
+    labels = read_own_labels(path, images)
+    given = {ours: named_column(path, ours, columns) for ours in OTHER_COLUMNS}
+    chosen = {ours: column for ours, column in given.items() if column is not None}
+    names = pd.Index([one.label_id for one in labels])
+    table = ExternalTable(path, pd.DataFrame(index=names), "label")
+    if chosen:
+        table = read_external_table(path, chosen, {})
+    ra_deg, dec_deg = SkyLabels(labels).centres_deg.T
+    return replace(table, data=table.data.assign(ra=ra_deg, dec=dec_deg))
+
+
+def _from_positions(table: ExternalTable, split: str) -> pd.DataFrame:
+    """Check a list of positions and return it as targets; `split` is that of a table without splits."""
     ra_deg, dec_deg = table.positions()
     targets = {
         "subject_id": _ids(table, ra_deg, dec_deg),
         "ra": ra_deg,
         "dec": dec_deg,
-        "split": _splits(table),
+        "split": _splits(table, split),
     }
     if "scale" in table.data:
         targets["scale"] = _scales(table)
@@ -182,10 +207,10 @@ def _scales(table: ExternalTable) -> np.ndarray:
     return scales.astype(np.int32)
 
 
-def _splits(table: ExternalTable) -> np.ndarray:
-    """Return the split of each row in lower case, "none" without a column."""
+def _splits(table: ExternalTable, without: str) -> np.ndarray:
+    """Return the split of each row in lower case, `without` where there is no column."""
     if "split" not in table.data:
-        return np.full(len(table.data), "none", dtype=object)
+        return np.full(len(table.data), without, dtype=object)
     splits = table.data["split"].str.lower()
     table.refuse_where(~splits.isin(SPLITS).to_numpy(), "split", f"must be one of: {', '.join(SPLITS)}")
     return splits.to_numpy(dtype=object)

@@ -124,6 +124,8 @@ class FusedDataset:
         True sources of all shards (`Results.labels`).
     split : str
         ``train``, ``test`` or ``none``.
+    class_names : sequence of str
+        Classes 1, 2, .. of the labels, in order.
     keep_apart_arcsec : float
         Subjects closer than this to a subject of the test split are left out, because they may show its
         sources.
@@ -136,6 +138,8 @@ class FusedDataset:
         Right ascension and declination of the centres, deg.
     frame_px : int
         Height and width of the images, px.
+    class_names : tuple of str
+        Classes 1, 2, .. in order.
     n_labels : int
         Number of true sources in all subjects.
 
@@ -152,9 +156,11 @@ class FusedDataset:
         targets: Sequence[Path],
         labels: Path,
         split: str = "train",
+        class_names: Sequence[str] = MORPHOLOGIES,
         keep_apart_arcsec: float = 0.0,
     ) -> None:
         check_run(origins_of(run_labels=labels), [files.origins() for files in shards])
+        self.class_names = tuple(class_names)
         self._images: list[np.ndarray] = []
         self._indexes: list[pd.DataFrame] = []
         self._paths = [files.images for files in shards]
@@ -178,7 +184,7 @@ class FusedDataset:
         self._indexes.append(index)
         components = read_table(files.components, PLAIN_COLUMNS)
         self._components |= components_by_subject(components)
-        self._owners |= read_owners(files.owners, components)
+        self._owners |= read_owners(files.owners, components, self.class_names)
         rows = index[["subject_id", "ra", "dec"]].assign(shard=number, row=range(len(index)))
         return rows[has_radio(index)]
 
@@ -186,13 +192,13 @@ class FusedDataset:
         columns = ["subject_id", "label_id", *BOX_COLUMNS, "morphology"]
         labels = read_table(path, columns)
         labels = labels[labels["subject_id"].isin(self.subject_ids)]
-        _check_labels(labels, path, self.frame_px)
+        _check_labels(labels, path, self.frame_px, self.class_names)
         labels = labels.sort_values(["subject_id", "label_id"], kind="stable")
         owner = labels["subject_id"].to_numpy(dtype=object)
         self._first = np.searchsorted(owner, self.subject_ids, side="left")
         self._last = np.searchsorted(owner, self.subject_ids, side="right")
         self._boxes = labels[BOX_COLUMNS].to_numpy(dtype="<f4")
-        classes = [MORPHOLOGIES.index(name) + 1 for name in labels["morphology"]]
+        classes = [self.class_names.index(name) + 1 for name in labels["morphology"]]
         self._classes = np.array(classes, dtype="<i8")
         self.n_labels = len(labels)
 
@@ -363,16 +369,17 @@ def _kept_apart(rows: pd.DataFrame, targets: Sequence[Path], within_arcsec: floa
     return rows[~near]
 
 
-def _check_labels(labels: pd.DataFrame, path: Path, frame_px: int) -> None:
+def _check_labels(labels: pd.DataFrame, path: Path, frame_px: int, class_names: Sequence[str]) -> None:
     boxes = labels[BOX_COLUMNS].to_numpy(dtype=float)
     inside = (boxes >= 0) & (boxes <= frame_px)  # false for NaN
     good_box = inside.all(axis=1) & (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
-    good_class = labels["morphology"].isin(MORPHOLOGIES).to_numpy()
+    good_class = labels["morphology"].isin(class_names).to_numpy()
     for column, good in (("box", good_box), ("morphology", good_class)):
         if not good.all():
             row = labels.iloc[int(np.argmin(good))]
             value = row["morphology"] if column == "morphology" else row[BOX_COLUMNS].tolist()
             raise InputError(
                 f"{path}: label {row['label_id']!r} of {row['subject_id']!r} has {column} {value}, "
-                f"not valid in a frame of {frame_px} px; rerun the labels stage"
+                f"not valid in a frame of {frame_px} px with classes {', '.join(class_names)}; "
+                "rerun the labels stage"
             )

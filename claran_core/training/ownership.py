@@ -5,6 +5,7 @@ source with nearly all of their flux.  If no source has, the unit is mixed, and 
 consists of any of these sources.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,13 @@ NO_UNITS = Ownership(np.zeros(0, np.int64), np.zeros(0, np.int64))
 # does not keep the source from being found.
 MAIN_SHARE = 0.9
 
-# Classes of sources as numbers (`Ownership`).
-_CLASSES = {"": -1} | {name: k + 1 for k, name in enumerate(MORPHOLOGIES)}
-_INCOMPLETE = 0
+# Numbers of sources without a class, and of those of which a mixed unit has a part (`Ownership`).
+_NO_CLASS, _INCOMPLETE = -1, 0
 
 
-def read_owners(path: Path, components: pd.DataFrame) -> dict[str, dict[float, Ownership]]:
+def read_owners(
+    path: Path, components: pd.DataFrame, class_names: Sequence[str] = MORPHOLOGIES
+) -> dict[str, dict[float, Ownership]]:
     """Read the owners of the units of a shard, by subject and level; subjects without units are absent.
 
     Parameters
@@ -39,6 +41,8 @@ def read_owners(path: Path, components: pd.DataFrame) -> dict[str, dict[float, O
         `claran_core.common.tables.OWNERS` of the shard.
     components : DataFrame
         `claran_core.common.tables.COMPONENTS` of the shard.
+    class_names : sequence of str
+        Classes 1, 2, .. in order.
 
     Returns
     -------
@@ -51,9 +55,10 @@ def read_owners(path: Path, components: pd.DataFrame) -> dict[str, dict[float, O
         If the file cannot be read, or its rows are not those of the components.
     """
     owners = read_table(path, OWNERS.names)
-    _check_rows(owners, components, path)
+    numbers = {"": _NO_CLASS} | {name: k for k, name in enumerate(class_names, start=1)}
+    _check_rows(owners, components, path, list(numbers))
     of_row, sources = _numbered(owners)
-    classes = owners["morphology"].map(_CLASSES).to_numpy(np.int64)
+    classes = owners["morphology"].map(numbers).to_numpy(np.int64)
     units = find_units({name: components[name].to_numpy() for name in components.columns})
     members = of_row[units.members]
     flux = components["flux"].to_numpy(np.float64)[units.members]
@@ -113,12 +118,14 @@ def _numbered(owners: pd.DataFrame) -> tuple[np.ndarray, int]:
     return np.where(kind == "source", number, np.where(kind == "artefact", ARTEFACT, UNKNOWN)), len(names)
 
 
-def _check_rows(owners: pd.DataFrame, components: pd.DataFrame, path: Path) -> None:
+def _check_rows(
+    owners: pd.DataFrame, components: pd.DataFrame, path: Path, known_classes: Sequence[str]
+) -> None:
     keys = ["subject_id", "scale", "level", "component_id"]
     same = len(owners) == len(components)
     if not same or not all((owners[name].to_numpy() == components[name].to_numpy()).all() for name in keys):
         raise InputError(f"{path}: its rows are not those of the components; rerun the labels stage")
-    for column, known in (("kind", ["source", "artefact", "unknown"]), ("morphology", list(_CLASSES))):
+    for column, known in (("kind", ["source", "artefact", "unknown"]), ("morphology", known_classes)):
         bad = ~owners[column].isin(known)
         if bad.any():
             row = owners[bad].iloc[0]

@@ -37,11 +37,11 @@ class TrainingJob:
         Fusion method of the images.
     targets, images, index, components, owners : list of str
         Files of all shards, in the same order.
-    labels, pretrained : str
-        Labels of the run; initial weights, or None.
+    labels, pretrained, start : str
+        Labels of the run; pre-trained layers or None; weights that the training starts from, or None.
     fusion, options, training : mapping
         Sections of the settings, and the options of the architecture.
-    architecture, seed, device
+    architecture, classes, seed, device
         As in the settings.
     survey : mapping
         Radio survey of the images, as `Survey.as_dict` gives it.
@@ -59,8 +59,10 @@ class TrainingJob:
     owners: list[str]
     labels: str
     pretrained: str | None
+    start: str | None
     fusion: Mapping[str, Any]
     architecture: str
+    classes: list[str]
     options: Mapping[str, Any]
     training: Mapping[str, Any]
     seed: int
@@ -95,12 +97,16 @@ class TrainingJob:
                 [FusedShard(*map(Path, names)) for names in shards],
                 targets=[Path(name) for name in self.targets],
                 labels=Path(self.labels),
+                class_names=self.classes,
                 keep_apart_arcsec=training.keep_apart_arcsec,
             ),
             method=self.method,
             fusion=ImageOptions.model_validate(dict(self.fusion)),
             model=NetworkOptions(
-                architecture=self.architecture, options=dict(self.options), pretrained=self.pretrained
+                architecture=self.architecture,
+                classes=tuple(self.classes),
+                options=dict(self.options),
+                pretrained=self.pretrained,
             ),
             training=training,
             seed=self.seed,
@@ -108,6 +114,7 @@ class TrainingJob:
             weights_path=Path(self.weights),
             losses_path=Path(self.losses),
             checkpoint_path=Path(self.checkpoint),
+            start=None if self.start is None else Path(self.start),
             device=self.device,
             threads=self.threads,
         )

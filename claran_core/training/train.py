@@ -21,14 +21,14 @@ from claran_core.common import tables
 from claran_core.common.errors import InputError, TrainingInterrupted
 from claran_core.common.files import write_table
 from claran_core.common.log import Progress
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import resolve_path
 from claran_core.model.architectures import build_detector
 from claran_core.model.device import choose_device, reproducible
-from claran_core.model.layers.detector import LOSS_NAMES
+from claran_core.model.fine_tuning import start_from
+from claran_core.model.layers.detector import LOSS_NAMES, Detector
 from claran_core.model.pretrained import file_sha256, load_pretrained, stated_origin
-from claran_core.model.weights import save_weights
-from claran_core.model.weights_header import WeightsInfo
+from claran_core.model.weights import load_weights, save_weights
+from claran_core.model.weights_header import WeightsInfo, model_id, read_info
 from claran_core.settings.fusion import ImageOptions
 from claran_core.settings.model import NetworkOptions
 from claran_core.settings.training import TrainingOptions
@@ -59,6 +59,7 @@ def train(
     weights_path: Path,
     losses_path: Path,
     checkpoint_path: Path,
+    start: Path | None = None,
     device: str = "auto",
     threads: int | None = None,
 ) -> WeightsInfo:
@@ -81,6 +82,8 @@ def train(
         Written at the end of the training.
     checkpoint_path : Path
         Written every ``checkpoint_every`` epochs, used if it belongs to this training, removed at its end.
+    start : Path, optional
+        Weights that the training starts from, of these classes or others.  The channel means are theirs.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
     threads : int, optional
@@ -98,35 +101,32 @@ def train(
     ConfigError
         If the device is not available, or the losses are not finite.
     WeightsError
-        As `load_pretrained`.
+        As `load_pretrained`, `load_weights` and `start_from`.
     TrainingInterrupted
         After SIGTERM; the checkpoint contains every step.
     """
     _check_dataset(dataset, method, fusion)
     dataset, validation = split_validation(dataset, fraction=training.validation_fraction, seed=seed)
     torch_device, options = choose_device(device), optimizer_options(model.architecture, training.schedule)
+    begun = None
+    if start is not None:
+        begun = load_weights(start, method=method, fusion_options=fusion.pixel_options, survey=survey)
     info = WeightsInfo(
         architecture=model.architecture,
-        class_names=MORPHOLOGIES,
+        class_names=dataset.class_names,
         method=method,
         fusion_options=fusion.pixel_options,
-        channel_means=dataset.channel_means(),
-        training=_training_facts(training, options, model),
+        channel_means=dataset.channel_means() if begun is None else begun[1].channel_means,
+        training=_training_facts(training, options, model, start),
         seed=seed,
         data=_data_facts(dataset, validation, method, _seen_by(survey, fusion)),
         package_version=__version__,
         metrics={},
     )
     with catch_sigterm() as sigterm, reproducible(threads), process_group(torch_device) as group:
-        detector = build_detector(
-            model.architecture,
-            channel_means=info.channel_means,
-            frame_px=dataset.frame_px,
-            seed=seed,
-            options=model.options,
-        )
-        if model.pretrained is not None:
-            load_pretrained(detector, resolve_path(model.pretrained))
+        detector = _new_detector(info, model, dataset.frame_px)
+        if begun is not None and start is not None:
+            start_from(detector, begun[0], start)
         batches = math.ceil(len(dataset) / training.batch_size)
         state = TrainingState(detector.to(torch_device), options, training, batches, group)
         checkpoint = _Checkpoint(
@@ -146,6 +146,21 @@ def train(
     checkpoint_path.unlink(missing_ok=True)
     logger.info("%s: trained on %d subjects, %d sources", weights_path, len(dataset), dataset.n_labels)
     return info
+
+
+def _new_detector(info: WeightsInfo, model: NetworkOptions, frame_px: int) -> Detector:
+    """Return a detector with the weights of `model.pretrained` where there are any, and random ones."""
+    detector = build_detector(
+        model.architecture,
+        channel_means=info.channel_means,
+        class_names=info.class_names,
+        frame_px=frame_px,
+        seed=info.seed,
+        options=model.options,
+    )
+    if model.pretrained is not None:
+        load_pretrained(detector, resolve_path(model.pretrained))
+    return detector
 
 
 class _Checkpoint(NamedTuple):
@@ -204,13 +219,15 @@ def _check_dataset(dataset: FusedDataset, method: str, fusion: ImageOptions) -> 
 
 
 def _training_facts(
-    training: TrainingOptions, options: OptimizerOptions, model: NetworkOptions
+    training: TrainingOptions, options: OptimizerOptions, model: NetworkOptions, start: Path | None
 ) -> dict[str, object]:
     facts = {**dict(training), **dataclasses.asdict(options)}
     given = model.pretrained
     facts["pretrained_sha256"] = None if given is None else file_sha256(resolve_path(given))
     if given is not None and (origin := stated_origin(resolve_path(given))):
         facts["pretrained"] = origin
+    if start is not None:
+        facts["start_from"] = {"model_id": model_id(start), "class_names": read_info(start).class_names}
     del facts["checkpoint_every"]  # does not change the result
     return facts
 

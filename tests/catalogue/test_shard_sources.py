@@ -17,6 +17,7 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import content_of, digest_of, read_metadata, read_table, write_table
 from claran_core.common.flags import Flag
 from claran_core.common.frame import Frame
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.subject import Subject
 from claran_core.components.component_table import NOMINAL_LEVEL
 from claran_core.components.find import ComponentTables, component_tables
@@ -257,7 +258,7 @@ def test_files_of_a_shard(tmp_path: Path) -> None:
     files = shard_files(tmp_path, cutout((0, 0, 40)))
     run(files)
     assert read_table(files["sources"], SOURCES.names)["peak_flux"].iloc[0] == pytest.approx(6.0, rel=0.05)
-    assert read_metadata(files["sources"]) == METADATA
+    assert read_metadata(files["sources"]) == METADATA | {"class_names": list(MORPHOLOGIES)}
 
 
 def test_a_shard_without_sources(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from component_images import components
 from claran_core.common import tables
 from claran_core.common.boxes import box_array
 from claran_core.common.frame import Frame
-from claran_core.common.morphology import probability_columns
+from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 from claran_core.components.component_batch import ComponentBatch
 from claran_core.components.component_table import NO_COMPONENTS
 from claran_core.inference.candidate_table import (
@@ -37,13 +37,13 @@ def scored(probabilities: list[list[float]], artefact: list[float]) -> pd.DataFr
         torch.tensor(probabilities),
         torch.tensor(artefact),
     )
-    return scored_rows(np.array([0, 1]), found, regions)
+    return scored_rows(np.array([0, 1]), found, regions, MORPHOLOGIES)
 
 
 def test_single_units_and_probable_sets_are_listed() -> None:
     faint, likely = [0.001, 0, 0, 0.004, 0, 0], [0.5, 0, 0, 0.3, 0, 0]
     rows = scored([faint, likely, faint, faint, likely, likely], [0.9, 0.1, 0, 0.9, 0.1, 0])
-    table = candidate_table([rows], INDEX, ComponentBatch.of([OWN, OWN]), FRAME)
+    table = candidate_table([rows], INDEX, ComponentBatch.of([OWN, OWN]), FRAME, MORPHOLOGIES)
     assert table.columns.tolist() == tables.CANDIDATES.names
     assert [(one, list(ids)) for one, ids in zip(table["subject_id"], table["unit_ids"], strict=True)] == [
         ("A", [0]),
@@ -60,7 +60,7 @@ def test_single_units_and_probable_sets_are_listed() -> None:
 
 def test_positions_and_room_follow_the_scale_of_the_subject() -> None:
     rows = scored([[0.9, 0, 0, 0, 0, 0]] * 6, [0.0] * 6)
-    table = candidate_table([rows], INDEX, ComponentBatch.of([OWN, OWN]), FRAME)
+    table = candidate_table([rows], INDEX, ComponentBatch.of([OWN, OWN]), FRAME, MORPHOLOGIES)
     pair = table[table["unit_ids"].map(len) == 2].reset_index(drop=True)
     for row, scale in zip(pair.itertuples(), (1, 4), strict=True):
         centre = INDEX.set_index("subject_id").loc[row.subject_id]
@@ -72,7 +72,8 @@ def test_positions_and_room_follow_the_scale_of_the_subject() -> None:
 def test_a_unit_at_the_edge_marks_its_candidates() -> None:
     cut = dataclasses.replace(OWN, at_edge=np.array([True, False]))
     batch = ComponentBatch.of([cut, OWN])
-    table = candidate_table([scored([[0.9, 0, 0, 0, 0, 0]] * 6, [0.0] * 6)], INDEX, batch, FRAME)
+    one = scored([[0.9, 0, 0, 0, 0, 0]] * 6, [0.0] * 6)
+    table = candidate_table([one], INDEX, batch, FRAME, MORPHOLOGIES)
     assert table["at_edge"].tolist() == [True, False, True, False, False, False]
 
 
@@ -84,8 +85,8 @@ def test_a_box_gives_the_units_that_fit_it_and_every_unit_alone() -> None:
     detections = boxes.assign(morphology=["2C_2P", "2C_3P"], **some)
     subjects = np.array([1, 1])
     units = members_of(box_array(detections), detections["morphology"].to_numpy(), subjects, batch, FRAME)
-    rows = candidates_of_detections(detections, subjects, units, batch)
-    table = candidate_table([rows], INDEX, batch, FRAME)
+    rows = candidates_of_detections(detections, subjects, units, batch, MORPHOLOGIES)
+    table = candidate_table([rows], INDEX, batch, FRAME, MORPHOLOGIES)
     assert [(one, list(ids)) for one, ids in zip(table["subject_id"], table["unit_ids"], strict=True)] == [
         ("A", [0]),
         ("A", [1]),
@@ -98,8 +99,8 @@ def test_a_box_gives_the_units_that_fit_it_and_every_unit_alone() -> None:
 
 def test_a_shard_without_units_has_no_candidates() -> None:
     batch = ComponentBatch.of([NO_COMPONENTS, NO_COMPONENTS])
-    assert len(candidate_table([], INDEX, batch, FRAME)) == 0
+    assert len(candidate_table([], INDEX, batch, FRAME, MORPHOLOGIES)) == 0
     nothing = pd.DataFrame(columns=[*(f"box_{c}" for c in ("x1", "y1", "x2", "y2")), "morphology"])
     nothing = nothing.assign(**{name: [] for name in probability_columns()}).astype({"box_x1": float})
-    rows = candidates_of_detections(nothing, np.zeros(0, int), [], batch)
-    assert len(candidate_table([rows], INDEX, batch, FRAME)) == 0
+    rows = candidates_of_detections(nothing, np.zeros(0, int), [], batch, MORPHOLOGIES)
+    assert len(candidate_table([rows], INDEX, batch, FRAME, MORPHOLOGIES)) == 0

@@ -218,7 +218,11 @@ def test_run_inference_writes_the_table_of_infer_shard(
     run_inference(results.weights("D4"), method="D4", fusion=FUSION, options=OPTIONS, **paths, threads=1)
     expected = infer(trained_detector, *blob_sky(N)[:2])
     pd.testing.assert_frame_equal(read_table(output), expected, check_dtype=False, rtol=1e-6)
-    assert read_metadata(output) == {"model_id": model_id(results.weights("D4")), "method": "D4"}
+    assert read_metadata(output) == {
+        "model_id": model_id(results.weights("D4")),
+        "method": "D4",
+        "class_names": list(MORPHOLOGIES),
+    }
     for path in (output, paths["candidates_path"]):
         made_from = content_of(path)[1]
         assert made_from["fused"] == digest_of(files.index)

@@ -1,5 +1,6 @@
 """Labels of shards and runs, from the simulated sky and from a label table."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from claran_core.common.files import content_of, read_table
+from claran_core.common.boxes import BOX_COLUMNS
+from claran_core.common.errors import ConfigError, InputError
+from claran_core.common.files import content_of, read_table, write_table
 from claran_core.common.frame import Frame
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import Results
+from claran_core.common.sky import offset_to_sky
 from claran_core.common.tables import LABELS, OWNERS
 from claran_core.components.component_table import read_noise
 from claran_core.components.shard import find_shard_components
@@ -19,11 +24,13 @@ from claran_core.labels.owner_table import COMPONENT_COLUMNS
 from claran_core.labels.shard import (
     TruthFiles,
     gather_labels,
+    label_own_shard,
     label_shard_from_table,
     label_simulated_shard,
     sky_truth,
     truth_kind,
 )
+from claran_core.labels.sky_labels import SkyLabel, SkyLabels
 from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.subjects import Selection, select_subjects, sources_near
 from claran_core.survey.surveys import SURVEYS
@@ -77,9 +84,28 @@ def test_origin_of_the_truth(tmp_path: Path) -> None:
     table.write_text(HEADER + "1,FIRSTJ000007.0+081644,1,1,0.029,8.279,24.1,0.75,1\n")
     plain = tmp_path / "plain.csv"
     plain.write_text("ra,dec\n1,2\n")
-    assert truth_kind("simulated", plain) == "simulated"
-    assert truth_kind("directory", table) == "label table"
-    assert truth_kind("directory", plain) is None
+    six = {"own_labels": None, "classes": MORPHOLOGIES}
+    assert truth_kind("simulated", plain, **six) == "simulated"
+    assert truth_kind("directory", table, **six) == "label table"
+    assert truth_kind("directory", plain, **six) is None
+    others = {"classes": ["FR-I", "FR-II"]}
+    assert truth_kind("simulated", table, own_labels=plain, **others) == "own labels"
+    assert truth_kind("directory", tmp_path / "labels.json", own_labels=None, **others) is None
+    with pytest.raises(ConfigError, match="model.classes are FR-I, FR-II, but .* simulated sky are 1C_1P, "):
+        truth_kind("simulated", plain, own_labels=None, **others)
+
+
+def test_labels_of_a_user_that_are_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    row = {**dict.fromkeys(LABELS.names, 0.0), "subject_id": "s", "label_id": "a", "split": "train"}
+    row |= {"morphology": "FR-I", "n_components": 1, "n_peaks": 1, "flags": 0}
+    row |= {"component_ra": [1.0], "component_dec": [2.0]}
+    write_table(tmp_path / "one.parquet", pd.DataFrame([row]), LABELS)
+    with caplog.at_level(logging.WARNING):
+        gather_labels([tmp_path / "one.parquet"], tmp_path / "all.parquet", ["a", "b", "c", "d", "e"])
+    assert "4 of 5 labels are not used: no component of 5.3 sigma" in caplog.text
+    assert caplog.text.rstrip().endswith(": b, c, d, ..")
+    with pytest.raises(InputError, match="none of 1 labels is used"):
+        gather_labels([tmp_path / "one.parquet"], tmp_path / "all.parquet", ["b"])
 
 
 def test_simulated_labels_equal_those_of_the_selection(shard: Shard, selection: Selection) -> None:
@@ -107,6 +133,34 @@ def test_simulated_labels_equal_those_of_the_selection(shard: Shard, selection: 
         assert set(own["morphology"]) == {label.morphology} and set(own["kind"]) == {"source"}
     numbers = ["ra", "dec", "box_x1", "angular_size", "consensus", "host_ra", "host_dec"]
     np.testing.assert_allclose(labels[numbers], selection.labels[numbers].astype(float), rtol=1e-6)
+
+
+def test_drawn_boxes_own_the_components_of_the_simulated_labels(shard: Shard, selection: Selection) -> None:
+    targets, results, _ = shard
+    drawn = []
+    for label in selection.labels.itertuples():
+        half = label.angular_size / 2 + 5
+        east, north = half * np.array([1, -1, -1, 1]), half * np.array([-1, -1, 1, 1])
+        corners = np.stack(offset_to_sky(label.ra, label.dec, east, north), axis=-1)
+        drawn.append(SkyLabel(label.label_id, f"class-{label.n_components}", corners))
+    label_own_shard(
+        targets,
+        SkyLabels(drawn),
+        FRAME,
+        components=components_of(results)["components"],
+        files=files_of(results),
+    )
+    labels = read_table(results.shard_labels("00000")).set_index("label_id")
+    known = selection.labels.set_index("label_id")
+    whole = known[BOX_COLUMNS].apply(lambda edge: edge.between(4, FRAME.size_px - 4)).all(axis=1)
+    assert set(known.index[whole]) <= set(labels.index) <= set(known.index) and whole.sum() > 3
+    assert labels["n_components"].tolist() == known.loc[labels.index, "n_components"].tolist()
+    assert (labels["morphology"] == "class-" + labels["n_components"].astype(str)).all()
+    for name in ("ra", "dec", "angular_size", "box_x1"):
+        np.testing.assert_allclose(labels[name], known.loc[labels.index, name].astype(float), rtol=1e-4)
+    owners = read_table(results.owners("00000"))
+    assert set(owners["kind"]) <= {"source", "unknown"}
+    assert set(owners.loc[owners["kind"] == "source", "morphology"]) == set(labels["morphology"])
 
 
 @pytest.mark.parametrize("scale", [2, 4])

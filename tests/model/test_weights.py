@@ -165,8 +165,11 @@ def test_colours_as_lists_and_tuples_are_equal(path: Path) -> None:
     load_weights(path, method="D4", fusion_options=FUSION | {"hull_fill": [213, 45, 14]}, survey=FIRST)
 
 
-def test_other_classes_are_refused(path: Path) -> None:
-    assert "FRI, FRII" in refusal(rewritten(path, class_names=["FRI", "FRII"]))
+def test_classes_that_are_not_those_of_the_tensors_are_refused(path: Path) -> None:
+    assert "'class_score.bias' has shape (8,), not (4,)" in refusal(
+        rewritten(path, class_names=["FRI", "FRII"])
+    )
+    assert "'FR I' is no name of a column" in refusal(rewritten(path, class_names=["FR I"]))
 
 
 def test_another_architecture_is_refused(path: Path) -> None:

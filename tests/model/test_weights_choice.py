@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from claran_core.common.errors import ConfigError, WeightsError
 from claran_core.common.paths import REPOSITORY
-from claran_core.model.weights_choice import given_weights
+from claran_core.model.weights_choice import given_weights, start_weights
 from claran_core.model.weights_header import HEADER_KEY, read_header_text
 from claran_core.settings.config import Config, load_config
 
@@ -105,3 +105,40 @@ def test_ranges_that_cannot_be_are_refused(tmp_path: Path, stated: Any) -> None:
     own = write_weights(tmp_path / "own.safetensors", stated, None)
     with pytest.raises(WeightsError, match="no header of this program"):
         given_weights(settings(own))
+
+
+def start_settings(**model: Any) -> Config:
+    return load_config(
+        {"fusion": {"methods": ["D1"]}, "catalogue": {"method": "D1"}, "model": {"weights": {}, **model}}
+    )
+
+
+def test_weights_of_other_classes_are_refused_with_both_lists(tmp_path: Path) -> None:
+    own = write_weights(tmp_path / "own.safetensors", [3.9, 3.9], None)
+    config = start_settings(classes=["FR-I", "FR-II"], weights={"D1": own})
+    with pytest.raises(WeightsError, match="its classes are 1C_1P, .*, but model.classes are FR-I, FR-II; "):
+        given_weights(config)
+    # Weights that ship are passed over, and others are trained.
+    ships = {"D1": "resources/models/D1.safetensors"}
+    given, unfit = given_weights(start_settings(classes=["FR-I", "FR-II"], weights=ships))
+    assert not given and "but model.classes are FR-I, FR-II; " in unfit[0]
+
+
+def test_a_start_may_have_other_classes(tmp_path: Path) -> None:
+    own = write_weights(tmp_path / "own.safetensors", [3.9, 3.9], None)
+    config = start_settings(classes=["FR-I", "FR-II"], start_from={"D1": own})
+    assert start_weights(config, []) == {"D1": Path(own)}
+    assert start_weights(start_settings(), []) == {}
+
+
+def test_a_start_that_is_not_used_is_refused(tmp_path: Path) -> None:
+    own = write_weights(tmp_path / "own.safetensors", [3.9, 3.9], None)
+    with pytest.raises(ConfigError, match="D1 has weights and is not trained; write model.weights.D1: null"):
+        start_weights(start_settings(start_from={"D1": own}), ["D1"])
+    with pytest.raises(ConfigError, match="start_from.D4: fusion.methods does not make D4"):
+        start_weights(start_settings(start_from={"D4": own}), [])
+    with pytest.raises(WeightsError, match="with 6.00 to 8.00 pixels per beam"):
+        start_weights(
+            start_settings(start_from={"D1": write_weights(tmp_path / "far.safetensors", [6.0, 8.0], None)}),
+            [],
+        )

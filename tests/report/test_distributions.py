@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from report_inputs import sources
 
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.report.distributions import Histogram, class_rows, histograms, host_summary
 
 
@@ -70,11 +71,11 @@ def test_a_single_value_is_drawn(value: float) -> None:
 def test_class_medians_use_the_known_values() -> None:
     catalogue = sources(12).assign(integrated_flux=[1.0] * 6 + [3.0] * 5 + [np.nan], host_reliability=0.0)
     catalogue["host_reliability"] = catalogue["host_reliability"].where(np.arange(12) != 0, 0.9)
-    rows = class_rows(catalogue)
+    rows = class_rows(catalogue, MORPHOLOGIES)
     assert [row.count for row in rows] == [2] * 6 + [12]
     assert [row.flux for row in rows[:6]] == [2.0] * 5 + [1.0]
     assert [row.host_share for row in rows[:2]] == [0.5, 0.0]
-    assert class_rows(catalogue.iloc[:0])[-1].host_share is None
+    assert class_rows(catalogue.iloc[:0], MORPHOLOGIES)[-1].host_share is None
 
 
 def test_sources_with_a_host_are_counted() -> None:

@@ -6,6 +6,7 @@ import pytest
 from report_inputs import make_inputs, sources
 
 from claran_core.catalogue.product.schema import OUTCOME_DESCRIPTIONS
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.report.summary import (
     band_rows,
     class_bars,
@@ -68,7 +69,7 @@ def test_outcomes_are_all_named_and_counted() -> None:
 
 
 def test_bars_are_as_long_as_their_share_of_the_longest() -> None:
-    bars = class_bars(sources(9))
+    bars = class_bars(sources(9), MORPHOLOGIES)
     assert [(bar.count, bar.length) for bar in bars] == [(2, 1.0)] * 3 + [(1, 0.5)] * 3
     assert [(bar.label, bar.count) for bar in split_bars(make_inputs(9).targets)] == [
         ("train", 4),

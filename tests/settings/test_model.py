@@ -43,6 +43,27 @@ def test_mistakes_are_reported_in_one_line(architecture: str, options: dict[str,
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("classes", "says"),
+    [
+        (["FR-I", "FR-I"], "model.classes is .*, classes 'FR-I' and 'FR-I' would both be column p_fr_i"),
+        ([], r"model.classes is \[\], no class is named"),
+        (["FR I"], "model.classes is .*, class 'FR I' is no name of a column"),
+        ([3], "model.classes.0 is 3; write text"),
+    ],
+)
+def test_wrong_lists_of_classes_are_one_line(classes: list[object], says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as caught:
+        load_config({"model": {"classes": classes}})
+    assert "\n" not in str(caught.value)
+
+
+def test_two_starts_of_one_training_are_refused() -> None:
+    model = {"architecture": "vgg16", "pretrained": "x.pth", "start_from": {"D4": "y.safetensors"}}
+    with pytest.raises(ConfigError, match=r"model\.pretrained and start_from are two starts"):
+        load_config({"model": model})
+
+
 def test_numbers_may_be_text() -> None:
     assert load_config({"model": {"options": {"width": "24"}}}).model.options == {"width": 24}
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.model.architectures import MIN_SIDE_FRAME_PX, POOL_SIZE
 from claran_core.model.faster_rcnn.heads import RecognitionHead
 from claran_core.model.faster_rcnn.matcher import AnchorMatching, RoiMatching
@@ -32,10 +33,13 @@ def pyramid_detector(channel_means: tuple[float, float, float], *, seed: int = 3
         return FasterRCNN(
             architecture="pyramid",
             options={},
+            class_names=MORPHOLOGIES,
             backbone=backbone,
             rpn=RegionProposalNetwork(backbone.channels, backbone.stride_px, rpn),
             pooling=STPooling(POOL_SIZE, backbone.stride_px),
-            head=RecognitionHead(backbone.channels, POOL_SIZE, fc_width=192, dropout=0.2),
+            head=RecognitionHead(
+                backbone.channels, POOL_SIZE, fc_width=192, n_classes=len(MORPHOLOGIES), dropout=0.2
+            ),
             matching=RoiMatching(background_iou=0.0, batch=48),
             channel_means=channel_means,
             frame_px=132,

@@ -1,5 +1,6 @@
 """Targets read from lists of positions and label tables."""
 
+import json
 import time
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from sky_images import write_image
 
 from claran_core.common.errors import InputError
 from claran_core.targets.target_table import position_doubt, read_targets
@@ -227,3 +229,29 @@ def test_a_unit_in_the_file_leaves_no_doubt_about_hours(tmp_path: Path) -> None:
     table["ra"].unit = "deg"
     table.write(path, overwrite=True)
     assert not position_doubt(path, np.array([3.0, 7.0]))
+
+
+def test_centres_of_labels_are_targets_to_train_on(tmp_path: Path) -> None:
+    boxes = "ra,dec,width,height,class\n10.0,-1.5,30,30,FR-I\n359.9,0,30,30,FR-II\n"
+    targets = read_targets(write_csv(tmp_path, boxes))
+    assert targets["split"].tolist() == ["train", "train"]
+    np.testing.assert_allclose(targets[["ra", "dec"]], [[10.0, -1.5], [359.9, 0.0]], atol=1e-9)
+    edges = "ra_min,ra_max,dec_min,dec_max,class,split,subject_id\n359.9,0.3,-1,1,FR-I,test,a\n"
+    targets = read_targets(write_csv(tmp_path, edges))
+    assert targets[["subject_id", "split"]].values.tolist() == [["a", "test"]]
+    np.testing.assert_allclose(targets[["ra", "dec"]], [[0.1, 0.0]], atol=1e-4)
+
+
+def test_centres_of_coco_annotations_are_targets(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.fits", 30.0, 10.0, size_px=140)
+    annotation = {"id": 4, "image_id": 1, "category_id": 1, "bbox": [60, 60, 20, 20]}
+    content = {
+        "images": [{"id": 1, "file_name": "a.fits", "width": 140, "height": 140}],
+        "categories": [{"id": 1, "name": "bent"}],
+        "annotations": [annotation, annotation | {"id": 5, "bbox": [0, 60, 20, 20]}],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    targets = read_targets(tmp_path / "labels.json", (1, 2))
+    assert targets["scale"].tolist() == [1, 2, 1, 2] and set(targets["split"]) == {"train"}
+    np.testing.assert_allclose(targets.iloc[0][["ra", "dec"]].astype(float), [30.0, 10.0], atol=2e-5)
+    assert targets["ra"].iloc[2] > 30.02  # the left of the image is east

@@ -13,6 +13,7 @@ from fused_runs import blob_sky, write_run
 from training_runs import FUSION, TRAINING, open_blobs, run
 
 from claran_core.common.errors import ConfigError, TrainingInterrupted
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import Results
 from claran_core.model.layers.detector import LOSS_NAMES
 from claran_core.survey.surveys import SURVEYS
@@ -62,8 +63,10 @@ def make_job(root: Path, epochs: int = TRAINING.epochs) -> TrainingJob:
         owners=[str(shard.owners) for shard in shards],
         labels=str(results.labels),
         pretrained=None,
+        start=None,
         fusion=FUSION.as_dict(exclude={"methods"}),
         architecture="association",
+        classes=list(MORPHOLOGIES),
         options={},
         training={**TRAINING.as_dict(), "epochs": epochs},
         seed=7,

@@ -18,8 +18,9 @@ from claran_core.evaluation.catalogue_scores import catalogue_summary
 from claran_core.evaluation.metrics import summary_line
 from claran_core.evaluation.other_catalogue import find_other_catalogue
 from claran_core.fusion import render
+from claran_core.labels.own_labels import read_own_labels
 from claran_core.labels.shard import truth_kind
-from claran_core.model.weights_choice import given_weights
+from claran_core.model.weights_choice import given_weights, start_weights
 from claran_core.report.notices import read_notices
 from claran_core.settings.config import Config
 from claran_core.settings.model import check_pretrained
@@ -50,7 +51,13 @@ try:
     TARGET_TABLE = resolve_path(CONFIG.targets.path)
     # A job of a cluster needs the names of the shards alone; the process that plans all jobs checks the file.
     SHARDS = plan(CONFIG, TARGET_TABLE, RESULTS, verify=workflow.is_main_process)
-    TRUTH = truth_kind(CONFIG.survey.radio.source, TARGET_TABLE)
+    # Labels of the user, and the folder of the images that they name.
+    OWN_LABELS, LABEL_IMAGES = (
+        name and resolve_path(name) for name in (CONFIG.labels.path, CONFIG.labels.images)
+    )
+    TRUTH = truth_kind(CONFIG.survey.radio.source, TARGET_TABLE, OWN_LABELS, CONFIG.model.classes)
+    if OWN_LABELS and workflow.is_main_process:
+        read_own_labels(OWN_LABELS, LABEL_IMAGES, CONFIG.model.classes)  # refused here if they have a fault
     label_table_of(CONFIG.survey.simulated)  # refused here if it is missing, not by each job
     OTHER_CATALOGUE = find_other_catalogue(CONFIG.evaluation.compare_with)
     # Bands whose images are on disk.
@@ -82,6 +89,7 @@ try:
     GIVEN_WEIGHTS, UNFIT_WEIGHTS = given_weights(CONFIG)
     TRAINED_HERE = tuple(method for method in METHODS if method not in GIVEN_WEIGHTS)
     PRETRAINED = check_pretrained(CONFIG.model) if TRAINED_HERE else []
+    STARTS = start_weights(CONFIG, GIVEN_WEIGHTS)
 except ClaranError as error:
     sys.exit(f"claran: {error}")
 if TRAINED_HERE and not TRUTH:
@@ -125,6 +133,11 @@ def why_weights_of(method):
 def get_weights(wildcards):
     """Return the weights of the wildcard's method."""
     return weights_of(wildcards.method)
+
+
+def get_start(wildcards):
+    """Return the weights that the training of the wildcard's method starts from, if there are any."""
+    return [str(STARTS[wildcards.method])] if wildcards.method in STARTS else []
 
 
 def get_fused(wildcards):

@@ -1,6 +1,6 @@
 # This part of the workflow finds the components of all subjects by the contour rule, and measures the noise of
-# their radio images.  Where the sky is simulated or the targets are a label table, it labels the true sources,
-# and says which source each component belongs to.
+# their radio images.  Where the sky is simulated, the targets are a label table or the user gives labels, it
+# labels the true sources, and says which source each component belongs to.
 #
 # REQUIRED INPUTS: results/targets/{shard}.parquet, results/cutouts/{shard}/radio.arrow.
 # OUTPUTS: per shard results/components/{shard}.parquet and {shard}.noise.parquet, and where truth is known
@@ -45,7 +45,7 @@ rule label_shard:
         radio=RESULTS.cutouts("{shard}", "radio"),
         components=RESULTS.components("{shard}"),
         noise=RESULTS.noise("{shard}"),
-        table=[TARGET_TABLE] if TRUTH == "label table" else [],
+        table={"label table": [TARGET_TABLE], "own labels": [OWN_LABELS]}.get(TRUTH, []),
     output:
         labels=RESULTS.shard_labels("{shard}"),
         owners=RESULTS.owners("{shard}"),
@@ -62,6 +62,8 @@ rule label_shard:
     params:
         pixels=get_sampled_pixels(),
         truth=TRUTH,
+        classes=list(CONFIG.model.classes),
+        images=LABEL_IMAGES and str(LABEL_IMAGES),
         version=__version__,
     message:
         "Truth: shard {wildcards.shard}"
@@ -72,6 +74,7 @@ rule label_shard:
 rule gather_labels:
     input:
         labels=of_shards(RESULTS.shard_labels),
+        own=[OWN_LABELS] if OWN_LABELS else [],
     output:
         labels=RESULTS.labels,
     log:
@@ -85,6 +88,7 @@ rule gather_labels:
         mem_mb=4000,
         runtime=30,
     params:
+        images=LABEL_IMAGES and str(LABEL_IMAGES),
         version=__version__,
     message:
         "Truth: all shards"

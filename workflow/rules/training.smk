@@ -19,6 +19,7 @@ rule train:
         owners=of_shards(RESULTS.owners),
         labels=RESULTS.labels,
         pretrained=PRETRAINED,
+        start=get_start,
     output:
         weights=RESULTS.weights("{method}"),
         losses=RESULTS.losses("{method}"),
@@ -35,6 +36,7 @@ rule train:
     params:
         fusion=FUSION,
         architecture=CONFIG.model.architecture,
+        classes=list(CONFIG.model.classes),
         options=dict(CONFIG.model.options),
         training=CONFIG.training.as_dict(),
         seed=CONFIG.seed,

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from claran_core.catalogue.product.schema import CATALOGUE
-from claran_core.common.files import read_table, write_json, write_table
+from claran_core.common.files import read_metadata, read_table, write_json, write_table
 from claran_core.common.frame import Frame
 from claran_core.common.log import job, logger
+from claran_core.common.morphology import classes_of
 from claran_core.common.origins import check_run, origins_of
-from claran_core.common.tables import LEDGER, TARGETS
+from claran_core.common.tables import LEDGER, TARGETS, for_classes
 from claran_core.evaluation.comparison import MATCHES, compare_catalogues
 from claran_core.evaluation.comparison_figures import plot_comparison
 from claran_core.evaluation.other_catalogue import read_other_catalogue
@@ -21,8 +22,9 @@ with job(snakemake.log[0]):
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     ledger = read_table(Path(snakemake.input.ledger), LEDGER.names)
     seen = ledger[(ledger["band"] == "radio") & ledger["status"].isin(["ok", "partial"])]["subject_id"]
+    columns = for_classes(CATALOGUE, classes_of(read_metadata(catalogue))).names
     metrics, matches = compare_catalogues(
-        read_table(Path(snakemake.input.catalogue), CATALOGUE.names),
+        read_table(catalogue, columns),
         read_other_catalogue(path, options),
         targets[targets["subject_id"].isin(seen)],
         Frame(**snakemake.params.frame),

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from claran_core.common.files import read_table, write_json, write_table
+from claran_core.common.files import read_metadata, read_table, write_json, write_table
 from claran_core.common.log import job, logger
+from claran_core.common.morphology import MORPHOLOGIES, classes_of
 from claran_core.common.origins import check_run, origins_of
-from claran_core.common.tables import DETECTIONS, FUSED, LABELS, TARGETS
+from claran_core.common.tables import DETECTIONS, FUSED, LABELS, TARGETS, for_classes
 from claran_core.evaluation.by_scale import precision_by_scale
 from claran_core.evaluation.completeness import THRESHOLDS
 from claran_core.evaluation.draw import plot_figures
@@ -27,7 +28,9 @@ with job(snakemake.log[0]):
     labels = read_table(Path(snakemake.input.labels), LABELS.names)
     targets = read_table(Path(snakemake.input.targets), TARGETS.names)
     index = pd.concat([read_table(Path(path), FUSED.names) for path in snakemake.input.index])
-    detections = pd.concat([read_table(Path(path), DETECTIONS.names) for path in snakemake.input.detections])
+    classes = classes_of(read_metadata(Path(snakemake.input.detections[0])))
+    columns = for_classes(DETECTIONS, classes).names
+    detections = pd.concat([read_table(Path(path), columns) for path in snakemake.input.detections])
     least = snakemake.params.min_probability
     sample = choose_sample(targets, labels)
     options = ScoringOptions.model_validate(snakemake.params.evaluation)
@@ -40,9 +43,10 @@ with job(snakemake.log[0]):
         method=method,
         seed=snakemake.params.seed,
         flags=index.set_index("subject_id")["flags"],
-        published=published_values(method),
+        published=published_values(method) if classes == MORPHOLOGIES else None,
+        classes=classes,
     )
-    by_scale = precision_by_scale(detections, labels, targets, options.min_iou)
+    by_scale = precision_by_scale(detections, labels, targets, options.min_iou, classes)
     metrics["by_scale"] = json_ready(by_scale)
     sources = evaluate_sources(detections, labels, sample, options, min_probability=least)
     thresholds = pd.DataFrame(metrics["thresholds"], columns=THRESHOLDS.names)

@@ -1,4 +1,4 @@
-"""Label the sources of one shard, from the simulated sky or from the label table."""
+"""Label the sources of one shard: from labels of the user, the simulated sky or the label table."""
 
 from pathlib import Path
 
@@ -10,8 +10,15 @@ from claran_core.common.tables import TARGETS
 from claran_core.components.component_table import read_noise
 from claran_core.cutouts.cutout_file import read_cutouts
 from claran_core.cutouts.providers import open_provider
+from claran_core.labels.own_labels import read_own_labels
 from claran_core.labels.owner_table import COMPONENT_COLUMNS
-from claran_core.labels.shard import TruthFiles, label_shard_from_table, label_simulated_shard
+from claran_core.labels.shard import (
+    TruthFiles,
+    label_own_shard,
+    label_shard_from_table,
+    label_simulated_shard,
+)
+from claran_core.labels.sky_labels import SkyLabels
 from claran_core.settings.survey import SurveysOptions
 
 with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
@@ -30,7 +37,15 @@ with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
         "components": read_table(Path(snakemake.input.components), COMPONENT_COLUMNS),
         "files": files,
     }
-    if snakemake.params.truth == "simulated":
+    if snakemake.params.truth == "own labels":
+        labels = read_own_labels(
+            Path(snakemake.input.table[0]),
+            snakemake.params.images and Path(snakemake.params.images),
+            snakemake.params.classes,
+        )
+        components = inputs["components"]
+        label_own_shard(targets, SkyLabels(labels), frame, components=components, files=files)
+    elif snakemake.params.truth == "simulated":
         survey = SurveysOptions.model_validate(pixels["survey"])
         sky = open_provider(survey.radio, seed=pixels["seed"], simulated=survey.simulated)
         label_simulated_shard(targets, sky, frame, **inputs)

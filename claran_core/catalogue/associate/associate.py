@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +26,10 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import read_arrow, read_metadata, write_arrow
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
-from claran_core.common.morphology import MORPHOLOGIES, probability_columns
+from claran_core.common.morphology import CLASSES_KEY, classes_of, probability_columns
 from claran_core.common.origins import check_run, check_together
 from claran_core.common.ragged import Ragged, starts_of
-from claran_core.common.tables import ASSOCIATED, ATOMS
+from claran_core.common.tables import ASSOCIATED, ATOMS, for_classes
 
 __all__ = ["Association", "associate", "associate_sky"]
 
@@ -127,7 +128,7 @@ def associate(
         own = slice(int(starts[number]), int(starts[number + 1]))
         write_arrow(
             path,
-            _associated_table(sky, found, own, shard.candidates),
+            _associated_table(sky, found, own, shard.candidates, classes_of(facts)),
             metadata=facts,
             made_from=check_together(origins[number], together),
         )
@@ -195,10 +196,13 @@ def _components_of(sky: Sky, atoms: SkyComponents, candidates: np.ndarray) -> tu
     return Ragged(starts_of(np.bincount(source, minlength=len(units))), rows[kept]), inside.values[kept]
 
 
-def _common_facts(paths: Sequence[Path]) -> dict[str, str]:
-    """Return the method and the model that made the candidates of all shards."""
+def _common_facts(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return the method and the model that made the candidates of all shards, and their classes."""
     every = [read_metadata(path) for path in paths]
-    facts = [{name: str(one.get(name, "")) for name in ("method", "model_id")} for one in every]
+    facts = [
+        {name: str(one.get(name, "")) for name in ("method", "model_id")} | {CLASSES_KEY: classes_of(one)}
+        for one in every
+    ]
     for path, own in zip(paths, facts, strict=True):
         if own != facts[0]:
             raise InputError(
@@ -208,8 +212,13 @@ def _common_facts(paths: Sequence[Path]) -> dict[str, str]:
     return facts[0]
 
 
-def _associated_table(sky: Sky, found: Association, own: slice, candidates: Path) -> pa.Table:
-    """Return the table `ASSOCIATED` of the sources `own`, whose best views are in one shard."""
+def _associated_table(
+    sky: Sky, found: Association, own: slice, candidates: Path, names: Sequence[str]
+) -> pa.Table:
+    """Return the table `ASSOCIATED` of the sources `own`, whose best views are in one shard.
+
+    `names` are those of the classes.
+    """
     rows = np.arange(own.start, own.stop)
     evidence, probability = found.evidence.take(rows), found.source_probability[own]
     taken = read_arrow(candidates, TAKEN).take(pa.array(sky.candidates.row[evidence.best]))
@@ -219,9 +228,9 @@ def _associated_table(sky: Sky, found: Association, own: slice, candidates: Path
     columns = {name: taken[name] for name in TAKEN} | {
         "component_ids": _lists(Ragged(components.starts, sky.components.ids[components.values])),
         "atoms": _lists(Ragged(sets.starts, sets.values.astype(np.int64))),
-        "morphology": pa.array(MORPHOLOGIES).take(pa.array(best_class)),
+        "morphology": pa.array(names, pa.string()).take(pa.array(best_class)),
         "probability": classes[rows - own.start, best_class],
-        **dict(zip(probability_columns(), classes.T, strict=True)),
+        **dict(zip(probability_columns(names), classes.T, strict=True)),
         "source_probability": probability,
         "second_grouping": _lists(second),
         "second_probability": found.second_probability[rows],
@@ -229,7 +238,7 @@ def _associated_table(sky: Sky, found: Association, own: slice, candidates: Path
         "views_disagree": evidence.disagree,
         "at_edge": evidence.at_edge,
     }
-    return _table(columns, ASSOCIATED)
+    return _table(columns, for_classes(ASSOCIATED, names))
 
 
 def _atom_table(sky: Sky, found: Association, shards: np.ndarray) -> pa.Table:

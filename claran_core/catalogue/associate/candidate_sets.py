@@ -76,7 +76,7 @@ class Evidence:
         The same of an artefact, by the views in which the set is one unit.
     is_dismissed : (m,) bool array
         Whether a finer view without a vote dismissed the set.
-    classes : (m, 6) float64 array
+    classes : (m, C) float64 array
         Probabilities of the classes by the finest scale with votes, up to a factor.
     best : (m,) int64 array
         The candidate that shows the set best: of the finest scale, with the most room.

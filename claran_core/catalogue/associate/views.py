@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.compiled import compiled
 from claran_core.common.errors import InputError
-from claran_core.common.files import read_arrow
+from claran_core.common.files import read_arrow, read_metadata
 from claran_core.common.frame import Frame
 from claran_core.common.log import Progress
-from claran_core.common.morphology import probability_columns
+from claran_core.common.morphology import classes_of, probability_columns
 from claran_core.common.origins import Origin, check_together, origins_of
 from claran_core.common.ragged import Ragged, starts_of
 from claran_core.common.read_ahead import read_ahead
@@ -38,7 +38,7 @@ COMPONENT_COLUMNS = [
     *("beam_arcsec", "peak_x", "peak_y", *BOX_COLUMNS),
     *("secondary_ra", "secondary_dec", "secondary_snr", "secondary_saddle"),
 ]
-CANDIDATE_COLUMNS = ["subject_id", *probability_columns(), "p_artefact", "unit_ids", "at_edge", "room"]
+CANDIDATE_COLUMNS = ["subject_id", "p_artefact", "unit_ids", "at_edge", "room"]
 
 
 class ShardFiles(NamedTuple):
@@ -127,8 +127,8 @@ class Candidates:
         View.
     row : (n,) int32 array
         Row in the file of its shard.
-    classes : (n, 6) float32 array
-        Probabilities of the six classes.
+    classes : (n, C) float32 array
+        Probabilities of the classes.
     artefact : (n,) float32 array
         Probability of an artefact.
     units : Ragged
@@ -173,6 +173,7 @@ def read_sky(shards: Sequence[ShardFiles], frame: Frame) -> Sky:
         If a file is missing or truncated, lacks columns, was made from another, or contradicts another.
     """
     views, numbers = _read_views([shard.targets for shard in shards])
+    classes = probability_columns(classes_of(read_metadata(shards[0].candidates)))
     components, candidates = _Columns(), _Columns()
     progress = Progress("shards read", len(shards))
 
@@ -181,7 +182,7 @@ def read_sky(shards: Sequence[ShardFiles], frame: Frame) -> Sky:
         table = read_arrow(shard.components, COMPONENT_COLUMNS)
         nominal = pc.equal(table["level"], NOMINAL_LEVEL)
         found = table if pc.all(nominal).as_py() else table.filter(nominal)
-        return found, read_arrow(shard.candidates, CANDIDATE_COLUMNS)
+        return found, read_arrow(shard.candidates, [*CANDIDATE_COLUMNS, *classes])
 
     for files, own, (found, scored) in zip(shards, numbers, read_ahead(read, shards), strict=True):
         names = views.names.take(pa.array(own))
@@ -199,7 +200,8 @@ def read_sky(shards: Sequence[ShardFiles], frame: Frame) -> Sky:
         parent = np.where(parent >= 0, parent + first, -1).astype(np.int32)
         components.add(columns | {"view": own[rows.code], "parent": parent})
         view = own[units.pop("code")]
-        candidates.add(_candidate_columns(scored) | units | {"view": view, "units": units["units"] + first})
+        units["units"] += first
+        candidates.add(_candidate_columns(scored, classes) | units | {"view": view})
         progress.step()
     return _sorted(views, components, candidates)
 
@@ -345,11 +347,11 @@ def _unit_columns(table: pa.Table, names: pa.Array, rows: _Rows, files: ShardFil
     return {"code": code, "n_units": counts, "units": units.astype(np.int32)}
 
 
-def _candidate_columns(table: pa.Table) -> dict[str, np.ndarray]:
-    """Return the columns of `Candidates` that follow from each row alone."""
+def _candidate_columns(table: pa.Table, classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the columns of `Candidates` that follow from each row; `classes` are those of the classes."""
     return {
         "row": np.arange(len(table), dtype=np.int32),
-        "classes": np.stack([table[name].to_numpy() for name in probability_columns()], axis=1),
+        "classes": np.stack([table[name].to_numpy() for name in classes], axis=1),
         "artefact": table["p_artefact"].to_numpy(),
         "at_edge": table["at_edge"].to_numpy(),
         "room": table["room"].to_numpy(),

@@ -1,6 +1,6 @@
 """The rules that every row of a catalogue obeys: ranges of values, agreement of columns, order of rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,9 @@ from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixel
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.flags import Flag
 from claran_core.common.frame import SCALES
-from claran_core.common.morphology import MORPHOLOGIES, probability_columns
+from claran_core.common.morphology import MORPHOLOGIES, counts_of, probability_columns
 from claran_core.common.names import position_names
+from claran_core.common.tables import for_classes
 
 __all__ = ["LIST_GROUPS", "RowRule", "row_rules"]
 
@@ -36,7 +37,6 @@ RANGES = {
 SAME_PROBABILITY = 1e-5
 # A grouping of components: their numbers by source, or nothing.
 GROUPING = r"^$|^\d+( \d+)*(\|\d+( \d+)*)*$"
-COUNTS = np.array([[int(name[0]), int(name[3])] for name in MORPHOLOGIES])
 Columns = dict[str, pa.Array]
 
 
@@ -84,14 +84,15 @@ class RowRule:
         return f"{self.first}{more}: {self.fault}"
 
 
-def row_rules(size_px: int | None) -> list[RowRule]:
-    """Return all rules for rows; boxes must lie inside an image of `size_px`, if it is known."""
-    rules = [_not_null(name) for name in CATALOGUE.names]
-    rules += [_finite(column) for column in CATALOGUE if _must_be_finite(column)]
-    rules += [rule for column in CATALOGUE for rule in _range(column)]
+def row_rules(size_px: int | None, classes: Sequence[str] = MORPHOLOGIES) -> list[RowRule]:
+    """Return all rules for rows of these classes; boxes lie inside an image of `size_px`, if it is known."""
+    schema = for_classes(CATALOGUE, classes)
+    rules = [_not_null(name) for name in schema.names]
+    rules += [_finite(column) for column in schema if _must_be_finite(column)]
+    rules += [rule for column in schema for rule in _range(column)]
     for group, falling in LIST_GROUPS.items():
         rules += _lists(tuple(name for name in CATALOGUE.names if _in_group(name, group)), falling)
-    return [*rules, *_agreements(size_px), _order()]
+    return [*rules, *_of_class(classes), *_agreements(size_px), _order()]
 
 
 def _in_group(name: str, group: str) -> bool:
@@ -146,16 +147,45 @@ def _lists(names: tuple[str, ...], falling: str) -> list[RowRule]:
     ]
 
 
-def _agreements(size_px: int | None) -> list[RowRule]:
-    """Return the rules for the agreement of columns."""
-    known = int(sum(Flag))
-    rules = [
-        RowRule(("morphology",), "is not one of the six classes", lambda c: _class(c["morphology"]) < 0),
+def _of_class(classes: Sequence[str]) -> list[RowRule]:
+    """Return the rules for the columns of the class."""
+    probabilities = probability_columns(classes)
+    which = "the six classes" if tuple(classes) == MORPHOLOGIES else f"the classes {', '.join(classes)}"
+    # A class that is not one of the six has the counts of the contour rule.
+    counts = np.array([counts_of(name) or (0, 0) for name in classes])
+    names = ("n_components", "n_peaks")
+    by_rule = ("rule_components", "rule_peaks")
+
+    def miscounted(columns: Columns) -> np.ndarray:
+        kind = _class(columns["morphology"], classes)
+        given, rule = (np.stack([_numbers(columns[one]) for one in of], axis=1) for of in (names, by_rule))
+        wanted = np.where(counts[kind] > 0, counts[kind], rule)
+        return (kind >= 0) & (given != wanted).any(axis=1)
+
+    def misassigned(columns: Columns) -> np.ndarray:
+        kind = _class(columns["morphology"], classes)
+        each = np.stack([_numbers(columns[name]) for name in probabilities], axis=1)
+        far = np.abs(each[np.arange(len(kind)), kind] - _numbers(columns["probability"])) > SAME_PROBABILITY
+        return (kind >= 0) & far
+
+    return [
+        RowRule(("morphology",), f"is not one of {which}", lambda c: _class(c["morphology"], classes) < 0),
         RowRule(
             ("rule_morphology",),
             "is not one of the six classes",
-            lambda c: _class(c["rule_morphology"]) < 0,
+            lambda c: _class(c["rule_morphology"], MORPHOLOGIES) < 0,
         ),
+        RowRule(("morphology", *names, *by_rule), "counts are not those of the class", miscounted),
+        RowRule(
+            ("morphology", "probability", *probabilities), "probability is not that of the class", misassigned
+        ),
+    ]
+
+
+def _agreements(size_px: int | None) -> list[RowRule]:
+    """Return the rules for the agreement of other columns."""
+    known = int(sum(Flag))
+    rules = [
         RowRule(
             ("scale",),
             f"is not one of {', '.join(map(str, SCALES))}",
@@ -166,12 +196,6 @@ def _agreements(size_px: int | None) -> list[RowRule]:
             ("second_grouping",),
             "is not a grouping such as 0|1 2",
             lambda c: ~pc.match_substring_regex(c["second_grouping"], GROUPING).to_numpy(False),
-        ),
-        RowRule(("morphology", "n_components", "n_peaks"), "counts are not those of the class", _miscounted),
-        RowRule(
-            ("morphology", "probability", *probability_columns()),
-            "probability is not that of the class",
-            _misassigned,
         ),
         RowRule(
             ("rule_components", "component_ra"),
@@ -197,22 +221,9 @@ def _agreements(size_px: int | None) -> list[RowRule]:
     return rules
 
 
-def _class(column: pa.Array) -> np.ndarray:
+def _class(column: pa.Array, classes: Sequence[str]) -> np.ndarray:
     """Return the index of each class; -1 for other values."""
-    return pc.fill_null(pc.index_in(column, pa.array(MORPHOLOGIES)), -1).to_numpy(False)
-
-
-def _miscounted(columns: Columns) -> np.ndarray:
-    kind = _class(columns["morphology"])
-    given = np.stack([_numbers(columns["n_components"]), _numbers(columns["n_peaks"])], axis=1)
-    return (kind >= 0) & (given != COUNTS[kind]).any(axis=1)
-
-
-def _misassigned(columns: Columns) -> np.ndarray:
-    kind = _class(columns["morphology"])
-    each = np.stack([_numbers(columns[name]) for name in probability_columns()], axis=1)
-    far = np.abs(each[np.arange(len(kind)), kind] - _numbers(columns["probability"])) > SAME_PROBABILITY
-    return (kind >= 0) & far
+    return pc.fill_null(pc.index_in(column, pa.array(classes, pa.string())), -1).to_numpy(False)
 
 
 def _missmoothed(columns: Columns) -> np.ndarray:

@@ -4,7 +4,9 @@ Published names are stable.  Units are VOUnits and UCDs are UCD1+; both are stor
 field metadata, so the table describes itself.
 
 `CATALOGUE` and `OUTCOMES` are published: one row per source, and one row per component of the sky with its
-outcome.  `SOURCES` is an internal table: the measured sources of one shard, before they are named.
+outcome.  `SOURCES` is an internal table: the measured sources of one shard, before they are named.  The
+probability columns of `CATALOGUE` and `SOURCES` are those of the paper's classes;
+`claran_core.common.tables.for_classes` gives those of others.
 """
 
 import pyarrow as pa
@@ -62,10 +64,11 @@ _FOUND = [
     text(
         "morphology",
         "src.morph.type",
-        f"morphology class iC_jP (i radio components, j peaks), one of {', '.join(MORPHOLOGIES)}",
+        "morphology class: the most probable of those of the probabilities p_; in the paper's classes iC_jP,"
+        " i is the number of radio components and j that of peaks",
     ),
-    count("n_components", "number of radio components of the class, at most 3"),
-    count("n_peaks", "number of radio peaks of the class, at most 3"),
+    count("n_components", "number of radio components: i of a class iC_jP, at most 3, else rule_components"),
+    count("n_peaks", "number of radio peaks: j of a class iC_jP, at most 3, else rule_peaks"),
     number("probability", "", "stat.probability", "probability of the morphology class"),
     number(
         "source_probability",
@@ -99,11 +102,7 @@ _FOUND = [
 _MEASURED = [
     count("rule_components", "number of radio components by the contour rule"),
     count("rule_peaks", "number of radio peaks by the contour rule"),
-    text(
-        "rule_morphology",
-        "src.morph.type",
-        "class of the counts by the contour rule",
-    ),
+    text("rule_morphology", "src.morph.type", "class iC_jP of the counts by the contour rule"),
     number(
         "peak_flux",
         "mJy/beam",

@@ -102,9 +102,9 @@ def _unit(name: str) -> str:
 
 
 def _is_single(name: str) -> bool:
-    """Return whether a column holds single-precision numbers."""
+    """Return whether a column holds single-precision numbers, as those of the classes do."""
     kind = CATALOGUE.field(name).type if name in CATALOGUE.names else None
-    return pa.float32() in (kind, getattr(kind, "value_type", None))
+    return name.startswith("p_") or pa.float32() in (kind, getattr(kind, "value_type", None))
 
 
 def _readable(value: Any, *, single: bool) -> str:

@@ -11,14 +11,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from claran_core.catalogue.product.row_rules import row_rules
+from claran_core.catalogue.product.row_rules import RowRule, row_rules
 from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.catalogue.product.stored_frame import stored_frame
 from claran_core.catalogue.product.validate_outcomes import validate_outcomes
 from claran_core.catalogue.product.voparquet import mismatches
 from claran_core.common.errors import InputError
 from claran_core.common.files import open_parquet, read_arrow, read_batches, stated_metadata
+from claran_core.common.morphology import classes_of
 from claran_core.common.paths import Results
+from claran_core.common.tables import for_classes
 
 __all__ = ["validate_catalogue"]
 
@@ -40,15 +42,18 @@ def validate_catalogue(path: Path) -> list[str]:
     """
     with open_parquet(path, strict=True) as file:
         stored = file.schema_arrow
-    missing = [name for name in CATALOGUE.names if name not in stored.names]
+    facts = stated_metadata(stored)
+    classes = classes_of(facts)
+    wanted = for_classes(CATALOGUE, classes)
+    missing = [name for name in wanted.names if name not in stored.names]
     if "source_id" in missing:
         raise InputError(f"{path}: not a catalogue of sources: column 'source_id' is missing")
-    sound = {name for name in stored.names if name in CATALOGUE.names and _same_type(stored, name)}
-    frame = stored_frame(stated_metadata(stored))
+    sound = {name for name in stored.names if name in wanted.names and _same_type(stored, wanted, name)}
+    frame = stored_frame(facts)
     found = [f"columns are missing: {', '.join(missing)}"] if missing else []
-    found += _column_findings(stored)
+    found += _column_findings(stored, wanted)
     found += mismatches(stored)
-    found += _row_findings(path, sound, frame.size_px if frame else None)
+    found += _row_findings(path, sound, row_rules(frame.size_px if frame else None, classes))
     if "source_id" in sound:
         source_ids = read_arrow(path, ["source_id"])["source_id"]
         found += _repeats(source_ids)
@@ -58,8 +63,8 @@ def validate_catalogue(path: Path) -> list[str]:
     return found
 
 
-def _same_type(stored: pa.Schema, name: str) -> bool:
-    return _plain(stored.field(name).type) == _plain(CATALOGUE.field(name).type)
+def _same_type(stored: pa.Schema, wanted: pa.Schema, name: str) -> bool:
+    return _plain(stored.field(name).type) == _plain(wanted.field(name).type)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -67,15 +72,15 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.list_(kind.value_type) if pa.types.is_list(kind) else kind
 
 
-def _column_findings(stored: pa.Schema) -> Iterator[str]:
+def _column_findings(stored: pa.Schema, schema: pa.Schema) -> Iterator[str]:
     """Yield the faults of the columns' types and metadata."""
-    columns = [column for column in stored if column.name in CATALOGUE.names]
+    columns = [column for column in stored if column.name in schema.names]
     undescribed = [column.name for column in columns if not set(column.metadata or {}) & DESCRIBED]
     if undescribed:
         more = f" and {len(undescribed) - 1} more columns have" if len(undescribed) > 1 else " has"
         yield f"column {undescribed[0]!r}{more} no unit, UCD or description: saved by another program?"
     for column in columns:
-        wanted = CATALOGUE.field(column.name)
+        wanted = schema.field(column.name)
         if _plain(column.type) != _plain(wanted.type):
             yield f"column {column.name!r}: type {column.type}, not {wanted.type}"
         for key, value in wanted.metadata.items():
@@ -84,9 +89,9 @@ def _column_findings(stored: pa.Schema) -> Iterator[str]:
                 yield f"column {column.name!r}: {key.decode()} {given.decode()!r}, not {value.decode()!r}"
 
 
-def _row_findings(path: Path, sound: set[str], size_px: int | None) -> list[str]:
+def _row_findings(path: Path, sound: set[str], rules: list[RowRule]) -> list[str]:
     """Return the faults of rows, in columns of the right type."""
-    rules = [rule for rule in row_rules(size_px) if set(rule.columns) <= sound]
+    rules = [rule for rule in rules if set(rule.columns) <= sound]
     names = sorted({name for rule in rules for name in rule.columns})
     start = 0
     for batch in read_batches(path, names, rows=BATCH_ROWS):

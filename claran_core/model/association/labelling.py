@@ -9,14 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from claran_core.common.compiled import compiled
-from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.model.layers.types import ARTEFACT, MIXED, UNKNOWN, Ownership
 
 __all__ = ["ARTEFACT_LABEL", "IGNORED_LABEL", "NO_SOURCE_LABEL", "label_candidates"]
 
-# Labels besides the classes 1 to 6: no source, a unit that is an artefact or noise, and candidates about
-# which the truth says nothing.
-NO_SOURCE_LABEL, ARTEFACT_LABEL, IGNORED_LABEL = 0, len(MORPHOLOGIES) + 1, -1
+# Labels besides the classes 1, 2, ..: no source, candidates about which the truth says nothing, and a unit
+# that is an artefact or noise.
+NO_SOURCE_LABEL, IGNORED_LABEL, ARTEFACT_LABEL = 0, -1, -2
 
 
 def label_candidates(
@@ -45,7 +44,7 @@ def label_candidates(
     Returns
     -------
     (K,) int64 array
-        The class, 1 to 6, of the source that owns the units of the candidate and no other usable unit.
+        The class, from 1, of the source that owns the units of the candidate and no other usable unit.
         `ARTEFACT_LABEL` for a single unit without an owner.  `IGNORED_LABEL` for candidates with a unit of
         unknown owner, and for sources without a class.  `NO_SOURCE_LABEL` for all others.
 

@@ -52,7 +52,7 @@ class AssociationNetwork(Detector):
 
     Parameters
     ----------
-    architecture, options, channel_means
+    architecture, options, class_names, channel_means
         As for `Detector`.
     backbone : Backbone
         Feature extractor.
@@ -69,12 +69,15 @@ class AssociationNetwork(Detector):
 
     loss_names = ("roi_class", "grouping")
     groups_components = True
+    head_layers = ("class_score",)
+    last_scores = 1
 
     def __init__(
         self,
         *,
         architecture: str,
         options: Mapping[str, Any],
+        class_names: Sequence[str],
         backbone: Backbone,
         pool_size: int,
         width: int,
@@ -82,7 +85,9 @@ class AssociationNetwork(Detector):
         blind: float,
         channel_means: Sequence[float],
     ) -> None:
-        super().__init__(architecture=architecture, options=options, channel_means=channel_means)
+        super().__init__(
+            architecture=architecture, options=options, class_names=class_names, channel_means=channel_means
+        )
         self.dropout, self.blind = dropout, blind
         self.backbone = backbone
         self.pool_size = pool_size
@@ -91,7 +96,7 @@ class AssociationNetwork(Detector):
         self.places = nn.Linear(4 * channels, width)
         self.numbers = nn.Linear(N_FEATURES, width)
         self.hidden = nn.Linear(3 * width, width)
-        self.class_score = nn.Linear(width, ARTEFACT_LABEL + 1)
+        self.class_score = nn.Linear(width, 1 + len(self.class_names) + 1)
 
     def forward(
         self,
@@ -118,7 +123,8 @@ class AssociationNetwork(Detector):
             owners=owners,
         )
         scores = self._scores(images, candidates, generators)
-        truth = torch.from_numpy(labels).to(scores.device)
+        truth = torch.from_numpy(np.where(labels == ARTEFACT_LABEL, scores.shape[1] - 1, labels))
+        truth = truth.to(scores.device)
         each = F.cross_entropy(scores, truth, reduction="none", ignore_index=IGNORED_LABEL)
         weight = np.minimum(1.0, FULL_WEIGHT / np.maximum(candidates.counts, 1)).astype(np.float32)
         weights = torch.from_numpy(np.repeat(weight, candidates.counts)).to(each.device)
@@ -141,7 +147,7 @@ class AssociationNetwork(Detector):
         probabilities = torch.round(probabilities, decimals=SCORE_DECIMALS).cpu()
         height, width = images.shape[1:3]
         boxes = clip(torch.round(torch.from_numpy(candidates.boxes), decimals=BOX_DECIMALS), width, height)
-        classes, artefact = probabilities[:, 1:ARTEFACT_LABEL], probabilities[:, ARTEFACT_LABEL]
+        classes, artefact = probabilities[:, 1:-1], probabilities[:, -1]
         is_single = torch.from_numpy((candidates.members >= 0).sum(axis=1) == 1)
         boxes = boxes[:, None].expand(-1, classes.shape[1], -1)
         return Regions(candidates.counts, boxes, classes, torch.where(is_single, artefact, 0.0))
@@ -149,9 +155,9 @@ class AssociationNetwork(Detector):
     def _scores(
         self, images: Tensor, candidates: Candidates, generators: Sequence[torch.Generator]
     ) -> Tensor:
-        """Return the scores (R, 8) of all candidates of a batch before the softmax.
+        """Return the scores (R, C + 2) of all candidates of a batch before the softmax, for C classes.
 
-        Column 0: not a source; 1 to 6: its class; 7: an artefact or noise.
+        The first column: not a source; then the classes; the last: an artefact or noise.
         """
         device = self.channel_means.device
         counts = candidates.counts.tolist()
@@ -212,10 +218,10 @@ def _grouping_loss(scores: Tensor, truth: Tensor, units: Tensor, n_units: int, w
 
     Parameters
     ----------
-    scores : (R, 8) tensor
+    scores : (R, C + 2) tensor
         Before the softmax.
     truth : (R,) int64 tensor
-        Labels (`label_candidates`).
+        Column of the true score of each candidate, or `IGNORED_LABEL`.
     units : (R, MAX_MEMBERS) int64 tensor
         Units of each candidate, -1 in unused columns.
     n_units : int
@@ -229,15 +235,16 @@ def _grouping_loss(scores: Tensor, truth: Tensor, units: Tensor, n_units: int, w
         Sum over the units.
     """
     logs = scores.log_softmax(dim=1)
-    source, artefact = logs[:, 1:ARTEFACT_LABEL].logsumexp(dim=1), logs[:, ARTEFACT_LABEL]
+    of_artefact = scores.shape[1] - 1
+    source, artefact = logs[:, 1:of_artefact].logsumexp(dim=1), logs[:, of_artefact]
     candidate, column = torch.nonzero(units >= 0, as_tuple=True)
     unit = units[candidate, column]
     is_single = (units[:, 1] < 0) & (units[:, 0] >= 0)
     total = scores.new_zeros(n_units).index_add(0, unit, source.exp()[candidate])
     total = total.index_add(0, units[is_single, 0], artefact.exp()[is_single])
-    is_source = (truth > 0) & (truth < ARTEFACT_LABEL)
+    is_source = (truth > 0) & (truth < of_artefact)
     own = torch.where(is_source, source, artefact)
-    is_true = (is_source | (truth == ARTEFACT_LABEL))[candidate]
+    is_true = (is_source | (truth == of_artefact))[candidate]
     candidate, unit = candidate[is_true], unit[is_true]
     return ((total[unit].clamp(min=MIN_TOTAL).log() - own[candidate]) * weights[candidate]).sum()
 

@@ -29,7 +29,7 @@ class RecognitionHead(nn.Module):
     """
 
     def __init__(
-        self, channels: int, pool_size: int, *, fc_width: int = 4096, n_classes: int = 6, dropout: float = 0.5
+        self, channels: int, pool_size: int, *, fc_width: int = 4096, n_classes: int, dropout: float = 0.5
     ) -> None:
         super().__init__()
         self.n_classes, self.dropout = n_classes, dropout

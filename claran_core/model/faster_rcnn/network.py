@@ -34,7 +34,7 @@ class FasterRCNN(Detector):
 
     Parameters
     ----------
-    architecture, options, channel_means
+    architecture, options, class_names, channel_means
         As for `Detector`.
     backbone, rpn, pooling, head : Module
         The parts of the network.
@@ -48,6 +48,8 @@ class FasterRCNN(Detector):
 
     loss_names = ("anchor_class", "anchor_box", "roi_class", "roi_box")
     groups_components = False
+    head_layers = ("head.score", "head.offset")
+    last_scores = 0
     offset_std: Tensor
 
     def __init__(
@@ -55,6 +57,7 @@ class FasterRCNN(Detector):
         *,
         architecture: str,
         options: Mapping[str, Any],
+        class_names: Sequence[str],
         backbone: Backbone,
         rpn: RegionProposalNetwork,
         pooling: STPooling,
@@ -64,7 +67,9 @@ class FasterRCNN(Detector):
         frame_px: int,
         input_px: int,
     ) -> None:
-        super().__init__(architecture=architecture, options=options, channel_means=channel_means)
+        super().__init__(
+            architecture=architecture, options=options, class_names=class_names, channel_means=channel_means
+        )
         self.backbone, self.rpn, self.pooling, self.head = backbone, rpn, pooling, head
         self.matching = matching
         self.frame_px, self.input_px = frame_px, input_px
@@ -144,7 +149,7 @@ class FasterRCNN(Detector):
     def _recognised(
         self, features: Tensor, proposals: Proposals, scale: Tensor, frame_shape: Sequence[int]
     ) -> tuple[Tensor, Tensor]:
-        """Return boxes (N, P, 6, 4) in frame pixels and probabilities (N, P, 6), rounded, on the CPU."""
+        """Return boxes (N, P, C, 4) in frame pixels and probabilities (N, P, C), rounded, on the CPU."""
         scores, offsets = self.head(self.pooling(features, proposals.boxes))
         n, p = proposals.boxes.shape[:2]
         probabilities = scores.softmax(dim=-1)[:, 1:].reshape(n, p, -1)

@@ -33,6 +33,8 @@ class Detector(nn.Module, ABC):
         Name under which `build_detector` makes it.
     options : mapping
         Options of the architecture that differ from their defaults.
+    class_names : sequence of str
+        Classes 1, 2, .. in order.
     channel_means : sequence of float
         Mean of each channel over the training set, in grey levels (paper section 4.1).
 
@@ -43,17 +45,29 @@ class Detector(nn.Module, ABC):
     groups_components : bool
         Whether sources are groups of the listed components.  A subject without components then has no
         source, whatever its image shows.
+    head_layers : tuple of str
+        Layers with rows for each column of scores, the same number for all.
+    last_scores : int
+        Number of columns of scores after those of the classes; one column comes before them.
     """
 
     loss_names: ClassVar[tuple[str, ...]]
     groups_components: ClassVar[bool]
+    head_layers: ClassVar[tuple[str, ...]]
+    last_scores: ClassVar[int]
     channel_means: Tensor
 
     def __init__(
-        self, *, architecture: str, options: Mapping[str, Any], channel_means: Sequence[float]
+        self,
+        *,
+        architecture: str,
+        options: Mapping[str, Any],
+        class_names: Sequence[str],
+        channel_means: Sequence[float],
     ) -> None:
         super().__init__()
         self.architecture, self.options = architecture, dict(options)
+        self.class_names = tuple(class_names)
         self.register_buffer("channel_means", torch.tensor(channel_means, dtype=torch.float32))
 
     @abstractmethod

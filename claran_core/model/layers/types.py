@@ -75,7 +75,7 @@ class Truth:
     boxes : (M, 4) float32 tensor
         Corners ``x1 y1 x2 y2`` in frame pixels.
     classes : (M,) int64 tensor
-        Class k, 1..6, is ``MORPHOLOGIES[k - 1]``.
+        Class k, from 1, is ``Detector.class_names[k - 1]``.
     """
 
     boxes: Tensor
@@ -96,7 +96,7 @@ class Ownership:
     owner : (n,) int64 array
         Source of each unit, 0 to M - 1, or `ARTEFACT`, `UNKNOWN` or `MIXED`.
     classes : (M,) int64 array
-        Class of each source, 1..6.  0 for a source that is no set of units, because a mixed unit contains a
+        Class of each source, from 1.  0 for a source that is no set of units, because a mixed unit contains a
         part of it; -1 for a source without a class.
     """
 
@@ -113,8 +113,8 @@ class Detections:
     boxes : (K, 4) float32 tensor
         Corners ``x1 y1 x2 y2`` in frame pixels, clipped to the frame.
     classes : (K,) int64 tensor
-        Class of the row, 1..6.
-    probabilities : (K, 6) float32 tensor
+        Class of the row, from 1.
+    probabilities : (K, C) float32 tensor
         Softmax over the classes for the region of the row, without the background: rows sum to at most 1.
     regions : (K,) int64 tensor
         Region of the row, from 0 in each subject.

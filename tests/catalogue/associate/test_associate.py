@@ -168,7 +168,11 @@ def test_files_record_what_they_were_made_from(tmp_path: Path) -> None:
     files = tables.write(tmp_path, [["a", "wide"], ["b"]])
     run(tmp_path, files)
     path = tmp_path / "associated" / "00000.parquet"
-    assert read_metadata(path) == {"method": "D1", "model_id": "made up"}
+    assert read_metadata(path) == {
+        "method": "D1",
+        "model_id": "made up",
+        "class_names": list(MORPHOLOGIES),
+    }
     digests = {name: digest_of(getattr(files[0], name)) for name in ("components", "candidates")}
     assert content_of(path)[1].items() >= digests.items()
     together = content_of(tmp_path / "atoms.parquet")[1]

@@ -7,7 +7,7 @@ from claran_core.model.faster_rcnn.heads import RecognitionHead
 
 def head(**options: float) -> RecognitionHead:
     torch.manual_seed(0)
-    return RecognitionHead(4, 3, fc_width=16, **options)
+    return RecognitionHead(4, 3, fc_width=16, n_classes=6, **options)
 
 
 def test_shapes_with_and_without_regions() -> None:
@@ -19,7 +19,7 @@ def test_shapes_with_and_without_regions() -> None:
 def test_parameters_of_the_paper() -> None:
     # Table 4, layers 24, 26 and 28, biases included.
     with torch.device("meta"):
-        layers = RecognitionHead(512, 7)
+        layers = RecognitionHead(512, 7, n_classes=6)
     counted = {name: sum(p.numel() for p in layer.parameters()) for name, layer in layers.named_children()}
     assert counted == {"fc6": 102_764_544, "fc7": 16_781_312, "score": 28_679, "offset": 114_716}
 
