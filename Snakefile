@@ -35,7 +35,7 @@ rule all:
         RESULTS.catalogue,
         RESULTS.catalogue_ledger,
         RESULTS.report,
-        list(map(RESULTS.images, DIRECTORY_BANDS)),
+        list(map(RESULTS.images, ON_DISK)),
 
 
 onstart:

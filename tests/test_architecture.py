@@ -106,7 +106,7 @@ def test_tests_mirror_modules() -> None:
 
 
 def test_real_runs_do_not_load_the_simulator() -> None:
-    scripts = ("cut_out", "fuse", "infer", "measure_sources", "train", "build_catalogue")
+    scripts = ("cut_out", "cut_out_second", "fuse", "infer", "measure_sources", "train", "build_catalogue")
     trees = [syntax_tree(SCRIPTS / f"{script}.py") for script in scripts]
     lines = [
         [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -4,7 +4,9 @@ Every row depends on its subject alone, so the catalogue does not depend on how 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from claran_core.catalogue.associated import grouping_text, read_associated
 from claran_core.catalogue.measure.host import RadioPosition, host_of
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.catalogue.measure.measure_subject import SubjectImage, measured_columns
+from claran_core.catalogue.measure.second_radio import SecondImage
 from claran_core.catalogue.measure.stored_components import (
     STORED_COLUMNS,
     StoredComponents,
@@ -40,6 +43,9 @@ __all__ = ["INDEX_COLUMNS", "describe_shard", "write_shard"]
 # Columns read from the index of the fused images: position and flags of each subject.
 INDEX_COLUMNS = ["subject_id", "ra", "dec", "flags"]
 
+# Images of a survey that the run does not use.
+NO_IMAGES: Mapping[str, Cutout] = MappingProxyType({})
+
 # Measured columns that are not numbers.
 OTHER_THAN_NUMBERS = {
     *("rule_components", "rule_peaks", "rule_morphology", "unresolved"),
@@ -61,6 +67,8 @@ def write_shard(
     frame: Frame,
     survey: Survey,
     infrared_survey: Survey,
+    second_path: Path | None = None,
+    second_survey: Survey | None = None,
 ) -> None:
     """Measure the associated sources of a shard and write them.
 
@@ -78,6 +86,8 @@ def write_shard(
         Geometry of subjects of scale 1.
     survey, infrared_survey : Survey
         The radio and the infrared survey.
+    second_path, second_survey : Path and Survey, optional
+        Images of the shard in the second radio survey, if the run has one.
 
     Raises
     ------
@@ -93,16 +103,20 @@ def write_shard(
     tables = origins_of(
         associated=associated_path, fused=index_path, components=components_path, noise=noise_path
     )
+    paths = {"radio": radio_path, "infrared": infrared_path}
+    paths |= {} if second_path is None else {"second_radio": second_path}
     try:
-        with read_cutouts(radio_path) as radio, read_cutouts(infrared_path) as infrared:
-            made_from = check_together(tables | {"radio": radio.origin, "infrared": infrared.origin})
+        with ExitStack() as stack:
+            images = {role: stack.enter_context(read_cutouts(path)) for role, path in paths.items()}
+            made_from = check_together(tables | {role: opened.origin for role, opened in images.items()})
             found = describe_shard(
                 associated,
                 index,
                 components,
                 noise,
-                radio,
-                infrared,
+                images["radio"],
+                images["infrared"],
+                images.get("second_radio", {}),
                 shard=shard,
                 method=str(metadata.get("method")),
                 classes=classes,
@@ -110,10 +124,11 @@ def write_shard(
                 frame=frame,
                 survey=survey,
                 infrared_survey=infrared_survey,
+                second_survey=second_survey,
             )
     except InputError as error:
         message = str(error)
-        files = (radio_path, infrared_path, index_path, components_path, noise_path)
+        files = (*paths.values(), index_path, components_path, noise_path)
         named = any(str(path) in message for path in files)
         raise InputError(message if named else f"{associated_path}: {message}") from None
     facts = {name: metadata.get(name) for name in ("method", "model_id")} | {CLASSES_KEY: classes}
@@ -127,6 +142,7 @@ def describe_shard(
     noise: Mapping[str, float],
     radio: Mapping[str, Cutout],
     infrared: Mapping[str, Cutout],
+    second: Mapping[str, Cutout] = NO_IMAGES,
     *,
     shard: str,
     method: str,
@@ -135,6 +151,7 @@ def describe_shard(
     frame: Frame,
     survey: Survey,
     infrared_survey: Survey,
+    second_survey: Survey | None = None,
 ) -> pd.DataFrame:
     """Measure the associated sources of a shard; return the table `SOURCES`, in their order.
 
@@ -148,13 +165,13 @@ def describe_shard(
         Columns `STORED_COLUMNS` of `claran_core.common.tables.COMPONENTS`.
     noise : mapping of str to float
         Noise of each subject's radio image at its own scale (`claran_core.common.tables.NOISE`).
-    radio, infrared : mapping
-        Cut-outs of each subject that has one.
+    radio, infrared, second : mapping
+        Cut-outs of each subject that has one; `second` of the second radio survey.
     method : str
         Fusion method of the images that the sources were detected in.
     classes : sequence of str
         Names of the classes.
-    shard, min_probability, frame, survey, infrared_survey
+    shard, min_probability, frame, survey, infrared_survey, second_survey
         See `write_shard`.
 
     Raises
@@ -175,9 +192,12 @@ def describe_shard(
         subject = _subject(own, subjects, frame)
         cutout, sigma = radio.get(subject.subject_id), noise.get(subject.subject_id, np.nan)
         image = SubjectImage.of(subject, cutout, _by_scale(stored, subject), sigma, survey)
+        beside = None
+        if second_survey is not None:
+            beside = SecondImage.of(second.get(subject.subject_id), subject.scale, survey, second_survey)
         seen = _infrared_sources(subject, infrared, infrared_survey)
         for row, units, members in zip(rows, own["unit_ids"], own["component_ids"], strict=True):
-            columns = measured_columns(image, units, members)
+            columns = measured_columns(image, units, members, beside)
             host = host_of(seen, RadioPosition.from_columns(columns, image.beam_arcsec))
             measured[row] = columns | host.columns
         progress.step()

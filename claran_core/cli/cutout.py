@@ -2,20 +2,20 @@
 # ruff: noqa: D301 - a backspace in a docstring tells click to keep the lines that follow
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
+from claran_core.common.cutout import ROLES, Role
 from claran_core.common.paths import Results
 
 __all__ = ["cutout"]
 
 
-@click.command(short_help="Write the radio or infrared image of one subject as a FITS file.")
+@click.command(short_help="Write an image of one subject as a FITS file.")
 @click.argument("subject", metavar="SUBJECT")
 @click.option(
     "--band",
-    type=click.Choice(["radio", "infrared"]),
+    type=click.Choice(ROLES),
     default="radio",
     show_default=True,
     help="Which of its images.",
@@ -29,9 +29,7 @@ __all__ = ["cutout"]
     help="Results folder of the run.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-def cutout(
-    subject: str, band: Literal["radio", "infrared"], output: Path, results: Path, overwrite: bool
-) -> None:
+def cutout(subject: str, band: Role, output: Path, results: Path, overwrite: bool) -> None:
     """Write the image of SUBJECT as a FITS file, with WCS, unit and beam, for DS9 and other programs.
 
     SUBJECT is a name of column subject_id, which targets and catalogue have.

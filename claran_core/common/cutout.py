@@ -3,16 +3,20 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from claran_core.common.flags import Flag
 from claran_core.common.linear_wcs import LinearWCS
 
-__all__ = ["Band", "Beam", "BrightPixels", "Cutout", "NoImage", "Provenance"]
+__all__ = ["ROLES", "Band", "Beam", "BrightPixels", "Cutout", "NoImage", "Provenance", "Role"]
 
 Band = Literal["radio", "infrared"]
+# What a survey is used for in a run: its entry of the settings' section `survey`, and column `band` of the
+# ledger.  In the order of the ledger.
+Role = Literal["radio", "second_radio", "infrared"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True)

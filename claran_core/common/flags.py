@@ -33,6 +33,9 @@ class Flag(IntFlag):
     SMOOTHED = 524288
     BEAM_DIFFERS = 1048576
     PIXELS_MASKED = 2097152
+    SECOND_RADIO_MISSING = 4194304
+    SECOND_RADIO_PARTIAL = 8388608
+    SECOND_RADIO_BLEND = 16777216
 
 
 DESCRIPTIONS = {
@@ -58,6 +61,9 @@ DESCRIPTIONS = {
     Flag.SMOOTHED: "measured on an image smoothed to 2, 4 or 8 beams",
     Flag.BEAM_DIFFERS: "the beam of the image is far from the survey's, or differs between its parts",
     Flag.PIXELS_MASKED: "single pixels with impossible values are masked",
+    Flag.SECOND_RADIO_MISSING: "no image of the second radio survey: outside it, or not obtained",
+    Flag.SECOND_RADIO_PARTIAL: "part of the second radio image, or of the source in it, has no data",
+    Flag.SECOND_RADIO_BLEND: "another source is closer than two matched beams, so it may be in matched_flux",
 }
 
 

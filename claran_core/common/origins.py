@@ -148,4 +148,4 @@ def check_run(
 
 def _is_of_run(name: str) -> bool:
     """Return whether a name stands for the same digest in all shards."""
-    return name in ("settings", "method", "weights") or name.startswith("all_")
+    return name in ("settings", "second_settings", "method", "weights") or name.startswith("all_")

@@ -59,9 +59,17 @@ class Results:
         """Status of each (subject, survey) of a shard (`claran_core.common.tables.LEDGER`)."""
         return self.root / "cutouts" / shard / "ledger.parquet"
 
+    def second_ledger(self, shard: str) -> Path:
+        """The same of the second radio survey alone."""
+        return self.root / "cutouts" / shard / "second_radio.ledger.parquet"
+
     def journal(self, shard: str) -> Path:
         """Folder of the images that an unfinished or partly failed shard has fetched from archives."""
         return self.root / "cutouts" / shard / ".journal"
+
+    def second_journal(self, shard: str) -> Path:
+        """The same of the second radio survey alone."""
+        return self.root / "cutouts" / shard / ".second_radio_journal"
 
     def components(self, shard: str) -> Path:
         """Components of the subjects of one shard (`claran_core.common.tables.COMPONENTS`)."""

@@ -70,7 +70,7 @@ LEDGER = pa.schema(
     [
         _column("subject_id", pa.string(), "subject"),
         _column("shard", pa.string(), "shard"),
-        _column("band", pa.string(), "radio or infrared"),
+        _column("band", pa.string(), "radio, second_radio or infrared"),
         _column("survey", pa.string(), "name of the survey"),
         _column("status", pa.string(), "ok, partial, no_coverage or failed"),
         _column("reason", pa.string(), "why the status is not ok; empty if it is"),

@@ -17,6 +17,7 @@ from scipy import fft
 from claran_core.common.compiled import compiled
 from claran_core.common.constants import ARCSEC_PER_DEG, FWHM_PER_SIGMA
 from claran_core.common.cutout import Beam, BrightPixels, Cutout
+from claran_core.common.frame import Frame
 from claran_core.common.noise import noise_sigma
 from claran_core.survey.surveys import Survey
 
@@ -29,13 +30,20 @@ BRIGHT_SIGMA = 3.0
 JOINED_PX = 2
 # A coarse pixel has a value where at least this fraction of it has data.
 MIN_FRACTION = 0.5
+# How far an image of a second radio survey reaches beyond the frame, in widths of the frame: about five beams
+# of the first survey.
+SECOND_MARGIN = 0.15
 # Width of the border around an image in the Fourier transform, in standard deviations of the smoothing.
 PADDING_SIGMA = 4.0
 
 
-def margin_arcsec(survey: Survey, scale: int) -> float:
-    """Return how far beyond its frame a view needs pixels for the smoothing, arcsec; 0 at scale 1."""
-    return scale * survey.beam_arcsec if scale > 1 else 0.0
+def margin_arcsec(survey: Survey, frame: Frame, scale: int) -> float:
+    """Return how far beyond its frame a view needs pixels, arcsec: for the smoothing, none at scale 1.
+
+    A second radio survey needs more, for its noise and because it is smoothed to the beam of the first.
+    """
+    smoothing = scale * survey.beam_arcsec if scale > 1 else 0.0
+    return smoothing + (SECOND_MARGIN * frame.width_arcsec if survey.role == "second_radio" else 0.0)
 
 
 def coarse_cutout(cutout: Cutout, scale: int, survey: Survey) -> Cutout:

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from claran_core.common.constants import ARCSEC_PER_DEG
-from claran_core.common.cutout import Band, Cutout
+from claran_core.common.cutout import Cutout, Role
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path, read_table
 from claran_core.common.paths import Results
@@ -16,7 +16,7 @@ from claran_core.survey.regular import wcs_cards
 __all__ = ["export_cutout", "fits_image"]
 
 
-def export_cutout(results: Results, subject_id: str, band: Band, path: Path, *, overwrite: bool) -> None:
+def export_cutout(results: Results, subject_id: str, band: Role, path: Path, *, overwrite: bool) -> None:
     """Write the cut-out of a subject as FITS.
 
     Parameters
@@ -25,7 +25,7 @@ def export_cutout(results: Results, subject_id: str, band: Band, path: Path, *, 
         Results folder of the run.
     subject_id : str
         Name of the subject.
-    band : {"radio", "infrared"}
+    band : {"radio", "second_radio", "infrared"}
         Which of its images.
     path : Path
         File to write.
@@ -43,7 +43,8 @@ def export_cutout(results: Results, subject_id: str, band: Band, path: Path, *, 
     with read_cutouts(results.cutouts(shard, band)) as cutouts:
         cutout = cutouts.get(subject_id)
         if cutout is None:
-            raise InputError(f"{subject_id}: has no {band} image; {results.ledger(shard)} says why")
+            ledger = results.second_ledger(shard) if band == "second_radio" else results.ledger(shard)
+            raise InputError(f"{subject_id}: has no {band} image; {ledger} says why")
         hdu = fits_image(subject_id, cutout, survey=cutouts.survey, unit=cutouts.unit)
         with atomic_path(path) as temporary:
             hdu.writeto(temporary, overwrite=True, checksum=True)

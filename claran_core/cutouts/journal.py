@@ -23,12 +23,15 @@ from claran_core.common.errors import InputError
 from claran_core.cutouts.cutout_file import CutoutFile, read_cutouts
 from claran_core.cutouts.cutout_rows import Row, deserialised, serialised
 
-__all__ = ["CutoutJournal", "Entry", "LedgerRow"]
+__all__ = ["KEPT_LEDGER", "CutoutJournal", "Entry", "LedgerRow"]
 
 LedgerRow = dict[str, Any]
 # A row of the ledger, and the cut-out as a row of its file, if there is one.
 Entry = tuple[LedgerRow, Row | None]
 Key = tuple[str, str]
+
+# Name that a shard's ledger has among the kept files.
+KEPT_LEDGER = "ledger.parquet"
 
 # Head of a record: a mark, the lengths of its two parts, and the SHA-256 of both.
 RECORD = struct.Struct(">4sII32s")
@@ -131,7 +134,7 @@ class CutoutJournal:
 
     def _earlier(self) -> dict[Key, LedgerRow]:
         """Return the rows of an earlier, complete run of the shard that did not fail; open its cut-outs."""
-        ledger_path = self.folder / "ledger.parquet"
+        ledger_path = self.folder / KEPT_LEDGER
         if not ledger_path.exists():
             return {}
         try:

@@ -27,7 +27,7 @@ def open_provider(
     Parameters
     ----------
     options : SurveyOptions
-        One of the two entries of the configuration's section ``survey``.
+        An entry of the configuration's section ``survey``.
     seed : int
         Which simulated sky.
     simulated : SimulatedOptions, optional
@@ -45,7 +45,7 @@ def open_provider(
     Returns
     -------
     ImageProvider or None
-        None for the source ``none``: the run goes without this band.
+        None for the source ``none``: the run goes without this survey.
 
     Raises
     ------

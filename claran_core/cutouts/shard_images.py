@@ -1,4 +1,4 @@
-"""Which images on disk each shard depends on: a list per shard and band, written only if it changes.
+"""Which images on disk each shard depends on: a list per shard and survey, written only if it changes.
 
 The cut-outs of a shard are made from its list.  After files of a folder have changed, the lists that change
 are known when the workflow is parsed, so only shards that show a changed, added or removed image run again.
@@ -35,7 +35,7 @@ TARGET_COLUMNS = ["ra", "dec", "scale", "shard"]
 
 
 class ImagePlan(NamedTuple):
-    """The images of one band.
+    """The images of one survey.
 
     Attributes
     ----------
@@ -78,8 +78,8 @@ def plan_images(
     """
     survey, folder = options.survey, folder_of(options)
     files = files_digest(survey, folder, options.pattern)
-    lists = {shard: results.shard_images(shard, survey.band) for shard in shards}
-    path = results.images(survey.band)
+    lists = {shard: results.shard_images(shard, survey.role) for shard in shards}
+    path = results.images(survey.role)
     stored = read_metadata(path) if path.exists() else {}
     if stored.get("rules") != _rules(options, frame):
         return ImagePlan(files, tuple(lists.values()))
@@ -114,17 +114,17 @@ def write_images(options: SurveyOptions, frame: Frame, results: Results, *, proc
 
     def write_lists(index: ImageIndex) -> None:
         targets = read_table(results.targets, TARGET_COLUMNS)
-        if survey.band == "radio":  # infrared images may be missing
+        if survey.role == "radio":  # other images may be missing
             ra, dec = targets["ra"].to_numpy(), targets["dec"].to_numpy()
             width_arcsec = targets["scale"].max() * frame.width_arcsec
             check_targets(index, survey, folder, ra, dec, width_arcsec=width_arcsec)
         for shard, part in _parts(index, targets, survey, frame):
-            listed = results.shard_images(shard, survey.band)
+            listed = results.shard_images(shard, survey.role)
             if not listed.exists() or not _is_current(listed, part):
                 write_table(listed, part.rows, IMAGES)
 
     write_index(
-        results.images(survey.band),
+        results.images(survey.role),
         survey,
         folder,
         pattern=options.pattern,
@@ -148,9 +148,10 @@ def _parts(
     index: ImageIndex, targets: pd.DataFrame, survey: Survey, frame: Frame
 ) -> Iterator[tuple[str, ImageIndex]]:
     """Yield each shard with the part of an index that its subjects (`TARGET_COLUMNS`) may need."""
+    views = {scale: frame.at_scale(scale) for scale in targets["scale"].unique().tolist()}
     reach = {
-        scale: reach_deg(frame.at_scale(scale).width_arcsec + 2 * margin_arcsec(survey, scale))
-        for scale in targets["scale"].unique().tolist()
+        scale: reach_deg(view.width_arcsec + 2 * margin_arcsec(survey, view, scale))
+        for scale, view in views.items()
     }
     for shard, own in targets.groupby("shard", sort=False):
         reaches = own["scale"].map(reach).to_numpy(float)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from claran_core.common.cutout import ROLES
 from claran_core.common.files import read_metadata, read_table
 from claran_core.common.flags import Flag
 from claran_core.common.paths import Results
@@ -21,6 +22,7 @@ USUAL_IMAGES = {
     Flag.COARSE_PIXELS: 0.02,
     Flag.RADIO_PARTIAL: 0.1,
     Flag.INFRARED_PARTIAL: 0.1,
+    Flag.SECOND_RADIO_PARTIAL: 0.1,
     Flag.RADIO_MISSING: 0.1,
     Flag.INFRARED_MISSING: 0.1,
 }
@@ -30,6 +32,9 @@ USUAL_SOURCES = {Flag.EDGE: 0.1, Flag.ARTEFACT: 0.2, Flag.DOUBTFUL: 0.5}
 MIN_COUNT = 3
 # Emission of this many sigma is no noise, so it should be in a row of the catalogue.
 BRIGHT_SNR = 30.0
+
+# States of the ledger without an image.
+NO_IMAGE = ["no_coverage", "failed"]
 
 LEDGER_COLUMNS = ["subject_id", "band", "survey", "status", "reason", "flags"]
 CATALOGUE_COLUMNS = ["flags"]
@@ -54,7 +59,7 @@ def read_notices(results: Results) -> list[str]:
         table(results.catalogue_ledger, LEDGER_COLUMNS),
         table(results.catalogue, CATALOGUE_COLUMNS) if results.catalogue.exists() else None,
         table(results.outcomes, OUTCOME_COLUMNS),
-        {band: table(results.images(band), IMAGE_COLUMNS) for band in ("radio", "infrared")},
+        {role: table(results.images(role), IMAGE_COLUMNS) for role in ROLES},
     )
 
 
@@ -75,10 +80,10 @@ def notices(
     outcomes : DataFrame
         Columns ``ra, dec, snr, outcome`` of `claran_core.catalogue.product.schema.OUTCOMES`.
     images : mapping of str to DataFrame
-        By band, columns ``name, differs, reason, refused, passed_over`` of
+        By role of the survey, columns ``name, differs, reason, refused, passed_over`` of
         `claran_core.common.tables.IMAGES`.
     """
-    found = [*_missing(ledger)]
+    found = [*_missing(ledger), *_apart(ledger)]
     if catalogue is not None:
         found += [*_empty(catalogue, outcomes), *_bright(outcomes), *_source_flags(catalogue)]
     return found + [*_image_flags(ledger), *_other_surveys(images), *_unused(images)]
@@ -86,12 +91,28 @@ def notices(
 
 def _missing(ledger: pd.DataFrame) -> Iterator[str]:
     radio = ledger[ledger["band"] == "radio"]
-    if len(radio) and radio["status"].isin(["no_coverage", "failed"]).all():
+    if len(radio) and radio["status"].isin(NO_IMAGE).all():
         yield f"No subject has a radio image; the first, {_example(radio)}"
     for band, rows in ledger.groupby("band", sort=False):
         failed = rows[rows["status"] == "failed"]
         if len(failed):
             yield f"{len(failed)} of {len(rows)} {band} images could not be obtained; {_example(failed)}"
+
+
+def _apart(ledger: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each survey that shows none of the subjects that the radio survey shows."""
+    shown = ledger[~ledger["status"].isin(NO_IMAGE)]
+    of_radio = set(shown.loc[shown["band"] == "radio", "subject_id"])
+    for role, rows in ledger[ledger["survey"] != "none"].groupby("band", sort=False):
+        beside = rows[rows["subject_id"].isin(of_radio)]
+        outside = beside[beside["status"] == "no_coverage"]
+        if not len(outside) or not beside["status"].isin(NO_IMAGE).all():
+            continue
+        first = ledger.loc[ledger["band"] == "radio", "survey"].iat[0]
+        yield (
+            f"No subject has an image of both {first} (survey.radio) and {rows['survey'].iat[0]} "
+            f"(survey.{role}); do the surveys overlap at the targets? {_example(outside)}"
+        )
 
 
 def _example(rows: pd.DataFrame) -> str:

@@ -82,7 +82,7 @@ class Config(Options):
     def _check_archive(self) -> Self:
         archive = self.survey.archive
         services = described_services(archive.services, self.cutouts.archive.limits)
-        for options in (self.survey.radio, self.survey.infrared):
+        for options in self.survey.entries:
             if options.source == "archive":
                 chosen_services(options.name, archive.order, services)
         return self

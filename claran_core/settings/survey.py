@@ -1,12 +1,13 @@
-"""Section ``survey``: the radio and the infrared survey, and where their images come from."""
+"""Section ``survey``: the radio surveys and the infrared survey, and where their images come from."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
-from claran_core.common.cutout import Band
+from claran_core.common.cutout import Band, Role
 from claran_core.common.options import FolderName, GivenFile, OneOf, Options, Text, Unique, Within
 from claran_core.survey.archive.options import ServiceChanges
 from claran_core.survey.description import described_survey, survey_names
@@ -14,8 +15,10 @@ from claran_core.survey.surveys import SURVEYS, Survey
 
 __all__ = [
     "ArchiveOptions",
+    "FusedSurveysOptions",
     "InfraredSurveyOptions",
     "RadioSurveyOptions",
+    "SecondRadioSurveyOptions",
     "SimulatedOptions",
     "SurveyOptions",
     "SurveysOptions",
@@ -76,6 +79,7 @@ class SurveyOptions(Options):
     """One survey of either band, and where its images come from."""
 
     band: ClassVar[Band]
+    role: ClassVar[Role]
 
     name: SurveyName = Field(description="survey, which sets beam, unit and typical noise")
     description: _Description = Field(description="what differs from the survey of that name")
@@ -88,7 +92,8 @@ class SurveyOptions(Options):
     @property
     def survey(self) -> Survey:
         """The survey that name and description stand for."""
-        return described_survey(self.name, self.band, self.description)
+        survey = described_survey(self.name, self.band, self.description)
+        return replace(survey, used_as=self.role if self.role != self.band else None)
 
     @model_validator(mode="after")
     def _check_description(self) -> Self:
@@ -115,6 +120,7 @@ class RadioSurveyOptions(SurveyOptions):
     """Section ``survey.radio``."""
 
     band = "radio"
+    role: ClassVar[Role] = "radio"
 
     name: SurveyName = Field(
         description="radio survey, which sets beam, unit and typical noise: "
@@ -127,10 +133,20 @@ class RadioSurveyOptions(SurveyOptions):
     source: Literal["simulated", "directory", "archive"] = Field(description="where the images come from")
 
 
+class SecondRadioSurveyOptions(RadioSurveyOptions):
+    """Section ``survey.second_radio``."""
+
+    role = "second_radio"
+
+    source: Literal["simulated", "directory", "archive", "none"] = Field(  # type: ignore[assignment]
+        description="where the images come from; `none`: no second radio survey"
+    )
+
+
 class InfraredSurveyOptions(SurveyOptions):
     """Section ``survey.infrared``."""
 
-    band = "infrared"
+    band, role = "infrared", "infrared"
 
     name: SurveyName = Field(
         description="infrared survey, which sets point-spread function, unit and zero point: "
@@ -165,8 +181,8 @@ class ArchiveOptions(Options):
     )
 
 
-class SurveysOptions(Options):
-    """Section ``survey``."""
+class FusedSurveysOptions(Options):
+    """The surveys whose images are fused, and what decides their pixels."""
 
     radio: RadioSurveyOptions
     infrared: InfraredSurveyOptions
@@ -189,5 +205,39 @@ class SurveysOptions(Options):
             raise ValueError(
                 f"simulated.label_table is for the simulated sky, but survey.radio.source is "
                 f"{self.radio.source!r}; leave it out (a label table of real sources goes in targets.path)"
+            )
+        return self
+
+
+class SurveysOptions(FusedSurveysOptions):
+    """Section ``survey``."""
+
+    second_radio: SecondRadioSurveyOptions
+
+    @property
+    def entries(self) -> tuple[SurveyOptions, ...]:
+        """All surveys, in the order of the roles."""
+        return self.radio, self.second_radio, self.infrared
+
+    @model_validator(mode="after")
+    def _check_second_radio(self) -> Self:
+        first, second = self.radio, self.second_radio
+        if second.source == "none":
+            return self
+        if second.name == first.name:
+            raise ValueError(
+                f"second_radio.name is {second.name!r}, as radio.name; give another survey, or this one a "
+                "name of its own (another epoch, for example)"
+            )
+        for options in (first, second):
+            if options.survey.frequency_hz is None:
+                raise ValueError(
+                    f"second_radio.source is {second.source!r}, but spectral indices need the frequency of "
+                    f"{options.name}; write {options.role}.description.frequency_hz"
+                )
+        if (first.source == "simulated") != (second.source == "simulated"):
+            raise ValueError(
+                f"radio.source is {first.source!r} and second_radio.source {second.source!r}: the two would "
+                "show different skies; simulate both or neither, or write second_radio.source: none"
             )
         return self

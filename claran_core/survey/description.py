@@ -85,8 +85,8 @@ def _new_survey(name: str, band: Band, names: tuple[str, ...], description: Mapp
         close = difflib.get_close_matches(name.upper(), names, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(
-            f"name is {name!r}; write one of: {', '.join(names)}, or describe the survey in "
-            f"survey.{band}.description{hint}"
+            f"name is {name!r}; write one of: {', '.join(names)}, or describe the survey in the key "
+            f"description beside it{hint}"
         )
     missing = [field for field in REQUIRED[band] if field not in description]
     if missing:

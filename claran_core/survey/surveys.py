@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
 
-from claran_core.common.cutout import Band, Beam
+from claran_core.common.cutout import Band, Beam, Role
 from claran_core.common.errors import ConfigError
 
 __all__ = ["SURVEYS", "Survey", "survey_named"]
@@ -53,6 +53,8 @@ class Survey:
     dynamic_range : float
         Peak of a bright source over the strongest artefacts around it, for the simulated sky.  The values of
         the surveys are rough.
+    used_as : str
+        Its entry of the settings, if that is not named after the band; of no meaning for its pixels.
     """
 
     name: str
@@ -72,6 +74,12 @@ class Survey:
     beam_angle_deg: float = 0.0
     image_unit: str = ""
     dynamic_range: float = 500.0
+    used_as: Role | None = field(default=None, compare=False)
+
+    @property
+    def role(self) -> Role:
+        """Its entry of the settings' section `survey`, for file names and messages."""
+        return self.used_as or self.band
 
     @property
     def beam(self) -> Beam:

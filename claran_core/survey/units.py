@@ -107,7 +107,7 @@ def unit_problem(unit: str, survey: Survey) -> str:
         return ""
     lacking = ""
     if survey.band == "radio" and survey.frequency_hz is None and _is_brightness(text):
-        lacking = "; a temperature needs survey.radio.description.frequency_hz"
+        lacking = f"; a temperature needs survey.{survey.role}.description.frequency_hz"
     return f"BUNIT = {text!r} cannot be converted to {survey.unit}, the unit of {survey.name}{lacking}"
 
 

@@ -231,7 +231,7 @@ def image_area(path: Path, survey: Survey, pattern: str = "**/*.fits*") -> Image
         raise InputError(f"{path}: no image to cover ({missing})")
     read = lru_cache(maxsize=None)(scan_file)  # each header once, for the index and the footprints
     index = ImageIndex.scan(survey, folder, names, read=read)
-    log_warnings(index.rows, survey.band, folder)
+    log_warnings(index.rows, survey.role, folder)
     readable = index.rows[index.rows["reason"] == ""]
     found = [image for file in readable["file"].unique() for image in read(folder / file, file)[0]]
     images = [image for image in found if image.name not in index.unused]

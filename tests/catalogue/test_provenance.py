@@ -12,7 +12,16 @@ from claran_core.common.paths import REPOSITORY
 from claran_core.settings.config import load_config
 
 # The scripts between the targets and the catalogue.
-STAGES = ("assign_shards", "index_images", "cut_out", "fuse", "infer", "measure_sources", "build_catalogue")
+STAGES = (
+    "assign_shards",
+    "index_images",
+    "cut_out",
+    "cut_out_second",
+    "fuse",
+    "infer",
+    "measure_sources",
+    "build_catalogue",
+)
 
 # Imported packages that transport or store numbers, or read settings, without calculating.
 NOT_CALCULATING = {

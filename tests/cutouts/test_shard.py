@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,7 +23,7 @@ from claran_core.common.reprojection import reproject
 from claran_core.common.tables import LEDGER, TARGETS
 from claran_core.cutouts.coarse import coarse_cutout
 from claran_core.cutouts.cutout_file import read_cutouts
-from claran_core.cutouts.shard import check_failures, cut_shard, merge_ledgers
+from claran_core.cutouts.shard import check_failures, cut_second_radio, cut_shard, merge_ledgers
 from claran_core.survey.celestial import pixels_to_sky
 from claran_core.survey.directory.provider import DirectoryProvider
 from claran_core.survey.fits_image import quiet_astropy
@@ -183,6 +184,45 @@ def test_ledgers_are_joined_in_one_order_whatever_the_shards(
     pd.testing.assert_frame_equal(merged, merge_ledgers(paths[::-1], results.catalogue_ledger))
     with pytest.raises(InputError, match="no such file"):
         merge_ledgers([results.ledger("00009")], results.catalogue_ledger)
+
+
+def test_a_second_radio_survey_has_its_own_files_and_rows(
+    radio: DirectoryProvider, results: Results, tmp_path: Path
+) -> None:
+    cut_shard(table(PLACES), radio, None, FRAME, results=results, shard="00000")
+    before = {path.name: path.read_bytes() for path in results.ledger("00000").parent.iterdir()}
+    lotss = replace(SURVEYS["LOTSS"], used_as="second_radio")
+    write_image(tmp_path / "second" / "whole.fits", *PLACES["whole"], size_px=200)
+    (tmp_path / "second" / "broken.fits").write_bytes((radio.path / "broken.fits").read_bytes())
+    second = DirectoryProvider(lotss, tmp_path / "second")
+    cut_second_radio(table(PLACES), second, FRAME, results=results, shard="00000")
+    after = {path.name: path.read_bytes() for path in results.ledger("00000").parent.iterdir()}
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"second_radio.arrow", "second_radio.ledger.parquet"}
+    merged = merge_ledgers(
+        [results.ledger("00000")], results.catalogue_ledger, second_paths=[results.second_ledger("00000")]
+    )
+    assert merged["band"].tolist() == ["radio", "second_radio", "infrared"] * 4
+    rows = merged[merged["band"] == "second_radio"].set_index("subject_id")
+    assert rows["status"].to_dict() == {
+        **dict.fromkeys(["half", "blank"], "no_coverage"),
+        **{"broken": "failed", "whole": "ok"},
+    }
+    assert (rows.loc[rows["status"] != "ok", "flags"] == int(Flag.SECOND_RADIO_MISSING)).all()
+    widths = []
+    for role, survey, names in (("radio", "FIRST", ["whole", "half"]), ("second_radio", "LOTSS", ["whole"])):
+        with read_cutouts(results.cutouts("00000", role)) as images:
+            assert sorted(images) == sorted(names) and images.survey == survey
+            widths.append(min(images["whole"].data.shape) * images["whole"].pixel_scale_arcsec)
+    # It reaches 15 % of the frame's width farther on both sides.
+    assert widths[1] - widths[0] == pytest.approx(0.3 * FRAME.width_arcsec, abs=4)
+    with pytest.raises(TooManyFailures, match=r"--forcerun results/cutouts/00000/ledger.parquet results/cut"):
+        check_failures(merged, 0.01)
+    only = merged[merged["band"] == "second_radio"]
+    with pytest.raises(
+        TooManyFailures, match=r"--forcerun results/cutouts/00000/second_radio.ledger.parquet$"
+    ):
+        check_failures(only, 0.01)
 
 
 def test_the_joined_ledger_names_no_folder_and_no_password(

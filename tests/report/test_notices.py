@@ -60,6 +60,25 @@ def test_failed_images() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("band", "survey"), [("second_radio", "VLASS"), ("infrared", "WISE_W1"), ("infrared", "none")]
+)
+def test_surveys_that_do_not_overlap(band: str, survey: str) -> None:
+    outside = ledger(3, band, status=["no_coverage"] * 3, reason=["no image in v covers it"] * 3)
+    outside["survey"] = survey
+    elsewhere = outside.assign(status=["no_coverage", "no_coverage", "ok"])
+    radio = ledger(3, status=["ok", "partial", "no_coverage"])
+    expected = (
+        f"No subject has an image of both FIRST (survey.radio) and {survey} (survey.{band}); do the surveys "
+        "overlap at the targets? s0: no image in v covers it"
+    )
+    for other in (outside, elsewhere):
+        found = notices(pd.concat([radio, other], ignore_index=True), None, outcomes(), NO_IMAGES)
+        assert found == ([] if survey == "none" else [expected])
+    one = outside.assign(status=["no_coverage", "ok", "no_coverage"])
+    assert notices(pd.concat([radio, one], ignore_index=True), None, outcomes(), NO_IMAGES) == []
+
+
 def test_an_empty_catalogue() -> None:
     (line,) = notices(ledger(), sources(n=0), outcomes(6.0, outcome="noise"), NO_IMAGES)
     assert line.startswith("The catalogue is empty: 1 components of 5.3 sigma were found")

@@ -163,6 +163,39 @@ def test_only_a_survey_with_a_frequency_can_be_simulated() -> None:
     load_config({"survey": {"radio": {"name": "MINE", "description": described}}})
 
 
+def test_a_second_radio_survey() -> None:
+    assert load_config().survey.second_radio.source == "none"
+    survey = load_config({"survey": {"second_radio": {"name": "LOTSS", "source": "simulated"}}}).survey
+    assert survey.second_radio.survey == SURVEYS["LOTSS"]
+    assert (survey.second_radio.survey.role, survey.second_radio.survey.band) == ("second_radio", "radio")
+    assert SurveysOptions.model_validate(survey.as_dict()) == survey
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ({"name": "FIRST"}, "second_radio.name is 'FIRST', as radio.name; give another survey"),
+        ({"name": "LOTSS", "source": "directory", "path": "x"}, "the two would show different skies"),
+        (
+            {"name": "MINE", "description": OWN_SURVEY, "source": "directory", "path": "x"},
+            "need the frequency of MINE; write second_radio.description.frequency_hz",
+        ),
+        ({"name": "VLAS"}, "survey.second_radio.name is 'VLAS'; write one of: FIRST, NVSS, VLASS"),
+    ],
+)
+def test_second_radio_surveys_that_are_refused(second: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config({"survey": {"second_radio": {"source": "simulated", **second}}})
+    assert expected in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_frequency_of_the_first_survey_is_needed_too() -> None:
+    radio = {"name": "MINE", "description": OWN_SURVEY, "source": "directory", "path": "x"}
+    second = {"name": "LOTSS", "source": "directory", "path": "y"}
+    with pytest.raises(ConfigError, match=r"frequency of MINE; write radio\.description\.frequency_hz"):
+        load_config({"survey": {"radio": radio, "infrared": {"source": "none"}, "second_radio": second}})
+
+
 @pytest.mark.parametrize("name", SURVEYS)
 def test_every_survey_may_have_a_service(name: str) -> None:
     mine = {"survey": name, "protocol": "hips2fits", "url": "https://example.org", "dataset": "x"}

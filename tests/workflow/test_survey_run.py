@@ -9,6 +9,8 @@ from astropy.io import fits
 from sky_images import image_header
 from workflow_runs import Run, messages_of, output_of
 
+from claran_core.catalogue.product.schema import SECOND_RADIO_COLUMNS
+from claran_core.common.flags import Flag
 from claran_core.survey.surveys import SURVEYS
 
 NVSS = SURVEYS["NVSS"]
@@ -31,9 +33,9 @@ RUNS: dict[str, tuple[dict[str, Any], float]] = {
 }
 
 
-def write_image(path: Path, name: str) -> None:
+def write_image(path: Path, name: str, *, ra: float = 30.0, peak_mjy: float = PEAK_MJY) -> None:
     """Write an image of NVSS's pixels and noise with one point source in its middle."""
-    header = image_header(30.0, 10.0, size_px=SIZE_PX, scale_arcsec=NVSS.pixel_scale_arcsec)
+    header = image_header(ra, 10.0, size_px=SIZE_PX, scale_arcsec=NVSS.pixel_scale_arcsec)
     del header["BLANK"]
     north, west = np.indices((SIZE_PX, SIZE_PX)) - (SIZE_PX - 1) / 2
     major, minor, angle = 45.0, 45.0, 0.0
@@ -44,9 +46,9 @@ def write_image(path: Path, name: str) -> None:
         header["BMAJ"] = 45.0 / 3600
     along, across = north * np.cos(angle) - west * np.sin(angle), north * np.sin(angle) + west * np.cos(angle)
     widths = (np.array([major, minor]) / NVSS.pixel_scale_arcsec)[:, None, None]
-    pixels = PEAK_MJY * 0.5 ** np.square(2 * np.stack([along, across]) / widths).sum(axis=0)
+    pixels = peak_mjy * 0.5 ** np.square(2 * np.stack([along, across]) / widths).sum(axis=0)
     pixels += np.random.default_rng(1).normal(0.0, 1e3 * NVSS.rms, pixels.shape)
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     fits.writeto(path, (pixels if name == "MINE" else 1e-3 * pixels).astype(np.float32), header)
 
 
@@ -112,3 +114,45 @@ def test_an_image_in_kelvin_without_a_frequency_is_one_line(tmp_path: Path) -> N
     assert "shows MINE; image.fits: BUNIT = 'K' cannot be converted to Jy/beam" in line
     assert line.endswith("a temperature needs survey.radio.description.frequency_hz")
     assert not (run.results / "cutouts").exists()
+
+
+def test_a_second_radio_survey_adds_flux_densities_and_spectral_indices(tmp_path: Path) -> None:
+    for number, ra in enumerate((30.0, 60.0)):
+        write_image(tmp_path / "images" / f"{number}.fits", "NVSS", ra=ra)
+    write_image(tmp_path / "second" / "image.fits", "MINE", peak_mjy=90.0)
+    (tmp_path / "targets.csv").write_text("subject_id,ra,dec\ns0,30.0,10.0\ns1,60.0,10.0\n")
+    survey = {
+        "radio": {"name": "NVSS", "source": "directory", "path": "images"},
+        "infrared": {"source": "none"},
+    }
+    settings = {
+        "targets": {"path": "targets.csv"},
+        "survey": survey,
+        "fusion": {"methods": ["D1"], "pixel_scale_arcsec": 11.46},
+        "catalogue": {"method": "D1"},
+    }
+    run = Run(tmp_path, settings)
+    run("cutouts")
+    assert not list(run.results.rglob("*second*"))
+    described = {"name": "MINE", "description": DESCRIPTION | {"frequency_hz": 7e8}}
+    run.settings["survey"] = survey | {"second_radio": described | {"source": "directory", "path": "second"}}
+    assert "cut_out" not in run.planned("catalogue")  # those of the first survey are kept
+    run("catalogue")
+    ledger = run.table("catalogue/ledger.parquet")
+    statuses = ledger[ledger["band"] == "second_radio"].set_index("subject_id")["status"]
+    assert statuses.to_dict() == {"s0": "ok", "s1": "no_coverage"}
+    rows = (
+        run.table("catalogue/catalogue.parquet")
+        .sort_values("integrated_flux")
+        .tail(2)
+        .set_index("subject_id")
+    )
+    both, alone = rows.loc["s0"], rows.loc["s1"]
+    assert both["matched_flux"] == pytest.approx(PEAK_MJY, rel=0.06)
+    assert both["second_radio_flux"] == pytest.approx(90.0, rel=0.06)
+    assert both["spectral_index"] == pytest.approx(
+        np.log(1.8) / np.log(0.5), abs=4 * float(both["spectral_index_err"])
+    )
+    assert 0 < both["spectral_index_err"] < 0.1
+    assert alone["flags"] & Flag.SECOND_RADIO_MISSING and not both["flags"] & Flag.SECOND_RADIO_MISSING
+    assert alone[SECOND_RADIO_COLUMNS].isna().all() and alone["integrated_flux"] > 40

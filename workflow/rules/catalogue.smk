@@ -50,6 +50,7 @@ rule measure_sources:
         noise=RESULTS.noise("{shard}"),
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),
+        second=[RESULTS.cutouts("{shard}", "second_radio")] if HAS_SECOND else [],
     output:
         sources=RESULTS.shard_sources("{shard}"),
     log:
@@ -67,6 +68,7 @@ rule measure_sources:
         frame=vars(CONFIG.fusion.frame),
         survey=CONFIG.survey.radio.survey.as_dict(),
         infrared_survey=CONFIG.survey.infrared.survey.as_dict(),
+        second_survey=CONFIG.survey.second_radio.survey.as_dict() if HAS_SECOND else None,
         version=__version__,
     message:
         "Catalogue: measure the sources of shard {wildcards.shard}"
@@ -85,10 +87,13 @@ rule build_catalogue:
         # Compared only: do these files belong together?
         radio_images=images_of_shards("radio"),
         infrared_images=images_of_shards("infrared"),
+        second_radio_images=images_of_shards("second_radio"),
         targets=of_shards(RESULTS.shard_targets),
         ledger=of_shards(RESULTS.ledger),
+        second_ledger=of_second(RESULTS.second_ledger),
         radio=of_shards(RESULTS.cutouts, band="radio"),
         infrared=of_shards(RESULTS.cutouts, band="infrared"),
+        second_radio=of_second(RESULTS.cutouts, band="second_radio"),
         components=of_shards(RESULTS.components),
         noise=of_shards(RESULTS.noise),
         candidates=of_shards(RESULTS.candidates, method=CONFIG.catalogue.method),

@@ -60,20 +60,19 @@ try:
         read_own_labels(OWN_LABELS, LABEL_IMAGES, CONFIG.model.classes)  # refused here if they have a fault
     label_table_of(CONFIG.survey.simulated)  # refused here if it is missing, not by each job
     OTHER_CATALOGUE = find_other_catalogue(CONFIG.evaluation.compare_with)
-    # Bands whose images are on disk.
-    DIRECTORY_BANDS = [
-        band for band in ("radio", "infrared") if getattr(CONFIG.survey, band).source == "directory"
-    ]
+    # Surveys whose images are on disk.
+    ON_DISK = [options.role for options in CONFIG.survey.entries if options.source == "directory"]
+    HAS_SECOND = CONFIG.survey.second_radio.source != "none"
     # Only the process that plans all jobs looks for changed files, not each job of a cluster.
     IMAGES = {
-        band: plan_images(
-            getattr(CONFIG.survey, band),
+        role: plan_images(
+            getattr(CONFIG.survey, role),
             CONFIG.fusion.frame,
             RESULTS,
             shards=SHARDS.names,
             changed=SHARDS.stale,
         )
-        for band in (DIRECTORY_BANDS if workflow.is_main_process else [])
+        for role in (ON_DISK if workflow.is_main_process else [])
     }
 except ClaranError as error:
     sys.exit(f"claran: {error}")
@@ -103,7 +102,7 @@ if TRAINED_HERE and not TRUTH:
 wildcard_constraints:
     shard=r"\d+",  # as claran_core.targets.shards names them
     method="|".join(render.METHODS),  # all fusion methods that the package can draw
-    band="radio|infrared",
+    band="radio|second_radio|infrared",
 
 
 def for_shards(path, **wildcards):
@@ -118,6 +117,11 @@ def of_shards(path, **wildcards):
         return for_shards(path, **wildcards)
 
     return get_files
+
+
+def of_second(path, **wildcards):
+    """Return `of_shards` of files of the second radio survey; nothing without one."""
+    return of_shards(path, **wildcards) if HAS_SECOND else []
 
 
 def weights_of(method):
@@ -161,15 +165,27 @@ def get_sampled_pixels():
     if not survey.uses_archive:
         survey = survey.changed(archive={"order": {}, "services": {}})
     return {
-        "survey": survey.as_dict(),
+        "survey": survey.as_dict(exclude={"second_radio"}),
+        "frame": vars(CONFIG.fusion.frame),
+        "seed": CONFIG.seed,
+    }
+
+
+def get_second_pixels():
+    """Return exactly the settings that decide the pixels of the second radio survey."""
+    survey, none = CONFIG.survey, {"order": {}, "services": {}}
+    return {
+        "survey": survey.second_radio.as_dict(),
+        "simulated": survey.simulated.as_dict(),
+        "archive": survey.archive.as_dict() if survey.second_radio.source == "archive" else none,
         "frame": vars(CONFIG.fusion.frame),
         "seed": CONFIG.seed,
     }
 
 
 def images_of_shards(band):
-    """Return an input: the lists of images on disk of one band, all shards; none for other sources."""
-    return of_shards(RESULTS.shard_images, band=band) if band in DIRECTORY_BANDS else []
+    """Return an input: the lists of images on disk of one survey, all shards; none for other sources."""
+    return of_shards(RESULTS.shard_images, band=band) if band in ON_DISK else []
 
 
 def get_archive_jobs(wildcards):
@@ -180,6 +196,11 @@ def get_archive_jobs(wildcards):
 def get_cutout_runtime(wildcards, attempt):
     """Return the minutes for the cut-outs of a shard: archives answer about one request per second."""
     return (240 if CONFIG.survey.uses_archive else 60) * attempt
+
+
+def get_second_runtime(wildcards, attempt):
+    """Return the same for the second radio survey."""
+    return (240 if CONFIG.survey.second_radio.source == "archive" else 60) * attempt
 
 
 def mark_forced_jobs():

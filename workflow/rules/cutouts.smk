@@ -1,15 +1,18 @@
-# This part of the workflow takes radio and infrared cut-outs around all targets.
+# This part of the workflow takes radio and infrared cut-outs around all targets, and those of a second radio
+# survey where the settings name one.
 #
 # REQUIRED INPUTS: results/targets/{shard}.parquet; the surveys of `survey`.
 # OUTPUTS: for images on disk results/images/{band}.parquet and per shard results/images/{band}/{shard}.parquet;
-# per shard results/cutouts/{shard}/radio.arrow, infrared.arrow, ledger.parquet; results/catalogue/ledger.parquet.
+# per shard results/cutouts/{shard}/radio.arrow, infrared.arrow, ledger.parquet, and of a second radio survey
+# second_radio.arrow, second_radio.ledger.parquet; results/catalogue/ledger.parquet.
 
 
 rule cutouts:
     input:
         of_shards(RESULTS.ledger),
+        of_second(RESULTS.second_ledger),
         RESULTS.catalogue_ledger,
-        list(map(RESULTS.images, DIRECTORY_BANDS)),
+        list(map(RESULTS.images, ON_DISK)),
 
 
 rule index_images:
@@ -18,8 +21,8 @@ rule index_images:
     output:
         # Headers of unchanged files are not read again.  Lists of shards whose images have not changed are not
         # outputs, so that the jobs that read them do not rerun.
-        indexes=update(list(map(RESULTS.images, DIRECTORY_BANDS))),
-        lists=update([path for band in IMAGES for path in IMAGES[band].stale]),
+        indexes=update(list(map(RESULTS.images, ON_DISK))),
+        lists=update([path for role in IMAGES for path in IMAGES[role].stale]),
     log:
         LOGS / "index_images.log",
     benchmark:
@@ -31,9 +34,9 @@ rule index_images:
         mem_mb=4000,
         runtime=120,
     params:
-        survey={band: getattr(CONFIG.survey, band).as_dict() for band in DIRECTORY_BANDS},
+        survey={role: getattr(CONFIG.survey, role).as_dict() for role in ON_DISK},
         frame=vars(CONFIG.fusion.frame),
-        files={band: IMAGES[band].files for band in IMAGES},  # changes with any file
+        files={role: IMAGES[role].files for role in IMAGES},  # changes with any file
         version=__version__,
     message:
         "Cut-outs: which images each shard needs"
@@ -44,7 +47,7 @@ rule index_images:
 rule cut_out:
     input:
         targets=RESULTS.shard_targets("{shard}"),
-        images=[RESULTS.shard_images("{shard}", band) for band in DIRECTORY_BANDS],
+        images=[RESULTS.shard_images("{shard}", role) for role in ON_DISK if role != "second_radio"],
     output:
         radio=RESULTS.cutouts("{shard}", "radio"),
         infrared=RESULTS.cutouts("{shard}", "infrared"),
@@ -69,9 +72,37 @@ rule cut_out:
         "../scripts/cut_out.py"
 
 
+rule cut_out_second:
+    input:
+        targets=RESULTS.shard_targets("{shard}"),
+        images=[RESULTS.shard_images("{shard}", role) for role in ON_DISK if role == "second_radio"],
+    output:
+        images=RESULTS.cutouts("{shard}", "second_radio"),
+        ledger=RESULTS.second_ledger("{shard}"),
+    log:
+        LOGS / "cut_out_second" / "{shard}.log",
+    benchmark:
+        BENCHMARKS / "cut_out_second" / "{shard}.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=get_second_runtime,
+        archive_jobs=int(CONFIG.survey.second_radio.source == "archive"),
+    params:
+        pixels=get_second_pixels(),
+        version=__version__,
+    message:
+        "Cut-outs: second radio survey, shard {wildcards.shard}"
+    script:
+        "../scripts/cut_out_second.py"
+
+
 rule gather_ledger:
     input:
         ledgers=of_shards(RESULTS.ledger),
+        second=of_second(RESULTS.second_ledger),
     output:
         ledger=RESULTS.catalogue_ledger,
     log:

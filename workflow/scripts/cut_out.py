@@ -11,12 +11,12 @@ from claran_core.cutouts.cutout_file import settings_digest
 from claran_core.cutouts.providers import open_provider
 from claran_core.cutouts.shard import cut_shard
 from claran_core.settings.config import Config
-from claran_core.settings.survey import SurveysOptions
+from claran_core.settings.survey import FusedSurveysOptions
 
 with job(snakemake.log[0]):
     results = Results(Path(snakemake.output.ledger).parents[2])
     pixels = snakemake.params.pixels
-    survey = SurveysOptions.model_validate(pixels["survey"])
+    survey = FusedSurveysOptions.model_validate(pixels["survey"])
     options = {
         "seed": pixels["seed"],
         "simulated": survey.simulated,

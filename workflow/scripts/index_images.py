@@ -6,14 +6,15 @@ from claran_core.common.frame import Frame
 from claran_core.common.log import job
 from claran_core.common.paths import Results
 from claran_core.cutouts.shard_images import write_images
-from claran_core.settings.survey import InfraredSurveyOptions, RadioSurveyOptions
+from claran_core.settings.survey import InfraredSurveyOptions, RadioSurveyOptions, SecondRadioSurveyOptions
 
 if __name__ == "__main__":  # the processes that read headers import this file again
     with job(snakemake.log[0]):
-        kinds = {"radio": RadioSurveyOptions, "infrared": InfraredSurveyOptions}
-        for band, options in snakemake.params.survey.items():
+        kinds = (RadioSurveyOptions, SecondRadioSurveyOptions, InfraredSurveyOptions)
+        by_role = {kind.role: kind for kind in kinds}
+        for role, options in snakemake.params.survey.items():
             write_images(
-                kinds[band].model_validate(options),
+                by_role[role].model_validate(options),
                 Frame(**snakemake.params.frame),
                 Results(Path(snakemake.input.targets).parent),
                 processes=snakemake.threads,

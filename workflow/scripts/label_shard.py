@@ -19,7 +19,7 @@ from claran_core.labels.shard import (
     label_simulated_shard,
 )
 from claran_core.labels.sky_labels import SkyLabels
-from claran_core.settings.survey import SurveysOptions
+from claran_core.settings.survey import FusedSurveysOptions
 
 with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
     pixels = snakemake.params.pixels
@@ -46,7 +46,7 @@ with job(snakemake.log[0]), read_cutouts(Path(snakemake.input.radio)) as radio:
         components = inputs["components"]
         label_own_shard(targets, SkyLabels(labels), frame, components=components, files=files)
     elif snakemake.params.truth == "simulated":
-        survey = SurveysOptions.model_validate(pixels["survey"])
+        survey = FusedSurveysOptions.model_validate(pixels["survey"])
         sky = open_provider(survey.radio, seed=pixels["seed"], simulated=survey.simulated)
         label_simulated_shard(targets, sky, frame, **inputs)
     else:

@@ -8,6 +8,7 @@ from claran_core.common.log import job
 from claran_core.survey.surveys import Survey
 
 with job(snakemake.log[0]):
+    second = snakemake.params.second_survey
     write_shard(
         associated_path=Path(snakemake.input.associated),
         index_path=Path(snakemake.input.index),
@@ -21,4 +22,6 @@ with job(snakemake.log[0]):
         frame=Frame(**snakemake.params.frame),
         survey=Survey.from_dict(snakemake.params.survey),
         infrared_survey=Survey.from_dict(snakemake.params.infrared_survey),
+        second_path=Path(snakemake.input.second[0]) if second else None,
+        second_survey=Survey.from_dict(second) if second else None,
     )

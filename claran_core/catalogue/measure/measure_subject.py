@@ -14,6 +14,7 @@ from claran_core.catalogue.measure.component_pixels import interpolated_peak, la
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.radio import measure
 from claran_core.catalogue.measure.radio_image import JY_TO_MJY
+from claran_core.catalogue.measure.second_radio import NOT_MEASURED, SecondImage, measure_second
 from claran_core.catalogue.measure.sky_measurement import MeasuredComponents, SkyMeasurement
 from claran_core.catalogue.measure.smoothed_source import SmoothedImage, measure_smoothed
 from claran_core.catalogue.measure.smoothed_survey import smoothed_survey
@@ -102,7 +103,10 @@ class SubjectImage:
 
 
 def measured_columns(
-    subject_image: SubjectImage, unit_ids: Sequence[int], component_ids: Sequence[int]
+    subject_image: SubjectImage,
+    unit_ids: Sequence[int],
+    component_ids: Sequence[int],
+    second: SecondImage | None = None,
 ) -> dict[str, Any]:
     """Measure the source that consists of some units of a subject.
 
@@ -112,6 +116,8 @@ def measured_columns(
         The subject.
     unit_ids, component_ids : sequences of int
         Identities of its units and components (`claran_core.common.tables.ASSOCIATED`).
+    second : SecondImage, optional
+        The subject in the second radio survey, if the run has one.
 
     Returns
     -------
@@ -130,6 +136,7 @@ def measured_columns(
         found = measure_smoothed(image, unit_ids, component_ids)
     else:
         found = _measured(subject_image.subject, image, component_ids)
+    beside = NOT_MEASURED if second is None else measure_second(second, found)
     parts = found.components
     ra, dec = sky_of_vectors(found.centroid)
     peak_flux, rms = float(parts.peak_flux[0]), float(parts.rms[0])
@@ -147,6 +154,7 @@ def measured_columns(
         "centroid_ra": float(ra),
         "centroid_dec": float(dec),
         **_extent(subject_image.subject, found.outline, found.faint),
+        **beside.columns,
         "component_ids": parts.ids.tolist(),
         "component_ra": parts.ra.tolist(),
         "component_dec": parts.dec.tolist(),
@@ -154,7 +162,7 @@ def measured_columns(
         "component_flux": parts.flux.tolist(),
         "peak_ra": [*parts.ra.tolist(), *parts.secondary[:, 0].tolist()],
         "peak_dec": [*parts.dec.tolist(), *parts.secondary[:, 1].tolist()],
-        "flags": _measured_flags(found, peak_flux / rms),
+        "flags": _measured_flags(found, peak_flux / rms) | int(beside.flags),
     }
 
 
@@ -188,6 +196,8 @@ def _measured(subject: Subject, layer: Layer, component_ids: Sequence[int]) -> S
         faint=layer.vectors(layer.faint_edge_of(own, radio.component_peak_flux)),
         is_blended=radio.is_blended,
         is_suspect=radio.is_suspect,
+        layer=layer,
+        labels=own + 1,
     )
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from claran_core.catalogue.measure.layer import Layer
+
 __all__ = ["MeasuredComponents", "SkyMeasurement"]
 
 
@@ -73,6 +75,10 @@ class SkyMeasurement:
         (`claran_core.catalogue.measure.faint_emission`).
     is_blended, is_suspect : bool
         Other emission is close; it may be a sidelobe.
+    layer : Layer or None
+        The image on which its flux density is measured; None if that has no data there.
+    labels : (k,) int array
+        Labels of its components in this image.
     """
 
     components: MeasuredComponents
@@ -84,3 +90,5 @@ class SkyMeasurement:
     faint: np.ndarray
     is_blended: bool
     is_suspect: bool
+    layer: Layer | None
+    labels: np.ndarray

@@ -191,7 +191,9 @@ def measure_smoothed(
     contours = _native_contours(image, members)
     labelled, numbers = image.labelled(members)
     own = pixels_of(labelled.labels, numbers)
-    if np.isfinite(labelled.pixels[own[:, 1], own[:, 0]]).any():
+    has_data = bool(np.isfinite(labelled.pixels[own[:, 1], own[:, 0]]).any())
+    layer = replace(image.own, image=labelled) if has_data else None
+    if has_data:
         n_peaks = max(parts.n_peaks, int(image.own.components.n_peaks[members.smoothed].sum()))
         best = best_flux_density(labelled, sum_components(labelled, numbers, own), own, n_peaks)
     else:
@@ -209,6 +211,8 @@ def measure_smoothed(
         faint=_faint(image, members, native, contours),
         is_blended=is_blended(labelled, numbers, own),
         is_suspect=_is_suspect(image, members, native),
+        layer=layer,
+        labels=numbers,
     )
 
 

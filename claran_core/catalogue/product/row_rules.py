@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from claran_core.catalogue.product.schema import CATALOGUE, HOST_COLUMNS
+from claran_core.catalogue.product.schema import CATALOGUE, HOST_COLUMNS, SECOND_RADIO_COLUMNS
 from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixels
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.flags import Flag
@@ -18,8 +18,8 @@ from claran_core.common.tables import for_classes
 
 __all__ = ["LIST_GROUPS", "RowRule", "row_rules"]
 
-# Columns of numbers that may be NaN: of sources without a host.
-MAY_BE_NAN = set(HOST_COLUMNS)
+# Columns of numbers that may be NaN: of sources without a host, or without a second radio image.
+MAY_BE_NAN = {*HOST_COLUMNS, *SECOND_RADIO_COLUMNS}
 # Prefixes of columns whose lists belong together, and the column whose values decrease along the list.
 LIST_GROUPS = {"component_": "component_peak_flux", "host_candidate_": "host_candidate_reliability"}
 # Ranges of values by prefix of the UCD: lower limit, upper limit, and whether the upper limit is allowed.

@@ -30,6 +30,7 @@ __all__ = [
     "OUTCOME_DESCRIPTIONS",
     "HOST_COLUMNS",
     "MEASURED_COLUMNS",
+    "SECOND_RADIO_COLUMNS",
     "SOURCES",
 ]
 
@@ -178,6 +179,48 @@ _MEASURED = [
     ),
 ]
 
+# From the second radio survey; NaN without one, without its image, and where it has holes.
+_APERTURE = (
+    "at the beam to which both surveys are matched, in the same aperture: at the centroid if unresolved, else"
+    " over the components and one matched beam around them"
+)
+_SECOND_RADIO = [
+    number(
+        "matched_flux",
+        "mJy",
+        "phot.flux.density;em.radio",
+        f"flux density in the first radio survey {_APERTURE}; NaN also where its own image ends nearby",
+    ),
+    number(
+        "matched_flux_err", "mJy", "stat.error;phot.flux.density;em.radio", "standard error of matched_flux"
+    ),
+    number(
+        "second_radio_flux",
+        "mJy",
+        "phot.flux.density;em.radio",
+        f"flux density in the second radio survey {_APERTURE}; below 0 where there is only noise",
+    ),
+    number(
+        "second_radio_flux_err",
+        "mJy",
+        "stat.error;phot.flux.density;em.radio",
+        "standard error of second_radio_flux",
+    ),
+    number(
+        "spectral_index",
+        "",
+        "spect.index;em.radio",
+        "alpha of S ~ nu^alpha from matched_flux and second_radio_flux; NaN if either is below 3 standard"
+        " errors, or the frequencies differ by less than 5 %",
+    ),
+    number(
+        "spectral_index_err",
+        "",
+        "stat.error;spect.index;em.radio",
+        "standard error of spectral_index from the noise of both images, without that of the flux scales",
+    ),
+]
+
 # Infrared host, from the W1 image; NaN, 0 or empty lists without a candidate or an image, and with flag
 # SMOOTHED: sources of a smoothed infrared image are blends.
 _CANDIDATES = "one entry per candidate, most reliable first; empty without candidates"
@@ -241,6 +284,7 @@ CATALOGUE = pa.schema(
         _SOURCE_ID,
         *_FOUND,
         *_MEASURED,
+        *_SECOND_RADIO,
         *_HOST,
         _N_MERGED,
         _FLAGS,
@@ -250,8 +294,9 @@ CATALOGUE = pa.schema(
 )
 
 # The sources of one shard: the columns of the catalogue that do not depend on other shards.
-SOURCES = pa.schema([*_FOUND, *_MEASURED, *_HOST, _N_MERGED, _FLAGS])
-MEASURED_COLUMNS = [field.name for field in _MEASURED]
+SOURCES = pa.schema([*_FOUND, *_MEASURED, *_SECOND_RADIO, *_HOST, _N_MERGED, _FLAGS])
+SECOND_RADIO_COLUMNS = [field.name for field in _SECOND_RADIO]
+MEASURED_COLUMNS = [*(field.name for field in _MEASURED), *SECOND_RADIO_COLUMNS]
 HOST_COLUMNS = [field.name for field in _HOST]
 
 # What a component of the sky is.

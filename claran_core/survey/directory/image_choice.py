@@ -160,7 +160,7 @@ def _judge_pixels(choice: Choice, group: list[int], names: list[str], sample: Sa
                 choice.refused.setdefault(
                     one,
                     f"its pixels contradict those of {names[other]}, which shows the same area; exclude "
-                    f"the one that is no image of {survey.name} with survey.{survey.band}.pattern",
+                    f"the one that is no image of {survey.name} with survey.{survey.role}.pattern",
                 )
 
 

@@ -21,7 +21,7 @@ def matching_files(survey: Survey, folder: Path, pattern: str) -> list[str]:
     ConfigError
         If the folder does not exist, or contains no file that matches.
     """
-    key = f"config: survey.{survey.band}"
+    key = f"config: survey.{survey.role}"
     if not folder.is_dir():
         raise ConfigError(f"{key}.path: no folder {folder}; give the folder of the FITS files")
     names = listed_files(folder, pattern)

@@ -247,7 +247,7 @@ def write_index(
         As `index_folder`.
     """
     index = index_folder(survey, folder, pattern=pattern, earlier=path, processes=processes)
-    log_warnings(index.rows, survey.band, folder)
+    log_warnings(index.rows, survey.role, folder)
     if write_first is not None:
         write_first(index)
     facts = index_facts(survey, folder) | {"files": index.files, "rules": rules}
@@ -366,7 +366,7 @@ def _chosen(rows: pd.DataFrame, survey: Survey, folder: Path, known: pd.DataFram
         first = unused.iloc[0]
         reason = first["refused"] or f"it shows {first['passed_over']}"
         raise ConfigError(
-            f"config: survey.{survey.band}.path: no image in {folder} shows {survey.name}; "
+            f"config: survey.{survey.role}.path: no image in {folder} shows {survey.name}; "
             f"{first['name']}: {reason}"
         )
     return rows

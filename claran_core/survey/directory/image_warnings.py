@@ -13,15 +13,15 @@ logger = logging.getLogger(__name__)
 MAX_NAMED = 5
 
 
-def log_warnings(rows: pd.DataFrame, band: str, folder: Path) -> None:
+def log_warnings(rows: pd.DataFrame, role: str, folder: Path) -> None:
     """Log each file that cannot be used, each kind of maps that are passed over, and images of other surveys.
 
     Parameters
     ----------
     rows : DataFrame
         Columns of `claran_core.common.tables.IMAGES`.
-    band : str
-        Band of the survey.
+    role : str
+        Role of the survey (`claran_core.common.cutout.Role`).
     folder : Path
         Folder of the images.
     """
@@ -38,26 +38,26 @@ def log_warnings(rows: pd.DataFrame, band: str, folder: Path) -> None:
         )
         more = f"; and {len(some) - MAX_NAMED} more" if len(some) > MAX_NAMED else ""
         logger.warning("%s: no images, passed over as %s: %s%s", folder, kind, named, more)
-    difference = other_survey(rows, band)
+    difference = other_survey(rows, role)
     if difference:
         logger.warning("%s: %s", folder, difference)
 
 
-def other_survey(rows: pd.DataFrame, band: str) -> str:
+def other_survey(rows: pd.DataFrame, role: str) -> str:
     """Return one line about the images that say that they show another survey; empty if none does.
 
     Parameters
     ----------
     rows : DataFrame
         Columns ``name, differs, reason, refused, passed_over`` of `claran_core.common.tables.IMAGES`.
-    band : str
-        Band of the survey.
+    role : str
+        Role of the survey (`claran_core.common.cutout.Role`).
     """
     used = rows[(rows[["reason", "refused", "passed_over"]] == "").all(axis=1)]
     others = used[used["differs"] != ""]
     if not len(others):
         return ""
     return (
-        f"{len(others)} of {len(used)} images of survey.{band}.path differ from survey.{band}.name; "
+        f"{len(others)} of {len(used)} images of survey.{role}.path differ from survey.{role}.name; "
         f"{others['name'].iat[0]}: {others['differs'].iat[0]}; is it the survey that they show?"
     )

@@ -95,7 +95,7 @@ class DirectoryProvider:
         self.path = Path(path)
         self.index = index or ImageIndex.scan(survey, self.path, matching_files(survey, self.path, pattern))
         if index is None:
-            log_warnings(self.index.rows, survey.band, self.path)
+            log_warnings(self.index.rows, survey.role, self.path)
         self._scans: dict[str, tuple[list[FitsImage], list[UnreadableFile]]] = {}
 
     @property
@@ -245,7 +245,7 @@ class DirectoryProvider:
             return NoImage(
                 "failed",
                 f"no readable image covers it; cannot read {unplaced[0].name}: {unplaced[0].reason} (if it "
-                f"is not an image of the survey, exclude it with survey.{self.survey.band}.pattern){more}",
+                f"is not an image of the survey, exclude it with survey.{self.survey.role}.pattern){more}",
             )
         if blank:
             return NoImage("no_coverage", f"{blank[0]} has only blank pixels there")

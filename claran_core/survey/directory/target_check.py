@@ -58,7 +58,7 @@ def check_targets(
     hours = ra_deg.max() <= HOURS_PER_CIRCLE and _any_inside(ra_deg * DEG_PER_HOUR, dec_deg, centres, least)
     remedy = "in hours, they lie in images: multiply ra by 15" if hours else "is ra in deg, not in hours?"
     raise ConfigError(
-        f"config: survey.{survey.band}.path: none of the {len(ra_deg)} targets lies in an image of {folder}; "
+        f"config: survey.{survey.role}.path: none of the {len(ra_deg)} targets lies in an image of {folder}; "
         f"targets: {_range(ra_deg, dec_deg)}; images: {_range(*sky_of_vectors(centres))}; {remedy}"
     )
 
