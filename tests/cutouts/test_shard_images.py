@@ -76,7 +76,8 @@ def test_a_list_holds_all_that_any_subject_of_the_shard_may_need(folder: Folder)
     for shard, own in folder.targets.groupby("shard"):
         needed = set()
         for target in own.itertuples():
-            width = FRAME.at_scale(target.scale).width_arcsec + 2 * margin_arcsec(survey, target.scale)
+            view = FRAME.at_scale(target.scale)
+            width = view.width_arcsec + 2 * margin_arcsec(survey, view, target.scale)
             needed |= set(index.near(sampling_frame(width, survey), target.ra, target.dec))
         assert folder.listed(str(shard)) == sorted(needed)
     assert [folder.listed(shard) for shard in SHARDS] == [["a.fits", "b.fits"], ["c.fits", "d.fits"], []]

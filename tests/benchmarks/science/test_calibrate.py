@@ -12,6 +12,7 @@ from benchmarks.science.calibrate import main
 from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
 from claran_core.common.calibration import Calibration, logit
 from claran_core.common.files import write_table
+from claran_core.common.morphology import MORPHOLOGIES
 from claran_core.common.paths import Results
 from claran_core.common.sky import offset_to_sky
 from claran_core.common.tables import TARGETS
@@ -72,7 +73,7 @@ def weights(tmp_path: Path) -> Path:
     }
     info = WeightsInfo(
         architecture="association",
-        class_names=("1C_1P",),
+        class_names=MORPHOLOGIES,
         method="D4",
         channel_means=(1.0, 2.0, 3.0),
         seed=7,
