@@ -177,8 +177,8 @@ def check_stated(unit: str, data: np.ndarray, survey: Survey) -> None:
     if sigma is not None and sigma > MAX_UNSTATED_RATIO * survey.rms:
         raise ValueError(
             f"it states no unit (BUNIT), and its noise of {sigma:.3g} is {sigma / survey.rms:.0f} times that "
-            f"of {survey.name} in {survey.unit}; write survey.radio.description.unit, or leave it out if "
-            "it shows something else, such as a spectral index"
+            f"of {survey.name} in {survey.unit}; write survey.{survey.role}.description.unit, or leave it "
+            "out if it shows something else, such as a spectral index"
         )
 
 

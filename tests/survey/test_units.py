@@ -1,5 +1,7 @@
 """Units of pixels as files spell them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -129,6 +131,8 @@ def test_an_image_without_a_unit_may_be_of_mjy_but_not_of_anything() -> None:
             ValueError, match=r"no unit \(BUNIT\), and its noise of 0\.\d+ is [34]\d{3} times that of"
         ):
             check_stated(unit, 4000 * image, FIRST)
+    with pytest.raises(ValueError, match=r"write survey\.second_radio\.description\.unit"):
+        check_stated("", 4000 * image, replace(FIRST, used_as="second_radio"))
     check_stated("Jy/beam", 4000 * image, FIRST)  # flagged
     described = {"beam_arcsec": 5.4, "pixel_scale_arcsec": 1.8, "rms": 20.0, "unit": "uJy/beam"}
     check_stated("", 1e6 * image, described_survey("MINE", "radio", described))
