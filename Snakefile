@@ -34,6 +34,7 @@ rule all:
     input:
         RESULTS.catalogue,
         RESULTS.catalogue_ledger,
+        RESULTS.matched_targets,
         RESULTS.report,
         list(map(RESULTS.images, ON_DISK)),
 

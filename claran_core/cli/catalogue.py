@@ -69,7 +69,8 @@ def export(
 ) -> None:
     """Write the catalogue FILE in another format to OUT.
 
-    FILE may also be a selection of rows or columns of a catalogue, saved as Parquet.
+    FILE may also be a selection of rows or columns of a catalogue, saved as Parquet; or targets.parquet,
+    which can become fits, votable or csv.
 
     \b
     Formats:

@@ -79,19 +79,11 @@ def read_csv(path: Path, names: Sequence[str], as_text: Collection[str]) -> pd.D
         if text.read(1):
             raise ValueError(f"it has more than {LONGEST_TEXT >> 30} GiB of text; save it as Parquet")
     places = {name: head.names.index(name) for name in names}
-    data = pd.read_csv(
-        io.StringIO(f"{numbered}\n{rows}"),
-        sep=head.separator,
-        usecols=[*places.values(), beyond],
-        index_col=False,
-        dtype=dict.fromkeys(map(str, [beyond, *(places[name] for name in as_text)]), str),
-        skipinitialspace=True,
-        skip_blank_lines=False,
-        na_filter=False,
-        low_memory=False,
-    )
+    text_places = [beyond, *(places[name] for name in as_text)]
+    source = f"{numbered}\n{rows}"
+    data = _parsed(source, head.separator, [*places.values(), beyond], text_places)
+    data = data[~_blank_lines(data, source, head.separator, beyond)]
     data.index = data.index + head.lines + 1
-    data = _without_blank_lines(data)
     too_long = (data[str(beyond)].str.strip() != "").to_numpy()
     if too_long.any():
         raise ValueError(
@@ -154,11 +146,36 @@ def _are_dashes(cells: Sequence[str]) -> bool:
     return any(cells) and all(set(cell) <= {"-"} for cell in cells)
 
 
-def _without_blank_lines(data: pd.DataFrame) -> pd.DataFrame:
+def _parsed(source: str, separator: str, columns: Sequence[int], as_text: Sequence[int]) -> pd.DataFrame:
+    """Return columns of a text whose first line numbers them; no value counts as missing."""
+    return pd.read_csv(
+        io.StringIO(source),
+        sep=separator,
+        usecols=list(columns),
+        index_col=False,
+        dtype=dict.fromkeys(map(str, as_text), str),
+        skipinitialspace=True,
+        skip_blank_lines=False,
+        na_filter=False,
+        low_memory=False,
+    )
+
+
+def _blank_lines(data: pd.DataFrame, source: str, separator: str, beyond: int) -> np.ndarray:
+    """Return which rows are blank in all columns (there are `beyond`), not just in those of `data`."""
+    blank = _is_blank(data)
+    if blank.any():
+        every = range(beyond + 1)
+        blank &= _is_blank(_parsed(source, separator, every, every))
+    return blank
+
+
+def _is_blank(data: pd.DataFrame) -> np.ndarray:
+    """Return which rows are blank, (n,) bool; a column of numbers has no blank value."""
     blank = np.ones(len(data), dtype=bool)
     for name in data.columns:
         values = data[name]
         if values.dtype.kind in "iufb":
-            return data
+            return np.zeros(len(data), dtype=bool)
         blank &= (values.isna() | (values == "")).to_numpy(dtype=bool)
-    return data[~blank]
+    return blank

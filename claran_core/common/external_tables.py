@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from astropy import units as u
 from astropy.utils.exceptions import AstropyWarning
 
 from claran_core.common.errors import InputError
+from claran_core.common.plain_columns import plain_column
 from claran_core.common.sexagesimal import sexagesimal_values
 from claran_core.common.stated_units import is_sexagesimal, stated_factor
 from claran_core.common.table_column import TableColumn
@@ -23,7 +25,7 @@ from claran_core.common.table_formats import FORMATS, TableFormat
 from claran_core.common.table_size import refuse_bomb
 from claran_core.common.text import error_line
 
-__all__ = ["ExternalTable", "read_external_table", "table_columns"]
+__all__ = ["ExternalTable", "read_external_table", "read_whole_table", "table_columns"]
 
 # Spellings of a missing value in text, in lower case.
 MISSING = ("", "nan", "none", "null", "--")
@@ -174,6 +176,33 @@ def read_external_table(
         raise InputError(f"{path}: the table is empty; it needs at least one row")
     data = {ours: values[name] if ours in units else _text(values[name]) for ours, name in names.items()}
     return ExternalTable(path, pd.DataFrame(data), form.row_word, factors)
+
+
+def read_whole_table(path: Path) -> tuple[np.ndarray, pa.Table]:
+    """Read all columns of a table, with their types; errors as `read_external_table`.
+
+    Returns
+    -------
+    numbers : (n,) int array
+        Number of each row in the file, of the line in a text file.
+    table : pyarrow.Table
+        The columns under their names in the file, of types that all formats have
+        (`claran_core.common.plain_columns`).  Metadata of the fields: ``unit`` and ``ucd`` as the file spells
+        them, and ``description``; empty where it has none.
+    """
+    form = _format_of(path)
+    with _one_line_errors(path):
+        refuse_bomb(path)
+        stated = {column.name: column for column in form.columns(path)}
+        numbers, table = form.whole(path)
+        columns = [plain_column(column) for column in table.columns]
+    fields = []
+    for one, column in zip(table.schema, columns, strict=True):
+        said = stated.get(one.name, TableColumn(one.name))
+        described = (one.metadata or {}).get(b"description", b"").decode(errors="replace")
+        about = {"unit": said.unit.strip(), "ucd": said.ucd.strip(), "description": described}
+        fields.append(pa.field(one.name, column.type, nullable=False, metadata=about))
+    return numbers, pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _factors(

@@ -35,6 +35,7 @@ STAGES: Mapping[str, str] = {
     "atoms": "catalogue",
     "catalogue": "catalogue",
     "outcomes": "catalogue",
+    "matched_targets": "catalogue",
 }
 
 

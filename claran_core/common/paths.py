@@ -147,6 +147,11 @@ class Results:
         return self.root / "catalogue" / "outcomes.parquet"
 
     @property
+    def matched_targets(self) -> Path:
+        """The user's targets with what was found near each (`claran_core.catalogue.match_targets`)."""
+        return self.root / "catalogue" / "targets.parquet"
+
+    @property
     def catalogue(self) -> Path:
         """The catalogue, the product of a run."""
         return self.root / "catalogue" / "catalogue.parquet"

@@ -1,8 +1,8 @@
 """Read the formats of tables that users have: CSV, Parquet, FITS and VOTable.
 
-For every format there are two functions: one returns what the file says about its columns, the other returns
-the values of some of them, as the file has them.  The index of the values is the number of the row in the
-file, so that every error message can name it.
+For every format there are three functions.  One returns what the file says about its columns.  One returns
+the values of some of them, as the file has them; their index is the number of the row in the file, so that
+every error message can name it.  One returns the whole table with its types.
 """
 
 import io
@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.io import fits, votable
 from astropy.table import Column, MaskedColumn, Table, meta
 
 from claran_core.common.csv_table import astropy_units, csv_columns, read_csv
+from claran_core.common.plain_columns import column_of_texts
 from claran_core.common.table_column import TableColumn
 from claran_core.common.table_size import opened
 from claran_core.common.votable_fields import check_self_contained, read_fields
@@ -41,13 +43,24 @@ class TableFormat:
     values : callable
         Returns the values of columns of some names; the index is the number of the row in the file.  Those of
         the second collection of names are wanted as text, which matters for CSV alone.
+    whole : callable
+        Returns the numbers of all rows in the file, and all columns with their types; fields may have a
+        description.
     row_word : str
         Unit of that number: ``"line"`` of a text file or ``"row"`` of a table.
     """
 
     columns: Callable[[Path], list[TableColumn]]
     values: Callable[[Path, Sequence[str], Collection[str]], pd.DataFrame]
+    whole: Callable[[Path], tuple[np.ndarray, pa.Table]]
     row_word: str
+
+
+def _csv_whole(path: Path) -> tuple[np.ndarray, pa.Table]:
+    names = list(dict.fromkeys(column.name for column in csv_columns(path)))
+    texts = read_csv(path, names, set(names))
+    columns = {name: column_of_texts(texts[name]) for name in names}
+    return texts.index.to_numpy(np.int64), pa.table(columns)
 
 
 def _parquet_columns(path: Path) -> list[TableColumn]:
@@ -73,6 +86,11 @@ def _parquet_values(path: Path, names: Sequence[str], _: Collection[str]) -> pd.
     return _counted({name: table[name].to_pandas() for name in names})
 
 
+def _parquet_whole(path: Path) -> tuple[np.ndarray, pa.Table]:
+    table = pq.ParquetFile(path).read()
+    return np.arange(1, len(table) + 1), table
+
+
 def _fits_columns(path: Path) -> list[TableColumn]:
     with fits.open(path) as hdus:
         table = _first_table(hdus)
@@ -86,6 +104,11 @@ def _fits_columns(path: Path) -> list[TableColumn]:
 def _fits_values(path: Path, names: Sequence[str], _: Collection[str]) -> pd.DataFrame:
     with fits.open(path) as hdus:
         return _from_astropy(Table.read(_first_table(hdus)), names)
+
+
+def _fits_whole(path: Path) -> tuple[np.ndarray, pa.Table]:
+    with fits.open(path) as hdus:
+        return _arrow_of(Table.read(_first_table(hdus)))
 
 
 def _first_table(hdus: fits.HDUList) -> fits.BinTableHDU | fits.TableHDU:
@@ -115,11 +138,49 @@ def _votable_columns(path: Path) -> list[TableColumn]:
 
 
 def _votable_values(path: Path, names: Sequence[str], _: Collection[str]) -> pd.DataFrame:
+    return _from_astropy(_votable_table(path), names)
+
+
+def _votable_whole(path: Path) -> tuple[np.ndarray, pa.Table]:
+    return _arrow_of(_votable_table(path))
+
+
+def _votable_table(path: Path) -> Table:
     with opened(path) as document:
         check_self_contained(document)
         document.seek(0)
-        table = votable.parse_single_table(document).to_table(use_names_over_ids=True)
-    return _from_astropy(table, names)
+        return votable.parse_single_table(document).to_table(use_names_over_ids=True)
+
+
+def _arrow_of(table: Table) -> tuple[np.ndarray, pa.Table]:
+    """Return an astropy table with its descriptions; arrays become lists."""
+    columns = [_arrow_column(table[name]) for name in table.colnames]
+    fields = [
+        pa.field(name, column.type, metadata={"description": table[name].info.description or ""})
+        for name, column in zip(table.colnames, columns, strict=True)
+    ]
+    return np.arange(1, len(table) + 1), pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _arrow_column(column: Column) -> pa.Array:
+    mask = np.asarray(column.mask) if isinstance(column, MaskedColumn) else np.zeros(column.shape, bool)
+    values = np.asarray(column)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", errors="replace")
+    if values.dtype.kind == "O":
+        return pa.array([None if gone else _listed(value) for value, gone in zip(values, mask, strict=True)])
+    if values.dtype.kind == "c":
+        values = values.astype(str)
+    native = values.astype(values.dtype.newbyteorder("="))
+    if native.ndim == 1:
+        return pa.array(native, mask=mask)
+    rows = np.ma.MaskedArray(native, mask).reshape(len(native), -1).tolist()
+    return pa.array(rows)
+
+
+def _listed(value: object) -> object:
+    """Return an array of a variable-length column as a list; masked entries become None."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _from_astropy(table: Table, names: Sequence[str]) -> pd.DataFrame:
@@ -148,15 +209,16 @@ def _counted(values: Mapping[str, pd.Series]) -> pd.DataFrame:
     return data
 
 
-CSV = TableFormat(csv_columns, read_csv, "line")
-FITS = TableFormat(_fits_columns, _fits_values, "row")
-VOTABLE = TableFormat(_votable_columns, _votable_values, "row")
+CSV = TableFormat(csv_columns, read_csv, _csv_whole, "line")
+PARQUET = TableFormat(_parquet_columns, _parquet_values, _parquet_whole, "row")
+FITS = TableFormat(_fits_columns, _fits_values, _fits_whole, "row")
+VOTABLE = TableFormat(_votable_columns, _votable_values, _votable_whole, "row")
 # By the extension of the file, in lower case; ``.gz`` may follow.
 FORMATS: Mapping[str, TableFormat] = {
     ".csv": CSV,
     ".tsv": CSV,
     ".ecsv": CSV,
-    ".parquet": TableFormat(_parquet_columns, _parquet_values, "row"),
+    ".parquet": PARQUET,
     ".fits": FITS,
     ".fit": FITS,
     ".vot": VOTABLE,

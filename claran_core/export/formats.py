@@ -24,6 +24,8 @@ TABLES: dict[str, Callable[[CatalogueFile, Path], None]] = {
     "csv": csv_table.write_csv,
 }
 FORMATS = ("fits", "votable", "ds9", "moc", "coco", "hats", "csv")
+# Formats of a table of targets.
+TARGET_FORMATS = ("fits", "votable", "csv")
 
 
 def export_catalogue(
@@ -40,7 +42,7 @@ def export_catalogue(
     Parameters
     ----------
     catalogue : Path
-        The Parquet file.
+        The Parquet file; also a table of targets, to `TARGET_FORMATS`.
     path : Path
         Output file; a folder for HATS.
     to : str
@@ -64,6 +66,8 @@ def export_catalogue(
     _check_free(path, folder=to == "hats", overwrite=overwrite)
     folder = Results(results) if results else run_folder(catalogue)
     source = _with_facts(open_catalogue(catalogue), folder)
+    if source.holds_targets and to not in TARGET_FORMATS:
+        raise InputError(f"{catalogue}: holds targets; export them to one of {', '.join(TARGET_FORMATS)}")
     if to == "moc":
         if folder is None:
             raise InputError(

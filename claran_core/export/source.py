@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.catalogue.product.schema import CATALOGUE, KIND_KEY, TARGETS_KIND
 from claran_core.catalogue.product.stored_frame import stored_frame
+from claran_core.catalogue.product.target_columns import MATCHED
 from claran_core.common.errors import InputError
 from claran_core.common.files import open_parquet, read_batches, stated_metadata
 from claran_core.common.frame import Frame
@@ -23,8 +24,9 @@ from claran_core.common.tables import for_classes
 
 __all__ = ["CatalogueFile", "items", "open_catalogue"]
 
-# Columns that every catalogue has.
+# Columns that every catalogue has, and every table of targets.
 IDENTITY = ("source_id", "ra", "dec")
+TARGET_IDENTITY = ("subject_id", "target_ra", "target_dec")
 # Rows in memory at a time: about 30 MB.
 BATCH_ROWS = 65_536
 # Facts about a run that are one word each, for formats that cannot store more.
@@ -33,7 +35,7 @@ SHORT_FACTS = ("pipeline", "pipeline_version", "method", "model_id", "n_subjects
 
 @dataclass(frozen=True)
 class CatalogueFile:
-    """A catalogue on disk.
+    """A catalogue, or a table of targets, on disk.
 
     Attributes
     ----------
@@ -120,9 +122,14 @@ class CatalogueFile:
         return str(self.facts["method"])
 
     def short_facts(self) -> dict[str, str]:
-        """Return the facts of the run that are one word each, and the number of sources of this file."""
+        """Return the facts of the run that are one word each, and the number of rows of this file."""
         facts = {name: str(self.facts[name]) for name in SHORT_FACTS if name in self.facts}
-        return facts | {"n_sources": str(self.n_rows)}
+        return facts | {"n_targets" if self.holds_targets else "n_sources": str(self.n_rows)}
+
+    @property
+    def holds_targets(self) -> bool:
+        """Whether the rows are targets with what was found near them."""
+        return self.facts.get(KIND_KEY) == TARGETS_KIND
 
     def _fitted(self, column: pa.Array, field: pa.Field) -> pa.Array:
         try:
@@ -147,11 +154,14 @@ def open_catalogue(path: Path) -> CatalogueFile:
     """
     with open_parquet(path) as file:
         stored, n_rows = file.schema_arrow, file.metadata.num_rows
-    missing = [name for name in IDENTITY if name not in stored.names]
+    facts = stated_metadata(stored)
+    if facts.get(KIND_KEY) == TARGETS_KIND:
+        wanted, identity = MATCHED, TARGET_IDENTITY
+    else:
+        wanted, identity = for_classes(CATALOGUE, classes_of(facts)), IDENTITY
+    missing = [name for name in identity if name not in stored.names]
     if missing:
         raise InputError(f"{path}: not a catalogue of sources: column {missing[0]!r} is missing")
-    facts = stated_metadata(stored)
-    wanted = for_classes(CATALOGUE, classes_of(facts))
     known = pa.schema([_known(field, wanted) for field in stored])
     return CatalogueFile(path, known, n_rows, facts)
 

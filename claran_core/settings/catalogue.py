@@ -17,3 +17,6 @@ class CatalogueOptions(Options):
     min_probability: Annotated[float, Within(ge=0, le=1)] = Field(
         description="sources that are less probable are flagged `DOUBTFUL`"
     )
+    match_radius_arcsec: Annotated[float, Within(gt=0, le=3600)] = Field(
+        description="a source is near a target if its position or a component is within this angle"
+    )

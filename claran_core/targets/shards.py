@@ -26,7 +26,7 @@ from claran_core.common.tables import TARGETS
 from claran_core.settings.config import Config
 from claran_core.targets.target_table import position_doubt, read_targets
 
-__all__ = ["ShardPlan", "assign_shards", "plan", "write_targets"]
+__all__ = ["ShardPlan", "assign_shards", "plan", "refuse_other_table", "write_targets"]
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +124,20 @@ def write_targets(config: Config, targets_path: Path, results: Results) -> None:
     metadata = {**_settings(config), "source": _source(targets_path), "digests": digests, "doubt": doubt}
     made_from = check_run({}, [origins_of(targets=results.shard_targets(shard)) for shard in digests])
     files.write_table(results.targets, assigned, TARGETS, metadata=metadata, made_from=made_from)
+
+
+def refuse_other_table(targets_file: Path, table: Path) -> None:
+    """Refuse a table that is not the one that a run's targets file was made from.
+
+    Raises
+    ------
+    InputError
+        If its bytes have changed since.
+    """
+    if not _is_source(files.read_metadata(targets_file).get("source"), table):
+        raise InputError(
+            f"{table}: has changed since {targets_file} was made from it; rerun the stage targets"
+        )
 
 
 def _kept_shards(targets: pd.DataFrame, existing: pd.DataFrame | None) -> np.ndarray:

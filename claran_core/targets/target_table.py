@@ -25,7 +25,7 @@ from claran_core.labels.box_table import is_box_table
 from claran_core.labels.own_labels import is_coco, read_own_labels
 from claran_core.labels.sky_labels import SkyLabels
 
-__all__ = ["position_doubt", "read_targets"]
+__all__ = ["position_doubt", "read_targets", "targets_of_rows"]
 
 COLUMNS = ("subject_id", "ra", "dec", "scale", "split")
 OTHER_COLUMNS = ("subject_id", "scale", "split")
@@ -66,17 +66,42 @@ def read_targets(
     InputError
         For an invalid target, in one line with file, row and value.
     """
+    targets = _targets(path, images)
+    if "scale" not in targets:
+        return _at_scales(path, targets, scales)
+    return targets[list(COLUMNS)]
+
+
+def targets_of_rows(
+    path: Path, scales: Sequence[int] = (NATIVE_SCALE,), images: Path | None = None
+) -> pd.DataFrame:
+    """Return one row per target of a table: its view at the first scale, and its row in the file.
+
+    Arguments and errors are those of `read_targets`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `read_targets`, and ``row`` (int64): position among the rows of the file, from 0; of
+        COCO annotations among these.
+    """
+    targets = _targets(path, images)
+    if "scale" not in targets:
+        targets = targets.assign(scale=np.int32(scales[0]))
+    return targets[[*COLUMNS, "row"]]
+
+
+def _targets(path: Path, images: Path | None) -> pd.DataFrame:
+    """Return one row per target, without ``scale`` if the table has none, and its position in the file."""
     columns = [] if is_coco(path) else table_columns(path)
     if rgz_table.is_label_table(columns):
-        return _at_scales(path, _from_labels(path), scales)
+        return _from_labels(path)
     if is_coco(path) or is_box_table(path, columns):
         table, split = _of_boxes(path, columns, images), "train"
     else:
         table, split = read_external_table(path, _choose(path, columns), POSITION_UNITS), "none"
     targets = _from_positions(table, split)
-    if "scale" not in table.data:
-        return _at_scales(path, targets, scales)
-    return targets[list(COLUMNS)]
+    return targets.assign(row=np.arange(len(targets)))
 
 
 def position_doubt(path: Path, ra_deg: np.ndarray) -> str:
@@ -141,7 +166,7 @@ def _from_labels(path: Path) -> pd.DataFrame:
     subjects = rgz_table.read_label_table(path).drop_duplicates("first_id")
     split = np.where(subjects["training"] == 1, "train", "test")
     targets = subjects[["first_id", "ra", "dec"]].rename(columns={"first_id": "subject_id"})
-    return targets.assign(split=split).reset_index(drop=True)
+    return targets.assign(split=split, row=subjects.index).reset_index(drop=True)
 
 
 def _of_boxes(path: Path, columns: Sequence[TableColumn], images: Path | None) -> ExternalTable:

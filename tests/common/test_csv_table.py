@@ -62,6 +62,12 @@ def test_empty_values_beyond_the_last_column_are_ignored(tmp_path: Path) -> None
     assert read_csv(write(tmp_path, "ra,dec\n1,2,\n3,4\n"), ["dec"], set())["dec"].tolist() == [2, 4]
 
 
+def test_only_lines_without_any_value_are_left_out(tmp_path: Path) -> None:
+    """A row without a position is read, so that it can be refused."""
+    data = read_csv(write(tmp_path, "name,ra,dec\na,1,2\n\nb,,\n,,\n"), ["ra", "dec"], set())
+    assert data.index.tolist() == [2, 4] and data["ra"].tolist() == ["1", ""]
+
+
 @pytest.mark.parametrize("row", ["150,1,2,1", "1,2,3", "x,1,2"])
 def test_a_row_with_more_values_is_refused(tmp_path: Path, row: str) -> None:
     path = write(tmp_path, f"ra,dec\n1,2\n{row}\n")

@@ -25,7 +25,8 @@ from document_blocks import LISTING, Example, documents, examples_of, listing, w
 from snakemake.cli import get_argument_parser
 from workflow_runs import demo_targets
 
-from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
+from claran_core.catalogue.product.schema import CATALOGUE, KIND_KEY, OUTCOMES, TARGETS_KIND
+from claran_core.catalogue.product.target_columns import MATCHED
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.cli.commands import claran
 from claran_core.common.cutout import Cutout
@@ -129,6 +130,10 @@ def write_run(root: Path) -> None:
     components |= {"component_id": range(n), "outcome": ["source"] * n}
     numbers = {"scale": 1, "n_views": 1, "probability": 0.9}
     write_table(Results(root).outcomes, pd.DataFrame(components).assign(**numbers), OUTCOMES)
+    targets = pd.DataFrame({name: [""] * 3 for name in MATCHED.names}).assign(found="nothing")
+    numbers = {f.name: 0 for f in MATCHED if not pa.types.is_string(f.type)}
+    facts = {KIND_KEY: TARGETS_KIND}
+    write_table(Results(root).matched_targets, targets.assign(**numbers), MATCHED, metadata=facts)
     for shard, subjects in read_table(Results(root).targets).groupby("shard"):
         with cutout_writer(Results(root).cutouts(str(shard), "radio"), survey="FIRST") as writer:
             for subject in subjects.itertuples():

@@ -77,7 +77,7 @@ def test_every_job_has_a_log_and_a_benchmark(tiny: Run) -> None:
             path.relative_to(tiny.results / folder).with_suffix("")
             for path in (tiny.results / folder).rglob(f"*{suffix}")
         }
-        assert len(jobs) == 4 * 6 + 11, sorted(map(str, jobs))
+        assert len(jobs) == 4 * 6 + 12, sorted(map(str, jobs))
 
 
 def test_a_second_run_has_nothing_to_do(tiny: Run) -> None:
@@ -102,7 +102,7 @@ def test_a_changed_contour_level_reruns_fusion_and_later_stages(tiny: Run) -> No
 def test_a_changed_filter_reruns_only_the_catalogue_and_the_evaluations(tiny: Run) -> None:
     changed = Run(tiny.directory, {**tiny.settings, "catalogue": {"min_probability": 0.6}})
     jobs = changed.planned()
-    catalogue = {"record_config", "measure_sources", "build_catalogue", "write_report"}
+    catalogue = {"record_config", "measure_sources", "build_catalogue", "match_targets", "write_report"}
     assert set(jobs) - {"all", "total"} == catalogue | {"evaluate", "evaluate_catalogue"}
 
 

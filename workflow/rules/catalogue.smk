@@ -3,14 +3,15 @@
 #
 # REQUIRED INPUTS: results/candidates/{method}/*, results/fused/{method}/*.parquet, results/components/*,
 # results/cutouts/*, the ledger.
-# OUTPUTS: results/catalogue/catalogue.parquet, what became of every component in outcomes.parquet, and on the
-# way results/catalogue/atoms.parquet, associated/{shard}.parquet and sources/{shard}.parquet.
+# OUTPUTS: results/catalogue/catalogue.parquet, what became of every component in outcomes.parquet, what was
+# found near every target in targets.parquet, and on the way results/catalogue/atoms.parquet, associated/{shard}.parquet and sources/{shard}.parquet.
 
 
 rule catalogue:
     input:
         RESULTS.catalogue,
         RESULTS.catalogue_ledger,
+        RESULTS.matched_targets,
 
 
 rule associate:
@@ -120,3 +121,33 @@ rule build_catalogue:
         "Catalogue: from the sources found with {params.method}"
     script:
         "../scripts/build_catalogue.py"
+
+
+rule match_targets:
+    input:
+        table=TARGET_TABLE,
+        targets=RESULTS.targets,
+        catalogue=RESULTS.catalogue,
+        ledger=RESULTS.catalogue_ledger,
+    output:
+        matched=RESULTS.matched_targets,
+    log:
+        LOGS / "match_targets.log",
+    benchmark:
+        BENCHMARKS / "match_targets.tsv"
+    conda:
+        CONDA_ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        scales=CONFIG.targets.scales,
+        images=LABEL_IMAGES,
+        frame=vars(CONFIG.fusion.frame),
+        radius_arcsec=CONFIG.catalogue.match_radius_arcsec,
+        version=__version__,
+    message:
+        "Catalogue: what was found near the targets"
+    script:
+        "../scripts/match_targets.py"

@@ -26,6 +26,8 @@ from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 
 __all__ = [
     "CATALOGUE",
+    "KIND_KEY",
+    "TARGETS_KIND",
     "OUTCOMES",
     "OUTCOME_DESCRIPTIONS",
     "HOST_COLUMNS",
@@ -33,6 +35,10 @@ __all__ = [
     "SECOND_RADIO_COLUMNS",
     "SOURCES",
 ]
+
+# Key of a file's metadata that says which table it holds, if it is not a catalogue; and its values.
+KIND_KEY = "table"
+TARGETS_KIND = "targets"
 
 
 def _flag_bits() -> str:

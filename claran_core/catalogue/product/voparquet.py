@@ -6,6 +6,7 @@ Source: IVOA Note "Parquet in the VO", version 1.0, 2025-01-16, sections 2.2 and
 """
 
 import io
+import re
 from collections.abc import Mapping
 
 import pyarrow as pa
@@ -35,6 +36,8 @@ DATATYPES = {
     pa.float32(): "float",
     pa.float64(): "double",
 }
+# Names that can be IDs of XML elements; columns of users have any.
+XML_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 ATTRIBUTES = ("name", "datatype", "arraysize", "unit", "ucd", "description")
 
 
@@ -72,7 +75,10 @@ def votable_metadata(
     document.resources.append(resource)
     table = tree.TableElement(document, name=name)
     table.description = description or None
-    columns = [_field(document, column, (string_lengths or {}).get(column.name)) for column in schema]
+    columns = [
+        _field(document, column, f"column_{number}", (string_lengths or {}).get(column.name))
+        for number, column in enumerate(schema, start=1)
+    ]
     if any(field.ref for field in columns):
         resource.coordinate_systems.append(tree.CooSys(ID=COOSYS_ID, system="ICRS"))
     for key, value in (facts or {}).items():
@@ -134,14 +140,15 @@ def mismatches(schema: pa.Schema) -> list[str]:
     ]
 
 
-def _field(document: tree.VOTableFile, column: pa.Field, longest: int | None) -> tree.Field:
+def _field(document: tree.VOTableFile, column: pa.Field, identity: str, longest: int | None) -> tree.Field:
+    """Return the FIELD of a column; its ID is its name, or `identity` if that is no ID."""
     datatype, arraysize = _datatype(column.type)
     if longest and datatype == "char":
         arraysize = f"{longest}*"
     about = {key.decode(): value.decode() for key, value in (column.metadata or {}).items()}
     field = tree.Field(
         document,
-        ID=column.name,
+        ID=column.name if XML_ID.fullmatch(column.name) else identity,
         name=column.name,
         datatype=datatype,
         arraysize=arraysize,

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
+from claran_core.catalogue.product.target_columns import MATCHED
 from claran_core.catalogue.product.validate_run import validate_run
 from claran_core.common.cutout import Cutout
 from claran_core.common.files import array_writer, parquet_writer, write_table
@@ -32,6 +33,7 @@ def results(tmp_path: Path) -> Results:
     write_table(results.targets, pd.DataFrame(columns=TARGETS.names), TARGETS, made_from={"all_targets": "t"})
     write_table(results.catalogue_ledger, pd.DataFrame(columns=LEDGER.names), LEDGER, made_from=of_run)
     write_table(results.atoms, pd.DataFrame(columns=ATOMS.names), ATOMS, made_from=of_run)
+    write_table(results.matched_targets, pd.DataFrame(columns=MATCHED.names), MATCHED, made_from=of_run)
     for path, schema in ((results.catalogue, CATALOGUE), (results.outcomes, OUTCOMES)):
         with parquet_writer(path, schema, metadata={"method": "D4"}, made_from=of_run):
             pass
