@@ -113,7 +113,8 @@ def build(
         ShardTables(into.fused_index(method, name), into.associated(name), into.shard_sources(name))
         for name in names
     ]
-    write_catalogue(into.catalogue, into.outcomes, shards, into.atoms, method=method, provenance={})
+    outputs = into.catalogue, into.outcomes, into.contours
+    write_catalogue(*outputs, shards, into.atoms, method=method, provenance={})
 
 
 def compared(

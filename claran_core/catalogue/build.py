@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pandas.util import hash_array
+from pyarrow.parquet import ParquetWriter
 
 from claran_core import __version__
-from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
+from claran_core.catalogue.product.schema import CATALOGUE, CONTOURS, OUTCOMES
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.catalogue.sky_rows import SkyRows, collect_rows
 from claran_core.common.errors import InputError
@@ -68,6 +69,7 @@ def _origin(path: Path) -> Origin:
 def write_catalogue(
     path: Path,
     outcomes_path: Path,
+    contours_path: Path,
     shards: Sequence[ShardTables],
     atoms_path: Path,
     *,
@@ -80,8 +82,8 @@ def write_catalogue(
 
     Parameters
     ----------
-    path, outcomes_path : Path
-        Output tables `CATALOGUE` and `OUTCOMES`.  Either both are written or none.
+    path, outcomes_path, contours_path : Path
+        Output tables `CATALOGUE`, `OUTCOMES` and `CONTOURS`.  Either all are written or none.
     shards : sequence of ShardTables
         The shards in the order in which their sources were associated.  The rows of the catalogue do not
         depend on how the sky is cut into shards.
@@ -117,9 +119,12 @@ def write_catalogue(
         found = collect_rows([shard.sources for shard in shards], rows, classes)
         counts = {"n_sources": len(found), "n_subjects_searched": n_subjects}
         metadata = {**provenance, **counts, "method": method, "model_id": model_id, CLASSES_KEY: classes}
-        # The catalogue is renamed last: if it exists, the outcomes exist.
-        with atomic_path(path) as temporary:
-            _write_rows(temporary, found, metadata, made_from)
+        # The catalogue is renamed last: if it exists, the others exist.
+        with (
+            atomic_path(path) as temporary,
+            parquet_writer(contours_path, CONTOURS, metadata=metadata, made_from=made_from) as contours,
+        ):
+            _write_rows(temporary, contours, found, metadata, made_from)
             n_components = _write_outcomes(outcomes_path, found, atoms_path, metadata, made_from)
     logger.info("%s: %d sources in %d subjects", path, len(found), n_subjects)
     if not len(found):
@@ -162,8 +167,13 @@ def check_subjects_once(subjects: Sequence[pa.ChunkedArray], paths: Sequence[Pat
 
 
 def _write_rows(
-    path: Path, found: SkyRows, metadata: Mapping[str, Any], made_from: Mapping[str, str]
+    path: Path,
+    contours: ParquetWriter,
+    found: SkyRows,
+    metadata: Mapping[str, Any],
+    made_from: Mapping[str, str],
 ) -> None:
+    """Write the catalogue, and the contours in its order."""
     constant = {"model_id": metadata["model_id"], "pipeline_version": __version__}
     lengths = {
         "source_id": found.names.dtype.itemsize,
@@ -180,6 +190,7 @@ def _write_rows(
     schema = columns.with_metadata(described)
     with parquet_writer(path, schema, metadata=metadata, made_from=made_from) as writer:
         for table in found.rows(ROW_GROUP):
+            contours.write_table(table.select(CONTOURS.names).cast(contours.schema))
             for name, value in constant.items():
                 table = table.append_column(name, pa.array([value] * len(table)))
             writer.write_table(table.select(columns.names).cast(writer.schema), row_group_size=ROW_GROUP)

@@ -22,7 +22,7 @@ from claran_core.catalogue.measure.stored_components import (
     StoredComponents,
     stored_components,
 )
-from claran_core.catalogue.product.schema import HOST_COLUMNS, MEASURED_COLUMNS, SOURCES
+from claran_core.catalogue.product.schema import CONTOUR_COLUMNS, HOST_COLUMNS, MEASURED_COLUMNS, SOURCES
 from claran_core.common.boxes import box_array
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
@@ -252,7 +252,9 @@ def _source_table(
 
     `measured` holds the measured columns of each associated source.
     """
-    table = pd.DataFrame(list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, "component_ids", "flags"])
+    table = pd.DataFrame(
+        list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, *CONTOUR_COLUMNS, "component_ids", "flags"]
+    )
     for name in set(MEASURED_COLUMNS) - OTHER_THAN_NUMBERS:
         table[name] = table[name].astype(float)
     sides = (box_array(associated)[:, 2:] - box_array(associated)[:, :2]).mean(axis=1)

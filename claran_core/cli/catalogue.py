@@ -10,7 +10,7 @@ from claran_core.common.paths import Results
 __all__ = ["columns", "export", "show", "validate"]
 
 # As in `claran_core.export`, which takes long to import; a test compares them.
-FORMATS = ("fits", "votable", "ds9", "moc", "coco", "hats", "csv")
+FORMATS = ("fits", "votable", "ds9", "contours", "moc", "coco", "hats", "csv")
 MOC_ORDER = 15
 CATALOGUE = Results().catalogue
 
@@ -47,14 +47,19 @@ def show(source_id: str, catalogue: Path) -> None:
             click.echo(line)
 
 
-@click.command(short_help="Write a catalogue as FITS, VOTable, DS9, MOC, COCO, HATS or CSV.")
+@click.command(short_help="Write a catalogue as FITS, VOTable, DS9, contours, MOC, COCO, HATS or CSV.")
 @click.argument("catalogue", metavar="FILE", type=click.Path(path_type=Path))
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Choice(FORMATS), help="Format to write.")
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
-    help="Results folder of the run, for moc and coco.  [default: the folder that contains FILE]",
+    help="Results folder of the run, for moc, coco and contours.  [default: the folder that contains FILE]",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder to write with a PNG image of each subject, for coco.",
 )
 @click.option(
     "--moc-order",
@@ -65,7 +70,13 @@ def show(source_id: str, catalogue: Path) -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 def export(
-    catalogue: Path, output: Path, to: str, results: Path | None, moc_order: int, overwrite: bool
+    catalogue: Path,
+    output: Path,
+    to: str,
+    results: Path | None,
+    images: Path | None,
+    moc_order: int,
+    overwrite: bool,
 ) -> None:
     """Write the catalogue FILE in another format to OUT.
 
@@ -77,8 +88,9 @@ def export(
       fits     binary table; units, UCDs and descriptions in its header
       votable  VOTable (BINARY2), for TOPCAT, Aladin and other VO programs
       ds9      regions: a square per source, a cross per component, coloured by class
+      contours  DS9 regions: the contours of each source as polygons
       moc      the area the run has searched, as a coverage map (needs mocpy)
-      coco     COCO JSON of the boxes: images are subjects, a category per class, score
+      coco     COCO JSON of boxes and masks: images are subjects, a category per class, score
       hats     a folder of Parquet files by HEALPix pixel, for lsdb (needs hats)
       csv      plain text; lists in brackets
 
@@ -94,7 +106,9 @@ def export(
     """
     from claran_core.export.formats import export_catalogue
 
-    export_catalogue(catalogue, output, to=to, results=results, moc_order=moc_order, overwrite=overwrite)
+    export_catalogue(
+        catalogue, output, to=to, results=results, images=images, moc_order=moc_order, overwrite=overwrite
+    )
     click.echo(f"{output}: written from {catalogue}")
 
 

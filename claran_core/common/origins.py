@@ -35,6 +35,7 @@ STAGES: Mapping[str, str] = {
     "atoms": "catalogue",
     "catalogue": "catalogue",
     "outcomes": "catalogue",
+    "contours": "catalogue",
     "matched_targets": "catalogue",
 }
 

@@ -147,6 +147,11 @@ class Results:
         return self.root / "catalogue" / "outcomes.parquet"
 
     @property
+    def contours(self) -> Path:
+        """Contours of every source (`claran_core.catalogue.product.schema.CONTOURS`)."""
+        return self.root / "catalogue" / "contours.parquet"
+
+    @property
     def matched_targets(self) -> Path:
         """The user's targets with what was found near each (`claran_core.catalogue.match_targets`)."""
         return self.root / "catalogue" / "targets.parquet"

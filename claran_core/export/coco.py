@@ -1,8 +1,9 @@
-"""Export the boxes of a catalogue as COCO JSON: images are subjects, categories are the classes.
+"""Export the boxes and masks of a catalogue as COCO JSON: images are subjects, categories are the classes.
 
-With the results of the run, every searched subject is an image, also those without a source, and
-``file_name`` and ``row`` give the position of its fused image.  Each source is annotated once, in the subject
-under which the catalogue lists it.
+With the results of the run, every searched subject is an image, also those without a source; ``fused_file``
+and ``row`` give the position of its fused image, which is written as the PNG image ``file_name`` on request.
+Each source is annotated once, in the subject under which the catalogue lists it.  Its mask is that of the
+stored contours.
 """
 
 import json
@@ -11,13 +12,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+import matplotlib.image
+import numpy as np
+
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path, read_table
 from claran_core.common.paths import Results
+from claran_core.export.coco_mask import mask_entry
 from claran_core.export.source import CatalogueFile
+from claran_core.export.stored_contours import StoredContours
+from claran_core.fusion.fused_images import open_shard
 
-__all__ = ["fused_indexes", "write_coco"]
+__all__ = ["fused_indexes", "write_coco", "write_images"]
 
 COLUMNS = ["source_id", "subject_id", "morphology", "probability", *BOX_COLUMNS]
 
@@ -32,7 +39,7 @@ def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = N
     path : Path
         Output file.
     results : Results, optional
-        Results of the run.  Without them, the images are the subjects with sources.
+        Results of the run.  Without them, the images are the subjects with sources, and there are no masks.
 
     Raises
     ------
@@ -45,6 +52,9 @@ def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = N
     frame = source.frame
     size = {"width": frame.size_px, "height": frame.size_px}
     images = _catalogued(source) if results is None else _fused(results, source.method)
+    contours = None
+    if results is not None and results.contours.exists():
+        contours = StoredContours.open(results.contours, on_sky=False)
     numbers: dict[str, int] = {}
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
         out.write(
@@ -52,7 +62,7 @@ def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = N
         )
         _write_list(out, "images", (image | size for image in _numbered(images, numbers)))
         out.write(",\n")
-        _write_list(out, "annotations", _annotations(source, numbers))
+        _write_list(out, "annotations", _annotations(source, numbers, contours))
         out.write("}\n")
 
 
@@ -95,7 +105,7 @@ def _catalogued(source: CatalogueFile) -> Iterator[dict[str, Any]]:
         for subject in batch.column("subject_id").to_pylist():
             if subject not in seen:
                 seen.add(subject)
-                yield {"file_name": "", "subject_id": subject}
+                yield {"file_name": image_name(subject), "subject_id": subject}
 
 
 def fused_indexes(results: Results, method: str) -> list[Path]:
@@ -110,14 +120,41 @@ def _fused(results: Results, method: str) -> Iterator[dict[str, Any]]:
         table = read_table(index, ["subject_id", "ra", "dec"])
         name = index.with_suffix(".npy").relative_to(results.root).as_posix()
         for row, (subject, ra, dec) in enumerate(table.itertuples(index=False)):
-            yield {"file_name": name, "row": row, "subject_id": subject, "ra": float(ra), "dec": float(dec)}
+            place = {"fused_file": name, "row": row, "ra": float(ra), "dec": float(dec)}
+            yield {"file_name": image_name(subject), "subject_id": subject, **place}
 
 
-def _annotations(source: CatalogueFile, numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
-    number, categories = 0, _numbers(source)
+def image_name(subject_id: str) -> str:
+    """Return the name of the PNG image of a subject."""
+    return f"{subject_id}.png"
+
+
+def write_images(folder: Path, results: Results, method: str) -> None:
+    """Write the fused image of each subject of a run as a PNG image of its own.
+
+    Raises
+    ------
+    InputError
+        If the run has no fused images, or one is damaged.
+    """
+    indexes = fused_indexes(results, method)
+    if not indexes:
+        raise InputError(f"{results.root}: no fused images of method {method!r}; name another folder")
+    for path in indexes:
+        images, index = open_shard(path.with_suffix(".npy"), path)
+        for image, subject in zip(images, index["subject_id"], strict=True):
+            matplotlib.image.imsave(folder / image_name(subject), np.ascontiguousarray(image))
+
+
+def _annotations(
+    source: CatalogueFile, numbers: dict[str, int], contours: StoredContours | None
+) -> Iterator[dict[str, Any]]:
+    number, categories, size_px = 0, _numbers(source), source.frame.size_px
     for batch in source.batches(COLUMNS):
-        rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-        for name, subject, morphology, probability, x1, y1, x2, y2 in rows:
+        columns = [column.to_pylist() for column in batch.columns]
+        every = [[]] * batch.num_rows if contours is None else contours.of(columns[0])
+        for rings, row in zip(every, zip(*columns, strict=True), strict=True):
+            name, subject, morphology, probability, x1, y1, x2, y2 = row
             number += 1
             if subject not in numbers:
                 raise InputError(
@@ -138,4 +175,5 @@ def _annotations(source: CatalogueFile, numbers: dict[str, int]) -> Iterator[dic
                 "iscrowd": 0,
                 "score": round(probability, 6),
                 "source_id": name,
+                **(mask_entry(rings, size_px) if rings else {}),
             }

@@ -1,4 +1,4 @@
-"""Export the catalogue to FITS, VOTable, DS9, MOC, COCO, HATS or CSV.
+"""Export the catalogue to FITS, VOTable, DS9, contours, MOC, COCO, HATS or CSV.
 
 Each format is a module with one function.  All read the catalogue in batches, and a failed export leaves no
 partial file.
@@ -11,8 +11,10 @@ from pathlib import Path
 from claran_core.common.errors import InputError
 from claran_core.common.files import read_metadata
 from claran_core.common.paths import Results
+from claran_core.common.temporary import atomic_folder
 from claran_core.export import coco, csv_table, ds9, fits_table, hats_catalogue, moc, votable
 from claran_core.export.source import CatalogueFile, open_catalogue
+from claran_core.export.stored_contours import StoredContours
 
 __all__ = ["FORMATS", "export_catalogue", "run_folder"]
 
@@ -23,7 +25,7 @@ TABLES: dict[str, Callable[[CatalogueFile, Path], None]] = {
     "hats": hats_catalogue.write_hats,
     "csv": csv_table.write_csv,
 }
-FORMATS = ("fits", "votable", "ds9", "moc", "coco", "hats", "csv")
+FORMATS = ("fits", "votable", "ds9", "contours", "moc", "coco", "hats", "csv")
 # Formats of a table of targets.
 TARGET_FORMATS = ("fits", "votable", "csv")
 
@@ -34,6 +36,7 @@ def export_catalogue(
     *,
     to: str,
     results: Path | None = None,
+    images: Path | None = None,
     moc_order: int = moc.DEFAULT_ORDER,
     overwrite: bool = False,
 ) -> None:
@@ -48,7 +51,10 @@ def export_catalogue(
     to : str
         One of `FORMATS`.
     results : Path, optional
-        Results folder of the run, for ``moc`` and ``coco``; default: the folder that holds the catalogue.
+        Results folder of the run, for ``moc``, ``coco`` and ``contours``; default: the folder that holds the
+        catalogue.
+    images : Path, optional
+        Folder to write with a PNG image of each subject, for ``coco``; default: none.
     moc_order : int
         HEALPix order of the smallest cells of a MOC.
     overwrite : bool
@@ -68,12 +74,17 @@ def export_catalogue(
     source = _with_facts(open_catalogue(catalogue), folder)
     if source.holds_targets and to not in TARGET_FORMATS:
         raise InputError(f"{catalogue}: holds targets; export them to one of {', '.join(TARGET_FORMATS)}")
+    if images is not None:
+        if to != "coco":
+            raise InputError(f"images are written with coco alone, not with {to}; leave out --images")
+        _check_free(images, folder=True, overwrite=overwrite)
+        with atomic_folder(images) as temporary:
+            coco.write_images(temporary, _needed(folder, catalogue), source.method)
     if to == "moc":
-        if folder is None:
-            raise InputError(
-                f"{catalogue}: not in the results folder of a run; name that folder with --results"
-            )
-        moc.write_moc(folder, source.frame, path, order=moc_order)
+        moc.write_moc(_needed(folder, catalogue), source.frame, path, order=moc_order)
+    elif to == "contours":
+        stored = StoredContours.open(_needed(folder, catalogue).contours, on_sky=True)
+        ds9.write_ds9_contours(source, path, stored)
     elif to == "coco":
         if results is None and folder is not None and not coco.fused_indexes(folder, source.method):
             folder = None  # the fused images of the run were removed
@@ -86,6 +97,13 @@ def run_folder(catalogue: Path) -> Results | None:
     """Return the results folder of the run that made a catalogue, or None."""
     results = Results(catalogue.absolute().parent.parent)
     return results if results.targets.exists() else None
+
+
+def _needed(folder: Results | None, catalogue: Path) -> Results:
+    """Return the results folder of a run, which a format needs."""
+    if folder is None:
+        raise InputError(f"{catalogue}: not in the results folder of a run; name that folder with --results")
+    return folder
 
 
 def _with_facts(source: CatalogueFile, run: Results | None) -> CatalogueFile:

@@ -19,7 +19,8 @@ from astropy.units import Unit
 from source_rows import METADATA, atom_row, source_row, write_atoms, write_shard_files
 
 from claran_core.catalogue.build import ShardTables, check_subjects_once, write_catalogue
-from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, SOURCES
+from claran_core.catalogue.product.schema import CATALOGUE, CONTOURS, OUTCOMES, SOURCES
+from claran_core.catalogue.product.target_columns import MATCHED
 from claran_core.catalogue.product.validate import validate_catalogue
 from claran_core.catalogue.product.voparquet import mismatches
 from claran_core.catalogue.provenance import catalogue_provenance
@@ -51,6 +52,7 @@ def write(
     write_catalogue(
         folder / "catalogue.parquet",
         folder / "outcomes.parquet",
+        folder / "contours.parquet",
         files,
         write_atoms(folder / "atoms" / "atoms.parquet", atoms),
         method="D4",
@@ -74,6 +76,24 @@ def test_rows_of_all_shards_and_what_became_of_each_component(tmp_path: Path) ->
         (4, 2, "source", names[15.0]),
     ]
     assert outcomes["snr"].tolist() == [33.0, 20.0, 20.0, 20.0, 20.0]
+
+
+def test_contours_have_the_names_and_the_order_of_the_catalogue(tmp_path: Path) -> None:
+    first = [source_row("b", (30.0, 5.0), ring_points=[2, 1], contour_x=[1.0, 2.0, 3.0])]
+    second = [source_row("a", (10.0, 5.0), ring_points=[1], contour_x=[4.0])]
+    subjects = pd.DataFrame({"subject_id": ["a", "b"], "ra": [10.0, 30.0], "dec": 5.0})
+    files = [
+        write_shard_files(tmp_path, "00000", first, subjects[1:]),
+        write_shard_files(tmp_path, "00001", second, subjects[:1]),
+    ]
+    catalogue = write(tmp_path, files, atoms=[atom_row(1, 0), atom_row(2, 1)])
+    contours = read_table(tmp_path / "contours.parquet")
+    assert contours.columns.tolist() == CONTOURS.names
+    assert contours["source_id"].tolist() == catalogue["source_id"].tolist()
+    of_subject = contours.set_index("subject_id")
+    assert of_subject.loc["b", "ring_points"].tolist() == [2, 1]
+    assert of_subject.loc["b", "contour_x"].tolist() == [1, 2, 3]
+    assert of_subject.loc["a", "contour_x"].tolist() == [4]
 
 
 def test_file_explains_itself(tmp_path: Path) -> None:
@@ -102,7 +122,7 @@ def test_astropy_reads_the_file_with_its_units(tmp_path: Path) -> None:
     assert table["integrated_flux"].unit == Unit("mJy") and table["ra"].unit == Unit("deg")
 
 
-@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, OUTCOMES])
+@pytest.mark.parametrize("schema", [CATALOGUE, SOURCES, OUTCOMES, CONTOURS, MATCHED])
 def test_every_column_has_a_unit_of_the_vo_a_ucd_and_a_description(schema: pa.Schema) -> None:
     for field in schema:
         told = {key.decode(): value.decode() for key, value in field.metadata.items()}

@@ -148,6 +148,7 @@ def run(folder: Path, shards: list[list[str]]) -> tuple[pd.DataFrame, pd.DataFra
     write_catalogue(
         folder / "catalogue.parquet",
         folder / "outcomes.parquet",
+        folder / "contours.parquet",
         [ShardTables(*paths) for paths in parts],
         folder / "atoms.parquet",
         method="D1",

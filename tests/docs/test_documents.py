@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from catalogue_rows import write_random_run
+from catalogue_rows import write_contours, write_random_run
 from document_blocks import LISTING, Example, documents, examples_of, listing, words_of
 from snakemake.cli import get_argument_parser
 from workflow_runs import demo_targets
@@ -130,6 +130,7 @@ def write_run(root: Path) -> None:
     components |= {"component_id": range(n), "outcome": ["source"] * n}
     numbers = {"scale": 1, "n_views": 1, "probability": 0.9}
     write_table(Results(root).outcomes, pd.DataFrame(components).assign(**numbers), OUTCOMES)
+    write_contours(Results(root))
     targets = pd.DataFrame({name: [""] * 3 for name in MATCHED.names}).assign(found="nothing")
     numbers = {f.name: 0 for f in MATCHED if not pa.types.is_string(f.type)}
     facts = {KIND_KEY: TARGETS_KIND}

@@ -58,9 +58,12 @@ def test_with_a_run_images_are_all_its_subjects_and_say_where_they_lie(tmp_path:
     shards = [part for _, part in subjects.groupby("shard")]
     assert [image["subject_id"] for image in coco["images"]] == pd.concat(shards)["subject_id"].tolist()
     assert [image["id"] for image in coco["images"]] == list(range(1, 41))
-    assert coco["images"][0]["file_name"] == "fused/D4/00000.npy"
+    assert coco["images"][0]["fused_file"] == "fused/D4/00000.npy"
+    assert [image["file_name"] for image in coco["images"]] == [
+        f"{image['subject_id']}.png" for image in coco["images"]
+    ]
     assert [image["row"] for image in coco["images"][18:22]] == [18, 19, 0, 1]
-    assert coco["images"][20]["file_name"] == "fused/D4/00001.npy"
+    assert coco["images"][20]["fused_file"] == "fused/D4/00001.npy"
 
 
 def test_no_sources_is_still_valid(tmp_path: Path) -> None:

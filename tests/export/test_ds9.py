@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy import units as u
-from catalogue_rows import write_random_catalogue
+from catalogue_rows import write_contours, write_random_catalogue, write_random_run
 from regions import PointSkyRegion, RectangleSkyRegion, Regions
 
 from claran_core.common.errors import InputError
+from claran_core.common.paths import Results
 from claran_core.export.ds9 import write_ds9
+from claran_core.export.formats import export_catalogue
 from claran_core.export.source import open_catalogue
 
 # The reader tells of what matplotlib cannot draw.
@@ -60,3 +62,19 @@ def test_names_end_neither_braces_nor_line(tmp_path: Path) -> None:
     lines = (tmp_path / "c.reg").read_text().splitlines()
     assert len(lines) == 3 + 1 + len(rows["component_ra"][0])
     assert lines[3].endswith("text={J1) point=x\\nimage;circle(1,2,3)\\xb5}")
+
+
+def test_contours_are_polygons(tmp_path: Path) -> None:
+    write_random_run(tmp_path, 20)
+    results = Results(tmp_path)
+    points = write_contours(results)
+    export_catalogue(results.catalogue, tmp_path / "c.reg", to="contours")
+    shapes = Regions.read(tmp_path / "c.reg", format="ds9")
+    assert len(shapes) == 22  # a hole and a second ring
+    assert [bool(shape.meta.get("include", True)) for shape in shapes[:3]] == [True, False, True]
+    stored = pd.read_parquet(results.contours)
+    wanted = np.concatenate([stored["contour_ra"].tolist()[k] for k in range(20)])
+    found = np.concatenate([shape.vertices.ra.deg for shape in shapes])
+    np.testing.assert_allclose(found, wanted, atol=1e-7)
+    assert [shape.meta["text"] for shape in shapes[4:]] == stored["source_id"].tolist()[2:]
+    assert len(points) == 20

@@ -16,7 +16,7 @@ from astropy import units as u
 from astropy_healpix import HEALPix
 
 from claran_core import __version__
-from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.catalogue.product.schema import CATALOGUE, CONTOURS
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.common.files import write_table
 from claran_core.common.flags import Flag
@@ -27,7 +27,13 @@ from claran_core.common.paths import Results
 from claran_core.common.tables import FUSED, LEDGER, TARGETS
 from claran_core.settings.config import load_config
 
-__all__ = ["random_catalogue", "random_subjects", "write_random_catalogue", "write_random_run"]
+__all__ = [
+    "random_catalogue",
+    "random_subjects",
+    "write_contours",
+    "write_random_catalogue",
+    "write_random_run",
+]
 
 FRAME = Frame()
 HEALPIX_ORDER = 10  # of the catalogue's order
@@ -114,6 +120,35 @@ def write_random_run(root: Path, n: int = 40, seed: int = 1) -> pd.DataFrame:
         )
         np.save(results.fused("D4", str(shard)), np.zeros((len(part), 1, 1, 3), np.uint8))
     return subjects
+
+
+def write_contours(results: Results) -> dict[str, np.ndarray]:
+    """Write contours of a run's catalogue: a ring of 12 points around the middle of each box, by source.
+
+    The first source has a hole of half the width; the second a second ring of another level, moved by 1 px.
+    Returns the points of the first ring of each source, px.
+    """
+    rows = pd.read_parquet(results.catalogue)
+    subjects = pd.read_parquet(results.targets).set_index("subject_id")
+    turn = np.arange(12) / 12 * 2 * np.pi
+    circle, first, table = np.stack([np.cos(turn), np.sin(turn)], axis=1), {}, []
+    for number, row in enumerate(rows.to_dict("records")):
+        low, high = (np.array([row[f"box_{axis}{end}"] for axis in "xy"], float) for end in (1, 2))
+        points = (low + high) / 2 + circle * (high - low) / 2
+        rings = [points, (low + high) / 2 + circle[::-1] * (high - low) / 4] if number == 0 else [points]
+        rings += [points + 1] if number == 1 else []
+        every, place = np.concatenate(rings), subjects.loc[row["subject_id"]]
+        ra, dec = FRAME.frame_to_sky(place["ra"], place["dec"], every[:, 0], every[:, 1])
+        first[row["source_id"]] = points
+        lists = {"ring_points": [12] * len(rings), "ring_level": [1.0, 2.0][: len(rings)]}
+        lists |= {"contour_x": every[:, 0], "contour_y": every[:, 1], "contour_ra": ra, "contour_dec": dec}
+        if number == 0:
+            lists["ring_level"] = [1.0, 1.0]
+        holes = [k == 1 and number == 0 for k in range(len(rings))]
+        table.append({name: row[name] for name in ("source_id", "subject_id", "scale")} | lists)
+        table[-1]["ring_is_hole"] = holes
+    write_table(results.contours, pd.DataFrame(table, columns=CONTOURS.names), CONTOURS)
+    return first
 
 
 def _ledger(subjects: pd.DataFrame) -> pd.DataFrame:

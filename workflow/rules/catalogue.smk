@@ -3,8 +3,8 @@
 #
 # REQUIRED INPUTS: results/candidates/{method}/*, results/fused/{method}/*.parquet, results/components/*,
 # results/cutouts/*, the ledger.
-# OUTPUTS: results/catalogue/catalogue.parquet, what became of every component in outcomes.parquet, what was
-# found near every target in targets.parquet, and on the way results/catalogue/atoms.parquet, associated/{shard}.parquet and sources/{shard}.parquet.
+# OUTPUTS: results/catalogue/catalogue.parquet, what became of every component in outcomes.parquet, the
+# contours of every source in contours.parquet, what was found near every target in targets.parquet, and on the way results/catalogue/atoms.parquet, associated/{shard}.parquet and sources/{shard}.parquet.
 
 
 rule catalogue:
@@ -102,6 +102,7 @@ rule build_catalogue:
     output:
         catalogue=RESULTS.catalogue,
         outcomes=RESULTS.outcomes,
+        contours=RESULTS.contours,
     log:
         LOGS / "build_catalogue.log",
     benchmark:

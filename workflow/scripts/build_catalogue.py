@@ -41,6 +41,7 @@ with job(snakemake.log[0]):
     write_catalogue(
         Path(snakemake.output.catalogue),
         Path(snakemake.output.outcomes),
+        Path(snakemake.output.contours),
         shards,
         Path(snakemake.input.atoms),
         method=snakemake.params.method,

@@ -18,13 +18,9 @@ __all__ = [
     "is_near_others",
     "largest_extent",
     "near_components",
-    "outline",
     "paint",
     "pixels_of",
 ]
-
-# A pixel and its neighbours along the axes, as differences of x and y.
-NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 @compiled
@@ -160,30 +156,6 @@ def farther_than(points: np.ndarray, from_points: np.ndarray, reach: np.ndarray)
                 is_far[i] = False
                 break
     return is_far
-
-
-@compiled
-def outline(pixels: np.ndarray, labels: np.ndarray, own: np.ndarray, base: float) -> np.ndarray:
-    """Return the points ``x y`` where the contours of a source cross the lines between pixels; ``(n, 2)``.
-
-    Values are interpolated along these lines, as by marching squares.  Missing pixels and the border of the
-    image count as 0.
-    """
-    points = np.empty((4 * len(own), 2))
-    n = 0
-    for pixel in own:
-        high = pixels[pixel[1], pixel[0]]
-        for right, up in NEIGHBOURS:
-            column, row = pixel[0] + right, pixel[1] + up
-            low = 0.0
-            if 0 <= column < pixels.shape[1] and 0 <= row < pixels.shape[0]:
-                if labels[row, column]:
-                    continue  # neighbours above the contour are in the same component
-                low = pixels[row, column] if np.isfinite(pixels[row, column]) else 0.0
-            part = (high - base) / (high - low)
-            points[n, 0], points[n, 1] = pixel[0] + right * part, pixel[1] + up * part
-            n += 1
-    return points[:n].copy()
 
 
 @compiled

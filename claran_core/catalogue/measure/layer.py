@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from claran_core.catalogue.measure.component_pixels import outline, pixels_of
+from claran_core.catalogue.measure.component_pixels import pixels_of
+from claran_core.catalogue.measure.contour_trace import trace_rings
 from claran_core.catalogue.measure.faint_emission import FaintEmission, find_faint_emission
 from claran_core.catalogue.measure.pixel_beam import PixelBeam
 from claran_core.catalogue.measure.radio_image import RadioImage
@@ -104,7 +105,7 @@ class Layer:
     def outline_of(self, members: np.ndarray) -> np.ndarray:
         """Return the points ``x y`` (n, 2) of the contours of components; at least one component."""
         image = self.image
-        return outline(image.pixels, image.labels, self.pixels_of(members), image.base)
+        return trace_rings(image.pixels, image.labels, self.pixels_of(members), image.base)[0]
 
     @cached_property
     def faint(self) -> FaintEmission:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import interpolated_peak, largest_extent
+from claran_core.catalogue.measure.contours import Rings
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.radio import measure
 from claran_core.catalogue.measure.radio_image import JY_TO_MJY
@@ -155,6 +156,7 @@ def measured_columns(
         "centroid_dec": float(dec),
         **_extent(subject_image.subject, found.outline, found.faint),
         **beside.columns,
+        **found.rings.columns(subject_image.subject),
         "component_ids": parts.ids.tolist(),
         "component_ra": parts.ra.tolist(),
         "component_dec": parts.dec.tolist(),
@@ -193,6 +195,7 @@ def _measured(subject: Subject, layer: Layer, component_ids: Sequence[int]) -> S
         is_unresolved=radio.is_unresolved,
         centroid=layer.vectors(radio.centroid[None])[0],
         outline=layer.vectors(radio.outline),
+        rings=Rings.of(layer, own),
         faint=layer.vectors(layer.faint_edge_of(own, radio.component_peak_flux)),
         is_blended=radio.is_blended,
         is_suspect=radio.is_suspect,

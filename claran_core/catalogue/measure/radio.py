@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from claran_core.catalogue.measure import component_pixels
+from claran_core.catalogue.measure.contour_trace import trace_rings
 from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage, sum_components
 from claran_core.catalogue.measure.unresolved import best_flux_density
 
@@ -100,7 +101,7 @@ def measure(
         integrated_flux_err=best.error,
         is_unresolved=best.is_unresolved,
         centroid=centroid(image.pixels, own),
-        outline=component_pixels.outline(image.pixels, image.labels, own, image.base),
+        outline=trace_rings(image.pixels, image.labels, own, image.base)[0],
         component_peak_flux=peaks,
         component_flux=summed.fluxes,
         is_blended=is_blended(image, numbers, own),

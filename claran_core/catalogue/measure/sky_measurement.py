@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from claran_core.catalogue.measure.contours import Rings
 from claran_core.catalogue.measure.layer import Layer
 
 __all__ = ["MeasuredComponents", "SkyMeasurement"]
@@ -70,6 +71,8 @@ class SkyMeasurement:
         Vector towards the flux-weighted centroid.
     outline : (n, 3) array
         Vectors towards points of its contours.
+    rings : Rings
+        Its closed contours.
     faint : (m, 3) array
         Vectors towards the outermost points of its faint emission, beyond the contours; may be empty
         (`claran_core.catalogue.measure.faint_emission`).
@@ -87,6 +90,7 @@ class SkyMeasurement:
     is_unresolved: bool
     centroid: np.ndarray
     outline: np.ndarray
+    rings: Rings
     faint: np.ndarray
     is_blended: bool
     is_suspect: bool

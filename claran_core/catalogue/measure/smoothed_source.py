@@ -21,6 +21,7 @@ from functools import cached_property
 import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import farther_than, paint, pixels_of
+from claran_core.catalogue.measure.contours import Rings
 from claran_core.catalogue.measure.faint_emission import FAINT_SIGMA, FaintEmission, find_faint_emission
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.radio import (
@@ -208,6 +209,7 @@ def measure_smoothed(
         is_unresolved=best.is_unresolved,
         centroid=_centroid(image, members),
         outline=_outline(image, members, native, contours),
+        rings=Rings.joined([Rings.of(image.native, members.native), Rings.of(image.own, members.smoothed)]),
         faint=_faint(image, members, native, contours),
         is_blended=is_blended(labelled, numbers, own),
         is_suspect=_is_suspect(image, members, native),

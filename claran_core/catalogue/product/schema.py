@@ -21,11 +21,14 @@ from claran_core.catalogue.product.columns import (
     position,
     text,
 )
+from claran_core.catalogue.product.contour_columns import CONTOUR_FIELDS, contour_schema
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 
 __all__ = [
     "CATALOGUE",
+    "CONTOURS",
+    "CONTOUR_COLUMNS",
     "KIND_KEY",
     "TARGETS_KIND",
     "OUTCOMES",
@@ -299,8 +302,11 @@ CATALOGUE = pa.schema(
     ]
 )
 
-# The sources of one shard: the columns of the catalogue that do not depend on other shards.
-SOURCES = pa.schema([*_FOUND, *_MEASURED, *_SECOND_RADIO, *_HOST, _N_MERGED, _FLAGS])
+# The sources of one shard: the columns of the catalogue that do not depend on other shards, and contours.
+SOURCES = pa.schema([*_FOUND, *_MEASURED, *_SECOND_RADIO, *_HOST, _N_MERGED, _FLAGS, *CONTOUR_FIELDS])
+# The mask of each source, in the order of the catalogue.
+CONTOURS = contour_schema(CATALOGUE)
+CONTOUR_COLUMNS = [field.name for field in CONTOUR_FIELDS]
 SECOND_RADIO_COLUMNS = [field.name for field in _SECOND_RADIO]
 MEASURED_COLUMNS = [*(field.name for field in _MEASURED), *SECOND_RADIO_COLUMNS]
 HOST_COLUMNS = [field.name for field in _HOST]

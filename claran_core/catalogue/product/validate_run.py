@@ -63,6 +63,7 @@ def _check_products(results: Results) -> None:
         "atoms": results.atoms,
         "run_ledger": results.catalogue_ledger,
         "run_targets": results.targets,
+        "contours": results.contours,
         "matched_targets": results.matched_targets,
     }
     weights = results.weights(str(read_metadata(results.catalogue).get("method")))

@@ -1,4 +1,4 @@
-"""Loops over the pixels of components give what scipy and scikit-image give for whole images."""
+"""Loops over the pixels of components give what scipy gives for whole images."""
 
 from copy import deepcopy
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import ndimage, signal
-from skimage.measure import find_contours
 
 from claran_core.catalogue.measure import component_pixels
 from claran_core.catalogue.measure.component_pixels import interpolated_peak, largest_extent
@@ -59,17 +58,6 @@ def test_pixels_and_apertures_follow_the_distance_transforms(seed: int) -> None:
     np.testing.assert_array_equal(near, ndimage.distance_transform_edt(labels == 0) < RADIUS)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_outlines_are_those_of_marching_squares(seed: int) -> None:
-    image, labels, numbers = source(seed)
-    own = np.isin(labels, numbers)
-    alone = np.pad(np.where((labels > 0) & ~own, 0.0, np.nan_to_num(image)), 1)
-    contours = np.concatenate(find_contours(alone, BASE))[:, ::-1] - 1  # type: ignore[no-untyped-call]
-    points = component_pixels.outline(image, labels, component_pixels.pixels_of(labels, numbers), BASE)
-    expected = np.unique(np.round(contours, 9), axis=0)
-    np.testing.assert_allclose(np.unique(np.round(points, 9), axis=0), expected, atol=2e-9)
-
-
 @pytest.mark.parametrize(
     "form", [((1.0, 0.0), (0.0, 1.0)), ((0.5, 0.0), (0.0, 2.0)), ((1.5, 0.7), (0.7, 1.0))]
 )
@@ -120,7 +108,6 @@ def test_compiled_and_written_functions_agree() -> None:
         "pixels_of": (labels, numbers),
         "aperture": (image, labels, numbers, own, around),
         "is_near_others": (labels, numbers, own, around),
-        "outline": (image, labels, own, BASE),
         "paint": (labels, own + [0, 3], 99),
         "farther_than": (own.astype(float), own[:3] + 0.5, np.ones(3)),
         "correlated_pairs": (aperture, np.linspace(-1, 2, len(aperture)), np.ones(1), np.ones(1), np.eye(2)),

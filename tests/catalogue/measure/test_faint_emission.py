@@ -8,7 +8,8 @@ from radio_gaussians import gaussian
 from smoothed_views import SIGMA, first_noise, sky_image, view_of
 
 from claran_core.catalogue.measure import faint_emission
-from claran_core.catalogue.measure.component_pixels import outline, pixels_of
+from claran_core.catalogue.measure.component_pixels import pixels_of
+from claran_core.catalogue.measure.contour_trace import trace_rings
 from claran_core.catalogue.measure.faint_emission import FaintEmission, find_faint_emission, wings_beams
 from claran_core.catalogue.measure.measure_subject import SubjectImage, measured_columns
 from claran_core.catalogue.measure.pixel_beam import PixelBeam
@@ -44,7 +45,7 @@ def edge_of(found: FaintEmission, numbers: list[int]) -> np.ndarray:
     image, contours, peaks = found.image, [], []
     for number in numbers:
         own = pixels_of(image.labels, np.array([number]))
-        contours.append(outline(image.pixels, image.labels, own, image.base))
+        contours.append(trace_rings(image.pixels, image.labels, own, image.base)[0])
         peaks.append(np.nanmax(image.pixels[image.labels == number]) * JY_TO_MJY)
     return found.edge(np.array(numbers), contours, np.array(peaks))
 

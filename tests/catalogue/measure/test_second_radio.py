@@ -8,6 +8,7 @@ import pytest
 from scipy import ndimage
 
 from claran_core.catalogue.measure.component_pixels import pixels_of
+from claran_core.catalogue.measure.contours import Rings
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.pixel_beam import PixelBeam
 from claran_core.catalogue.measure.radio import measure
@@ -100,6 +101,7 @@ def source_at(layer: Layer, east: float, north: float) -> SkyMeasurement:
         is_unresolved=radio.is_unresolved,
         centroid=layer.vectors(radio.centroid[None])[0],
         outline=nothing,
+        rings=Rings.of(layer, np.empty(0, int)),
         faint=nothing,
         is_blended=radio.is_blended,
         is_suspect=radio.is_suspect,

@@ -10,7 +10,7 @@ import pytest
 from astropy import units as u
 from catalogue_rows import write_random_catalogue
 
-from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES, SOURCES
+from claran_core.catalogue.product.schema import CATALOGUE, CONTOURS, OUTCOMES, SOURCES
 from claran_core.catalogue.product.voparquet import CONTENT_KEY
 from claran_core.common.tables import ATOMS
 
@@ -32,7 +32,8 @@ def test_every_column_has_a_unit_that_astropy_knows_and_a_description() -> None:
 def test_tables_take_their_columns_from_the_stages_before() -> None:
     """A row of the catalogue is a source of a shard with a name; an outcome is a component with one."""
     assert set(CATALOGUE.names) - set(SOURCES.names) == {"source_id", "model_id", "pipeline_version"}
-    assert set(SOURCES.names) <= set(CATALOGUE.names)
+    assert set(SOURCES.names) <= {*CATALOGUE.names, *CONTOURS.names}
+    assert set(CONTOURS.names) - set(SOURCES.names) == {"source_id"}
     assert set(OUTCOMES.names) - set(ATOMS.names) == {"source_id"}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from claran_core.catalogue.product.schema import CATALOGUE, OUTCOMES
+from claran_core.catalogue.product.schema import CATALOGUE, CONTOURS, OUTCOMES
 from claran_core.catalogue.product.target_columns import MATCHED
 from claran_core.catalogue.product.validate_run import validate_run
 from claran_core.common.cutout import Cutout
@@ -34,7 +34,8 @@ def results(tmp_path: Path) -> Results:
     write_table(results.catalogue_ledger, pd.DataFrame(columns=LEDGER.names), LEDGER, made_from=of_run)
     write_table(results.atoms, pd.DataFrame(columns=ATOMS.names), ATOMS, made_from=of_run)
     write_table(results.matched_targets, pd.DataFrame(columns=MATCHED.names), MATCHED, made_from=of_run)
-    for path, schema in ((results.catalogue, CATALOGUE), (results.outcomes, OUTCOMES)):
+    products = {results.catalogue: CATALOGUE, results.outcomes: OUTCOMES, results.contours: CONTOURS}
+    for path, schema in products.items():
         with parquet_writer(path, schema, metadata={"method": "D4"}, made_from=of_run):
             pass
     row = {field.name: "" if str(field.type) == "string" else 0 for field in FUSED}
@@ -60,7 +61,7 @@ def test_a_sound_run_has_no_findings(results: Results) -> None:
 
 def test_damage_is_one_line_that_names_the_file(results: Results) -> None:
     files = [path for path in results.root.rglob("*") if path.is_file()]
-    assert len(files) == 8
+    assert len(files) == 10
     for path in files:
         whole = path.read_bytes()
         changed = bytearray(whole)
