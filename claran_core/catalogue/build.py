@@ -15,14 +15,16 @@ from pandas.util import hash_array
 from pyarrow.parquet import ParquetWriter
 
 from claran_core import __version__
-from claran_core.catalogue.product.schema import CATALOGUE, CONTOURS, OUTCOMES
+from claran_core.catalogue.product.bands import catalogue_schema
+from claran_core.catalogue.product.data_origin import data_origin
+from claran_core.catalogue.product.schema import CONTOURS, OUTCOMES
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.catalogue.sky_rows import SkyRows, collect_rows
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path, parquet_writer, read_arrow, read_batches, read_metadata
 from claran_core.common.morphology import CLASSES_KEY, MORPHOLOGIES, classes_of
 from claran_core.common.origins import Origin, check_run, origin_of, origins_of
-from claran_core.common.tables import ATOMS, for_classes
+from claran_core.common.tables import ATOMS
 from claran_core.common.temporary import temporary_file
 from claran_core.cutouts.cutout_file import read_cutouts
 
@@ -183,8 +185,10 @@ def _write_rows(
         "method": len(metadata["method"]),
         **{name: len(value) for name, value in constant.items()},
     }
-    columns = for_classes(CATALOGUE, metadata[CLASSES_KEY])
-    described = votable_metadata(columns, description=DESCRIPTION, string_lengths=lengths)
+    columns = catalogue_schema(metadata)
+    described = votable_metadata(
+        columns, description=DESCRIPTION, facts=data_origin(metadata), string_lengths=lengths
+    )
     # Without these lengths astropy's Parquet reader measures every string and warns.
     described |= {f"table::len::{name}".encode(): str(size).encode() for name, size in lengths.items()}
     schema = columns.with_metadata(described)

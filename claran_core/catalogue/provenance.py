@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from claran_core import __version__
+from claran_core.catalogue.product.bands import BANDS_KEY, radio_band
 from claran_core.catalogue.product.sky_order import HEALPIX_ORDER
 from claran_core.common.flags import DESCRIPTIONS
 from claran_core.common.published import published
@@ -56,6 +57,11 @@ def catalogue_provenance(
         "versions": {"python": platform.python_version(), **_package_versions()},
         "config": published(config.as_dict()),
         "weights": published(dict(weights or {})),
+        BANDS_KEY: {
+            role: radio_band(getattr(config.survey, role).survey.frequency_hz)
+            for role in ("radio", "second_radio")
+            if getattr(config.survey, role).source != "none"
+        },
         "n_subjects": int(ledger["subject_id"].nunique()),
         "ledger": ledger_counts(ledger),
         "sorted_by": f"HEALPix nested order {HEALPIX_ORDER}, source_id",

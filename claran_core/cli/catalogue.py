@@ -10,7 +10,7 @@ from claran_core.common.paths import Results
 __all__ = ["columns", "export", "show", "validate"]
 
 # As in `claran_core.export`, which takes long to import; a test compares them.
-FORMATS = ("fits", "votable", "ds9", "contours", "moc", "coco", "hats", "csv")
+FORMATS = ("fits", "votable", "ds9", "contours", "moc", "coco", "hats", "csv", "rocrate")
 MOC_ORDER = 15
 CATALOGUE = Results().catalogue
 
@@ -54,7 +54,7 @@ def show(source_id: str, catalogue: Path) -> None:
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
-    help="Results folder of the run, for moc, coco and contours.  [default: the folder that contains FILE]",
+    help="Results folder of the run, for moc, coco, contours, rocrate.  [default: that of FILE]",
 )
 @click.option(
     "--images",
@@ -88,11 +88,12 @@ def export(
       fits     binary table; units, UCDs and descriptions in its header
       votable  VOTable (BINARY2), for TOPCAT, Aladin and other VO programs
       ds9      regions: a square per source, a cross per component, coloured by class
-      contours  DS9 regions: the contours of each source as polygons
+      contours DS9 regions: the contours of each source as polygons
       moc      the area the run has searched, as a coverage map (needs mocpy)
       coco     COCO JSON of boxes and masks: images are subjects, a category per class, score
       hats     a folder of Parquet files by HEALPix pixel, for lsdb (needs hats)
       csv      plain text; lists in brackets
+      rocrate  ro-crate-metadata.json in the results folder: describes its files
 
     \b
     mocpy and hats come with: pip install 'claran-survey[export]'

@@ -29,7 +29,13 @@ __all__ = ["fused_indexes", "write_coco", "write_images"]
 COLUMNS = ["source_id", "subject_id", "morphology", "probability", *BOX_COLUMNS]
 
 
-def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = None) -> None:
+def write_coco(
+    source: CatalogueFile,
+    path: Path,
+    *,
+    results: Results | None = None,
+    contours: StoredContours | None = None,
+) -> None:
     """Write the boxes of a catalogue as COCO JSON.
 
     Parameters
@@ -39,7 +45,9 @@ def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = N
     path : Path
         Output file.
     results : Results, optional
-        Results of the run.  Without them, the images are the subjects with sources, and there are no masks.
+        Results of the run.  Without them, the images are the subjects with sources.
+    contours : StoredContours, optional
+        Contours of the run, in pixels.  Without them, there are no masks.
 
     Raises
     ------
@@ -52,9 +60,6 @@ def write_coco(source: CatalogueFile, path: Path, *, results: Results | None = N
     frame = source.frame
     size = {"width": frame.size_px, "height": frame.size_px}
     images = _catalogued(source) if results is None else _fused(results, source.method)
-    contours = None
-    if results is not None and results.contours.exists():
-        contours = StoredContours.open(results.contours, on_sky=False)
     numbers: dict[str, int] = {}
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as out:
         out.write(

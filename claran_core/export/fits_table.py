@@ -4,6 +4,7 @@ Rows are written while they are read, so memory holds one batch of any catalogue
 Source: FITS standard 4.0, sections 7.3.1 to 7.3.5.  TOPCAT and astropy read the keywords TUCDn and TCOMMn.
 """
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from astropy.io import fits
 
+from claran_core import __version__
+from claran_core.catalogue.product.data_origin import data_origin
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path
 from claran_core.export.source import CatalogueFile, items
@@ -130,6 +133,12 @@ def _item_bytes(kind: pa.DataType) -> int:
 
 def _primary(source: CatalogueFile) -> fits.Header:
     header = fits.PrimaryHDU().header
+    origin = data_origin(source.facts)
+    header["ORIGIN"] = (f"claran-survey {__version__}", "program that wrote this file")
+    header["DATE"] = (datetime.datetime.now(datetime.UTC).date().isoformat(), "day of it, UTC")
+    for keyword, name in (("AUTHOR", "creator"), ("REFERENC", "citation"), ("RIGHTS", "rights")):
+        if name in origin:
+            header[keyword] = origin[name].encode("ascii", "backslashreplace").decode()
     for name, value in source.short_facts().items():
         header.add_history(f"{name}: {value}")
     return header

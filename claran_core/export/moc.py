@@ -20,7 +20,7 @@ from claran_core.common.paths import Results
 if TYPE_CHECKING:
     from mocpy import MOC
 
-__all__ = ["DEFAULT_ORDER", "searched_area", "searched_subjects", "write_moc"]
+__all__ = ["DEFAULT_ORDER", "run_area", "searched_area", "searched_subjects", "write_moc"]
 
 # Cells of 6.4 arcsec.  A MOC holds every cell that the area touches: isolated frames of 3 arcmin become 10 %
 # too large at this order, 21 % at order 14 and 5 % at order 16 (measured on 20 000 of them).
@@ -49,6 +49,13 @@ def write_moc(results: Results, frame: Frame, path: Path, *, order: int = DEFAUL
     InputError
         If a file of the run is missing, or mocpy is not installed.
     """
+    moc = run_area(results, frame, order=order)
+    with atomic_path(path) as temporary:
+        moc.save(str(temporary), format="fits", overwrite=True)
+
+
+def run_area(results: Results, frame: Frame, *, order: int = DEFAULT_ORDER) -> "MOC":
+    """Return the area that a run searched; arguments and errors are those of `write_moc`."""
     subjects = searched_subjects(results)
     areas = [
         searched_area(part["ra"].to_numpy(), part["dec"].to_numpy(), frame.at_scale(scale), order=order)
@@ -56,9 +63,7 @@ def write_moc(results: Results, frame: Frame, path: Path, *, order: int = DEFAUL
         if len(part := subjects[subjects["scale"] == scale])
     ]
     nothing = import_optional("mocpy").MOC.new_empty(order)
-    moc = nothing.union(nothing, *areas)
-    with atomic_path(path) as temporary:
-        moc.save(str(temporary), format="fits", overwrite=True)
+    return nothing.union(nothing, *areas)
 
 
 def searched_subjects(results: Results) -> pd.DataFrame:

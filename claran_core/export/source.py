@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from claran_core.catalogue.product.schema import CATALOGUE, KIND_KEY, TARGETS_KIND
+from claran_core.catalogue.product.bands import catalogue_schema
+from claran_core.catalogue.product.schema import KIND_KEY, TARGETS_KIND
 from claran_core.catalogue.product.stored_frame import stored_frame
 from claran_core.catalogue.product.target_columns import MATCHED
 from claran_core.common.errors import InputError
 from claran_core.common.files import open_parquet, read_batches, stated_metadata
 from claran_core.common.frame import Frame
 from claran_core.common.morphology import classes_of
-from claran_core.common.tables import for_classes
 
 __all__ = ["CatalogueFile", "items", "open_catalogue"]
 
@@ -158,7 +158,7 @@ def open_catalogue(path: Path) -> CatalogueFile:
     if facts.get(KIND_KEY) == TARGETS_KIND:
         wanted, identity = MATCHED, TARGET_IDENTITY
     else:
-        wanted, identity = for_classes(CATALOGUE, classes_of(facts)), IDENTITY
+        wanted, identity = catalogue_schema(facts), IDENTITY
     missing = [name for name in identity if name not in stored.names]
     if missing:
         raise InputError(f"{path}: not a catalogue of sources: column {missing[0]!r} is missing")

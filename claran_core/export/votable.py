@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from claran_core.catalogue.product.data_origin import data_origin
 from claran_core.catalogue.product.voparquet import CONTENT_KEY, DATATYPES, votable_metadata
 from claran_core.common.errors import InputError
 from claran_core.common.files import atomic_path
@@ -46,7 +47,9 @@ def write_votable(source: CatalogueFile, path: Path) -> None:
         If VOTable lacks the type of a column, or text is not ASCII.
     """
     _check_types(source)
-    described = votable_metadata(source.schema, facts=source.short_facts())[CONTENT_KEY]
+    described = votable_metadata(source.schema, facts=source.short_facts() | data_origin(source.facts))[
+        CONTENT_KEY
+    ]
     before, end, after = described.partition(TABLE_END)
     with atomic_path(path) as temporary, temporary.open("wb") as out:
         out.write(before + STREAM)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from claran_core.common.options import Options, Within
+from claran_core.common.options import Options, Text, Within
 from claran_core.settings.fusion import FusionMethod
 
 __all__ = ["CatalogueOptions"]
@@ -20,3 +20,6 @@ class CatalogueOptions(Options):
     match_radius_arcsec: Annotated[float, Within(gt=0, le=3600)] = Field(
         description="a source is near a target if its position or a component is within this angle"
     )
+    creator: Text | None = Field(description="who makes the catalogue, for the headers of its files")
+    rights: Text | None = Field(description="what others may do with it, such as a licence")
+    citation: Text | None = Field(description="how to cite it; null: the paper of the method")

@@ -46,6 +46,7 @@ def run(tmp_path: Path) -> tuple[Results, dict[str, np.ndarray]]:
     return Results(tmp_path), write_contours(Results(tmp_path))
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 def test_pycocotools_draws_the_masks(
     run: tuple[Results, dict[str, np.ndarray]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,14 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from catalogue_rows import random_catalogue, write_random_catalogue, write_random_run
+from catalogue_rows import random_catalogue, write_contours, write_random_catalogue, write_random_run
 
 from claran_core.common.errors import InputError
 from claran_core.common.files import read_metadata
 from claran_core.common.paths import Results
 from claran_core.export.formats import FORMATS, export_catalogue, run_folder
+from claran_core.export.rocrate import CRATE_NAME
 
-TABLES = [name for name in FORMATS if name not in ("moc", "hats")]
+TABLES = [name for name in FORMATS if name not in ("moc", "hats", "contours", "rocrate")]
 
 
 @pytest.mark.parametrize("to", TABLES)
@@ -42,7 +43,8 @@ def test_foreign_parquet_is_one_line_in_every_format(tmp_path: Path, to: str) ->
 @pytest.mark.parametrize("to", FORMATS)
 def test_no_format_names_the_folder_of_the_run(tmp_path: Path, to: str) -> None:
     write_random_run(tmp_path / "results", 4)
-    out = tmp_path / "out"
+    write_contours(Results(tmp_path / "results"))
+    out = tmp_path / "results" / CRATE_NAME if to == "rocrate" else tmp_path / "out"
     export_catalogue(Results(tmp_path / "results").catalogue, out, to=to, moc_order=8)
     written = [path for path in out.rglob("*") if path.is_file()] if out.is_dir() else [out]
     assert written
@@ -97,8 +99,10 @@ def test_boxes_of_a_run_without_fused_images_need_no_run(tmp_path: Path) -> None
     results = Results(tmp_path / "results")
     for index in results.fused_index("D4", "x").parent.glob("*.parquet"):
         index.unlink()
+    write_contours(results)
     export_catalogue(results.catalogue, tmp_path / "boxes.json", to="coco")
-    assert '"file_name": ""' in (tmp_path / "boxes.json").read_text()
+    written = (tmp_path / "boxes.json").read_text()
+    assert '"fused_file"' not in written and written.count('"segmentation"') == 4
 
 
 def test_named_run_without_fused_images_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixels
 from claran_core.catalogue.product.voparquet import mismatches
 from claran_core.common.errors import InputError
+from claran_core.common.files import write_table
 from claran_core.export.hats_catalogue import partition_pixels, write_hats
 from claran_core.export.source import open_catalogue
 
@@ -79,8 +80,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_partitions_hold_all_rows_with_units(folder: Path) -> None:
     from hats.io.validation import is_valid_catalog
 
-    assert is_valid_catalog(folder / "sources", strict=True)
-    files = sorted((folder / "sources" / "dataset").rglob("*.parquet"))
+    assert is_valid_catalog(folder / "sources" / "catalogue", strict=True)
+    assert is_valid_catalog(folder / "sources" / "margin", strict=True)
+    files = sorted((folder / "sources" / "catalogue" / "dataset").rglob("*.parquet"))
     assert len(files) > 10
     parts = [pq.read_table(file, partitioning=None) for file in files]
     assert max(map(len, parts)) <= 40
@@ -116,6 +118,39 @@ def test_lsdb_opens_it(folder: Path) -> None:
     assert 0 < inside.sum() < 300
 
 
+def write_field(folder: Path, n: int) -> pd.DataFrame:
+    """Write a catalogue of sources in a field of 2 deg that several partitions share."""
+    rng = np.random.default_rng(4)
+    rows = random_catalogue(n).assign(ra=rng.uniform(44, 46, n), dec=rng.uniform(-1, 1, n))
+    order = np.argsort(healpix_pixels(rows["ra"].to_numpy(), rows["dec"].to_numpy()), kind="stable")
+    rows = rows.iloc[order].reset_index(drop=True)
+    write_table(folder / "c.parquet", rows, CATALOGUE)
+    return rows
+
+
+def test_neighbours_are_found_across_partitions(tmp_path: Path) -> None:
+    """A match of the catalogue with itself finds every pair, with the margin alone those across a border."""
+    lsdb, dask = pytest.importorskip("lsdb"), pytest.importorskip("dask")
+    rows = write_field(tmp_path, 1500)
+    write_hats(open_catalogue(tmp_path / "c.parquet"), tmp_path / "sources", max_rows=50, sky_fraction=0.25)
+    with dask.config.set(scheduler="synchronous"):
+        collection = lsdb.open_catalog(tmp_path / "sources", columns=["source_id", "ra", "dec"])
+        assert collection.margin is not None and len(collection.get_healpix_pixels()) > 20
+        matched = collection.crossmatch(
+            collection, n_neighbors=5, radius_arcsec=60, suffixes=("_a", "_b"), suffix_method="all_columns"
+        ).compute()
+    places = SkyCoord(rows["ra"], rows["dec"], unit="deg")
+    one, other, _, _ = places.search_around_sky(places, 60 * u.arcsec)
+    names = rows["source_id"].to_numpy()
+    assert sorted(zip(matched["source_id_a"], matched["source_id_b"], strict=True)) == sorted(
+        zip(names[one], names[other], strict=True)
+    )
+    assert len(one) > len(rows) + 50
+    properties = (tmp_path / "sources" / "catalogue" / "hats.properties").read_text()
+    assert "moc_sky_fraction=0.25" in properties
+    assert "1500 radio sources" in (tmp_path / "sources" / "README.md").read_text()
+
+
 def test_overwriting_replaces_the_whole_folder(tmp_path: Path) -> None:
     pytest.importorskip("hats")
     write_random_catalogue(tmp_path / "c.parquet", 5)
@@ -123,5 +158,5 @@ def test_overwriting_replaces_the_whole_folder(tmp_path: Path) -> None:
     (tmp_path / "sources" / "old").touch()
     write_hats(open_catalogue(tmp_path / "c.parquet"), tmp_path / "sources")
     assert not (tmp_path / "sources" / "old").exists()
-    assert (tmp_path / "sources" / "hats.properties").exists()
+    assert (tmp_path / "sources" / "collection.properties").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.parquet", "sources"]

@@ -1,5 +1,7 @@
 """VOTables: astropy reads back the same rows, units, UCDs and descriptions."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +92,23 @@ def test_what_votable_cannot_hold_is_one_line_and_no_file(
     with pytest.raises(InputError, match=said):
         write_votable(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.vot")
     assert [path.name for path in tmp_path.iterdir()] == ["c.parquet"]
+
+
+def test_creator_rights_and_citation_are_stated(tmp_path: Path) -> None:
+    stated = {"creator": "A survey", "rights": "CC BY 4.0", "citation": None}
+    write_random_catalogue(tmp_path / "c.parquet", 3, metadata={"config": {"catalogue": stated}})
+    write_votable(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.vot")
+    resource = votable.parse(tmp_path / "c.vot").resources[0]
+    told = {info.name: info.value for info in resource.infos}
+    assert (told["creator"], told["rights"]) == ("A survey", "CC BY 4.0")
+    assert told["citation"].startswith("Wu et al. 2019")
+    assert [system.system for system in resource.coordinate_systems] == ["ICRS"]
+
+
+@pytest.mark.skipif(shutil.which("stilts") is None, reason="STILTS is not installed")
+def test_stilts_finds_no_fault(tmp_path: Path) -> None:
+    write_random_catalogue(tmp_path / "c.parquet", 20)
+    write_votable(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.vot")
+    command = ["stilts", "votlint", f"votable={tmp_path / 'c.vot'}", "ucd=true", "unit=true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip(), done.stderr.strip()) == (0, "", "")

@@ -117,6 +117,7 @@ rule build_catalogue:
         method=CONFIG.catalogue.method,
         why_weights=why_weights_of(CONFIG.catalogue.method),
         max_failed_fraction=CONFIG.cutouts.max_failed_fraction,
+        origin=[CONFIG.catalogue.creator, CONFIG.catalogue.rights, CONFIG.catalogue.citation],
         version=__version__,
     message:
         "Catalogue: from the sources found with {params.method}"

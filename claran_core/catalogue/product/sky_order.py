@@ -11,7 +11,7 @@ __all__ = ["HEALPIX_ORDER", "healpix_pixels"]
 HEALPIX_ORDER = 10
 
 
-def healpix_pixels(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Return the nested HEALPix pixels of order `HEALPIX_ORDER`, by which the catalogue is sorted."""
-    grid = HEALPix(nside=2**HEALPIX_ORDER, order="nested")
+def healpix_pixels(ra_deg: np.ndarray, dec_deg: np.ndarray, order: int = HEALPIX_ORDER) -> np.ndarray:
+    """Return the nested HEALPix pixels of an order, by default that by which the catalogue is sorted."""
+    grid = HEALPix(nside=2**order, order="nested")
     return grid.lonlat_to_healpix(ra_deg * u.deg, dec_deg * u.deg)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from claran_core.catalogue.product.bands import catalogue_schema
 from claran_core.catalogue.product.row_rules import RowRule, row_rules
-from claran_core.catalogue.product.schema import CATALOGUE
 from claran_core.catalogue.product.stored_frame import stored_frame
 from claran_core.catalogue.product.validate_outcomes import validate_outcomes
 from claran_core.catalogue.product.voparquet import mismatches
@@ -20,7 +20,6 @@ from claran_core.common.errors import InputError
 from claran_core.common.files import open_parquet, read_arrow, read_batches, stated_metadata
 from claran_core.common.morphology import classes_of
 from claran_core.common.paths import Results
-from claran_core.common.tables import for_classes
 
 __all__ = ["validate_catalogue"]
 
@@ -44,7 +43,7 @@ def validate_catalogue(path: Path) -> list[str]:
         stored = file.schema_arrow
     facts = stated_metadata(stored)
     classes = classes_of(facts)
-    wanted = for_classes(CATALOGUE, classes)
+    wanted = catalogue_schema(facts)
     missing = [name for name in wanted.names if name not in stored.names]
     if "source_id" in missing:
         raise InputError(f"{path}: not a catalogue of sources: column 'source_id' is missing")
