@@ -98,7 +98,7 @@ def targets(
       claran simulate targets --train 900 --test 400 --output targets.csv --labels labels.csv
       claran simulate targets --table-3 --survey-views --output training.csv
       claran simulate targets --ambiguous 200 --output pairs.csv
-      claran simulate targets --survey VLASS --train 900 --test 400 --output vlass.csv
+      claran simulate targets --survey VLASS --train 900 --test 400 --survey-views --output vlass.csv
     """
     import pandas as pd
 
@@ -113,9 +113,8 @@ def targets(
         raise InputError(f"simulated sky: seed {seed} is negative; give 0 or more")
     imitated = _radio_survey(survey, configfile)
     if imitated != SURVEYS["FIRST"]:
-        of_first = {"--survey-views": survey_views, "--ambiguous": ambiguous, "--labels": labels}
-        for option, value in of_first.items():
-            if value is not None and value is not False:
+        for option, value in {"--ambiguous": ambiguous, "--labels": labels}.items():
+            if value is not None:
                 raise InputError(
                     f"{option} is for FIRST only, but the survey is {imitated.name}; leave it out"
                 )
@@ -123,7 +122,7 @@ def targets(
         train, test, table_3, multi_source_fraction, optional=survey_views or ambiguous is not None
     )
     _log_progress(verbose)
-    added = [views.survey_views(seed)] if survey_views else []
+    added = [views.survey_views(seed, imitated)] if survey_views else []
     added += [views.ambiguous_targets(seed, ambiguous)] if ambiguous is not None else []
     selection = select_subjects(
         seed=seed,

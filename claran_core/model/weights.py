@@ -32,7 +32,9 @@ __all__ = ["calibrate_weights", "load_weights", "save_weights"]
 def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
     """Write weights and header atomically; equal input gives equal bytes.
 
-    The header holds a digest of the rest of the header and of the tensors, which `load_weights` checks.
+    Numbers have the precision ``weights_precision`` of the header's training settings, single precision
+    without one; the detector keeps its own.  The header holds a digest of the rest of the header and of the
+    tensors, which `load_weights` checks.
 
     Raises
     ------
@@ -44,7 +46,11 @@ def save_weights(path: Path, detector: Detector, info: WeightsInfo) -> None:
     if info.class_names != detector.class_names:
         raise ValueError(f"{path}: header says {info.class_names}, detector has {detector.class_names}")
     header = dataclasses.asdict(info) | {"architecture_options": detector.options}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
+    stored = getattr(torch, info.training.get("weights_precision", "float32"))
+    tensors = {
+        name: tensor.detach().cpu().contiguous().to(stored if tensor.is_floating_point() else tensor.dtype)
+        for name, tensor in detector.state_dict().items()
+    }
     _write(Path(path), header, tensors)
 
 
@@ -132,7 +138,8 @@ def _content_digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
     digest = hashlib.sha256(json.dumps(others, sort_keys=True, allow_nan=False).encode())
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].numpy().tobytes())
+        # As bytes, because NumPy has no bfloat16.
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

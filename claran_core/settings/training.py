@@ -41,6 +41,9 @@ class TrainingOptions(Options):
         description="training subjects closer than this to a test subject are left out, arcsec; 0: none"
     )
     precision: Precision = Field(description="precision of convolutions and layers")
+    weights_precision: Precision = Field(
+        description="precision of the weights file; bfloat16 halves its size and keeps three digits"
+    )
     checkpoint_every: Annotated[int, Within(ge=1)] = Field(description="epochs between checkpoints")
 
     @model_validator(mode="after")

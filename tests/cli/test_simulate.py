@@ -133,7 +133,6 @@ def test_table_3_sets_the_numbers_of_subjects(
             2,
             "'half' is not a valid float",
         ),
-        ([*TARGETS, "--survey", "VLASS", "--survey-views"], 1, "--survey-views is for FIRST only"),
         ([*TARGETS, "--survey", "NVSS", "--ambiguous", "0"], 1, "--ambiguous is for FIRST only"),
         ([*TARGETS, "--survey", "EMU", "--labels", "l.csv"], 1, "--labels is for FIRST only"),
         ([*TARGETS, "--survey", "WISE_W1", "--train", "1", "--test", "1"], 1, "give a radio survey"),

@@ -132,6 +132,21 @@ def test_equal_weights_are_equal_bytes_and_one_id(tmp_path: Path, path: Path, de
     assert model_id(again) != model_id(path)
 
 
+def test_weights_are_stored_in_half_the_bytes(tmp_path: Path, path: Path, detector: Detector) -> None:
+    info = dataclasses.replace(INFO, training={**INFO.training, "weights_precision": "bfloat16"})
+    half = tmp_path / "half.safetensors"
+    save_weights(half, detector, info)
+    assert half.stat().st_size < 0.55 * path.stat().st_size
+    loaded, read = load_weights(half, method="D4", fusion_options=FUSION, survey=FIRST)
+    assert read.training["weights_precision"] == "bfloat16"
+    for name, tensor in detector.state_dict().items():
+        found = loaded.state_dict()[name]
+        assert found.dtype == tensor.dtype  # the detector computes in single precision
+        torch.testing.assert_close(found, tensor, rtol=2**-8, atol=0)
+    calibrate_weights(half, Calibration(KNOTS))
+    assert load_weights(half, method="D4", fusion_options=FUSION, survey=FIRST)[1].calibration == KNOTS
+
+
 def test_the_header_is_read_without_the_weights(path: Path) -> None:
     assert read_info(path).architecture == "association"
 

@@ -10,11 +10,14 @@ from claran_core.labels.rgz_table import position_of_name
 from claran_core.simulation import survey_views as views
 from claran_core.simulation.field_sources import FIELD_LIMIT_JY
 from claran_core.simulation.geometry import cells_near
+from claran_core.simulation.population import RadioSource
+from claran_core.simulation.provider import SimulatedProvider
 from claran_core.simulation.rare_sources import RADIO_NSIDE, large_sources
 from claran_core.simulation.recipes import SNR_UNIT_JY
 from claran_core.simulation.regions import FOOTPRINT_DEC_DEG
 from claran_core.simulation.subjects import sources_near
 from claran_core.simulation.survey_views import ambiguous_targets, survey_views
+from claran_core.survey.surveys import SURVEYS
 
 SEED = 6
 FEW = {
@@ -94,6 +97,41 @@ def test_crowded_fields_are_crowded(table: pd.DataFrame) -> None:
         assert density > 200
 
 
+def test_views_of_another_survey_are_those_of_first_in_its_beams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        views, "VIEWS", {"large": {2: 6}, "ambiguous": {1: 2}, "bright": {1: 4}, "random": {1: 1}}
+    )
+    survey = SURVEYS["VLASS"]
+    table = survey_views(SEED, survey)
+    assert len(table) == 13 and table.subject_id.str.match(r"VLASSJ\d{6}\.\d[+-]\d{6}(_x2)?$").all()
+    sky, beams = SimulatedProvider(survey, seed=SEED), survey.beam_arcsec / SURVEYS["FIRST"].beam_arcsec
+    low, high = (beams * size for size in views.LARGE_AT_SCALE[2])
+    for row in of(table, "large").itertuples():
+        near = near_sources(sky, row.ra, row.dec, 1.5 * high)
+        extents = [one.peak_reach_arcsec for one in near if one.kind != "large"]
+        cells = cells_near(row.ra, row.dec, 1.5 * high, RADIO_NSIDE)
+        extents += [one.extent_arcsec for cell in cells for one in large_sources(SEED, cell)]
+        assert any(low <= extent <= high for extent in extents)
+    for row in of(table, "bright").itertuples():
+        near = near_sources(sky, row.ra, row.dec, 602.0 * beams)
+        assert (
+            max(one.peak_jy for one in near) >= 0.99 * 100 * SNR_UNIT_JY * survey.rms / SURVEYS["FIRST"].rms
+        )
+
+
+def near_sources(sky: SimulatedProvider, ra: float, dec: float, radius_arcsec: float) -> list[RadioSource]:
+    cells = cells_near(ra, dec, radius_arcsec, RADIO_NSIDE)
+    every = [one for cell in cells for one in sky.population.cell(int(cell))]
+    apart = [float(np.hypot(*sky_to_offset(ra, dec, one.ra_deg, one.dec_deg))) for one in every]
+    return [one for one, distance in zip(every, apart, strict=True) if distance <= radius_arcsec]
+
+
+def test_a_wide_beam_shows_no_large_sources_and_no_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "VIEWS", {"large": {8: 6}, "ambiguous": {1: 2}, "random": {1: 2}})
+    table = survey_views(SEED, SURVEYS["NVSS"])
+    assert table.kind.tolist() == ["random", "random"]
+
+
 def test_ambiguous_test_subjects_are_far_from_others() -> None:
     targets = ambiguous_targets(SEED, 6)
     assert targets.kind.tolist() == ["one_source", "two_sources"] * 3
@@ -105,4 +143,4 @@ def test_ambiguous_test_subjects_are_far_from_others() -> None:
 
 def test_too_few_places_are_refused() -> None:
     with pytest.raises(InputError, match="2 of 3 bright subjects at scale 2 not found"):
-        views._Table().add("bright", 2, 3, iter([(10.0, -30.0)]))
+        views._Table("FIRST").add("bright", 2, 3, iter([(10.0, -30.0)]))
