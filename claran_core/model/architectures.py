@@ -1,5 +1,6 @@
 """The architectures: how each detector is assembled, and the initial weights."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ __all__ = ["ARCHITECTURES", "build_detector"]
 # Samples along each side of a region (paper Table 4, layer 23).
 POOL_SIZE = 7
 
+# Width of the input for which the sizes of the anchors are published.
+PUBLISHED_INPUT_PX = 600
+
 # Proposals with a shorter side, in px of the subject, are dropped (paper section 4.3.2).
 MIN_SIDE_FRAME_PX = 4.0
 
@@ -34,6 +38,11 @@ MIN_SIDE_FRAME_PX = 4.0
 # proposals are the anchors.
 HEAD_STD = 0.01
 OFFSET_STD = 0.001
+
+# The standard deviations after the hidden layers of VGG-16 are those of 4,096 neurons.  After fewer neurons
+# they are larger, so that the same variance passes.
+PUBLISHED_FC_WIDTH = 4096
+AFTER_HIDDEN = ("head.fc7", "head.score", "head.offset")
 
 # Typical deviation of a pixel from the mean of its channel, in grey levels.  VGG-16 has no normalisation: the
 # weights of its first layer are divided by this, so that the first scores are of the order of one.
@@ -95,7 +104,9 @@ def build_detector(
 def _vgg16(chosen: Vgg16Options, frame_px: int, common: dict[str, Any]) -> FasterRCNN:
     zoom = chosen.input_px / frame_px
     backbone = Vgg16Backbone(freeze_low=chosen.freeze_low)
-    rpn = RpnOptions(min_side_px=MIN_SIDE_FRAME_PX * zoom)
+    # Anchors that are as wide as the input never lie inside it, so training would not reject them.
+    sizes = tuple(size * chosen.input_px / PUBLISHED_INPUT_PX for size in RpnOptions.anchor_sizes_px)
+    rpn = RpnOptions(anchor_sizes_px=sizes, min_side_px=MIN_SIDE_FRAME_PX * zoom)
     return FasterRCNN(
         **common,
         backbone=backbone,
@@ -141,6 +152,8 @@ def _initialise(detector: Detector, generator: torch.Generator) -> None:
         predicts = name.endswith(("score", "offset"))
         if predicts or (detector.architecture == "vgg16" and not name.startswith("backbone")):
             std = OFFSET_STD if name.endswith("offset") else HEAD_STD
+            if isinstance(module, nn.Linear) and name in AFTER_HIDDEN:
+                std *= math.sqrt(PUBLISHED_FC_WIDTH / module.in_features)
             nn.init.normal_(module.weight, std=std, generator=generator)
         else:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)

@@ -6,10 +6,11 @@ from pydantic import Field, model_validator
 
 from claran_core.common.options import Options, Unique, Within
 
-__all__ = ["Augmentation", "LearningRateSchedule", "Precision", "TrainingOptions"]
+__all__ = ["Augmentation", "LearningRateSchedule", "Optimizer", "Precision", "TrainingOptions"]
 
 LearningRateSchedule = Literal["cosine", "steps"]
 Augmentation = Literal["none", "flip", "dihedral"]
+Optimizer = Literal["auto", "adamw", "sgd"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -20,6 +21,9 @@ class TrainingOptions(Options):
         description="subjects per step, over all devices"
     )
     epochs: Annotated[int, Within(ge=1, le=100_000)] = Field(description="passes over the training subjects")
+    optimizer: Optimizer = Field(
+        description="optimiser; auto: adamw for `association`, sgd with momentum for `vgg16` (paper 5)"
+    )
     learning_rate: Annotated[float, Within(gt=0, le=10)] = Field(description="learning rate at the start")
     schedule: LearningRateSchedule = Field(
         description="decay of the learning rate: to zero on a cosine, or to a tenth at each milestone"

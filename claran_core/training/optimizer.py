@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from claran_core.settings.training import LearningRateSchedule, TrainingOptions
+from claran_core.settings.training import LearningRateSchedule, Optimizer, TrainingOptions
 
 __all__ = ["OPTIMIZER_OPTIONS", "OptimizerOptions", "learning_rate", "make_optimizer", "optimizer_options"]
 
@@ -42,9 +42,13 @@ OPTIMIZER_OPTIONS = {
 }
 
 
-def optimizer_options(architecture: str, schedule: LearningRateSchedule) -> OptimizerOptions:
-    """Return the options for an architecture and a learning-rate schedule; only ``cosine`` has a warm-up."""
+def optimizer_options(
+    architecture: str, schedule: LearningRateSchedule, optimizer: Optimizer = "auto"
+) -> OptimizerOptions:
+    """Return the options for an architecture and the settings; only ``cosine`` has a warm-up."""
     options = OPTIMIZER_OPTIONS[architecture]
+    if optimizer != "auto":
+        options = dataclasses.replace(options, optimizer=optimizer)
     return options if schedule == "cosine" else dataclasses.replace(options, warmup_fraction=0.0)
 
 

@@ -107,7 +107,8 @@ def train(
     """
     _check_dataset(dataset, method, fusion)
     dataset, validation = split_validation(dataset, fraction=training.validation_fraction, seed=seed)
-    torch_device, options = choose_device(device), optimizer_options(model.architecture, training.schedule)
+    torch_device = choose_device(device)
+    options = optimizer_options(model.architecture, training.schedule, training.optimizer)
     begun = None
     if start is not None:
         begun = load_weights(start, method=method, fusion_options=fusion.pixel_options, survey=survey)

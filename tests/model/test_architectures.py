@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small_detectors import NARROW_VGG16
 
 from claran_core.common.errors import ConfigError
 from claran_core.model.architectures import ARCHITECTURES, build_detector
+from claran_core.model.faster_rcnn.anchors import anchor_grid, inside_image
 from claran_core.model.layers.detector import Detector
 
 MEANS = (213.0, 45.0, 14.0)
@@ -44,6 +46,24 @@ def test_vgg16_magnifies_a_subject_to_600_px(vgg16: Detector) -> None:
 def test_vgg16_has_the_initial_weights_of_the_published_code(vgg16: Detector) -> None:
     assert abs(vgg16.head.fc7.weight.std().item() - 0.01) < 1e-4
     assert not vgg16.head.fc6.bias.any()
+
+
+def test_narrow_hidden_layers_pass_the_variance_of_wide_ones() -> None:
+    # Section 6.3: 64 neurons.  Eight times 0.01, because they are a sixty-fourth of 4,096.
+    narrow = build_detector("vgg16", channel_means=MEANS, options={"fc_width": 64}).head
+    for layer, std in ((narrow.fc6, 0.01), (narrow.fc7, 0.08), (narrow.score, 0.08), (narrow.offset, 0.008)):
+        assert layer.weight.std().item() == pytest.approx(std, rel=0.1)
+
+
+@pytest.mark.parametrize("input_px", [132, 264, 600])
+def test_anchors_are_as_large_as_published_in_pixels_of_the_subject(input_px: int) -> None:
+    detector = build_detector("vgg16", channel_means=MEANS, options={"fc_width": 8, "input_px": input_px})
+    sizes = np.array(detector.rpn.options.anchor_sizes_px) * 132 / input_px
+    assert sizes == pytest.approx(np.array([16, 32, 64, 128, 256, 512]) * 132 / 600)
+    # Training rejects every size somewhere: anchors that are never inside the image would be proposed.
+    cells = input_px // 16
+    anchors = anchor_grid(detector.rpn.options.anchor_sizes_px, 16, cells, cells)
+    assert inside_image(anchors, input_px, input_px).reshape(-1, 6).any(dim=0).all()
 
 
 def test_first_scores_of_vgg16_are_near_zero(vgg16: Detector) -> None:

@@ -1,5 +1,6 @@
 """Optimiser options, learning rates by hand, and weight decay."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -43,6 +44,13 @@ def test_every_architecture_has_optimizer_options() -> None:
     assert list(OPTIMIZER_OPTIONS) == list(ARCHITECTURE_OPTIONS)
     assert optimizer_options("vgg16", "cosine") == OPTIMIZER_OPTIONS["vgg16"]
     assert optimizer_options("vgg16", "steps").warmup_fraction == 0
+
+
+def test_the_settings_may_name_the_optimizer() -> None:
+    chosen = optimizer_options("vgg16", "cosine", "adamw")
+    assert chosen == dataclasses.replace(OPTIMIZER_OPTIONS["vgg16"], optimizer="adamw")
+    assert optimizer_options("association", "steps", "sgd").optimizer == "sgd"
+    assert optimizer_options("association", "cosine", "auto") == OPTIMIZER_OPTIONS["association"]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ class RpnOptions:
     channels : int
         Filters of RPN_Conv (Table 4, layer 18).
     anchor_sizes_px : tuple of float
-        Sides of the square anchors in pixels of the network's input (section 4.3.1).
+        Sides of the square anchors in pixels of the network's input of 600 px (section 4.3.1); they scale
+        with another input.
     min_side_px : float
         Proposals with a shorter side are dropped (4 px of the subject, times 600/132).
     nms_iou : float

@@ -47,22 +47,20 @@ class STPooling(nn.Module):
             Ordered by image, then region.
         """
         n, channels, height, width = features.shape
-        regions = boxes.shape[1]
-        grid = self._grid(boxes / self.stride_px, width, height)  # (N, R, size, size, 2)
-        # All regions of an image form one tall grid, so that features are not copied per region in the
-        # forward pass, nor gradients of that size in the backward pass.
-        tall = grid.reshape(n, regions * self.size, self.size, 2)
-        crops = F.grid_sample(features, tall, mode="bilinear", padding_mode="border", align_corners=False)
-        crops = crops.reshape(n, channels, regions, self.size, self.size)
-        return crops.transpose(1, 2).reshape(n * regions, channels, self.size, self.size)
+        sides = boxes / self.stride_px
+        rows = self._weights(sides[..., 1], sides[..., 3], height)[:, :, :, None, :, None]
+        columns = self._weights(sides[..., 0], sides[..., 2], width)[:, :, None, :, None, :]
+        # One product of matrices: on a CPU several times faster than sampling point by point.
+        weights = (rows * columns).reshape(n, -1, height * width)
+        crops = weights @ features.flatten(2).transpose(1, 2).to(weights.dtype)
+        return crops.reshape(-1, self.size, self.size, channels).permute(0, 3, 1, 2)
 
-    def _grid(self, boxes: Tensor, width: int, height: int) -> Tensor:
-        """Return the sampling points of equation 8 in [-1, 1] across the map, for boxes in feature cells."""
-        middles = (torch.arange(self.size, device=boxes.device, dtype=boxes.dtype) * 2 + 1) / self.size - 1
-        x1, y1, x2, y2 = (side[..., None] for side in boxes.unbind(dim=-1))  # (N, R, 1) each
-        u = (x2 - x1) / width * middles + (x1 + x2 - width) / width  # (N, R, size)
-        v = (y2 - y1) / height * middles + (y1 + y2 - height) / height
-        shape = (*u.shape, self.size)
-        return torch.stack(
-            [u[..., None, :].expand(shape), v[..., :, None].expand(shape)], dim=-1
-        )  # (N, R, row, column, 2)
+    def _weights(self, low: Tensor, high: Tensor, cells: int) -> Tensor:
+        """Return the bilinear weights (N, R, size, cells) of the cells along one axis for each sample.
+
+        `low` and `high` are the sides (N, R) of the regions in cells.
+        """
+        middles = (torch.arange(self.size, device=low.device, dtype=low.dtype) + 0.5) / self.size
+        points = low[..., None] + (high - low)[..., None] * middles - 0.5  # from the centre of the first cell
+        points = points.clamp(0, cells - 1)[..., None]
+        return F.relu(1 - (points - torch.arange(cells, device=low.device, dtype=low.dtype)).abs())
