@@ -17,12 +17,19 @@ from claran_core.catalogue.measure.host import RadioPosition, host_of
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.catalogue.measure.measure_subject import SubjectImage, measured_columns
 from claran_core.catalogue.measure.second_radio import SecondImage
+from claran_core.catalogue.measure.shape import shape_columns
 from claran_core.catalogue.measure.stored_components import (
     STORED_COLUMNS,
     StoredComponents,
     stored_components,
 )
-from claran_core.catalogue.product.schema import CONTOUR_COLUMNS, HOST_COLUMNS, MEASURED_COLUMNS, SOURCES
+from claran_core.catalogue.product.schema import (
+    CONTOUR_COLUMNS,
+    HOST_COLUMNS,
+    MEASURED_COLUMNS,
+    SHAPE_COLUMNS,
+    SOURCES,
+)
 from claran_core.common.boxes import box_array
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
@@ -50,6 +57,7 @@ NO_IMAGES: Mapping[str, Cutout] = MappingProxyType({})
 OTHER_THAN_NUMBERS = {
     *("rule_components", "rule_peaks", "rule_morphology", "unresolved"),
     *("component_ra", "component_dec", "component_peak_flux", "component_flux"),
+    *("n_prominent_peaks", "shape_centre"),
 }
 
 
@@ -199,7 +207,8 @@ def describe_shard(
         for row, units, members in zip(rows, own["unit_ids"], own["component_ids"], strict=True):
             columns = measured_columns(image, units, members, beside)
             host = host_of(seen, RadioPosition.from_columns(columns, image.beam_arcsec))
-            measured[row] = columns | host.columns
+            shape = shape_columns(subject, columns.pop("emission"), columns, host)
+            measured[row] = columns | host.columns | shape
         progress.step()
     table = _source_table(associated, measured, subjects, min_probability, frame)
     return table.assign(method=method)[for_classes(SOURCES, classes).names]
@@ -252,10 +261,11 @@ def _source_table(
 
     `measured` holds the measured columns of each associated source.
     """
+    numbers = [*MEASURED_COLUMNS, *SHAPE_COLUMNS]
     table = pd.DataFrame(
-        list(measured), columns=[*MEASURED_COLUMNS, *HOST_COLUMNS, *CONTOUR_COLUMNS, "component_ids", "flags"]
+        list(measured), columns=[*numbers, *HOST_COLUMNS, *CONTOUR_COLUMNS, "component_ids", "flags"]
     )
-    for name in set(MEASURED_COLUMNS) - OTHER_THAN_NUMBERS:
+    for name in set(numbers) - OTHER_THAN_NUMBERS:
         table[name] = table[name].astype(float)
     sides = (box_array(associated)[:, 2:] - box_array(associated)[:, :2]).mean(axis=1)
     carried = subjects.loc[associated["subject_id"].to_numpy(), "flags"].to_numpy(np.int64)

@@ -36,6 +36,7 @@ class Flag(IntFlag):
     SECOND_RADIO_MISSING = 4194304
     SECOND_RADIO_PARTIAL = 8388608
     SECOND_RADIO_BLEND = 16777216
+    NO_SHAPE = 33554432
 
 
 DESCRIPTIONS = {
@@ -64,6 +65,7 @@ DESCRIPTIONS = {
     Flag.SECOND_RADIO_MISSING: "no image of the second radio survey: outside it, or not obtained",
     Flag.SECOND_RADIO_PARTIAL: "part of the second radio image, or of the source in it, has no data",
     Flag.SECOND_RADIO_BLEND: "another source is closer than two matched beams, so it may be in matched_flux",
+    Flag.NO_SHAPE: "resolved, but too short for the columns of the shape: below 5 beams",
 }
 
 

@@ -201,6 +201,8 @@ def _measured(table: pd.DataFrame, counts: np.ndarray, rng: np.random.Generator)
         rule_peaks=counts[:, 1],
         rule_morphology=table["morphology"],
         flags=rng.choice([0, Flag.EDGE, Flag.LOW_SNR | Flag.EDGE], n),
+        n_prominent_peaks=counts[:, 1],
+        shape_centre="none",
         second_grouping=np.where(counts[:, 0] > 1, "0|1", ""),
         second_probability=rng.uniform(0, 0.5, n),
     )

@@ -12,10 +12,12 @@ import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import interpolated_peak, largest_extent
 from claran_core.catalogue.measure.contours import Rings
+from claran_core.catalogue.measure.emission import Emission, n_prominent_peaks
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.radio import measure
 from claran_core.catalogue.measure.radio_image import JY_TO_MJY
 from claran_core.catalogue.measure.second_radio import NOT_MEASURED, SecondImage, measure_second
+from claran_core.catalogue.measure.shape import MIN_BEAMS
 from claran_core.catalogue.measure.sky_measurement import MeasuredComponents, SkyMeasurement
 from claran_core.catalogue.measure.smoothed_source import SmoothedImage, measure_smoothed
 from claran_core.catalogue.measure.smoothed_survey import smoothed_survey
@@ -124,7 +126,8 @@ def measured_columns(
     -------
     dict
         The measured columns of `claran_core.catalogue.product.schema.SOURCES` and ``flags``; also
-        ``component_ids`` in the order of the lists, and the positions ``peak_ra`` and ``peak_dec`` of all
+        ``component_ids`` in the order of the lists, ``emission`` of a source that is large enough for a shape
+        (`Emission`, else None), and the positions ``peak_ra`` and ``peak_dec`` of all
         peaks that have the beam of the survey, those of components first.
 
     Raises
@@ -141,6 +144,9 @@ def measured_columns(
     parts = found.components
     ra, dec = sky_of_vectors(found.centroid)
     peak_flux, rms = float(parts.peak_flux[0]), float(parts.rms[0])
+    extent = _extent(subject_image.subject, found.outline, found.faint)
+    shortest = MIN_BEAMS * found.members[0][0].image.beam_arcsec
+    has_shape = not found.is_unresolved and extent["largest_angular_size"] >= shortest
     return {
         "rule_components": len(parts.ids),
         "rule_peaks": parts.n_peaks,
@@ -154,7 +160,9 @@ def measured_columns(
         "snr": peak_flux / rms,
         "centroid_ra": float(ra),
         "centroid_dec": float(dec),
-        **_extent(subject_image.subject, found.outline, found.faint),
+        **extent,
+        "n_prominent_peaks": n_prominent_peaks(found.members),
+        "emission": Emission.of(subject_image.subject, found) if has_shape else None,
         **beside.columns,
         **found.rings.columns(subject_image.subject),
         "component_ids": parts.ids.tolist(),
@@ -201,6 +209,7 @@ def _measured(subject: Subject, layer: Layer, component_ids: Sequence[int]) -> S
         is_suspect=radio.is_suspect,
         layer=layer,
         labels=own + 1,
+        members=((layer, own),),
     )
 
 

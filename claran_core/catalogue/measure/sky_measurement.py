@@ -82,6 +82,9 @@ class SkyMeasurement:
         The image on which its flux density is measured; None if that has no data there.
     labels : (k,) int array
         Labels of its components in this image.
+    members : tuple of (Layer, int array)
+        The images of its components, finest first, and the indices of the components in each; those without
+        any are left out.
     """
 
     components: MeasuredComponents
@@ -96,3 +99,4 @@ class SkyMeasurement:
     is_suspect: bool
     layer: Layer | None
     labels: np.ndarray
+    members: tuple[tuple[Layer, np.ndarray], ...]

@@ -184,10 +184,8 @@ def measure_smoothed(
         If the subject has no such unit or component.
     """
     members = image.members(unit_ids, component_ids)
-    native, bare = (
-        _measured(layer, chosen)
-        for layer, chosen in ((image.native, members.native), (image.own, members.bare))
-    )
+    listed = ((image.native, members.native), (image.own, members.bare))
+    native, bare = (_measured(layer, chosen) for layer, chosen in listed)
     parts = MeasuredComponents.brightest_first([native, bare])
     contours = _native_contours(image, members)
     labelled, numbers = image.labelled(members)
@@ -215,6 +213,7 @@ def measure_smoothed(
         is_suspect=_is_suspect(image, members, native),
         layer=layer,
         labels=numbers,
+        members=tuple((of, chosen) for of, chosen in listed if len(chosen)),
     )
 
 

@@ -7,7 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from claran_core.catalogue.product.schema import CATALOGUE, HOST_COLUMNS, SECOND_RADIO_COLUMNS
+from claran_core.catalogue.product.schema import (
+    CATALOGUE,
+    HOST_COLUMNS,
+    SECOND_RADIO_COLUMNS,
+    SHAPE_COLUMNS,
+)
 from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixels
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.flags import Flag
@@ -18,8 +23,8 @@ from claran_core.common.tables import for_classes
 
 __all__ = ["LIST_GROUPS", "RowRule", "row_rules"]
 
-# Columns of numbers that may be NaN: of sources without a host, or without a second radio image.
-MAY_BE_NAN = {*HOST_COLUMNS, *SECOND_RADIO_COLUMNS}
+# Columns of numbers that may be NaN: of sources without a host, a second radio image or a shape.
+MAY_BE_NAN = {*HOST_COLUMNS, *SECOND_RADIO_COLUMNS, *SHAPE_COLUMNS}
 # Prefixes of columns whose lists belong together, and the column whose values decrease along the list.
 LIST_GROUPS = {"component_": "component_peak_flux", "host_candidate_": "host_candidate_reliability"}
 # Ranges of values by prefix of the UCD: lower limit, upper limit, and whether the upper limit is allowed.
@@ -27,6 +32,7 @@ RANGES = {
     "pos.eq.ra": (0.0, 360.0, False),
     "pos.eq.dec": (-90.0, 90.0, True),
     "pos.posAng": (0.0, 180.0, False),
+    "src.morph.param;arith.ratio": (0.0, 1.0, True),
     "stat.probability": (0.0, 1.0, True),
     "stat.error": (0.0, np.inf, True),
     "stat.stdev": (0.0, np.inf, True),

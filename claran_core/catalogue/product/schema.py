@@ -22,6 +22,7 @@ from claran_core.catalogue.product.columns import (
     text,
 )
 from claran_core.catalogue.product.contour_columns import CONTOUR_FIELDS, contour_schema
+from claran_core.catalogue.product.shape_fields import SHAPE_FIELDS
 from claran_core.common.flags import Flag
 from claran_core.common.morphology import MORPHOLOGIES, probability_columns
 
@@ -36,6 +37,7 @@ __all__ = [
     "HOST_COLUMNS",
     "MEASURED_COLUMNS",
     "SECOND_RADIO_COLUMNS",
+    "SHAPE_COLUMNS",
     "SOURCES",
 ]
 
@@ -293,6 +295,7 @@ CATALOGUE = pa.schema(
         _SOURCE_ID,
         *_FOUND,
         *_MEASURED,
+        *SHAPE_FIELDS,
         *_SECOND_RADIO,
         *_HOST,
         _N_MERGED,
@@ -303,12 +306,15 @@ CATALOGUE = pa.schema(
 )
 
 # The sources of one shard: the columns of the catalogue that do not depend on other shards, and contours.
-SOURCES = pa.schema([*_FOUND, *_MEASURED, *_SECOND_RADIO, *_HOST, _N_MERGED, _FLAGS, *CONTOUR_FIELDS])
+SOURCES = pa.schema(
+    [*_FOUND, *_MEASURED, *SHAPE_FIELDS, *_SECOND_RADIO, *_HOST, _N_MERGED, _FLAGS, *CONTOUR_FIELDS]
+)
 # The mask of each source, in the order of the catalogue.
 CONTOURS = contour_schema(CATALOGUE)
 CONTOUR_COLUMNS = [field.name for field in CONTOUR_FIELDS]
 SECOND_RADIO_COLUMNS = [field.name for field in _SECOND_RADIO]
 MEASURED_COLUMNS = [*(field.name for field in _MEASURED), *SECOND_RADIO_COLUMNS]
+SHAPE_COLUMNS = [field.name for field in SHAPE_FIELDS]
 HOST_COLUMNS = [field.name for field in _HOST]
 
 # What a component of the sky is.
