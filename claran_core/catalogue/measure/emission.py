@@ -122,10 +122,10 @@ def _prominent_peaks(subject: Subject, layer: Layer, members: np.ndarray) -> np.
     """Return offsets and heights (k, 3) of the prominent peaks of some components of an image."""
     stored, image = layer.components, layer.image
     highest = stored.pixels[members]
-    heights = [interpolated_peak(image.pixels, x, y) * JY_TO_MJY for x, y in highest]
+    bright = [interpolated_peak(image.pixels, x, y) for x, y in highest]
     ra, dec, snr, _ = stored.secondary[_is_prominent(layer, members)].T
     vectors = np.concatenate([layer.vectors(highest), unit_vectors(ra, dec)])
-    heights = np.concatenate([heights, snr * (image.base / COMPONENT_SIGMA * JY_TO_MJY)])
+    heights = np.concatenate([bright, snr * image.base / COMPONENT_SIGMA]) * JY_TO_MJY
     return np.column_stack([offsets(subject, vectors), heights])
 
 
