@@ -18,6 +18,7 @@ from claran_core import __version__
 from claran_core.catalogue.product.bands import catalogue_schema
 from claran_core.catalogue.product.data_origin import data_origin
 from claran_core.catalogue.product.schema import CONTOURS, OUTCOMES
+from claran_core.catalogue.product.shape_fields import SHAPE_CENTRES
 from claran_core.catalogue.product.voparquet import votable_metadata
 from claran_core.catalogue.sky_rows import SkyRows, collect_rows
 from claran_core.common.errors import InputError
@@ -182,6 +183,7 @@ def _write_rows(
         **found.longest,
         "morphology": max(map(len, metadata[CLASSES_KEY])),
         "rule_morphology": len(MORPHOLOGIES[0]),
+        "shape_centre": max(map(len, SHAPE_CENTRES)),
         "method": len(metadata["method"]),
         **{name: len(value) for name, value in constant.items()},
     }

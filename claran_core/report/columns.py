@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from claran_core.catalogue.product.schema import CATALOGUE
+from claran_core.catalogue.product.schema import CATALOGUE, SHAPE_COLUMNS
 from claran_core.common.flags import DESCRIPTIONS
 from claran_core.common.tables import for_classes
 
@@ -34,6 +34,7 @@ GROUPS = (
     ),
     ("Second radio survey", ("matched_", "second_radio_", "spectral_")),
     ("Size", ("angular_size", "largest_angular_size", "position_angle", "tight_")),
+    ("Shape", tuple(SHAPE_COLUMNS)),
     ("Flags", ("flags",)),
     ("Provenance", ("subject_id", "scale", "method", "box_", "n_merged", "model_id", "pipeline_version")),
 )
@@ -48,6 +49,7 @@ GROUP_ORDER = (
     "Flux density",
     "Second radio survey",
     "Size",
+    "Shape",
     "Radio components",
     "Infrared host",
     "Host candidates",

@@ -59,7 +59,7 @@ def source_row(subject: str, place: tuple[float, float], **columns: Any) -> dict
     known = {"subject_id": subject, "scale": 1, "method": "D4", "morphology": "1C_1P", "ra": ra, "dec": dec}
     known |= {"rule_components": 1, "component_ra": [ra], "component_dec": [dec], "n_merged": 1}
     known |= {"component_flux": [1.0], "component_peak_flux": [1.0], "angular_size": 15.0, "box_x2": 9.0}
-    known |= {"source_probability": 0.9, "probability": 0.9}
+    known |= {"source_probability": 0.9, "probability": 0.9, "shape_centre": "none"}
     return {field.name: blank(field) for field in SOURCES} | known | columns
 
 

@@ -13,6 +13,7 @@ from claran_core.catalogue.product.schema import (
     SECOND_RADIO_COLUMNS,
     SHAPE_COLUMNS,
 )
+from claran_core.catalogue.product.shape_fields import SHAPE_CENTRES
 from claran_core.catalogue.product.sky_order import HEALPIX_ORDER, healpix_pixels
 from claran_core.common.boxes import BOX_COLUMNS
 from claran_core.common.flags import Flag
@@ -209,6 +210,11 @@ def _agreements(size_px: int | None) -> list[RowRule]:
             lambda c: (
                 pc.list_value_length(c["component_ra"]).to_numpy(False) != _numbers(c["rule_components"])
             ),
+        ),
+        RowRule(
+            ("shape_centre",),
+            f"is not one of {', '.join(SHAPE_CENTRES)}",
+            lambda c: pc.is_null(pc.index_in(c["shape_centre"], pa.array(SHAPE_CENTRES))).to_numpy(False),
         ),
         RowRule(tuple(BOX_COLUMNS), "box has no area", lambda c: ~_has_area(c)),
         RowRule(("angular_size",), "must be positive", lambda c: _numbers(c["angular_size"]) <= 0),

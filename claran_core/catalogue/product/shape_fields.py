@@ -2,7 +2,10 @@
 
 from claran_core.catalogue.product.columns import count, number, text
 
-__all__ = ["SHAPE_FIELDS"]
+__all__ = ["SHAPE_CENTRES", "SHAPE_FIELDS"]
+
+# Values of ``shape_centre``.
+SHAPE_CENTRES = ("host", "core", "middle", "none")
 
 SHAPE_FIELDS = [
     count(

@@ -65,6 +65,8 @@ def test_every_list_column_belongs_to_a_group() -> None:
         ("scale", 3, "is not one of 1, 2, 4, 8"),
         ("scale", 2, "scale and flag SMOOTHED contradict each other"),
         ("second_grouping", "0|1,2", "is not a grouping"),
+        ("shape_centre", "lobe", "is not one of host, core, middle, none"),
+        ("fr_ratio", 1.2, "must be at least 0 and at most 1"),
         ("second_probability", 2.0, "must be at least 0 and at most 1"),
         ("local_rms", -0.1, "must be at least 0"),
         ("integrated_flux_err", -1.0, "must be at least 0"),
