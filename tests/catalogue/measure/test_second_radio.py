@@ -107,6 +107,7 @@ def source_at(layer: Layer, east: float, north: float) -> SkyMeasurement:
         is_suspect=radio.is_suspect,
         layer=layer,
         labels=np.array([label]),
+        members=((layer, np.array([label - 1])),),
     )
 
 
