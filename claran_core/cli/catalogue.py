@@ -123,10 +123,10 @@ def validate(catalogue: Path, run: bool) -> None:
 
     The checks cover columns, types, units, UCDs and descriptions; ranges, finite boxes, known flags and
     lists of equal length; unique names that match their positions; the order of the rows; and the VOTable
-    description inside (VOParquet). With results/catalogue/catalogue.parquet its outcomes.parquet is checked:
-    each component is listed once, and each source has components. Every byte is compared with the digest in
-    the file, so that damage is noticed. The exit status is 0 for a valid file and 1 for any other. Rows are
-    counted from 0.
+    description inside (VOParquet). With results/catalogue/catalogue.parquet its outcomes.parquet is checked
+    (each component is listed once, and each source has components), and its contours.parquet. Every byte is
+    compared with the digest in the file, so that damage is noticed. The exit status is 0 for a valid file and
+    1 for any other. Rows are counted from 0.
 
     With --run, every byte of all tables, cut-outs and fused images of the run is compared with the digests in
     them, and whether they belong together. This reads all files once.

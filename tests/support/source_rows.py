@@ -60,6 +60,9 @@ def source_row(subject: str, place: tuple[float, float], **columns: Any) -> dict
     known |= {"rule_components": 1, "component_ra": [ra], "component_dec": [dec], "n_merged": 1}
     known |= {"component_flux": [1.0], "component_peak_flux": [1.0], "angular_size": 15.0, "box_x2": 9.0}
     known |= {"source_probability": 0.9, "probability": 0.9, "shape_centre": "none"}
+    known |= {"ring_points": [3], "ring_level": [1.0], "ring_is_hole": [False]}
+    known |= {"contour_x": [1.0, 2.0, 1.0], "contour_y": [1.0, 1.0, 2.0]}
+    known |= {"contour_ra": [ra] * 3, "contour_dec": [dec] * 3}
     return {field.name: blank(field) for field in SOURCES} | known | columns
 
 

@@ -2,7 +2,8 @@
 
 Checks the columns with their types, units, UCDs and descriptions, the values of the rows
 (`claran_core.catalogue.product.row_rules`), unique source names, and the VOParquet block.  With the catalogue
-of a run, its outcomes are checked (`claran_core.catalogue.product.validate_outcomes`).
+of a run, its outcomes and contours are checked (`claran_core.catalogue.product.validate_outcomes`,
+`claran_core.catalogue.product.validate_contours`).
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from claran_core.catalogue.product.bands import catalogue_schema
 from claran_core.catalogue.product.row_rules import RowRule, row_rules
 from claran_core.catalogue.product.stored_frame import stored_frame
+from claran_core.catalogue.product.validate_contours import validate_contours
 from claran_core.catalogue.product.validate_outcomes import validate_outcomes
 from claran_core.catalogue.product.voparquet import mismatches
 from claran_core.common.errors import InputError
@@ -31,8 +33,8 @@ DESCRIBED = {b"unit", b"ucd", b"description"}
 def validate_catalogue(path: Path) -> list[str]:
     """Return the faults of a catalogue, one line each; empty for a valid file.
 
-    Rows are counted from 0.  A file with the name of a run's catalogue is checked with the outcomes beside
-    it, if they exist.
+    Rows are counted from 0.  A file with the name of a run's catalogue is checked with the outcomes and
+    contours beside it, if they exist.
 
     Raises
     ------
@@ -56,10 +58,17 @@ def validate_catalogue(path: Path) -> list[str]:
     if "source_id" in sound:
         source_ids = read_arrow(path, ["source_id"])["source_id"]
         found += _repeats(source_ids)
-        outcomes = path.with_name(Results().outcomes.name)
-        if path.name == Results().catalogue.name and outcomes.exists():
-            found += validate_outcomes(outcomes, source_ids)
+        found += _beside(path, source_ids)
     return found
+
+
+def _beside(path: Path, source_ids: pa.ChunkedArray) -> Iterator[str]:
+    """Yield the faults of the outcomes and the contours beside the catalogue of a run."""
+    checks = {Results().outcomes.name: validate_outcomes, Results().contours.name: validate_contours}
+    for name, check in checks.items():
+        other = path.with_name(name)
+        if path.name == Results().catalogue.name and other.exists():
+            yield from check(other, source_ids)
 
 
 def _same_type(stored: pa.Schema, wanted: pa.Schema, name: str) -> bool:
