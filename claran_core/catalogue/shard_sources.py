@@ -275,6 +275,8 @@ def _source_table(
     added = [str(name) for name in associated if name not in {*table, "second_grouping"}]
     return table.assign(
         **{name: associated[name] for name in added},
+        box_ra=associated["ra"],
+        box_dec=associated["dec"],
         n_components=counts[:, 0],
         n_peaks=counts[:, 1],
         angular_size=sides * frame.pixel_scale_arcsec * associated["scale"].to_numpy(),

@@ -1,8 +1,8 @@
 """Export the catalogue as DS9 regions: a square a source and a cross a component, or contours.
 
-The square has side `angular_size`, is centred on the source and points north.  Contours are polygons; a hole
-is a region to exclude.  Every region is tagged with its class, so the groups of DS9 (Region > Groups) select
-one class.
+The square has side `angular_size`, is centred on the source's box and points north.  Contours are polygons; a
+hole is a region to exclude.  Every region is tagged with its class, so the groups of DS9 (Region > Groups)
+select one class.
 """
 
 import itertools
@@ -24,7 +24,7 @@ HEADER = [
     "icrs",
 ]
 CONTOUR_COLUMNS = ["source_id", "morphology"]
-COLUMNS = ["source_id", "ra", "dec", "angular_size", "morphology", "component_ra", "component_dec"]
+COLUMNS = ["source_id", "box_ra", "box_dec", "angular_size", "morphology", "component_ra", "component_dec"]
 # Colours of the classes in their order; more classes use them again.
 COLOURS = ("green", "cyan", "blue", "yellow", "magenta", "red")
 

@@ -19,7 +19,10 @@ GROUPS = (
     ("Radio components", ("component_",)),
     ("Class", ("morphology", "n_components", "n_peaks", "probability", "p_", "rule_")),
     ("Grouping", ("source_probability", "second_grouping", "second_probability")),
-    ("Position", ("source_id", "ra", "dec", "centroid_", "tight_ra", "tight_dec")),
+    (
+        "Position",
+        ("source_id", "ra", "dec", "ra_err", "dec_err", "fitted_", "centroid_", "tight_ra", "tight_dec"),
+    ),
     (
         "Flux density",
         (
@@ -33,7 +36,17 @@ GROUPS = (
         ),
     ),
     ("Second radio survey", ("matched_", "second_radio_", "spectral_")),
-    ("Size", ("angular_size", "largest_angular_size", "position_angle", "tight_")),
+    (
+        "Size",
+        (
+            "angular_size",
+            "largest_angular_size",
+            "largest_angular_size_err",
+            "position_angle",
+            "position_angle_err",
+            "tight_",
+        ),
+    ),
     ("Shape", tuple(SHAPE_COLUMNS)),
     ("Flags", ("flags",)),
     ("Provenance", ("subject_id", "scale", "method", "box_", "n_merged", "model_id", "pipeline_version")),

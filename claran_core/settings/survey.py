@@ -56,6 +56,11 @@ class RadioDescription(_Description, total=False):
         Within(ge=1, le=1e7),
         Field(description="peak of a bright source over the artefacts around it, to simulate it"),
     ]
+    astrometric_error_arcsec: Annotated[
+        float,
+        Within(ge=0, le=3600),
+        Field(description="error of its positions along each axis that does not depend on the noise, arcsec"),
+    ]
     noise_correlation: Annotated[
         Literal["measure"] | Annotated[tuple[tuple[Positive, Length], ...], Field(min_length=1)],
         Field(

@@ -50,6 +50,8 @@ class Survey:
         Position angle of the major axis, deg, from north to east.
     image_unit : str
         Unit of images that state none; empty: `unit`.
+    astrometric_error_arcsec : float
+        Error of its positions that does not depend on the noise, along each axis; 0: not known.
     dynamic_range : float
         Peak of a bright source over the strongest artefacts around it, for the simulated sky.  The values of
         the surveys are rough.
@@ -73,6 +75,7 @@ class Survey:
     beam_axis_ratio: float = 1.0
     beam_angle_deg: float = 0.0
     image_unit: str = ""
+    astrometric_error_arcsec: float = 0.0
     dynamic_range: float = 500.0
     used_as: Role | None = field(default=None, compare=False)
 
@@ -113,6 +116,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             beam_arcsec=5.4,
             rms=1.56e-4,
             frequency_hz=1.4e9,
+            astrometric_error_arcsec=0.05,  # White et al. 1997, ApJ 475, 479
             reference="Becker, White & Helfand 1995, ApJ 450, 559",
             # Measured on 6,639 source-free tiles: narrower than the beam's, on a pedestal of sidelobes.
             noise_correlation=((0.805, 5.0), (0.195, 29.6)),
@@ -125,6 +129,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             beam_arcsec=45.0,
             rms=4.5e-4,
             frequency_hz=1.4e9,
+            astrometric_error_arcsec=0.5,  # Condon et al. 1998: 0.45 and 0.56
             reference="Condon et al. 1998, AJ 115, 1693",
         ),
         "VLASS": Survey(
@@ -136,6 +141,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             rms=1.4e-4,
             frequency_hz=3.0e9,
             dynamic_range=200.0,
+            astrometric_error_arcsec=0.5,  # Quick Look images, Lacy et al. 2020
             reference="Lacy et al. 2020, PASP 132, 035001 (Quick Look images of one epoch)",
         ),
         "RACS_LOW": Survey(
@@ -147,6 +153,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             rms=3.0e-4,
             frequency_hz=8.875e8,
             dynamic_range=300.0,
+            astrometric_error_arcsec=0.8,  # McConnell et al. 2020, PASA 37, e048
             reference="Hale et al. 2021, PASA 38, e058 (images of 25 arcsec)",
         ),
         "EMU": Survey(
@@ -158,6 +165,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             rms=3.0e-5,
             frequency_hz=9.435e8,
             dynamic_range=1000.0,
+            astrometric_error_arcsec=0.5,  # pilot survey, Norris et al. 2021; rough
             reference="Norris et al. 2021, PASA 38, e046 (images of 15 arcsec)",
         ),
         "LOTSS": Survey(
@@ -168,6 +176,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             beam_arcsec=6.0,
             rms=8.3e-5,
             frequency_hz=1.44e8,
+            astrometric_error_arcsec=0.2,  # Shimwell et al. 2022
             reference="Shimwell et al. 2022, A&A 659, A1 (DR2)",
         ),
         "MEERKAT": Survey(
@@ -179,6 +188,7 @@ SURVEYS: Mapping[str, Survey] = MappingProxyType(
             rms=5.0e-6,
             frequency_hz=1.28e9,
             dynamic_range=5000.0,
+            astrometric_error_arcsec=0.3,  # Knowles et al. 2022
             reference="Knowles et al. 2022, A&A 657, A56 (images of 8 arcsec at L band)",
         ),
         "WISE_W1": Survey(

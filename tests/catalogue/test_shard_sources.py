@@ -115,7 +115,14 @@ def test_a_point_source_is_measured_where_it_is() -> None:
     assert len(row["component_ra"]) == len(row["component_flux"]) == 1
     assert row["component_dec"][0] == pytest.approx(dec, abs=1.5 / 3600)
     assert row["flags"] == 0 and row["source_probability"] == pytest.approx(0.9)
-    assert (row["ra"], row["dec"], row["scale"], row["second_grouping"]) == (1.0, 1.0, 1, "")
+    # The position is that of the fitted peak, not the centre of the detector's box.
+    assert (row["box_ra"], row["box_dec"], row["scale"], row["second_grouping"]) == (1.0, 1.0, 1, "")
+    assert row["unresolved"]
+    for name in ("ra", "dec", "ra_err", "dec_err"):
+        assert row[name] == row[f"fitted_{name}"]
+    assert abs(row["dec"] - dec) * 3600 < 4 * row["dec_err"]
+    assert abs(row["ra"] - ra) * 3600 * np.cos(np.deg2rad(dec)) < 4 * row["ra_err"]
+    assert 0.05 < row["dec_err"] < 0.12  # 0.05 of the survey, and a fortieth of the beam
     assert row["angular_size"] == pytest.approx(13.0)
 
 
@@ -126,6 +133,12 @@ def test_a_double_is_one_source_of_two_components() -> None:
     np.testing.assert_allclose(row["component_peak_flux"], [9.0, 6.0], rtol=0.05)  # brightest first
     assert row["component_dec"][0] < row["component_dec"][1]
     assert row["position_angle"] == pytest.approx(45, abs=3)
+    assert np.isnan(row["fitted_ra"]) and np.isnan(row["fitted_ra_err"])
+    assert (row["ra"], row["dec_err"]) == (row["centroid_ra"], row["centroid_dec_err"])
+    # The flux density is 0.2 of 30 arcsec towards the brighter lobe; its share has an error of 3 %.
+    assert (row["dec"] - DEC) * 3600 == pytest.approx(-3.0, abs=4 * row["dec_err"])
+    assert 0.2 < row["dec_err"] < 0.8
+    assert 0.1 < row["largest_angular_size_err"] < 1.0 and 0.2 < row["position_angle_err"] < 4.0
     assert row["largest_angular_size"] == pytest.approx(np.hypot(30, 30) + 9.5, abs=2.5)
     assert sum(row["component_flux"]) == pytest.approx(row["integrated_flux"], rel=1e-5)
 

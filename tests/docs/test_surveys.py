@@ -72,3 +72,9 @@ def test_infrared_surveys_are_as_the_page_says(name: str) -> None:
     survey = load_config({"survey": {"radio": radio, "infrared": infrared}}).survey.infrared.survey
     said = [survey.beam_arcsec, survey.pixel_scale_arcsec, survey.magnitude_zero_point]
     assert said == list(map(float, ROWS[name]))
+
+
+@pytest.mark.parametrize("name", survey_names("radio"))
+def test_the_error_of_positions_is_as_the_page_says(name: str) -> None:
+    (row,) = re.findall(rf"^\| `{name}` \| ([0-9.]+) \| .*\d{{4}}", PAGE, re.MULTILINE)
+    assert float(row) == SURVEYS[name].astrometric_error_arcsec > 0

@@ -37,6 +37,7 @@ __all__ = [
 
 FRAME = Frame()
 HEALPIX_ORDER = 10  # of the catalogue's order
+POSITION_ERRORS = ("ra_err", "dec_err", "centroid_ra_err", "centroid_dec_err")
 MEASUREMENTS = [
     "peak_flux",
     "peak_flux_err",
@@ -168,8 +169,8 @@ def _boxes(subjects: pd.DataFrame, rng: np.random.Generator) -> dict[str, np.nda
     ra, dec = FRAME.frame_to_sky(subjects["ra"].to_numpy(), subjects["dec"].to_numpy(), x, y)
     box = np.hstack([corner, corner + size]).astype(np.float32)
     return {
-        "ra": ra,
-        "dec": dec,
+        **dict.fromkeys(("ra", "box_ra"), ra),
+        **dict.fromkeys(("dec", "box_dec"), dec),
         **dict(zip(("box_x1", "box_y1", "box_x2", "box_y2"), box.T, strict=True)),
         "angular_size": size.mean(axis=1) * FRAME.pixel_scale_arcsec,
     }
@@ -196,6 +197,9 @@ def _measured(table: pd.DataFrame, counts: np.ndarray, rng: np.random.Generator)
     return table.assign(
         **dict(zip(MEASUREMENTS, values, strict=True)),
         **{name: pd.Series(value, dtype=object) for name, value in lists.items()},
+        **dict.fromkeys(POSITION_ERRORS, 0.3),
+        largest_angular_size_err=0.4,
+        position_angle_err=3.0,
         local_rms=rms,
         rule_components=counts[:, 0],
         rule_peaks=counts[:, 1],

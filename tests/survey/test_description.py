@@ -113,3 +113,10 @@ def test_plain_values_give_the_same_survey(name: str) -> None:
 def test_each_name_is_of_one_band() -> None:
     assert {*survey_names("radio"), *survey_names("infrared")} == set(SURVEYS)
     assert not set(survey_names("radio")) & set(survey_names("infrared"))
+
+
+def test_the_error_of_positions_is_the_survey_s_unless_described() -> None:
+    described = described_survey("FIRST", "radio", {"astrometric_error_arcsec": 0.2})
+    assert described.astrometric_error_arcsec == 0.2
+    assert described_survey("FIRST", "radio", {}).astrometric_error_arcsec == 0.05
+    assert described_survey("MINE", "radio", OWN).astrometric_error_arcsec == 0.0

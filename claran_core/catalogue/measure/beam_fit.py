@@ -31,6 +31,9 @@ MIN_VALID = 0.6
 # Without it the weights follow the correlation so closely that an error of its width counts.
 UNSHARED = 0.01
 
+# Smallest second derivative of chi^2 that counts, as a fraction of that of point sources.
+LEAST_CURVATURE = 0.05
+
 # The fit ends when no position changes by more than this (px), or after so many steps.
 SETTLED_PX, MAX_STEPS = 1e-4, 12
 
@@ -51,6 +54,8 @@ class BeamFit:
         Pixels ``x y`` of the fit.
     inverse : (3 k, n) float64 array
         Change of each height, ``x`` and ``y`` (times the height) with the values of the pixels.
+    shift : (2, n) float64 array
+        Change of the position ``x y`` of the source with the values of the pixels, px.
     widening : (n,) float64 array
         Factors of the pixels whose sum is S_int - S_peak of the source, Jy, by the fit of a circular Gaussian
         of any width, to first order in the square of its width.
@@ -61,6 +66,7 @@ class BeamFit:
     form: np.ndarray
     pixels: np.ndarray
     inverse: np.ndarray
+    shift: np.ndarray
     widening: np.ndarray
 
     @property
@@ -130,7 +136,40 @@ def _fitted(image: RadioImage, start: np.ndarray, pixels: np.ndarray) -> BeamFit
         beams = np.column_stack([places, height])
         if change < SETTLED_PX:
             break
-    return BeamFit(beams, sigma, form, pixels, inverse, _widening(beams, pixels, sigma, form, whiten))
+    shift = _shift(beams, pixels, values, sigma, form, whiten)
+    return BeamFit(beams, sigma, form, pixels, inverse, shift, _widening(beams, pixels, sigma, form, whiten))
+
+
+def _shift(
+    beams: np.ndarray,
+    pixels: np.ndarray,
+    values: np.ndarray,
+    sigma_px: float,
+    form: np.ndarray,
+    whiten: np.ndarray,
+) -> np.ndarray:
+    """Return `BeamFit.shift`.
+
+    Around a source that is wider than the beam, chi^2 changes less with the position than around a point
+    source of the same height.  Its second derivatives therefore contain the residuals.  Where noise makes
+    them negative, those of a point source hold.
+    """
+    shapes = _shapes(beams, pixels, sigma_px, form)
+    white = whiten @ shapes
+    rest = whiten.T @ (whiten @ (values - shapes[:, ::3] @ beams[:, 2]))
+    slope = (pixels - beams[0, :2]) @ form / sigma_px
+    height = beams[0, 2]
+    # Derivatives by the height and by x and y times the height.
+    second = (slope.T * (rest * shapes[:, 0])) @ slope - (rest @ shapes[:, 0]) * form
+    normal = white.T @ white
+    curved = normal.copy()
+    curved[1:3, 1:3] -= second / sigma_px**2 / height
+    curved[0, 1:3] -= rest @ shapes[:, 1:3] / height
+    curved[1:3, 0] = curved[0, 1:3]
+    if np.linalg.eigvalsh(curved)[0] <= LEAST_CURVATURE * np.linalg.eigvalsh(normal)[0]:
+        curved = normal
+    change: np.ndarray = np.linalg.solve(curved, white.T @ whiten)[1:3] / height
+    return change
 
 
 def _widening(

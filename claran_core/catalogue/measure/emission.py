@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import interpolated_peak
+from claran_core.catalogue.measure.extent import Edge
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.radio_image import JY_TO_MJY
 from claran_core.catalogue.measure.sky_measurement import SkyMeasurement
@@ -92,7 +93,7 @@ class Emission:
         if found.layer is not None and found.layer is not layer:
             summed = BrightPixels.of(subject, found.layer, found.labels)
         return cls(
-            edge=offsets(subject, np.concatenate([found.outline, found.faint])),
+            edge=offsets(subject, Edge.join(found.outline, found.faint).vectors),
             finest=finest,
             summed=summed,
             peaks=_prominent_peaks(subject, layer, members),

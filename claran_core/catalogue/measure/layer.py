@@ -11,8 +11,10 @@ import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import pixels_of
 from claran_core.catalogue.measure.contour_trace import trace_rings
+from claran_core.catalogue.measure.extent import Edge, edge_errors
 from claran_core.catalogue.measure.faint_emission import FaintEmission, find_faint_emission
 from claran_core.catalogue.measure.pixel_beam import PixelBeam
+from claran_core.catalogue.measure.place import Place, SkyPlace
 from claran_core.catalogue.measure.radio_image import RadioImage
 from claran_core.catalogue.measure.stored_components import StoredComponents
 from claran_core.common.cutout import Cutout
@@ -97,6 +99,16 @@ class Layer:
         ny, nx = self.image.pixels.shape
         inside = np.clip(points, 0, [nx - 1, ny - 1])
         return self.wcs.pixels_to_vectors(inside[:, 0], inside[:, 1])
+
+    def edge(self, points: np.ndarray) -> Edge:
+        """Return points ``x y`` (n, 2) of contours of the image, with their errors."""
+        return Edge(self.vectors(points), edge_errors(self.image, points) * self.image.pixel_scale_arcsec)
+
+    def sky_place(self, place: Place) -> SkyPlace:
+        """Return the direction and the errors of a place of the image."""
+        to_sky = self.wcs.sky_matrix(float(place.point[0]), float(place.point[1]))
+        covariance = to_sky @ place.covariance @ to_sky.T
+        return SkyPlace(self.vectors(place.point[None])[0], covariance)
 
     def pixels_of(self, members: np.ndarray) -> np.ndarray:
         """Return the pixels ``x y`` (n, 2) of components; at least one."""

@@ -4,6 +4,7 @@ Converts the measurements on the radio image (`claran_core.catalogue.measure.rad
 larger scale `claran_core.catalogue.measure.smoothed_source`) to the sky.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +14,20 @@ import numpy as np
 from claran_core.catalogue.measure.component_pixels import interpolated_peak, largest_extent
 from claran_core.catalogue.measure.contours import Rings
 from claran_core.catalogue.measure.emission import Emission, n_prominent_peaks
+from claran_core.catalogue.measure.extent import UNKNOWN_ANGLE_DEG, Edge, extent_errors
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.radio import measure
-from claran_core.catalogue.measure.radio_image import JY_TO_MJY
+from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage
 from claran_core.catalogue.measure.second_radio import NOT_MEASURED, SecondImage, measure_second
 from claran_core.catalogue.measure.shape import MIN_BEAMS
 from claran_core.catalogue.measure.sky_measurement import MeasuredComponents, SkyMeasurement
 from claran_core.catalogue.measure.smoothed_source import SmoothedImage, measure_smoothed
 from claran_core.catalogue.measure.smoothed_survey import smoothed_survey
 from claran_core.catalogue.measure.stored_components import NOTHING_STORED, StoredComponents
+from claran_core.catalogue.product.schema import FITTED_COLUMNS
 from claran_core.common.cutout import Cutout
 from claran_core.common.errors import InputError
 from claran_core.common.flags import Flag
-from claran_core.common.linear_wcs import sky_of_vectors
 from claran_core.common.morphology import morphology_of
 from claran_core.common.subject import Subject
 from claran_core.common.tables import NATIVE_SCALE
@@ -55,10 +57,19 @@ class SubjectImage:
     image: Layer | SmoothedImage
 
     @property
+    def native(self) -> RadioImage:
+        """Its image with the survey's beam."""
+        return (self.image.native if isinstance(self.image, SmoothedImage) else self.image).image
+
+    @property
     def beam_arcsec(self) -> float:
         """FWHM of the beam of its native pixels, arcsec; of an elliptical one the geometric mean."""
-        layer = self.image.native if isinstance(self.image, SmoothedImage) else self.image
-        return layer.image.beam_arcsec
+        return self.native.beam_arcsec
+
+    @property
+    def astrometric_error_arcsec(self) -> float:
+        """Error of the survey's positions along each axis, arcsec."""
+        return self.native.survey.astrometric_error_arcsec
 
     @classmethod
     def of(
@@ -142,9 +153,8 @@ def measured_columns(
         found = _measured(subject_image.subject, image, component_ids)
     beside = NOT_MEASURED if second is None else measure_second(second, found)
     parts = found.components
-    ra, dec = sky_of_vectors(found.centroid)
     peak_flux, rms = float(parts.peak_flux[0]), float(parts.rms[0])
-    extent = _extent(subject_image.subject, found.outline, found.faint)
+    extent = _extent(subject_image.subject, found, subject_image.native)
     shortest = MIN_BEAMS * found.members[0][0].image.beam_arcsec
     has_shape = not found.is_unresolved and extent["largest_angular_size"] >= shortest
     return {
@@ -158,8 +168,7 @@ def measured_columns(
         "unresolved": found.is_unresolved,
         "local_rms": rms,
         "snr": peak_flux / rms,
-        "centroid_ra": float(ra),
-        "centroid_dec": float(dec),
+        **_positions(found, subject_image.astrometric_error_arcsec),
         **extent,
         "n_prominent_peaks": n_prominent_peaks(found.members),
         "emission": Emission.of(subject_image.subject, found) if has_shape else None,
@@ -201,16 +210,29 @@ def _measured(subject: Subject, layer: Layer, component_ids: Sequence[int]) -> S
         integrated_flux=radio.integrated_flux,
         integrated_flux_err=radio.integrated_flux_err,
         is_unresolved=radio.is_unresolved,
-        centroid=layer.vectors(radio.centroid[None])[0],
-        outline=layer.vectors(radio.outline),
+        centroid=layer.sky_place(radio.centroid),
+        fitted=None if radio.fitted is None else layer.sky_place(radio.fitted),
+        outline=layer.edge(radio.outline),
         rings=Rings.of(layer, own),
-        faint=layer.vectors(layer.faint_edge_of(own, radio.component_peak_flux)),
+        faint=layer.edge(layer.faint_edge_of(own, radio.component_peak_flux)),
         is_blended=radio.is_blended,
         is_suspect=radio.is_suspect,
         layer=layer,
         labels=own + 1,
         members=((layer, own),),
     )
+
+
+def _positions(found: SkyMeasurement, floor_arcsec: float) -> dict[str, float]:
+    """Return the columns of the positions; `floor_arcsec` is the error of the survey's along each axis."""
+    fitted = dict.fromkeys(FITTED_COLUMNS, math.nan)
+    if found.fitted is not None:
+        fitted = found.fitted.columns("fitted_", floor_arcsec)
+    return {
+        **found.best.columns("", floor_arcsec),
+        **fitted,
+        **found.centroid.columns("centroid_", floor_arcsec),
+    }
 
 
 def _secondary(components: StoredComponents, own: np.ndarray) -> np.ndarray:
@@ -223,27 +245,33 @@ def _secondary(components: StoredComponents, own: np.ndarray) -> np.ndarray:
     return found[np.argsort(-found[:, 3], kind="stable")]
 
 
-def _extent(subject: Subject, outline: np.ndarray, faint: np.ndarray) -> dict[str, float]:
+def _extent(subject: Subject, found: SkyMeasurement, native: RadioImage) -> dict[str, float]:
     """Return the tight box of contours, and largest angular size and position angle with faint emission.
 
-    Vectors towards the contours and towards the faint emission are given.
+    `native` is the image with the survey's beam; its noise counts where the source has no other image.
     """
     frame = subject.frame
-    vectors = np.concatenate([outline, faint])
-    points = np.stack(frame.vectors_to_frame(subject.ra_deg, subject.dec_deg, vectors), axis=1)
+    edge = Edge.join(found.outline, found.faint)
+    points = np.stack(frame.vectors_to_frame(subject.ra_deg, subject.dec_deg, edge.vectors), axis=1)
     scale = frame.pixel_scale_arcsec
-    contours = points[: len(outline)]
+    contours = points[: len(found.outline)]
     low, high = contours.min(axis=0), contours.max(axis=0)
     middle = (low + high) / 2
     ra, dec = frame.frame_to_sky(subject.ra_deg, subject.dec_deg, middle[0], middle[1])
-    extent, angle = largest_extent(-scale * points)  # frame columns run west, rows south
+    offsets = -scale * points  # frame columns run west, rows south
+    extent, angle = largest_extent(offsets)
+    image = native if found.layer is None else found.layer.image
+    extent_err, angle_err = extent_errors(image, offsets, edge.errors)
     return {
         "tight_ra": float(ra),
         "tight_dec": float(dec),
         "tight_width": scale * (high[0] - low[0]),
         "tight_height": scale * (high[1] - low[1]),
         "largest_angular_size": extent,
+        "largest_angular_size_err": extent_err,
         "position_angle": angle,
+        # The largest distance across a point is that of the beam and the noise.
+        "position_angle_err": UNKNOWN_ANGLE_DEG if found.is_unresolved else angle_err,
     }
 
 

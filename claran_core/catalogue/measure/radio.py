@@ -13,12 +13,12 @@ import numpy as np
 
 from claran_core.catalogue.measure import component_pixels
 from claran_core.catalogue.measure.contour_trace import trace_rings
+from claran_core.catalogue.measure.place import Place, centroid, fitted_peak
 from claran_core.catalogue.measure.radio_image import JY_TO_MJY, RadioImage, sum_components
 from claran_core.catalogue.measure.unresolved import best_flux_density
 
 __all__ = [
     "RadioMeasurement",
-    "centroid",
     "is_below_hole",
     "is_blended",
     "may_be_sidelobe",
@@ -46,8 +46,10 @@ class RadioMeasurement:
         Best flux density and its standard error, mJy.
     is_unresolved : bool
         Whether this is the flux density of a fitted beam.
-    centroid : (2,) array
-        Flux-weighted mean position of the components' pixels.
+    centroid : Place
+        Flux-weighted centroid of the components.
+    fitted : Place or None
+        Peak of the beam fitted to a source with one component and one peak; None if there is no fit.
     outline : (n, 2) array
         Points of the components' contours: where they cross the lines between neighbouring pixels.
     component_peak_flux, component_flux : (k,) arrays
@@ -61,7 +63,8 @@ class RadioMeasurement:
     integrated_flux: float
     integrated_flux_err: float
     is_unresolved: bool
-    centroid: np.ndarray
+    centroid: Place
+    fitted: Place | None
     outline: np.ndarray
     component_peak_flux: np.ndarray
     component_flux: np.ndarray
@@ -100,7 +103,8 @@ def measure(
         integrated_flux=best.flux,
         integrated_flux_err=best.error,
         is_unresolved=best.is_unresolved,
-        centroid=centroid(image.pixels, own),
+        centroid=centroid(image, numbers, summed),
+        fitted=None if best.fit is None else fitted_peak(image, best.fit),
         outline=trace_rings(image.pixels, image.labels, own, image.base)[0],
         component_peak_flux=peaks,
         component_flux=summed.fluxes,
@@ -113,12 +117,6 @@ def peak_brightness(image: RadioImage, brightest: np.ndarray) -> np.ndarray:
     """Return the peak brightness (k,) at brightest pixels ``x y``, interpolated between pixels; mJy/beam."""
     heights = [component_pixels.interpolated_peak(image.pixels, x, y) for x, y in brightest]
     return np.array(heights) * JY_TO_MJY
-
-
-def centroid(pixels: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return the flux-weighted mean position ``x y`` of pixels."""
-    weights = np.nan_to_num(pixels[own[:, 1], own[:, 0]])
-    return weights @ own / weights.sum()
 
 
 def is_blended(image: RadioImage, numbers: np.ndarray, own: np.ndarray) -> bool:

@@ -2,7 +2,7 @@
 
 Both images are smoothed to the smallest beam that contains those of both
 (`claran_core.catalogue.measure.matched_beam`).  The aperture is the same on the sky: of a source that is
-unresolved in the first survey the brightness at its centroid, which is the flux density of a point, and else
+unresolved in the first survey the brightness at its position, which is the flux density of a point, and else
 the components and one matched beam around them, except where a component of another source is nearer.  The
 second image decides nothing, so its flux density may be below zero.
 
@@ -160,7 +160,7 @@ def _aperture(first: Layer, found: SkyMeasurement, matched: PixelBeam) -> tuple[
     image = first.image
     pixel = image.pixel_scale_arcsec**2
     if found.is_unresolved:  # its flux density is its brightness times the solid angle of the beam
-        return found.centroid[None], GAUSSIAN_AREA * matched.fwhm_px**2 * pixel
+        return found.best.vector[None], GAUSSIAN_AREA * matched.fwhm_px**2 * pixel
     own = component_pixels.pixels_of(image.labels, found.labels)
     within = disc(matched.fwhm_px, matched.shape)
     places = component_pixels.aperture(image.pixels, image.labels, found.labels, own, within)

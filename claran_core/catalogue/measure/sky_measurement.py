@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from claran_core.catalogue.measure.contours import Rings
+from claran_core.catalogue.measure.extent import Edge
 from claran_core.catalogue.measure.layer import Layer
+from claran_core.catalogue.measure.place import SkyPlace
 
 __all__ = ["MeasuredComponents", "SkyMeasurement"]
 
@@ -67,14 +69,16 @@ class SkyMeasurement:
         Best flux density and its standard error, mJy.
     is_unresolved : bool
         Whether this is the flux density of a fitted beam.
-    centroid : (3,) array
-        Vector towards the flux-weighted centroid.
-    outline : (n, 3) array
-        Vectors towards points of its contours.
+    centroid : SkyPlace
+        Flux-weighted centroid.
+    fitted : SkyPlace or None
+        Peak of the beam fitted to a source with one component and one peak; None if there is no fit.
+    outline : Edge
+        Points of its contours.
     rings : Rings
         Its closed contours.
-    faint : (m, 3) array
-        Vectors towards the outermost points of its faint emission, beyond the contours; may be empty
+    faint : Edge
+        Outermost points of its faint emission, beyond the contours; may be empty
         (`claran_core.catalogue.measure.faint_emission`).
     is_blended, is_suspect : bool
         Other emission is close; it may be a sidelobe.
@@ -91,12 +95,18 @@ class SkyMeasurement:
     integrated_flux: float
     integrated_flux_err: float
     is_unresolved: bool
-    centroid: np.ndarray
-    outline: np.ndarray
+    centroid: SkyPlace
+    fitted: SkyPlace | None
+    outline: Edge
     rings: Rings
-    faint: np.ndarray
+    faint: Edge
     is_blended: bool
     is_suspect: bool
     layer: Layer | None
     labels: np.ndarray
     members: tuple[tuple[Layer, np.ndarray], ...]
+
+    @property
+    def best(self) -> SkyPlace:
+        """Position of the source: the fitted peak if it is unresolved, else the centroid."""
+        return self.fitted if self.is_unresolved and self.fitted is not None else self.centroid

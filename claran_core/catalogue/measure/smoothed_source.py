@@ -22,10 +22,11 @@ import numpy as np
 
 from claran_core.catalogue.measure.component_pixels import farther_than, paint, pixels_of
 from claran_core.catalogue.measure.contours import Rings
+from claran_core.catalogue.measure.extent import Edge
 from claran_core.catalogue.measure.faint_emission import FAINT_SIGMA, FaintEmission, find_faint_emission
 from claran_core.catalogue.measure.layer import Layer
+from claran_core.catalogue.measure.place import SkyPlace, centroid, fitted_peak, mean_on_sky
 from claran_core.catalogue.measure.radio import (
-    centroid,
     is_below_hole,
     is_blended,
     may_be_sidelobe,
@@ -206,6 +207,7 @@ def measure_smoothed(
         integrated_flux_err=best.error,
         is_unresolved=best.is_unresolved,
         centroid=_centroid(image, members),
+        fitted=None if best.fit is None else image.own.sky_place(fitted_peak(labelled, best.fit)),
         outline=_outline(image, members, native, contours),
         rings=Rings.joined([Rings.of(image.native, members.native), Rings.of(image.own, members.smoothed)]),
         faint=_faint(image, members, native, contours),
@@ -240,66 +242,65 @@ def _measured(layer: Layer, members: np.ndarray) -> MeasuredComponents:
     )
 
 
-def _centroid(image: SmoothedImage, members: _Members) -> np.ndarray:
-    """Return a vector towards the flux-weighted centroid.
+def _centroid(image: SmoothedImage, members: _Members) -> SkyPlace:
+    """Return the flux-weighted centroid.
 
-    Pixels inside the contours count: those of the smoothed image, and the native ones of native components
-    outside these.  Smoothed pixels below the contours are too noisy as weights.
+    Components of the smoothed image count, and native components outside their contours.
     """
-    total = np.zeros(3)
+    places, fluxes, errors = [], [], []
     for layer, chosen in ((image.own, members.smoothed), (image.native, members.alone)):
         if len(chosen):
-            pixels = layer.pixels_of(chosen)
-            flux = layer.image.pixels[pixels[:, 1], pixels[:, 0]].sum() * layer.image.per_beam
-            total += flux * layer.vectors(centroid(layer.image.pixels, pixels)[None])[0]
-    return total
+            summed = sum_components(layer.image, chosen + 1, layer.pixels_of(chosen))
+            found = centroid(layer.image, chosen + 1, summed)
+            places.append(layer.sky_place(found))
+            fluxes.append(found.flux)
+            errors.append(found.flux_err)
+    return mean_on_sky(places, np.array(fluxes), np.array(errors)) if len(places) > 1 else places[0]
 
 
 def _outline(
-    image: SmoothedImage, members: _Members, native: MeasuredComponents, contours: list[np.ndarray]
-) -> np.ndarray:
-    """Return vectors towards the contours of a source, by the rule of this module."""
+    image: SmoothedImage, members: _Members, native: MeasuredComponents, contours: list[Edge]
+) -> Edge:
+    """Return the contours of a source, by the rule of this module."""
     if not len(members.smoothed):
-        return np.concatenate(contours)
-    wide = image.own.vectors(image.own.outline_of(members.smoothed))
+        return Edge.join(*contours)
+    wide = image.own.edge(image.own.outline_of(members.smoothed))
     far = _beyond_native(image, members, native, contours, wide, image.own.image.base)
-    return np.concatenate([*contours, far])
+    return Edge.join(*contours, far)
 
 
-def _faint(
-    image: SmoothedImage, members: _Members, native: MeasuredComponents, contours: list[np.ndarray]
-) -> np.ndarray:
-    """Return vectors towards the outermost faint emission of a source, by the rule of this module."""
-    edge = image.own.vectors(image.faint_edge(members))
+def _faint(image: SmoothedImage, members: _Members, native: MeasuredComponents, contours: list[Edge]) -> Edge:
+    """Return the outermost faint emission of a source, by the rule of this module."""
+    edge = image.own.edge(image.faint_edge(members))
     level = image.own.image.base * (FAINT_SIGMA / COMPONENT_SIGMA)
     return _beyond_native(image, members, native, contours, edge, level)
 
 
-def _native_contours(image: SmoothedImage, members: _Members) -> list[np.ndarray]:
-    """Return vectors towards the contour of each native component."""
+def _native_contours(image: SmoothedImage, members: _Members) -> list[Edge]:
+    """Return the contour of each native component."""
     native = image.native
-    return [native.vectors(native.outline_of(members.native[[i]])) for i in range(len(members.native))]
+    return [native.edge(native.outline_of(members.native[[i]])) for i in range(len(members.native))]
 
 
 def _beyond_native(
     image: SmoothedImage,
     members: _Members,
     native: MeasuredComponents,
-    contours: list[np.ndarray],
-    vectors: np.ndarray,
+    contours: list[Edge],
+    edge: Edge,
     level: float,
-) -> np.ndarray:
-    """Return the vectors that are farther from native contours than smoothing moves these.
+) -> Edge:
+    """Return the points that are farther from native contours than smoothing moves these.
 
-    `contours` are those of `_native_contours`; `vectors` point towards a contour of the smoothed image, at
-    `level` (Jy/beam).
+    `contours` are those of `_native_contours`; `edge` is a contour of the smoothed image, at `level`
+    (Jy/beam).
     """
-    if not contours or not len(vectors):
-        return vectors
+    if not contours or not len(edge):
+        return edge
     wings = _wings_arcsec(image, members.native, native, level)
-    reach = np.repeat(wings, [len(points) for points in contours])
-    fine = _offsets(image.subject, np.concatenate(contours))
-    return vectors[farther_than(_offsets(image.subject, vectors), fine, reach)]
+    reach = np.repeat(wings, [len(contour) for contour in contours])
+    fine = _offsets(image.subject, Edge.join(*contours).vectors)
+    return edge.take(farther_than(_offsets(image.subject, edge.vectors), fine, reach))
 
 
 def _offsets(subject: Subject, vectors: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ The fitted position is where beam and noise together are highest, so the height 
 over the height (1 % at 10 sigma), on average.  This is subtracted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,11 +42,14 @@ class FluxDensity:
         Flux density and its standard error, mJy.
     is_unresolved : bool
         Whether the source is unresolved; then `flux` is that of a fitted beam.
+    fit : BeamFit or None
+        The beam fitted to a source with one component and one peak; None if there is no fit.
     """
 
     flux: float
     error: float
     is_unresolved: bool
+    fit: BeamFit | None = field(default=None, compare=False)
 
     @classmethod
     def of_sum(cls, summed: ApertureSum) -> "FluxDensity":
@@ -82,6 +85,7 @@ def best_flux_density(image: RadioImage, summed: ApertureSum, own: np.ndarray, n
         flux=(1 - part) * height * JY_TO_MJY + part * summed.flux,
         error=(1 - part) * error * JY_TO_MJY + part * summed.error,
         is_unresolved=excess <= UNRESOLVED_SIGMA,
+        fit=fit,
     )
 
 

@@ -5,7 +5,17 @@ No column holds nulls: a missing value is NaN, 0, false, empty text or an empty 
 
 import pyarrow as pa
 
-__all__ = ["boolean", "count", "identity", "integer", "list_of", "number", "position", "text"]
+__all__ = [
+    "boolean",
+    "count",
+    "identity",
+    "integer",
+    "list_of",
+    "number",
+    "position",
+    "position_errors",
+    "text",
+]
 
 
 def boolean(name: str, ucd: str, description: str) -> pa.Field:
@@ -45,6 +55,20 @@ def position(name: str, ucd: str, description: str) -> list[pa.Field]:
             f"{name}{axis}", pa.float64(), "deg", f"pos.eq.{axis};{ucd}", f"{word} of {description}, ICRS"
         )
         for axis, word in (("ra", "right ascension"), ("dec", "declination"))
+    ]
+
+
+def position_errors(name: str, description: str) -> list[pa.Field]:
+    """Return the columns ``{name}ra_err`` and ``{name}dec_err`` (arcsec) of a sky position."""
+    return [
+        number(
+            f"{name}{axis}_err",
+            "arcsec",
+            f"stat.error;pos.eq.{axis}",
+            f"standard error of {description} towards the {towards}, from the noise and from the survey's"
+            " astrometry",
+        )
+        for axis, towards in (("ra", "east (on the sky)"), ("dec", "north"))
     ]
 
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from claran_core.catalogue.product.schema import (
     CATALOGUE,
+    FITTED_COLUMNS,
     HOST_COLUMNS,
     SECOND_RADIO_COLUMNS,
     SHAPE_COLUMNS,
@@ -24,8 +25,8 @@ from claran_core.common.tables import for_classes
 
 __all__ = ["LIST_GROUPS", "RowRule", "row_rules"]
 
-# Columns of numbers that may be NaN: of sources without a host, a second radio image or a shape.
-MAY_BE_NAN = {*HOST_COLUMNS, *SECOND_RADIO_COLUMNS, *SHAPE_COLUMNS}
+# Columns of numbers that may be NaN: of sources without a fit, a host, a second radio image or a shape.
+MAY_BE_NAN = {*FITTED_COLUMNS, *HOST_COLUMNS, *SECOND_RADIO_COLUMNS, *SHAPE_COLUMNS}
 # Prefixes of columns whose lists belong together, and the column whose values decrease along the list.
 LIST_GROUPS = {"component_": "component_peak_flux", "host_candidate_": "host_candidate_reliability"}
 # Ranges of values by prefix of the UCD: lower limit, upper limit, and whether the upper limit is allowed.

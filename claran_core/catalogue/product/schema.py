@@ -19,6 +19,7 @@ from claran_core.catalogue.product.columns import (
     list_of,
     number,
     position,
+    position_errors,
     text,
 )
 from claran_core.catalogue.product.contour_columns import CONTOUR_FIELDS, contour_schema
@@ -30,6 +31,7 @@ __all__ = [
     "CATALOGUE",
     "CONTOURS",
     "CONTOUR_COLUMNS",
+    "FITTED_COLUMNS",
     "KIND_KEY",
     "TARGETS_KIND",
     "OUTCOMES",
@@ -68,8 +70,21 @@ _SOURCE_ID = text(
     "IAU-style name JHHMMSS.s+DDMMSS from the truncated position; a letter follows where names repeat",
 )
 
+# The position, measured on the radio image.
+_POSITION = [
+    *position("", "meta.main", "the source: fitted_ra, fitted_dec if unresolved, else the centroid"),
+    *position_errors("", "the position ra, dec"),
+]
+# What the position is chosen from; NaN where there is no fit.
+_POSITIONS = [
+    *position("fitted_", "stat.max", "the peak of a beam fitted to a source of one component and one peak"),
+    *position_errors("fitted_", "the fitted peak"),
+    *position("centroid_", "stat.mean", "the flux-weighted centroid"),
+    *position_errors("centroid_", "the centroid"),
+]
+
 _FOUND = [
-    *position("", "meta.main", "the centre of the box"),
+    *position("box_", "phys.angSize", "the centre of the source's box"),
     text("subject_id", "meta.id;obs.field", "subject that shows the source best"),
     integer("scale", _SCALE, "beam and pixel of that subject's image in units of the survey's: 1, 2, 4 or 8"),
     text("method", "meta.code;obs.image", "method that fused the radio and infrared images"),
@@ -151,7 +166,7 @@ _MEASURED = [
         "rms noise of the image of peak_flux away from all components (1.4826 x MAD)",
     ),
     number("snr", "", "stat.snr;em.radio", "peak_flux divided by local_rms"),
-    *position("centroid_", "stat.mean", "the flux-weighted centroid"),
+    *_POSITIONS,
     *position("tight_", "phys.angSize", "the centre of the tight box around the components"),
     number("tight_width", "arcsec", "phys.angSize", "east-west width of the tight box around the components"),
     number(
@@ -166,10 +181,23 @@ _MEASURED = [
         " SMOOTHED, those of the smoothed image count where they lie farther out than smoothing explains",
     ),
     number(
+        "largest_angular_size_err",
+        "arcsec",
+        "stat.error;phys.angSize",
+        "standard error of largest_angular_size: how much noise moves the contours",
+    ),
+    number(
         "position_angle",
         "deg",
         "pos.posAng",
         "position angle of largest_angular_size, from north through east, in [0, 180)",
+    ),
+    number(
+        "position_angle_err",
+        "deg",
+        "stat.error;pos.posAng",
+        "standard error of position_angle from the noise; at most 52, that of a random angle, and 52 if"
+        " unresolved",
     ),
     list_of("component_ra", pa.float64(), "deg", "pos.eq.ra", "right ascension of the brightest pixel, ICRS"),
     list_of("component_dec", pa.float64(), "deg", "pos.eq.dec", "declination of the brightest pixel, ICRS"),
@@ -192,7 +220,7 @@ _MEASURED = [
 
 # From the second radio survey; NaN without one, without its image, and where it has holes.
 _APERTURE = (
-    "at the beam to which both surveys are matched, in the same aperture: at the centroid if unresolved, else"
+    "at the beam to which both surveys are matched, in the same aperture: at the position if unresolved, else"
     " over the components and one matched beam around them"
 )
 _SECOND_RADIO = [
@@ -293,6 +321,7 @@ _FLAGS = integer("flags", "meta.code.qual", f"bit mask: {_flag_bits()}")
 CATALOGUE = pa.schema(
     [
         _SOURCE_ID,
+        *_POSITION,
         *_FOUND,
         *_MEASURED,
         *SHAPE_FIELDS,
@@ -307,13 +336,24 @@ CATALOGUE = pa.schema(
 
 # The sources of one shard: the columns of the catalogue that do not depend on other shards, and contours.
 SOURCES = pa.schema(
-    [*_FOUND, *_MEASURED, *SHAPE_FIELDS, *_SECOND_RADIO, *_HOST, _N_MERGED, _FLAGS, *CONTOUR_FIELDS]
+    [
+        *_POSITION,
+        *_FOUND,
+        *_MEASURED,
+        *SHAPE_FIELDS,
+        *_SECOND_RADIO,
+        *_HOST,
+        _N_MERGED,
+        _FLAGS,
+        *CONTOUR_FIELDS,
+    ]
 )
 # The mask of each source, in the order of the catalogue.
 CONTOURS = contour_schema(CATALOGUE)
 CONTOUR_COLUMNS = [field.name for field in CONTOUR_FIELDS]
 SECOND_RADIO_COLUMNS = [field.name for field in _SECOND_RADIO]
-MEASURED_COLUMNS = [*(field.name for field in _MEASURED), *SECOND_RADIO_COLUMNS]
+FITTED_COLUMNS = [field.name for field in _POSITIONS if field.name.startswith("fitted_")]
+MEASURED_COLUMNS = [*(field.name for field in [*_POSITION, *_MEASURED]), *SECOND_RADIO_COLUMNS]
 SHAPE_COLUMNS = [field.name for field in SHAPE_FIELDS]
 HOST_COLUMNS = [field.name for field in _HOST]
 

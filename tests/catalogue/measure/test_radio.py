@@ -28,7 +28,7 @@ def test_a_gaussian_has_its_flux_density_and_peak(fwhm: float, x: float, y: floa
     result = measure_all(pixels)
     assert result.peak_flux == pytest.approx(1e3 * 100 * SIGMA, rel=0.04)
     assert result.integrated_flux == pytest.approx(1e3 * 100 * SIGMA * fwhm**2, rel=0.04)
-    np.testing.assert_allclose(result.centroid, [x, y], atol=0.2)
+    np.testing.assert_allclose(result.centroid.point, [x, y], atol=0.2)
     assert not (result.is_blended or result.is_suspect)
     assert result.is_unresolved is (fwhm == 1)
 
@@ -39,7 +39,7 @@ def test_components_share_the_flux_density_of_their_source() -> None:
     np.testing.assert_allclose(result.component_flux, 1e3 * SIGMA * np.array([60, 30]), rtol=0.1)
     assert result.component_flux.sum() == pytest.approx(result.integrated_flux)
     np.testing.assert_allclose(result.component_peak_flux, 1e3 * SIGMA * np.array([60, 30]), rtol=0.1)
-    np.testing.assert_allclose(result.centroid, [45, 50], atol=0.7)
+    np.testing.assert_allclose(result.centroid.point, [45, 50], atol=0.7)
     extent, angle = largest_extent(SCALE * result.outline * [-1, 1])  # east to the left, north up
     assert extent == pytest.approx(SCALE * (30 + 2 * 2.3), abs=4.0) and angle == pytest.approx(90, abs=6)
 

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from claran_core.catalogue.measure.component_pixels import pixels_of
 from claran_core.catalogue.measure.contours import Rings
+from claran_core.catalogue.measure.extent import Edge
 from claran_core.catalogue.measure.layer import Layer
 from claran_core.catalogue.measure.pixel_beam import PixelBeam
 from claran_core.catalogue.measure.radio import measure
@@ -99,10 +100,11 @@ def source_at(layer: Layer, east: float, north: float) -> SkyMeasurement:
         integrated_flux=radio.integrated_flux,
         integrated_flux_err=radio.integrated_flux_err,
         is_unresolved=radio.is_unresolved,
-        centroid=layer.vectors(radio.centroid[None])[0],
-        outline=nothing,
+        centroid=layer.sky_place(radio.centroid),
+        fitted=None if radio.fitted is None else layer.sky_place(radio.fitted),
+        outline=Edge(np.empty((0, 3)), nothing),
         rings=Rings.of(layer, np.empty(0, int)),
-        faint=nothing,
+        faint=Edge(np.empty((0, 3)), nothing),
         is_blended=radio.is_blended,
         is_suspect=radio.is_suspect,
         layer=layer,
