@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from radio_gaussians import BEAM_PX, SCALE, SIGMA, gaussian, image_of, noise
 
-from claran_core.catalogue.measure.component_pixels import largest_extent, outline, pixels_of
+from claran_core.catalogue.measure.component_pixels import largest_extent, pixels_of
+from claran_core.catalogue.measure.contour_trace import trace_rings
 from claran_core.catalogue.measure.extent import UNKNOWN_ANGLE_DEG, edge_errors, extent_errors
 
 SHAPE = (81, 81)
@@ -14,7 +15,7 @@ def extent_of(pixels: np.ndarray) -> tuple[float, float, float, float]:
     """Return extent and angle with their errors, of all components together; arcsec and deg."""
     image, found = image_of(pixels)
     own = pixels_of(image.labels, np.arange(len(found)) + 1)
-    points = outline(image.pixels, image.labels, own, image.base)
+    points = trace_rings(image.pixels, image.labels, own, image.base)[0]
     errors = edge_errors(image, points)
     offsets = SCALE * points * [-1, 1]
     extent, angle = largest_extent(offsets)
