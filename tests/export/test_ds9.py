@@ -49,7 +49,7 @@ def test_no_sources_is_a_file_without_regions(tmp_path: Path) -> None:
 
 def test_missing_column_leaves_no_file(tmp_path: Path) -> None:
     pd.DataFrame({"source_id": ["J1"], "ra": [1.0], "dec": [1.0]}).to_parquet(tmp_path / "c.parquet")
-    with pytest.raises(InputError, match="'angular_size' is missing"):
+    with pytest.raises(InputError, match="'box_ra' is missing"):
         write_ds9(open_catalogue(tmp_path / "c.parquet"), tmp_path / "c.reg")
     assert [path.name for path in tmp_path.iterdir()] == ["c.parquet"]
 
