@@ -42,6 +42,7 @@ __all__ = [
     "FusedShard",
     "TrainingBatch",
     "orient",
+    "oriented",
     "subject_seed",
 ]
 
@@ -259,7 +260,7 @@ class FusedDataset:
             batch.images[position], boxes = orient(batch.images[position].copy(), boxes, code)
             components, owners = self._units(i, level)
             batch.truths.append(_truth(boxes, classes))
-            batch.components.append(_oriented(components, self.frame_px, code))
+            batch.components.append(oriented(components, self.frame_px, code))
             batch.owners.append(owners)
         return batch
 
@@ -314,7 +315,7 @@ def _truth(boxes: np.ndarray, classes: np.ndarray) -> Truth:
     )
 
 
-def _oriented(components: SubjectComponents, frame_px: int, code: int) -> SubjectComponents:
+def oriented(components: SubjectComponents, frame_px: int, code: int) -> SubjectComponents:
     """Return the components of a square image in another orientation (`orient`)."""
     blank = np.empty((frame_px, frame_px))
     boxes = orient(blank, components.boxes, code)[1]
