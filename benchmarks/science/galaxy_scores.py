@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 
 from benchmarks.science.galaxy_subjects import CLASSES, GalaxySubjects, box_ious
 
-__all__ = ["BoxScores", "GalaxyDetections", "confusion", "exclusive", "score_boxes"]
+__all__ = ["BoxScores", "GalaxyDetections", "confusion", "exclusive", "read_truth", "score_boxes"]
 
 # Candidates exclude each other if the smaller box is inside the other by more than this share.
 OVERLAP = 0.6
@@ -80,15 +80,21 @@ def exclusive(subjects: GalaxySubjects, probabilities: np.ndarray) -> GalaxyDete
     return GalaxyDetections(names, subjects.boxes[listed], left[listed])
 
 
+def read_truth(annotations: Path) -> COCO:
+    """Return the annotations of a split as pycocotools reads them."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(annotations))
+
+
 def score_boxes(
-    annotations: Path, detections: GalaxyDetections, names: Sequence[str], *, by_class: bool
+    truth: COCO, detections: GalaxyDetections, names: Sequence[str], *, by_class: bool
 ) -> BoxScores:
     """Return the scores of detections in the images of some names by pycocotools.
 
     Parameters
     ----------
-    annotations : Path
-        Annotations of the split.
+    truth : COCO
+        Annotations of the split (`read_truth`).
     detections : GalaxyDetections
         In these images, or in more.
     names : sequence of str
@@ -97,7 +103,6 @@ def score_boxes(
         Whether the class counts: the mean over the four classes.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(annotations))
         ids = {one["file_name"]: one["id"] for one in truth.dataset["images"]}
         categories = {one["name"]: one["id"] for one in truth.dataset["categories"]}
         rows = []

@@ -28,7 +28,7 @@ from benchmarks.science.galaxy_models import (
     train_network,
     train_shapes,
 )
-from benchmarks.science.galaxy_scores import GalaxyDetections, confusion, exclusive, score_boxes
+from benchmarks.science.galaxy_scores import GalaxyDetections, confusion, exclusive, read_truth, score_boxes
 from benchmarks.science.galaxy_shapes import CENTRE_NUMBERS
 from benchmarks.science.galaxy_subjects import CLASSES, GalaxySubjects, box_ious, read_subjects
 from claran_core.common.errors import ClaranError
@@ -93,6 +93,7 @@ def measure(
         The scores.
     """
     lines, network, detections = [], None, {}
+    truth = read_truth(annotations)
     if epochs:
         began = time.process_time(), time.monotonic()
         start = resolve_path(Path(START))
@@ -118,7 +119,7 @@ def measure(
             both = shapes if network is None else combined((network, shapes), (weight, 1 - weight))
             found = exclusive(test.data, both)
             with_class, without = (
-                score_boxes(annotations, found, test.names, by_class=by_class) for by_class in (True, False)
+                score_boxes(truth, found, test.names, by_class=by_class) for by_class in (True, False)
             )
             lines.append(
                 f"{name}, weight {weight}: 4 classes AP50 {with_class.ap50:.3f} AP {with_class.ap:.3f}, "

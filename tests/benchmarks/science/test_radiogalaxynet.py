@@ -18,11 +18,12 @@ from benchmarks.science.galaxy_islands import (
     read_images,
     seed_components,
 )
-from benchmarks.science.galaxy_models import combined
-from benchmarks.science.galaxy_scores import GalaxyDetections, confusion, exclusive, score_boxes
+from benchmarks.science.galaxy_models import combined, network_probabilities, train_network
+from benchmarks.science.galaxy_scores import GalaxyDetections, confusion, exclusive, read_truth, score_boxes
 from benchmarks.science.galaxy_shapes import CENTRE_NUMBERS, shape_numbers
 from benchmarks.science.galaxy_subjects import CLASSES, GalaxySubjects, read_subjects
 from benchmarks.science.radiogalaxynet import main
+from claran_core.model.architectures import build_detector
 
 DATA = Path(__file__).parents[3].parent / "shared/data/radiogalaxynet"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="RadioGalaxyNET is not at hand")
@@ -111,7 +112,9 @@ def test_right_boxes_of_wrong_classes_score_without_classes_only(tmp_path: Path)
     boxes = np.array([[10, 10, 40, 30], [60, 50, 80, 70]], float)
     right, wrong = np.eye(4)[:2] * 0.9, np.eye(4)[[1, 0]] * 0.9
     scores = [
-        score_boxes(path, GalaxyDetections(names, boxes, chances), ["a.png"], by_class=by_class).ap50
+        score_boxes(
+            read_truth(path), GalaxyDetections(names, boxes, chances), ["a.png"], by_class=by_class
+        ).ap50
         for chances in (right, wrong)
         for by_class in (True, False)
     ]
@@ -150,10 +153,23 @@ def test_hosts_are_learned() -> None:
 
 @needs_data
 def test_the_benchmark_prints_its_scores(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(DATA), "--fold", "0", "--limit", "10", "--epochs", "1"]) == 0
+    assert main([str(DATA), "--fold", "0", "--limit", "5", "--epochs", "0"]) == 0
     shown = capsys.readouterr().out
-    assert "with the middle, weight 0.5: 4 classes AP50" in shown
+    assert "with the middle, weight 0.0: 4 classes AP50" in shown
     assert "hosts off the middle, detected boxes" in shown
+
+
+@needs_data
+def test_the_association_network_is_trained_and_scores_the_candidates() -> None:
+    data = read_subjects(DATA, "train", limit=1)
+    start = build_detector("association", channel_means=(0, 0, 0))
+    chosen = np.arange(len(data))
+    detector = train_network(data, chosen, epochs=1, seed=1, start=start, start_path=Path("start"))
+    found = network_probabilities(detector, data, chosen[:2])
+    scored = np.isin(data.subject_of, chosen[:2])
+    assert np.isnan(found[~scored]).all()
+    np.testing.assert_allclose(found[scored].sum(axis=1), 1.0)
+    assert (found[scored] >= 0).all()
 
 
 def test_a_missing_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
