@@ -21,6 +21,7 @@ from claran_core.components.component_batch import ComponentBatch
 from claran_core.model.architectures import build_detector
 from claran_core.model.fine_tuning import start_from
 from claran_core.model.layers.detector import Detector
+from claran_core.settings.config import load_config
 from claran_core.settings.training import TrainingOptions
 from claran_core.training.dataset import FusedDataset
 from claran_core.training.distributed import process_group
@@ -133,7 +134,7 @@ def train_network(
     )
     start_from(detector, start, start_path)
     with process_group(torch.device("cpu")) as group:
-        options = optimizer_options("association", training.schedule)
+        options = optimizer_options("association", training.schedule, training.optimizer)
         state = TrainingState(detector, options, training, math.ceil(size / training.batch_size), group)
         progress = Progress("RadioGalaxyNET: batches", epochs * state.batches_per_epoch)
         while state.epoch < epochs:
@@ -146,20 +147,16 @@ def train_network(
 
 
 def _training(epochs: int) -> TrainingOptions:
-    return TrainingOptions(
-        batch_size=BATCH,
-        epochs=epochs,
-        learning_rate=1e-3,
-        schedule="cosine",
-        milestones=(),
-        weight_decay=0.05,
-        augmentation="dihedral",
-        validation_fraction=0.0,
-        patience=0,
-        keep_apart_arcsec=0.0,
-        precision="float32",
-        checkpoint_every=1,
-    )
+    """Return the program's settings of a training, with a few of the benchmark's own."""
+    own = {
+        "batch_size": BATCH,
+        "epochs": epochs,
+        "learning_rate": 1e-3,
+        "weight_decay": 0.05,
+        "augmentation": "dihedral",
+        "precision": "float32",
+    }
+    return load_config().training.model_copy(update=own)
 
 
 def network_probabilities(detector: Detector, subjects: GalaxySubjects, chosen: np.ndarray) -> np.ndarray:

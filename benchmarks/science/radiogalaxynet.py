@@ -44,7 +44,7 @@ START = "resources/models/D1.safetensors"
 
 # Folds of the cross-validation, weights of the association network against the shape numbers that are
 # compared in it, and the one that is used.
-N_FOLDS, WEIGHTS, WEIGHT = 5, (0.0, 0.3, 0.5, 0.7, 1.0), 0.5
+N_FOLDS, WEIGHTS, WEIGHT = 5, (0.0, 0.3, 0.5, 0.7, 1.0), 0.3
 
 # Total probability from which a detection counts in the table of confusion.
 COUNTED = 0.4
@@ -194,7 +194,7 @@ def main(argv: list[str] | None = None) -> int:
         "--fold", type=int, choices=range(N_FOLDS), help="held-out fifth of the training images"
     )
     which.add_argument("--validation", action="store_true", help="score the validation images")
-    parser.add_argument("--epochs", type=int, default=8, help="of the association network; 0: without it")
+    parser.add_argument("--epochs", type=int, default=3, help="of the association network; 0: without it")
     parser.add_argument("--limit", type=int, help="read only this many images of each split")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(argv)
