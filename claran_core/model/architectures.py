@@ -113,7 +113,11 @@ def _vgg16(chosen: Vgg16Options, frame_px: int, common: dict[str, Any]) -> Faste
         rpn=RegionProposalNetwork(backbone.channels, backbone.stride_px, rpn),
         pooling=STPooling(POOL_SIZE, backbone.stride_px),
         head=RecognitionHead(
-            backbone.channels, POOL_SIZE, fc_width=chosen.fc_width, n_classes=len(common["class_names"])
+            backbone.channels,
+            POOL_SIZE,
+            fc_width=chosen.fc_width,
+            n_classes=len(common["class_names"]),
+            normalise=chosen.normalise,
         ),
         matching=RoiMatching(box_gradient=chosen.box_gradient),
         frame_px=frame_px,

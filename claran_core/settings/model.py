@@ -61,6 +61,11 @@ class Vgg16Options(ArchitectureOptions):
         default=False,
         description="freeze the first four convolutions (paper section 4.2); needs `pretrained`",
     )
+    normalise: Switch = Field(
+        default=False,
+        description="layer normalisation of FC_6 and FC_7, without which few neurons do not learn; "
+        "not in the published network",
+    )
     box_gradient: Annotated[float, Within(ge=0, le=1)] = Field(
         default=1.0,
         description="factor on the gradient of the recognition losses that reaches the proposals; "

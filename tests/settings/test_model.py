@@ -18,6 +18,7 @@ def test_given_options_beside_defaults() -> None:
         "fc_width": 64,
         "input_px": 600,
         "freeze_low": True,
+        "normalise": False,
         "box_gradient": 0,
     }
 
@@ -26,7 +27,7 @@ def test_given_options_beside_defaults() -> None:
     ("architecture", "options", "says"),
     [
         ("vgg16", {"fc_widht": 3}, r"unknown key 'fc_widht' in model.options; did you mean 'fc_width'\?"),
-        ("vgg16", {"depth": 3}, "known keys: fc_width, input_px, freeze_low, box_gradient"),
+        ("vgg16", {"depth": 3}, "known keys: fc_width, input_px, freeze_low, normalise, box_gradient"),
         ("vgg16", {"fc_width": 64.0}, "model.options.fc_width is 64.0; write a whole number from 1 to 65536"),
         ("vgg16", {"fc_width": True}, "fc_width is True; write a whole number"),
         ("vgg16", {"freeze_low": 1}, "freeze_low is 1; write true or false"),

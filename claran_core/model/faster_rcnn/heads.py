@@ -26,15 +26,28 @@ class RecognitionHead(nn.Module):
         Classes without the background.
     dropout : float
         Probability that a hidden neuron is dropped in training (0.5 in the published code).
+    normalise : bool
+        Normalise the input of the hidden neurons of a region (Ba et al. 2016, arXiv:1607.06450).  Not in the
+        published network: with few neurons its first steps leave most of them at zero for every region, where
+        they have no gradient.
     """
 
     def __init__(
-        self, channels: int, pool_size: int, *, fc_width: int = 4096, n_classes: int, dropout: float = 0.5
+        self,
+        channels: int,
+        pool_size: int,
+        *,
+        fc_width: int = 4096,
+        n_classes: int,
+        dropout: float = 0.5,
+        normalise: bool = False,
     ) -> None:
         super().__init__()
         self.n_classes, self.dropout = n_classes, dropout
         self.fc6 = nn.Linear(channels * pool_size**2, fc_width)
         self.fc7 = nn.Linear(fc_width, fc_width)
+        self.norm6 = nn.LayerNorm(fc_width) if normalise else nn.Identity()
+        self.norm7 = nn.LayerNorm(fc_width) if normalise else nn.Identity()
         self.score = nn.Linear(fc_width, n_classes + 1)
         self.offset = nn.Linear(fc_width, 4 * (n_classes + 1))
 
@@ -56,8 +69,8 @@ class RecognitionHead(nn.Module):
         offsets : (R, 1 + n_classes, 4) float tensor
             From the region to a source of each class, in units of ``RoiMatching.offset_std``.
         """
-        hidden = self._drop(F.relu(self.fc6(regions.flatten(1))), generators)
-        hidden = self._drop(F.relu(self.fc7(hidden)), generators)
+        hidden = self._drop(F.relu(self.norm6(self.fc6(regions.flatten(1)))), generators)
+        hidden = self._drop(F.relu(self.norm7(self.fc7(hidden))), generators)
         # In single precision, whatever the precision of the layers.
         return self.score(hidden).float(), self.offset(hidden).float().reshape(-1, self.n_classes + 1, 4)
 

@@ -1,11 +1,13 @@
 """The recognition head."""
 
+from typing import Any
+
 import torch
 
 from claran_core.model.faster_rcnn.heads import RecognitionHead
 
 
-def head(**options: float) -> RecognitionHead:
+def head(**options: Any) -> RecognitionHead:
     torch.manual_seed(0)
     return RecognitionHead(4, 3, fc_width=16, n_classes=6, **options)
 
@@ -21,7 +23,19 @@ def test_parameters_of_the_paper() -> None:
     with torch.device("meta"):
         layers = RecognitionHead(512, 7, n_classes=6)
     counted = {name: sum(p.numel() for p in layer.parameters()) for name, layer in layers.named_children()}
-    assert counted == {"fc6": 102_764_544, "fc7": 16_781_312, "score": 28_679, "offset": 114_716}
+    published = {"fc6": 102_764_544, "fc7": 16_781_312, "score": 28_679, "offset": 114_716}
+    assert {name: number for name, number in counted.items() if number} == published
+
+
+def test_normalised_neurons_are_never_all_silent() -> None:
+    # A bias that silences every neuron is what a few large first steps leave behind.
+    regions = torch.rand(5, 4, 3, 3)
+    for normalise in (False, True):
+        layers = head(normalise=normalise).eval()
+        with torch.no_grad():
+            layers.fc6.bias.fill_(-100.0)
+        scores = layers(regions)[0]
+        assert (scores.std(dim=0).max() > 0).item() is normalise
 
 
 def test_dropout_follows_its_generator_and_training_mode() -> None:
