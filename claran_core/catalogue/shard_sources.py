@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from claran_core.catalogue.associated import grouping_text, read_associated
+from claran_core.catalogue.measure.flux_scale import on_flux_scale
 from claran_core.catalogue.measure.host import RadioPosition, host_of
 from claran_core.catalogue.measure.infrared_sources import InfraredSources, find_infrared_sources
 from claran_core.catalogue.measure.measure_subject import SubjectImage, measured_columns
@@ -208,7 +209,7 @@ def describe_shard(
             columns = measured_columns(image, units, members, beside)
             host = host_of(seen, RadioPosition.from_columns(columns, image.beam_arcsec))
             shape = shape_columns(subject, columns.pop("emission"), columns, host)
-            measured[row] = columns | host.columns | shape
+            measured[row] = on_flux_scale(columns, survey) | host.columns | shape
         progress.step()
     table = _source_table(associated, measured, subjects, min_probability, frame)
     return table.assign(method=method)[for_classes(SOURCES, classes).names]

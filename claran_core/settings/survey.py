@@ -61,6 +61,16 @@ class RadioDescription(_Description, total=False):
         Within(ge=0, le=3600),
         Field(description="error of its positions along each axis that does not depend on the noise, arcsec"),
     ]
+    flux_scale: Annotated[
+        float,
+        Within(ge=0.1, le=10),
+        Field(description="factor on the flux densities of its images, for the catalogue"),
+    ]
+    clean_bias_mjy: Annotated[
+        float,
+        Within(ge=0, le=1000),
+        Field(description="what CLEAN took from each peak, mJy/beam; the catalogue adds it"),
+    ]
     noise_correlation: Annotated[
         Literal["measure"] | Annotated[tuple[tuple[Positive, Length], ...], Field(min_length=1)],
         Field(

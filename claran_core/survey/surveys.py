@@ -52,6 +52,10 @@ class Survey:
         Unit of images that state none; empty: `unit`.
     astrometric_error_arcsec : float
         Error of its positions that does not depend on the noise, along each axis; 0: not known.
+    flux_scale : float
+        Factor from flux densities of its images to those of the catalogue.
+    clean_bias_mjy : float
+        What its images lack at each peak, mJy/beam; 0: no correction.
     dynamic_range : float
         Peak of a bright source over the strongest artefacts around it, for the simulated sky.  The values of
         the surveys are rough.
@@ -76,6 +80,8 @@ class Survey:
     beam_angle_deg: float = 0.0
     image_unit: str = ""
     astrometric_error_arcsec: float = 0.0
+    flux_scale: float = 1.0
+    clean_bias_mjy: float = 0.0
     dynamic_range: float = 500.0
     used_as: Role | None = field(default=None, compare=False)
 

@@ -178,7 +178,8 @@ def _flux(layer: Layer, vectors: np.ndarray, solid_angle: float, beam: np.ndarra
         return math.nan, math.nan
     factors = weights * (solid_angle / image.pixel_scale_arcsec**2)
     flux = float(factors @ image.pixels[pixels[:, 1], pixels[:, 0]])
-    return flux * image.per_beam, image.noise_of(pixels, factors) * image.per_beam
+    to_mjy = image.per_beam * image.survey.flux_scale
+    return flux * to_mjy, image.noise_of(pixels, factors) * to_mjy
 
 
 def _spectral_index(

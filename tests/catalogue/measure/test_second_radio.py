@@ -155,6 +155,16 @@ def test_point_sources_keep_their_flux_density() -> None:
     assert math.isnan(row.index)
 
 
+def test_each_survey_has_its_own_flux_scale() -> None:
+    images = observed(FIRST_LIKE, [(20, 0, 0, 0)]), observed(LOTSS, [(90, 0, 0, 0)])
+    plain, _ = compared(*images, (FIRST_LIKE, LOTSS))
+    row, _ = compared(*images, (replace(FIRST_LIKE, flux_scale=2.0), replace(LOTSS, flux_scale=0.5)))
+    assert (row.first_flux, row.first_error) == pytest.approx((2 * plain.first_flux, 2 * plain.first_error))
+    assert (row.flux, row.error) == pytest.approx((plain.flux / 2, plain.error / 2))
+    lever = math.log(LOTSS.frequency_hz / FIRST_LIKE.frequency_hz)  # type: ignore[operator]
+    assert row.index == pytest.approx(plain.index + math.log(0.25) / lever)
+
+
 def test_beams_may_be_elliptical_and_crossed() -> None:
     one, other = Beam(8, 5, 30), Beam(9, 4.5, 110)
     blobs = [(40.0, 0.0, 0.0, 7.0), (25.0, 9.0, 5.0, 4.0)]
