@@ -9,7 +9,7 @@ import torch
 
 from claran_core.common.paths import REPOSITORY
 from claran_core.settings.config import load_config
-from claran_core.settings.model import ARCHITECTURE_OPTIONS
+from claran_core.settings.model import ARCHITECTURE_OPTIONS, Vgg16Options, chosen_options
 from claran_core.training.optimizer import (
     OPTIMIZER_OPTIONS,
     learning_rate,
@@ -64,6 +64,15 @@ def test_weight_decay_applies_to_weights_but_not_to_biases(architecture: str, ki
     shrunk, kept = optimizer.param_groups
     assert (shrunk["params"], shrunk["weight_decay"]) == ([PARAMETERS[0]], 0.5)
     assert (kept["params"], kept["weight_decay"]) == ([PARAMETERS[1]], 0.0)
+
+
+def test_settings_of_the_narrow_network() -> None:
+    config = load_config(REPOSITORY / "resources" / "vgg16_narrow.yaml")
+    chosen = chosen_options(config.model.architecture, config.model.options)
+    assert isinstance(chosen, Vgg16Options) and chosen.fc_width == 64
+    # What it needs to learn in a short training (docs/measurements/detector.md).
+    assert chosen.normalise and chosen.box_gradient == 0
+    assert optimizer_options("vgg16", "cosine", config.training.optimizer).optimizer == "adamw"
 
 
 def test_settings_of_the_paper() -> None:
