@@ -83,7 +83,8 @@ def detector(request: pytest.FixtureRequest) -> Detector:
     """Return a detector of each architecture: the default trained, a narrow `vgg16` with random weights."""
     if request.param == "association":
         return request.getfixturevalue("trained_detector")
-    return build_detector("vgg16", channel_means=(9.0, 9.0, 9.0), frame_px=64, seed=1, options=NARROW_VGG16)
+    # Of this seed no row lies at a limit, where the last bit of a sum decides.
+    return build_detector("vgg16", channel_means=(9.0, 9.0, 9.0), frame_px=64, seed=2, options=NARROW_VGG16)
 
 
 def infer(detector: Detector, images: np.ndarray, index: pd.DataFrame, **changes: Any) -> pd.DataFrame:
